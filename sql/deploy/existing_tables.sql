@@ -1,0 +1,5 @@
+-- Deploy pg-tenancy:existing_tables to pg
+
+BEGIN;
+
+COMMIT;

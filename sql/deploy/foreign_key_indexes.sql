@@ -1,0 +1,5 @@
+-- Deploy pg-tenancy:foreign_key_indexes to pg
+
+BEGIN;
+
+COMMIT;

@@ -1,0 +1,5 @@
+-- Deploy pg-tenancy:foreign_keys to pg
+
+BEGIN;
+
+COMMIT;

@@ -1,0 +1,5 @@
+-- Deploy pg-tenancy:primary_keys to pg
+
+BEGIN;
+
+COMMIT;

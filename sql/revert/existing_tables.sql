@@ -1,0 +1,5 @@
+-- Revert pg-tenancy:existing_tables from pg
+
+BEGIN;
+
+COMMIT;

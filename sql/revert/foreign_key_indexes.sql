@@ -1,0 +1,5 @@
+-- Revert pg-tenancy:foreign_key_indexes from pg
+
+BEGIN;
+
+COMMIT;

@@ -1,0 +1,5 @@
+-- Revert pg-tenancy:foreign_keys from pg
+
+BEGIN;
+
+COMMIT;

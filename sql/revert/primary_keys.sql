@@ -1,0 +1,5 @@
+-- Revert pg-tenancy:primary_keys from pg
+
+BEGIN;
+
+COMMIT;

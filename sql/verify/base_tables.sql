@@ -1,0 +1,5 @@
+-- Verify pg-tenancy:base_tables on pg
+
+BEGIN;
+
+COMMIT;

@@ -1,0 +1,5 @@
+-- Verify pg-tenancy:existing_tables on pg
+
+BEGIN;
+
+COMMIT;

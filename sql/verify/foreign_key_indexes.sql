@@ -1,0 +1,5 @@
+-- Verify pg-tenancy:foreign_key_indexes on pg
+
+BEGIN;
+
+COMMIT;

@@ -1,0 +1,5 @@
+-- Verify pg-tenancy:foreign_keys on pg
+
+BEGIN;
+
+COMMIT;

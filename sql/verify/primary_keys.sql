@@ -1,0 +1,5 @@
+-- Verify pg-tenancy:primary_keys on pg
+
+BEGIN;
+
+COMMIT;
