@@ -173,8 +173,8 @@ class EmbeddedServer:
         """The server's major version, 18 for instance."""
 
     def __enter__(self) -> EmbeddedServer:
-        """Start the server."""
-        return self.start()
+        """Start the server, unless it has been."""
+        return self if self._watchdog is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,0 +1,165 @@
+"""Fixtures: a server a run, a deployed template, a clone of it for each test.
+
+README.md in this folder says how to use them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pg_tenancy.embedded import EmbeddedServer
+from pg_tenancy.sqitch import Sqitch
+from support.database import Database
+from support.people import Organization, People, User
+from support.server import Logins, Server, server_of_this_run, start_embedded
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_run = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server before the workers, so that they inherit it."""
+    distributed = getattr(config.option, "dist", "no") != "no"
+    if distributed and not config.option.collectonly and not hasattr(config, "workerinput"):
+        os.environ.update(_run.enter_context(server_of_this_run()).environment())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, if it was us who started it."""
+    _run.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Return the server of this run."""
+    with server_of_this_run() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """Return the name of the database that the whole plan was deployed to."""
+    return server.template()
+
+
+@pytest.fixture(scope="session")
+def logins(server: Server) -> Logins:
+    """Return the names of the run's logins."""
+    return server.logins()
+
+
+@pytest.fixture
+def _logins_of_the_test(server: Server) -> Iterator[list[str]]:
+    # The databases depend on this, so that they are gone before the logins,
+    # which may own something in them.
+    names: list[str] = []
+    yield names
+    server.execute(*(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)) for name in names))
+
+
+@pytest.fixture
+def database(server: Server, template: str, logins: Logins, _logins_of_the_test: list[str]) -> Iterator[Database]:
+    """Return a fresh database with everything deployed."""
+    database = server.create(template)
+    yield database
+    server.drop(database.name)
+
+
+@pytest.fixture
+def database_at(server: Server, _logins_of_the_test: list[str]) -> Iterator[Callable[[str], Database]]:
+    """Return a function that makes a database deployed up to a tag or change."""
+    made: list[str] = []
+
+    def make(to: str) -> Database:
+        database = server.create(server.template(to))
+        made.append(database.name)
+        return database
+
+    yield make
+    server.drop(*made)
+
+
+@pytest.fixture
+def empty_database(server: Server, _logins_of_the_test: list[str]) -> Iterator[Database]:
+    """Return a database in which nothing was deployed."""
+    database = server.create()
+    yield database
+    server.drop(database.name)
+
+
+@pytest.fixture
+def sqitch() -> Callable[[Database], Sqitch]:
+    """Return a function that gives sqitch for a database."""
+    return lambda database: database.server.sqitch(database.name)
+
+
+@pytest.fixture
+def admin(database: Database) -> Iterator[Connection]:
+    """Return the superuser's connection to the test's database, in autocommit."""
+    with database.connect(autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def people(admin: Connection) -> People:
+    """Return what makes users, organizations and memberships."""
+    return People(admin)
+
+
+@pytest.fixture
+def connect(database: Database) -> Iterator[Callable[..., Connection]]:
+    """Return a function that opens connections, which the end of the test closes.
+
+    ``connect(logins.app)`` or ``connect(logins.app, autocommit=True)``
+    """
+    with ExitStack() as stack:
+        yield lambda login=None, *, autocommit=False: stack.enter_context(
+            database.connect(login, autocommit=autocommit)
+        )
+
+
+Entered = Callable[..., AbstractContextManager[Connection]]
+
+
+@pytest.fixture
+def as_app(database: Database, logins: Logins) -> Entered:
+    """Return a function that opens a transaction of the application in a workspace.
+
+    ``with as_app(user, organization) as connection:`` and without an
+    organization for the personal workspace.
+    """
+
+    def enter(user: User | UUID, organization: Organization | UUID | None = None) -> AbstractContextManager[Connection]:
+        return database.entered(logins.app, user, organization)
+
+    return enter
+
+
+@pytest.fixture
+def new_login(server: Server, _logins_of_the_test: list[str]) -> Callable[..., str]:
+    """Return a function that makes a login for this test alone.
+
+    ``new_login("tenancy_service")`` or, with no group at all, ``new_login()``.
+    """
+
+    def make(*groups: str) -> str:
+        _logins_of_the_test.append(server.create_login(server.new_name("login"), *groups))
+        return _logins_of_the_test[-1]
+
+    return make
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedServer]:
+    """Return a server for this test alone: to crash it, or to change its roles."""
+    with start_embedded() as server:
+        yield server

@@ -1,0 +1,59 @@
+"""A database of the test run, and the ways to connect to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+
+if TYPE_CHECKING:
+    from support.people import Organization, User
+    from support.server import Server
+
+__all__ = ["Database", "id_of"]
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database, which lives as long as one test."""
+
+    server: Server
+    name: str
+
+    def dsn(self, login: str | None = None) -> str:
+        """Return its URI, for psycopg, asyncpg and SQLAlchemy's creators.
+
+        Args:
+            login: the role to connect as; default: the superuser.
+
+        """
+        return self.server.uri(self.name, login)
+
+    def connect(self, login: str | None = None, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection; whoever calls closes it, best with ``with``."""
+        return psycopg.connect(self.dsn(login), autocommit=autocommit)
+
+    @contextmanager
+    def entered(
+        self, login: str, user: User | UUID, organization: Organization | UUID | None = None
+    ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Yield a connection in a transaction that has entered a workspace.
+
+        The transaction is committed at the end, or rolled back by an exception.
+        """
+        with self.connect(login) as connection:
+            connection.execute("SELECT tenancy.enter(%s, %s)", [id_of(user), id_of(organization)])
+            yield connection
+
+    def dump(self) -> str:
+        """Return its schema as text that can be compared; see ``Server.dump``."""
+        return self.server.dump(self.name)
+
+
+def id_of(thing: User | Organization | UUID | None) -> UUID | None:
+    """Return the id of a person or an organization, and an id as it is."""
+    return thing if thing is None or isinstance(thing, UUID) else thing.id

@@ -1,0 +1,387 @@
+"""One PostgreSQL server for a whole test run, whoever takes part in it.
+
+pytest, its xdist workers and pg_prove all use the server that the first of them
+started. It is described by one environment variable, which the others inherit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from pg_tenancy.embedded import EmbeddedServer, find_binaries
+from pg_tenancy.sqitch import Sqitch, libpq_environment
+from support.database import Database
+
+__all__ = ["Logins", "Server", "server_of_this_run", "start_embedded"]
+
+_VARIABLE = "PG_TENANCY_TEST_RUN"
+
+# Group roles that each login of a run is granted.
+_GROUPS = {
+    "app": "tenancy_app",
+    "credentialed": "tenancy_credentialed",
+    "service": "tenancy_service",
+    "auditor": "tenancy_auditor",
+    "old": "tenancy_service",
+}
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The names of the logins that every database of the run has.
+
+    Each is an ordinary role, granted the group that its name says; ``old`` is
+    the login of the application as it was before tenancy.
+    """
+
+    app: str
+    credentialed: str
+    service: str
+    auditor: str
+    old: str
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server and the part of it that belongs to this test run.
+
+    Every database and login of the run has a name that starts with ``run``, so
+    that a server that is not ours alone is left as it was.
+    """
+
+    dsn: str
+    run: str
+    password: str
+    bin_dir: str | None
+    version: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+
+    # -- connecting ------------------------------------------------------------
+
+    def uri(self, dbname: str, login: str | None = None) -> str:
+        """Return the URI of a database, for psycopg and asyncpg alike.
+
+        Args:
+            dbname: the database.
+            login: the role to connect as; default: the superuser.
+
+        """
+        parameters = {key: str(value) for key, value in conninfo_to_dict(self.dsn).items() if value is not None}
+        parameters.pop("dbname", None)
+        if login is not None:
+            parameters |= {"user": login, "password": self.password}
+        # asyncpg knows none of psycopg's own parameters.
+        user = quote(parameters.pop("user", ""), safe="")
+        password = quote(parameters.pop("password", ""), safe="")
+        account = f"{user}:{password}@" if password else f"{user}@" if user else ""
+        return f"postgresql://{account}/{quote(dbname, safe='')}?{urlencode(parameters)}"
+
+    def execute(self, *statements: sql.Composed | sql.SQL) -> None:
+        """Run statements as the superuser, each by itself."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def new_name(self, kind: str) -> str:
+        """Return a name that no other database or login of the run has."""
+        return f"{self.run}_{kind}_{os.getpid()}_{next(self._numbers)}"
+
+    # -- databases -------------------------------------------------------------
+
+    def create(self, template: str = "template0", name: str | None = None) -> Database:
+        """Make a database, empty or as a copy of another of the run.
+
+        PostgreSQL does not copy the privileges on the database itself, which a
+        change of ours may have altered, so they are given again.
+        """
+        name = name or self.new_name("db")
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+            for statement in _database_grants(connection, template, name):
+                connection.execute(statement)
+        return Database(self, name)
+
+    def drop(self, *names: str) -> None:
+        """Drop databases, whoever is still connected to them."""
+        self.execute(
+            *(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)) for name in names)
+        )
+
+    def template(self, to: str | None = None) -> str:
+        """Return the name of a database that was deployed with sqitch, once a run.
+
+        Args:
+            to: the change or tag that is its last one; default: the whole plan.
+
+        """
+        name = f"{self.run}_template" + (re.sub(r"\W", "_", to) if to else "")
+        with self._alone():
+            if not self._exists(name):
+                building = self.create(name=f"{name}_building")
+                try:
+                    self.sqitch(building.name).deploy(to)
+                except BaseException:
+                    self.drop(building.name)
+                    raise
+                self.execute(
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                        sql.Identifier(building.name), sql.Identifier(name)
+                    )
+                )
+        return name
+
+    def tap_template(self) -> str:
+        """Return the name of a deployed database that also has pgTAP, in the schema ``tap``."""
+        deployed = self.template()
+        name = f"{self.run}_tap"
+        with self._alone():
+            if not self._exists(name):
+                building = self.create(deployed, f"{name}_building")
+                with building.connect(autocommit=True) as connection:
+                    _load_pgtap(connection)
+                self.execute(
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                        sql.Identifier(building.name), sql.Identifier(name)
+                    )
+                )
+        return name
+
+    def sqitch(self, dbname: str) -> Sqitch:
+        """Return sqitch for a database, deaf to the machine's own configuration."""
+        return Sqitch(
+            self.uri(dbname),
+            isolated=True,
+            program_directory=self._programs("psql"),
+        )
+
+    def dump(self, dbname: str) -> str:
+        """Return the schema of a database as text that can be compared.
+
+        It is what pg_dump writes without what differs between two runs, without
+        sqitch's own tables and what a revert keeps aside, and with the
+        privileges on the database itself.
+        """
+        written = subprocess.run(
+            [
+                str((self._programs("pg_dump") or Path()) / "pg_dump"),
+                "--schema-only",
+                "--exclude-schema=sqitch",
+                "--exclude-schema=tenancy_archive",
+            ],
+            env={**os.environ, **libpq_environment(self.uri(dbname))},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        volatile = re.compile(r"\\(un)?restrict |-- Dumped (from|by) ")
+        lines = [line for line in written.splitlines() if not volatile.match(line)]
+        with psycopg.connect(self.dsn) as connection:
+            lines += [f"-- on the database: {grant}" for grant in _explode(connection, dbname)]
+        return "\n".join(lines)
+
+    # -- logins ----------------------------------------------------------------
+
+    def logins(self) -> Logins:
+        """Make the run's logins, once; the groups come with the template."""
+        self.template()
+        logins = Logins(**{name: f"{self.run}_{name}" for name in _GROUPS})
+        with self._alone(), psycopg.connect(self.dsn, autocommit=True) as connection:
+            for name, group in _GROUPS.items():
+                login = f"{self.run}_{name}"
+                if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [login]).fetchone():
+                    continue
+                self.create_login(login, group)
+        return logins
+
+    def create_login(self, name: str, *groups: str) -> str:
+        """Make a login with the run's password and grant it groups."""
+        login = sql.Identifier(name)
+        self.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(login, self.password),
+            *(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), login) for group in groups),
+        )
+        return name
+
+    # -- taking part in a run --------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """Return the variable by which another process joins this run."""
+        known = ("dsn", "run", "password", "bin_dir", "version")
+        return {_VARIABLE: json.dumps({name: getattr(self, name) for name in known})}
+
+    def clean_up(self, roles_before: frozenset[str]) -> None:
+        """Drop the run's databases and logins, and the groups that came with them."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            ours = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self.run])
+            self.drop(*(name for (name,) in ours.fetchall()))
+            for role in sorted(_roles(connection, self.run) - roles_before):
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+            for role in sorted(_roles(connection, "tenancy_") - roles_before):
+                try:
+                    connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+                except psycopg.errors.DependentObjectsStillExist:
+                    continue
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep the run's other processes out while something is made once for all."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [self.run])
+            yield
+
+    def _exists(self, name: str) -> bool:
+        with psycopg.connect(self.dsn) as connection:
+            return bool(connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone())
+
+    def _programs(self, program: str) -> Path | None:
+        """Return where a program of the server's version or a newer one is, None for PATH."""
+        return _programs(program, self.bin_dir, self.version)
+
+
+@cache
+def _programs(program: str, bin_dir: str | None, version: int) -> Path | None:
+    candidates = [Path(bin_dir)] if bin_dir else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    in_path = shutil.which(program)
+    candidates += [Path(in_path).parent] if in_path else []
+    try:
+        candidates.append(find_binaries())
+    except RuntimeError:
+        pass
+    for directory in candidates:
+        if not (directory / program).exists():
+            continue
+        answer = subprocess.run([str(directory / program), "--version"], capture_output=True, text=True)
+        found = re.search(r"(\d+)", answer.stdout)
+        if answer.returncode == 0 and found and int(found[1]) >= version:
+            return directory
+    return None
+
+
+def _database_grants(
+    connection: psycopg.Connection[tuple[object, ...]], template: str, name: str
+) -> list[sql.Composed]:
+    database = sql.Identifier(name)
+    wanted = _explode(connection, template)
+    if wanted == _explode(connection, name):
+        return []
+    statements = [sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)]
+    for grant in wanted:
+        grantee, privilege, grantable = grant
+        statements.append(
+            sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+                sql.SQL(privilege),  # type: ignore[arg-type]
+                database,
+                sql.SQL("PUBLIC") if grantee == "" else sql.Identifier(grantee),
+                sql.SQL(" WITH GRANT OPTION" if grantable else ""),
+            )
+        )
+    return statements
+
+
+def _explode(connection: psycopg.Connection[tuple[object, ...]], name: str) -> list[tuple[str, str, bool]]:
+    rows = connection.execute(
+        """
+        SELECT CASE WHEN acl.grantee = 0 THEN '' ELSE acl.grantee::regrole::text END, acl.privilege_type, acl.is_grantable
+        FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
+        WHERE datname = %s AND acl.grantee <> datdba
+        ORDER BY 1, 2
+        """,
+        [name],
+    )
+    return [(str(grantee), str(privilege), bool(grantable)) for grantee, privilege, grantable in rows.fetchall()]
+
+
+def _roles(connection: psycopg.Connection[tuple[object, ...]], prefix: str) -> set[str]:
+    rows = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [prefix])
+    return {str(name) for (name,) in rows.fetchall()}
+
+
+def _load_pgtap(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    # No role but the superuser may create anything in it, and all may call it.
+    connection.execute("CREATE SCHEMA tap")
+    connection.execute("GRANT USAGE ON SCHEMA tap TO PUBLIC")
+    available = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pgtap'").fetchone()
+    if available:
+        connection.execute("CREATE EXTENSION pgtap SCHEMA tap")
+        return
+    script = _pgtap_script()
+    if script is None:
+        raise RuntimeError("pgTAP is missing: install Debian's postgresql-*-pgtap, or set PG_TENANCY_PGTAP_SQL")
+    connection.execute("SET search_path = tap")
+    # The file begins with a line for psql, that it is part of an extension.
+    text = "".join(line for line in script.read_text().splitlines(keepends=True) if not line.startswith("\\"))
+    connection.execute(text.encode())
+
+
+def _pgtap_script() -> Path | None:
+    named = os.environ.get("PG_TENANCY_PGTAP_SQL")
+    if named:
+        return Path(named)
+    root = Path(__file__).resolve().parents[2]
+    places = [
+        *root.glob(".venv/pgtap/usr/share/postgresql/*/extension/pgtap--*.sql"),
+        *Path("/usr/share/postgresql").glob("*/extension/pgtap--*.sql"),
+    ]
+    whole = [path for path in places if re.fullmatch(r"pgtap--[\d.]+\.sql", path.name)]
+    return max(whole, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], default=None)
+
+
+def start_embedded() -> EmbeddedServer:
+    """Start a server for tests, which waits for no disk."""
+    return EmbeddedServer(
+        durable=False,
+        settings={
+            "max_connections": "200",
+            "max_locks_per_transaction": "256",
+            # A test that waits for a lock is stuck, and had better say so.
+            "deadlock_timeout": "200ms",
+            "log_line_prefix": "%m [%p] %q%u@%d ",
+        },
+    ).start()
+
+
+@contextmanager
+def server_of_this_run(environment: Mapping[str, str] = os.environ) -> Iterator[Server]:
+    """Join the run that the environment describes, or start one.
+
+    With ``PG_TENANCY_DSN`` a run uses that server, as a superuser of it, and
+    leaves it as it was; otherwise it starts a server of its own.
+    """
+    if _VARIABLE in environment:
+        yield Server(**json.loads(environment[_VARIABLE]))
+        return
+    run, password = f"pgt_{secrets.token_hex(4)}", secrets.token_urlsafe(18)
+    dsn = environment.get("PG_TENANCY_DSN")
+    if dsn:
+        with psycopg.connect(dsn) as connection:
+            server = Server(dsn, run, password, None, connection.info.server_version // 10000)
+            before = frozenset(_roles(connection, "tenancy_"))
+        try:
+            yield server
+        finally:
+            server.clean_up(before)
+        return
+    embedded = start_embedded()
+    try:
+        yield Server(embedded.dsn(), run, password, str(embedded.bin_dir), embedded.version)
+    finally:
+        embedded.stop()

@@ -1,0 +1,144 @@
+"""The private server: it starts, it is private, and it is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
+
+
+def test_a_server_answers_and_its_directory_is_gone_afterwards() -> None:
+    with EmbeddedServer(durable=False) as server:
+        directory = Path(server.host)
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.info.server_version // 10000 == server.version
+    assert not directory.exists()
+
+
+def test_nobody_else_can_reach_the_server() -> None:
+    with EmbeddedServer(durable=False) as server:
+        assert stat.S_IMODE(Path(server.host).stat().st_mode) == 0o700
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+
+
+def test_over_tcp_a_password_is_asked_for(unused_tcp_port: int) -> None:
+    with EmbeddedServer(durable=False, port=unused_tcp_port) as server:
+        address = {"host": "127.0.0.1", "port": unused_tcp_port, "user": server.user, "dbname": "postgres"}
+        with psycopg.connect(**address, password=server.password) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(**address, password="guess")
+
+
+def test_the_server_does_not_run_as_root() -> None:
+    with EmbeddedServer(durable=False) as server:
+        assert Path(server.host, "data").stat().st_uid != 0
+
+
+def test_text_is_utf8_and_compared_by_code_point() -> None:
+    with EmbeddedServer(durable=False) as server, psycopg.connect(server.dsn()) as connection:
+        assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
+        assert connection.execute("SELECT 'Z' < 'a'").fetchone() == (True,)
+
+
+def test_data_survives_a_crash_of_the_server() -> None:
+    with EmbeddedServer() as server:
+        with psycopg.connect(server.dsn()) as connection:
+            connection.execute("CREATE TABLE kept (n int)")
+        server.restart(crash=True)
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+_CHILD = textwrap.dedent("""
+    import os, sys, time
+    from pg_tenancy.embedded import EmbeddedServer
+    server = EmbeddedServer(durable=False).start()
+    with open(os.path.join(server.host, "pid")) as file:
+        print(server.host, file.read().strip(), flush=True)
+    if sys.argv[1] == "exit":
+        raise SystemExit
+    if sys.argv[1] == "exception":
+        raise RuntimeError
+    time.sleep(60)
+""")
+
+
+@pytest.mark.parametrize("ending", ["exit", "exception", "SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_nothing_survives_the_process_however_it_ends(ending: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHILD, ending], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as child:
+        assert child.stdout is not None
+        directory, pid = child.stdout.readline().split()
+        if ending.startswith("SIG"):
+            child.send_signal(signal.Signals[ending])
+    deadline = time.monotonic() + 20
+    while Path(directory).exists() or _alive(int(pid)):
+        assert time.monotonic() < deadline, "the server or its directory is still there"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_process_killed_while_its_server_starts_leaves_nothing(tmp_path: Path) -> None:
+    for delay in (0.0, 0.05, 0.2, 0.3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, "sleep"],
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        while child.poll() is None and not any(_directories(tmp_path)):
+            time.sleep(0.005)
+        time.sleep(delay)
+        child.kill()
+        child.wait()
+    deadline = time.monotonic() + 20
+    while any(_directories(tmp_path)):
+        assert time.monotonic() < deadline, "a server's directory is still there"
+        time.sleep(0.05)
+
+
+def _directories(tmp_path: Path) -> list[Path]:
+    return [*tmp_path.glob("pgt-*"), *Path("/tmp").glob("pgt-killed-*")]
+
+
+def test_a_second_stop_does_nothing() -> None:
+    server = EmbeddedServer(durable=False).start()
+    server.stop()
+    server.stop()
+
+
+def test_a_wrong_setting_is_reported_with_the_log() -> None:
+    with pytest.raises(EmbeddedServerError, match="no_such_setting"):
+        EmbeddedServer(settings={"no_such_setting": "1"}).start()
+
+
+def test_the_named_directory_of_programs_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("initdb", "postgres"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PG_TENANCY_PG_BIN", str(tmp_path))
+    assert find_binaries() == tmp_path
+
+
+def test_a_named_directory_without_a_server_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PG_TENANCY_PG_BIN", str(tmp_path))
+    with pytest.raises(EmbeddedServerError, match="PG_TENANCY_PG_BIN"):
+        find_binaries()

@@ -1,0 +1,253 @@
+"""Run sqitch on the project that comes with this package.
+
+The project (``sqitch.plan``, ``sqitch.conf``, ``sql/``) is inside an installed
+package, or above it in a checkout. sqitch itself is a program of its own, which
+this module finds and starts; it never changes the project.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
+
+__all__ = [
+    "Change",
+    "Sqitch",
+    "SqitchError",
+    "SqitchNotFoundError",
+    "find_sqitch",
+    "libpq_environment",
+    "project_directory",
+    "read_plan",
+]
+
+_INSTALL = (
+    "Debian and Ubuntu: apt-get install sqitch libdbd-pg-perl postgresql-client; "
+    "macOS: brew tap sqitchers/sqitch && brew install sqitch --with-postgres-support; "
+    "others: https://sqitch.org/download/"
+)
+
+
+class SqitchError(RuntimeError):
+    """sqitch ended with an error.
+
+    Attributes:
+        output: everything it printed, its error messages last.
+        status: its exit status.
+
+    """
+
+    def __init__(self, message: str, output: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.output = output
+        self.status = status
+
+
+class SqitchNotFoundError(SqitchError):
+    """A program that is needed is not installed; the message says how to install it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the plan, with the tags that follow it."""
+
+    name: str
+    requires: tuple[str, ...] = ()
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+
+def project_directory() -> Path:
+    """Return the directory that holds ``sqitch.plan``.
+
+    Raises:
+        SqitchNotFoundError: the package was installed without it.
+
+    """
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "_sqitch", package.parent.parent):
+        if (candidate / "sqitch.plan").is_file():
+            return candidate
+    raise SqitchNotFoundError(f"there is no sqitch project in {package}: install the package again")
+
+
+def find_sqitch() -> str:
+    """Return the path of the ``sqitch`` program.
+
+    Raises:
+        SqitchNotFoundError: it is not installed, or ``psql`` is not, which it needs.
+
+    """
+    for program in ("psql", "sqitch"):
+        if shutil.which(program) is None:
+            raise SqitchNotFoundError(f"{program} is not installed. {_INSTALL}")
+    return str(shutil.which("sqitch"))
+
+
+def read_plan(project: Path | None = None) -> list[Change]:
+    """Return the changes of the plan, in its order.
+
+    Args:
+        project: the directory of ``sqitch.plan``; default: :func:`project_directory`.
+
+    """
+    changes: list[Change] = []
+    for line in ((project or project_directory()) / "sqitch.plan").read_text().splitlines():
+        text, _, note = line.partition("#")
+        text = text.strip()
+        if not text or text.startswith("%"):
+            continue
+        if text.startswith("@"):
+            last = changes.pop()
+            changes.append(Change(last.name, last.requires, last.note, (*last.tags, text.split()[0][1:])))
+            continue
+        found = re.match(r"(?P<name>\S+)(?:\s+\[(?P<requires>[^\]]*)\])?", text)
+        if found:
+            changes.append(Change(found["name"], tuple((found["requires"] or "").split()), note.strip()))
+    return changes
+
+
+def libpq_environment(dsn: str) -> dict[str, str]:
+    """Return the environment variables that make libpq programs connect as a DSN says.
+
+    This keeps a password out of the list of processes, and takes every form of
+    DSN that libpq takes.
+
+    Args:
+        dsn: a URI or a ``keyword=value`` string.
+
+    """
+    names = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.envvar is not None
+    }
+    given = {key: str(value) for key, value in conninfo_to_dict(dsn).items() if value not in (None, "")}
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise ValueError(f"libpq reads these parameters from no environment variable: {', '.join(unknown)}")
+    return {names[key]: value for key, value in given.items()}
+
+
+@dataclass
+class Sqitch:
+    """sqitch, on one database.
+
+    Args:
+        dsn: the database, as a URI or a ``keyword=value`` string.
+        project: the directory of ``sqitch.plan``; default: :func:`project_directory`.
+        isolated: ignore the configuration of the user and of the machine, and
+            sign what is done as ``pg-tenancy``. For tests.
+        on_line: called with each line that sqitch prints, as it prints it.
+        program_directory: where to look for ``psql`` before ``PATH``.
+        environment: further environment variables for sqitch.
+
+    """
+
+    dsn: str
+    project: Path = field(default_factory=project_directory)
+    isolated: bool = False
+    on_line: Callable[[str], None] | None = None
+    program_directory: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def deploy(self, to: str | None = None) -> str:
+        """Deploy the changes up to one, or all of them, and verify each.
+
+        Args:
+            to: a change or a tag, ``@phase-2`` for instance.
+
+        """
+        return self.run("deploy", *(["--to-change", to] if to else []))
+
+    def revert(self, to: str | None = None) -> str:
+        """Revert the changes after one, or all of them.
+
+        Args:
+            to: the change or tag that stays deployed.
+
+        """
+        return self.run("revert", "-y", *(["--to-change", to] if to else []))
+
+    def verify(self) -> str:
+        """Check that the database is as the deployed changes left it."""
+        return self.run("verify")
+
+    def status(self) -> str:
+        """Return what is deployed and what is not, in sqitch's words."""
+        return self.run("status")
+
+    def run(self, command: str, *arguments: str) -> str:
+        """Run any sqitch command on the database and return what it printed.
+
+        Raises:
+            SqitchError: it failed; the message is its last lines.
+            SqitchNotFoundError: it, or ``psql``, is not installed.
+
+        """
+        environment = self._environment()
+        with subprocess.Popen(
+            [find_sqitch(), command, *arguments, self._target(environment)],
+            cwd=self.project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            lines: list[str] = []
+            for line in process.stdout or ():
+                lines.append(line)
+                if self.on_line is not None:
+                    self.on_line(line.rstrip("\n"))
+        output = "".join(lines)
+        if process.returncode != 0:
+            last = "".join(lines[-15:]).strip()
+            raise SqitchError(f"sqitch {command} failed:\n{last}", output, process.returncode)
+        return output
+
+    def _target(self, environment: Mapping[str, str]) -> str:
+        # The rest of the DSN is in the environment.
+        return f"db:pg:{quote(environment.get('PGDATABASE', ''), safe='')}"
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, **libpq_environment(self.dsn), **self.environment}
+        if self.program_directory is not None:
+            environment["PATH"] = f"{self.program_directory}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        if self.isolated:
+            environment |= {
+                "SQITCH_SYSTEM_CONFIG": os.devnull,
+                "SQITCH_USER_CONFIG": os.devnull,
+                "SQITCH_FULLNAME": "pg-tenancy",
+                "SQITCH_EMAIL": "pg-tenancy@localhost",
+            }
+        elif "SQITCH_FULLNAME" not in environment and not self._has_name(environment):
+            # sqitch records who deployed and stops when it cannot find a name.
+            environment["SQITCH_FULLNAME"] = getpass.getuser()
+        return environment
+
+    def _has_name(self, environment: Mapping[str, str]) -> bool:
+        try:
+            if pwd.getpwuid(os.getuid()).pw_gecos.split(",")[0]:
+                return True
+        except KeyError:
+            pass
+        asked = subprocess.run(
+            [find_sqitch(), "config", "--get", "user.name"],
+            cwd=self.project,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        return asked.returncode == 0 and bool(asked.stdout.strip())
