@@ -261,7 +261,11 @@ COMMENT ON TABLE finops.cost_actual_minute IS 'What each instance cost, minute b
 
 RESET ROLE;
 
-REVOKE CREATE ON SCHEMA public, finops FROM tenancy_owner;
+REVOKE CREATE ON SCHEMA public FROM tenancy_owner;
+\if :finops_is_absent
+\else
+REVOKE CREATE ON SCHEMA finops FROM tenancy_owner;
+\endif
 
 -- Nobody but the workers, and the application that has not been migrated yet.
 -- Adopted tables keep their owner and what was granted on them before.

@@ -1,5 +1,13 @@
 -- Revert pg-tenancy:base_tables from pg
 
+-- The change that comes next in the plan may have failed halfway, and then
+-- nothing but this script takes it back.
+SET statement_timeout = 0;
+
+\ir ../adoption/expected.psql
+\ir ../adoption/patiently.psql
+\ir ../adoption/remove_primary_keys.psql
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
