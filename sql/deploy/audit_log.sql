@@ -1,0 +1,176 @@
+-- Deploy pg-tenancy:audit_log to pg
+-- requires: context
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- Who changed what, for the organization it belongs to. No foreign keys: an
+-- entry outlives the person, the organization and the row that it tells of.
+CREATE TABLE tenancy.audit_log (
+    id              uuid        NOT NULL DEFAULT gen_random_uuid(),
+    occurred_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    workspace_id    uuid        NOT NULL,
+    user_id         uuid,
+    organization_id uuid,
+    role            text,
+    database_user   text        NOT NULL DEFAULT session_user,
+    action          text        NOT NULL,
+    object_kind     text        NOT NULL,
+    object_id       text        NOT NULL,
+    old_values      jsonb,
+    new_values      jsonb,
+    CONSTRAINT audit_log_pkey PRIMARY KEY (workspace_id, id)
+);
+COMMENT ON TABLE tenancy.audit_log IS
+'Append-only. Who (user_id, role, database_user) did what (action, object) where (workspace_id is whom it concerns, '
+'organization_id where the user was), with the old and new values, never a secret.';
+COMMENT ON COLUMN tenancy.audit_log.user_id IS
+'Who acted in a workspace; NULL where a service or a DBA wrote without entering one.';
+CREATE INDEX audit_log_occurred_at_idx ON tenancy.audit_log (workspace_id, occurred_at);
+
+-- Closed until audit_log_policies opens it.
+ALTER TABLE tenancy.audit_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenancy.audit_log FORCE ROW LEVEL SECURITY;
+CREATE POLICY audit_log_owner ON tenancy.audit_log
+FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+
+CREATE FUNCTION tenancy_private.refuse_audit_change() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only'
+    USING ERRCODE = '42501',
+    CONSTRAINT = 'audit_log_is_append_only',
+    HINT = 'Entries cannot be changed or removed, by nobody.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_audit_change() FROM public;
+
+-- For its owner and for superusers too; ALWAYS, so that no replication role
+-- switches it off.
+CREATE TRIGGER audit_log_append_only
+BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy.audit_log
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.refuse_audit_change();
+ALTER TABLE tenancy.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
+
+-- One entry for each row that a statement changed. Arguments: what the row is
+-- called, the column with its workspace, the one with its id, and the columns
+-- to record; a column that is not named, a secret above all, is never copied.
+CREATE FUNCTION tenancy_private.audit() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind CONSTANT text := tg_argv[0];
+    recorded CONSTANT text[] := tg_argv[3:];
+    old_row CONSTANT jsonb := CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END;
+    new_row CONSTANT jsonb := CASE WHEN tg_op <> 'DELETE' THEN to_jsonb(new) END;
+    some_row CONSTANT jsonb := coalesce(new_row, old_row);
+    old_values jsonb;
+    new_values jsonb;
+    entered boolean;
+BEGIN
+    SELECT
+        jsonb_object_agg(c.name, old_row -> c.name) FILTER (WHERE old_row IS NOT NULL),
+        jsonb_object_agg(c.name, new_row -> c.name) FILTER (WHERE new_row IS NOT NULL)
+    INTO old_values, new_values
+    FROM unnest(recorded) AS c (name)
+    WHERE old_row -> c.name IS DISTINCT FROM new_row -> c.name;
+    IF tg_op = 'UPDATE' AND old_values IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    -- A service writes without a context; one that is forged still raises.
+    entered := coalesce(current_setting('tenancy.seal', true), '') <> '';
+    INSERT INTO tenancy.audit_log (
+        workspace_id, user_id, organization_id, role, action, object_kind, object_id, old_values, new_values
+    ) VALUES (
+        coalesce((some_row ->> tg_argv[1])::uuid, '00000000-0000-0000-0000-000000000000'),
+        CASE WHEN entered THEN tenancy.current_user_id() END,
+        CASE WHEN entered THEN tenancy.current_organization_id() END,
+        CASE WHEN entered THEN tenancy.current_role() END,
+        kind || CASE tg_op WHEN 'INSERT' THEN '.create' WHEN 'UPDATE' THEN '.update' ELSE '.delete' END,
+        kind,
+        coalesce(some_row ->> tg_argv[2], ''),
+        old_values,
+        new_values
+    );
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.audit() FROM public;
+
+-- In the policies of tenancy_auditor, once a statement. It always answers
+-- true; what counts is the entry, and the line in the server's log, which a
+-- ROLLBACK does not take back.
+CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE LOG 'auditor % reads %', session_user, table_name;
+    INSERT INTO tenancy.audit_log (workspace_id, action, object_kind, object_id)
+    VALUES ('00000000-0000-0000-0000-000000000000', 'table.read', 'table', table_name::text);
+    RETURN true;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.record_read(regclass) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.record_read(regclass) TO tenancy_auditor;
+COMMENT ON FUNCTION tenancy.record_read(regclass) IS
+'Records that the auditor reads a table, in the audit log and in the server''s log, and answers true.';
+
+CREATE TRIGGER role_permissions_audit
+AFTER INSERT OR UPDATE OR DELETE ON tenancy.role_permissions
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit('role_permission', '', 'permission', 'permission', 'role');
+
+CREATE TRIGGER role_delegations_audit
+AFTER INSERT OR UPDATE OR DELETE ON tenancy.role_delegations
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit('role_delegation', '', 'role', 'role', 'delegated_role');
+
+CREATE TRIGGER workspaces_audit
+AFTER UPDATE ON tenancy.workspaces
+FOR EACH ROW
+WHEN (
+    old.color IS DISTINCT FROM new.color
+    OR old.plan IS DISTINCT FROM new.plan
+    OR old.deleted_at IS DISTINCT FROM new.deleted_at
+)
+EXECUTE FUNCTION tenancy_private.audit('workspace', 'id', 'id', 'color', 'plan', 'deleted_at');
+
+RESET ROLE;
+
+CREATE TRIGGER organizations_audit
+AFTER INSERT OR UPDATE OR DELETE ON public.organizations
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'organization', 'id', 'id', 'id', 'name', 'slug', 'created_by_user_id'
+);
+
+CREATE TRIGGER organization_memberships_audit
+AFTER INSERT OR UPDATE OR DELETE ON public.organization_memberships
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role'
+);
+
+-- Entries from before a revert.
+DO $$
+BEGIN
+    IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN
+        INSERT INTO tenancy.audit_log SELECT a.* FROM tenancy_archive.audit_log AS a;
+        CALL tenancy_private.drop_archived('audit_log');
+    END IF;
+END;
+$$;
+
+COMMIT;

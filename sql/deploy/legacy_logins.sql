@@ -1,0 +1,80 @@
+-- Deploy pg-tenancy:legacy_logins to pg
+-- requires: owner_access
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- The next changes close tables that an application is using. Whoever owns
+-- one of them or may write to one is that application: it is granted
+-- tenancy_service and goes on seeing everything. "REVOKE tenancy_service FROM
+-- <login>" is the cut-over, once the application enters workspaces.
+CREATE TABLE tenancy_private.legacy_logins (
+    role name NOT NULL,
+    CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
+);
+ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
+ALTER TABLE tenancy_private.legacy_logins ENABLE ROW LEVEL SECURITY;
+COMMENT ON TABLE tenancy_private.legacy_logins IS
+'The roles to which this change granted tenancy_service, so that a revert takes it from no other.';
+
+DO $$
+DECLARE
+    holder record;
+    tables CONSTANT regclass[] := ARRAY[
+        'public.users', 'public.organizations', 'public.organization_memberships', 'public.providers',
+        'public.provider_settings', 'public.models', 'public.instances', 'public.api_keys',
+        'public.organization_models', 'public.organization_model_shares',
+        'finops.inference_usage', 'finops.cost_actual_minute'
+    ]::regclass[];
+BEGIN
+    FOR holder IN
+        SELECT
+            r.rolname,
+            bool_or(g.writes) AS writes
+        FROM (
+            SELECT c.relowner AS grantee, true AS writes
+            FROM pg_class AS c
+            WHERE c.oid = ANY(tables)
+            UNION ALL
+            SELECT acl.grantee, acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AS writes
+            FROM pg_class AS c
+            CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+            WHERE c.oid = ANY(tables)
+            UNION ALL
+            SELECT acl.grantee, acl.privilege_type IN ('INSERT', 'UPDATE') AS writes
+            FROM pg_attribute AS a
+            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+            WHERE a.attrelid = ANY(tables)
+        ) AS g
+        INNER JOIN pg_roles AS r ON g.grantee = r.oid
+        WHERE NOT r.rolsuper
+            AND NOT r.rolbypassrls
+            AND r.rolname NOT LIKE 'tenancy\_%'
+            AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+        GROUP BY r.rolname
+        ORDER BY r.rolname
+    LOOP
+        IF holder.writes THEN
+            EXECUTE format('GRANT tenancy_service TO %I', holder.rolname);
+            INSERT INTO tenancy_private.legacy_logins (role) VALUES (holder.rolname);
+            RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
+        ELSE
+            RAISE WARNING '% can read tables that are about to be closed to it', holder.rolname
+            USING HINT = format(
+                'GRANT tenancy_service TO %1$I, or tenancy_auditor if its reading is to be recorded.', holder.rolname
+            );
+        END IF;
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+        WHERE c.oid = ANY(tables) AND acl.grantee = 0
+    ) THEN
+        RAISE WARNING 'PUBLIC has privileges on tables that are about to be closed'
+        USING HINT = 'GRANT tenancy_service to the logins that rely on it.';
+    END IF;
+END;
+$$;
+
+COMMIT;

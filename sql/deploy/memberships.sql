@@ -1,0 +1,151 @@
+-- Deploy pg-tenancy:memberships to pg
+-- requires: workspaces_backfill
+
+-- No transaction around it: the rows are checked while others write.
+
+SET lock_timeout = '2s';
+
+DO $$
+DECLARE
+    unknown_roles CONSTANT bigint := (
+        SELECT pg_catalog.count(*) FROM public.organization_memberships AS m
+        WHERE m.role IS NULL OR m.role NOT IN ('owner', 'admin', 'manager', 'user')
+    );
+    ownerless CONSTANT bigint := (
+        SELECT pg_catalog.count(*) FROM public.organizations AS o
+        WHERE NOT EXISTS (
+            SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id AND m.role = 'owner'
+        )
+    );
+BEGIN
+    IF unknown_roles > 0 THEN
+        RAISE EXCEPTION '% rows of public.organization_memberships have a role that is none', unknown_roles
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_memberships_role_check',
+        DETAIL = 'SELECT * FROM public.organization_memberships WHERE role IS NULL '
+        'OR role NOT IN (''owner'', ''admin'', ''manager'', ''user'');',
+        HINT = 'The query in the detail finds them. Give them one of the four roles, then deploy again.';
+    END IF;
+    IF ownerless > 0 THEN
+        RAISE WARNING '% organizations have no owner', ownerless
+        USING HINT = 'They go on working; make one of their members the owner: SELECT o.id FROM public.organizations '
+        'AS o WHERE NOT EXISTS (SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id '
+        'AND m.role = ''owner'');';
+    END IF;
+END;
+$$;
+
+BEGIN;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint AS c
+        WHERE c.conrelid = 'public.organization_memberships'::regclass
+            AND c.conname = 'organization_memberships_tenancy_role_check'
+    ) THEN
+        ALTER TABLE public.organization_memberships
+        ADD CONSTRAINT organization_memberships_tenancy_role_check
+        CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
+    END IF;
+END;
+$$;
+
+COMMIT;
+
+ALTER TABLE public.organization_memberships VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
+
+BEGIN;
+
+SET LOCAL ROLE tenancy_owner;
+
+-- An organization that had an owner keeps one, whatever takes the owner away:
+-- a function, a service's SQL, a cascade from users, or two sessions at once.
+-- Looking is not enough, because both would look before either is done. Each
+-- writes the same counter first: under READ COMMITTED the second then waits
+-- and sees what the first did, under REPEATABLE READ it fails (40001). An
+-- organization that goes as a whole takes its owners along.
+CREATE OR REPLACE FUNCTION tenancy_private.keep_an_owner() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    organization_name text;
+BEGIN
+    UPDATE tenancy.workspaces AS w
+    SET owner_changes = w.owner_changes + 1
+    WHERE w.id = old.organization_id;
+    SELECT o.name INTO organization_name
+    FROM public.organizations AS o
+    WHERE o.id = old.organization_id
+        AND NOT EXISTS (
+            SELECT FROM public.organization_memberships AS m
+            WHERE m.organization_id = o.id AND m.role = 'owner'
+        );
+    IF FOUND THEN
+        RAISE EXCEPTION 'organization % must keep an owner', organization_name
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_keeps_an_owner',
+        HINT = 'Make another member an owner first.';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner() FROM public;
+
+-- TRUNCATE fires no row trigger; emptying organizations with it is allowed.
+CREATE OR REPLACE FUNCTION tenancy_private.keep_an_owner_on_truncate() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM public.organizations AS o) THEN
+        RAISE EXCEPTION 'organizations must keep their owners'
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_keeps_an_owner',
+        HINT = 'TRUNCATE public.organizations with CASCADE, or delete the memberships one by one.';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner_on_truncate() FROM public;
+
+RESET ROLE;
+
+SET LOCAL client_min_messages = warning;
+DROP TRIGGER IF EXISTS organization_keeps_an_owner ON public.organization_memberships;
+DROP TRIGGER IF EXISTS organization_keeps_an_owner_changed ON public.organization_memberships;
+DROP TRIGGER IF EXISTS organization_keeps_an_owner_truncate ON public.organization_memberships;
+
+-- Deferred, so that handing an organization over may demote before it promotes.
+CREATE CONSTRAINT TRIGGER organization_keeps_an_owner
+AFTER DELETE ON public.organization_memberships
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (old.role = 'owner')
+EXECUTE FUNCTION tenancy_private.keep_an_owner();
+
+CREATE CONSTRAINT TRIGGER organization_keeps_an_owner_changed
+AFTER UPDATE ON public.organization_memberships
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (old.role = 'owner' AND (new.role <> 'owner' OR new.organization_id <> old.organization_id))
+EXECUTE FUNCTION tenancy_private.keep_an_owner();
+
+CREATE TRIGGER organization_keeps_an_owner_truncate
+AFTER TRUNCATE ON public.organization_memberships
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.keep_an_owner_on_truncate();
+
+ALTER TABLE public.organization_memberships
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner,
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner_changed,
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner_truncate;
+
+COMMIT;
+RESET lock_timeout;

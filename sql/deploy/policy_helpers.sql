@@ -1,0 +1,164 @@
+-- Deploy pg-tenancy:policy_helpers to pg
+-- requires: schemas
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- Closes a table: from here on nobody reads or writes a row without a policy,
+-- the table's owner included. A table that has policies of its own is refused,
+-- because the contract files replace all policies of a table, and policies
+-- that somebody wrote for a reason must not vanish without a word.
+CREATE PROCEDURE tenancy_private.close_table(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    foreign_policies CONSTANT text := (
+        SELECT string_agg(p.polname, ', ' ORDER BY p.polname)
+        FROM pg_policy AS p
+        WHERE p.polrelid = table_name
+    );
+BEGIN
+    IF foreign_policies IS NOT NULL THEN
+        RAISE EXCEPTION 'table % has row-level security policies of its own: %', table_name, foreign_policies
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'table_has_policies',
+        HINT = 'Save their definitions, drop them, and deploy again: pg-tenancy decides who sees which rows of this table.';
+    END IF;
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', table_name);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy_private.close_table(regclass) FROM public;
+COMMENT ON PROCEDURE tenancy_private.close_table(regclass) IS
+'Enables and forces row-level security on a table that has no policies yet.';
+
+-- The way back of close_table: the table is as open as its grants say.
+CREATE PROCEDURE tenancy_private.reopen_table(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CALL tenancy.drop_policies(table_name);
+    EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
+    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
+    EXECUTE format(
+        'REVOKE ALL ON %s FROM tenancy_app, tenancy_credentialed, tenancy_auditor', table_name
+    );
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy_private.reopen_table(regclass) FROM public;
+COMMENT ON PROCEDURE tenancy_private.reopen_table(regclass) IS
+'Drops the policies of a table, switches its row-level security off and takes the application roles'' privileges.';
+
+-- Every contract file in sql/policies starts with this, so that a table has
+-- exactly the policies which its newest revision names.
+CREATE PROCEDURE tenancy.drop_policies(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    policy name;
+BEGIN
+    FOR policy IN
+        SELECT p.polname FROM pg_policy AS p
+        WHERE p.polrelid = table_name
+        ORDER BY p.polname
+    LOOP
+        EXECUTE format('DROP POLICY %I ON %s', policy, table_name);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy.drop_policies(regclass) FROM public;
+COMMENT ON PROCEDURE tenancy.drop_policies(regclass) IS
+'Drops all policies of a table; the caller must own the table.';
+
+-- The three below serve the verify scripts: each compares a whole answer and
+-- raises with the name of what differs.
+CREATE PROCEDURE tenancy_private.verify_policies(table_name regclass, wanted text [])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found CONSTANT text[] := ARRAY(
+        SELECT p.polname::text FROM pg_policy AS p WHERE p.polrelid = table_name ORDER BY p.polname::text
+    );
+    sorted CONSTANT text[] := ARRAY(SELECT w FROM unnest(wanted) AS w ORDER BY w);
+BEGIN
+    IF NOT (SELECT c.relrowsecurity AND c.relforcerowsecurity FROM pg_class AS c WHERE c.oid = table_name) THEN
+        RAISE EXCEPTION 'row-level security of % is not enabled and forced', table_name;
+    END IF;
+    IF found IS DISTINCT FROM sorted THEN
+        RAISE EXCEPTION '% has policies %, wanted %', table_name, found, sorted;
+    END IF;
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy_private.verify_policies(regclass, text []) FROM public;
+
+CREATE PROCEDURE tenancy_private.verify_grants(table_name regclass, grantee text, wanted text)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- "SELECT, UPDATE(color)": table privileges, then column privileges, each in alphabetical order.
+    found CONSTANT text := coalesce((
+        SELECT string_agg(g.privilege, ', ' ORDER BY g.is_column, g.privilege COLLATE "C")
+        FROM (
+            SELECT acl.privilege_type AS privilege, false AS is_column
+            FROM pg_class AS c
+            CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+            WHERE c.oid = table_name AND acl.grantee = verify_grants.grantee::regrole
+            UNION ALL
+            SELECT acl.privilege_type || '(' || a.attname || ')' AS privilege, true AS is_column
+            FROM pg_attribute AS a
+            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+            WHERE a.attrelid = table_name AND NOT a.attisdropped AND acl.grantee = verify_grants.grantee::regrole
+        ) AS g
+    ), '');
+BEGIN
+    IF found IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION '% has the privileges "%" on %, wanted "%"', grantee, found, table_name, wanted;
+    END IF;
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy_private.verify_grants(regclass, text, text) FROM public;
+
+CREATE PROCEDURE tenancy_private.verify_routine(routine regprocedure, callers text [])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    details CONSTANT record := (SELECT p FROM pg_proc AS p WHERE p.oid = routine);
+    sorted CONSTANT text[] := ARRAY(SELECT c FROM unnest(callers) AS c ORDER BY c COLLATE "C");
+    found text[];
+BEGIN
+    IF pg_get_userbyid(details.proowner) <> 'tenancy_owner' THEN
+        RAISE EXCEPTION '% belongs to %, wanted tenancy_owner', routine, pg_get_userbyid(details.proowner);
+    END IF;
+    IF details.prosqlbody IS NULL
+        AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(details.proconfig), false)
+    THEN
+        RAISE EXCEPTION '% does not pin its search_path', routine;
+    END IF;
+    found := ARRAY(
+        SELECT CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee)::text END COLLATE "C" AS grantee
+        FROM aclexplode(coalesce(details.proacl, acldefault('f', details.proowner))) AS acl
+        WHERE acl.grantee <> details.proowner
+        ORDER BY grantee
+    );
+    IF found IS DISTINCT FROM sorted THEN
+        RAISE EXCEPTION '% may be called by %, wanted %', routine, found, sorted;
+    END IF;
+END;
+$$;
+REVOKE ALL ON PROCEDURE tenancy_private.verify_routine(regprocedure, text []) FROM public;
+
+COMMIT;

@@ -1,0 +1,32 @@
+-- Access to tenancy.audit_log, revision 1: the whole of it.
+--
+-- The entries of the current workspace, for the roles that hold audit.view,
+-- and a person's own. Written by triggers only.
+REVOKE ALL ON tenancy.audit_log
+FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+CALL tenancy.drop_policies('tenancy.audit_log');
+
+GRANT SELECT ON tenancy.audit_log
+TO tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+
+CREATE POLICY audit_log_workspace ON tenancy.audit_log
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (workspace_id = (SELECT tenancy.current_workspace_id()))
+WITH CHECK (workspace_id = (SELECT tenancy.current_workspace_id()));
+
+CREATE POLICY audit_log_select ON tenancy.audit_log
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (workspace_id = (SELECT tenancy.workspace_for('audit.view')));
+
+CREATE POLICY audit_log_service ON tenancy.audit_log
+FOR SELECT TO tenancy_service
+USING (true);
+
+CREATE POLICY audit_log_owner ON tenancy.audit_log
+FOR ALL TO tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY audit_log_auditor ON tenancy.audit_log
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('tenancy.audit_log')));

@@ -1,0 +1,28 @@
+-- Access to public.organizations, revision 1: the whole of it.
+--
+-- In an organization its own row, for every member; in a personal workspace
+-- none. tenancy.my_organizations() lists what a person can enter, and the
+-- functions beside it are the only way for an application to change one.
+REVOKE ALL ON public.organizations FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
+CALL tenancy.drop_policies('public.organizations');
+
+GRANT SELECT (id, name, slug, created_by_user_id, created_at, updated_at)
+ON public.organizations TO tenancy_app, tenancy_credentialed, tenancy_auditor;
+
+CREATE POLICY organizations_workspace ON public.organizations
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_workspace_id()))
+WITH CHECK (id = (SELECT tenancy.current_workspace_id()));
+
+CREATE POLICY organizations_select ON public.organizations
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_workspace_id()));
+
+CREATE POLICY organizations_service ON public.organizations
+FOR ALL TO tenancy_service, tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY organizations_auditor ON public.organizations
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('public.organizations')));

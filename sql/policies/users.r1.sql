@@ -1,0 +1,28 @@
+-- Access to public.users, revision 1: the whole of it.
+--
+-- A person sees the own account, in every workspace. The people of an
+-- organization are listed by tenancy.members(). Nobody who enters a workspace
+-- can select password_hash, or write here.
+REVOKE ALL ON public.users FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
+CALL tenancy.drop_policies('public.users');
+
+GRANT SELECT (id, email, username, first_name, last_name, role, created_at, updated_at)
+ON public.users TO tenancy_app, tenancy_credentialed, tenancy_auditor;
+
+CREATE POLICY users_workspace ON public.users
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_user_id()))
+WITH CHECK (id = (SELECT tenancy.current_user_id()));
+
+CREATE POLICY users_select ON public.users
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_user_id()));
+
+CREATE POLICY users_service ON public.users
+FOR ALL TO tenancy_service, tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY users_auditor ON public.users
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('public.users')));

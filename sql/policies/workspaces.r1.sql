@@ -1,0 +1,29 @@
+-- Access to tenancy.workspaces, revision 1: the whole of it.
+--
+-- The current workspace's own row. A service sees all and changes color and
+-- plan; who is deleted is for tenancy.delete_organization() and its way back.
+REVOKE ALL ON tenancy.workspaces
+FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+CALL tenancy.drop_policies('tenancy.workspaces');
+
+GRANT SELECT (id, kind, user_id, organization_id, color, plan, created_at, deleted_at)
+ON tenancy.workspaces TO tenancy_app, tenancy_credentialed, tenancy_auditor;
+GRANT SELECT, UPDATE (color, plan) ON tenancy.workspaces TO tenancy_service;
+
+CREATE POLICY workspaces_workspace ON tenancy.workspaces
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_workspace_id()))
+WITH CHECK (id = (SELECT tenancy.current_workspace_id()));
+
+CREATE POLICY workspaces_select ON tenancy.workspaces
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (id = (SELECT tenancy.current_workspace_id()));
+
+CREATE POLICY workspaces_service ON tenancy.workspaces
+FOR ALL TO tenancy_service, tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY workspaces_auditor ON tenancy.workspaces
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('tenancy.workspaces')));

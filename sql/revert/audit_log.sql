@@ -1,0 +1,26 @@
+-- Revert pg-tenancy:audit_log from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP TRIGGER organization_memberships_audit ON public.organization_memberships;
+DROP TRIGGER organizations_audit ON public.organizations;
+DROP TRIGGER workspaces_audit ON tenancy.workspaces;
+DROP TRIGGER role_delegations_audit ON tenancy.role_delegations;
+DROP TRIGGER role_permissions_audit ON tenancy.role_permissions;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM tenancy.audit_log) THEN
+        CALL tenancy_private.archive_table('tenancy.audit_log');
+    END IF;
+END;
+$$;
+
+DROP FUNCTION tenancy.record_read(regclass);
+DROP FUNCTION tenancy_private.audit();
+DROP TABLE tenancy.audit_log;
+DROP FUNCTION tenancy_private.refuse_audit_change();
+
+COMMIT;

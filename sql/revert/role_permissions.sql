@@ -1,0 +1,28 @@
+-- Revert pg-tenancy:role_permissions from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- A matrix that is not the one of the deploy was changed by somebody, and is kept.
+DO $$
+BEGIN
+    IF (
+        SELECT md5(string_agg(p.permission || ' ' || p.role, ',' ORDER BY p.permission COLLATE "C", p.role COLLATE "C"))
+        FROM tenancy.role_permissions AS p
+    ) IS DISTINCT FROM '' THEN
+        CALL tenancy_private.archive_table('tenancy.role_permissions');
+    END IF;
+    IF (
+        SELECT md5(string_agg(d.role || ' ' || d.delegated_role, ',' ORDER BY d.role COLLATE "C", d.delegated_role COLLATE "C"))
+        FROM tenancy.role_delegations AS d
+    ) IS DISTINCT FROM '' THEN
+        CALL tenancy_private.archive_table('tenancy.role_delegations');
+    END IF;
+END;
+$$;
+
+DROP TABLE tenancy.role_delegations;
+DROP TABLE tenancy.role_permissions;
+
+COMMIT;

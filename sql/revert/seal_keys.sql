@@ -1,0 +1,12 @@
+-- Revert pg-tenancy:seal_keys from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP FUNCTION tenancy.rotate_seal_key(interval);
+DROP TABLE tenancy_private.seal_keys;
+DROP FUNCTION tenancy_private.random_bytes();
+DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
+
+COMMIT;

@@ -1,0 +1,9 @@
+-- Revert pg-tenancy:users_policies from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+CALL tenancy_private.reopen_table('public.users');
+
+COMMIT;

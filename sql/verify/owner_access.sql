@@ -1,0 +1,28 @@
+-- Verify pg-tenancy:owner_access on pg
+
+BEGIN;
+
+DO $$
+DECLARE
+    table_name regclass;
+BEGIN
+    FOREACH table_name IN ARRAY ARRAY[
+        'public.users', 'public.organizations', 'public.organization_memberships'
+    ]::regclass[] LOOP
+        IF NOT (
+            has_table_privilege('tenancy_owner', table_name, 'SELECT')
+            AND has_table_privilege('tenancy_owner', table_name, 'INSERT')
+            AND has_table_privilege('tenancy_owner', table_name, 'UPDATE')
+            AND has_table_privilege('tenancy_owner', table_name, 'DELETE')
+            AND has_table_privilege('tenancy_owner', table_name, 'REFERENCES')
+        ) THEN
+            RAISE EXCEPTION 'tenancy_owner cannot read and write %', table_name;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+CALL tenancy_private.verify_routine('tenancy_private.grant_to_owner(regclass)', '{}');
+CALL tenancy_private.verify_routine('tenancy_private.revoke_from_owner(regclass)', '{}');
+
+ROLLBACK;
