@@ -1,0 +1,419 @@
+"""Workspaces over psycopg: the transaction, and how it is opened and closed.
+
+Nothing is sent when the block starts. The first statement takes BEGIN and the
+call that enters the workspace along in one pipeline, so that opening costs no
+round trip; if entering fails, the server skips the statement behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import Row, scalar_row, tuple_row
+
+from pg_tenancy import _opening
+from pg_tenancy._calls_async import Calls
+from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
+from pg_tenancy._sql import Call
+from pg_tenancy._waits_async import give_back, sleep
+from pg_tenancy.errors import (
+    ConnectionNotIdleError,
+    TransactionAbortedError,
+    TransactionEndedError,
+    WorkspaceClosedError,
+    is_transient,
+    translate,
+    translate_missing,
+)
+
+if TYPE_CHECKING:
+    from psycopg.abc import Params, QueryNoTemplate
+    from psycopg_pool import AsyncConnectionPool
+    from typing_extensions import Self, Unpack
+
+    Source = AsyncConnection[Row] | AsyncConnectionPool[AsyncConnection[Row]]
+
+T = TypeVar("T")
+
+_LEVELS: dict[psycopg.IsolationLevel, IsolationLevel] = {
+    psycopg.IsolationLevel.READ_UNCOMMITTED: "read committed",  # the same to Postgres
+    psycopg.IsolationLevel.READ_COMMITTED: "read committed",
+    psycopg.IsolationLevel.REPEATABLE_READ: "repeatable read",
+    psycopg.IsolationLevel.SERIALIZABLE: "serializable",
+}
+
+
+class Workspace(Calls, Generic[Row]):
+    """One transaction in one workspace; ``workspace()`` makes it.
+
+    It belongs to one task and one block, and is not used again afterwards.
+    """
+
+    def __init__(self, source: Source[Row], identity: Identity, options: Options) -> None:
+        self._source = source
+        self._identity = identity
+        self._options = options
+        _start_of(None, options)  # says at once what is wrong with the options
+        self._conn: AsyncConnection[Row] | None = None
+        self._opened = False
+        self._autocommit: bool | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._conn is not None:
+            raise WorkspaceClosedError("this workspace is in use already: make one for each block")
+        if isinstance(self._source, AsyncConnection):
+            conn = self._source
+            _require_idle(conn)
+        else:
+            conn = await self._source.getconn()
+        self._conn = conn
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        conn = self._connection()
+        try:
+            if exc is None:
+                await self._commit(conn)
+        except psycopg.Error as error:
+            _raise(error)
+        finally:
+            self._conn = None
+            await self._leave_clean(conn)
+        if isinstance(exc, psycopg.Error) and (ours := translate(exc)):
+            raise ours from exc
+
+    async def open(self) -> None:
+        """Enter the workspace now, in a round trip of its own, if it is not yet.
+
+        Raises:
+            TenancyError: what entering raises, like NotAMemberError.
+            ConnectionNotIdleError: something else uses the connection.
+        """
+        if not self._opened:
+            await self._begin(self._connection())
+
+    async def connection(self) -> AsyncConnection[Row]:
+        """Return the connection, in the workspace, for what has no method here.
+
+        COPY, executemany, server-side cursors, ``conn.transaction()`` for a
+        savepoint. Leave committing and rolling back to the block.
+        """
+        await self.open()
+        return self._connection()
+
+    async def execute(
+        self,
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool = False,
+    ) -> AsyncCursor[Row]:
+        """Run a statement and return its cursor, as the connection's own method does.
+
+        Args:
+            query: one statement, with ``%s`` placeholders. (The first statement of a
+                block travels in a pipeline, which takes only one at a time.)
+            params: the values of the placeholders.
+            prepare: whether to prepare it on the server; psycopg decides if None.
+            binary: whether to ask for results in the binary format.
+
+        Raises:
+            TenancyError: the error is one of pg-tenancy's.
+            psycopg.Error: it is another one; it passes unchanged.
+        """
+        cursor = self._connection().cursor(binary=binary)
+        await self._execute(cursor, query, params, prepare=prepare)
+        return cursor
+
+    async def fetch_all(self, query: QueryNoTemplate, params: Params | None = None) -> list[Row]:
+        """Run a query and return its rows; the errors are those of ``execute``."""
+        cursor = await self.execute(query, params)
+        return await cursor.fetchall()
+
+    async def fetch_one(self, query: QueryNoTemplate, params: Params | None = None) -> Row | None:
+        """Run a query and return its first row, None if there is none."""
+        cursor = await self.execute(query, params)
+        return await cursor.fetchone()
+
+    async def fetch_value(self, query: QueryNoTemplate, params: Params | None = None) -> Any:
+        """Run a query and return the first column of its first row, None if there is none."""
+        cursor = self._connection().cursor(row_factory=scalar_row)
+        await self._execute(cursor, query, params)
+        return await cursor.fetchone()
+
+    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+        cursor = AsyncRawCursor(self._connection(), row_factory=tuple_row)
+        await self._execute(cursor, call.text, values, call=call)
+        return await cursor.fetchall()
+
+    async def _fetch_all_and_commit(self, query: QueryNoTemplate, params: Params | None) -> list[Row]:
+        """Run the whole transaction in one round trip."""
+        conn = self._connection()
+        cursor = conn.cursor()
+        await self._begin(conn, lambda: cursor.execute(query, params), commit=True)
+        return await cursor.fetchall() if cursor.description else []
+
+    def _connection(self) -> AsyncConnection[Row]:
+        if self._conn is None:
+            raise WorkspaceClosedError("a workspace works only inside its block")
+        return self._conn
+
+    async def _execute(
+        self,
+        cursor: AsyncCursor[Any],
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        call: Call | None = None,
+    ) -> None:
+        if not self._opened:
+            await self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
+            return
+        try:
+            await cursor.execute(query, params, prepare=prepare)
+        except psycopg.Error as error:
+            _raise(error, call)
+
+    async def _begin(
+        self,
+        conn: AsyncConnection[Row],
+        first: Callable[[], Awaitable[object]] | None = None,
+        *,
+        call: Call | None = None,
+        commit: bool = False,
+    ) -> None:
+        """Send BEGIN, the entering call and the first statement together."""
+        _require_idle(conn)
+        start = _start_of(conn, self._options)
+        entering = AsyncRawCursor(conn, row_factory=tuple_row)
+        plain = AsyncRawCursor(conn, row_factory=tuple_row)
+        # The BEGIN is ours: psycopg's own would come with a Sync of its own.
+        if self._autocommit is None:
+            self._autocommit = conn.autocommit
+        await conn.set_autocommit(True)
+        try:
+            async with conn.pipeline():
+                await plain.execute(start.begin, prepare=False)
+                if start.statement_timeout_ms is not None:
+                    await plain.execute(
+                        "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
+                        [str(start.statement_timeout_ms)],
+                    )
+                await entering.execute(self._identity.call.text, self._identity.values)
+                if first is not None:
+                    await first()
+                if commit:
+                    await plain.execute("COMMIT", prepare=False)
+        except psycopg.Error as error:
+            entered = entering.statusmessage is not None
+            _raise(error, call if entered else self._identity.call)
+        finally:
+            self._opened = conn.info.transaction_status != TransactionStatus.IDLE
+
+    async def _commit(self, conn: AsyncConnection[Row]) -> None:
+        """Commit what the block did, and never take a rollback for a commit."""
+        if not self._opened:
+            return
+        status = conn.info.transaction_status
+        if status == TransactionStatus.INERROR:
+            raise TransactionAbortedError(
+                "nothing was committed: a statement of the block failed",
+                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
+            )
+        if status == TransactionStatus.IDLE:
+            raise TransactionEndedError(
+                "the transaction of the workspace was ended inside its block",
+                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
+            )
+        await conn.commit()
+
+    async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
+        """End the transaction if there is one, or else the connection."""
+        try:
+            if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
+                await conn.rollback()
+            if self._autocommit is not None and _is_idle(conn):
+                await conn.set_autocommit(self._autocommit)
+        except psycopg.Error:
+            pass  # what went wrong first is worth more, and the connection is closed below
+        finally:
+            if not _is_idle(conn) and (self._opened or conn is not self._source):
+                # Not conn.close(), which a pool may take for a return.
+                conn.pgconn.finish()
+            if conn is not self._source:
+                await give_back(cast("AsyncConnectionPool[AsyncConnection[Row]]", self._source), conn)
+
+
+def workspace(
+    source: Source[Row],
+    *,
+    user_id: UUID | str | None = None,
+    organization_id: UUID | str | None = None,
+    ticket: str | None = None,
+    api_key: str | None = None,
+    **options: Unpack[Options],
+) -> Workspace[Row]:
+    """Return a block that is one transaction in one workspace.
+
+    ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
+    the block returns and rolls back when it raises. The context goes with the
+    transaction. A block without a statement sends nothing, and so checks nothing:
+    ``await ws.open()`` does.
+
+    A block cannot be run a second time, so it does not retry; ``run`` does.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        user_id: the person who acts.
+        organization_id: where; None for the person's own workspace.
+        ticket: instead of user_id, a signed ticket.
+        api_key: instead of user_id, an API key.
+        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
+            ``statement_timeout`` (in seconds), see ``Options``.
+
+    Returns:
+        The workspace, to be used with ``async with``.
+
+    Raises:
+        TypeError: not exactly one of user_id, ticket and api_key was given.
+        ValueError: an id or an option is not acceptable.
+        ConnectionNotIdleError: (when the block starts) the connection is in a
+            transaction or a pipeline, closed or busy.
+        NotAMemberError: (with the first statement) the user may not enter.
+    """
+    if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
+        msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
+        raise TypeError(msg)
+    return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
+
+
+async def run(
+    source: Source[Row],
+    work: Callable[[Workspace[Row]], Awaitable[T]],
+    *,
+    retries: int = 3,
+    **entry: Unpack[Entry],
+) -> T:
+    """Call a function in a workspace, again if the transaction met another one.
+
+    A serialization failure or a deadlock undoes the whole transaction, so the whole
+    function is called again, after a pause of random length. It should do nothing
+    outside the database that must not happen twice.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        work: called with the workspace.
+        retries: how many times to try again, 0 or more.
+        **entry: whom and how, as for ``workspace``.
+
+    Returns:
+        What ``work`` returned in the attempt that was committed.
+
+    Raises:
+        psycopg.Error: the last attempt failed as well, or for another reason.
+        TenancyError: as for ``workspace``; such an error is not retried.
+    """
+    attempt = 0
+    while True:
+        try:
+            async with workspace(source, **entry) as ws:
+                return await work(ws)
+        except psycopg.Error as error:
+            if attempt >= retries or not is_transient(error):
+                raise
+        attempt += 1
+        await sleep(_opening.pause_before(attempt))
+
+
+async def fetch_all(
+    source: Source[Row],
+    query: QueryNoTemplate,
+    params: Params | None = None,
+    **entry: Unpack[Entry],
+) -> list[Row]:
+    """Run one statement in a workspace and commit it, in a single round trip.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        query: one statement, with ``%s`` placeholders.
+        params: the values of the placeholders.
+        **entry: whom and how, as for ``workspace``.
+
+    Returns:
+        The rows, none for a statement that returns none.
+
+    Raises:
+        TenancyError: as for ``workspace``; nothing was committed.
+        psycopg.Error: the statement or the COMMIT failed; nothing was committed.
+    """
+    async with workspace(source, **entry) as ws:
+        return await ws._fetch_all_and_commit(query, params)
+
+
+_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+_NOT_IDLE = {
+    TransactionStatus.ACTIVE: "is busy with another statement",
+    TransactionStatus.INTRANS: "is in a transaction already",
+    TransactionStatus.INERROR: "is in a failed transaction",
+    TransactionStatus.UNKNOWN: "is broken",
+}
+
+
+def _is_idle(conn: AsyncConnection[Any]) -> bool:
+    info = conn.info
+    return info.transaction_status == TransactionStatus.IDLE and info.pipeline_status == PipelineStatus.OFF
+
+
+def _require_idle(conn: AsyncConnection[Any]) -> None:
+    """Refuse a connection in which the context could outlive the block, or meet another."""
+    if conn.closed:
+        problem = "is closed"
+    elif conn.info.pipeline_status != PipelineStatus.OFF:
+        problem = "is in a pipeline"
+    elif conn.info.transaction_status != TransactionStatus.IDLE:
+        problem = _NOT_IDLE[conn.info.transaction_status]
+    else:
+        return
+    raise ConnectionNotIdleError(
+        f"a workspace is a transaction of its own, and the connection {problem}",
+        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _start_of(conn: AsyncConnection[Any] | None, options: Options) -> _opening.Start:
+    """Compose the BEGIN from the options, and from the connection where they are silent."""
+    isolation_level = options.get("isolation_level")
+    read_only = options.get("read_only")
+    deferrable = options.get("deferrable")
+    if conn is not None:
+        if isolation_level is None and conn.isolation_level is not None:
+            isolation_level = _LEVELS[conn.isolation_level]
+        read_only = conn.read_only if read_only is None else read_only
+        deferrable = conn.deferrable if deferrable is None else deferrable
+    return _opening.start(isolation_level, read_only, deferrable, options.get("statement_timeout"))
+
+
+def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:
+    """Raise the error as one of ours if it is, and otherwise as it came."""
+    cause: BaseException = error
+    # A pipeline reports the statement that failed or one that was skipped after
+    # it; the first is then the context of the second.
+    while isinstance(cause, psycopg.errors.PipelineAborted) and isinstance(cause.__context__, psycopg.Error):
+        cause = cause.__context__
+    ours = translate(cause)
+    if ours is None and call is not None:
+        ours = translate_missing(cause, call.phase, call.function)
+    if ours is not None:
+        raise ours from cause
+    raise cause

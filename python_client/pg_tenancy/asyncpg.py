@@ -1,0 +1,330 @@
+"""Transactions in a workspace, over asyncpg.
+
+asyncpg has no pipeline, so BEGIN and the call that enters the workspace travel as
+one script: as many round trips as a transaction of asyncpg's own takes. They are
+sent with the first statement, and nothing is sent for a block without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import asyncpg  # type: ignore[import-untyped, unused-ignore]
+
+from pg_tenancy import _opening
+from pg_tenancy._calls_async import Calls
+from pg_tenancy._opening import Entry, Identity, Options
+from pg_tenancy._sql import Call
+from pg_tenancy._waits_async import sleep
+from pg_tenancy.errors import (
+    ConnectionNotIdleError,
+    TransactionAbortedError,
+    TransactionEndedError,
+    WorkspaceClosedError,
+    is_transient,
+    translate,
+    translate_missing,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString, Self, Unpack
+
+__all__ = ["Workspace", "fetch_all", "run", "workspace"]
+
+T = TypeVar("T")
+
+
+class Workspace(Calls):
+    """One transaction in one workspace; ``workspace()`` makes it.
+
+    It belongs to one task and one block, and is not used again afterwards.
+    """
+
+    def __init__(self, source: Any, identity: Identity, options: Options) -> None:
+        self._source = source
+        self._pool = source if hasattr(source, "acquire") else None
+        self._identity = identity
+        self._start = _opening.start(
+            options.get("isolation_level"),
+            options.get("read_only"),
+            options.get("deferrable"),
+            options.get("statement_timeout"),
+        )
+        self._conn: Any = None
+        self._opened = False
+        self._entered = False
+
+    async def __aenter__(self) -> Self:
+        if self._conn is not None:
+            raise WorkspaceClosedError("this workspace is in use already: make one for each block")
+        if self._pool is None:
+            conn = self._source
+            _require_idle(conn)
+        else:
+            conn = await self._pool.acquire()
+        self._conn = conn
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        conn = self._connection()
+        try:
+            if exc is None:
+                await self._commit(conn)
+        except asyncpg.PostgresError as error:
+            _raise(error)
+        finally:
+            self._conn = None
+            await self._leave_clean(conn)
+        if isinstance(exc, asyncpg.PostgresError) and (ours := translate(exc)):
+            raise ours from exc
+
+    async def open(self) -> None:
+        """Enter the workspace now, if it is not yet.
+
+        Raises:
+            TenancyError: what entering raises, like NotAMemberError.
+            ConnectionNotIdleError: something else uses the connection.
+        """
+        if not self._opened:
+            await self._begin(self._connection())
+
+    async def connection(self) -> Any:
+        """Return the connection, in the workspace, for what has no method here.
+
+        COPY, cursors, executemany, ``conn.transaction()`` for a savepoint. Leave
+        committing and rolling back to the block.
+        """
+        await self.open()
+        return self._connection()
+
+    async def execute(self, query: LiteralString, params: Sequence[object] = ()) -> str:
+        """Run a statement and return its status, like ``UPDATE 3``.
+
+        Args:
+            query: a statement, with ``$1`` placeholders.
+            params: the values of the placeholders, as one sequence.
+
+        Raises:
+            TenancyError: the error is one of pg-tenancy's.
+            asyncpg.PostgresError: it is another one; it passes unchanged.
+        """
+        return str(await self._do("execute", query, params))
+
+    async def fetch_all(self, query: LiteralString, params: Sequence[object] = ()) -> list[Any]:
+        """Run a query and return its rows; the errors are those of ``execute``."""
+        return list(await self._do("fetch", query, params))
+
+    async def fetch_one(self, query: LiteralString, params: Sequence[object] = ()) -> Any:
+        """Run a query and return its first row, None if there is none."""
+        return await self._do("fetchrow", query, params)
+
+    async def fetch_value(self, query: LiteralString, params: Sequence[object] = ()) -> Any:
+        """Run a query and return the first column of its first row, None if there is none."""
+        return await self._do("fetchval", query, params)
+
+    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = await self._do("fetch", call.text, values, call)
+        return rows
+
+    async def _do(self, method: str, query: str, params: Sequence[object], call: Call | None = None) -> Any:
+        await self.open()
+        try:
+            return await getattr(self._connection(), method)(query, *params)
+        except asyncpg.PostgresError as error:
+            _raise(error, call)
+
+    def _connection(self) -> Any:
+        if self._conn is None:
+            raise WorkspaceClosedError("a workspace works only inside its block")
+        return self._conn
+
+    async def _begin(self, conn: Any) -> None:
+        """Send BEGIN and the entering call together."""
+        _require_idle(conn)
+        # Before the answer: it may never be read, and the transaction be there.
+        self._opened = True
+        try:
+            await conn.execute(f"{self._start.script()}; {self._identity.script()}")
+        except asyncpg.PostgresError as error:
+            _raise(error, self._identity.call)
+        _set_outer_transaction(conn, conn.transaction())
+        self._entered = True
+
+    async def _commit(self, conn: Any) -> None:
+        """Commit what the block did, and never take a rollback for a commit."""
+        if not self._opened:
+            return
+        if self._entered and not conn.is_closed() and not conn.is_in_transaction():
+            raise TransactionEndedError(
+                "the transaction of the workspace was ended inside its block",
+                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
+            )
+        _set_outer_transaction(conn, None)
+        if await conn.execute("COMMIT") != "COMMIT":
+            raise TransactionAbortedError(
+                "nothing was committed: a statement of the block failed",
+                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
+            )
+        self._opened = False
+
+    async def _leave_clean(self, conn: Any) -> None:
+        """End the transaction if there may be one, or else the connection."""
+        clean = not self._opened
+        try:
+            if self._opened and not conn.is_closed():
+                _set_outer_transaction(conn, None)
+                # Always: after a cancellation is_in_transaction() may be about the
+                # time before, and a ROLLBACK without a transaction does no harm.
+                await conn.execute("ROLLBACK")
+                clean = not conn.is_in_transaction()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            pass  # what went wrong first is worth more, and the connection is closed below
+        finally:
+            if not clean:
+                conn.terminate()
+            if self._pool is not None:
+                await self._pool.release(conn)
+
+
+def workspace(
+    source: Any,
+    *,
+    user_id: UUID | str | None = None,
+    organization_id: UUID | str | None = None,
+    ticket: str | None = None,
+    api_key: str | None = None,
+    **options: Unpack[Options],
+) -> Workspace:
+    """Return a block that is one transaction in one workspace.
+
+    ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
+    the block returns and rolls back when it raises. The context goes with the
+    transaction. A block without a statement sends nothing, and so checks nothing:
+    ``await ws.open()`` does.
+
+    A block cannot be run a second time, so it does not retry; ``run`` does.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        user_id: the person who acts.
+        organization_id: where; None for the person's own workspace.
+        ticket: instead of user_id, a signed ticket.
+        api_key: instead of user_id, an API key.
+        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
+            ``statement_timeout`` (in seconds), see ``Options``.
+
+    Returns:
+        The workspace, to be used with ``async with``.
+
+    Raises:
+        TypeError: not exactly one of user_id, ticket and api_key was given.
+        ValueError: an id or an option is not acceptable.
+        ConnectionNotIdleError: (when the block starts) the connection is in a
+            transaction, or closed.
+        NotAMemberError: (with the first statement) the user may not enter.
+    """
+    if not hasattr(source, "acquire") and not hasattr(source, "is_in_transaction"):
+        msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
+        raise TypeError(msg)
+    return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
+
+
+async def run(
+    source: Any,
+    work: Callable[[Workspace], Awaitable[T]],
+    *,
+    retries: int = 3,
+    **entry: Unpack[Entry],
+) -> T:
+    """Call a function in a workspace, again if the transaction met another one.
+
+    A serialization failure or a deadlock undoes the whole transaction, so the whole
+    function is called again, after a pause of random length. It should do nothing
+    outside the database that must not happen twice.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        work: called with the workspace.
+        retries: how many times to try again, 0 or more.
+        **entry: whom and how, as for ``workspace``.
+
+    Returns:
+        What ``work`` returned in the attempt that was committed.
+
+    Raises:
+        asyncpg.PostgresError: the last attempt failed as well, or for another reason.
+        TenancyError: as for ``workspace``; such an error is not retried.
+    """
+    attempt = 0
+    while True:
+        try:
+            async with workspace(source, **entry) as ws:
+                return await work(ws)
+        except asyncpg.PostgresError as error:
+            if attempt >= retries or not is_transient(error):
+                raise
+        attempt += 1
+        await sleep(_opening.pause_before(attempt))
+
+
+async def fetch_all(
+    source: Any,
+    query: LiteralString,
+    params: Sequence[object] = (),
+    **entry: Unpack[Entry],
+) -> list[Any]:
+    """Run one query in a workspace and commit it.
+
+    Three round trips, and one more when asyncpg prepares the query for the first
+    time: it sends one thing at a time. (With psycopg the same is one.)
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        query: a query, with ``$1`` placeholders.
+        params: the values of the placeholders, as one sequence.
+        **entry: whom and how, as for ``workspace``.
+
+    Returns:
+        The rows.
+
+    Raises:
+        TenancyError: as for ``workspace``; nothing was committed.
+        asyncpg.PostgresError: the query or the COMMIT failed; nothing was committed.
+    """
+    async with workspace(source, **entry) as ws:
+        return await ws.fetch_all(query, params)
+
+
+def _require_idle(conn: Any) -> None:
+    """Refuse a connection in which the context could outlive the block, or meet another."""
+    if conn.is_closed():
+        problem = "is closed"
+    elif conn.is_in_transaction():
+        problem = "is in a transaction already"
+    else:
+        return
+    raise ConnectionNotIdleError(
+        f"a workspace is a transaction of its own, and the connection {problem}",
+        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _set_outer_transaction(conn: Any, transaction: Any) -> None:
+    """Tell asyncpg of the transaction, so that conn.transaction() makes savepoints in it."""
+    # A pool gives out a proxy; what counts is noted on the connection behind it.
+    getattr(conn, "_con", conn)._top_xact = transaction
+
+
+def _raise(error: asyncpg.PostgresError, call: Call | None = None) -> NoReturn:
+    """Raise the error as one of ours if it is, and otherwise as it came."""
+    ours = translate(error)
+    if ours is None and call is not None:
+        ours = translate_missing(error, call.phase, call.function)
+    if ours is not None:
+        raise ours from error
+    raise error

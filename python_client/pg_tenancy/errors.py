@@ -1,0 +1,239 @@
+"""What can go wrong in a workspace, one class for each kind.
+
+The server marks every error of pg-tenancy with a SQLSTATE and a name in the
+constraint field. The class is found by these two, from whichever driver the
+error came; no message is ever parsed, so that translated messages do no harm.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ConnectionNotIdleError",
+    "ContextAlreadySetError",
+    "DelegationDeniedError",
+    "InvalidArgumentError",
+    "InvalidContextError",
+    "LastOwnerError",
+    "MemberNotFoundError",
+    "NoContextError",
+    "NotAMemberError",
+    "OrganizationRequiredError",
+    "PermissionDeniedError",
+    "PhaseNotDeployedError",
+    "SlugTakenError",
+    "TenancyError",
+    "TicketError",
+    "TransactionAbortedError",
+    "TransactionEndedError",
+    "TransactionRequiredError",
+    "WorkspaceClosedError",
+]
+
+
+class TenancyError(Exception):
+    """The base of all errors of pg-tenancy.
+
+    It does not derive from a driver's error, so that one ``except`` serves
+    psycopg and asyncpg. The driver's exception is in ``__cause__``.
+
+    Attributes:
+        message: what happened, in the server's words.
+        hint: what to do about it, or None.
+        sqlstate: the five characters of the SQLSTATE, or None where the client
+            found the problem before anything was sent.
+        constraint: the name of the error in the constraint field, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        sqlstate: str | None = None,
+        constraint: str | None = None,
+    ) -> None:
+        """Keep the parts of the error; see the class for what they are."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+    def __str__(self) -> str:
+        """Return the message, and the hint on a line of its own."""
+        return f"{self.message}\nHINT: {self.hint}" if self.hint else self.message
+
+
+class NoContextError(TenancyError):
+    """A protected table or function was used outside a workspace."""
+
+
+class InvalidContextError(NoContextError):
+    """The session variables are not those that entering the workspace set."""
+
+
+class NotAMemberError(TenancyError):
+    """The user, the organization or the membership does not exist (any more)."""
+
+
+class ContextAlreadySetError(TenancyError):
+    """The transaction is already in another workspace."""
+
+
+class TransactionRequiredError(TenancyError):
+    """A workspace was entered outside a transaction block."""
+
+
+class TicketError(TenancyError):
+    """The ticket is forged, expired, revoked or not a ticket."""
+
+
+class PermissionDeniedError(TenancyError):
+    """The role does not hold the permission."""
+
+
+class DelegationDeniedError(PermissionDeniedError):
+    """The role holds the permission, but not over this member or that role."""
+
+
+class OrganizationRequiredError(TenancyError):
+    """The function needs an organization, and the workspace is personal."""
+
+
+class MemberNotFoundError(TenancyError):
+    """The person is not a member of the current organization."""
+
+
+class LastOwnerError(TenancyError):
+    """The change would leave an organization without an owner."""
+
+
+class SlugTakenError(TenancyError):
+    """Another organization has this slug."""
+
+
+class InvalidArgumentError(TenancyError, ValueError):
+    """A value is missing, malformed or not one of the known ones."""
+
+
+class ConnectionNotIdleError(TenancyError):
+    """The connection is closed, busy, in a pipeline or in a transaction."""
+
+
+class TransactionAbortedError(TenancyError):
+    """A statement failed, the block went on, and nothing was committed."""
+
+
+class TransactionEndedError(TenancyError):
+    """The block committed or rolled back by itself and lost its workspace."""
+
+
+class WorkspaceClosedError(TenancyError):
+    """The workspace was used before its block or after it."""
+
+
+class PhaseNotDeployedError(TenancyError):
+    """The database does not have the phase that this call needs.
+
+    Attributes:
+        phase: the number of the phase.
+        function: the SQL function that is missing, with its schema.
+    """
+
+    def __init__(self, phase: int, function: str, *, sqlstate: str | None = None) -> None:
+        """Say which function is missing and which phase brings it."""
+        super().__init__(
+            f"{function}() comes with phase {phase}, which is not deployed in this database",
+            hint=f"Deploy up to @phase-{phase}, or do without this call until then.",
+            sqlstate=sqlstate,
+        )
+        self.phase = phase
+        self.function = function
+
+
+_CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
+    ("28000", "no_context"): NoContextError,
+    ("28000", "invalid_context"): InvalidContextError,
+    ("28000", "not_a_member"): NotAMemberError,
+    ("28000", "context_already_set"): ContextAlreadySetError,
+    ("28000", "invalid_ticket"): TicketError,
+    ("25P01", "transaction_required"): TransactionRequiredError,
+    ("22004", "user_id_required"): InvalidArgumentError,
+    ("42501", "permission_denied"): PermissionDeniedError,
+    ("42501", "delegation_denied"): DelegationDeniedError,
+    ("42501", "audit_log_is_append_only"): PermissionDeniedError,
+    ("55000", "organization_required"): OrganizationRequiredError,
+    ("P0002", "member_not_found"): MemberNotFoundError,
+    ("22023", "organization_name_invalid"): InvalidArgumentError,
+    ("22023", "organization_slug_invalid"): InvalidArgumentError,
+    ("22023", "organization_color_invalid"): InvalidArgumentError,
+    ("22023", "unknown_role"): InvalidArgumentError,
+    ("23505", "organization_slug_taken"): SlugTakenError,
+    ("23514", "organization_keeps_an_owner"): LastOwnerError,
+}
+
+# invalid_schema_name and undefined_function: what a missing phase looks like.
+_MISSING: Final = frozenset({"3F000", "42883"})
+
+# serialization_failure and deadlock_detected: trying again may succeed.
+_TRANSIENT: Final = frozenset({"40001", "40P01"})
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return the SQLSTATE of a driver's error or of ours, None where there is none."""
+    state = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether running the same transaction again may succeed."""
+    return sqlstate_of(error) in _TRANSIENT
+
+
+def translate(error: BaseException) -> TenancyError | None:
+    """Return the exception of pg-tenancy for a driver's error.
+
+    Args:
+        error: an exception of psycopg or asyncpg.
+
+    Returns:
+        The exception to raise from ``error``, or None when the error is not one
+        of pg-tenancy's and should go on unchanged.
+    """
+    # psycopg keeps the fields of the server's message in diag, asyncpg on the
+    # exception itself.
+    fields = getattr(error, "diag", error)
+    sqlstate = sqlstate_of(error)
+    constraint = getattr(fields, "constraint_name", None)
+    if sqlstate is None or not isinstance(constraint, str):
+        return None
+    found = _CLASSES.get((sqlstate, constraint))
+    if found is None:
+        return None
+    message = getattr(fields, "message_primary", None) or getattr(fields, "message", None)
+    hint = getattr(fields, "message_hint", None) or getattr(fields, "hint", None)
+    return found(message or str(error), hint=hint or None, sqlstate=sqlstate, constraint=constraint)
+
+
+def translate_missing(error: BaseException, phase: int, function: str) -> PhaseNotDeployedError | None:
+    """Return the exception for a function of ours that the database lacks.
+
+    Args:
+        error: what the driver raised for a statement that is nothing but a call
+            of ``function``.
+        phase: the phase that brings the function.
+        function: the function's name with its schema.
+
+    Returns:
+        The exception to raise from ``error``, or None when the function is there
+        and the error is about something else.
+    """
+    if sqlstate_of(error) not in _MISSING:
+        return None
+    # With a context, the error comes from inside a function that was found.
+    fields = getattr(error, "diag", error)
+    if getattr(fields, "context", None):
+        return None
+    return PhaseNotDeployedError(phase, function, sqlstate=sqlstate_of(error))
