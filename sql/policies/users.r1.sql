@@ -14,9 +14,11 @@ AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
 USING (id = (SELECT tenancy.current_user_id()))
 WITH CHECK (id = (SELECT tenancy.current_user_id()));
 
+-- The second condition names no column, so it is checked before the table is
+-- opened: without a context the error comes whether or not a row would match.
 CREATE POLICY users_select ON public.users
 FOR SELECT TO tenancy_app, tenancy_credentialed
-USING (id = (SELECT tenancy.current_user_id()));
+USING (id = (SELECT tenancy.current_user_id()) AND (SELECT tenancy.current_workspace_id()) IS NOT NULL);
 
 CREATE POLICY users_service ON public.users
 FOR ALL TO tenancy_service, tenancy_owner
