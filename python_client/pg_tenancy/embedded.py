@@ -18,6 +18,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ _LONGEST_DIRECTORY = 80
 # shell does not know of. The inner shell notes the server's process id before
 # it becomes the server, so that it is known even when it has just started.
 _WATCHDOG = r"""
-trap '' HUP INT TERM
+trap '' HUP INT PIPE TERM
 directory=$1 binaries=$2
 shift 2
 server=
@@ -77,7 +78,7 @@ while read -r command options; do
     esac
 done
 halt QUIT
-rm -rf "$directory"
+rm -rf "$directory" || { sleep 1; rm -rf "$directory"; }
 """
 
 
@@ -209,11 +210,17 @@ class EmbeddedServer:
         if self._watchdog is not None:
             raise EmbeddedServerError("this server has been started already")
         account = _account()
+        found = self._wanted_binaries or find_binaries()
+        if not _has_server(found):
+            raise EmbeddedServerError(f"there is no initdb and postgres in {found}")
+        self.version = _major_version(found)
         self._directory = directory = _make_directory(account)
         try:
-            self.bin_dir = self._usable_binaries(directory, account)
-            self.version = _major_version(self.bin_dir, account)
+            copy = account is not None and not _reachable(found, account)
+            self.bin_dir = _place_of_copy(found, directory) if copy else found
             self._start_watchdog(directory, account)
+            if copy:
+                _copy_binaries(found, directory, account)
             if self._ask(f"initdb {' '.join(self._initdb_options(directory, account))}") != 0:
                 raise EmbeddedServerError(f"initdb failed:\n{self.log_tail()}")
             self._ask("start")
@@ -260,14 +267,6 @@ class EmbeddedServer:
         if self._directory is None:
             raise EmbeddedServerError("the server is not running")
         return self._directory
-
-    def _usable_binaries(self, directory: Path, account: pwd.struct_passwd | None) -> Path:
-        found = self._wanted_binaries or find_binaries()
-        if not _has_server(found):
-            raise EmbeddedServerError(f"there is no initdb and postgres in {found}")
-        if account is None or _reachable(found, account):
-            return found
-        return _copy_binaries(found, directory)
 
     def _start_watchdog(self, directory: Path, account: pwd.struct_passwd | None) -> None:
         settings = {
@@ -388,31 +387,38 @@ def _reachable(path: Path, account: pwd.struct_passwd) -> bool:
     return probe.returncode == 0
 
 
-def _copy_binaries(bin_dir: Path, directory: Path) -> Path:
+def _place_of_copy(bin_dir: Path, directory: Path) -> Path:
+    return directory.joinpath("programs", *bin_dir.parts[-3:])
+
+
+def _copy_binaries(bin_dir: Path, directory: Path, account: pwd.struct_passwd | None) -> None:
     """Copy an installation into our directory, so that the server's user can run it.
 
     A wheel keeps its libraries in a folder beside the package and finds them by
     a path relative to the program, so both go, each to the same relative place.
+    What is copied belongs to the server's user: it is what removes it.
     """
     prefix = bin_dir.parent
-    package = prefix.parent
-    libraries = package.with_name(f"{package.name}.libs")
-    if not libraries.is_dir():
-        shutil.copytree(prefix, directory / "binaries", symlinks=True)
-        return directory / "binaries" / bin_dir.name
-    shutil.copytree(prefix, directory / "site" / package.name / prefix.name, symlinks=True)
-    shutil.copytree(libraries, directory / "site" / libraries.name, symlinks=True)
-    return directory / "site" / package.name / prefix.name / bin_dir.name
-
-
-def _major_version(bin_dir: Path, account: pwd.struct_passwd | None) -> int:
-    answer = subprocess.run(
-        [str(bin_dir / "postgres"), "--version"],
-        capture_output=True,
-        text=True,
+    libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
+    target = directory / "programs"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", 'mkdir "$1" && exec tar -x -f - -C "$1"', "sh", str(target)],
+        stdin=subprocess.PIPE,
         cwd="/",
-        env=_environment(),
         **_as(account),
+    ) as unpack:
+        if unpack.stdin is not None:
+            with unpack.stdin, tarfile.open(fileobj=unpack.stdin, mode="w|") as archive:
+                archive.add(prefix, Path(prefix.parent.name, prefix.name))
+                if libraries.is_dir():
+                    archive.add(libraries, libraries.name)
+    if unpack.returncode != 0:
+        raise EmbeddedServerError(f"the programs in {bin_dir} could not be copied to {target}")
+
+
+def _major_version(bin_dir: Path) -> int:
+    answer = subprocess.run(
+        [str(bin_dir / "postgres"), "--version"], capture_output=True, text=True, env=_environment()
     )
     found = re.search(r"\d+", answer.stdout)
     if answer.returncode != 0 or found is None:
