@@ -1,0 +1,179 @@
+"""The three flavours of the Python client behind one face, for tests of all three.
+
+A test is written once, in asyncio and with Postgres's own placeholders. Where the
+flavour is psycopg without asyncio, the calls block, which a test does not mind.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped, unused-ignore]
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+import pg_tenancy
+import pg_tenancy.aio
+import pg_tenancy.asyncpg
+
+__all__ = ["CLIENTS", "Client"]
+
+
+class Client:
+    """One flavour of the client.
+
+    Args:
+        name: ``psycopg``, ``psycopg-async`` or ``asyncpg``.
+        module: where its ``workspace`` is.
+
+    """
+
+    def __init__(self, name: str, module: Any) -> None:
+        self.name = name
+        self.module = module
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def is_async(self) -> bool:
+        """Return whether a task can be cancelled in it."""
+        return self.name != "psycopg"
+
+    @asynccontextmanager
+    async def connect(self, dsn: str, **options: Any) -> AsyncIterator[Any]:
+        """Open a connection, by default in autocommit where there is a choice."""
+        if self.name == "asyncpg":
+            conn = await asyncpg.connect(dsn, **options)
+        elif self.name == "psycopg-async":
+            conn = await psycopg.AsyncConnection.connect(dsn, **{"autocommit": True} | options)
+        else:
+            conn = psycopg.connect(dsn, **{"autocommit": True} | options)
+        try:
+            yield conn
+        finally:
+            await _finish(conn.close())
+
+    @asynccontextmanager
+    async def pool(self, dsn: str, size: int = 1, **options: Any) -> AsyncIterator[Any]:
+        """Open a pool of so many connections."""
+        if self.name == "asyncpg":
+            async with asyncpg.create_pool(dsn, min_size=size, max_size=size, **options) as pool:
+                yield pool
+        elif self.name == "psycopg-async":
+            async with AsyncConnectionPool(dsn, min_size=size, max_size=size, open=False, kwargs=options) as async_pool:
+                yield async_pool
+        else:
+            with ConnectionPool(dsn, min_size=size, max_size=size, open=False, kwargs=options) as sync_pool:
+                yield sync_pool
+
+    @asynccontextmanager
+    async def taken(self, pool: Any) -> AsyncIterator[Any]:
+        """Take a connection out of the pool, as somebody who knows of no workspace."""
+        if self.name == "asyncpg":
+            async with pool.acquire() as conn:
+                yield conn
+        elif self.name == "psycopg-async":
+            async with pool.connection() as conn:
+                yield conn
+        else:
+            with pool.connection() as conn:
+                yield conn
+
+    def workspace(self, source: Any, **entry: Any) -> Any:
+        """Return a workspace whose methods can be awaited."""
+        ws = self.module.workspace(source, **entry)
+        return ws if self.is_async else _Awaitable(ws, self)
+
+    async def fetch_all(self, source: Any, query: str, params: Sequence[object] = (), **entry: Any) -> list[Any]:
+        """Call the function of that name."""
+        rows: list[Any] = await _finish(self.module.fetch_all(source, self.sql(query), params, **entry))
+        return rows
+
+    async def run(self, source: Any, work: Callable[..., Any], **arguments: Any) -> Any:
+        """Call the function of that name, with a coroutine function."""
+        if self.is_async:
+            return await self.module.run(source, work, **arguments)
+        # The coroutine waits for nothing but blocking calls, so it ends at once.
+        return self.module.run(source, lambda ws: _drive(work(_Awaitable(ws, self))), **arguments)
+
+    async def query(self, conn: Any, query: str, params: Sequence[object] = ()) -> list[Any]:
+        """Run a query on a connection outside a workspace."""
+        if self.name == "asyncpg":
+            return list(await conn.fetch(query, *params))
+        cursor = await _finish(conn.execute(self.sql(query), params))
+        rows: list[Any] = await _finish(cursor.fetchall())
+        return rows
+
+    def transaction(self, conn: Any) -> Any:
+        """Return what the driver calls a transaction: a savepoint in a workspace."""
+        transaction = conn.transaction()
+        return transaction if self.is_async else _Awaitable(transaction, self)
+
+    def in_transaction(self, conn: Any) -> bool:
+        """Return whether the connection is in a transaction."""
+        if self.name == "asyncpg":
+            return bool(conn.is_in_transaction())
+        return bool(conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE)
+
+    def sql(self, text: str) -> Any:
+        """Return the text with the placeholders of this flavour."""
+        return text if self.name == "asyncpg" else re.sub(r"\$\d", "%s", text)
+
+    @property
+    def error(self) -> type[Exception]:
+        """Return what the driver's errors from the server derive from."""
+        return asyncpg.PostgresError if self.name == "asyncpg" else psycopg.Error
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]:
+        """Return what the driver raises when the connection is lost."""
+        if self.name == "asyncpg":
+            return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+        return (psycopg.OperationalError,)
+
+
+class _Awaitable:
+    """Makes blocking methods look like coroutine functions."""
+
+    def __init__(self, wrapped: Any, client: Client) -> None:
+        self._wrapped = wrapped
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            return getattr(self._wrapped, name)(*arguments, **options)
+
+        return call
+
+    async def __aenter__(self) -> Any:
+        entered = self._wrapped.__enter__()
+        return self if entered is self._wrapped else entered
+
+    async def __aexit__(self, *raised: Any) -> Any:
+        return self._wrapped.__exit__(*raised)
+
+
+async def _finish(result: Any) -> Any:
+    """Await what has to be awaited."""
+    return await result if inspect.isawaitable(result) else result
+
+
+def _drive(coroutine: Any) -> Any:
+    """Run a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stopped:
+        return stopped.value
+    raise AssertionError("the coroutine waited for something")
+
+
+CLIENTS = (
+    Client("psycopg", pg_tenancy),
+    Client("psycopg-async", pg_tenancy.aio),
+    Client("asyncpg", pg_tenancy.asyncpg),
+)

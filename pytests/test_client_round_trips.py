@@ -1,0 +1,128 @@
+"""How often the client waits for the server, counted by a proxy in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pg_tenancy import NotAMemberError
+from support.clients import CLIENTS, Client
+from support.database import Database
+from support.people import Organization, People
+from support.proxy import Proxy
+from support.server import Logins
+
+QUERY = "SELECT id FROM public.organizations WHERE name = $1"
+
+
+@pytest.fixture
+def proxy(database: Database, logins: Logins) -> Iterator[Proxy]:
+    with Proxy(database.dsn(logins.app)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def acme(people: People) -> Organization:
+    return people.organization("Acme")
+
+
+@pytest.fixture(params=CLIENTS[:2], ids=repr)
+def psycopg_client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture
+def asyncpg_client() -> Client:
+    return CLIENTS[2]
+
+
+async def test_opening_a_workspace_costs_psycopg_no_round_trip(
+    proxy: Proxy, acme: Organization, psycopg_client: Client
+) -> None:
+    client = psycopg_client
+    async with client.connect(proxy.dsn) as conn:
+        with proxy.counting() as trips:
+            async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+                assert await ws.fetch_value(client.sql(QUERY), ["Acme"]) == acme.id
+                assert trips() == 1
+            assert trips() == 2  # and the COMMIT
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_fetch_all_is_one_round_trip_with_psycopg(
+    proxy: Proxy, acme: Organization, psycopg_client: Client, autocommit: bool
+) -> None:
+    client = psycopg_client
+    async with client.connect(proxy.dsn, autocommit=autocommit) as conn:
+        # psycopg prepares a query that comes back often: still one.
+        for _ in range(8):
+            with proxy.counting() as trips:
+                rows = await client.fetch_all(conn, QUERY, ["Acme"], user_id=acme.owner.id, organization_id=acme.id)
+            assert rows == [(acme.id,)]
+            assert trips() == 1
+
+
+async def test_fetch_all_through_a_pool_is_one_round_trip_with_psycopg(
+    proxy: Proxy, acme: Organization, psycopg_client: Client
+) -> None:
+    client = psycopg_client
+    async with client.pool(proxy.dsn) as pool:
+        async with client.taken(pool):
+            pass  # the pool is connected
+        with proxy.counting() as trips:
+            await client.fetch_all(pool, QUERY, ["Acme"], user_id=acme.owner.id, organization_id=acme.id)
+        assert trips() == 1
+
+
+async def test_a_timeout_costs_no_round_trip(proxy: Proxy, acme: Organization, psycopg_client: Client) -> None:
+    client = psycopg_client
+    async with client.connect(proxy.dsn) as conn:
+        with proxy.counting() as trips:
+            rows = await client.fetch_all(
+                conn,
+                "SHOW statement_timeout",
+                user_id=acme.owner.id,
+                organization_id=acme.id,
+                statement_timeout=5,
+                isolation_level="serializable",
+                read_only=True,
+            )
+        assert (rows, trips()) == ([("5s",)], 1)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=repr)
+async def test_a_block_without_a_statement_sends_nothing(proxy: Proxy, acme: Organization, client: Client) -> None:
+    async with client.connect(proxy.dsn) as conn:
+        with proxy.counting() as trips:
+            async with client.workspace(conn, user_id=acme.owner.id):
+                pass
+        assert trips() == 0
+
+
+async def test_a_workspace_takes_no_more_round_trips_than_a_transaction_of_asyncpg(
+    proxy: Proxy, acme: Organization, asyncpg_client: Client
+) -> None:
+    client = asyncpg_client
+    async with client.connect(proxy.dsn) as conn:
+        with proxy.counting() as plain_trips:
+            async with conn.transaction():
+                await conn.fetch("SELECT $1::text", "plain")
+            plain = plain_trips()
+        with proxy.counting() as trips:
+            async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+                await ws.fetch_all("SELECT $1::text", ["a workspace"])
+            assert trips() <= plain
+        # asyncpg keeps the query prepared, and prepares none of ours.
+        with proxy.counting() as trips:
+            await client.fetch_all(conn, "SELECT $1::text", ["again"], user_id=acme.owner.id)
+        assert trips() == 3
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=repr)
+async def test_a_refused_user_costs_one_more_to_roll_back(proxy: Proxy, acme: Organization, client: Client) -> None:
+    async with client.connect(proxy.dsn) as conn:
+        with proxy.counting() as trips, pytest.raises(NotAMemberError):
+            await client.fetch_all(conn, "SELECT 1", user_id=acme.id)
+        assert trips() == 2
