@@ -169,7 +169,7 @@ class Server:
         return Sqitch(
             self.uri(dbname),
             isolated=True,
-            program_directory=self._programs("psql"),
+            program_directory=Path(self.program("psql")).parent,
         )
 
     def dump(self, dbname: str) -> str:
@@ -181,7 +181,7 @@ class Server:
         """
         written = subprocess.run(
             [
-                str((self._programs("pg_dump") or Path()) / "pg_dump"),
+                self.program("pg_dump"),
                 "--schema-only",
                 "--exclude-schema=sqitch",
                 "--exclude-schema=tenancy_archive",
@@ -251,13 +251,13 @@ class Server:
         with psycopg.connect(self.dsn) as connection:
             return bool(connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone())
 
-    def _programs(self, program: str) -> Path | None:
-        """Return where a program of the server's version or a newer one is, None for PATH."""
-        return _programs(program, self.bin_dir, self.version)
+    def program(self, name: str) -> str:
+        """Return the path of a client program of the server's version or a newer one."""
+        return str(_directory_of(name, self.bin_dir, self.version) / name)
 
 
 @cache
-def _programs(program: str, bin_dir: str | None, version: int) -> Path | None:
+def _directory_of(program: str, bin_dir: str | None, version: int) -> Path:
     candidates = [Path(bin_dir)] if bin_dir else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     in_path = shutil.which(program)
@@ -273,7 +273,7 @@ def _programs(program: str, bin_dir: str | None, version: int) -> Path | None:
         found = re.search(r"(\d+)", answer.stdout)
         if answer.returncode == 0 and found and int(found[1]) >= version:
             return directory
-    return None
+    raise RuntimeError(f"there is no {program} of version {version} or newer")
 
 
 def _database_grants(
@@ -338,7 +338,7 @@ def _pgtap_script() -> Path | None:
         return Path(named)
     root = Path(__file__).resolve().parents[2]
     places = [
-        *root.glob(".venv/pgtap/usr/share/postgresql/*/extension/pgtap--*.sql"),
+        *root.glob(".venv/debian/usr/share/postgresql/*/extension/pgtap--*.sql"),
         *Path("/usr/share/postgresql").glob("*/extension/pgtap--*.sql"),
     ]
     whole = [path for path in places if re.fullmatch(r"pgtap--[\d.]+\.sql", path.name)]

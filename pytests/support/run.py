@@ -1,0 +1,76 @@
+"""Run pytest and then pg_prove, on one server.
+
+    PYTHONPATH=pytests python -m support.run [arguments of pytest | pgTAP files]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from support.server import Server, server_of_this_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments ask for; return the exit status."""
+    files = [argument for argument in arguments if argument.endswith(".sql")]
+    endings: list[str] = []
+    failed = False
+    with server_of_this_run() as server:
+        os.environ.update(server.environment())
+        if not files:
+            status, last = _run([sys.executable, "-m", "pytest", "-n", _workers(), *arguments])
+            failed = failed or status != 0
+            endings.append(f"pytest:   {last.strip('= ')}")
+        status, last = _prove(server, files or sorted(str(path) for path in ROOT.glob("pytests/pgtap/*.sql")))
+        failed = failed or status != 0
+        endings.append(f"pg_prove: {last}")
+    print("", *endings, sep="\n", flush=True)
+    return 1 if failed else 0
+
+
+def _workers() -> str:
+    return str(min(os.cpu_count() or 1, 8))
+
+
+def _prove(server: Server, files: list[str]) -> tuple[int, str]:
+    if not files:
+        return 0, "no pgTAP files"
+    program = shutil.which("pg_prove")
+    if program is None:
+        return 1, "pg_prove is not installed"
+    server.tap_template()
+    wrapper = Path(__file__).with_name("psql_in_a_clone.py")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "python_client"), str(ROOT / "pytests")]),
+    }
+    status, last = _run([program, "--psql-bin", str(wrapper), "--jobs", _workers(), *files], environment)
+    return status, last
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run a program, pass on what it prints; return its status and its closing lines."""
+    if sys.stdout.isatty() and "pytest" in command:
+        command = [*command, "--color=yes"]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            lines = [*lines[-2:], line.strip()]
+    closing = [line for line in lines if line]
+    if "pytest" in command:
+        closing = closing[-1:]
+    return process.returncode, "; ".join(closing[-2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

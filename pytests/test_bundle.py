@@ -1,0 +1,142 @@
+"""What is handed to others holds everything that a deploy needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pg_tenancy.sqitch import project_directory, read_plan
+from support.server import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("bundle") / "pg-tenancy"
+    subprocess.run([str(ROOT / "dev"), "bundle", str(destination)], check=True, stdin=subprocess.DEVNULL)
+    return destination
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(destination), str(ROOT)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    return destination
+
+
+def _deployed_from(project: Path, server: Server) -> str:
+    database = server.create()
+    try:
+        sqitch = server.sqitch(database.name)
+        sqitch.project = project
+        sqitch.deploy()
+        return database.dump()
+    finally:
+        server.drop(database.name)
+
+
+def _files(project: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for name in ("sqitch.conf", "sqitch.plan", "sql")
+        for path in sorted([project / name, *(project / name).rglob("*")])
+        if path.is_file()
+    }
+
+
+def _planned() -> set[str]:
+    changes = {change.name for change in read_plan(ROOT)}
+    return {f"sql/{folder}/{name}.sql" for folder in ("deploy", "revert", "verify") for name in changes}
+
+
+def test_the_bundle_holds_every_script_and_every_file_they_include(bundle: Path) -> None:
+    included = {
+        path.relative_to(ROOT).as_posix()
+        for folder in (ROOT / "sql").iterdir()
+        if folder.is_dir() and folder.name not in ("deploy", "revert", "verify")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert _planned() | included <= _files(bundle).keys()
+
+
+def test_a_database_deployed_from_the_bundle_is_the_same(bundle: Path, server: Server, template: str) -> None:
+    assert _deployed_from(bundle, server) == server.dump(template)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_project_and_deploys_it(
+    distributions: Path, tmp_path: Path, server: Server, template: str
+) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    project = tmp_path / "pg_tenancy" / "_sqitch"
+    assert _files(project) == _files(ROOT)
+    assert _deployed_from(project, server) == server.dump(template)
+
+
+@pytest.mark.slow
+def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_path: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-c", "from pg_tenancy.sqitch import project_directory; print(project_directory())"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+    ).stdout.strip()
+    assert Path(found) == (tmp_path / "pg_tenancy" / "_sqitch").resolve()
+
+
+@pytest.mark.slow
+def test_the_source_distribution_builds_the_same_wheel(distributions: Path, tmp_path: Path) -> None:
+    (source,) = distributions.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "again"), str(unpacked)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    (first,), (second,) = distributions.glob("*.whl"), (tmp_path / "again").glob("*.whl")
+    assert _contents(first) == _contents(second)
+
+
+def _contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_checkout_is_its_own_project() -> None:
+    assert project_directory() == ROOT
+
+
+def test_every_phase_is_closed_by_its_tag_in_the_order_of_deployment() -> None:
+    tags = [tag for change in read_plan(ROOT) for tag in change.tags if tag.startswith("phase-")]
+    order = [f"phase-{number}" for number in (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 8, 11, 12)]
+    assert tags == order[: len(tags)]
+
+
+def test_every_change_has_a_note_and_its_three_scripts() -> None:
+    for change in read_plan(ROOT):
+        assert change.note.endswith("."), f"the note of {change.name} is not a sentence"
+    missing = [path for path in sorted(_planned()) if not (ROOT / path).is_file()]
+    assert missing == []
