@@ -120,6 +120,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'an auditor cannot read in a read-only transaction'
+        USING ERRCODE = '25006',
+        CONSTRAINT = 'audit_must_be_recorded',
+        HINT = 'What an auditor reads is written to the audit log: use a read-write transaction on the primary server.';
+    END IF;
     RAISE LOG 'auditor % reads %', session_user, table_name;
     INSERT INTO tenancy.audit_log (workspace_id, action, object_kind, object_id)
     VALUES ('00000000-0000-0000-0000-000000000000', 'table.read', 'table', table_name::text);

@@ -32,6 +32,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     target record;
+    kept integer := 0;
 BEGIN
     FOR target IN
         SELECT 'DATABASE' AS kind, quote_ident(d.datname) AS object, 'TEMPORARY' AS privilege,
@@ -58,8 +59,7 @@ BEGIN
             )
     LOOP
         IF NOT target.allowed THEN
-            RAISE WARNING 'PUBLIC keeps % on %', target.privilege, target.object
-            USING HINT = 'A superuser can take it: CALL tenancy.harden_database().';
+            kept := kept + 1;
             CONTINUE;
         END IF;
         EXECUTE format('REVOKE %s ON %s %s FROM PUBLIC', target.privilege, target.kind, target.object);
@@ -71,6 +71,10 @@ BEGIN
         VALUES (target.kind, CASE target.kind WHEN 'DATABASE' THEN '' ELSE target.object END, target.privilege)
         ON CONFLICT DO NOTHING;
     END LOOP;
+    IF kept > 0 THEN
+        RAISE WARNING 'PUBLIC keeps % privileges that only a superuser can take', kept
+        USING HINT = 'As a superuser: CALL tenancy.harden_database().';
+    END IF;
 END;
 $$;
 ALTER PROCEDURE tenancy.harden_database() OWNER TO tenancy_owner;

@@ -166,6 +166,7 @@ DECLARE
         tenancy_private.checked_slug(create_organization.slug), tenancy_private.slug_from_name(new_name)
     );
     new_slug text := base_slug;
+    attempts integer := 0;
     created public.organizations;
 BEGIN
     LOOP
@@ -178,6 +179,11 @@ BEGIN
             WHEN unique_violation THEN
                 IF create_organization.slug IS NOT NULL THEN
                     PERFORM tenancy_private.refuse_slug();
+                END IF;
+                -- An adopted table may have a unique key of its own that no slug helps against.
+                attempts := attempts + 1;
+                IF attempts = 10 THEN
+                    RAISE;
                 END IF;
                 new_slug := base_slug || '-' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 4);
         END;

@@ -10,13 +10,13 @@ BEGIN
     IF (
         SELECT md5(string_agg(p.permission || ' ' || p.role, ',' ORDER BY p.permission COLLATE "C", p.role COLLATE "C"))
         FROM tenancy.role_permissions AS p
-    ) IS DISTINCT FROM '' THEN
+    ) IS DISTINCT FROM '31e500f39054863e901fae321bc47721' THEN
         CALL tenancy_private.archive_table('tenancy.role_permissions');
     END IF;
     IF (
         SELECT md5(string_agg(d.role || ' ' || d.delegated_role, ',' ORDER BY d.role COLLATE "C", d.delegated_role COLLATE "C"))
         FROM tenancy.role_delegations AS d
-    ) IS DISTINCT FROM '' THEN
+    ) IS DISTINCT FROM '9aa8d057937f68a8e2cdd11722d53480' THEN
         CALL tenancy_private.archive_table('tenancy.role_delegations');
     END IF;
 END;
