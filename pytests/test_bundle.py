@@ -82,7 +82,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(
 ) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(tmp_path)  # noqa: S202
     project = tmp_path / "pg_tenancy" / "_sqitch"
     assert _files(project) == _files(ROOT)
     assert _deployed_from(project, server) == server.dump(template)
@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(
 def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_path: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(tmp_path)  # noqa: S202
     found = subprocess.run(
         [sys.executable, "-c", "from pg_tenancy.sqitch import project_directory; print(project_directory())"],
         check=True,
@@ -111,7 +111,16 @@ def test_the_source_distribution_builds_the_same_wheel(distributions: Path, tmp_
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = tmp_path.iterdir()
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "again"), str(unpacked)],
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(tmp_path / "again"),
+            str(unpacked),
+        ],
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,

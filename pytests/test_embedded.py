@@ -36,11 +36,11 @@ def test_nobody_else_can_reach_the_server() -> None:
 
 def test_over_tcp_a_password_is_asked_for(unused_tcp_port: int) -> None:
     with EmbeddedServer(durable=False, port=unused_tcp_port) as server:
-        address = {"host": "127.0.0.1", "port": unused_tcp_port, "user": server.user, "dbname": "postgres"}
-        with psycopg.connect(**address, password=server.password) as connection:
+        address = f"host=127.0.0.1 port={unused_tcp_port} user={server.user} dbname=postgres"
+        with psycopg.connect(address, password=server.password) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(**address, password="guess")
+            psycopg.connect(address, password="guess")
 
 
 def test_the_server_does_not_run_as_root() -> None:

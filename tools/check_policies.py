@@ -45,7 +45,9 @@ def main() -> int:
         for path, (tag, checksum) in sorted(released.items())
         if path in present and present[path] != checksum
     ]
-    problems += [f"{path} is in release {tag} and gone" for path, (tag, _) in sorted(released.items()) if path not in present]
+    problems += [
+        f"{path} is in release {tag} and gone" for path, (tag, _) in sorted(released.items()) if path not in present
+    ]
     if arguments.update and not problems:
         _write(root, present)
     else:

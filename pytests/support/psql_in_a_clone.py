@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """psql, as pg_prove calls it, on a database made for this one file."""
 
 from __future__ import annotations

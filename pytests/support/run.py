@@ -1,6 +1,6 @@
 """Run pytest and then pg_prove, on one server.
 
-    PYTHONPATH=pytests python -m support.run [arguments of pytest | pgTAP files]
+``PYTHONPATH=pytests python -m support.run [arguments of pytest | pgTAP files]``
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _prove(server: Server, files: list[str]) -> tuple[int, str]:
     if program is None:
         return 1, "pg_prove is not installed"
     server.tap_template()
-    wrapper = Path(__file__).with_name("psql_in_a_clone.py")
+    wrapper = Path(__file__).with_name("psql_in_a_clone")
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pg_tenancy.embedded import EmbeddedServer, find_binaries
+from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
 from pg_tenancy.sqitch import Sqitch, libpq_environment
 from support.database import Database
 
@@ -262,10 +262,8 @@ def _directory_of(program: str, bin_dir: str | None, version: int) -> Path:
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     in_path = shutil.which(program)
     candidates += [Path(in_path).parent] if in_path else []
-    try:
+    with suppress(EmbeddedServerError):
         candidates.append(find_binaries())
-    except RuntimeError:
-        pass
     for directory in candidates:
         if not (directory / program).exists():
             continue
@@ -288,7 +286,7 @@ def _database_grants(
         grantee, privilege, grantable = grant
         statements.append(
             sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
-                sql.SQL(privilege),  # type: ignore[arg-type]
+                sql.SQL(privilege),
                 database,
                 sql.SQL("PUBLIC") if grantee == "" else sql.Identifier(grantee),
                 sql.SQL(" WITH GRANT OPTION" if grantable else ""),
@@ -300,7 +298,8 @@ def _database_grants(
 def _explode(connection: psycopg.Connection[tuple[object, ...]], name: str) -> list[tuple[str, str, bool]]:
     rows = connection.execute(
         """
-        SELECT CASE WHEN acl.grantee = 0 THEN '' ELSE acl.grantee::regrole::text END, acl.privilege_type, acl.is_grantable
+        SELECT CASE WHEN acl.grantee = 0 THEN '' ELSE pg_get_userbyid(acl.grantee) END,
+            acl.privilege_type, acl.is_grantable
         FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
         WHERE datname = %s AND acl.grantee <> datdba
         ORDER BY 1, 2

@@ -24,7 +24,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError", "find_binaries"]
@@ -356,7 +356,7 @@ def _account() -> pwd.struct_passwd | None:
     raise EmbeddedServerError("PostgreSQL does not run as root, and there is neither a postgres nor a nobody user")
 
 
-def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -369,7 +369,8 @@ def _environment() -> dict[str, str]:
 
 
 def _make_directory(account: pwd.struct_passwd | None) -> Path:
-    for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108: mkdtemp makes it private
+    # mkdtemp makes a directory that is ours alone, in whichever of the two.
+    for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108
         if len(str(parent)) + 12 > _LONGEST_DIRECTORY:
             continue
         if account is not None and not _reachable(parent, account):
