@@ -109,6 +109,10 @@ class Client:
         rows: list[Any] = await _finish(cursor.fetchall())
         return rows
 
+    async def send(self, conn: Any, script: str) -> None:
+        """Run a script without parameters on a connection outside a workspace."""
+        await _finish(conn.execute(script))
+
     def transaction(self, conn: Any) -> Any:
         """Return what the driver calls a transaction: a savepoint in a workspace."""
         transaction = conn.transaction()

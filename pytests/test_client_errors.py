@@ -1,0 +1,420 @@
+"""Each error of the database is an exception of the client, and half a migration says so."""
+
+# ruff: noqa: PT012  (the whole block of a workspace is what raises)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from pg_tenancy import (
+    ContextAlreadySetError,
+    DelegationDeniedError,
+    InvalidArgumentError,
+    InvalidContextError,
+    LastOwnerError,
+    MemberNotFoundError,
+    NoContextError,
+    NotAMemberError,
+    OrganizationRequiredError,
+    PermissionDeniedError,
+    PhaseNotDeployedError,
+    SlugTakenError,
+    TenancyError,
+    TicketError,
+    TransactionRequiredError,
+)
+from pg_tenancy.errors import _CLASSES, translate
+from support.clients import CLIENTS, Client
+from support.database import Database
+from support.people import Organization, People, User
+from support.server import Logins
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+SQL = Path(__file__).resolve().parents[1] / "sql"
+
+
+@pytest.fixture(params=CLIENTS, ids=repr)
+def client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture
+def dsn(database: Database, logins: Logins) -> str:
+    return database.dsn(logins.app)
+
+
+class Cast:
+    """An organization with a member of each role, and a stranger."""
+
+    def __init__(self, people: People) -> None:
+        self.owner, self.admin, self.manager, self.user, self.stranger = (people.user() for _ in range(5))
+        self.acme = people.organization(
+            "Acme", owner=self.owner, admin=self.admin, manager=self.manager, user=self.user
+        )
+        self.other = people.organization("Other")
+
+
+@pytest.fixture
+def cast(people: People) -> Cast:
+    return Cast(people)
+
+
+Act = Callable[[Any, Cast, Client], Awaitable[object]]
+
+# Who does what in Acme (None: in the person's own workspace), and what comes of it.
+REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
+    (
+        "a context that was changed by hand",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.fetch_all(
+            client.sql(
+                "SELECT o.id FROM (SELECT pg_catalog.set_config('tenancy.current_organization_id', $1, true) OFFSET 0)"
+                " AS s, LATERAL (SELECT id FROM public.organizations WHERE s.set_config <> '' OFFSET 0) AS o"
+            ),
+            [str(cast.other.id)],
+        ),
+        InvalidContextError,
+        "28000",
+        "invalid_context",
+    ),
+    (
+        "a second identity",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.execute(client.sql("SELECT tenancy.enter($1)"), [cast.stranger.id]),
+        ContextAlreadySetError,
+        "28000",
+        "context_already_set",
+    ),
+    (
+        "somebody else's organization",
+        "stranger",
+        True,
+        lambda ws, cast, client: ws.current(),
+        NotAMemberError,
+        "28000",
+        "not_a_member",
+    ),
+    (
+        "an enter without a user",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.execute("SELECT tenancy.enter(NULL)"),
+        InvalidArgumentError,
+        "22004",
+        "user_id_required",
+    ),
+    (
+        "a user who changes the organization",
+        "user",
+        True,
+        lambda ws, cast, client: ws.update_organization(name="Mine"),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "a manager who makes an admin",
+        "manager",
+        True,
+        lambda ws, cast, client: ws.change_member_role(cast.user.id, "admin"),
+        DelegationDeniedError,
+        "42501",
+        "delegation_denied",
+    ),
+    (
+        "the members of a personal workspace",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.members(),
+        OrganizationRequiredError,
+        "55000",
+        "organization_required",
+    ),
+    (
+        "removing somebody who is no member",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.remove_member(cast.stranger.id),
+        MemberNotFoundError,
+        "P0002",
+        "member_not_found",
+    ),
+    (
+        "a role that does not exist",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.change_member_role(cast.user.id, "king"),
+        InvalidArgumentError,
+        "22023",
+        "unknown_role",
+    ),
+    (
+        "an organization without a name",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.create_organization("  "),
+        InvalidArgumentError,
+        "22023",
+        "organization_name_invalid",
+    ),
+    (
+        "a slug with a space",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.create_organization("New", "not a slug"),
+        InvalidArgumentError,
+        "22023",
+        "organization_slug_invalid",
+    ),
+    (
+        "a color that is none",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.update_organization(color="mauve-ish"),
+        InvalidArgumentError,
+        "22023",
+        "organization_color_invalid",
+    ),
+    (
+        "a slug that is taken",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.create_organization("New", "other"),
+        SlugTakenError,
+        "23505",
+        "organization_slug_taken",
+    ),
+    (
+        "the last owner who leaves",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.leave_organization(),
+        LastOwnerError,
+        "23514",
+        "organization_keeps_an_owner",
+    ),
+]
+
+
+def check(error: TenancyError, expected: type[TenancyError], sqlstate: str, constraint: str) -> None:
+    assert type(error) is expected
+    assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
+    assert error.message
+    assert error.hint
+    assert str(error) == f"{error.message}\nHINT: {error.hint}"
+    assert isinstance(error.__cause__, Exception)
+    assert not isinstance(error, psycopg.Error)
+
+
+@pytest.mark.parametrize(
+    ("who", "in_organization", "act", "expected", "sqlstate", "constraint"),
+    [case[1:] for case in REFUSED],
+    ids=[case[0] for case in REFUSED],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+async def test_an_error_of_the_database_is_an_exception(
+    client: Client,
+    dsn: str,
+    cast: Cast,
+    who: str,
+    in_organization: bool,
+    act: Act,
+    expected: type[TenancyError],
+    sqlstate: str,
+    constraint: str,
+    first: bool,
+) -> None:
+    """In the pipeline with the entering call, and after it."""
+    user: User = getattr(cast, who)
+    async with client.connect(dsn) as conn:
+        with pytest.raises(TenancyError) as raised:
+            async with client.workspace(
+                conn, user_id=user.id, organization_id=cast.acme.id if in_organization else None
+            ) as ws:
+                if not first:
+                    await ws.open()
+                await act(ws, cast, client)
+        check(raised.value, expected, sqlstate, constraint)
+        assert not client.in_transaction(conn)
+
+
+@pytest.mark.parametrize("ticket", ["", "a.b.c", "not a ticket'; --", "é\\'"])
+async def test_a_ticket_that_is_none_is_refused(client: Client, dsn: str, ticket: str) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(TenancyError) as raised:
+            await client.fetch_all(conn, "SELECT 1", ticket=ticket)
+        check(raised.value, TicketError, "28000", "invalid_ticket")
+
+
+async def test_outside_of_a_workspace_the_errors_are_the_drivers(client: Client, dsn: str, cast: Cast) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(client.error) as raised:
+            await client.query(conn, "SELECT id FROM public.organizations")
+        assert isinstance(translate(raised.value), NoContextError)
+        with pytest.raises(client.error) as raised:
+            await client.send(conn, f"SELECT tenancy.enter('{cast.owner.id}')")
+        assert isinstance(translate(raised.value), TransactionRequiredError)
+
+
+async def test_the_audit_log_is_append_only(client: Client, database: Database, cast: Cast) -> None:
+    async with client.connect(database.dsn()) as conn:
+        with pytest.raises(client.error) as raised:
+            await client.query(conn, "DELETE FROM tenancy.audit_log")
+        error = translate(raised.value)
+        assert type(error) is PermissionDeniedError
+        assert error.constraint == "audit_log_is_append_only"
+
+
+async def test_an_error_of_the_application_passes_unchanged(client: Client, dsn: str, cast: Cast) -> None:
+    async with client.connect(dsn) as conn:
+        for first in (True, False):
+            with pytest.raises(client.error) as raised:
+                async with client.workspace(conn, user_id=cast.owner.id) as ws:
+                    if not first:
+                        await ws.open()
+                    await ws.execute("SELECT 1 / 0")
+            assert getattr(raised.value, "sqlstate", None) == "22012"
+
+
+async def test_an_error_through_the_connection_is_translated_when_it_leaves_the_block(
+    client: Client, dsn: str, cast: Cast
+) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(ContextAlreadySetError):
+            async with client.workspace(conn, user_id=cast.owner.id) as ws:
+                await client.query(await ws.connection(), "SELECT tenancy.enter($1)", [cast.stranger.id])
+
+
+async def test_the_last_owner_stays_also_in_fetch_all(client: Client, dsn: str, cast: Cast) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(LastOwnerError):
+            await client.fetch_all(
+                conn, "SELECT tenancy.leave_organization()", user_id=cast.owner.id, organization_id=cast.acme.id
+            )
+        assert not client.in_transaction(conn)
+        # And the connection works on, with what it has prepared.
+        rows = await client.fetch_all(conn, "SELECT 1", user_id=cast.owner.id, organization_id=cast.acme.id)
+        assert [tuple(row) for row in rows] == [(1,)]
+
+
+async def test_a_commit_that_fails_is_an_error(client: Client, database: Database, dsn: str, cast: Cast) -> None:
+    """A constraint that is checked at COMMIT, from a table of the application's own."""
+    with database.connect() as admin:
+        admin.execute("CREATE TABLE public.note (id integer PRIMARY KEY, of integer)")
+        admin.execute(
+            "ALTER TABLE public.note ADD CONSTRAINT note_of_fkey FOREIGN KEY (of) REFERENCES public.note"
+            " DEFERRABLE INITIALLY DEFERRED"
+        )
+        admin.execute("GRANT INSERT ON public.note TO tenancy_app")
+    insert = "INSERT INTO public.note VALUES (1, 2)"
+    async with client.connect(dsn) as conn:
+        with pytest.raises(client.error) as raised:
+            async with client.workspace(conn, user_id=cast.owner.id) as ws:
+                await ws.execute(insert)
+        assert getattr(raised.value, "sqlstate", None) == "23503"
+        with pytest.raises(client.error) as raised:
+            await client.fetch_all(conn, insert, user_id=cast.owner.id)
+        assert getattr(raised.value, "sqlstate", None) == "23503"
+        assert not client.in_transaction(conn)
+
+
+async def test_a_refused_user_does_not_run_the_first_statement(
+    client: Client, dsn: str, cast: Cast, admin: Connection
+) -> None:
+    """Not even one that the connection has prepared before, or is about to."""
+    admin.execute("CREATE SEQUENCE public.runs")
+    admin.execute("GRANT USAGE ON SEQUENCE public.runs TO tenancy_app")
+    count = "SELECT nextval('public.runs')"
+    async with client.connect(dsn) as conn:
+        for _ in range(8):
+            await client.fetch_all(conn, count, user_id=cast.owner.id, organization_id=cast.acme.id)
+            with pytest.raises(NotAMemberError):
+                await client.fetch_all(conn, count, user_id=cast.stranger.id, organization_id=cast.acme.id)
+            with pytest.raises(NotAMemberError):
+                async with client.workspace(conn, user_id=cast.stranger.id, organization_id=cast.acme.id) as ws:
+                    await ws.fetch_value(count)
+        assert admin.execute("SELECT last_value FROM public.runs").fetchone() == (8,)
+
+
+def test_every_error_of_a_function_for_applications_has_a_class() -> None:
+    raised = re.compile(r"ERRCODE = '(\w{5})',\s*CONSTRAINT = '(\w+)'")
+    # What only services, auditors and DBAs can run into.
+    not_for_applications = {"ticket_key_not_found", "deleted_organization_not_found", "audit_must_be_recorded"}
+    scripts = [path.read_text() for folder in ("deploy", "policies") for path in (SQL / folder).glob("*.sql")]
+    found = {
+        pair for script in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in script for pair in raised.findall(script)
+    }
+    assert found
+    known = set(_CLASSES)
+    assert {pair for pair in found if pair[1] not in not_for_applications} <= known
+
+
+async def test_before_phase_1_a_workspace_says_what_is_missing(
+    client: Client, database_at: Callable[[str], Database], logins: Logins
+) -> None:
+    async with client.connect(database_at("@phase-0").dsn(logins.app)) as conn:
+        for first in ("SELECT 1", "SELECT id FROM public.organizations"):
+            with pytest.raises(PhaseNotDeployedError) as raised:
+                async with client.workspace(conn, user_id=uuid4()) as ws:
+                    await ws.fetch_all(first)
+            assert (raised.value.phase, raised.value.function) == (1, "tenancy.enter")
+            with pytest.raises(PhaseNotDeployedError):
+                await client.fetch_all(conn, first, user_id=uuid4())
+        with pytest.raises(PhaseNotDeployedError) as raised:
+            async with client.workspace(conn, ticket="a.b.c") as ws:
+                await ws.members()
+        assert (raised.value.phase, raised.value.function) == (1, "tenancy.enter_with_ticket")
+        assert not client.in_transaction(conn)
+
+
+async def test_before_phase_2_the_members_are_missing_and_the_rest_works(
+    client: Client, database_at: Callable[[str], Database], logins: Logins
+) -> None:
+    database = database_at("@phase-1")
+    with database.connect(autocommit=True) as admin:
+        acme: Organization = People(admin).organization("Acme")
+    entry = {"user_id": acme.owner.id, "organization_id": acme.id}
+    calls: list[tuple[str, Callable[[Any], Awaitable[object]]]] = [
+        ("tenancy.members", lambda ws: ws.members()),
+        ("tenancy.change_member_role", lambda ws: ws.change_member_role(acme.owner.id, "user")),
+        ("tenancy.remove_member", lambda ws: ws.remove_member(acme.owner.id)),
+        ("tenancy.leave_organization", lambda ws: ws.leave_organization()),
+    ]
+    async with client.connect(database.dsn(logins.app)) as conn:
+        for function, call in calls:
+            for first in (True, False):
+                with pytest.raises(PhaseNotDeployedError, match="phase 2") as raised:
+                    async with client.workspace(conn, **entry) as ws:
+                        if not first:
+                            assert (await ws.current()).id == acme.id
+                        await call(ws)
+                assert (raised.value.phase, raised.value.function) == (2, function)
+                assert raised.value.hint == "Deploy up to @phase-2, or do without this call until then."
+        async with client.workspace(conn, **entry) as ws:
+            assert [choice.name for choice in await ws.my_organizations()] == ["Acme"]
+            assert await ws.has_permission("organization.update")
+
+
+async def test_a_missing_function_of_the_application_passes_unchanged(client: Client, dsn: str, cast: Cast) -> None:
+    async with client.connect(dsn) as conn:
+        for statement, sqlstate in (("SELECT no_such()", "42883"), ("SELECT nowhere.no_such()", "3F000")):
+            with pytest.raises(client.error) as raised:
+                await client.fetch_all(conn, statement, user_id=cast.owner.id)
+            assert getattr(raised.value, "sqlstate", None) == sqlstate
+
+
+async def test_an_api_key_waits_for_its_phase(client: Client, dsn: str) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(PhaseNotDeployedError) as raised:
+            await client.fetch_all(conn, "SELECT 1", api_key="it's a key")
+        assert raised.value.phase == 4

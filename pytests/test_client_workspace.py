@@ -1,0 +1,379 @@
+"""What a workspace is to the application: one transaction, typed answers, clear refusals."""
+
+# ruff: noqa: PT012  (the whole block of a workspace is what raises)
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from pg_tenancy import (
+    ConnectionNotIdleError,
+    CurrentWorkspace,
+    Member,
+    NotAMemberError,
+    Organization,
+    OrganizationChoice,
+    TransactionAbortedError,
+    WorkspaceClosedError,
+    workspace,
+)
+from support.clients import CLIENTS, Client
+from support.database import Database
+from support.people import People
+from support.server import Logins
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture(params=CLIENTS, ids=repr)
+def client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture(params=CLIENTS[:2], ids=repr)
+def psycopg_client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture
+def dsn(database: Database, logins: Logins) -> str:
+    return database.dsn(logins.app)
+
+
+@pytest.fixture
+async def conn(client: Client, dsn: str) -> AsyncIterator[Any]:
+    async with client.connect(dsn) as conn:
+        yield conn
+
+
+async def test_a_person_makes_an_organization_and_works_in_it(client: Client, conn: Any, people: People) -> None:
+    ann = people.user("ann")
+    async with client.workspace(conn, user_id=ann.id) as ws:
+        here = await ws.current()
+        assert here == CurrentWorkspace("personal", ann.id, here.name, None, None, here.color, "free")
+        made = await ws.create_organization("Acme Robots")
+        assert made == Organization(
+            made.id, "Acme Robots", "acme-robots", ann.id, created_at=made.created_at, updated_at=made.updated_at
+        )
+        assert isinstance(made.id, UUID)
+        assert made.created_at.tzinfo is not None
+
+    async with client.workspace(conn, user_id=ann.id, organization_id=made.id) as ws:
+        here = await ws.current()
+        assert here == CurrentWorkspace(
+            "organization", made.id, "Acme Robots", "acme-robots", "owner", here.color, "free"
+        )
+        assert await ws.my_organizations() == [OrganizationChoice(made.id, "Acme Robots", "acme-robots", "owner", True)]
+        assert await ws.has_permission("organization.update") is True
+        assert await ws.has_permission("no.such") is False
+        assert "organization.delete" in await ws.my_permissions()
+        changed = await ws.update_organization(name="Acme", color="#123456")
+        assert (changed.name, changed.slug) == ("Acme", "acme-robots")
+        assert (await ws.current()).color == "#123456"
+        assert (await ws.update_organization(slug="acme")).slug == "acme"
+
+    async with client.workspace(conn, user_id=ann.id, organization_id=made.id) as ws:
+        await ws.delete_organization()
+    with pytest.raises(NotAMemberError):
+        async with client.workspace(conn, user_id=ann.id, organization_id=made.id) as ws:
+            await ws.current()
+
+
+async def test_an_owner_manages_the_members(client: Client, conn: Any, people: People) -> None:
+    acme = people.organization("Acme")
+    bob, eve = people.member(acme, "user", "bob"), people.member(acme, "user", "eve")
+    entry = {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.workspace(conn, **entry) as ws:
+        await ws.change_member_role(bob.id, "admin")
+        await ws.remove_member(eve.id)
+        members = {member.username: member for member in await ws.members()}
+        assert set(members) == {acme.owner.username, "bob"}
+        since = members["bob"].member_since
+        assert members["bob"] == Member(bob.id, bob.email, "bob", "Bob", "Example", "admin", since)
+        assert since.tzinfo is not None
+    async with client.workspace(conn, user_id=bob.id, organization_id=acme.id) as ws:
+        await ws.leave_organization()
+    async with client.workspace(conn, **entry) as ws:
+        assert [member.user_id for member in await ws.members()] == [acme.owner.id]
+
+
+async def test_the_rows_are_those_of_the_driver(client: Client, conn: Any, people: People) -> None:
+    ann = people.user()
+    query = client.sql("SELECT n, $1::text AS word FROM generate_series(1, 2) AS n")
+    async with client.workspace(conn, user_id=ann.id) as ws:
+        assert [tuple(row) for row in await ws.fetch_all(query, ["a"])] == [(1, "a"), (2, "a")]
+        assert tuple(await ws.fetch_one(query, ["b"])) == (1, "b")
+        assert await ws.fetch_value(query, ["c"]) == 1
+        assert await ws.fetch_one("SELECT 1 WHERE false") is None
+        assert await ws.fetch_value("SELECT 1 WHERE false") is None
+        assert await ws.fetch_all("SELECT 1 WHERE false") == []
+
+
+async def test_a_cursor_and_the_row_factory_are_those_of_psycopg(
+    psycopg_client: Client, dsn: str, people: People
+) -> None:
+    client, ann = psycopg_client, people.user()
+    async with client.connect(dsn, row_factory=dict_row) as conn:
+        async with client.workspace(conn, user_id=ann.id) as ws:
+            cursor = await ws.execute("SELECT %s::text AS word", ["a"], binary=True, prepare=True)
+            assert isinstance(cursor, psycopg.Cursor | psycopg.AsyncCursor)
+            assert [column.name for column in cursor.description or ()] == ["word"]
+            assert await ws.fetch_all("SELECT 1 AS n") == [{"n": 1}]
+            assert await ws.fetch_value("SELECT 1 AS n") == 1
+            assert await ws.has_permission("instances.view")
+        assert await client.fetch_all(conn, "SELECT 2 AS n", user_id=ann.id) == [{"n": 2}]
+
+
+@pytest.mark.parametrize("cursors", ["raw", "client"])
+async def test_the_cursor_factory_of_the_connection_is_kept(
+    psycopg_client: Client, dsn: str, people: People, cursors: str
+) -> None:
+    client, ann = psycopg_client, people.user()
+    factories = {
+        "raw": (psycopg.RawCursor, psycopg.AsyncRawCursor),
+        "client": (psycopg.ClientCursor, psycopg.AsyncClientCursor),
+    }
+    placeholder = "$1" if cursors == "raw" else "%s"
+    async with client.connect(dsn, cursor_factory=factories[cursors][client.is_async]) as conn:
+        for _ in range(2):
+            async with client.workspace(conn, user_id=ann.id) as ws:
+                assert await ws.fetch_value(f"SELECT {placeholder}::text", ["first"]) == "first"
+                assert await ws.fetch_value(f"SELECT {placeholder}::text", ["later"]) == "later"
+
+
+async def test_a_savepoint_inside_is_fine(client: Client, conn: Any, people: People) -> None:
+    acme = people.organization("Acme")
+    async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+        await ws.update_organization(name="Kept")
+        with pytest.raises(ZeroDivisionError):
+            async with client.transaction(await ws.connection()):
+                await ws.update_organization(name="Undone")
+                raise ZeroDivisionError
+        async with client.transaction(await ws.connection()):
+            await ws.update_organization(color="#abcdef")
+        assert (await ws.current()).name == "Kept"
+    async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+        here = await ws.current()
+        assert (here.name, here.color) == ("Kept", "#abcdef")
+
+
+async def test_an_exception_undoes_the_block(client: Client, conn: Any, people: People) -> None:
+    acme = people.organization("Acme")
+    with pytest.raises(ZeroDivisionError):
+        async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+            await ws.update_organization(name="Undone")
+            raise ZeroDivisionError
+    async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+        assert (await ws.current()).name == "Acme"
+
+
+async def test_a_block_that_caught_its_error_is_not_taken_for_committed(
+    client: Client, conn: Any, people: People
+) -> None:
+    acme = people.organization("Acme")
+    with pytest.raises(TransactionAbortedError):
+        async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+            await ws.update_organization(name="Lost")
+            with pytest.raises(client.error):
+                await ws.execute("SELECT 1 / 0")
+    with pytest.raises(TransactionAbortedError):
+        async with client.workspace(conn, user_id=acme.id) as ws:
+            with pytest.raises(NotAMemberError):
+                await ws.current()
+
+
+async def test_a_block_without_a_statement_does_not_check_who_it_is_for_unless_asked(client: Client, conn: Any) -> None:
+    async with client.workspace(conn, user_id=uuid4()):
+        pass
+    with pytest.raises(NotAMemberError):
+        async with client.workspace(conn, user_id=uuid4()) as ws:
+            await ws.open()
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_autocommit_is_left_as_it_was(psycopg_client: Client, dsn: str, people: People, autocommit: bool) -> None:
+    client, ann = psycopg_client, people.user()
+    async with client.connect(dsn, autocommit=autocommit) as conn:
+        async with client.workspace(conn, user_id=ann.id) as ws:
+            await ws.current()
+        assert conn.autocommit is autocommit
+        with pytest.raises(NotAMemberError):
+            await client.fetch_all(conn, "SELECT 1", user_id=uuid4())
+        assert conn.autocommit is autocommit
+        assert not client.in_transaction(conn)
+
+
+async def test_a_connection_in_a_transaction_is_refused_and_left_alone(
+    client: Client, conn: Any, people: People
+) -> None:
+    ann = people.user()
+    await client.send(conn, "BEGIN")
+    with pytest.raises(ConnectionNotIdleError, match="in a transaction already"):
+        async with client.workspace(conn, user_id=ann.id):
+            pass
+    with pytest.raises(ConnectionNotIdleError):
+        await client.fetch_all(conn, "SELECT 1", user_id=ann.id)
+    assert client.in_transaction(conn)
+    with pytest.raises(client.error):
+        await client.send(conn, "SELECT 1 / 0")
+    with pytest.raises(ConnectionNotIdleError):
+        async with client.workspace(conn, user_id=ann.id):
+            pass
+    await client.send(conn, "ROLLBACK")
+
+
+async def test_a_transaction_that_begins_before_the_first_statement_is_refused_and_left_alone(
+    client: Client, conn: Any, people: People
+) -> None:
+    ann = people.user()
+    with pytest.raises(ConnectionNotIdleError):
+        async with client.workspace(conn, user_id=ann.id) as ws:
+            await client.send(conn, "BEGIN")
+            await ws.current()
+    assert client.in_transaction(conn)
+    await client.send(conn, "ROLLBACK")
+
+
+async def test_a_workspace_inside_a_workspace_is_refused(client: Client, conn: Any, people: People) -> None:
+    ann, bob = people.user(), people.user()
+    async with client.workspace(conn, user_id=ann.id) as ws:
+        assert (await ws.current()).id == ann.id
+        with pytest.raises(ConnectionNotIdleError):
+            async with client.workspace(conn, user_id=bob.id) as inner:
+                await inner.current()
+        assert (await ws.current()).id == ann.id
+
+
+async def test_a_closed_connection_is_refused(client: Client, dsn: str) -> None:
+    async with client.connect(dsn) as conn:
+        pass
+    with pytest.raises(ConnectionNotIdleError, match="closed"):
+        async with client.workspace(conn, user_id=uuid4()):
+            pass
+
+
+def test_a_connection_in_a_pipeline_is_refused(dsn: str, people: People) -> None:
+    ann = people.user()
+    with (
+        psycopg.connect(dsn, autocommit=True) as conn,
+        conn.pipeline(),
+        pytest.raises(ConnectionNotIdleError, match="in a pipeline"),
+        workspace(conn, user_id=ann.id),
+    ):
+        pass
+
+
+async def test_a_workspace_works_only_inside_its_block(client: Client, conn: Any, people: People) -> None:
+    ws = client.workspace(conn, user_id=people.user().id)
+    with pytest.raises(WorkspaceClosedError):
+        await ws.current()
+    async with ws:
+        await ws.current()
+    with pytest.raises(WorkspaceClosedError):
+        await ws.execute("SELECT 1")
+
+
+async def test_the_options_are_those_of_the_transaction(client: Client, conn: Any, people: People) -> None:
+    ann = people.user()
+    async with client.workspace(
+        conn,
+        user_id=ann.id,
+        isolation_level="serializable",
+        read_only=True,
+        deferrable=True,
+        statement_timeout=1.5,
+    ) as ws:
+        settings = [
+            await ws.fetch_value(f"SELECT pg_catalog.current_setting('{name}')")
+            for name in (
+                "transaction_isolation",
+                "transaction_read_only",
+                "transaction_deferrable",
+                "statement_timeout",
+            )
+        ]
+    assert settings == ["serializable", "on", "on", "1500ms"]
+    async with client.workspace(conn, user_id=ann.id) as ws:
+        assert await ws.fetch_value("SELECT pg_catalog.current_setting('statement_timeout')") == "0"
+
+
+async def test_the_options_default_to_those_of_the_connection(psycopg_client: Client, dsn: str, people: People) -> None:
+    client, ann = psycopg_client, people.user()
+    async with client.connect(dsn) as conn:
+        setting = conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        if client.is_async:
+            await setting
+        query = "SELECT pg_catalog.current_setting('transaction_isolation')"
+        assert await client.fetch_all(conn, query, user_id=ann.id) == [("repeatable read",)]
+        rows = await client.fetch_all(conn, query, user_id=ann.id, isolation_level="read committed")
+        assert rows == [("read committed",)]
+
+
+def test_what_identifies_is_checked_before_anything_is_sent(client: Client, dsn: str) -> None:
+    conn = psycopg.Connection.connect(dsn) if client.name == "psycopg" else _Stub(client)
+    try:
+        identities: list[dict[str, Any]] = [
+            {},
+            {"user_id": uuid4(), "ticket": "a.b.c"},
+            {"ticket": "a.b.c", "organization_id": uuid4()},
+        ]
+        for identity in identities:
+            with pytest.raises(TypeError):
+                client.module.workspace(conn, **identity)
+        values: list[dict[str, Any]] = [
+            {"user_id": "1'; DROP TABLE users; --"},
+            {"user_id": uuid4(), "organization_id": 7},
+            {"user_id": uuid4(), "isolation_level": "chaos"},
+            {"user_id": uuid4(), "statement_timeout": 0},
+        ]
+        for value in values:
+            with pytest.raises(ValueError, match="must be"):
+                client.module.workspace(conn, **value)
+        with pytest.raises(TypeError):
+            client.module.workspace("dbname=x", user_id=uuid4())
+    finally:
+        conn.close()
+
+
+class _Stub:
+    """Passes for a connection or a pool as long as nothing is sent."""
+
+    def __init__(self, client: Client) -> None:
+        self.is_in_transaction = self.getconn = self.close = lambda: None
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+async def test_a_ticket_says_who_and_where(
+    client: Client, database: Database, logins: Logins, people: People, admin: Connection
+) -> None:
+    acme = people.organization("Acme")
+    row = admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
+    assert row is not None
+    key_id, secret = row
+    claims = {"sub": str(acme.owner.id), "org": str(acme.id), "exp": int(time.time()) + 600}
+    signed = f"{_part({'alg': 'HS256', 'typ': 'JWT', 'kid': key_id})}.{_part(claims)}"
+    digest = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
+    ticket = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+    async with client.connect(database.dsn(logins.credentialed)) as conn:
+        async with client.workspace(conn, ticket=ticket) as ws:
+            here = await ws.current()
+            assert (here.id, here.role) == (acme.id, "owner")
+        # This login may not name users by itself.
+        with pytest.raises(client.error):
+            await client.fetch_all(conn, "SELECT 1", user_id=acme.owner.id)
