@@ -45,7 +45,7 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_context() FROM public;
 -- the two in a one-time filter before it opens the table.
 --
 -- The seal is an HMAC over the three variables and the transaction's start, so
--- it fits no other transaction. Bytes are taken with timestamptz_send() and
+-- it fits no transaction that started at another instant. Bytes are taken with timestamptz_send() and
 -- convert_to(), which no setting of the caller's can change. A '/' can be in
 -- none of the sealed values, so no other split of them has the same seal.
 CREATE FUNCTION tenancy.workspace_for(permission text) RETURNS uuid
@@ -264,8 +264,9 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 -- The latch is a transaction-level advisory lock, which the application cannot
 -- release before the transaction ends, so clearing the variables does not make
 -- room for a second identity. Its first key comes from the transaction's start
--- and its second from the identity: nobody can hold it beforehand, and entering
--- again as oneself finds its own.
+-- and its second from the seal, which nobody can work out beforehand: entering
+-- again as oneself finds its own, and any other lock with that first key means
+-- that somebody else has entered.
 CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -276,8 +277,8 @@ AS $$
 DECLARE
     sealed_organization CONSTANT text := coalesce(organization_id::text, '');
     latch_transaction CONSTANT integer := hashint8((extract(EPOCH FROM now()) * 1000000)::bigint);
+    latch_identity integer;
     seal text;
-    held bigint;
     stack text;
 BEGIN
     -- In autocommit the context would be gone before the next statement. BEGIN
@@ -300,21 +301,21 @@ BEGIN
     FROM tenancy_private.seal_keys AS k
     WHERE k.superseded_at IS NULL;
 
-    SELECT l.objid::bigint INTO held
-    FROM pg_locks AS l
-    WHERE l.locktype = 'advisory'
-        AND l.pid = pg_backend_pid()
-        AND l.objsubid = 2
-        AND l.classid = latch_transaction::oid
-    LIMIT 1;
-    IF held IS NULL THEN
-        PERFORM pg_advisory_xact_lock_shared(latch_transaction, hashtext(user_id::text || '/' || sealed_organization));
-    ELSIF held IS DISTINCT FROM hashtext(user_id::text || '/' || sealed_organization)::oid::bigint THEN
+    latch_identity := hashtext(seal);
+    IF EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory'
+            AND l.pid = pg_backend_pid()
+            AND l.objsubid = 2
+            AND l.classid = latch_transaction::oid
+            AND l.objid <> latch_identity::oid
+    ) THEN
         RAISE EXCEPTION 'this transaction is already in a workspace'
         USING ERRCODE = '28000',
         CONSTRAINT = 'context_already_set',
         HINT = 'One transaction works for one user in one workspace. Commit it, and enter again in the next.';
     END IF;
+    PERFORM pg_advisory_xact_lock_shared(latch_transaction, latch_identity);
 
     PERFORM set_config('tenancy.current_user_id', user_id::text, true),
         set_config('tenancy.current_organization_id', sealed_organization, true),
