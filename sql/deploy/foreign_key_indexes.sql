@@ -37,6 +37,7 @@ DECLARE
 BEGIN
     FOR built IN
         SELECT
+            k.relation,
             k.schema_name,
             k.building_name,
             (SELECT k.index_name || s.suffix
@@ -47,7 +48,7 @@ BEGIN
         FROM pg_temp.missing_foreign_key_indexes AS k
         ORDER BY k.schema_name DESC, k.table_name, k.index_name
     LOOP
-        CALL pg_temp.patiently(format(
+        CALL pg_temp.patiently(ARRAY[built.relation], NULL, format(
             'ALTER INDEX %I.%I RENAME TO %I; COMMENT ON INDEX %I.%I IS %L',
             built.schema_name, built.building_name, built.index_name,
             built.schema_name, built.index_name, 'Added by pg-tenancy.'

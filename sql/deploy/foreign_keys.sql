@@ -31,7 +31,7 @@ BEGIN
         FROM pg_temp.missing_foreign_keys AS k
         ORDER BY k.schema_name DESC, k.table_name, k.column_name
     LOOP
-        CALL pg_temp.patiently(format(
+        CALL pg_temp.patiently(ARRAY[missing.referred, missing.relation], 'SHARE ROW EXCLUSIVE', format(
             'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s NOT VALID; '
             'COMMENT ON CONSTRAINT %I ON %s IS %L',
             missing.relation, missing.key_name, missing.column_name, missing.referred,
@@ -61,7 +61,7 @@ BEGIN
             CONTINUE;
         END IF;
         BEGIN
-            CALL pg_temp.patiently(format(
+            CALL pg_temp.patiently(ARRAY[unvalidated.relation], NULL, format(
                 'ALTER TABLE %s VALIDATE CONSTRAINT %I', unvalidated.relation, unvalidated.conname
             ));
         EXCEPTION
@@ -73,8 +73,9 @@ BEGIN
                     unvalidated.referred, unvalidated.column_name
                 );
                 EXECUTE format('SELECT count(*) FROM (%s) AS q', query) INTO orphans;
-                RAISE EXCEPTION '% rows of % have a % that refers to no row of %',
-                    orphans, unvalidated.relation, unvalidated.column_name, unvalidated.referred
+                RAISE EXCEPTION '%: % whose % refers to no row of %', unvalidated.relation,
+                    CASE orphans WHEN 1 THEN '1 row' ELSE format('%s rows', orphans) END,
+                    unvalidated.column_name, unvalidated.referred
                     USING ERRCODE = '55000',
                           CONSTRAINT = 'foreign_keys',
                           DETAIL = query || ';',

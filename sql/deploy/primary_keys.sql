@@ -32,7 +32,7 @@ BEGIN
             SELECT FROM pg_catalog.pg_constraint AS c
             WHERE c.conrelid = nullable.relation AND c.conname = nullable.check_name
         ) THEN
-            CALL pg_temp.patiently(format(
+            CALL pg_temp.patiently(ARRAY[nullable.relation], 'ACCESS EXCLUSIVE', format(
                 'ALTER TABLE %s ADD CONSTRAINT %I CHECK (%I IS NOT NULL) NOT VALID; '
                 'COMMENT ON CONSTRAINT %I ON %s IS %L',
                 nullable.relation, nullable.check_name, nullable.column_name,
@@ -41,7 +41,7 @@ BEGIN
             ));
             COMMIT;
         END IF;
-        CALL pg_temp.patiently(format(
+        CALL pg_temp.patiently(ARRAY[nullable.relation], NULL, format(
             'ALTER TABLE %s VALIDATE CONSTRAINT %I', nullable.relation, nullable.check_name
         ));
         COMMIT;
@@ -116,7 +116,7 @@ BEGIN
         ), '' ORDER BY n.position), '')
         INTO commands
         FROM unnest(nullable) WITH ORDINALITY AS n (column_name, position);
-        CALL pg_temp.patiently(commands || format(
+        CALL pg_temp.patiently(ARRAY[missing.relation], 'ACCESS EXCLUSIVE', commands || format(
             'ALTER TABLE %s ADD CONSTRAINT %I %s USING INDEX %I; '
             'COMMENT ON CONSTRAINT %I ON %s IS %L',
             missing.relation, missing.key_name, missing.kind, missing.building_name,
