@@ -14,8 +14,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
-from pg_tenancy import TransactionAbortedError, TransactionEndedError
+from pg_tenancy import TransactionAbortedError, TransactionEndedError, fetch_all, workspace
 from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People
@@ -338,6 +339,20 @@ async def test_a_connection_of_the_application_is_left_as_it_was(client: Client,
         await assert_no_context(client, conn)
 
 
+async def test_after_a_savepoint_that_was_left_open(dsn: str, acme: Organization) -> None:
+    """With one, psycopg refuses to end the transaction, so the connection has to go."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        savepoint = conn.transaction()
+        with (
+            pytest.raises(psycopg.ProgrammingError),
+            workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws,
+        ):
+            ws.connection()
+            savepoint.__enter__()
+        assert conn.closed
+        savepoint.__exit__(None, None, None)
+
+
 async def test_tasks_that_share_a_pool_see_each_their_own_rows(async_client: Client, dsn: str, people: People) -> None:
     client = async_client
     organizations = [people.organization() for _ in range(4)]
@@ -357,10 +372,6 @@ async def test_tasks_that_share_a_pool_see_each_their_own_rows(async_client: Cli
 
 
 def test_threads_that_share_a_pool_see_each_their_own_rows(dsn: str, people: People) -> None:
-    from psycopg_pool import ConnectionPool
-
-    from pg_tenancy import fetch_all, workspace
-
     organizations = [people.organization() for _ in range(4)]
     seen: dict[Organization, set[Any]] = {organization: set() for organization in organizations}
 
