@@ -75,12 +75,19 @@ BEGIN
         PERFORM tenancy_private.refuse_context();
     END IF;
 
-    IF permission IS NOT NULL AND NOT EXISTS (
-        SELECT FROM tenancy.role_permissions AS p
-        WHERE p.permission = workspace_for.permission
-            AND (p.role = sealed_role OR sealed_organization = '')
-    ) THEN
-        RETURN NULL;
+    -- Two statements rather than an OR, for which PostgreSQL would make a new
+    -- plan at each call.
+    IF permission IS NOT NULL THEN
+        IF sealed_organization <> '' THEN
+            PERFORM FROM tenancy.role_permissions AS p
+            WHERE p.permission = workspace_for.permission AND p.role = sealed_role;
+        ELSE
+            PERFORM FROM tenancy.role_permissions AS p
+            WHERE p.permission = workspace_for.permission;
+        END IF;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
     END IF;
 
     RETURN coalesce(nullif(sealed_organization, ''), sealed_user)::uuid;
