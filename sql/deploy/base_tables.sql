@@ -104,7 +104,7 @@ CREATE TABLE public.users (
     updated_at    timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE public.users IS 'People. Each works without any organization, too.';
-COMMENT ON COLUMN public.users.role IS 'What the person is on the platform: admin is its staff. Says nothing about organizations.';
+COMMENT ON COLUMN public.users.role IS 'On the platform: admin is its staff. Says nothing of organizations.';
 \endif
 
 \if :organizations_is_absent
@@ -150,7 +150,7 @@ CREATE TABLE public.provider_settings (
     CONSTRAINT provider_settings_one_value_check
     CHECK (num_nonnulls(value_int, value_bool, value_text, value_json) <= 1)
 );
-COMMENT ON TABLE public.provider_settings IS 'Settings of a provider: one value a row, in the column of its type.';
+COMMENT ON TABLE public.provider_settings IS 'One value a row, in the column of its type.';
 \endif
 
 \if :models_is_absent
@@ -166,7 +166,7 @@ CREATE TABLE public.models (
     CONSTRAINT models_context_length_check CHECK (context_length > 0)
 );
 COMMENT ON TABLE public.models IS 'Models that instances can serve.';
-COMMENT ON COLUMN public.models.model_id IS 'The name by which a hub knows the model; refers to no row.';
+COMMENT ON COLUMN public.models.model_id IS 'How a hub calls the model; refers to no row.';
 \endif
 
 \if :instances_is_absent
@@ -214,17 +214,17 @@ COMMENT ON TABLE public.organization_models IS 'Models as an organization offers
 
 \if :organization_model_shares_is_absent
 CREATE TABLE public.organization_model_shares (
-    id                       uuid        NOT NULL DEFAULT gen_random_uuid(),
-    provider_organization_id uuid        NOT NULL,
-    consumer_organization_id uuid        NOT NULL,
-    organization_model_id    uuid        NOT NULL,
-    status                   text        NOT NULL DEFAULT 'active',
-    pricing                  jsonb       NOT NULL DEFAULT '{}',
+    id                       uuid  NOT NULL DEFAULT gen_random_uuid(),
+    provider_organization_id uuid  NOT NULL,
+    consumer_organization_id uuid  NOT NULL,
+    organization_model_id    uuid  NOT NULL,
+    status                   text  NOT NULL DEFAULT 'active',
+    pricing                  jsonb NOT NULL DEFAULT '{}',
     starts_at                timestamptz,
     ends_at                  timestamptz,
     CONSTRAINT organization_model_shares_ends_at_check CHECK (ends_at > starts_at)
 );
-COMMENT ON TABLE public.organization_model_shares IS 'What one organization lets another use, and at what price.';
+COMMENT ON TABLE public.organization_model_shares IS 'What an organization lets another use.';
 \endif
 
 \if :inference_usage_is_absent

@@ -290,10 +290,12 @@ DECLARE
 BEGIN
     -- In autocommit the context would be gone before the next statement. BEGIN
     -- and this call in one message start at the same instant, and so does a
-    -- lone function that enters and goes on: both are transactions enough.
-    IF now() = statement_timestamp() AND current_query() !~* '\m(begin|start\s+transaction)\M' THEN
+    -- lone function that enters and goes on: both are transactions enough. No
+    -- backslashes here, because the caller's standard_conforming_strings would
+    -- have a say in them.
+    IF now() = statement_timestamp() AND current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]' THEN
         GET DIAGNOSTICS stack = PG_CONTEXT;
-        IF stack ~ 'function tenancy\.enter\w*\([^\n]*$' THEN
+        IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
             RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
             USING ERRCODE = '25P01',
             CONSTRAINT = 'transaction_required',

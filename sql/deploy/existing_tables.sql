@@ -41,10 +41,11 @@ DECLARE
 BEGIN
     IF version < 150000 THEN
         INSERT INTO pg_temp.problems (problem) VALUES (format(
-            'the server is PostgreSQL %s, and must be 15 or later', current_setting('server_version')
+            'the server is PostgreSQL %s, and must be 15 or later',
+            current_setting('server_version')
         ));
     ELSIF version < safe THEN
-        RAISE WARNING 'PostgreSQL % has known holes in row-level security: update the server to %.%',
+        RAISE WARNING 'PostgreSQL % has known holes in row-level security: update it to %.%',
             current_setting('server_version'), safe / 10000, safe % 10000;
     END IF;
 END; $$;
@@ -53,8 +54,10 @@ END; $$;
 INSERT INTO pg_temp.problems (problem, of_deployer)
 SELECT format('%s %s', current_user, p.problem), true
 FROM (
-    SELECT format('does not own the database %I (needed to open it to the roles, and for new schemas)',
-        d.datname) AS problem
+    SELECT format(
+        'does not own the database %I (needed to open it to the roles, and for new schemas)',
+        d.datname
+    ) AS problem
     FROM pg_catalog.pg_database AS d
     WHERE d.datname = current_database() AND NOT pg_has_role(current_user, d.datdba, 'USAGE')
     UNION ALL
@@ -63,17 +66,28 @@ FROM (
         'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
     ]) AS r (role_name)
     WHERE to_regrole(r.role_name) IS NULL
-        AND NOT (SELECT u.rolcreaterole FROM pg_catalog.pg_roles AS u WHERE u.rolname = current_user)
+        AND NOT (
+            SELECT u.rolcreaterole
+            FROM pg_catalog.pg_roles AS u
+            WHERE u.rolname = current_user
+        )
     UNION ALL
     SELECT format('is not a member of the role %s, which is there already: as a superuser, '
         'GRANT %s TO %I WITH ADMIN OPTION;', r.role_name, r.role_name, current_user)
     FROM unnest(ARRAY['tenancy_owner', 'tenancy_service']) AS r (role_name)
     WHERE to_regrole(r.role_name) IS NOT NULL
         AND NOT coalesce(pg_has_role(current_user, to_regrole(r.role_name), 'USAGE'), false)
-        AND NOT coalesce(pg_has_role(current_user, to_regrole(r.role_name), 'USAGE WITH ADMIN OPTION'), false)
+        AND NOT coalesce(
+            pg_has_role(current_user, to_regrole(r.role_name), 'USAGE WITH ADMIN OPTION'), false
+        )
+        -- Before 16, CREATEROLE is enough to grant oneself any role.
         AND NOT (
             current_setting('server_version_num')::integer < 160000
-            AND (SELECT u.rolcreaterole FROM pg_catalog.pg_roles AS u WHERE u.rolname = current_user)
+            AND (
+                SELECT u.rolcreaterole
+                FROM pg_catalog.pg_roles AS u
+                WHERE u.rolname = current_user
+            )
         )
     UNION ALL
     SELECT format('may not grant USAGE and CREATE on the schema %s', n.nspname)
@@ -103,7 +117,9 @@ INSERT INTO pg_temp.problems (problem)
 SELECT format('%s is partitioned and lacks %s: add it in a way that suits the partitions, '
     'or deploy on an ordinary table', m.relation, string_agg(m.what, ', ' ORDER BY m.what))
 FROM (
-    SELECT k.relation, format('a %s on (%s)', lower(k.kind), array_to_string(k.columns, ', ')) AS what
+    SELECT
+        k.relation,
+        format('a %s on (%s)', lower(k.kind), array_to_string(k.columns, ', ')) AS what
     FROM pg_temp.missing_primary_keys AS k
     UNION ALL
     SELECT i.relation, format('an index that begins with %s', i.columns[1])
@@ -149,8 +165,10 @@ BEGIN
             k.relation,
             2,
             format('%s is not unique', q.columns),
-            format('SELECT * FROM %s WHERE (%s) IN (SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1)',
-                k.relation, q.columns, q.columns, k.relation, q.columns)
+            format(
+                'SELECT * FROM %s WHERE (%s) IN (SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1)',
+                k.relation, q.columns, q.columns, k.relation, q.columns
+            )
         FROM pg_temp.missing_primary_keys AS k
         CROSS JOIN LATERAL (
             SELECT string_agg(quote_ident(c.column_name), ', ' ORDER BY c.position) AS columns
@@ -216,7 +234,7 @@ BEGIN
         ON e.relation = a.attrelid AND e.column_name = a.attname AND NOT a.attisdropped
     WHERE a.atttypid = 'timestamp without time zone'::regtype;
     IF naive IS NOT NULL THEN
-        RAISE NOTICE 'without time zone, and therefore read in the time zone of each session: %', naive;
+        RAISE NOTICE 'without time zone, and therefore read in that of each session: %', naive;
     END IF;
 END; $$;
 

@@ -31,12 +31,16 @@ BEGIN
         FROM pg_temp.missing_foreign_keys AS k
         ORDER BY k.schema_name DESC, k.table_name, k.column_name
     LOOP
-        CALL pg_temp.patiently(ARRAY[missing.referred, missing.relation], 'SHARE ROW EXCLUSIVE', format(
-            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s NOT VALID; '
-            'COMMENT ON CONSTRAINT %I ON %s IS %L',
-            missing.relation, missing.key_name, missing.column_name, missing.referred,
-            missing.on_delete, missing.key_name, missing.relation, 'Added by pg-tenancy.'
-        ));
+        CALL pg_temp.patiently(
+            ARRAY[missing.referred, missing.relation],
+            'SHARE ROW EXCLUSIVE',
+            format(
+                'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (id) '
+                'ON DELETE %s NOT VALID; COMMENT ON CONSTRAINT %I ON %s IS %L',
+                missing.relation, missing.key_name, missing.column_name, missing.referred,
+                missing.on_delete, missing.key_name, missing.relation, 'Added by pg-tenancy.'
+            )
+        );
         COMMIT;
     END LOOP;
 END; $$;

@@ -96,7 +96,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner() FROM public;
 
--- TRUNCATE fires no row trigger; emptying organizations with it is allowed.
+-- TRUNCATE fires no row trigger.
 CREATE OR REPLACE FUNCTION tenancy_private.keep_an_owner_on_truncate() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -109,7 +109,7 @@ BEGIN
         RAISE EXCEPTION 'organizations must keep their owners'
         USING ERRCODE = '23514',
         CONSTRAINT = 'organization_keeps_an_owner',
-        HINT = 'TRUNCATE public.organizations with CASCADE, or delete the memberships one by one.';
+        HINT = 'DELETE FROM public.organizations removes organizations with their members.';
     END IF;
     RETURN NULL;
 END;

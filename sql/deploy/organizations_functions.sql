@@ -126,7 +126,7 @@ BEGIN
         letters := translate(
             replace(replace(replace(normalize(letters, NFKD), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'øđłðı', 'odldi'
         );
-        letters := regexp_replace(letters, '[\u0300-\u036f]', '', 'g');
+        letters := regexp_replace(letters, E'[\u0300-\u036f]', '', 'g');
     END IF;
     letters := btrim(left(btrim(regexp_replace(letters, '[^a-z0-9]+', '-', 'g'), '-'), 48), '-');
     RETURN coalesce(nullif(letters, ''), 'organization');

@@ -13,7 +13,7 @@ CREATE TABLE tenancy.role_permissions (
     permission text NOT NULL,
     role       text NOT NULL,
     CONSTRAINT role_permissions_pkey PRIMARY KEY (permission, role),
-    CONSTRAINT role_permissions_permission_check CHECK (permission ~ '^[a-z_]+\.[a-z_]+$'),
+    CONSTRAINT role_permissions_permission_check CHECK (permission ~ '^[a-z_]+[.][a-z_]+$'),
     CONSTRAINT role_permissions_role_check CHECK (role IN ('owner', 'admin', 'manager', 'user'))
 );
 COMMENT ON TABLE tenancy.role_permissions IS

@@ -91,7 +91,7 @@ DECLARE
     claims jsonb;
     expires_in double precision;
 BEGIN
-    IF length(ticket) > 4096 OR ticket !~ '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$' THEN
+    IF length(ticket) > 4096 OR ticket !~ '^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$' THEN
         RETURN;
     END IF;
     part := string_to_array(ticket, '.');

@@ -102,6 +102,29 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.add_workspaces() FROM public;
 
+-- TRUNCATE ... CASCADE on organizations would empty this table as a whole, the
+-- workspaces of people included.
+CREATE FUNCTION tenancy_private.keep_workspaces() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'the workspaces of all users and organizations would go'
+    USING ERRCODE = '55000',
+    CONSTRAINT = 'workspaces_are_kept',
+    HINT = 'Use DELETE on public.users or public.organizations: each row takes its workspace along.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_workspaces() FROM public;
+
+CREATE TRIGGER workspaces_are_kept
+BEFORE TRUNCATE ON tenancy.workspaces
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.keep_workspaces();
+ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_are_kept;
+
 RESET ROLE;
 
 CREATE TRIGGER users_workspaces

@@ -22,5 +22,6 @@ $$;
 
 CALL tenancy_private.verify_routine('tenancy_private.color_for(uuid)', '{}');
 CALL tenancy_private.verify_routine('tenancy_private.add_workspaces()', '{}');
+CALL tenancy_private.verify_routine('tenancy_private.keep_workspaces()', '{}');
 
 ROLLBACK;
