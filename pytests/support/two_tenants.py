@@ -1,0 +1,197 @@
+"""Two tenants in one database, with a row of every kind on both sides.
+
+The tests of isolation share one of these where they only read or roll back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from support.database import Database, id_of
+from support.people import Organization, People, User
+from support.server import Logins, Server
+
+__all__ = ["Connection", "Key", "TwoTenants", "base64url", "refused", "two_tenants"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def base64url(data: bytes) -> str:
+    """Return the data as a JWT writes it."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that signs tickets."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    def ticket(self, user: User | UUID, organization: Organization | UUID | None = None, **claims: Any) -> str:
+        """Sign a ticket that is good for a minute, or what ``claims`` say; None leaves a claim out."""
+        named = {"sub": str(id_of(user)), "exp": int(time.time()) + 60}
+        if organization is not None:
+            named["org"] = str(id_of(organization))
+        return self.sign({name: value for name, value in (named | claims).items() if value is not None})
+
+    def sign(self, claims: object, header: object = None) -> str:
+        """Sign any claims under any header; bytes are taken as they are."""
+        header = {"alg": "HS256", "typ": "JWT", "kid": self.id} if header is None else header
+        parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, claims)]
+        message = ".".join(base64url(part) for part in parts)
+        return f"{message}.{base64url(hmac.digest(self.secret.encode(), message.encode(), hashlib.sha256))}"
+
+
+@contextmanager
+def refused(sqlstate: str, constraint: str | None = None) -> Iterator[None]:
+    """Expect an error of the database with this code and, where it has one, this name."""
+    with pytest.raises(psycopg.Error) as raised:
+        yield
+    assert (raised.value.sqlstate, raised.value.diag.constraint_name) == (sqlstate, constraint), raised.value
+
+
+@dataclass(frozen=True)
+class TwoTenants:
+    """Acme with one member of each role, Globex with an owner, and people beside them.
+
+    ``nobody`` is a login that was granted no group.
+    """
+
+    database: Database
+    logins: Logins
+    nobody: str
+    acme: Organization
+    globex: Organization
+    members: dict[str, User]
+    outsider: User
+    person: User
+    staff: User
+    key: Key
+    rows: dict[str, dict[str, UUID]] = field(repr=False)
+
+    @contextmanager
+    def session(self, login: str, *, autocommit: bool = False) -> Iterator[Connection]:
+        """Yield a connection whose open transaction is rolled back at the end."""
+        connection = self.database.connect(login, autocommit=autocommit)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def entered(
+        self, user: User | None = None, organization: Organization | None = None, login: str | None = None
+    ) -> Iterator[Connection]:
+        """Yield a connection in a transaction in a workspace, by default Acme's as its owner.
+
+        Nothing that is done in it stays.
+        """
+        if user is None:
+            user, organization = self.members["owner"], self.acme
+        with self.session(login or self.logins.app) as connection:
+            self.enter(connection, user, organization)
+            yield connection
+
+    def enter(self, connection: Connection, user: User, organization: Organization | None = None) -> None:
+        """Enter a workspace by the way that is open to the connection's login."""
+        if connection.info.user == self.logins.credentialed:
+            connection.execute("SELECT tenancy.enter_with_ticket(%s)", [self.key.ticket(user, organization)])
+        else:
+            connection.execute("SELECT tenancy.enter(%s, %s)", [user.id, id_of(organization)])
+
+    def admin(self) -> Connection:
+        """Open the superuser's connection, in autocommit; whoever calls closes it."""
+        return self.database.connect(autocommit=True)
+
+
+@contextmanager
+def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
+    """Make a database with two tenants in it, for as long as the block lasts."""
+    database = server.create(template)
+    nobody = server.create_login(server.new_name("nobody"))
+    try:
+        with database.connect(autocommit=True) as connection:
+            people = People(connection)
+            members = {role: people.user(f"{role}-of-acme") for role in ("owner", "admin", "manager", "user")}
+            outsider, person = people.user("outsider"), people.user("person")
+            staff = people.user("staff", role="admin")
+            acme = people.organization("Acme", **members)
+            globex = people.organization("Globex", owner=outsider, user=people.user("user-of-globex"))
+            rows = {
+                "own": _platform_rows(connection, acme, members["owner"]),
+                "other": _platform_rows(connection, globex, outsider),
+            }
+            key = Key(*connection.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone() or ())
+            # Entries in everybody's audit log, personal ones included.
+            for workspace in (*members.values(), outsider, person, staff):
+                connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE id = %s", [workspace.id])
+        yield TwoTenants(
+            database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows
+        )
+    finally:
+        server.drop(database.name)
+        server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(nobody)))
+
+
+def _platform_rows(connection: Connection, organization: Organization, user: User) -> dict[str, UUID]:
+    """Insert a row into every table of the platform, for one tenant; return their ids."""
+    ids = {
+        name: uuid4()
+        for name in ("provider", "setting", "model", "instance", "api_key", "offering", "share", "usage")
+    }
+    statements: list[tuple[str, list[Any]]] = [
+        ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
+        (
+            "INSERT INTO public.provider_settings (id, provider_id, key, value_int) VALUES (%s, %s, 'limit', 1)",
+            [ids["setting"], ids["provider"]],
+        ),
+        (
+            "INSERT INTO public.models (id, name, model_id) VALUES (%s, %s, %s)",
+            [ids["model"], organization.name, f"{organization.slug}/model"],
+        ),
+        (
+            "INSERT INTO public.instances (id, provider_id, model_id) VALUES (%s, %s, %s)",
+            [ids["instance"], ids["provider"], ids["model"]],
+        ),
+        (
+            "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash) VALUES (%s, %s, 'key', %s, %s)",
+            [ids["api_key"], user.id, organization.slug, f"hash of {organization.slug}"],
+        ),
+        (
+            "INSERT INTO public.organization_models (id, organization_id, model_id, name, code)"
+            " VALUES (%s, %s, %s, 'offering', 'offering')",
+            [ids["offering"], organization.id, ids["model"]],
+        ),
+        (
+            "INSERT INTO public.organization_model_shares"
+            " (id, provider_organization_id, consumer_organization_id, organization_model_id)"
+            " VALUES (%s, %s, %s, %s)",
+            [ids["share"], organization.id, organization.id, ids["offering"]],
+        ),
+        (
+            "INSERT INTO finops.inference_usage (id, customer_id, api_key_id, model_id) VALUES (%s, %s, %s, %s)",
+            [ids["usage"], user.id, ids["api_key"], ids["model"]],
+        ),
+        (
+            "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+            " VALUES (date_trunc('minute', now()), %s, %s, 1)",
+            [ids["provider"], ids["instance"]],
+        ),
+    ]
+    for statement, values in statements:
+        connection.execute(statement, values)  # type: ignore[arg-type]
+    return ids
