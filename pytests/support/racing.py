@@ -1,0 +1,86 @@
+"""Two or more real sessions whose order a test decides."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+__all__ = ["Session", "name_of"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def name_of(error: BaseException | None) -> str:
+    """Return the name that a program goes by: the constraint, or else the SQLSTATE."""
+    if error is None:
+        return "done"
+    if not isinstance(error, psycopg.Error):
+        raise error
+    return error.diag.constraint_name or error.sqlstate or str(error)
+
+
+class Session:
+    """A connection whose statements may wait for another session.
+
+    ``start()`` runs something beside the test and returns as soon as it is done
+    or waits for a lock; ``outcome()`` waits for its end.
+
+    Args:
+        connection: the session's own; it is not in autocommit.
+        watcher: another connection, in autocommit, of somebody who sees all locks.
+
+    """
+
+    def __init__(self, connection: Connection, watcher: Connection) -> None:
+        self.connection = connection
+        self._watcher = watcher
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def start(self, work: Callable[[Connection], Any]) -> None:
+        """Begin some work, unless the work before it failed."""
+        self._join()
+        if self._error is not None:
+            return
+
+        def run() -> None:
+            try:
+                work(self.connection)
+            except BaseException as error:  # noqa: BLE001
+                self._error = error
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+        while self._thread.is_alive() and not self._waits():
+            self._thread.join(0.002)
+
+    def commit(self) -> None:
+        """Begin to commit."""
+        self.start(lambda connection: connection.commit())
+
+    def outcome(self) -> str:
+        """Return ``done``, or the name of the error, and end the transaction."""
+        self._join()
+        error, self._error = self._error, None
+        self.connection.rollback()
+        return name_of(error)
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join(30)
+            assert not self._thread.is_alive(), "the session waits for ever"
+            self._thread = None
+
+    def _waits(self) -> bool:
+        row = self._watcher.execute(
+            "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", [self.connection.info.backend_pid]
+        ).fetchone()
+        if row is None or not row[0]:
+            return False
+        # Only a wait that lasts is one.
+        time.sleep(0.002)
+        return True

@@ -1,0 +1,246 @@
+"""What people entered outlives a revert: it is there again when the phase is deployed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
+from support.database import Database
+from support.people import Organization, People, User
+from support.platform import KEYLESS, ROWS, TABLES
+from support.server import Logins
+
+Run = Callable[[Database], Sqitch]
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+PLAN = read_plan()
+TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
+# None is the database as it was before anything was deployed.
+EARLIER: list[str | None] = [None, *TAGS[:-1]]
+
+# The keys are not kept on purpose, and how often the owners changed means
+# nothing between two transactions. Sorted by content.
+KEPT = {
+    **dict.fromkeys(TABLES, "to_jsonb(t)"),
+    "tenancy.workspaces": "to_jsonb(t) - 'owner_changes'",
+    "tenancy.role_permissions": "to_jsonb(t)",
+    "tenancy.role_delegations": "to_jsonb(t)",
+    "tenancy.audit_log": "to_jsonb(t)",
+}
+
+
+def _rows(database: Database) -> dict[str, list[str]]:
+    with database.connect() as connection:
+        return {
+            table: [
+                str(row)
+                for (row,) in connection.execute(
+                    f"SELECT ({value})::text FROM {table} AS t ORDER BY 1"  # type: ignore[arg-type]  # noqa: S608
+                ).fetchall()
+            ]
+            for table, value in KEPT.items()
+        }
+
+
+def _archived(database: Database) -> list[str]:
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('tenancy_archive') AND relkind = 'r'"
+            " ORDER BY 1"
+        )
+        return [str(name) for (name,) in rows.fetchall()]
+
+
+class Used:
+    """A database in which people have done everything that the phases offer."""
+
+    def __init__(self, database: Database, logins: Logins) -> None:
+        with database.connect(autocommit=True) as connection:
+            people = People(connection)
+            self.ann, self.bob, self.cid = (people.user(name) for name in ("ann", "bob", "cid"))
+            self.acme = self._make(database, logins, self.ann, "Acme")
+            self.bulk = self._make(database, logins, self.bob, "Bulk")
+            self.gone = self._make(database, logins, self.cid, "Gone")
+            for organization, user, role in (
+                (self.acme, self.bob, "admin"),
+                (self.acme, self.cid, "user"),
+                (self.bulk, self.ann, "owner"),
+            ):
+                people.membership(organization, user, role)
+            for statement in (
+                "UPDATE tenancy.workspaces SET plan = 'subscriber', color = '#010203' WHERE id = '{ann}'",
+                "DELETE FROM tenancy.role_permissions WHERE permission = 'audit.view' AND role = 'manager'",
+                "INSERT INTO tenancy.role_permissions VALUES ('coffee.make', 'user')",
+                "INSERT INTO tenancy.role_delegations VALUES ('manager', 'admin')",
+            ):
+                connection.execute(statement.format(ann=self.ann.id))  # type: ignore[arg-type]
+            # Rows of every other table that the project may have made.
+            rest = ROWS.partition("INSERT INTO public.providers")
+            connection.execute(
+                ("INSERT INTO public.providers" + rest[2])  # type: ignore[arg-type]
+                .replace("00000000-0000-0000-0000-00000000000a", str(self.ann.id))
+                .replace("00000000-0000-0000-0001-00000000000a", str(self.acme.id))
+                .replace("00000000-0000-0000-0001-00000000000b", str(self.bulk.id))
+            )
+        with database.entered(logins.app, self.ann, self.acme) as connection:
+            connection.execute("SELECT tenancy.update_organization(name => 'Acme Ltd', color => '#00ff00')")
+            connection.execute("SELECT tenancy.change_member_role(%s, 'manager')", [self.cid.id])
+        with database.entered(logins.app, self.bob, self.bulk) as connection:
+            connection.execute("SELECT tenancy.leave_organization()")
+        with database.entered(logins.app, self.cid, self.gone) as connection:
+            connection.execute("SELECT tenancy.delete_organization()")
+
+    @staticmethod
+    def _make(database: Database, logins: Logins, owner: User, name: str) -> Organization:
+        with database.entered(logins.app, owner) as connection:
+            row = connection.execute("SELECT id, slug FROM tenancy.create_organization(%s)", [name]).fetchone()
+        assert row is not None
+        return Organization(row[0], name, row[1], owner)
+
+
+@pytest.fixture
+def adopted(empty_database: Database, new_login: Callable[..., str], sqitch: Run) -> Database:
+    owner = new_login()
+    with empty_database.connect(autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{empty_database.name}" OWNER TO "{owner}"')  # type: ignore[arg-type]
+    with empty_database.connect(owner) as connection:
+        connection.execute(KEYLESS.encode())
+    sqitch(empty_database).deploy()
+    return empty_database
+
+
+@pytest.mark.parametrize("to", EARLIER, ids=str)
+def test_everything_is_there_again(database: Database, logins: Logins, sqitch: Run, to: str | None) -> None:
+    Used(database, logins)
+    before, run = _rows(database), sqitch(database)
+    run.revert(to)
+    run.deploy()
+    assert _rows(database) == before
+    assert _archived(database) == []
+    # And once more, from what came out of the archive.
+    run.revert(to)
+    run.deploy()
+    assert _rows(database) == before
+
+
+@pytest.mark.parametrize("to", EARLIER, ids=str)
+def test_everything_is_there_again_in_an_adopted_database(
+    adopted: Database, logins: Logins, sqitch: Run, to: str | None
+) -> None:
+    Used(adopted, logins)
+    before, run = _rows(adopted), sqitch(adopted)
+    run.revert(to)
+    # What the application had before is its own, and never goes anywhere.
+    with adopted.connect() as connection:
+        for table in TABLES:
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # type: ignore[arg-type]  # noqa: S608
+    assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(adopted))
+    run.deploy()
+    assert _rows(adopted) == before
+    assert _archived(adopted) == []
+
+
+def test_all_ways_down_and_up(adopted: Database, logins: Logins, sqitch: Run) -> None:
+    """Revert and deploy tag by tag, with something done at each."""
+    Used(adopted, logins)
+    before, run = _rows(adopted), sqitch(adopted)
+    for to in reversed(EARLIER):
+        run.revert(to)
+    for tag in TAGS:
+        run.deploy(tag)
+    assert _rows(adopted) == before
+
+
+@pytest.mark.parametrize("to", EARLIER, ids=str)
+def test_what_the_old_application_did_in_between_is_respected(
+    adopted: Database, logins: Logins, sqitch: Run, to: str | None
+) -> None:
+    used, run = Used(adopted, logins), sqitch(adopted)
+    run.revert(to)
+    with adopted.connect(autocommit=True) as connection:
+        people = People(connection)
+        # Usage and instances hang on a person; the old application clears them, too.
+        connection.execute("DELETE FROM finops.inference_usage")
+        # Without keys, nothing cascades.
+        for statement in (
+            "DELETE FROM public.organization_memberships WHERE organization_id = '{bulk}'",
+            "DELETE FROM public.organization_model_shares",
+            "DELETE FROM public.organizations WHERE id = '{bulk}'",
+            "UPDATE public.organization_memberships SET role = 'owner' WHERE user_id = '{cid}'",
+            "DELETE FROM public.organization_memberships WHERE user_id = '{bob}'",
+            "UPDATE public.organizations SET created_by_user_id = NULL WHERE created_by_user_id = '{bob}'",
+            "DELETE FROM public.users WHERE id = '{bob}'",
+        ):
+            connection.execute(
+                statement.format(  # type: ignore[arg-type]
+                    bulk=used.bulk.id, bob=used.bob.id, cid=used.cid.id
+                )
+            )
+        dan = people.user("dan")
+        new = people.organization("New", owner=dan)
+    run.deploy()
+    run.verify()
+    with adopted.connect() as connection:
+        workspaces = dict(
+            connection.execute("SELECT id, (color, plan, deleted_at IS NOT NULL)::text FROM tenancy.workspaces").fetchall()
+        )
+        expected = {used.ann.id, used.cid.id, dan.id, used.acme.id, used.gone.id, new.id}
+        nil = {key for key in workspaces if key.int == 0}
+        assert len(nil) == 1
+        assert set(workspaces) - nil == expected
+        assert workspaces[used.ann.id] == "(#010203,subscriber,f)"
+        assert workspaces[used.acme.id] == "(#00ff00,free,f)"
+        assert workspaces[used.gone.id].endswith(",free,t)")
+        entries = connection.execute(
+            "SELECT count(*) FROM tenancy.audit_log WHERE workspace_id = %s", [used.bulk.id]
+        ).fetchone()
+        assert entries is not None
+        assert entries[0] > 0, "the audit log outlives the organization"
+    with adopted.entered(logins.app, dan, new) as connection:
+        connection.execute("SELECT tenancy.change_member_role(%s, 'owner')", [dan.id])
+    with pytest.raises(psycopg.Error, match="no such membership"), adopted.entered(logins.app, used.cid, used.gone):
+        pass
+    assert _archived(adopted) == []
+
+
+def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins, sqitch: Run) -> None:
+    """A deploy that stopped before it took the archive back, and the way down again."""
+    used, run = Used(database, logins), sqitch(database)
+    before = _rows(database)
+    run.revert("@phase-0")
+    # Somebody wrote an organization whose slug clashes: the deploy stops half way.
+    with database.connect(autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO public.organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', %s)",
+            [used.acme.slug.upper()],
+        )
+    with pytest.raises(SqitchError, match="more than one organization"):
+        run.deploy()
+    run.revert("@phase-0")
+    with database.connect(autocommit=True) as connection:
+        connection.execute("DELETE FROM public.organizations WHERE name = 'x'")
+    run.deploy()
+    assert _rows(database)["tenancy.workspaces"] == before["tenancy.workspaces"]
+    assert set(_rows(database)["tenancy.audit_log"]) >= set(before["tenancy.audit_log"])
+    assert _archived(database) == []
+
+
+def test_a_matrix_that_nobody_changed_is_not_kept(database: Database, sqitch: Run) -> None:
+    run = sqitch(database)
+    run.revert()
+    assert _archived(database) == []
+
+
+def test_keys_are_made_anew(database: Database, logins: Logins, sqitch: Run) -> None:
+    query = "SELECT id FROM tenancy_private.seal_keys"
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT * FROM tenancy.create_ticket_key()")
+        before = connection.execute(query).fetchall()
+        sqitch(database).revert("@phase-0")
+        sqitch(database).deploy()
+        assert connection.execute(query).fetchall() != before
+        assert connection.execute("SELECT count(*) FROM tenancy_private.ticket_keys").fetchone() == (0,)
