@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -107,8 +106,7 @@ def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_pat
 @pytest.mark.slow
 def test_the_source_distribution_builds_the_same_wheel(distributions: Path, tmp_path: Path) -> None:
     (source,) = distributions.glob("*.tar.gz")
-    with tarfile.open(source) as archive:
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", str(source), "-C", str(tmp_path)], check=True)
     (unpacked,) = tmp_path.iterdir()
     subprocess.run(
         [
