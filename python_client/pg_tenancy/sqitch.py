@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,6 +66,7 @@ class Change:
     requires: tuple[str, ...] = ()
     note: str = ""
     tags: tuple[str, ...] = ()
+    tag_notes: tuple[str, ...] = ()
 
 
 def project_directory() -> Path:
@@ -110,7 +111,8 @@ def read_plan(project: Path | None = None) -> list[Change]:
             continue
         if text.startswith("@"):
             last = changes.pop()
-            changes.append(Change(last.name, last.requires, last.note, (*last.tags, text.split()[0][1:])))
+            tags, notes = (*last.tags, text.split()[0][1:]), (*last.tag_notes, note.strip())
+            changes.append(replace(last, tags=tags, tag_notes=notes))
             continue
         found = re.match(r"(?P<name>\S+)(?:\s+\[(?P<requires>[^\]]*)\])?", text)
         if found:

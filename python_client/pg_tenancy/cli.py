@@ -1,0 +1,436 @@
+"""The command line: ``pg-tenancy``.
+
+Ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from pg_tenancy._terminal import Terminal
+from pg_tenancy.demo import Demonstration, demonstrate
+from pg_tenancy.demo.place import Place
+from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
+from pg_tenancy.matrix import Matrix, read_matrix
+from pg_tenancy.phases import Progress, Status, read_phases, read_status
+from pg_tenancy.sqitch import Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
+
+__all__ = ["main"]
+
+OK, FAILED, USAGE = 0, 1, 2
+
+_EPILOG = """\
+A DSN is a URI (postgresql://user@host/database) or "host=... dbname=... user=...";
+without one the environment variable PG_TENANCY_DSN is used. Keep passwords out of it:
+PGPASSWORD, PGPASSFILE and ~/.pgpass work as in psql.
+
+It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly.
+"""
+
+
+class _UsageError(Exception):
+    """It was called wrongly; the message says how."""
+
+
+class _FailedError(Exception):
+    """It did not work; the message says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: without the program's name; default: those of the process.
+
+    Returns:
+        the exit status: 0, 1 or 2.
+
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    # A polite end, so that what was started is stopped and what was made is removed.
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: int = options.run(options)
+        return status
+    except _UsageError as error:
+        print(f"pg-tenancy: {error}", file=sys.stderr)
+        return USAGE
+    except (_FailedError, SqitchError, EmbeddedServerError) as error:
+        _complain(error)
+        return FAILED
+    except psycopg.Error as error:
+        _complain(_in_words(error))
+        return FAILED
+    except KeyboardInterrupt:
+        print("pg-tenancy: interrupted", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever reads has had enough; nothing more can be written, at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pg-tenancy",
+        description="Turn a single-tenant PostgreSQL application into a multi-tenant one, phase by phase.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, *, dsn: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if dsn:
+            added.add_argument("dsn", metavar="DSN", nargs="?", help="the database; default: PG_TENANCY_DSN")
+        return added
+
+    demo = command("demo", "migrate an invented platform and show who sees what then", dsn=False)
+    demo.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the server running until Ctrl-C, to try things; on a server that PG_TENANCY_DSN names: "
+        "leave the database there",
+    )
+    demo.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
+    demo.add_argument("--scale", type=_scale, default=1.0, metavar="N", help="how many rows; 1 is about 55,000")
+    demo.set_defaults(run=_demo)
+
+    deploy = command("deploy", "deploy the phases to a database, and verify each change")
+    deploy.add_argument("--to", metavar="TAG", help="the last phase or change to deploy, phase-1 for instance")
+    deploy.set_defaults(run=_deploy)
+
+    status = command("status", "say which phase a database is in, and which changes it has")
+    status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
+    status.set_defaults(run=_status)
+
+    verify = command("verify", "check that a database is as the deployed changes left it")
+    verify.set_defaults(run=_verify)
+
+    revert = command("revert", "revert changes; what the older tables cannot hold is kept in tenancy_archive")
+    target = revert.add_mutually_exclusive_group(required=True)
+    target.add_argument("--to", metavar="TAG", help="the phase or change that stays deployed")
+    target.add_argument("--all", action="store_true", help="revert everything")
+    revert.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    revert.set_defaults(run=_revert)
+
+    matrix = command("matrix", "print who may do what, of a database or as it is deployed")
+    matrix.add_argument("--svg", type=Path, metavar="FILE", help="write it as a picture, too")
+    matrix.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
+    matrix.set_defaults(run=_matrix)
+    return parser
+
+
+# -- commands ------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    terminal = Terminal(None) if options.json else Terminal.stdout()
+    dsn = _dsn(None) if os.environ.get("PG_TENANCY_DSN") else None
+    try:
+        with Place(dsn) as place:
+            result = demonstrate(place, terminal, scale=options.scale)
+            if options.json:
+                print(json.dumps(result.document(), indent=2, ensure_ascii=False), flush=True)
+            else:
+                _tell_end(terminal, place, result, kept=options.keep)
+            if options.keep and place.server is not None:
+                _wait()
+            elif options.keep:
+                place.keep()
+    except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
+        if options.json:
+            message = _in_words(error) if isinstance(error, psycopg.Error) else error
+            print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2, ensure_ascii=False))
+        raise
+    return FAILED if result.failures else OK
+
+
+def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: bool) -> None:
+    if kept:
+        terminal.heading("Try it")
+        for who, shown in result.connections.items():
+            terminal.line(f"  {who + ':':<17}{shown}")
+        terminal.line()
+        for statement in result.statements:
+            terminal.line(f"  {statement}")
+    terminal.line()
+    if result.failures:
+        terminal.check(False, f"{len(result.failures)} things are not as they must be:")
+        for failure in result.failures:
+            terminal.line(f"    {failure}")
+    else:
+        terminal.check(True, f"everything is as it must be, in {result.seconds:.1f} s")
+    if kept and place.server is not None:
+        terminal.line("  The server runs until Ctrl-C.")
+    elif kept:
+        terminal.line(f"  To remove it all: {' '.join(place.how_to_remove)}")
+    else:
+        terminal.line("  To connect and try things yourself: pg-tenancy demo --keep")
+
+
+def _wait() -> None:
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    terminal = Terminal.stdout()
+    sqitch = _sqitch(options)
+    target = _target(options.to)
+    with _connect(sqitch.dsn) as connection:
+        before = read_status(connection)
+    pending = [change.name for change in before.pending]
+    if not pending or (target and target not in [*_names(before)]):
+        terminal.line(f"Nothing to deploy: {_phase_in_words(before)}.")
+        return OK
+    notes = {change.name: change.note for change in read_plan()}
+    width = max(map(len, pending))
+    sqitch.on_line = Progress(
+        lambda name: terminal.check(True, f"{name:<{width}}", notes.get(name, "")),
+        lambda warning: terminal.line(f"  ! {warning}", "yellow"),
+    )
+    sqitch.deploy(target)
+    with _connect(sqitch.dsn) as connection:
+        terminal.line(f"Deployed: {_phase_in_words(read_status(connection))}.")
+    return OK
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _connect(_dsn(options.dsn)) as connection:
+        status = read_status(connection)
+    if options.json:
+        document = {
+            "phase": status.phase,
+            "deployed": [
+                {"name": change.name, "when": change.when.isoformat(), "by": change.by} for change in status.deployed
+            ],
+            "pending": [change.name for change in status.pending],
+            "unknown": list(status.unknown),
+        }
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return FAILED if status.unknown else OK
+    terminal = Terminal.stdout()
+    terminal.line(f"{_phase_in_words(status)}.", "bold")
+    left = {change.name: change for change in status.deployed}
+    width = max(len(change.name) for change in read_plan())
+    pending = set(status.pending)
+    for phase in read_phases():
+        terminal.heading(f"{'@' + phase.tag if phase.tag else 'after the last phase'}: {phase.title}")
+        for change in phase.changes:
+            if change in pending:
+                terminal.line(f"  - {change.name:<{width}}  pending", "dim")
+            else:
+                there = left[change.name]
+                terminal.check(True, f"{change.name:<{width}}", f"{there.when:%Y-%m-%d %H:%M} {there.by}")
+    if status.unknown:
+        terminal.line()
+        terminal.check(
+            False,
+            f"the database has changes that this version does not know: {', '.join(status.unknown)}. "
+            "Update pg-tenancy.",
+        )
+        return FAILED
+    return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    terminal = Terminal.stdout()
+    sqitch = _sqitch(options)
+    with _connect(sqitch.dsn) as connection:
+        status = read_status(connection)
+    if not status.deployed:
+        raise _FailedError("nothing is deployed to this database, so there is nothing to verify")
+    verified: list[str] = []
+    sqitch.on_line = Progress(verified.append, lambda warning: terminal.line(f"  ! {warning}", "yellow"))
+    sqitch.verify()
+    terminal.check(True, f"{len(verified)} changes are in the database as they were deployed")
+    return OK
+
+
+def _revert(options: argparse.Namespace) -> int:
+    terminal = Terminal.stdout()
+    sqitch = _sqitch(options)
+    target = None if options.all else _target(options.to)
+    with _connect(sqitch.dsn) as connection:
+        status = read_status(connection)
+    names = [change.name for change in status.deployed]
+    if target is None:
+        going = names
+    else:
+        last = _change_of(target)
+        if last not in names:
+            raise _UsageError(f"{options.to} is not deployed to this database: {_phase_in_words(status)}")
+        going = names[len(names) - names[::-1].index(last) :]
+    if not going:
+        terminal.line(f"Nothing to revert: {_phase_in_words(status)}.")
+        return OK
+    if not options.yes:
+        _confirm(going)
+    sqitch.on_line = Progress(
+        lambda name: terminal.check(True, name), lambda warning: terminal.line(f"  ! {warning}", "yellow")
+    )
+    sqitch.revert(target)
+    with _connect(sqitch.dsn) as connection:
+        terminal.line(f"Reverted: {_phase_in_words(read_status(connection))}.")
+    return OK
+
+
+def _confirm(going: Sequence[str]) -> None:
+    if not sys.stdin.isatty():
+        raise _UsageError(f"this reverts {len(going)} changes, and nobody can be asked: say --yes")
+    print(f"This reverts {', '.join(reversed(going))}.")
+    try:
+        answer = input("Go on? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise _FailedError("nothing was reverted")
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    if options.dsn or os.environ.get("PG_TENANCY_DSN"):
+        matrix = _matrix_of(_dsn(options.dsn))
+    else:
+        with EmbeddedServer(durable=False) as server:
+            programs = server.bin_dir if (server.bin_dir / "psql").exists() else None
+            Sqitch(server.dsn(), isolated=True, program_directory=programs).deploy()
+            matrix = _matrix_of(server.dsn())
+    if options.svg:
+        try:
+            options.svg.write_text(matrix.svg(), encoding="utf-8")
+        except OSError as error:
+            raise _FailedError(f"{options.svg} cannot be written: {error.strerror}") from None
+    print(json.dumps(matrix.document(), indent=2) if options.json else matrix.text())
+    return OK
+
+
+def _matrix_of(dsn: str) -> Matrix:
+    with _connect(dsn) as connection:
+        if not connection.execute("SELECT to_regclass('tenancy.role_permissions') IS NOT NULL").fetchall()[0][0]:
+            raise _FailedError("this database has no permission matrix yet: deploy phase-1")
+        matrix = read_matrix(connection)
+    if not matrix.holders:
+        raise _FailedError("no permission is visible to this login: connect as a member of tenancy_service")
+    return matrix
+
+
+# -- what the commands share ---------------------------------------------------
+
+
+def _dsn(given: str | None) -> str:
+    """Return the DSN to use, after a look that never shows it: it may hold a password."""
+    dsn = given or os.environ.get("PG_TENANCY_DSN")
+    whence = "the DSN" if given else "PG_TENANCY_DSN"
+    if not dsn:
+        raise _UsageError("which database? Give a DSN, postgresql://user@host/database, or set PG_TENANCY_DSN")
+    try:
+        parts = conninfo_to_dict(dsn)
+        libpq_environment(dsn)
+    except psycopg.Error:
+        raise _UsageError(
+            f'{whence} is neither a URI (postgresql://user@host/database) nor "keyword=value ..."'
+            " with keywords that libpq knows"
+        ) from None
+    except ValueError as error:
+        raise _UsageError(f"{whence}: {error}") from None
+    # An @ in a password ends it too early, and the rest would be shown as the host.
+    if "@" in str(parts.get("host") or "") or not str(parts.get("port") or "0").replace(",", "").isdigit():
+        raise _UsageError(f"{whence} has no valid host and port: write an @ in the password as %40, a / as %2F")
+    return dsn
+
+
+def _sqitch(options: argparse.Namespace) -> Sqitch:
+    return Sqitch(_dsn(options.dsn))
+
+
+def _connect(dsn: str) -> closing[psycopg.Connection[tuple[object, ...]]]:
+    connection = psycopg.connect(dsn, autocommit=True, fallback_application_name="pg-tenancy")
+    return closing(connection)
+
+
+def _target(given: str | None) -> str | None:
+    """Return a tag with its @, a change as it is."""
+    if given is None:
+        return None
+    plan = read_plan()
+    tags = {tag for change in plan for tag in change.tags}
+    name = given.removeprefix("@")
+    if name in tags:
+        return f"@{name}"
+    if f"phase-{name}" in tags:
+        return f"@phase-{name}"
+    if given in {change.name for change in plan}:
+        return given
+    raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(sorted(tags))}")
+
+
+def _change_of(target: str) -> str:
+    """Return the name of the change that a target ends with."""
+    return next(
+        change.name for change in read_plan() if change.name == target or target.removeprefix("@") in change.tags
+    )
+
+
+def _names(status: Status) -> list[str]:
+    """Return all names by which what is pending can be asked for."""
+    return [name for change in status.pending for name in (change.name, *(f"@{tag}" for tag in change.tags))]
+
+
+def _phase_in_words(status: Status) -> str:
+    if not status.deployed:
+        return "nothing is deployed"
+    phase = f"phase {status.phase.removeprefix('phase-')}" if status.phase else "before phase 0 is complete"
+    if not status.pending:
+        return f"{phase}, {len(status.deployed)} changes, up to date"
+    return f"{phase}, {len(status.deployed)} changes deployed and {len(status.pending)} pending"
+
+
+def _in_words(error: psycopg.Error) -> str:
+    text = error.diag.message_primary or str(error).strip()
+    return f"{text}\n{error.diag.message_hint}" if error.diag.message_hint else text
+
+
+def _complain(message: object) -> None:
+    text = f"pg-tenancy: {message}"
+    if "DBD::Pg" in text and not isinstance(message, SqitchNotFoundError):
+        text += "\nDebian and Ubuntu: apt-get install libdbd-pg-perl"
+    print(text, file=sys.stderr)
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0.05 <= scale <= 100:
+        raise argparse.ArgumentTypeError("a number from 0.05 to 100")
+    return scale
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,10 @@
+"""A whole migration on invented data: an old platform, the deploy phase by phase, and who sees what then.
+
+:func:`demonstrate` runs it; ``pg-tenancy demo`` is the same on the command line.
+"""
+
+from __future__ import annotations
+
+from pg_tenancy.demo.run import Demonstration, demonstrate
+
+__all__ = ["Demonstration", "demonstrate"]

@@ -1,0 +1,167 @@
+"""The migration, phase by phase, and what each phase did to the data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+
+from pg_tenancy.demo.data import COLUMNS, Platform
+from pg_tenancy.demo.place import Place
+from pg_tenancy.demo.platform import OldApplication, Seen
+from pg_tenancy.phases import Phase, Progress
+
+__all__ = ["Effect", "PhaseReport", "compare", "deploy_phase", "snapshot"]
+
+_TABLES: Final = list(COLUMNS)
+
+# What is counted before and after each phase.
+_COUNTS: Final = """
+SELECT
+    count(*) FILTER (WHERE c.contype = 'p') AS "primary keys",
+    count(*) FILTER (WHERE c.contype = 'f') AS "foreign keys",
+    count(*) FILTER (WHERE c.contype = 'c') AS "checks",
+    (SELECT count(*) FROM pg_index AS i INNER JOIN pg_class AS t ON i.indrelid = t.oid
+        WHERE t.relnamespace = ANY(n.oids)) AS "indexes",
+    (SELECT count(*) FROM pg_class AS t WHERE t.relnamespace = ANY(n.oids) AND t.relkind = 'r') AS "tables",
+    (SELECT count(*) FROM pg_class AS t WHERE t.relnamespace = ANY(n.oids) AND t.relforcerowsecurity)
+        AS "tables under row-level security",
+    (SELECT count(*) FROM pg_policy AS p INNER JOIN pg_class AS t ON p.polrelid = t.oid
+        WHERE t.relnamespace = ANY(n.oids)) AS "policies",
+    (SELECT count(*) FROM pg_trigger AS g INNER JOIN pg_class AS t ON g.tgrelid = t.oid
+        WHERE t.relnamespace = ANY(n.oids) AND NOT g.tgisinternal) AS "triggers",
+    (SELECT count(*) FROM pg_proc AS f WHERE f.pronamespace = to_regnamespace('tenancy')) AS "functions"
+FROM pg_constraint AS c
+CROSS JOIN (
+    SELECT array_agg(s.oid) AS oids FROM pg_namespace AS s WHERE s.nspname IN ('public', 'finops', 'tenancy')
+) AS n
+WHERE c.connamespace = ANY(n.oids)
+GROUP BY n.oids
+"""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How many there were of something before a phase, and after it."""
+
+    what: str
+    before: int
+    after: int
+
+
+@dataclass
+class PhaseReport:
+    """What a phase did."""
+
+    tag: str
+    title: str
+    changes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    effects: list[Effect] = field(default_factory=list)
+    old_rows: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def snapshot(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Count the keys, policies, workspaces and so on of the database."""
+    cursor = connection.execute(_COUNTS)
+    counts = dict(zip([column.name for column in cursor.description or ()], cursor.fetchall()[0], strict=True))
+    if _exists(connection, "tenancy.workspaces"):
+        kinds = dict(connection.execute("SELECT kind, count(*) FROM tenancy.workspaces GROUP BY kind").fetchall())
+        counts |= {f"{kind} workspaces": kinds.get(kind, 0) for kind in ("personal", "organization", "platform")}
+    if _exists(connection, "tenancy.role_permissions"):
+        counts["permissions of roles"] = connection.execute("SELECT count(*) FROM tenancy.role_permissions").fetchall()[
+            0
+        ][0]
+    return counts
+
+
+def deploy_phase(
+    place: Place,
+    phase: Phase,
+    platform: Platform,
+    old: OldApplication,
+    before: Seen,
+    on_change: Callable[[str], None],
+) -> PhaseReport:
+    """Deploy one phase, and check what it did and what it must not have done.
+
+    Args:
+        place: the database.
+        phase: what to deploy.
+        platform: the rows that were there from the start.
+        old: the old application.
+        before: what it saw before.
+        on_change: called with the name of each change that is deployed.
+
+    Raises:
+        SqitchError: the deploy failed.
+
+    """
+    report = PhaseReport(phase.tag, phase.title)
+
+    def changed(name: str) -> None:
+        report.changes.append(name)
+        on_change(name)
+
+    with place.connect() as connection:
+        counted = snapshot(connection)
+    sqitch = place.sqitch()
+    sqitch.on_line = Progress(changed, report.warnings.append)
+    started = time.monotonic()
+    sqitch.deploy(f"@{phase.tag}" if phase.tag else None)
+    report.seconds = time.monotonic() - started
+    with place.connect() as connection:
+        after = snapshot(connection)
+        report.failures += _keys(connection)
+    report.effects = [
+        Effect(what, counted.get(what, 0), count) for what, count in after.items() if count != counted.get(what, 0)
+    ]
+    wanted = [change.name for change in phase.changes]
+    if report.changes != wanted:
+        report.failures.append(f"sqitch deployed {', '.join(report.changes)}, and not {', '.join(wanted)}")
+    people, organizations = len(platform.people), len(platform.organizations)
+    for what, count in (("personal", people), ("organization", organizations), ("platform", 1)):
+        found = after.get(f"{what} workspaces", count)
+        if found != count:
+            report.failures.append(f"there are {found} {what} workspaces and must be {count}")
+    seen = old.look()
+    report.old_rows = sum(seen.rows.values())
+    report.failures += compare(before, seen)
+    return report
+
+
+def compare(before: Seen, after: Seen) -> list[str]:
+    """Return what the old application sees or does otherwise than before, in words."""
+    differences = list(after.failures)
+    for table in _TABLES:
+        if before.rows.get(table) != after.rows.get(table):
+            differences.append(
+                f"the old application sees {after.rows.get(table)} rows of {table}, and saw {before.rows.get(table)}"
+            )
+        elif before.contents.get(table) != after.contents.get(table):
+            differences.append(f"the old application sees other values in {table} than before")
+    differences += [
+        f"the old application gets another answer about {question}"
+        for question, answer in before.answers.items()
+        if after.answers.get(question) != answer
+    ]
+    return differences
+
+
+def _keys(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    """Say which tables still have no primary key."""
+    without = connection.execute(
+        "SELECT t.name FROM unnest(%s::text[]) AS t (name) WHERE NOT EXISTS ("
+        "SELECT FROM pg_constraint AS c WHERE c.conrelid = t.name::regclass AND c.contype = 'p')",
+        [_TABLES],
+    )
+    return (f"{name} has no primary key" for (name,) in without.fetchall())
+
+
+def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
+    return bool(connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchall()[0][0])

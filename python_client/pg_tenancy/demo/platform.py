@@ -1,0 +1,207 @@
+"""The platform as it was: its tables, its rows, and the application that goes on using them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from pg_tenancy.demo.data import COLUMNS, Platform
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
+
+__all__ = ["OldApplication", "Seen", "create_tables", "fill"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# As it grew over the years: some tables have their keys, those that came last
+# have none, and a few references are declared.
+_TABLES: Final = """
+CREATE SCHEMA finops;
+CREATE TABLE public.users (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email varchar(320) NOT NULL, username varchar(80),
+    first_name varchar(80), last_name varchar(80), password_hash text, role varchar(20) NOT NULL DEFAULT 'user',
+    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE public.organizations (
+    id uuid DEFAULT gen_random_uuid(), name varchar(200) NOT NULL, slug varchar(80), created_by_user_id uuid,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now()
+);
+CREATE TABLE public.organization_memberships (
+    organization_id uuid, user_id uuid, role varchar(20) DEFAULT 'user', created_at timestamptz DEFAULT now()
+);
+CREATE TABLE public.providers (id uuid PRIMARY KEY, name varchar(100) NOT NULL);
+CREATE TABLE public.provider_settings (
+    id uuid PRIMARY KEY, provider_id uuid NOT NULL REFERENCES public.providers (id), key varchar(100) NOT NULL,
+    value_int integer, value_bool boolean, value_text text, value_json jsonb
+);
+CREATE TABLE public.models (
+    id uuid PRIMARY KEY, name varchar(200) NOT NULL, model_id varchar(200) NOT NULL, required_vram_gb integer,
+    context_length integer, is_active boolean NOT NULL DEFAULT true, metadata jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE public.instances (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), provider_id uuid NOT NULL REFERENCES public.providers (id),
+    model_id uuid, status varchar(20) NOT NULL, ip_address inet, gpu_profile varchar(40),
+    hourly_price_eur numeric(10, 4), created_at timestamptz NOT NULL DEFAULT now(), terminated_at timestamptz
+);
+CREATE TABLE public.api_keys (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid NOT NULL REFERENCES public.users (id),
+    name varchar(100) NOT NULL, key_prefix varchar(20) NOT NULL, key_hash varchar(64) NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(), last_used_at timestamptz, revoked_at timestamptz
+);
+CREATE TABLE public.organization_models (
+    id uuid, organization_id uuid, model_id uuid, name varchar(200), code varchar(80), description text,
+    is_active boolean
+);
+CREATE TABLE public.organization_model_shares (
+    id uuid, provider_organization_id uuid, consumer_organization_id uuid, organization_model_id uuid,
+    status varchar(20), pricing jsonb, starts_at timestamptz, ends_at timestamptz
+);
+CREATE TABLE finops.inference_usage (
+    id uuid, occurred_at timestamptz, customer_id uuid, api_key_id uuid, model_id uuid, instance_id uuid,
+    input_tokens integer, output_tokens integer, total_tokens integer,
+    unit_price_eur_per_1k_tokens numeric(12, 6), charged_amount_eur numeric(14, 6),
+    provider_organization_id uuid, consumer_organization_id uuid, organization_model_id uuid
+);
+CREATE TABLE finops.cost_actual_minute (
+    bucket_minute timestamptz, provider_id uuid, instance_id uuid, amount_eur numeric(14, 6)
+);
+"""
+
+# What the old application asks all day.
+_QUERIES: Final[dict[str, LiteralString]] = {
+    "its largest customers": """
+        SELECT u.email, sum(i.charged_amount_eur) FROM finops.inference_usage AS i
+        INNER JOIN public.users AS u ON i.customer_id = u.id GROUP BY u.email ORDER BY 2 DESC, 1 LIMIT 20
+    """,
+    "the people of each organization": """
+        SELECT o.slug, m.role, count(*) FROM public.organizations AS o
+        INNER JOIN public.organization_memberships AS m ON o.id = m.organization_id
+        INNER JOIN public.users AS u ON m.user_id = u.id GROUP BY o.slug, m.role ORDER BY 1, 2
+    """,
+    "what runs where, and what it costs": """
+        SELECT p.name, i.gpu_profile, count(*), sum(i.hourly_price_eur) FROM public.instances AS i
+        INNER JOIN public.providers AS p ON i.provider_id = p.id
+        WHERE i.status = 'ready' GROUP BY p.name, i.gpu_profile ORDER BY 1, 2
+    """,
+    "the costs of a month": """
+        SELECT date_trunc('day', c.bucket_minute, 'UTC'), sum(c.amount_eur) FROM finops.cost_actual_minute AS c
+        WHERE c.bucket_minute >= '2025-03-01Z' AND c.bucket_minute < '2025-04-01Z' GROUP BY 1 ORDER BY 1
+    """,
+}
+
+# And what it writes. Each has to change exactly one row.
+_WRITES: Final[tuple[LiteralString, ...]] = (
+    "INSERT INTO public.users (id, email) VALUES (%(new)s, 'new@example.com')",
+    "INSERT INTO public.organizations (id, name, slug, created_by_user_id) VALUES (%(new_too)s, 'New', 'new', %(new)s)",
+    "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+    " VALUES (%(new_too)s, %(new)s, 'owner')",
+    "UPDATE public.users SET last_name = 'New' WHERE id = %(new)s",
+    "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash) VALUES (%(new)s, 'ci', 'gpk_new', 'x')",
+    "UPDATE public.instances SET status = 'terminated', terminated_at = now()"
+    " WHERE id = (SELECT id FROM public.instances ORDER BY id LIMIT 1)",
+    "DELETE FROM public.provider_settings WHERE id = (SELECT id FROM public.provider_settings ORDER BY id LIMIT 1)",
+)
+_NEW: Final = {"new": UUID(int=1, version=4), "new_too": UUID(int=2, version=4)}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the old application saw at one moment.
+
+    Attributes:
+        rows: how many rows of each table.
+        contents: a checksum over the rows of each table.
+        answers: what its queries answered.
+        failures: what it could not do, in the server's words.
+
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    contents: dict[str, Decimal] = field(default_factory=dict)
+    answers: dict[str, Sequence[tuple[Any, ...]]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the tables, as the login that will own them."""
+    connection.execute(_TABLES.encode())
+
+
+def fill(connection: Connection, platform: Platform) -> None:
+    """Load the rows, with COPY."""
+    with connection.cursor() as cursor:
+        for table, rows in platform.rows.items():
+            statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_identifier(table), _columns(table))
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(_identifier, platform.rows))))
+
+
+class OldApplication:
+    """The application that knows nothing of tenancy, with a connection that stays open through the migration.
+
+    Args:
+        dsn: how its login connects.
+
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection = psycopg.connect(dsn)
+
+    def __enter__(self) -> OldApplication:
+        """Return itself, connected."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close its connection."""
+        self._connection.close()
+
+    def look(self) -> Seen:
+        """Count and read everything, and write, over the old connection and over a new one."""
+        seen = self._look(self._connection)
+        with psycopg.connect(self._dsn) as fresh:
+            again = self._look(fresh)
+        if again != seen:
+            seen.failures.append("a new connection of the old application sees something else than its old one")
+        return seen
+
+    def _look(self, connection: Connection) -> Seen:
+        seen = Seen()
+        try:
+            for table in COLUMNS:
+                query = sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} AS t")
+                only = sql.SQL("(SELECT {} FROM {})").format(_columns(table), _identifier(table))
+                count, contents = connection.execute(query.format(only)).fetchall()[0]
+                seen.rows[table] = count
+                seen.contents[table] = contents
+            for name, question in _QUERIES.items():
+                seen.answers[name] = connection.execute(question).fetchall()
+            connection.commit()
+            for statement in _WRITES:
+                changed = connection.execute(statement, _NEW).rowcount
+                if changed != 1:
+                    seen.failures.append(f"changed {changed} rows instead of one: {statement}")
+            # What is checked at COMMIT only is checked now.
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except psycopg.Error as error:
+            seen.failures.append(str(error).strip())
+        finally:
+            connection.rollback()
+        return seen
+
+
+def _identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
+
+
+def _columns(table: str) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table].split()))

@@ -1,0 +1,307 @@
+"""The demonstration from its beginning to its end."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from pg_tenancy._terminal import Terminal
+from pg_tenancy.demo import isolation, migration, refusals
+from pg_tenancy.demo.data import COLUMNS, Platform, generate
+from pg_tenancy.demo.migration import PhaseReport
+from pg_tenancy.demo.place import Place
+from pg_tenancy.demo.platform import OldApplication, Seen, create_tables, fill
+from pg_tenancy.demo.refusals import Attempt
+from pg_tenancy.phases import Progress, read_phases
+from pg_tenancy.sqitch import read_plan
+
+__all__ = ["Demonstration", "demonstrate"]
+
+_SHORT: Final = {"organizations": "orgs"}
+
+
+@dataclass
+class Demonstration:
+    """What was done and found.
+
+    Attributes:
+        failures: everything that is not as it must be, in words; empty if all is well.
+
+    """
+
+    server: str = ""
+    database: str = ""
+    tables: dict[str, int] = field(default_factory=dict)
+    phases: list[PhaseReport] = field(default_factory=list)
+    verified: int = 0
+    work: list[str] = field(default_factory=list)
+    views: list[isolation.View] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    memberships_entered: int = 0
+    personal_workspaces_entered: int = 0
+    old_application: dict[str, int] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as what JSON can hold."""
+        phases = [
+            {
+                "tag": phase.tag,
+                "title": phase.title,
+                "changes": phase.changes,
+                "warnings": phase.warnings,
+                "seconds": round(phase.seconds, 3),
+                "effects": [asdict(effect) for effect in phase.effects],
+                "old_application_rows": phase.old_rows,
+                "ok": not phase.failures,
+            }
+            for phase in self.phases
+        ]
+        views = [
+            {
+                "person": view.person,
+                "workspace": view.workspace,
+                "role": view.role,
+                "permissions": view.permissions,
+                "seen": view.seen,
+                "ok": not view.failures,
+            }
+            for view in self.views
+        ]
+        attempts = [
+            {
+                "what": attempt.what,
+                "sqlstate": attempt.got[0] if attempt.got else None,
+                "name": (attempt.got[1] or None) if attempt.got else None,
+                "message": attempt.message,
+                "ok": not attempt.failures,
+            }
+            for attempt in self.attempts
+        ]
+        return {
+            "ok": not self.failures,
+            "failures": self.failures,
+            "server": self.server,
+            "database": self.database,
+            "tables": self.tables,
+            "phases": phases,
+            "verified_changes": self.verified,
+            "work": self.work,
+            "views": views,
+            "refusals": attempts,
+            "memberships_entered": self.memberships_entered,
+            "personal_workspaces_entered": self.personal_workspaces_entered,
+            "old_application": self.old_application,
+            "connections": self.connections,
+            "statements": self.statements,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0) -> Demonstration:
+    """Run the demonstration in an open place, and tell of it as it goes.
+
+    Args:
+        place: where.
+        terminal: what is written to.
+        scale: how many rows; 1 is about 55,000.
+
+    Raises:
+        SqitchError: a deploy or the verification failed.
+
+    """
+    started = time.monotonic()
+    result = Demonstration(place.version, place.database)
+    platform = generate(scale)
+    with place.connect(place.old, autocommit=False) as connection:
+        create_tables(connection)
+        fill(connection, platform)
+    result.tables = {table: len(rows) for table, rows in platform.rows.items()}
+    _tell_platform(terminal, result)
+
+    with OldApplication(place.old.dsn) as old:
+        seen = old.look()
+        for difference in migration.compare(Seen(rows=result.tables), Seen(rows=seen.rows, failures=seen.failures)):
+            _fail(terminal, result, difference)
+        _deploy(place, platform, old, seen, terminal, result)
+        _verify(place, terminal, result)
+        place.admit_application()
+        truth = _isolation(place, platform, terminal, result)
+        _old_at_the_end(old, result, truth, terminal)
+
+    _how_to_connect(place, platform, result)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _tell_platform(terminal: Terminal, result: Demonstration) -> None:
+    terminal.heading(f"The platform before tenancy (PostgreSQL {result.server})")
+    counts = [f"{count:,} {table.split('.')[1].replace('_', ' ')}" for table, count in result.tables.items()]
+    for start in range(0, len(counts), 4):
+        terminal.line("  " + ", ".join(counts[start : start + 4]))
+
+
+def _deploy(
+    place: Place, platform: Platform, old: OldApplication, before: Seen, terminal: Terminal, result: Demonstration
+) -> None:
+    notes = {change.name: change.note for change in read_plan()}
+    for phase in read_phases():
+        terminal.heading(f"{('@' + phase.tag) if phase.tag else 'After the last phase'}: {phase.title}")
+        width = max(len(change.name) for change in phase.changes)
+
+        def done(name: str, width: int = width) -> None:
+            terminal.check(True, f"{name:<{width}}", notes.get(name, ""))
+
+        report = migration.deploy_phase(place, phase, platform, old, before, done)
+        result.phases.append(report)
+        for warning in report.warnings:
+            terminal.line(f"  ! {warning}", "yellow")
+        effects = [
+            f"{effect.after - effect.before:+,} {effect.what}" + (f" (now {effect.after:,})" if effect.before else "")
+            for effect in report.effects
+        ]
+        for start in range(0, len(effects), 3):
+            terminal.line("    " + ", ".join(effects[start : start + 3]))
+        if not report.failures:
+            terminal.line(
+                f"    {report.seconds:.1f} s; the old application reads the same {report.old_rows:,} rows and writes"
+                " as before"
+            )
+        for failure in report.failures:
+            _fail(terminal, result, f"@{phase.tag}: {failure}")
+
+
+def _verify(place: Place, terminal: Terminal, result: Demonstration) -> None:
+    terminal.heading("sqitch verify")
+    verified: list[str] = []
+    sqitch = place.sqitch()
+    sqitch.on_line = Progress(verified.append, lambda warning: None)
+    sqitch.verify()
+    result.verified = len(verified)
+    terminal.check(True, f"{len(verified)} changes are in the database as they were deployed")
+
+
+def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Demonstration) -> isolation.Truth:
+    cast = isolation.Cast.of(platform)
+    with place.connect() as connection:
+        matrix = connection.execute("SELECT permission, role FROM tenancy.role_permissions").fetchall()
+    truth = isolation.Truth.of(platform, [(permission, role) for permission, role in matrix])
+    with place.connect(place.app) as connection:
+        terminal.heading("Some work, as the new application")
+        result.work = isolation.do_some_work(connection, truth, cast)
+        for done in result.work:
+            terminal.line(f"  {done}")
+
+        terminal.heading("Who sees what, as the new application: rows of each table")
+        result.views = isolation.look_around(connection, truth, cast)
+        _tell_views(terminal, result)
+
+        entered, personal, failures = isolation.check_everybody(connection, truth)
+        result.memberships_entered, result.personal_workspaces_entered = entered, personal
+    if not failures:
+        terminal.check(
+            True,
+            f"all {entered:,} memberships and {personal:,} personal workspaces were entered: each sees its own alone",
+        )
+    for failure in failures:
+        _fail(terminal, result, failure)
+
+    terminal.heading("What is refused")
+    result.attempts = refusals.try_everything(lambda: place.connect(place.app), cast)
+    for attempt in result.attempts:
+        name = " ".join(attempt.got).strip() if attempt.got else "-"
+        terminal.check(not attempt.failures, attempt.what)
+        terminal.line(f"      {name}: {attempt.message}", "dim")
+        for failure in attempt.failures:
+            _fail(terminal, result, failure)
+    with place.connect() as connection:
+        changed = refusals.unchanged(connection, truth)
+    if not changed:
+        terminal.check(True, "and nothing was changed by any of it")
+    for failure in changed:
+        _fail(terminal, result, failure)
+    return truth
+
+
+def _tell_views(terminal: Terminal, result: Demonstration) -> None:
+    kinds = [kind for kind in result.views[0].seen if kind != "my_organizations()"]
+    terminal.table(
+        ["", "person", "workspace", "role", "perms", *(_SHORT.get(kind, kind) for kind in kinds)],
+        [
+            [
+                terminal.style(terminal.cross, "red") if view.failures else terminal.style(terminal.tick, "green"),
+                view.person,
+                view.workspace,
+                view.role or "-",
+                str(view.permissions),
+                *("-" if view.seen.get(kind) is None else str(view.seen[kind]) for kind in kinds),
+            ]
+            for view in result.views
+        ],
+        right=range(4, 5 + len(kinds)),
+    )
+    for view in result.views:
+        for failure in view.failures:
+            _fail(terminal, result, failure)
+
+
+def _old_at_the_end(old: OldApplication, result: Demonstration, truth: isolation.Truth, terminal: Terminal) -> None:
+    terminal.heading("The old application, now")
+    seen = old.look()
+    result.old_application = seen.rows
+    wanted = result.tables | {
+        "public.organizations": len(truth.organizations),
+        "public.organization_memberships": len(truth.memberships),
+    }
+    failures = [
+        f"the old application sees {seen.rows.get(table)} rows of {table}, and must see {wanted[table]}"
+        for table in COLUMNS
+        if seen.rows.get(table) != wanted[table]
+    ] + seen.failures
+    if not failures:
+        terminal.check(
+            True,
+            f"sees everything: {seen.rows['public.organizations']:,} organizations,"
+            f" {seen.rows['public.users']:,} users, {sum(seen.rows.values()):,} rows in all",
+        )
+    for failure in failures:
+        _fail(terminal, result, failure)
+
+
+def _how_to_connect(place: Place, platform: Platform, result: Demonstration) -> None:
+    cast = isolation.Cast.of(platform)
+    result.connections = {
+        "new application": place.app.shown,
+        "old application": place.old.shown,
+        "deployer": place.deployer.shown,
+    }
+    enter = f"SELECT tenancy.enter('{cast.owner.id}', '{cast.first.id}')"
+    forge = f"SET LOCAL tenancy.current_organization_id = '{cast.first.id}'"
+    result.statements = [
+        _psql(
+            place.app.shown,
+            "BEGIN",
+            enter,
+            "SELECT * FROM tenancy.current_workspace()",
+            "SELECT role, count(*) FROM tenancy.members() GROUP BY role",
+            "COMMIT",
+        ),
+        _psql(place.app.shown, "BEGIN", forge, "SELECT name FROM public.organizations"),
+        _psql(place.old.shown, "SELECT count(*) FROM public.organizations"),
+    ]
+
+
+def _psql(uri: str, *statements: str) -> str:
+    # They hold no character that means something inside double quotes.
+    text = "; ".join(statements)
+    return f'psql {shlex.quote(uri)} -c "{text}"'
+
+
+def _fail(terminal: Terminal, result: Demonstration, failure: str) -> None:
+    result.failures.append(failure)
+    terminal.check(False, failure)

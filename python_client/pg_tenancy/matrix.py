@@ -1,0 +1,130 @@
+"""Who may do what: the permissions of the roles, as a text table and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from typing import Any, Final
+
+import psycopg
+
+__all__ = ["ROLES", "Matrix", "read_matrix"]
+
+ROLES: Final = ("owner", "admin", "manager", "user")
+
+_COLORS: Final = {"owner": "#1d4ed8", "admin": "#047857", "manager": "#b45309", "user": "#7e22ce"}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Which role holds which permission.
+
+    Attributes:
+        holders: the roles of each permission, in alphabetical order of the permissions.
+        delegations: which roles somebody of a role may give and take.
+
+    """
+
+    holders: dict[str, frozenset[str]]
+    delegations: dict[str, frozenset[str]]
+
+    def groups(self) -> list[tuple[str, list[str]]]:
+        """Return the permissions by what they are about: ``instances`` and its ``instances.use``, and so on."""
+        return [(area, list(names)) for area, names in groupby(self.holders, key=lambda name: name.split(".")[0])]
+
+    def text(self) -> str:
+        """Return it as a table for people."""
+        width = max(len(name) for name in ("permission", *self.holders))
+        lines = ["  ".join([f"{'permission':<{width}}", *(f"{role:^7}" for role in ROLES)]).rstrip()]
+        for _, names in self.groups():
+            lines.append("")
+            lines += [
+                "  ".join(
+                    [f"{name:<{width}}", *(f"{'x' if role in self.holders[name] else '':^7}" for role in ROLES)]
+                ).rstrip()
+                for name in names
+            ]
+        lines += ["", "may give and take the roles"]
+        lines += [f"{role:<{width}}  {self._delegated(role)}" for role in ROLES]
+        return "\n".join(lines)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as what JSON can hold."""
+        return {
+            "permissions": {name: [role for role in ROLES if role in held] for name, held in self.holders.items()},
+            "delegations": {
+                role: [other for other in ROLES if other in self.delegations.get(role, ())] for role in ROLES
+            },
+        }
+
+    def svg(self) -> str:
+        """Return it as a picture."""
+        row, left, column = 24, 250, 110
+        groups = self.groups()
+        width = left + column * len(ROLES) + 20
+        height = 70 + sum(row * len(names) + 10 for _, names in groups) + row * (len(ROLES) + 1) + 30
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13">',
+            "<title>Who may do what</title>",
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        ]
+        for number, role in enumerate(ROLES):
+            parts.append(_text(left + column * number + column / 2, 38, role, _COLORS[role], "middle", bold=True))
+        top = 56.0
+        for index, (_, names) in enumerate(groups):
+            if index % 2 == 0:
+                parts.append(
+                    f'<rect x="8" y="{top:g}" width="{width - 16}" height="{row * len(names) + 6}" rx="6" '
+                    'fill="#f1f5f9"/>'
+                )
+            for name in names:
+                parts.append(_text(20, top + 19, name, "#0f172a"))
+                for number, role in enumerate(ROLES):
+                    x, y = left + column * number + column / 2, top + 15
+                    if role in self.holders[name]:
+                        parts.append(
+                            f'<circle cx="{x:g}" cy="{y:g}" r="6.5" fill="{_COLORS[role]}">'
+                            f"<title>{escape(role)} holds {escape(name)}</title></circle>"
+                        )
+                    else:
+                        parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="2" fill="#cbd5e1"/>')
+                top += row
+            top += 10
+        parts.append(_text(20, top + 19, "may give and take the roles", "#0f172a", bold=True))
+        for role in ROLES:
+            top += row
+            parts.append(_text(20, top + 19, role, _COLORS[role], bold=True))
+            parts.append(_text(left, top + 19, self._delegated(role), "#0f172a"))
+        parts.append("</svg>")
+        return "\n".join(parts) + "\n"
+
+    def _delegated(self, role: str) -> str:
+        return ", ".join(other for other in ROLES if other in self.delegations.get(role, ())) or "none"
+
+
+def read_matrix(connection: psycopg.Connection[Any]) -> Matrix:
+    """Read the matrix of a database.
+
+    Args:
+        connection: whoever deployed, or a member of ``tenancy_service``.
+
+    """
+    return Matrix(
+        _grouped(connection.execute("SELECT permission, role FROM tenancy.role_permissions").fetchall()),
+        _grouped(connection.execute("SELECT role, delegated_role FROM tenancy.role_delegations").fetchall()),
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    grouped: dict[str, set[str]] = {}
+    for key, value in sorted(pairs):
+        grouped.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in grouped.items()}
+
+
+def _text(x: float, y: float, text: str, color: str, anchor: str = "start", *, bold: bool = False) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    return f'<text x="{x:g}" y="{y:g}" fill="{color}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'

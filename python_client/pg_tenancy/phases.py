@@ -1,0 +1,131 @@
+"""The phases of the plan, what of them a database has, and what sqitch says while it works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+
+from pg_tenancy.sqitch import Change, read_plan
+
+__all__ = ["Deployed", "Phase", "Progress", "Status", "read_phases", "read_status"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step of the migration: the changes up to a tag."""
+
+    tag: str
+    title: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A change that a database has."""
+
+    name: str
+    when: datetime
+    by: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a database has of the plan.
+
+    Attributes:
+        phase: the tag of the last phase that is there as a whole, or None.
+        deployed: the changes it has, in the order they were deployed.
+        pending: the changes it has not.
+        unknown: the names of changes it has that this plan has not.
+
+    """
+
+    phase: str | None
+    deployed: tuple[Deployed, ...]
+    pending: tuple[Change, ...]
+    unknown: tuple[str, ...]
+
+
+def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
+    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``."""
+    phases: list[Phase] = []
+    changes: list[Change] = []
+    for change in plan if plan is not None else read_plan():
+        changes.append(change)
+        if change.tags:
+            phases.append(Phase(change.tags[-1], change.tag_notes[-1].rstrip("."), tuple(changes)))
+            changes = []
+    if changes:
+        phases.append(Phase("", "not released", tuple(changes)))
+    return phases
+
+
+def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | None = None) -> Status:
+    """Return what a database has of the plan, as sqitch recorded it.
+
+    Args:
+        connection: a role that may read sqitch's own tables, as whoever deployed may.
+        plan: the changes; default: those of :func:`read_plan`.
+
+    """
+    changes = list(plan if plan is not None else read_plan())
+    found: list[tuple[str, datetime, str]] = []
+    if connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
+        found = connection.execute(
+            "SELECT change, committed_at, committer_name FROM sqitch.changes"
+            " WHERE project = 'pg-tenancy' ORDER BY committed_at"
+        ).fetchall()
+    # A change that was reworked has its name in the plan as often as in the database.
+    left = [name for name, _, _ in found]
+    pending: list[Change] = []
+    phase: str | None = None
+    for change in changes:
+        if change.name in left:
+            left.remove(change.name)
+            if change.tags and not pending:
+                phase = change.tags[-1]
+        else:
+            pending.append(change)
+    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left))
+
+
+_CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")
+_SERVER: Final = re.compile(r"(?:psql:\S+ )?(?P<level>WARNING|NOTICE|HINT|DETAIL):\s+(?P<text>.*)")
+
+
+@dataclass
+class Progress:
+    """Reads what sqitch prints, line by line.
+
+    Args:
+        on_change: called with the name of each change that is done.
+        on_warning: called with each warning of the server.
+
+    """
+
+    on_change: Callable[[str], None]
+    on_warning: Callable[[str], None]
+    _current: str = ""
+    _warnings: list[str] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        """Take the next line."""
+        found = _CHANGE.match(line)
+        rest = line.strip()
+        if found:
+            self._current = found["name"]
+            rest = found["rest"].strip()
+        told = _SERVER.match(rest)
+        if told and told["level"] == "WARNING":
+            self._warnings.append(told["text"])
+        if rest == "ok" and self._current:
+            self.on_change(self._current)
+            self._current = ""
+            for warning in self._warnings:
+                self.on_warning(warning)
+            self._warnings.clear()
