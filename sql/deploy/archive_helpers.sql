@@ -26,8 +26,8 @@ BEGIN
     RAISE NOTICE 'rows of % are kept in tenancy_archive.% until the next deploy', table_name, relation;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.archive_table(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy_private.archive_table(regclass) IS
+REVOKE ALL ON ROUTINE tenancy_private.archive_table(regclass) FROM public;
+COMMENT ON ROUTINE tenancy_private.archive_table(regclass) IS
 'Copies a table into the schema tenancy_archive, for a revert that is about to drop it.';
 
 -- Called at the end of a deploy that took its rows back.
@@ -43,8 +43,8 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.drop_archived(name) FROM public;
-COMMENT ON PROCEDURE tenancy_private.drop_archived(name) IS
+REVOKE ALL ON ROUTINE tenancy_private.drop_archived(name) FROM public;
+COMMENT ON ROUTINE tenancy_private.drop_archived(name) IS
 'Drops a table of the schema tenancy_archive, and the schema with its last one.';
 
 COMMIT;

@@ -139,11 +139,13 @@ COMMENT ON FUNCTION tenancy.record_read(regclass) IS
 
 CREATE TRIGGER role_permissions_audit
 AFTER INSERT OR UPDATE OR DELETE ON tenancy.role_permissions
-FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit('role_permission', '', 'permission', 'permission', 'role');
+FOR EACH ROW EXECUTE FUNCTION
+tenancy_private.audit('role_permission', '', 'permission', 'permission', 'role');
 
 CREATE TRIGGER role_delegations_audit
 AFTER INSERT OR UPDATE OR DELETE ON tenancy.role_delegations
-FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit('role_delegation', '', 'role', 'role', 'delegated_role');
+FOR EACH ROW EXECUTE FUNCTION
+tenancy_private.audit('role_delegation', '', 'role', 'role', 'delegated_role');
 
 CREATE TRIGGER workspaces_audit
 AFTER UPDATE ON tenancy.workspaces

@@ -45,8 +45,8 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_context() FROM public;
 -- the two in a one-time filter before it opens the table.
 --
 -- The seal is an HMAC over the three variables and the transaction's start, so
--- it fits no transaction that started at another instant. Bytes are taken with timestamptz_send() and
--- convert_to(), which no setting of the caller's can change. A '/' can be in
+-- it fits no transaction that started at another instant. Bytes are taken with
+-- timestamptz_send() and convert_to(), which no setting of the caller's can change. A '/' can be in
 -- none of the sealed values, so no other split of them has the same seal.
 CREATE FUNCTION tenancy.workspace_for(permission text) RETURNS uuid
 LANGUAGE plpgsql
@@ -239,7 +239,9 @@ COMMENT ON FUNCTION tenancy.require_permission(text) IS
 -- For each protected table, before any of its rows is looked at:
 --     CREATE TRIGGER instances_permission
 --     BEFORE INSERT OR UPDATE OR DELETE ON public.instances FOR EACH STATEMENT
---     EXECUTE FUNCTION tenancy.check_permission('instances.create', 'instances.update', 'instances.delete');
+--     EXECUTE FUNCTION tenancy.check_permission(
+--         'instances.create', 'instances.update', 'instances.delete'
+--     );
 -- A policy alone would turn a write without the permission into "UPDATE 0".
 -- It runs as the caller, because it has to know who that is: services, the
 -- definer functions and superusers are not asked.
@@ -274,7 +276,8 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 -- and its second from the seal, which nobody can work out beforehand: entering
 -- again as oneself finds its own, and any other lock with that first key means
 -- that somebody else has entered.
-CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text) RETURNS void
+CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text)
+RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -408,7 +411,8 @@ COMMENT ON FUNCTION tenancy.enter(uuid, uuid) IS
 
 -- For banners and switchers: what a workspace is called, to those who may know.
 CREATE FUNCTION tenancy.current_workspace(
-    OUT kind text, OUT id uuid, OUT name text, OUT slug text, OUT role text, OUT color text, OUT plan text
+    OUT kind text, OUT id uuid, OUT name text, OUT slug text, OUT role text,
+    OUT color text, OUT plan text
 )
 LANGUAGE plpgsql
 STABLE

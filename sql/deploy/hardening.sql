@@ -78,8 +78,8 @@ BEGIN
 END;
 $$;
 ALTER PROCEDURE tenancy.harden_database() OWNER TO tenancy_owner;
-REVOKE ALL ON PROCEDURE tenancy.harden_database() FROM public;
-COMMENT ON PROCEDURE tenancy.harden_database() IS
+REVOKE ALL ON ROUTINE tenancy.harden_database() FROM public;
+COMMENT ON ROUTINE tenancy.harden_database() IS
 'Takes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
 
 CALL tenancy.harden_database();

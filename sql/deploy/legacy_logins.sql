@@ -50,7 +50,9 @@ BEGIN
         INNER JOIN pg_roles AS r ON g.grantee = r.oid
         WHERE NOT r.rolsuper
             AND NOT r.rolbypassrls
-            AND r.rolname NOT LIKE 'tenancy\_%'
+            AND r.rolname NOT IN (
+                'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+            )
             AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
         GROUP BY r.rolname
         ORDER BY r.rolname

@@ -53,7 +53,8 @@ $$;
 
 COMMIT;
 
-ALTER TABLE public.organization_memberships VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
+ALTER TABLE public.organization_memberships
+VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
 
 BEGIN;
 

@@ -178,7 +178,8 @@ COMMENT ON FUNCTION tenancy.change_member_role(uuid, text) IS
 'Raises 42501 permission_denied, delegation_denied, 22023 unknown_role, P0002 member_not_found, '
 '23514 organization_keeps_an_owner.';
 
-CREATE FUNCTION tenancy_private.end_membership(organization_id uuid, user_id uuid, held_role text) RETURNS void
+CREATE FUNCTION tenancy_private.end_membership(organization_id uuid, user_id uuid, held_role text)
+RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE

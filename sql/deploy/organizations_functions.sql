@@ -152,7 +152,8 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_slug() FROM public;
 
 -- A slug made from a name that is taken gets four random characters: counting
 -- up would say how many organizations have that name.
-CREATE FUNCTION tenancy.create_organization(name text, slug text DEFAULT NULL) RETURNS public.organizations
+CREATE FUNCTION tenancy.create_organization(name text, slug text DEFAULT NULL)
+RETURNS public.organizations
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE

@@ -42,7 +42,8 @@ $$;
 SELECT pg_catalog.format('DROP INDEX CONCURRENTLY public.%I', c.relname)
 FROM pg_catalog.pg_class AS c
 INNER JOIN pg_catalog.pg_index AS i ON c.oid = i.indexrelid
-WHERE c.oid = pg_catalog.to_regclass('public.organizations_slug_lower_key') AND NOT i.indisvalid \gexec
+WHERE c.oid = pg_catalog.to_regclass('public.organizations_slug_lower_key')
+    AND NOT i.indisvalid \gexec
 
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS organizations_slug_lower_key
 ON public.organizations (lower(slug));

@@ -22,7 +22,7 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.grant_to_owner(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.grant_to_owner(regclass) FROM public;
 
 CREATE PROCEDURE tenancy_private.revoke_from_owner(table_name regclass)
 LANGUAGE plpgsql
@@ -35,7 +35,7 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.revoke_from_owner(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.revoke_from_owner(regclass) FROM public;
 
 -- As the one who deploys, who may grant what the tables' owners may.
 RESET ROLE;

@@ -32,8 +32,8 @@ BEGIN
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.close_table(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy_private.close_table(regclass) IS
+REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass) FROM public;
+COMMENT ON ROUTINE tenancy_private.close_table(regclass) IS
 'Enables and forces row-level security on a table that has no policies yet.';
 
 -- The way back of close_table: the table is as open as its grants say.
@@ -51,8 +51,8 @@ BEGIN
     );
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.reopen_table(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy_private.reopen_table(regclass) IS
+REVOKE ALL ON ROUTINE tenancy_private.reopen_table(regclass) FROM public;
+COMMENT ON ROUTINE tenancy_private.reopen_table(regclass) IS
 'Drops the policies of a table, switches its row-level security off and takes the application roles'' privileges.';
 
 -- Every contract file in sql/policies starts with this, so that a table has
@@ -74,13 +74,13 @@ BEGIN
     END LOOP;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy.drop_policies(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy.drop_policies(regclass) IS
+REVOKE ALL ON ROUTINE tenancy.drop_policies(regclass) FROM public;
+COMMENT ON ROUTINE tenancy.drop_policies(regclass) IS
 'Drops all policies of a table; the caller must own the table.';
 
 -- The three below serve the verify scripts: each compares a whole answer and
 -- raises with the name of what differs.
-CREATE PROCEDURE tenancy_private.verify_policies(table_name regclass, wanted text [])
+CREATE PROCEDURE tenancy_private.verify_policies(table_name regclass, wanted text[])
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -99,7 +99,7 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.verify_policies(regclass, text []) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.verify_policies(regclass, text[]) FROM public;
 
 CREATE PROCEDURE tenancy_private.verify_grants(table_name regclass, grantee text, wanted text)
 LANGUAGE plpgsql
@@ -128,37 +128,46 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.verify_grants(regclass, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.verify_grants(regclass, text, text) FROM public;
 
-CREATE PROCEDURE tenancy_private.verify_routine(routine regprocedure, callers text [])
+CREATE PROCEDURE tenancy_private.verify_routines(routines text[], callers text[] DEFAULT '{}')
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    details CONSTANT record := (SELECT p FROM pg_proc AS p WHERE p.oid = routine);
+    details record;
     sorted CONSTANT text[] := ARRAY(SELECT c FROM unnest(callers) AS c ORDER BY c COLLATE "C");
     found text[];
 BEGIN
-    IF pg_get_userbyid(details.proowner) <> 'tenancy_owner' THEN
-        RAISE EXCEPTION '% belongs to %, wanted tenancy_owner', routine, pg_get_userbyid(details.proowner);
-    END IF;
-    IF details.prosqlbody IS NULL
-        AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(details.proconfig), false)
-    THEN
-        RAISE EXCEPTION '% does not pin its search_path', routine;
-    END IF;
-    found := ARRAY(
-        SELECT CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee)::text END COLLATE "C" AS grantee
-        FROM aclexplode(coalesce(details.proacl, acldefault('f', details.proowner))) AS acl
-        WHERE acl.grantee <> details.proowner
-        ORDER BY grantee
-    );
-    IF found IS DISTINCT FROM sorted THEN
-        RAISE EXCEPTION '% may be called by %, wanted %', routine, found, sorted;
-    END IF;
+    FOR details IN
+        -- The cast raises, with its name, for a routine that does not exist.
+        SELECT p.*
+        FROM unnest(routines) AS r (signature)
+        INNER JOIN pg_proc AS p ON r.signature::regprocedure = p.oid
+    LOOP
+        IF pg_get_userbyid(details.proowner) <> 'tenancy_owner' THEN
+            RAISE EXCEPTION '% belongs to %, wanted tenancy_owner',
+                details.oid::regprocedure, pg_get_userbyid(details.proowner);
+        END IF;
+        IF details.prosqlbody IS NULL
+            AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(details.proconfig), false)
+        THEN
+            RAISE EXCEPTION '% does not pin its search_path', details.oid::regprocedure;
+        END IF;
+        found := ARRAY(
+            SELECT CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee)::text END
+                COLLATE "C" AS grantee
+            FROM aclexplode(coalesce(details.proacl, acldefault('f', details.proowner))) AS acl
+            WHERE acl.grantee <> details.proowner
+            ORDER BY grantee
+        );
+        IF found IS DISTINCT FROM sorted THEN
+            RAISE EXCEPTION '% may be called by %, wanted %', details.oid::regprocedure, found, sorted;
+        END IF;
+    END LOOP;
 END;
 $$;
-REVOKE ALL ON PROCEDURE tenancy_private.verify_routine(regprocedure, text []) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[]) FROM public;
 
 COMMIT;

@@ -98,7 +98,9 @@ FROM (VALUES
     ('offerings.activate_tech', 'oa'),
     ('offerings.activate_eco', 'om')
 ) AS m (permission, holders)
-INNER JOIN (VALUES ('o', 'owner'), ('a', 'admin'), ('m', 'manager'), ('u', 'user')) AS holder (letter, role)
+INNER JOIN (
+    VALUES ('o', 'owner'), ('a', 'admin'), ('m', 'manager'), ('u', 'user')
+) AS holder (letter, role)
     ON strpos(m.holders, holder.letter) > 0;
 
 INSERT INTO tenancy.role_delegations (role, delegated_role) VALUES

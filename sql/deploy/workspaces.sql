@@ -48,7 +48,9 @@ CREATE TABLE tenancy.workspaces (
             WHEN 'organization'
                 THEN organization_id IS NOT NULL AND organization_id = id AND user_id IS NULL
             WHEN 'platform'
-                THEN id = '00000000-0000-0000-0000-000000000000' AND user_id IS NULL AND organization_id IS NULL
+                THEN
+                    id = '00000000-0000-0000-0000-000000000000'
+                    AND user_id IS NULL AND organization_id IS NULL
             ELSE false
         END
     ),

@@ -3,7 +3,8 @@
 -- In an organization its memberships, for the roles that hold members.view; in
 -- a personal workspace none. Written by functions only: a role is a right, and
 -- who may give which is more than a policy can say.
-REVOKE ALL ON public.organization_memberships FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
+REVOKE ALL ON public.organization_memberships
+FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
 CALL tenancy.drop_policies('public.organization_memberships');
 
 GRANT SELECT (organization_id, user_id, role, created_at)

@@ -15,7 +15,7 @@ DROP FUNCTION tenancy.require_permission(text);
 DROP FUNCTION tenancy_private.refuse_permission(text, text);
 DROP FUNCTION tenancy.my_permissions();
 DROP FUNCTION tenancy.has_permission(text);
-DROP FUNCTION tenancy.current_role();
+DROP FUNCTION tenancy.current_role(); -- noqa: PRS
 DROP FUNCTION tenancy.current_organization_id();
 DROP FUNCTION tenancy.current_user_id();
 DROP FUNCTION tenancy.current_workspace_id();

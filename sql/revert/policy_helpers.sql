@@ -4,9 +4,9 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP PROCEDURE tenancy_private.verify_routine(regprocedure, text []);
+DROP PROCEDURE tenancy_private.verify_routines(text[], text[]);
 DROP PROCEDURE tenancy_private.verify_grants(regclass, text, text);
-DROP PROCEDURE tenancy_private.verify_policies(regclass, text []);
+DROP PROCEDURE tenancy_private.verify_policies(regclass, text[]);
 DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
 DROP PROCEDURE tenancy_private.close_table(regclass);

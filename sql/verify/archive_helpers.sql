@@ -2,7 +2,9 @@
 
 BEGIN;
 
-CALL tenancy_private.verify_routine('tenancy_private.archive_table(regclass)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.drop_archived(name)', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.archive_table(regclass)',
+    'tenancy_private.drop_archived(name)'
+]);
 
 ROLLBACK;

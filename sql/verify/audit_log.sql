@@ -24,8 +24,12 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routine('tenancy_private.refuse_audit_change()', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.audit()', '{}');
-CALL tenancy_private.verify_routine('tenancy.record_read(regclass)', ARRAY['tenancy_auditor']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.refuse_audit_change()',
+    'tenancy_private.audit()'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.record_read(regclass)'
+], ARRAY['tenancy_auditor']);
 
 ROLLBACK;

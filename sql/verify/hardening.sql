@@ -2,7 +2,9 @@
 
 BEGIN;
 
-CALL tenancy_private.verify_routine('tenancy.harden_database()', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.harden_database()'
+]);
 
 DO $$
 DECLARE

@@ -27,7 +27,9 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routine('tenancy_private.keep_an_owner()', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.keep_an_owner_on_truncate()', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.keep_an_owner()',
+    'tenancy_private.keep_an_owner_on_truncate()'
+]);
 
 ROLLBACK;

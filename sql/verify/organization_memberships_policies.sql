@@ -3,7 +3,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_policies('public.organization_memberships', ARRAY[
-    'organization_memberships_workspace', 'organization_memberships_select', 'organization_memberships_service', 'organization_memberships_auditor'
+    'organization_memberships_workspace', 'organization_memberships_select',
+    'organization_memberships_service', 'organization_memberships_auditor'
 ]);
 
 DO $$

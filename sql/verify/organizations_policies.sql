@@ -3,7 +3,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_policies('public.organizations', ARRAY[
-    'organizations_workspace', 'organizations_select', 'organizations_service', 'organizations_auditor'
+    'organizations_workspace', 'organizations_select',
+    'organizations_service', 'organizations_auditor'
 ]);
 
 DO $$

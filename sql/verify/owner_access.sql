@@ -22,7 +22,9 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routine('tenancy_private.grant_to_owner(regclass)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.revoke_from_owner(regclass)', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.grant_to_owner(regclass)',
+    'tenancy_private.revoke_from_owner(regclass)'
+]);
 
 ROLLBACK;

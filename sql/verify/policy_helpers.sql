@@ -2,11 +2,13 @@
 
 BEGIN;
 
-CALL tenancy_private.verify_routine('tenancy_private.close_table(regclass)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.reopen_table(regclass)', '{}');
-CALL tenancy_private.verify_routine('tenancy.drop_policies(regclass)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.verify_policies(regclass, text [])', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.verify_grants(regclass, text, text)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.verify_routine(regprocedure, text [])', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.close_table(regclass)',
+    'tenancy_private.reopen_table(regclass)',
+    'tenancy.drop_policies(regclass)',
+    'tenancy_private.verify_policies(regclass, text[])',
+    'tenancy_private.verify_grants(regclass, text, text)',
+    'tenancy_private.verify_routines(text[], text[])'
+]);
 
 ROLLBACK;

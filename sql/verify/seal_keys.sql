@@ -13,8 +13,10 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routine('tenancy_private.hmac_block(bytea, integer)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.random_bytes()', '{}');
-CALL tenancy_private.verify_routine('tenancy.rotate_seal_key(interval)', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.hmac_block(bytea, integer)',
+    'tenancy_private.random_bytes()',
+    'tenancy.rotate_seal_key(interval)'
+]);
 
 ROLLBACK;

@@ -10,10 +10,14 @@ SELECT
 FROM tenancy_private.ticket_keys AS k
 LIMIT 0;
 
-CALL tenancy_private.verify_routine('tenancy.create_ticket_key()', '{}');
-CALL tenancy_private.verify_routine('tenancy.revoke_ticket_key(text)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.decode_base64url(text)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.read_ticket(text)', '{}');
-CALL tenancy_private.verify_routine('tenancy.enter_with_ticket(text)', ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.create_ticket_key()',
+    'tenancy.revoke_ticket_key(text)',
+    'tenancy_private.decode_base64url(text)',
+    'tenancy_private.read_ticket(text)'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.enter_with_ticket(text)'
+], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

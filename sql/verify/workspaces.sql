@@ -20,8 +20,10 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routine('tenancy_private.color_for(uuid)', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.add_workspaces()', '{}');
-CALL tenancy_private.verify_routine('tenancy_private.keep_workspaces()', '{}');
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.color_for(uuid)',
+    'tenancy_private.add_workspaces()',
+    'tenancy_private.keep_workspaces()'
+]);
 
 ROLLBACK;
