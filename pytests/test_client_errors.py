@@ -275,6 +275,23 @@ async def test_the_audit_log_is_append_only(client: Client, database: Database, 
         assert error.constraint == "audit_log_is_append_only"
 
 
+@pytest.mark.parametrize("megabytes", [0, 8])
+async def test_a_refusal_that_arrives_while_the_first_statement_is_being_sent_is_the_refusal(
+    client: Client, dsn: str, cast: Cast, megabytes: int
+) -> None:
+    """And not the news that the statement was skipped."""
+    query, text = client.sql("SELECT length($1::text)"), "x" * (megabytes << 20)
+    async with client.connect(dsn) as conn:
+        for _ in range(2):
+            with pytest.raises(NotAMemberError):
+                await client.fetch_all(conn, query, [text], user_id=cast.stranger.id, organization_id=cast.acme.id)
+            with pytest.raises(NotAMemberError):
+                async with client.workspace(conn, user_id=cast.stranger.id, organization_id=cast.acme.id) as ws:
+                    await ws.fetch_value(query, [text])
+            rows = await client.fetch_all(conn, query, [text], user_id=cast.owner.id)
+            assert rows[0][0] == len(text)
+
+
 async def test_an_error_of_the_application_passes_unchanged(client: Client, dsn: str, cast: Cast) -> None:
     async with client.connect(dsn) as conn:
         for first in (True, False):

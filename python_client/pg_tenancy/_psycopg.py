@@ -407,14 +407,9 @@ def _start_of(conn: Connection[Any] | None, options: Options) -> _opening.Start:
 
 def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:
     """Raise the error as one of ours if it is, and otherwise as it came."""
-    cause: BaseException = error
-    # A pipeline reports the statement that failed or one that was skipped after
-    # it; the first is then the context of the second.
-    while isinstance(cause, psycopg.errors.PipelineAborted) and isinstance(cause.__context__, psycopg.Error):
-        cause = cause.__context__
-    ours = translate(cause)
+    ours = translate(error)
     if ours is None and call is not None:
-        ours = translate_missing(cause, call.phase, call.function)
+        ours = translate_missing(error, call.phase, call.function)
     if ours is not None:
-        raise ours from cause
-    raise cause
+        raise ours from error
+    raise error
