@@ -54,13 +54,13 @@ FOREIGN_KEYS = {
 def _fetch(database: Database, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
     with database.connect() as connection:
         connection.execute("SET search_path = pg_catalog")
-        return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query, parameters).fetchall()
 
 
 def _execute(database: Database, *statements: str) -> None:
     with database.connect(autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 def _keys(database: Database, kind: str) -> dict[str, list[str]]:
@@ -80,7 +80,7 @@ def _keys(database: Database, kind: str) -> dict[str, list[str]]:
 
 
 def _foreign_keys(database: Database) -> list[tuple[str, str, str, str]]:
-    return _fetch(  # type: ignore[return-value]
+    return _fetch(
         database,
         "SELECT c.conrelid::regclass::text, a.attname::text, c.confrelid::regclass::text,"
         " CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'r' THEN 'RESTRICT' ELSE '-' END"
@@ -198,7 +198,7 @@ def test_workers_reach_the_tables_and_nobody_else_does(empty_database: Database,
             assert _fetch(empty_database, query, nobody, table, privilege) == [(False,)]
         assert _fetch(empty_database, query, service, table, "TRUNCATE") == [(False,)]
     with empty_database.connect(service) as connection:
-        connection.execute(ROWS)  # type: ignore[arg-type]
+        connection.execute(ROWS)
         assert connection.execute("SELECT count(*) FROM finops.inference_usage").fetchone() == (1,)
 
 
@@ -349,7 +349,8 @@ def test_rows_that_a_key_would_not_allow_are_counted_with_a_query_that_finds_the
         "INSERT INTO public.users (email) VALUES ('carl@example.com'), ('dora@example.com')",
         "INSERT INTO finops.cost_actual_minute SELECT c.* FROM finops.cost_actual_minute AS c, generate_series(1, 2)",
         "INSERT INTO public.organization_memberships (user_id) VALUES ('00000000-0000-0000-0000-00000000000a')",
-        "INSERT INTO public.api_keys (id, user_id) SELECT gen_random_uuid(), gen_random_uuid() FROM generate_series(1, 3)",
+        "INSERT INTO public.api_keys (id, user_id) SELECT gen_random_uuid(), gen_random_uuid()"
+        " FROM generate_series(1, 3)",
         "UPDATE public.organizations SET created_by_user_id = gen_random_uuid() WHERE slug = 'acme'",
         "UPDATE finops.inference_usage SET instance_id = gen_random_uuid()",
     )
@@ -578,7 +579,7 @@ def test_the_owner_of_a_database_who_may_make_roles_can_deploy(alone: Server, sq
     )
     with database.connect("dba", autocommit=True) as connection:
         if platform:
-            connection.execute(platform)  # type: ignore[arg-type]
+            connection.execute(platform)
     before = database.dump()
     run = replace(sqitch(database), dsn=database.dsn("dba"))
     run.deploy("@phase-0")

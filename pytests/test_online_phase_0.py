@@ -53,15 +53,15 @@ class Stages:
 
 def _arm(database: Database, at: int) -> None:
     with database.connect(autocommit=True) as connection:
-        connection.execute(SABOTAGE)  # type: ignore[arg-type]
-        connection.execute(f"ALTER DATABASE {database.name} SET sabotage.at = {at}")  # type: ignore[arg-type]
+        connection.execute(SABOTAGE)
+        connection.execute(f"ALTER DATABASE {database.name} SET sabotage.at = {at}")
 
 
 def _disarm(database: Database) -> int:
     with database.connect(autocommit=True) as connection:
         row = connection.execute("SELECT last_value FROM sabotage.statements").fetchone()
-        connection.execute(MEND)  # type: ignore[arg-type]
-        connection.execute(f"ALTER DATABASE {database.name} RESET sabotage.at")  # type: ignore[arg-type]
+        connection.execute(MEND)
+        connection.execute(f"ALTER DATABASE {database.name} RESET sabotage.at")
     assert row is not None
     return int(row[0])
 
@@ -70,7 +70,7 @@ def _disarm(database: Database) -> int:
 def stages(server: Server) -> Iterator[Stages]:
     untouched = server.create()
     with untouched.connect() as connection:
-        connection.execute(KEYLESS + ROWS)  # type: ignore[arg-type]
+        connection.execute(KEYLESS + ROWS)
     before = untouched.dump()
     prepared = server.create(untouched.name)
     server.sqitch(prepared.name).deploy("base_tables")
@@ -108,7 +108,7 @@ def _fails(action: Callable[[], Any]) -> str:
 
 # -- stopped, and then ----------------------------------------------------------------
 
-PLACES = [0.0, 0.1, 0.22, 0.3, 0.37, 0.5, 0.65, 0.8, 0.99]
+PLACES = [0.0, 0.1, 0.25, 0.37, 0.65, 0.99]
 
 
 @pytest.mark.slow
@@ -200,7 +200,7 @@ def test_a_long_transaction_stops_the_deploy_and_says_how_it_goes_on(
         sqitch(database).deploy("foreign_key_indexes")
     run = replace(sqitch(database), environment={"PGOPTIONS": "-c tenancy.lock_attempts=2"})
     with database.connect() as busy:
-        busy.execute(lock)  # type: ignore[arg-type]
+        busy.execute(lock)
         output = _fails(lambda: run.deploy("@phase-0"))
     assert "no lock in 2 attempts:" in output
     assert "it goes on here" in output
@@ -220,13 +220,13 @@ def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages
     assert "public.api_keys: 3 rows whose user_id refers to no row of public.users" in output
     query = next(line for line in output.splitlines() if line.startswith("DETAIL:")).removeprefix("DETAIL:").strip()
     with database.connect(autocommit=True) as connection:
-        assert len(connection.execute(query).fetchall()) == 3  # type: ignore[arg-type]
+        assert len(connection.execute(query).fetchall()) == 3
         # No more of them can come.
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
             connection.execute(
                 "INSERT INTO public.api_keys (id, user_id) VALUES (gen_random_uuid(), gen_random_uuid())"
             )
-        connection.execute(query.replace("SELECT *", "DELETE", 1))  # type: ignore[arg-type]
+        connection.execute(query.replace("SELECT *", "DELETE", 1))
     sqitch(database).deploy("@phase-0")
     assert database.dump() == stages.after
 
@@ -251,7 +251,7 @@ class Traffic:
 
             def timed(query: str, *parameters: Any) -> Any:
                 began = time.monotonic()
-                answer = connection.execute(query, parameters)  # type: ignore[arg-type]
+                answer = connection.execute(query, parameters)
                 self.longest = max(self.longest, time.monotonic() - began)
                 self.statements += 1
                 return answer
@@ -291,7 +291,7 @@ def test_readers_and_writers_go_on_during_deploy_and_revert(
     empty_database: Database, sqitch: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with empty_database.connect() as connection:
-        connection.execute(KEYLESS)  # type: ignore[arg-type]
+        connection.execute(KEYLESS)
         connection.execute(
             "INSERT INTO public.users (id, email) SELECT gen_random_uuid(), n || '@example.com'"
             " FROM generate_series(1, 30000) AS n"

@@ -148,7 +148,7 @@ def rows_of(connection: psycopg.Connection[tuple[Any, ...]], *tables: str) -> di
     return {
         table: [
             str(row)
-            for (row,) in connection.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1").fetchall()  # type: ignore[arg-type]  # noqa: S608
+            for (row,) in connection.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1").fetchall()  # noqa: S608
         ]
         for table in tables or TABLES
     }
