@@ -1,0 +1,229 @@
+"""What several sessions do at once, apart from owners and keys."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import IsolationLevel
+
+from support.database import Database
+from support.people import People
+from support.racing import Session, name_of
+from support.server import Logins
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Connect = Callable[..., Connection]
+
+LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
+
+
+def _all_at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:
+    """Run some work in as many threads, and return the name of each one's outcome."""
+    barrier, outcomes = threading.Barrier(count), [""] * count
+
+    def run(number: int) -> None:
+        try:
+            work(number, barrier)
+            outcomes[number] = "done"
+        except psycopg.Error as error:
+            outcomes[number] = name_of(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_eight_organizations_of_one_name_get_eight_slugs(
+    database: Database, logins: Logins, people: People, admin: Connection, level: IsolationLevel
+) -> None:
+    users = [people.user() for _ in range(8)]
+
+    def create(number: int, barrier: threading.Barrier) -> None:
+        with database.connect(logins.app) as connection:
+            connection.isolation_level = level
+            connection.execute("SELECT tenancy.enter(%s)", [users[number].id])
+            barrier.wait(10)
+            connection.execute("SELECT tenancy.create_organization('Acme')")
+            connection.commit()
+
+    outcomes = _all_at_once(8, create)
+    # SERIALIZABLE may ask some of them to try again, as it may of anybody.
+    assert set(outcomes) <= ({"done", "40001"} if level is IsolationLevel.SERIALIZABLE else {"done"})
+    done = outcomes.count("done")
+    assert done >= 1
+    assert admin.execute(
+        "SELECT count(*), count(DISTINCT slug), count(DISTINCT w.id) FROM public.organizations AS o"
+        " JOIN public.organization_memberships AS m ON m.organization_id = o.id AND m.role = 'owner'"
+        " JOIN tenancy.workspaces AS w ON w.organization_id = o.id"
+    ).fetchone() == (done, done, done)
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_of_eight_that_want_one_slug_one_gets_it(
+    database: Database, logins: Logins, people: People, level: IsolationLevel
+) -> None:
+    users = [people.user() for _ in range(8)]
+
+    def create(number: int, barrier: threading.Barrier) -> None:
+        with database.connect(logins.app) as connection:
+            connection.isolation_level = level
+            connection.execute("SELECT tenancy.enter(%s)", [users[number].id])
+            barrier.wait(10)
+            connection.execute("SELECT tenancy.create_organization('Acme', 'acme')")
+            connection.commit()
+
+    assert _all_at_once(8, create) == ["done"] + ["organization_slug_taken"] * 7
+
+
+def test_two_that_change_to_one_slug(database: Database, logins: Logins, people: People) -> None:
+    organizations = [people.organization(), people.organization()]
+
+    def change(number: int, barrier: threading.Barrier) -> None:
+        organization = organizations[number]
+        with database.entered(logins.app, organization.owner, organization) as connection:
+            barrier.wait(10)
+            connection.execute("SELECT tenancy.update_organization(slug => 'wanted')")
+
+    assert _all_at_once(2, change) == ["done", "organization_slug_taken"]
+
+
+def test_a_unique_name_of_the_application_itself_is_an_error_and_no_endless_search(
+    people: People, admin: Connection, connect: Connect, logins: Logins
+) -> None:
+    admin.execute("ALTER TABLE public.organizations ADD CONSTRAINT one_name UNIQUE (name)")
+    organization = people.organization("Acme")
+    connection = connect(logins.app)
+    connection.execute("SET statement_timeout = '2s'")
+    connection.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
+    with pytest.raises(psycopg.errors.UniqueViolation) as error:
+        connection.execute("SELECT tenancy.create_organization('Acme')")
+    assert name_of(error.value) == "one_name"
+    connection.rollback()
+    connection.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
+    with pytest.raises(psycopg.errors.UniqueViolation) as error:
+        connection.execute("SELECT tenancy.create_organization('Acme', 'another-slug')")
+    assert name_of(error.value) == "one_name"
+
+
+def test_a_membership_that_is_removed_stops_at_the_next_transaction(
+    people: People, admin: Connection, connect: Connect, logins: Logins
+) -> None:
+    organization = people.organization()
+    member = people.member(organization, "admin")
+    connection = connect(logins.app)
+    connection.execute("SELECT tenancy.enter(%s, %s)", [member.id, organization.id])
+    admin.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [member.id])
+    # It goes on reading until it ends, and changes nothing any more.
+    assert connection.execute("SELECT count(*) FROM public.organizations").fetchone() == (1,)
+    with pytest.raises(psycopg.Error) as error, connection.transaction():
+        connection.execute("SELECT tenancy.leave_organization()")
+    assert name_of(error.value) == "not_a_member"
+    connection.commit()
+    with pytest.raises(psycopg.Error) as error:
+        connection.execute("SELECT tenancy.enter(%s, %s)", [member.id, organization.id])
+    assert name_of(error.value) == "not_a_member"
+
+
+def test_a_role_that_was_taken_meanwhile_gives_nothing_any_more(
+    people: People, admin: Connection, connect: Connect, logins: Logins
+) -> None:
+    organization = people.organization()
+    member, other = people.member(organization, "admin"), people.member(organization, "user")
+    connection = connect(logins.app)
+    connection.execute("SELECT tenancy.enter(%s, %s)", [member.id, organization.id])
+    admin.execute("UPDATE public.organization_memberships SET role = 'user' WHERE user_id = %s", [member.id])
+    assert connection.execute("SELECT tenancy.has_permission('members.change_role')").fetchone() == (True,)
+    for statement in (
+        "SELECT tenancy.change_member_role(%(other)s, 'admin')",
+        "SELECT tenancy.remove_member(%(other)s)",
+    ):
+        with pytest.raises(psycopg.Error) as error, connection.transaction():
+            connection.execute(statement, {"other": other.id})
+        assert name_of(error.value) == "permission_denied"
+
+
+def test_an_organization_that_was_deleted_meanwhile_is_not_changed(
+    people: People, connect: Connect, logins: Logins, database: Database
+) -> None:
+    organization = people.organization()
+    connection = connect(logins.app)
+    connection.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
+    with database.entered(logins.app, organization.owner, organization) as another:
+        another.execute("SELECT tenancy.delete_organization()")
+    for statement in (
+        "SELECT tenancy.update_organization(name => 'x')",
+        "SELECT tenancy.delete_organization()",
+        "SELECT tenancy.leave_organization()",
+    ):
+        with pytest.raises(psycopg.Error) as error, connection.transaction():
+            connection.execute(statement)  # type: ignore[call-overload]
+        assert name_of(error.value) == "not_a_member"
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+@pytest.mark.parametrize("restored_first", [True, False])
+def test_purge_and_restore_of_one_organization_exclude_each_other(
+    people: People, admin: Connection, connect: Connect, logins: Logins, level: IsolationLevel, restored_first: bool
+) -> None:
+    organization = people.organization()
+    admin.execute("UPDATE tenancy.workspaces SET deleted_at = now() WHERE id = %s", [organization.id])
+    calls = ["SELECT tenancy.restore_organization(%s)", "SELECT tenancy.purge_organization(%s)"]
+    sessions = []
+    for _ in calls:
+        connection = connect(logins.service)
+        connection.isolation_level = level
+        connection.execute("SELECT FROM public.users LIMIT 1")
+        sessions.append(Session(connection, admin))
+    order = calls if restored_first else calls[::-1]
+    for session, call in zip(sessions, order, strict=True):
+        session.start(lambda connection, call=call: connection.execute(call, [organization.id]))  # type: ignore[misc]
+    for session in sessions:
+        session.commit()
+    outcomes = [session.outcome() for session in sessions]
+    assert outcomes[0] == "done"
+    assert outcomes[1] in {"deleted_organization_not_found", "40001"}
+    there = admin.execute("SELECT count(*) FROM public.organizations WHERE id = %s", [organization.id]).fetchone()
+    assert there == (1 if restored_first else 0,)
+
+
+def test_a_user_and_a_membership_come_and_go_without_a_deadlock_that_stays(
+    database: Database, logins: Logins, people: People, admin: Connection
+) -> None:
+    """Each of six sessions makes an organization, fills it, and takes it away again, with the same few users."""
+    users = [people.user() for _ in range(4)]
+
+    def work(number: int, barrier: threading.Barrier) -> None:
+        barrier.wait(10)
+        with database.connect(logins.app) as app, database.connect(logins.service) as service:
+            for turn in range(10):
+                owner, member = users[(number + turn) % 4], users[(number + turn + 1) % 4]
+                app.execute("SELECT tenancy.enter(%s)", [owner.id])
+                row = app.execute("SELECT id FROM tenancy.create_organization('Acme')").fetchone()
+                app.commit()
+                assert row is not None
+                service.execute(
+                    "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+                    " VALUES (%s, %s, 'admin')",
+                    [row[0], member.id],
+                )
+                service.commit()
+                app.execute("SELECT tenancy.enter(%s, %s)", [owner.id, row[0]])
+                app.execute("SELECT tenancy.change_member_role(%s, 'owner')", [member.id])
+                app.execute("SELECT tenancy.leave_organization()")
+                app.commit()
+                app.execute("SELECT tenancy.enter(%s, %s)", [member.id, row[0]])
+                app.execute("SELECT tenancy.delete_organization()")
+                app.commit()
+                service.execute("SELECT tenancy.purge_organization(%s)", [row[0]])
+                service.commit()
+
+    assert _all_at_once(6, work) == ["done"] * 6
+    assert admin.execute("SELECT count(*) FROM tenancy.workspaces WHERE kind = 'organization'").fetchone() == (0,)
