@@ -27,7 +27,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.archive_table(regclass) FROM public;
-COMMENT ON ROUTINE tenancy_private.archive_table(regclass) IS
+COMMENT ON PROCEDURE tenancy_private.archive_table (regclass) IS
 'Copies a table into the schema tenancy_archive, for a revert that is about to drop it.';
 
 -- Called at the end of a deploy that took its rows back.
@@ -44,7 +44,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_archived(name) FROM public;
-COMMENT ON ROUTINE tenancy_private.drop_archived(name) IS
+COMMENT ON PROCEDURE tenancy_private.drop_archived (name) IS
 'Drops a table of the schema tenancy_archive, and the schema with its last one.';
 
 COMMIT;

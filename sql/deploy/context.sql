@@ -26,7 +26,7 @@ BEGIN
         RAISE EXCEPTION 'this transaction is in no workspace'
         USING ERRCODE = '28000',
         CONSTRAINT = 'no_context',
-        HINT = 'Call tenancy.enter(user_id, organization_id) first, in the same transaction.';
+        HINT = 'Call tenancy.enter(user_id, organization_id) first, in the same transaction: BEGIN, enter, query, COMMIT.';
     END IF;
     RAISE EXCEPTION 'the session context was not set by tenancy.enter() in this transaction'
     USING ERRCODE = '28000',
@@ -291,7 +291,10 @@ DECLARE
     seal text;
     stack text;
 BEGIN
-    -- In autocommit the context would be gone before the next statement. BEGIN
+    -- In autocommit the context would be gone before the next statement, which
+    -- fails with no_context. The sooner it is said the better, but only the
+    -- simple protocol lets us see it: with parameters a statement and its
+    -- transaction never start at the same instant. BEGIN
     -- and this call in one message start at the same instant, and so does a
     -- lone function that enters and goes on: both are transactions enough. No
     -- backslashes here, because the caller's standard_conforming_strings would
@@ -407,7 +410,8 @@ REVOKE ALL ON FUNCTION tenancy.enter(uuid, uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.enter(uuid, uuid) TO tenancy_app, tenancy_service;
 COMMENT ON FUNCTION tenancy.enter(uuid, uuid) IS
 'Enters a workspace for the rest of this transaction: the organization''s, or the user''s own without one. '
-'Raises 28000 not_a_member, 28000 context_already_set, 25P01 transaction_required, 22004 user_id_required.';
+'Raises 28000 not_a_member, 28000 context_already_set, 22004 user_id_required, and, in autocommit, 25P01 '
+'transaction_required where the server can tell: otherwise the next statement raises no_context.';
 
 -- For banners and switchers: what a workspace is called, to those who may know.
 CREATE FUNCTION tenancy.current_workspace(

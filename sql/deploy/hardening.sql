@@ -79,7 +79,7 @@ END;
 $$;
 ALTER PROCEDURE tenancy.harden_database() OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy.harden_database() FROM public;
-COMMENT ON ROUTINE tenancy.harden_database() IS
+COMMENT ON PROCEDURE tenancy.harden_database () IS
 'Takes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
 
 CALL tenancy.harden_database();

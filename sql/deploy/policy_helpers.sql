@@ -33,7 +33,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass) FROM public;
-COMMENT ON ROUTINE tenancy_private.close_table(regclass) IS
+COMMENT ON PROCEDURE tenancy_private.close_table (regclass) IS
 'Enables and forces row-level security on a table that has no policies yet.';
 
 -- The way back of close_table: the table is as open as its grants say.
@@ -52,7 +52,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.reopen_table(regclass) FROM public;
-COMMENT ON ROUTINE tenancy_private.reopen_table(regclass) IS
+COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
 'Drops the policies of a table, switches its row-level security off and takes the application roles'' privileges.';
 
 -- Every contract file in sql/policies starts with this, so that a table has
@@ -75,7 +75,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.drop_policies(regclass) FROM public;
-COMMENT ON ROUTINE tenancy.drop_policies(regclass) IS
+COMMENT ON PROCEDURE tenancy.drop_policies (regclass) IS
 'Drops all policies of a table; the caller must own the table.';
 
 -- The three below serve the verify scripts: each compares a whole answer and
