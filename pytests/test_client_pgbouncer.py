@@ -71,6 +71,8 @@ def bouncer(database: Database, logins: Logins) -> Iterator[str]:
             "server_reset_query =\n"
         )
         if account:
+            # That account may not be able to read where the program was unpacked.
+            program = str(shutil.copy(program, directory / "pgbouncer"))
             for path in (directory, directory / "users", directory / "ini"):
                 os.chown(path, account["user"], account["group"])
         process = subprocess.Popen([program, "-q", str(directory / "ini")], stderr=subprocess.DEVNULL, **account)

@@ -63,7 +63,7 @@ class Workspace(Calls, Generic[Row]):
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: Connection[Row] | None = None
         self._opened = False
-        self._autocommit: bool | None = None
+        self._autocommit = False
 
     def __enter__(self) -> Self:
         if self._conn is not None:
@@ -73,6 +73,7 @@ class Workspace(Calls, Generic[Row]):
             _require_idle(conn)
         else:
             conn = self._source.getconn()
+        self._autocommit = conn.autocommit
         self._conn = conn
         return self
 
@@ -199,8 +200,6 @@ class Workspace(Calls, Generic[Row]):
         entering = RawCursor(conn, row_factory=tuple_row)
         plain = RawCursor(conn, row_factory=tuple_row)
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
-        if self._autocommit is None:
-            self._autocommit = conn.autocommit
         conn.set_autocommit(True)
         try:
             with conn.pipeline():
@@ -243,7 +242,7 @@ class Workspace(Calls, Generic[Row]):
         try:
             if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
                 conn.rollback()
-            if self._autocommit is not None and _is_idle(conn):
+            if _is_idle(conn):
                 conn.set_autocommit(self._autocommit)
         except psycopg.Error:
             pass  # what went wrong first is worth more, and the connection is closed below

@@ -62,7 +62,7 @@ class Workspace(Calls, Generic[Row]):
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
-        self._autocommit: bool | None = None
+        self._autocommit = False
 
     async def __aenter__(self) -> Self:
         if self._conn is not None:
@@ -72,6 +72,7 @@ class Workspace(Calls, Generic[Row]):
             _require_idle(conn)
         else:
             conn = await self._source.getconn()
+        self._autocommit = conn.autocommit
         self._conn = conn
         return self
 
@@ -198,8 +199,6 @@ class Workspace(Calls, Generic[Row]):
         entering = AsyncRawCursor(conn, row_factory=tuple_row)
         plain = AsyncRawCursor(conn, row_factory=tuple_row)
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
-        if self._autocommit is None:
-            self._autocommit = conn.autocommit
         await conn.set_autocommit(True)
         try:
             async with conn.pipeline():
@@ -242,7 +241,7 @@ class Workspace(Calls, Generic[Row]):
         try:
             if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
                 await conn.rollback()
-            if self._autocommit is not None and _is_idle(conn):
+            if _is_idle(conn):
                 await conn.set_autocommit(self._autocommit)
         except psycopg.Error:
             pass  # what went wrong first is worth more, and the connection is closed below
