@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -60,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    # A polite end, so that what was started is stopped and what was made is removed.
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is threading.main_thread():
+        # A polite end, so that what was started is stopped and what was made is removed.
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: int = options.run(options)
         return status
@@ -81,8 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads has had enough; nothing more can be written, at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -185,7 +185,9 @@ def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: 
     if kept and place.server is not None:
         terminal.line("  The server runs until Ctrl-C.")
     elif kept:
-        terminal.line(f"  To remove it all: {' '.join(place.how_to_remove)}")
+        terminal.line("  To remove it all:")
+        for command in place.how_to_remove:
+            terminal.line(f"  {command}")
     else:
         terminal.line("  To connect and try things yourself: pg-tenancy demo --keep")
 

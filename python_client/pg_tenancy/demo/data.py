@@ -173,7 +173,7 @@ class _Generator:
             taken.add(name)
             organization = Organization(self.uuid(), name)
             self.platform.organizations.append(organization)
-            size = min(len(joiners), 48 if number == 0 else self.random.randint(4, 30))
+            size = min(len(joiners) // 2, 48 if number == 0 else self.random.randint(4, 30))
             members = self.random.sample(joiners, size)
             # The first organization has one owner, who is a manager in the second
             # and a user in the third; a member of the staff is a user in the second.

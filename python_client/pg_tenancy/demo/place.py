@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -80,9 +81,13 @@ class Place:
 
     @property
     def how_to_remove(self) -> list[str]:
-        """Return the statements that remove what :meth:`keep` left."""
+        """Return the commands that remove what :meth:`keep` left."""
         logins = ", ".join((self.old.name, self.app.name))
-        return [f"DROP DATABASE {self.database};", f"DROP ROLE {logins};"]
+        commands = [
+            f'psql {shlex.quote(uri(self._given or ""))} -c "{statement}"'
+            for statement in (f"DROP DATABASE {self.database}", f"DROP ROLE {logins}")
+        ]
+        return [*commands, *([f"rm -r {shlex.quote(str(self._passwords.parent))}"] if self._passwords else [])]
 
     def connect(self, login: Login | None = None, *, autocommit: bool = True) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection, of the deployer unless a login is given."""
@@ -117,6 +122,9 @@ class Place:
             self.deployer = self._login(base, connection.info.user, None)
             self.old = self._create_login(connection, base, f"old_application{suffix}")
             self.app = self._create_login(connection, base, f"new_application{suffix}")
+            if not connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchall()[0][0]:
+                # Whoever deploys has to own the tables, or to be a member of their owner.
+                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(self.old.name)))
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(database))
             if suffix:
                 self._cleanup.callback(
@@ -138,8 +146,6 @@ class Place:
             hashed = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, hashed.decode()))
             self._cleanup.callback(self._execute, base, sql.SQL("DROP ROLE IF EXISTS {}").format(role))
-            if not connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchall()[0][0]:
-                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
         return self._login(base, name, password)
 
     def _login(self, base: str, name: str, password: str | None) -> Login:

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pg_tenancy._terminal import Terminal
-from pg_tenancy.demo import isolation, migration, refusals
+from pg_tenancy.demo import migration
+from pg_tenancy.demo.check import check
 from pg_tenancy.demo.data import COLUMNS, Platform, generate
+from pg_tenancy.demo.isolation import Cast, Truth, View, do_some_work
 from pg_tenancy.demo.migration import PhaseReport
 from pg_tenancy.demo.place import Place
 from pg_tenancy.demo.platform import OldApplication, Seen, create_tables, fill
@@ -27,6 +29,8 @@ class Demonstration:
     """What was done and found.
 
     Attributes:
+        truth: what must be seen by now, by the generated rows and what was done since.
+        cast: the people who were shown.
         failures: everything that is not as it must be, in words; empty if all is well.
 
     """
@@ -37,7 +41,7 @@ class Demonstration:
     phases: list[PhaseReport] = field(default_factory=list)
     verified: int = 0
     work: list[str] = field(default_factory=list)
-    views: list[isolation.View] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     memberships_entered: int = 0
     personal_workspaces_entered: int = 0
@@ -45,6 +49,8 @@ class Demonstration:
     connections: dict[str, str] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    truth: Truth | None = None
+    cast: Cast | None = None
     failures: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0) -> Demo
         truth = _isolation(place, platform, terminal, result)
         _old_at_the_end(old, result, truth, terminal)
 
-    _how_to_connect(place, platform, result)
+        _how_to_connect(place, Cast.of(platform), result)
     result.seconds = time.monotonic() - started
     return result
 
@@ -186,44 +192,42 @@ def _verify(place: Place, terminal: Terminal, result: Demonstration) -> None:
     terminal.check(True, f"{len(verified)} changes are in the database as they were deployed")
 
 
-def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Demonstration) -> isolation.Truth:
-    cast = isolation.Cast.of(platform)
+def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Demonstration) -> Truth:
+    result.cast = cast = Cast.of(platform)
     with place.connect() as connection:
         matrix = connection.execute("SELECT permission, role FROM tenancy.role_permissions").fetchall()
-    truth = isolation.Truth.of(platform, [(permission, role) for permission, role in matrix])
+    result.truth = truth = Truth.of(platform, [(permission, role) for permission, role in matrix])
+
+    terminal.heading("Some work, as the new application")
     with place.connect(place.app) as connection:
-        terminal.heading("Some work, as the new application")
-        result.work = isolation.do_some_work(connection, truth, cast)
-        for done in result.work:
-            terminal.line(f"  {done}")
+        result.work = do_some_work(connection, truth, cast)
+    for done in result.work:
+        terminal.line(f"  {done}")
 
-        terminal.heading("Who sees what, as the new application: rows of each table")
-        result.views = isolation.look_around(connection, truth, cast)
-        _tell_views(terminal, result)
-
-        entered, personal, failures = isolation.check_everybody(connection, truth)
-        result.memberships_entered, result.personal_workspaces_entered = entered, personal
-    if not failures:
+    terminal.heading("Who sees what, as the new application: rows of each table")
+    checked = check(lambda: place.connect(place.app), place.connect, truth, cast)
+    result.views, result.attempts = checked.views, checked.attempts
+    result.memberships_entered, result.personal_workspaces_entered = checked.memberships, checked.personal
+    _tell_views(terminal, result)
+    if not checked.strange:
         terminal.check(
             True,
-            f"all {entered:,} memberships and {personal:,} personal workspaces were entered: each sees its own alone",
+            f"all {checked.memberships:,} memberships and {checked.personal:,} personal workspaces were entered: "
+            "each sees its own alone",
         )
-    for failure in failures:
+    for failure in checked.strange:
         _fail(terminal, result, failure)
 
     terminal.heading("What is refused")
-    result.attempts = refusals.try_everything(lambda: place.connect(place.app), cast)
-    for attempt in result.attempts:
-        name = " ".join(attempt.got).strip() if attempt.got else "-"
+    for attempt in checked.attempts:
+        name = " ".join(attempt.got).strip() + ": " if attempt.got else ""
         terminal.check(not attempt.failures, attempt.what)
-        terminal.line(f"      {name}: {attempt.message}", "dim")
+        terminal.line(f"      {name}{attempt.message}", "dim")
         for failure in attempt.failures:
             _fail(terminal, result, failure)
-    with place.connect() as connection:
-        changed = refusals.unchanged(connection, truth)
-    if not changed:
+    if not checked.changed:
         terminal.check(True, "and nothing was changed by any of it")
-    for failure in changed:
+    for failure in checked.changed:
         _fail(terminal, result, failure)
     return truth
 
@@ -250,7 +254,7 @@ def _tell_views(terminal: Terminal, result: Demonstration) -> None:
             _fail(terminal, result, failure)
 
 
-def _old_at_the_end(old: OldApplication, result: Demonstration, truth: isolation.Truth, terminal: Terminal) -> None:
+def _old_at_the_end(old: OldApplication, result: Demonstration, truth: Truth, terminal: Terminal) -> None:
     terminal.heading("The old application, now")
     seen = old.look()
     result.old_application = seen.rows
@@ -273,8 +277,7 @@ def _old_at_the_end(old: OldApplication, result: Demonstration, truth: isolation
         _fail(terminal, result, failure)
 
 
-def _how_to_connect(place: Place, platform: Platform, result: Demonstration) -> None:
-    cast = isolation.Cast.of(platform)
+def _how_to_connect(place: Place, cast: Cast, result: Demonstration) -> None:
     result.connections = {
         "new application": place.app.shown,
         "old application": place.old.shown,
