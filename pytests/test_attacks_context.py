@@ -101,9 +101,7 @@ def test_a_context_set_by_hand_opens_no_table(tenants: TwoTenants, login: str, w
             elif way == "UPDATE pg_settings":
                 # The view lists a variable once it has a value.
                 connection.execute("SELECT set_config(%s, '-', true)", [f"tenancy.{name}"])
-                connection.execute(
-                    "UPDATE pg_settings SET setting = %s WHERE name = %s", [value, f"tenancy.{name}"]
-                )
+                connection.execute("UPDATE pg_settings SET setting = %s WHERE name = %s", [value, f"tenancy.{name}"])
             else:
                 connection.execute(
                     sql.SQL("{} tenancy.{} = {}").format(sql.SQL(way), sql.Identifier(name), sql.Literal(value))  # type: ignore[arg-type]
@@ -114,9 +112,7 @@ def test_a_context_set_by_hand_opens_no_table(tenants: TwoTenants, login: str, w
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_no_function_answers_without_a_context_or_to_a_forged_one(
-    tenants: TwoTenants, login: str, reader: str
-) -> None:
+def test_no_function_answers_without_a_context_or_to_a_forged_one(tenants: TwoTenants, login: str, reader: str) -> None:
     with tenants.session(login) as connection:
         with refused("28000", "no_context"), connection.transaction():
             connection.execute(f"SELECT tenancy.{reader}")  # type: ignore[arg-type]
@@ -457,9 +453,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("injection", INJECTIONS, ids=[f"injection {number}" for number in range(len(INJECTIONS))])
-def test_no_single_injected_statement_switches_the_tenant(
-    tenants: TwoTenants, login: str, injection: str
-) -> None:
+def test_no_single_injected_statement_switches_the_tenant(tenants: TwoTenants, login: str, injection: str) -> None:
     statement = injection.format(globex=tenants.globex.id, outsider=tenants.outsider.id)
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         seen: Any = []
@@ -617,7 +611,9 @@ def test_entering_says_the_same_whatever_does_not_exist(tenants: TwoTenants, log
                 else:
                     connection.execute("SELECT tenancy.enter(%s, %s)", [user, organization])
             diag = raised.value.diag
-            answers.add((diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint))
+            answers.add(
+                (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint)
+            )
     finally:
         with tenants.admin() as admin:
             admin.execute("UPDATE tenancy.workspaces SET deleted_at = NULL WHERE id = %s", [tenants.globex.id])

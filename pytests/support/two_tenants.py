@@ -64,7 +64,7 @@ def refused(sqlstate: str, constraint: str | None = None) -> Iterator[None]:
     assert (raised.value.sqlstate, raised.value.diag.constraint_name) == (sqlstate, constraint), raised.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TwoTenants:
     """Acme with one member of each role, Globex with an owner, and people beside them.
 
@@ -139,9 +139,7 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
             # Entries in everybody's audit log, personal ones included.
             for workspace in (*members.values(), outsider, person, staff):
                 connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE id = %s", [workspace.id])
-        yield TwoTenants(
-            database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows
-        )
+        yield TwoTenants(database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows)
     finally:
         server.drop(database.name)
         server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(nobody)))
@@ -150,8 +148,7 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
 def _platform_rows(connection: Connection, organization: Organization, user: User) -> dict[str, UUID]:
     """Insert a row into every table of the platform, for one tenant; return their ids."""
     ids = {
-        name: uuid4()
-        for name in ("provider", "setting", "model", "instance", "api_key", "offering", "share", "usage")
+        name: uuid4() for name in ("provider", "setting", "model", "instance", "api_key", "offering", "share", "usage")
     }
     statements: list[tuple[str, list[Any]]] = [
         ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
