@@ -1,6 +1,8 @@
 -- Deploy pg-tenancy:audit_log to pg
 -- requires: context
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -159,6 +161,22 @@ EXECUTE FUNCTION tenancy_private.audit('workspace', 'id', 'id', 'color', 'plan',
 
 RESET ROLE;
 
+-- Entries from before a revert.
+DO $$
+BEGIN
+    IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN
+        INSERT INTO tenancy.audit_log SELECT a.* FROM tenancy_archive.audit_log AS a;
+        CALL tenancy_private.drop_archived('audit_log');
+    END IF;
+END;
+$$;
+
+-- The application's tables last, so that nobody waits for the above.
+CALL pg_temp.patiently(
+    ARRAY['public.organizations', 'public.organization_memberships']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
 CREATE TRIGGER organizations_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
@@ -170,15 +188,5 @@ AFTER INSERT OR UPDATE OR DELETE ON public.organization_memberships
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role'
 );
-
--- Entries from before a revert.
-DO $$
-BEGIN
-    IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN
-        INSERT INTO tenancy.audit_log SELECT a.* FROM tenancy_archive.audit_log AS a;
-        CALL tenancy_private.drop_archived('audit_log');
-    END IF;
-END;
-$$;
 
 COMMIT;

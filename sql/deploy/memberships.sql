@@ -3,7 +3,7 @@
 
 -- No transaction around it: the rows are checked while others write.
 
-SET lock_timeout = '2s';
+\ir ../adoption/patiently.psql
 
 DO $$
 DECLARE
@@ -37,6 +37,10 @@ $$;
 
 BEGIN;
 
+CALL pg_temp.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
 DO $$
 BEGIN
     IF NOT EXISTS (
@@ -57,6 +61,10 @@ ALTER TABLE public.organization_memberships
 VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
 
 BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 SET LOCAL ROLE tenancy_owner;
 
@@ -149,4 +157,3 @@ ENABLE ALWAYS TRIGGER organization_keeps_an_owner_changed,
 ENABLE ALWAYS TRIGGER organization_keeps_an_owner_truncate;
 
 COMMIT;
-RESET lock_timeout;

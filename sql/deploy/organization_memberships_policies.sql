@@ -3,9 +3,13 @@
 -- requires: audit_log
 -- requires: legacy_logins
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 CALL tenancy_private.close_table('public.organization_memberships');
 \ir ../policies/organization_memberships.r1.sql

@@ -3,9 +3,13 @@
 -- requires: archive_helpers
 -- requires: foreign_keys
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.users', 'public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
 SET LOCAL ROLE tenancy_owner;
 
 -- A banner has to be told apart from the next one at a glance, so a new

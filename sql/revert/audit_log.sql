@@ -1,11 +1,26 @@
 -- Revert pg-tenancy:audit_log from pg
 
+-- Two transactions, so that keeping the entries holds up nobody who changes an
+-- organization. Both can be run again.
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.organizations', 'public.organization_memberships']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+SET LOCAL client_min_messages = warning;
+DROP TRIGGER IF EXISTS organization_memberships_audit ON public.organization_memberships;
+DROP TRIGGER IF EXISTS organizations_audit ON public.organizations;
+
+COMMIT;
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP TRIGGER organization_memberships_audit ON public.organization_memberships;
-DROP TRIGGER organizations_audit ON public.organizations;
 DROP TRIGGER workspaces_audit ON tenancy.workspaces;
 DROP TRIGGER role_delegations_audit ON tenancy.role_delegations;
 DROP TRIGGER role_permissions_audit ON tenancy.role_permissions;

@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:memberships from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 -- IF EXISTS throughout: the deploy is not one transaction and may have stopped halfway.
 DROP TRIGGER IF EXISTS organization_keeps_an_owner_truncate ON public.organization_memberships;

@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:users_policies from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 CALL tenancy_private.reopen_table('public.users');
 

@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:workspaces from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.users', 'public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 DROP TRIGGER organizations_workspaces ON public.organizations;
 DROP TRIGGER users_workspaces ON public.users;
