@@ -1,0 +1,343 @@
+"""The demonstration: that it ends well, that it notices what is not well, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from pg_tenancy._terminal import Terminal
+from pg_tenancy.demo import demonstrate
+from pg_tenancy.demo.check import Checked, check
+from pg_tenancy.demo.data import COLUMNS, ROLES, generate
+from pg_tenancy.demo.isolation import Cast, Truth
+from pg_tenancy.demo.migration import compare
+from pg_tenancy.demo.place import Place, uri
+from pg_tenancy.demo.platform import OldApplication
+from pg_tenancy.demo.run import Demonstration
+from pg_tenancy.phases import Progress, read_phases
+from support.database import Database
+from support.server import Server
+
+SMALL = 0.05
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A place in which the demonstration has ended well."""
+
+    place: Place
+    result: Demonstration
+    truth: Truth
+    cast: Cast
+
+
+@pytest.fixture(scope="module")
+def deployed(server: Server, template: str) -> Iterator[Deployed]:
+    # With the template the groups are there before, so that nobody removes them
+    # while another test uses them.
+    with Place(server.dsn) as place:
+        result = demonstrate(place, Terminal(None), scale=SMALL)
+        assert result.failures == []
+        assert result.truth is not None
+        assert result.cast is not None
+        yield Deployed(place, result, result.truth, result.cast)
+
+
+@pytest.fixture
+def copy(server: Server, deployed: Deployed) -> Iterator[Database]:
+    copy = server.create(deployed.place.database)
+    yield copy
+    server.drop(copy.name)
+
+
+def _environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
+    return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"} | more
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pg_tenancy", *arguments]
+
+
+# -- from its beginning to its end ------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_demonstration_prints_one_document_and_ends_well() -> None:
+    ended = subprocess.run(
+        _command("demo", "--json", "--scale", "0.1"), env=_environment(), capture_output=True, text=True, timeout=300
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    document = json.loads(ended.stdout)
+    assert document["ok"] is True
+    assert document["failures"] == []
+    assert [phase["tag"] for phase in document["phases"]] == [phase.tag for phase in read_phases()]
+    assert document["verified_changes"] == sum(len(phase["changes"]) for phase in document["phases"])
+    rows = sum(document["tables"].values())
+    assert rows == sum(map(len, generate(0.1).rows.values()))
+    assert {phase["old_application_rows"] for phase in document["phases"]} == {rows}
+    assert all(view["ok"] for view in document["views"])
+    assert all(attempt["ok"] for attempt in document["refusals"])
+    assert {"not_a_member", "no_context", "invalid_context", "organization_keeps_an_owner"} <= {
+        attempt["name"] for attempt in document["refusals"]
+    }
+    # Everybody's view is of the one workspace.
+    for view in document["views"]:
+        assert view["seen"]["organizations"] == (0 if view["workspace"] == "personal" else 1)
+        assert view["seen"]["users"] == view["seen"]["workspaces"] == 1
+
+
+@pytest.mark.slow
+def test_on_a_given_server_it_has_a_database_of_its_own_and_removes_everything(server: Server, template: str) -> None:
+    def there() -> set[tuple[str]]:
+        with psycopg.connect(server.dsn) as connection:
+            return set(
+                connection.execute(
+                    "SELECT datname::text FROM pg_database WHERE datname LIKE 'pg_tenancy_demo%%'"
+                    " UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE '%%_application_%%'"
+                ).fetchall()
+            )
+
+    before = there()
+    ended = subprocess.run(
+        _command("demo", "--scale", str(SMALL)),
+        env=_environment(PG_TENANCY_DSN=server.dsn),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "everything is as it must be" in ended.stdout
+    # No colors where it is no terminal.
+    assert "\033" not in ended.stdout
+    assert there() <= before
+
+
+@pytest.mark.slow
+def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
+    with subprocess.Popen(
+        _command("demo", "--keep", "--scale", str(SMALL)),
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line.strip())
+            if "Ctrl-C" in line:
+                break
+        statements = [line for line in lines if line.startswith("psql ")]
+        ended = [
+            subprocess.run(shlex.split(line), env=_environment(), capture_output=True, text=True) for line in statements
+        ]
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints
+    in_workspace, forged, old = ended
+    assert in_workspace.returncode == 0, in_workspace.stderr
+    assert "owner" in in_workspace.stdout
+    assert "was not set by tenancy.enter()" in forged.stderr
+    assert int(old.stdout.split()[2]) > 3
+    found = re.search(r"host=([^&']+)", statements[0])
+    assert found is not None
+    assert not Path(found[1].replace("%2F", "/")).exists()
+
+
+def test_the_rows_are_the_same_in_every_run() -> None:
+    assert generate(SMALL).rows == generate(SMALL).rows
+    assert generate(SMALL).rows != generate(SMALL * 2).rows
+
+
+@pytest.mark.parametrize("scale", [SMALL, 0.3, 1.0])
+def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
+    platform = generate(scale)
+    cast = Cast.of(platform)
+    roles = platform.memberships
+    assert roles[cast.first.id, cast.owner.id] == "owner"
+    assert len(platform.members(cast.first, "owner")) == 1
+    assert roles[cast.second.id, cast.owner.id] == "manager"
+    assert roles[cast.third.id, cast.owner.id] == "user"
+    assert roles[cast.second.id, cast.other_owner.id] == "owner"
+    assert (cast.first.id, cast.other_owner.id) not in roles
+    assert roles[cast.second.id, cast.staff.id] == "user"
+    assert {roles[cast.first.id, person.id] for person in platform.members(cast.first)} == set(ROLES)
+    assert all(platform.members(organization, "owner") for organization in platform.organizations)
+    assert not {cast.nobody.id, cast.founder.id} & {person for _, person in roles}
+    # Rows as wide as their tables.
+    for table, columns in COLUMNS.items():
+        assert {len(row) for row in platform.rows[table]} == {len(columns.split())}
+
+
+# -- it notices ---------------------------------------------------------------------
+
+_OPEN = "DROP POLICY {0}_workspace ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+
+# What is broken, and words that one of the failures must have.
+HOLES: dict[str, tuple[str, str]] = {
+    "organizations are open": (_OPEN.format("organizations", "public.organizations"), "rows of organizations"),
+    "memberships are open": (
+        _OPEN.format("organization_memberships", "public.organization_memberships"),
+        "rows of memberships",
+    ),
+    "users are open": (_OPEN.format("users", "public.users"), "rows of users"),
+    "workspaces are open": (_OPEN.format("workspaces", "tenancy.workspaces"), "rows of workspaces"),
+    "the audit log is open": (_OPEN.format("audit_log", "tenancy.audit_log"), "rows of audit_log"),
+    "the audit log is open to users of the organization": (
+        "ALTER POLICY audit_log_select ON tenancy.audit_log"
+        " USING (workspace_id = (SELECT tenancy.current_workspace_id()))",
+        "rows of audit_log",
+    ),
+    "row-level security is off": (
+        "ALTER TABLE public.organizations DISABLE ROW LEVEL SECURITY",
+        "rows of organizations",
+    ),
+    "a policy is missing": ("DROP POLICY organizations_select ON public.organizations", "are missing"),
+    "a column is readable": ("GRANT SELECT ON public.users TO tenancy_app", "password_hash"),
+    "a table is writable": (
+        "GRANT UPDATE ON public.organization_memberships TO tenancy_app",
+        "without the functions",
+    ),
+    "everybody may do everything": (
+        "INSERT INTO tenancy.role_permissions SELECT DISTINCT permission, 'user' FROM tenancy.role_permissions"
+        " ON CONFLICT DO NOTHING; INSERT INTO tenancy.role_delegations VALUES ('user', 'owner'), ('user', 'user')"
+        " ON CONFLICT DO NOTHING",
+        "permissions, and must have",
+    ),
+    "an admin may make owners": (
+        "INSERT INTO tenancy.role_delegations VALUES ('admin', 'owner')",
+        "becomes an owner",
+    ),
+    "the last owner may go": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.check_other_owner(organization_id uuid, user_id uuid) RETURNS void"
+        " LANGUAGE sql AS ''; ALTER TABLE public.organization_memberships DISABLE TRIGGER organization_keeps_an_owner",
+        "the last owner",
+    ),
+    "the seal is not checked": (
+        "CREATE OR REPLACE FUNCTION tenancy.workspace_for(permission text) RETURNS uuid LANGUAGE sql STABLE AS"
+        " $$SELECT coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
+        " current_setting('tenancy.current_user_id', true))::uuid$$",
+        "SET by hand",
+    ),
+    "anybody may enter": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void"
+        " LANGUAGE plpgsql AS $$BEGIN PERFORM tenancy_private.seal_context(user_id, organization_id, 'owner'); END$$",
+        "a stranger there",
+    ),
+    "members() lists everybody": (
+        "CREATE OR REPLACE FUNCTION tenancy.members() RETURNS TABLE (user_id uuid, email text, username text,"
+        " first_name text, last_name text, role text, member_since timestamptz) LANGUAGE sql SECURITY DEFINER"
+        " AS 'SELECT user_id, NULL, NULL, NULL, NULL, role, NULL::timestamptz FROM public.organization_memberships'",
+        "rows of members()",
+    ),
+}
+
+
+def _check(deployed: Deployed, database: str) -> Checked:
+    def connect(dsn: str) -> Callable[[], psycopg.Connection[tuple[Any, ...]]]:
+        return lambda: psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True)
+
+    place = deployed.place
+    return check(connect(place.app.dsn), connect(place.deployer.dsn), deployed.truth, deployed.cast)
+
+
+def test_a_sound_database_has_no_failures(deployed: Deployed, copy: Database) -> None:
+    checked = _check(deployed, copy.name)
+    assert checked.failures == []
+    assert checked.memberships == len(deployed.truth.memberships)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_planted_hole_is_noticed(deployed: Deployed, copy: Database, hole: str) -> None:
+    broken, words = HOLES[hole]
+    with copy.connect(autocommit=True) as connection:
+        connection.execute(broken.encode())
+    failures = _check(deployed, copy.name).failures
+    assert any(words in failure for failure in failures), failures
+
+
+def test_it_is_noticed_when_the_old_application_sees_less(deployed: Deployed, server: Server) -> None:
+    old = deployed.place.old
+    with OldApplication(old.dsn) as application:
+        before = application.look()
+        assert before.failures == []
+        statement = "{} tenancy_service {} {}"
+        server.execute(sql.SQL(statement.format("REVOKE", "FROM", old.name)))
+        try:
+            after = application.look()
+        finally:
+            server.execute(sql.SQL(statement.format("GRANT", "TO", old.name)))
+        assert compare(before, after)
+        assert compare(before, application.look()) == []
+
+
+def test_it_is_noticed_when_a_value_or_a_row_changes(deployed: Deployed) -> None:
+    with OldApplication(deployed.place.old.dsn) as application, deployed.place.connect() as admin:
+        before = application.look()
+        admin.execute(
+            "UPDATE public.models SET name = name || '!' WHERE id = (SELECT min(id::text)::uuid FROM public.models)"
+        )
+        assert compare(before, application.look()) == [
+            "the old application sees other values in public.models than before"
+        ]
+        before = application.look()
+        admin.execute("INSERT INTO public.providers (id, name) VALUES (gen_random_uuid(), 'one more')")
+        (difference,) = compare(before, application.look())
+        assert difference == "the old application sees 7 rows of public.providers, and saw 6"
+
+
+# -- its parts ------------------------------------------------------------------------
+
+
+def test_what_sqitch_prints_is_understood() -> None:
+    done: list[str] = []
+    warnings: list[str] = []
+    progress = Progress(done.append, warnings.append)
+    for line in (
+        "Deploying changes through foreign_keys @phase-0 to db:pg:postgres",
+        "  + existing_tables ........ psql:sql/deploy/existing_tables.sql:50: WARNING:  an old server",
+        "HINT:  Update it.",
+        "ok",
+        "  + roles .................. ok",
+        "  * foreign_keys @phase-0 .. ok",
+        "  - base_tables @a @b ...... ok",
+        "  + primary_keys ........... psql:sql/deploy/primary_keys.sql:5: ERROR:  it does not work",
+        "not ok",
+        "Verify successful",
+    ):
+        progress(line)
+    assert done == ["existing_tables", "roles", "foreign_keys", "base_tables"]
+    assert warnings == ["an old server"]
+
+
+@pytest.mark.parametrize(
+    ("dsn", "written"),
+    [
+        ("host=/tmp/s port=5433 user=ann dbname=d", "postgresql://ann@/d?host=%2Ftmp%2Fs&port=5433"),
+        ("postgresql://ann:secret@db.example:5433/d", "postgresql://ann@db.example:5433/d"),
+        ("host=a,b user=ann dbname='my db' sslmode=require", "postgresql://ann@/my%20db?host=a%2Cb&sslmode=require"),
+        ("host=::1 dbname=d", "postgresql:///d?host=%3A%3A1"),
+        ("user='an n@x' password=secret dbname=d host=h", "postgresql://an%20n%40x@h/d"),
+    ],
+)
+def test_a_connection_is_shown_as_a_uri_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, dsn: str, written: str
+) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    assert uri(dsn) == written
