@@ -1,0 +1,264 @@
+"""Who deploys need not be a superuser, and several databases of one server share the roles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pg_tenancy.embedded import EmbeddedServer, find_binaries
+from pg_tenancy.sqitch import Sqitch, SqitchError
+from support.database import Database
+from support.people import People
+from support.platform import KEYLESS, ROWS
+from support.scripts import differences
+from support.server import Server
+
+
+def _version_of(directory: Path) -> str:
+    found = re.search(r"postgresql/(\d+)/", str(directory))
+    return found[1] if found else "default"
+
+
+# The server of the run's version, and every other that this machine has.
+BINARIES = [find_binaries(), *(path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists())]
+BINARIES = list({path.resolve(): path for path in BINARIES}.values())
+
+
+every_version = pytest.mark.parametrize("cluster", BINARIES, ids=_version_of, indirect=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Server]:
+    binaries = getattr(request, "param", BINARIES[0])
+    with EmbeddedServer(bin_dir=binaries, durable=False, settings={"deadlock_timeout": "200ms"}).start() as own:
+        yield Server(own.dsn(), "own", "secret", str(own.bin_dir), own.version)
+
+
+@pytest.fixture
+def roles(cluster: Server) -> Iterator[Callable[..., str]]:
+    """Return a function that makes a role; databases and roles are gone after the test."""
+
+    def make(attributes: str = "LOGIN") -> str:
+        name = cluster.new_name("role")
+        cluster.execute(sql.SQL(f"CREATE ROLE {name} {attributes} PASSWORD 'secret'"))  # type: ignore[arg-type]
+        return name
+
+    yield make
+    with psycopg.connect(cluster.dsn, autocommit=True) as connection:
+        cluster.drop(
+            *(name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^own'").fetchall())
+        )
+        left = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname ~ '^(own|tenancy)' ORDER BY rolname ~ '^own' DESC"
+        ).fetchall()
+        for (name,) in left:
+            connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+
+
+def _database(cluster: Server, owner: str | None = None, tables: str = "") -> Database:
+    database = cluster.create()
+    if owner is not None:
+        cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {owner}"))  # type: ignore[arg-type]
+    if tables:
+        with database.connect(owner) as connection:
+            connection.execute(tables.encode())
+    return database
+
+
+def _sqitch(database: Database, login: str) -> Sqitch:
+    return Sqitch(
+        database.dsn(login), isolated=True, program_directory=Path(database.server.program("psql")).parent
+    )
+
+
+def _groups(cluster: Server) -> list[str]:
+    with psycopg.connect(cluster.dsn) as connection:
+        rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^tenancy_' ORDER BY 1")
+        return [str(name) for (name,) in rows.fetchall()]
+
+
+def _works(database: Database, login: str) -> None:
+    """Check that people can work in the database, each in a workspace."""
+    with database.connect(autocommit=True) as connection:
+        people = People(connection)
+        name = uuid4().hex
+        organization, other = (
+            people.organization(f"{name} {number}", owner=people.user(f"{name}_{number}")) for number in (1, 2)
+        )
+        connection.execute(f"GRANT tenancy_app TO {login}")  # type: ignore[arg-type]
+    with database.entered(login, organization.owner, organization) as connection:
+        assert connection.execute("SELECT id FROM public.organizations").fetchall() == [(organization.id,)]
+        assert connection.execute("SELECT user_id FROM tenancy.members()").fetchall() == [(organization.owner.id,)]
+    with pytest.raises(psycopg.Error, match="no such membership"):
+        with database.entered(login, organization.owner, other):
+            pass
+
+
+def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
+    _sqitch(database, deployer).revert()
+    assert differences(before, database.dump()) == ""
+
+
+# -- a deployer without superuser --------------------------------------------------------
+
+
+@every_version
+@pytest.mark.parametrize("tables", ["", KEYLESS + ROWS], ids=["empty", "adopted"])
+def test_the_owner_with_createrole_deploys_and_reverts(
+    cluster: Server, roles: Callable[..., str], tables: str
+) -> None:
+    deployer, app = roles("LOGIN CREATEROLE"), roles()
+    database = _database(cluster, deployer, tables)
+    before = database.dump()
+    run = _sqitch(database, deployer)
+    told = run.deploy()
+    assert re.search(r"WARNING:.*PUBLIC keeps", told)
+    run.verify()
+    _works(database, app)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE kind = 'organization'")
+        count = connection.execute("SELECT count(*) FROM tenancy.workspaces WHERE plan = 'subscriber'").fetchone()
+    # What was used comes back, by the same hand.
+    run.revert("@phase-0")
+    run.deploy()
+    run.verify()
+    with database.connect(autocommit=True) as connection:
+        assert (
+            connection.execute("SELECT count(*) FROM tenancy.workspaces WHERE plan = 'subscriber'").fetchone() == count
+        )
+    run.revert()
+    assert differences(before, database.dump()) == ""
+    assert _groups(cluster) == []
+
+
+def test_a_member_of_the_owner_deploys(cluster: Server, roles: Callable[..., str]) -> None:
+    owner, deployer, app = roles(), roles("LOGIN CREATEROLE"), roles()
+    database = _database(cluster, owner, KEYLESS + ROWS)
+    cluster.execute(sql.SQL(f"GRANT {owner} TO {deployer}"))  # type: ignore[arg-type]
+    before = database.dump()
+    run = _sqitch(database, deployer)
+    run.deploy()
+    run.verify()
+    _works(database, app)
+    with database.connect(owner) as connection:
+        assert connection.execute("SELECT count(*) FROM public.users").fetchone() != (0,)
+    _ends_as_it_began(database, deployer, before)
+    assert _groups(cluster) == []
+
+
+def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
+    cluster: Server, roles: Callable[..., str]
+) -> None:
+    deployer = roles("LOGIN CREATEROLE")
+    database = _database(cluster, deployer)
+    run = _sqitch(database, deployer)
+    run.deploy()
+    with database.connect(autocommit=True) as connection:
+        query = "SELECT has_function_privilege('public', 'pg_terminate_backend(integer, bigint)', 'EXECUTE')"
+        assert connection.execute(query).fetchone() == (True,)
+        connection.execute("CALL tenancy.harden_database()")
+        assert connection.execute(query).fetchone() == (False,)
+    # Whoever reverts cannot give back what only a superuser could take. It is
+    # said, and the rest goes on; or it fails with words that say what to do.
+    try:
+        told = run.revert()
+    except SqitchError as error:
+        assert re.search(r"superuser", error.output), error.output
+        told = cluster.sqitch(database.name).revert()
+    assert "ok" in told
+
+
+@pytest.mark.parametrize(
+    ("attributes", "owns", "tables", "message"),
+    [
+        ("LOGIN", True, "", r"has not CREATEROLE"),
+        ("LOGIN CREATEROLE", False, "", r"does not own the database"),
+        ("LOGIN", False, "", r"does not own the database.*\n.*has not CREATEROLE"),
+    ],
+)
+def test_a_deployer_who_lacks_something_is_told_so(
+    cluster: Server, roles: Callable[..., str], attributes: str, owns: bool, tables: str, message: str
+) -> None:
+    deployer = roles(attributes)
+    database = _database(cluster, deployer if owns else None, tables)
+    # For sqitch's own tables.
+    cluster.execute(sql.SQL(f"GRANT CREATE ON DATABASE {database.name} TO {deployer}"))  # type: ignore[arg-type]
+    before = database.dump()
+    with pytest.raises(SqitchError) as error:
+        _sqitch(database, deployer).deploy()
+    assert re.search(message, error.value.output), error.value.output
+    assert differences(before, database.dump()) == ""
+    assert _groups(cluster) == []
+
+
+def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, roles: Callable[..., str]) -> None:
+    deployer, owner = roles("LOGIN CREATEROLE"), roles()
+    database = _database(cluster, owner, KEYLESS)
+    cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {deployer}"))  # type: ignore[arg-type]
+    with pytest.raises(SqitchError) as error:
+        _sqitch(database, deployer).deploy()
+    assert re.search(rf"{deployer} is neither the owner of public\.users", error.value.output), error.value.output
+    assert _groups(cluster) == []
+
+
+@every_version
+def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Server, roles: Callable[..., str]) -> None:
+    first = _database(cluster)
+    cluster.sqitch(first.name).deploy("roles")
+    deployer, app = roles("LOGIN CREATEROLE"), roles()
+    database = _database(cluster, deployer)
+    if cluster.version >= 16:
+        # Before 16 CREATEROLE was enough to join any role.
+        with pytest.raises(SqitchError) as error:
+            _sqitch(database, deployer).deploy()
+        hints = re.findall(r"(GRANT tenancy_\w+ TO \S+ WITH ADMIN OPTION)", error.value.output)
+        assert hints, error.value.output
+        cluster.execute(*(sql.SQL(hint) for hint in hints))  # type: ignore[arg-type]
+    run = _sqitch(database, deployer)
+    run.deploy()
+    run.verify()
+    _works(database, app)
+    run.revert()
+    # The first database needs them still.
+    assert len(_groups(cluster)) == 5
+    cluster.sqitch(first.name).revert()
+    assert _groups(cluster) == []
+
+
+# -- two databases -------------------------------------------------------------------------
+
+
+def test_two_databases_share_the_roles(cluster: Server, roles: Callable[..., str]) -> None:
+    app, owner = roles(), roles()
+    first, second = _database(cluster), _database(cluster, owner, KEYLESS + ROWS)
+    before = [database.dump() for database in (first, second)]
+    for database in (first, second):
+        cluster.sqitch(database.name).deploy()
+    for database in (first, second):
+        _works(database, app)
+    with first.connect(autocommit=True) as connection:
+        for table in ("organization_memberships", "organizations", "users"):
+            connection.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER ALL")  # type: ignore[arg-type]
+            connection.execute(f"DELETE FROM public.{table}")  # type: ignore[arg-type]  # noqa: S608
+    cluster.sqitch(first.name).revert()
+    assert differences(before[0], first.dump()) == ""
+    cluster.sqitch(second.name).verify()
+    _works(second, app)
+    with second.connect(owner) as connection:
+        assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
+    cluster.sqitch(second.name).revert()
+    with second.connect(autocommit=True) as connection:
+        # The people made above stay, like any row of an adopted table.
+        assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
+    assert differences(before[1], second.dump()) == ""
+    assert _groups(cluster) == []
+    # And from the start again.
+    cluster.sqitch(first.name).deploy()
+    _works(first, app)
+    cluster.sqitch(first.name).revert("@phase-0")

@@ -1,0 +1,220 @@
+"""The application that was there before goes on as it was, at each tag, until somebody cuts it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pg_tenancy.sqitch import Sqitch, read_plan
+from support.database import Database
+from support.platform import KEYLESS, ROWS
+from support.racing import name_of
+
+Run = Callable[[Database], Sqitch]
+NewLogin = Callable[..., str]
+
+TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
+
+TABLES = "public.users, public.organizations, public.organization_memberships"
+
+
+@dataclass
+class Old:
+    """An old database, and the logins that it has always had."""
+
+    database: Database
+    owner: str
+    writer: str
+    reader: str
+    usage_writer: str
+
+
+@pytest.fixture
+def old(empty_database: Database, new_login: NewLogin) -> Old:
+    old = Old(empty_database, *(new_login() for _ in range(4)))
+    name = sql.Identifier(empty_database.name)
+    empty_database.server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(old.owner)))
+    with empty_database.connect(old.owner) as connection:
+        connection.execute((KEYLESS + ROWS).encode())
+        for statement in (
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES} TO {old.writer}",
+            f"GRANT SELECT ON {TABLES} TO {old.reader}",
+            f"GRANT USAGE ON SCHEMA finops TO {old.usage_writer}",
+            f"GRANT INSERT ON finops.inference_usage TO {old.usage_writer}",
+        ):
+            connection.execute(statement)  # type: ignore[call-overload]
+    return old
+
+
+def _day(database: Database, login: str) -> None:
+    """Do what the old application does all day, as it has always done it."""
+    with database.connect(login) as connection:
+        ann, bob, acme, bulk = (uuid4() for _ in range(4))
+        for user in (ann, bob):
+            connection.execute(
+                "INSERT INTO users (id, email, role, created_at) VALUES (%s, %s, 'user', now()) RETURNING *",
+                [user, f"{user}@example.com"],
+            )
+        for organization, name in ((acme, "Acme"), (bulk, "Bulk")):
+            connection.execute(
+                "INSERT INTO organizations (id, name, slug, created_by_user_id) VALUES (%s, %s, %s, %s)",
+                [organization, name, str(organization), ann],
+            )
+            connection.execute(
+                "INSERT INTO organization_memberships (organization_id, user_id, role, created_at)"
+                " VALUES (%s, %s, 'owner', now()), (%s, %s, 'user', now())",
+                [organization, ann, organization, bob],
+            )
+            connection.commit()
+        # Hands it over, demoting first.
+        for user, role in ((ann, "admin"), (bob, "owner")):
+            connection.execute(
+                "UPDATE organization_memberships SET role = %s WHERE organization_id = %s AND user_id = %s",
+                [role, acme, user],
+            )
+        connection.commit()
+        connection.execute("UPDATE organizations SET name = 'Acme Ltd', updated_at = now() WHERE id = %s", [acme])
+        connection.execute("UPDATE users SET password_hash = 'x' WHERE id = %s", [ann])
+        rows = connection.execute(
+            "SELECT o.name, m.role, u.password_hash FROM organizations o JOIN organization_memberships m"
+            " ON m.organization_id = o.id JOIN users u ON u.id = m.user_id WHERE o.id = %s ORDER BY 2",
+            [acme],
+        ).fetchall()
+        assert rows == [("Acme Ltd", "admin", "x"), ("Acme Ltd", "owner", None)]
+        connection.execute("INSERT INTO users (id, email, role) VALUES (%s, 'e', 'user') ON CONFLICT DO NOTHING", [uuid4()])
+        connection.commit()
+        # The temporary tables that reports are made of.
+        connection.execute("CREATE TEMP TABLE report AS SELECT count(*) AS n FROM users")
+        assert connection.execute("SELECT n > 3 FROM report").fetchone() == (True,)
+        connection.commit()
+        connection.execute("DELETE FROM organization_memberships WHERE organization_id = %s", [bulk])
+        connection.execute("DELETE FROM organizations WHERE id = %s", [bulk])
+        connection.commit()
+        connection.execute("DELETE FROM organization_memberships WHERE user_id = %s", [ann])
+        connection.execute("UPDATE organizations SET created_by_user_id = NULL WHERE created_by_user_id = %s", [ann])
+        connection.execute("DELETE FROM users WHERE id = %s", [ann])
+        connection.commit()
+        connection.execute("DELETE FROM organization_memberships WHERE organization_id = %s", [acme])
+        connection.execute("DELETE FROM organizations WHERE id = %s", [acme])
+        connection.execute("DELETE FROM users WHERE id = %s", [bob])
+        connection.commit()
+
+
+def _orphans(database: Database) -> list[Any]:
+    """Return the people and organizations without a workspace, and the reverse."""
+    with database.connect() as connection:
+        if connection.execute("SELECT to_regclass('tenancy.workspaces')").fetchone() == (None,):
+            return []
+        return connection.execute(
+            "SELECT coalesce(t.id, w.id) FROM (SELECT id FROM users UNION ALL SELECT id FROM organizations) AS t"
+            " FULL JOIN (SELECT id FROM tenancy.workspaces WHERE kind <> 'platform') AS w ON t.id = w.id"
+            " WHERE t.id IS NULL OR w.id IS NULL"
+        ).fetchall()
+
+
+def test_the_day_goes_on_at_each_tag_and_back(old: Old, sqitch: Run) -> None:
+    run = sqitch(old.database)
+    for tag in [None, *TAGS]:
+        if tag:
+            run.deploy(tag)
+        for login in (old.owner, old.writer):
+            _day(old.database, login)
+        assert _orphans(old.database) == []
+    for tag in reversed([None, *TAGS[:-1]]):
+        run.revert(tag)
+        for login in (old.owner, old.writer):
+            _day(old.database, login)
+
+
+def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old: Old, sqitch: Run) -> None:
+    count = "SELECT count(*) FROM public.users"
+    run = sqitch(old.database)
+    run.deploy("@phase-0")
+    with old.database.connect(old.reader) as connection:
+        assert connection.execute(count).fetchone() == (2,)
+    told = run.deploy("@phase-1")
+    assert f"WARNING:  {old.reader} can read tables that are about to be closed to it" in told
+    assert f"GRANT tenancy_service TO {old.reader}, or tenancy_auditor" in told
+    for login in (old.owner, old.writer):
+        assert f"granted tenancy_service to {login}" in told
+    with old.database.connect(old.reader) as connection:
+        assert connection.execute(count).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM public.users")
+    with old.database.connect(autocommit=True) as connection:
+        connection.execute(f"GRANT tenancy_auditor TO {old.reader}")  # type: ignore[call-overload]
+    with old.database.connect(old.reader) as connection:
+        assert connection.execute(count).fetchone() == (2,)
+    # Revoked by the revert no more than it was granted by the deploy.
+    run.revert("@phase-0")
+    with old.database.connect(old.reader) as connection:
+        assert connection.execute(count).fetchone() == (2,)
+        assert connection.execute("SELECT pg_has_role('tenancy_auditor', 'MEMBER')").fetchone() == (True,)
+
+
+def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old, sqitch: Run) -> None:
+    def readable() -> bool:
+        with old.database.connect(old.usage_writer) as connection:
+            try:
+                connection.execute("SELECT password_hash FROM public.users")
+            except psycopg.errors.InsufficientPrivilege:
+                return False
+            return True
+
+    assert not readable()
+    sqitch(old.database).deploy()
+    assert not readable()
+    with old.database.connect(old.usage_writer) as connection:
+        connection.execute("INSERT INTO finops.inference_usage (id, occurred_at) VALUES (gen_random_uuid(), now())")
+
+
+def test_a_login_that_inherits_nothing_goes_on(old: Old, sqitch: Run) -> None:
+    old.database.server.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(sql.Identifier(old.writer)))
+    told = sqitch(old.database).deploy()
+    if old.database.server.version >= 16:
+        _day(old.database, old.writer)
+    else:
+        # Before 16 inheriting belongs to the role, and is not ours to change.
+        assert f"{old.writer}" in told
+        assert "NOINHERIT" in told or "INHERIT" in told
+
+
+@pytest.mark.parametrize("who", ["owner", "writer"])
+def test_the_cut_over_is_a_revoke(old: Old, sqitch: Run, who: str) -> None:
+    login = getattr(old, who)
+    run = sqitch(old.database)
+    run.deploy()
+    with old.database.connect(autocommit=True) as connection:
+        connection.execute(f"REVOKE tenancy_service FROM {login}")  # type: ignore[call-overload]
+    with old.database.connect(login, autocommit=True) as connection:
+        for table in TABLES.split(", "):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # type: ignore[call-overload]  # noqa: S608
+            assert connection.execute(f"DELETE FROM {table}").rowcount == 0  # type: ignore[call-overload]  # noqa: S608
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("INSERT INTO public.users (id, email, role) VALUES (gen_random_uuid(), 'x', 'admin')")
+        if who == "writer":
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CREATE TEMP TABLE t (i integer)")
+    # Migrated, it enters workspaces like any other.
+    with old.database.connect(autocommit=True) as connection:
+        connection.execute(f"GRANT tenancy_app TO {login}")  # type: ignore[call-overload]
+    with old.database.connect(login) as connection:
+        with pytest.raises(psycopg.Error) as error:
+            connection.execute("SELECT count(*) FROM public.organizations")
+        assert name_of(error.value) == "no_context"
+        connection.rollback()
+        connection.execute(
+            "SELECT tenancy.enter('00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0001-00000000000a')"
+        )
+        assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
+        assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (1,)
+    # And back again: a revert gives it back what it had, as if it had never been cut over.
+    run.revert()
+    _day(old.database, login)
+
