@@ -115,7 +115,7 @@ class Server:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
             )
-            for statement in _database_grants(connection, template, name):
+            for statement in _database_grants(connection, template, name) if template != "template0" else []:
                 connection.execute(statement)
         return Database(self, name)
 
