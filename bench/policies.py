@@ -18,8 +18,10 @@ from uuid import UUID
 import psycopg
 from psycopg.abc import Query
 
+from pg_tenancy import fetch_all
 from pg_tenancy.embedded import EmbeddedServer
 from pg_tenancy.sqitch import Sqitch
+from support.proxy import Proxy
 
 _TABLES = """
 CREATE ROLE bench_login LOGIN IN ROLE tenancy_app;
@@ -112,29 +114,27 @@ def _compare(
     return statistics.median(protected), statistics.median(plain)
 
 
-def _transactions(connection: psycopg.Connection[Any], user: UUID, tenant: UUID, turns: int) -> tuple[float, float]:
-    """Return the seconds of a whole transaction, with a workspace and without."""
+def _transactions(
+    connection: psycopg.Connection[Any], params: dict[str, object], user: UUID, tenant: UUID, turns: int
+) -> tuple[float, float]:
+    """Return the seconds of a whole transaction, in a workspace and without one."""
     point = _PAIRS[0]
-    row = connection.execute("SELECT id FROM public.bench_plain WHERE workspace_id = %s LIMIT 1", [tenant]).fetchone()
-    assert row is not None
-    params: dict[str, object] = {"id": row[0], "tenant": tenant}
-    connection.rollback()
     entered, plain = [], []
     for turn in range(turns * 2):
         started = time.perf_counter()
         if turn % 2:
-            with connection.pipeline():
-                connection.execute("SELECT tenancy.enter(%s, %s)", [user, tenant], prepare=True)
-                cursor = connection.execute(point.protected.encode(), params, prepare=True)
-                connection.commit()
-            cursor.fetchall()
+            fetch_all(connection, point.protected.encode(), params, user_id=user, organization_id=tenant)
             entered.append(time.perf_counter() - started)
         else:
-            # As applications do it: three statements, each its own trip.
+            # As an application does it: BEGIN, the query and COMMIT, one after the other.
             connection.execute(point.plain.encode(), params, prepare=True).fetchall()
             connection.commit()
             plain.append(time.perf_counter() - started)
     return statistics.median(entered), statistics.median(plain)
+
+
+def _print(name: str, protected: float, plain: float, target: float) -> None:
+    print(f"{name:24}{plain * 1e6:9.0f} us{protected * 1e6:9.0f} us{protected / plain:8.2f}{target:8.2f}")
 
 
 def main() -> None:
@@ -165,19 +165,17 @@ def main() -> None:
             for pair in _PAIRS:
                 turns = arguments.turns if pair.target > 1.05 else max(arguments.turns // 10, 50)
                 protected, plain = _compare(connection, pair, params, turns)
-                print(
-                    f"{pair.name:24}{plain * 1e6:9.0f} us{protected * 1e6:9.0f} us"
-                    f"{protected / plain:8.2f}{pair.target:8.2f}"
-                )
+                _print(pair.name, protected, plain, pair.target)
                 if arguments.plans:
                     query = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {pair.protected}".encode()
                     for (line,) in connection.execute(query, params):
                         print("   ", line)
             connection.rollback()
-            entered, plain = _transactions(connection, user, tenant, arguments.turns)
-            print(
-                f"{'whole transaction':24}{plain * 1e6:9.0f} us{entered * 1e6:9.0f} us{entered / plain:8.2f}{1.0:8.2f}"
-            )
+            _print("whole transaction", *_transactions(connection, params, user, tenant, arguments.turns), 1.0)
+        with Proxy(server.dsn(user="bench_login")) as proxy, psycopg.connect(proxy.dsn) as connection:
+            proxy.delay = 0.001
+            turns = max(arguments.turns // 10, 50)
+            _print("the same, 1 ms away", *_transactions(connection, params, user, tenant, turns), 1.0)
 
 
 if __name__ == "__main__":
