@@ -304,6 +304,47 @@ async def test_after_a_timeout_that_the_block_kept_to_itself(
         await assert_clean(client, pool)
 
 
+async def test_after_a_cancelled_opening_that_the_block_kept_to_itself(
+    async_client: Client, dsn: str, acme: Organization
+) -> None:
+    client = async_client
+    async with client.pool(dsn) as pool:
+        for _ in range(5):
+            # The server may have been faster, and then there is nothing to complain of.
+            with suppress(TransactionAbortedError):
+                async with client.workspace(pool, user_id=acme.owner.id, organization_id=acme.id) as ws:
+                    await cancelled_at(ws.execute(MINE), 1)
+            await assert_clean(client, pool)
+
+
+async def test_a_pool_gets_its_connection_back_from_a_task_that_is_cancelled_meanwhile(
+    dsn: str, acme: Organization
+) -> None:
+    client, opened, leave = CLIENTS[1], asyncio.Event(), asyncio.Event()
+    conn: Any = None
+
+    async def work(pool: Any) -> None:
+        nonlocal conn
+        async with entered(client, pool, acme) as ws:
+            conn = await ws.connection()
+            opened.set()
+            await leave.wait()
+
+    async with client.pool(dsn) as pool:
+        task = asyncio.create_task(work(pool))
+        await opened.wait()
+        async with pool._lock:  # so that giving back has to wait
+            leave.set()
+            while client.in_transaction(conn):
+                await asyncio.sleep(0.001)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await asyncio.wait_for(assert_clean(client, pool), 10)
+
+
 async def test_after_control_c(dsn: str, acme: Organization) -> None:
     client = CLIENTS[0]
     sent = threading.Event()
