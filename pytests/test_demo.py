@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -324,6 +325,23 @@ def test_what_sqitch_prints_is_understood() -> None:
         progress(line)
     assert done == ["existing_tables", "roles", "foreign_keys", "base_tables"]
     assert warnings == ["an old server"]
+
+
+def test_what_a_stream_cannot_show_is_written_in_ascii() -> None:
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, encoding="ascii") as stream:
+        terminal = Terminal(stream)
+        terminal.check(True, "Amélie")
+        terminal.check(False, "Zoë")
+        terminal.table(["who", "rows"], [["Chloé", "12"], ["Al", "3"]], right=[1])
+        stream.flush()
+        assert written.getvalue().decode().splitlines() == [
+            "  ok Amelie",
+            "  FAILED Zoe",
+            "  who    rows",
+            "  Chloe    12",
+            "  Al        3",
+        ]
 
 
 @pytest.mark.parametrize(

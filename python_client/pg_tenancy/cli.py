@@ -152,7 +152,7 @@ def _demo(options: argparse.Namespace) -> int:
         with Place(dsn) as place:
             result = demonstrate(place, terminal, scale=options.scale)
             if options.json:
-                print(json.dumps(result.document(), indent=2, ensure_ascii=False), flush=True)
+                print(json.dumps(result.document(), indent=2), flush=True)
             else:
                 _tell_end(terminal, place, result, kept=options.keep)
             if options.keep and place.server is not None:
@@ -162,7 +162,7 @@ def _demo(options: argparse.Namespace) -> int:
     except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
         if options.json:
             message = _in_words(error) if isinstance(error, psycopg.Error) else error
-            print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2, ensure_ascii=False))
+            print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2))
         raise
     return FAILED if result.failures else OK
 
@@ -234,7 +234,7 @@ def _status(options: argparse.Namespace) -> int:
             "pending": [change.name for change in status.pending],
             "unknown": list(status.unknown),
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
     terminal = Terminal.stdout()
     terminal.line(f"{_phase_in_words(status)}.", "bold")
