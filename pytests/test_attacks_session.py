@@ -1,0 +1,299 @@
+"""Attacks that start from the session: roles, settings, what other sessions do."""
+
+# ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from support.server import Logins, Server
+from support.two_tenants import TwoTenants, refused, two_tenants
+
+GROUPS = ("tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor")
+
+
+@pytest.fixture(scope="module")
+def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
+    with two_tenants(server, template, logins) as tenants:
+        yield tenants
+
+
+@pytest.fixture(params=["app", "credentialed"])
+def login(request: pytest.FixtureRequest, logins: Logins) -> str:
+    return str(getattr(logins, request.param))
+
+
+def test_the_application_is_a_member_of_its_own_group_alone(tenants: TwoTenants, login: str) -> None:
+    own = "tenancy_app" if login == tenants.logins.app else "tenancy_credentialed"
+    with tenants.admin() as admin:
+        superuser = admin.info.user
+        groups = admin.execute(
+            "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole", [login]
+        ).fetchall()
+        assert groups == [(own,)]
+        assert admin.execute("SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole", [own]).fetchone() == (
+            0,
+        )
+    with tenants.entered(login=login) as connection:
+        for role in (*GROUPS, "pg_read_all_data", "pg_write_all_data", "pg_monitor", superuser, tenants.logins.service):
+            if role == own:
+                continue
+            for statement in (f'SET ROLE "{role}"', f"SELECT set_config('role', '{role}', true)"):
+                with refused("42501"), connection.transaction():
+                    connection.execute(statement)  # type: ignore[arg-type]
+            with refused("42501"), connection.transaction():
+                connection.execute(f'SET SESSION AUTHORIZATION "{role}"')  # type: ignore[arg-type]
+        # The group itself sees what its member sees.
+        connection.execute(f"SET ROLE {own}")  # type: ignore[arg-type]
+        assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_no_group_is_more_than_a_group(tenants: TwoTenants, group: str) -> None:
+    with tenants.admin() as admin:
+        assert (
+            admin.execute(
+                "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+                " FROM pg_roles WHERE rolname = %s",
+                [group],
+            ).fetchone()
+            == (False,) * 6
+        )
+
+
+def test_a_table_owner_who_forgets_sees_what_the_policies_say(tenants: TwoTenants) -> None:
+    # Row-level security is forced: no query runs outside of it but a superuser's.
+    with tenants.admin() as admin:
+        for table in ("public.users", "public.organizations", "tenancy.workspaces", "tenancy.audit_log"):
+            assert admin.execute(
+                "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", [table]
+            ).fetchone() == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("session_replication_role", "replica"),
+        ("zero_damaged_pages", "on"),
+        ("ignore_system_indexes", "on"),
+        ("session_preload_libraries", "x"),
+        ("log_statement", "none"),
+        ("allow_system_table_mods", "on"),
+        ("max_stack_depth", "100kB"),
+        ("lc_messages", "C"),
+        ("plpgsql.variable_conflict", "use_column"),
+        ("backtrace_functions", "x"),
+    ],
+)
+def test_settings_that_switch_protection_off_are_not_the_applications(
+    tenants: TwoTenants, login: str, setting: str, value: str
+) -> None:
+    with tenants.entered(login=login) as connection:
+        with pytest.raises(psycopg.Error) as raised, connection.transaction():
+            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+        # Some cannot be changed by anybody once the session runs.
+        assert raised.value.sqlstate in {"42501", "55P02"}
+
+
+def test_row_security_off_is_an_error_and_no_way_in(tenants: TwoTenants, login: str) -> None:
+    with tenants.session(login) as connection:
+        connection.execute("SET row_security = off")
+        for table in ("public.organizations", "tenancy.workspaces", "tenancy.audit_log"):
+            with refused("42501"), connection.transaction():
+                connection.execute(f"SELECT id FROM {table}")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("whose", ["CURRENT_USER", "the group"])
+def test_drop_owned_opens_nothing(tenants: TwoTenants, server: Server, template: str, login: str, whose: str) -> None:
+    # PostgreSQL before 15.20, 16.16, 17.12 and 18.7 takes the role out of every
+    # policy then. Whatever it takes, nobody may see more afterwards, and the
+    # other login must not notice.
+    group = "tenancy_app" if login == tenants.logins.app else "tenancy_credentialed"
+    with two_tenants(server, template, tenants.logins) as here:
+        with here.session(login, autocommit=True) as connection:
+            try:
+                connection.execute(f"DROP OWNED BY {group if whose == 'the group' else whose}")  # type: ignore[arg-type]
+            except psycopg.errors.InsufficientPrivilege:
+                pass
+        with here.session(login) as connection:
+            try:
+                here.enter(connection, here.acme.owner, here.acme)
+                seen = connection.execute("SELECT name FROM public.organizations").fetchall()
+            except psycopg.errors.InsufficientPrivilege:
+                seen = []
+            assert seen in ([], [("Acme",)])
+            connection.rollback()
+            for table in ("public.organizations", "public.users", "tenancy.workspaces", "tenancy.audit_log"):
+                with pytest.raises(psycopg.Error), connection.transaction():
+                    connection.execute(f"SELECT id FROM {table}")  # type: ignore[arg-type]
+        others = here.logins.credentialed if login == here.logins.app else here.logins.app
+        with here.entered(login=others) as connection:
+            assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
+
+
+@pytest.mark.parametrize("login_of", ["app", "credentialed"])
+def test_drop_owned_takes_no_policy_and_no_right(server: Server, template: str, logins: Logins, login_of: str) -> None:
+    login = str(getattr(logins, login_of))
+    rights = (
+        "SELECT tablename, policyname, roles::text FROM pg_policies ORDER BY 1, 2",
+        "SELECT oid::regclass::text, relacl::text FROM pg_class WHERE relacl IS NOT NULL ORDER BY 1",
+        "SELECT oid::regprocedure::text, proacl::text FROM pg_proc WHERE proacl IS NOT NULL ORDER BY 1",
+    )
+    database = server.create(template)
+    try:
+        with database.connect(autocommit=True) as admin, database.connect(login, autocommit=True) as connection:
+            before = [admin.execute(query).fetchall() for query in rights]  # type: ignore[arg-type]
+            for whose in ("CURRENT_USER", "tenancy_app", "tenancy_credentialed"):
+                try:
+                    connection.execute(f"DROP OWNED BY {whose}")  # type: ignore[arg-type]
+                except psycopg.errors.InsufficientPrivilege:
+                    continue
+            assert [admin.execute(query).fetchall() for query in rights] == before  # type: ignore[arg-type]
+    finally:
+        server.drop(database.name)
+
+
+def test_one_tenant_does_not_see_the_statements_of_another(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(tenants.outsider, tenants.globex, login) as theirs:
+        theirs.execute("SELECT 'a secret in a statement'")
+        with tenants.entered(login=login) as connection:
+            for query in (
+                "SELECT query FROM pg_stat_activity",
+                "SELECT pg_stat_get_backend_activity(1)",
+                f"SELECT pg_terminate_backend({theirs.info.backend_pid})",
+                f"SELECT pg_cancel_backend({theirs.info.backend_pid})",
+            ):
+                with refused("42501"), connection.transaction():
+                    connection.execute(query)  # type: ignore[arg-type]
+        assert theirs.execute("SELECT name FROM public.organizations").fetchall() == [("Globex",)]
+
+
+def test_what_locks_show_of_another_session_names_nobody(tenants: TwoTenants, login: str) -> None:
+    # pg_locks is everybody's. The latch of a transaction must not be computable
+    # from the ids of a person and an organization.
+    with tenants.entered(tenants.outsider, tenants.globex, login) as theirs:
+        pid = theirs.info.backend_pid
+        with tenants.entered(login=login) as connection:
+            for identity in (
+                f"{tenants.outsider.id}/{tenants.globex.id}",
+                str(tenants.outsider.id),
+                str(tenants.globex.id),
+            ):
+                assert connection.execute(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+                    " AND (objid = hashtext(%s)::oid OR classid = hashtext(%s)::oid)",
+                    [pid, identity, identity],
+                ).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT lo_create(4711)",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SELECT lo_get(loid) FROM (SELECT oid AS loid FROM pg_largeobject_metadata) AS l UNION ALL SELECT lo_get(1)",
+        "SELECT lo_unlink(1)",
+        "SELECT * FROM pg_largeobject",
+    ],
+)
+def test_large_objects_are_not_for_tenants(tenants: TwoTenants, login: str, statement: str) -> None:
+    with tenants.entered(login=login) as connection, refused("42501"):
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_copy_writes_out_what_select_shows(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(login=login) as connection:
+        for statement, lines in {
+            "COPY public.organizations (name) TO STDOUT": [b"Acme"],
+            "COPY (SELECT name FROM public.organizations) TO STDOUT": [b"Acme"],
+            "COPY public.users (email) TO STDOUT": [tenants.acme.owner.email.encode()],
+        }.items():
+            with connection.cursor().copy(statement) as copy:  # type: ignore[arg-type]
+                assert b"".join(bytes(part) for part in copy).split() == lines
+        for statement in ("COPY public.users TO STDOUT", "COPY public.users (password_hash) TO STDOUT"):
+            with refused("42501"), connection.transaction(), connection.cursor().copy(statement) as copy:  # type: ignore[arg-type]
+                list(copy)
+
+
+def test_no_query_shows_a_password_hash(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(login=login) as connection:
+        for query in (
+            "SELECT password_hash FROM public.users",
+            "SELECT * FROM public.users",
+            "SELECT u FROM public.users AS u",
+            "SELECT to_jsonb(u) FROM public.users AS u",
+            "SELECT 1 FROM public.users WHERE password_hash = 'x'",
+            "SELECT count(password_hash) FROM public.users",
+            "SELECT id FROM public.users ORDER BY password_hash",
+            "TABLE public.users",
+        ):
+            with refused("42501"), connection.transaction():
+                connection.execute(query)  # type: ignore[arg-type]
+
+
+def test_a_block_of_code_has_the_rights_of_its_session(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(login=login) as connection:
+        notices: list[str] = []
+        connection.add_notice_handler(lambda diag: notices.append(diag.message_primary or ""))
+        connection.execute(
+            "DO $$ BEGIN RAISE NOTICE '%', (SELECT string_agg(name, ',') FROM public.organizations); END; $$"
+        )
+        assert notices == ["Acme"]
+
+
+def test_a_login_that_was_granted_nothing_reads_and_calls_nothing(tenants: TwoTenants) -> None:
+    with tenants.session(tenants.nobody) as connection:
+        for statement in (
+            "SELECT id FROM public.users",
+            "SELECT id FROM public.organizations",
+            "SELECT * FROM tenancy.role_permissions",
+            "SELECT tenancy.enter('00000000-0000-0000-0000-000000000000')",
+            "SELECT tenancy.current_workspace_id()",
+            "SET ROLE tenancy_app",
+            "SELECT amount_eur FROM finops.cost_actual_minute",
+        ):
+            with refused("42501"), connection.transaction():
+                connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_the_floor_holds_for_a_login_that_is_also_a_service(tenants: TwoTenants, new_login: Callable[..., str]) -> None:
+    # Granting both is a mistake; it must not show more than the stricter says.
+    with tenants.session(new_login("tenancy_app", "tenancy_service")) as connection:
+        with refused("28000", "no_context"), connection.transaction():
+            connection.execute("SELECT name FROM public.organizations")
+        connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
+        assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
+
+
+def test_every_reading_of_the_auditor_is_recorded(tenants: TwoTenants) -> None:
+    tables = (
+        "public.users",
+        "public.organizations",
+        "public.organization_memberships",
+        "tenancy.workspaces",
+        "tenancy.audit_log",
+    )
+    with tenants.session(tenants.logins.auditor) as connection:
+        for table in tables:
+            key = "user_id" if table.endswith("memberships") else "id"
+            for query in (f"SELECT {key} FROM {table}", f"SELECT {key} FROM {table} WHERE {key} = gen_random_uuid()"):
+                with connection.transaction():
+                    connection.execute(query)  # type: ignore[arg-type]
+        connection.commit()
+        for table in tables:
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), connection.transaction():
+                connection.execute("SET TRANSACTION READ ONLY")
+                connection.execute(f"SELECT count(*) FROM {table}")  # type: ignore[arg-type]
+    with tenants.admin() as admin:
+        recorded = admin.execute(
+            "SELECT object_id, count(*) FROM tenancy.audit_log"
+            " WHERE action = 'table.read' AND database_user = %s GROUP BY 1",
+            [tenants.logins.auditor],
+        ).fetchall()
+    assert {name.removeprefix("public.") for name, count in recorded if count >= 2} >= {
+        table.removeprefix("public.") for table in tables
+    }
