@@ -81,7 +81,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(
 ) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)  # noqa: S202
+        archive.extractall(tmp_path)
     project = tmp_path / "pg_tenancy" / "_sqitch"
     assert _files(project) == _files(ROOT)
     assert _deployed_from(project, server) == server.dump(template)
@@ -91,7 +91,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(
 def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_path: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)  # noqa: S202
+        archive.extractall(tmp_path)
     found = subprocess.run(
         [sys.executable, "-c", "from pg_tenancy.sqitch import project_directory; print(project_directory())"],
         check=True,
