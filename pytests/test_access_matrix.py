@@ -1,0 +1,334 @@
+"""The database does what the access matrix says, cell by cell."""
+
+# ruff: noqa: S608  (the statements are made of the matrix, and the ids are the test's own)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from access_matrix import (
+    ACTORS,
+    CALLS,
+    DELEGATION,
+    IN_A_WORKSPACE,
+    PERMISSIONS,
+    READS,
+    ROLES,
+    SERVICES_WRITE,
+    UNOPENED,
+)
+from support.people import People, User
+from support.server import Logins, Server
+from support.two_tenants import Connection, TwoTenants, refused, two_tenants
+
+ERRORS: dict[str, tuple[str, str | None]] = {
+    "no": ("42501", None),
+    "context": ("28000", "no_context"),
+    "forged": ("28000", "invalid_context"),
+    "other": ("28000", "context_already_set"),
+    "ticket": ("28000", "invalid_ticket"),
+    "permission": ("42501", "permission_denied"),
+    "delegation": ("42501", "delegation_denied"),
+    "organization": ("55000", "organization_required"),
+    "owner": ("23514", "organization_keeps_an_owner"),
+    "member": ("P0002", "member_not_found"),
+    "deleted": ("P0002", "deleted_organization_not_found"),
+}
+
+# Which column of a table says whose a row is.
+WORKSPACE = {
+    "public.users": "id",
+    "public.organizations": "id",
+    "public.organization_memberships": "organization_id",
+    "tenancy.workspaces": "id",
+    "tenancy.audit_log": "workspace_id",
+}
+
+PLATFORM = UUID(int=0)
+
+# A statement for each command that would succeed if it were allowed.
+INSERTS = {
+    "public.users": "(email) VALUES ('new@example.com')",
+    "public.organizations": "(name, slug) VALUES ('New', 'new')",
+    "public.organization_memberships": "(organization_id, user_id) SELECT o.id, u.id FROM public.organizations AS o,"
+    " public.users AS u WHERE o.name = 'Globex' AND u.username = 'person'",
+    "tenancy.workspaces": "(id, kind, color) VALUES (gen_random_uuid(), 'platform', '#000000')",
+    "tenancy.audit_log": "(workspace_id, action, object_kind, object_id) VALUES (gen_random_uuid(), 'a', 'b', 'c')",
+    "tenancy.role_permissions": "(permission, role) VALUES ('organization.delete', 'user')",
+    "tenancy.role_delegations": "(role, delegated_role) VALUES ('user', 'owner')",
+    "public.models": "(name, model_id) VALUES ('new', 'new')",
+    "public.instances": "(provider_id) SELECT id FROM public.providers LIMIT 1",
+    "public.api_keys": "(user_id, name, key_prefix, key_hash) SELECT id, 'n', 'p', 'h' FROM public.users LIMIT 1",
+    "public.providers": "(name) VALUES ('new')",
+    "public.provider_settings": "(provider_id, key) SELECT id, 'new' FROM public.providers LIMIT 1",
+    "public.organization_models": "(organization_id, model_id, name, code) SELECT o.id, m.id, 'n', 'c'"
+    " FROM public.organizations AS o, public.models AS m LIMIT 1",
+    "public.organization_model_shares": "(provider_organization_id, consumer_organization_id, organization_model_id)"
+    " SELECT organization_id, organization_id, id FROM public.organization_models LIMIT 1",
+    "finops.inference_usage": "(customer_id) VALUES (NULL)",
+    "finops.cost_actual_minute": "(bucket_minute, provider_id, instance_id, amount_eur)"
+    " SELECT now() - interval '1 year', provider_id, id, 1 FROM public.instances LIMIT 1",
+}
+COLUMNS = {
+    "public.organization_memberships": "created_at",
+    "tenancy.workspaces": "color",
+    "tenancy.audit_log": "action",
+    "tenancy.role_permissions": "role",
+    "tenancy.role_delegations": "role",
+    "public.organization_model_shares": "status",
+    "public.instances": "status",
+    "public.provider_settings": "key",
+    "finops.inference_usage": "input_tokens",
+    "finops.cost_actual_minute": "amount_eur",
+    "public.users": "first_name",
+}
+
+
+class Actors:
+    """The actors' sessions, each in a transaction of its own in its workspace."""
+
+    def __init__(self, tenants: TwoTenants, members: dict[str, User], stack: ExitStack) -> None:
+        self.tenants = tenants
+        self.members = members
+        """A second member of each role: whom the actors deal with."""
+        self._stack = stack
+        self._sessions: dict[str, Connection] = {}
+
+    def session(self, actor: str) -> Connection:
+        """Return the actor's connection; what a test does in it has to be undone."""
+        if actor not in self._sessions:
+            logins = self.tenants.logins
+            login = {
+                "credentialed": logins.credentialed,
+                "service": logins.service,
+                "old": logins.old,
+                "auditor": logins.auditor,
+                "nobody": self.tenants.nobody,
+            }.get(actor, logins.app)
+            connection = self._stack.enter_context(self.tenants.session(login))
+            connection.execute("SELECT 1")
+            if actor in IN_A_WORKSPACE:
+                user, workspace = self.user(actor), self.workspace(actor)
+                organization = next((o for o in (self.tenants.acme, self.tenants.globex) if o.id == workspace), None)
+                self.tenants.enter(connection, user, organization)
+            elif actor == "forged":
+                for name, value in {
+                    "current_user_id": str(self.tenants.acme.owner.id),
+                    "current_organization_id": str(self.tenants.acme.id),
+                    "current_role": "owner",
+                    "seal": "0" * 72,
+                }.items():
+                    connection.execute("SELECT set_config(%s, %s, true)", [f"tenancy.{name}", value])
+            self._sessions[actor] = connection
+        return self._sessions[actor]
+
+    def user(self, actor: str) -> User:
+        """Return who the actor is; Acme's owner where it is nobody in particular."""
+        tenants = self.tenants
+        people = {"outsider": tenants.outsider, "person": tenants.person, "staff": tenants.staff}
+        return people.get(actor) or tenants.members.get(actor, tenants.acme.owner)
+
+    def workspace(self, actor: str) -> UUID:
+        """Return the workspace the actor is in, or Acme for who is in none."""
+        if actor in {"personal", "person", "staff"}:
+            return self.user(actor).id
+        return self.tenants.globex.id if actor == "outsider" else self.tenants.acme.id
+
+
+@pytest.fixture(scope="module")
+def actors(server: Server, template: str, logins: Logins) -> Iterator[Actors]:
+    with two_tenants(server, template, logins) as tenants, ExitStack() as stack:
+        with tenants.admin() as admin:
+            people = People(admin)
+            members = {role: people.member(tenants.acme, role, f"second-{role}") for role in ROLES}
+        yield Actors(tenants, members, stack)
+
+
+def attempt(connection: Connection, statement: str, *values: Any) -> tuple[tuple[str, str | None], int, list[Any]]:
+    """Run a statement and undo it; return its error or ("ok", None), how many rows, and the rows."""
+    outcome: tuple[str, str | None] = ("ok", None)
+    count, rows = 0, []
+    try:
+        with connection.transaction(force_rollback=True):
+            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            count = cursor.rowcount
+            rows = cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        outcome = (error.sqlstate or "", error.diag.constraint_name)
+    return outcome, count, rows
+
+
+# -- tables --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", READS)
+@pytest.mark.parametrize("actor", ACTORS)
+def test_reading(actors: Actors, actor: str, table: str) -> None:
+    connection, expected = actors.session(actor), READS[table][actor]
+    if expected in ERRORS:
+        key = WORKSPACE.get(table, "role")
+        assert attempt(connection, f"SELECT {key} FROM {table}")[0] == ERRORS[expected]
+        return
+    if table not in WORKSPACE:
+        with actors.tenants.admin() as admin:
+            everything = admin.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
+        assert attempt(connection, f"SELECT count(*) FROM {table}")[2] == [everything]
+        return
+    key = WORKSPACE[table]
+    own = actors.user(actor).id if table == "public.users" else actors.workspace(actor)
+    seen = [workspace for (workspace,) in attempt(connection, f"SELECT {key} FROM {table}")[2]]
+    with actors.tenants.admin() as admin:
+        there = [
+            workspace
+            for (workspace,) in admin.execute(f"SELECT {key} FROM {table}").fetchall()  # type: ignore[arg-type]
+        ]
+
+    def kind(workspace: UUID) -> int:
+        return 0 if workspace == own else 2 if workspace == PLATFORM else 1
+
+    for number, (cell, whose) in enumerate(zip(expected, ("own", "others'", "the platform's"), strict=True)):
+        visible = [w for w in seen if kind(w) == number]
+        existing = [w for w in there if kind(w) == number]
+        if actor == "auditor" and table == "tenancy.audit_log":
+            # Its own reading is an entry too, in a transaction that nobody else sees yet.
+            existing = existing[: len(visible)] if len(visible) >= len(existing) else existing
+            visible = visible[: len(existing)]
+        assert bool(existing) == (cell != "."), f"{whose} rows"
+        assert sorted(visible) == (sorted(existing) if cell == "x" else []), f"{whose} rows"
+
+
+@pytest.mark.parametrize("table", UNOPENED)
+@pytest.mark.parametrize("actor", ACTORS)
+def test_reading_what_a_later_phase_opens(actors: Actors, actor: str, table: str) -> None:
+    outcome, _, rows = attempt(actors.session(actor), f"SELECT count(*) FROM {table}")
+    if actor in {"service", "old"}:
+        assert rows == [(2,)]
+    else:
+        assert outcome == ERRORS["no"]
+
+
+@pytest.mark.parametrize("table", SERVICES_WRITE)
+@pytest.mark.parametrize("command", ["INSERT", "UPDATE", "DELETE"])
+@pytest.mark.parametrize("actor", ACTORS)
+def test_writing(actors: Actors, actor: str, command: str, table: str) -> None:
+    column = COLUMNS.get(table, "name")
+    statement = {
+        "INSERT": f"INSERT INTO {table} {INSERTS[table]}",
+        "UPDATE": f"UPDATE {table} SET {column} = {column}",
+        "DELETE": f"DELETE FROM {table}",
+    }[command]
+    outcome, count, _ = attempt(actors.session(actor), statement)
+    if actor in {"service", "old"} and command in SERVICES_WRITE[table]:
+        # Rows of both tenants; some cannot go, because others refer to them.
+        assert outcome[0] in {"ok", "23001", "23503"}
+        assert outcome[0] != "ok" or count >= (1 if command == "INSERT" else 2)
+    else:
+        assert outcome == ERRORS["no"]
+
+
+# -- functions -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("actor", ACTORS)
+def test_calling(actors: Actors, actor: str, call: str) -> None:
+    verb = "CALL" if call.startswith(("drop_policies", "harden_database")) else "SELECT"
+    user = actors.members["user"].id
+    outcome, _, _ = attempt(
+        actors.session(actor), f"{verb} tenancy.{call.format(user=user, acme=actors.tenants.acme.id)}"
+    )
+    assert outcome == ERRORS.get(CALLS[call][actor], ("ok", None))
+
+
+def test_the_matrix_names_every_function(actors: Actors) -> None:
+    with actors.tenants.admin() as admin:
+        there = admin.execute(
+            "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'tenancy'::regnamespace"
+            " AND prorettype <> 'trigger'::regtype"
+        ).fetchall()
+    assert {name for (name,) in there} == {call.split("(")[0] for call in CALLS}
+
+
+def test_the_matrix_names_every_table(actors: Actors) -> None:
+    with actors.tenants.admin() as admin:
+        there = admin.execute(
+            "SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON c.relnamespace = n.oid"
+            " WHERE n.nspname IN ('public', 'finops', 'tenancy') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        ).fetchall()
+    assert {name for (name,) in there} == {*READS, *UNOPENED} == {*SERVICES_WRITE}
+
+
+# -- permissions -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("permission", PERMISSIONS)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_holds_a_permission(actors: Actors, role: str, permission: str) -> None:
+    _, _, rows = attempt(actors.session(role), "SELECT tenancy.has_permission(%s)", permission)
+    assert rows == [(role in PERMISSIONS[permission],)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_holds_these_permissions_and_no_others(actors: Actors, role: str) -> None:
+    _, _, rows = attempt(actors.session(role), "SELECT tenancy.my_permissions()")
+    assert [name for (name,) in rows] == sorted(name for name, holders in PERMISSIONS.items() if role in holders)
+
+
+@pytest.mark.parametrize("actor", ["personal", "person", "staff"])
+def test_a_person_holds_every_permission_in_the_personal_workspace(actors: Actors, actor: str) -> None:
+    _, _, rows = attempt(actors.session(actor), "SELECT tenancy.my_permissions()")
+    assert [name for (name,) in rows] == sorted(PERMISSIONS)
+
+
+def test_platform_staff_have_in_an_organization_the_role_of_their_membership(actors: Actors) -> None:
+    tenants = actors.tenants
+    with tenants.admin() as admin:
+        admin.execute(
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'user')",
+            [tenants.globex.id, tenants.staff.id],
+        )
+        try:
+            with tenants.entered(tenants.staff, tenants.globex) as connection:
+                assert connection.execute("SELECT tenancy.current_role()").fetchone() == ("user",)
+                with refused("42501", "permission_denied"):
+                    connection.execute("SELECT tenancy.delete_organization()")
+        finally:
+            admin.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [tenants.staff.id])
+
+
+# -- delegation ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new_role", ROLES)
+@pytest.mark.parametrize("held_role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_changing_a_role(actors: Actors, acting_role: str, held_role: str, new_role: str) -> None:
+    outcome, _, _ = attempt(
+        actors.session(acting_role), "SELECT tenancy.change_member_role(%s, %s)", actors.members[held_role].id, new_role
+    )
+    if acting_role not in PERMISSIONS["members.change_role"]:
+        assert outcome == ERRORS["permission"]
+    elif {held_role, new_role} <= DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
+
+
+@pytest.mark.parametrize("held_role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_removing_a_member(actors: Actors, acting_role: str, held_role: str) -> None:
+    outcome, _, _ = attempt(
+        actors.session(acting_role), "SELECT tenancy.remove_member(%s)", actors.members[held_role].id
+    )
+    if acting_role not in PERMISSIONS["members.remove"]:
+        assert outcome == ERRORS["permission"]
+    elif held_role in DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
