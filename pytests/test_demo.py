@@ -18,13 +18,14 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pg_tenancy._terminal import Terminal
+from pg_tenancy.cli import main
 from pg_tenancy.demo import demonstrate
 from pg_tenancy.demo.check import Checked, check
 from pg_tenancy.demo.data import COLUMNS, ROLES, generate
-from pg_tenancy.demo.isolation import Cast, Truth
+from pg_tenancy.demo.isolation import Cast, Truth, do_some_work
 from pg_tenancy.demo.migration import compare
 from pg_tenancy.demo.place import Place, uri
 from pg_tenancy.demo.platform import OldApplication
@@ -159,6 +160,69 @@ def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
     found = re.search(r"host=([^&']+)", statements[0])
     assert found is not None
     assert not Path(found[1].replace("%2F", "/")).exists()
+
+
+@pytest.mark.slow
+def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(server: Server, template: str) -> None:
+    ended = subprocess.run(
+        _command("demo", "--keep", "--scale", str(SMALL)),
+        env=_environment(PG_TENANCY_DSN=server.dsn),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = [line.strip() for line in ended.stdout.splitlines()]
+    assert "password=" not in ended.stdout
+    removal = lines[lines.index("To remove it all:") + 1 :]
+    try:
+        for line in [line for line in lines if line.startswith("psql ") and "enter(" in line]:
+            tried = subprocess.run(shlex.split(line), env=_environment(), capture_output=True, text=True)
+            assert tried.returncode == 0, tried.stderr
+    finally:
+        # The given server's own password is for whoever removes it to give.
+        password = str(conninfo_to_dict(server.dsn).get("password") or "")
+        for line in removal:
+            environment = _environment(**({"PGPASSWORD": password} if password else {}))
+            subprocess.run(shlex.split(line), env=environment, check=True, capture_output=True)
+    name = re.search(r"DROP DATABASE (\w+)", ended.stdout)
+    assert name is not None
+    with psycopg.connect(server.dsn) as connection:
+        left = connection.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [name[1]]).fetchall()
+    assert left == [(0,)]
+
+
+@pytest.mark.slow
+def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
+    server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, words = HOLES["organizations are open"]
+
+    def work_and_break(connection: psycopg.Connection[tuple[Any, ...]], truth: Truth, cast: Cast) -> list[str]:
+        done = do_some_work(connection, truth, cast)
+        with psycopg.connect(server.uri(connection.info.dbname), autocommit=True) as admin:
+            admin.execute(broken.encode())
+        return done
+
+    monkeypatch.setattr("pg_tenancy.demo.run.do_some_work", work_and_break)
+    monkeypatch.setenv("PG_TENANCY_DSN", server.dsn)
+    assert main(["demo", "--json", "--scale", str(SMALL)]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is False
+    assert any(words in failure for failure in document["failures"])
+    assert any(not view["ok"] for view in document["views"])
+
+
+def test_where_it_cannot_begin_the_document_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PG_TENANCY_DSN", f"host={tmp_path} user=ann password=hunter2")
+    assert main(["demo", "--json"]) == 1
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["ok"] is False
+    assert "No such file or directory" in document["failures"][0]
+    assert "hunter2" not in said.out + said.err
 
 
 def test_the_rows_are_the_same_in_every_run() -> None:
