@@ -273,9 +273,10 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 -- The latch is a transaction-level advisory lock, which the application cannot
 -- release before the transaction ends, so clearing the variables does not make
 -- room for a second identity. Its first key comes from the transaction's start
--- and its second from the seal, which nobody can work out beforehand: entering
--- again as oneself finds its own, and any other lock with that first key means
--- that somebody else has entered.
+-- and its second from the identity under the seal's key, which nobody outside
+-- can work out: entering again as oneself finds its own, also after the key was
+-- rotated, and any other lock with that first key means that somebody else has
+-- entered.
 CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text)
 RETURNS void
 LANGUAGE plpgsql
@@ -287,7 +288,7 @@ AS $$
 DECLARE
     sealed_organization CONSTANT text := coalesce(organization_id::text, '');
     latch_transaction CONSTANT integer := hashint8((extract(EPOCH FROM now()) * 1000000)::bigint);
-    latch_identity integer;
+    latch_identities integer[];
     seal text;
     stack text;
 BEGIN
@@ -316,21 +317,27 @@ BEGIN
     FROM tenancy_private.seal_keys AS k
     WHERE k.superseded_at IS NULL;
 
-    latch_identity := hashtext(seal);
+    latch_identities := ARRAY(
+        SELECT hashtext(encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(
+            'latch/' || user_id::text || '/' || sealed_organization, 'UTF8'
+        ))), 'hex'))
+        FROM tenancy_private.seal_keys AS k
+        ORDER BY k.superseded_at DESC NULLS FIRST
+    );
     IF EXISTS (
         SELECT FROM pg_locks AS l
         WHERE l.locktype = 'advisory'
             AND l.pid = pg_backend_pid()
             AND l.objsubid = 2
             AND l.classid = latch_transaction::oid
-            AND l.objid <> latch_identity::oid
+            AND l.objid <> ALL(latch_identities::oid[])
     ) THEN
         RAISE EXCEPTION 'this transaction is already in a workspace'
         USING ERRCODE = '28000',
         CONSTRAINT = 'context_already_set',
         HINT = 'One transaction works for one user in one workspace. Commit it, and enter again in the next.';
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(latch_transaction, latch_identity);
+    PERFORM pg_advisory_xact_lock_shared(latch_transaction, latch_identities[1]);
 
     PERFORM set_config('tenancy.current_user_id', user_id::text, true),
         set_config('tenancy.current_organization_id', sealed_organization, true),

@@ -5,8 +5,8 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- The next changes close tables that an application is using. Whoever owns
--- one of them or may write to one is that application: it is granted
+-- The next changes close three tables that an application is using. Whoever
+-- owns one of them or may write to one is that application: it is granted
 -- tenancy_service and goes on seeing everything. "REVOKE tenancy_service FROM
 -- <login>" is the cut-over, once the application enters workspaces.
 CREATE TABLE tenancy_private.legacy_logins (
@@ -22,16 +22,20 @@ DO $$
 DECLARE
     holder record;
     tables CONSTANT regclass[] := ARRAY[
-        'public.users', 'public.organizations', 'public.organization_memberships', 'public.providers',
-        'public.provider_settings', 'public.models', 'public.instances', 'public.api_keys',
-        'public.organization_models', 'public.organization_model_shares',
-        'finops.inference_usage', 'finops.cost_actual_minute'
+        'public.users', 'public.organizations', 'public.organization_memberships'
     ]::regclass[];
 BEGIN
     FOR holder IN
         SELECT
             r.rolname,
-            bool_or(g.writes) AS writes
+            r.rolinherit,
+            bool_or(g.writes) AS writes,
+            -- Everything that the group may do with these tables, it could do before.
+            (
+                SELECT bool_and(has_table_privilege(r.oid, t.name, p.privilege))
+                FROM unnest(tables) AS t (name)
+                CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+            ) AS could_all
         FROM (
             SELECT c.relowner AS grantee, true AS writes
             FROM pg_class AS c
@@ -54,13 +58,28 @@ BEGIN
                 'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
             )
             AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
-        GROUP BY r.rolname
+        GROUP BY r.oid, r.rolname, r.rolinherit
         ORDER BY r.rolname
     LOOP
         IF holder.writes THEN
-            EXECUTE format('GRANT tenancy_service TO %I', holder.rolname);
+            EXECUTE format(
+                'GRANT tenancy_service TO %I %s',
+                holder.rolname,
+                CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE' END
+            );
             INSERT INTO tenancy_private.legacy_logins (role) VALUES (holder.rolname);
             RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
+            IF NOT holder.could_all THEN
+                RAISE WARNING '% may now read and write all tables of the platform, and could not before', holder.rolname
+                USING HINT = format(
+                    'REVOKE tenancy_service FROM %I, if it can do without the tables that are about to be closed.',
+                    holder.rolname
+                );
+            END IF;
+            IF NOT holder.rolinherit AND current_setting('server_version_num')::integer < 160000 THEN
+                RAISE WARNING '% is NOINHERIT and is about to lose sight of its tables', holder.rolname
+                USING HINT = format('ALTER ROLE %I INHERIT;', holder.rolname);
+            END IF;
         ELSE
             RAISE WARNING '% can read tables that are about to be closed to it', holder.rolname
             USING HINT = format(

@@ -134,6 +134,23 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.slug_from_name(text) FROM public;
 
+-- Called where a row of organizations was refused. An adopted table may have
+-- further unique keys, and those are not about the slug.
+CREATE FUNCTION tenancy_private.is_slug_key(key_name text) RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN EXISTS (
+    SELECT
+    FROM pg_index AS i
+    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+    WHERE i.indrelid = 'public.organizations'::regclass
+        AND c.relname = key_name
+        AND pg_get_indexdef(i.indexrelid) ~ '[(, ]slug[), ]'
+);
+REVOKE ALL ON FUNCTION tenancy_private.is_slug_key(text) FROM public;
+
 CREATE FUNCTION tenancy_private.refuse_slug() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -167,7 +184,7 @@ DECLARE
         tenancy_private.checked_slug(create_organization.slug), tenancy_private.slug_from_name(new_name)
     );
     new_slug text := base_slug;
-    attempts integer := 0;
+    violated text;
     created public.organizations;
 BEGIN
     LOOP
@@ -178,13 +195,12 @@ BEGIN
             EXIT;
         EXCEPTION
             WHEN unique_violation THEN
+                GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+                IF NOT tenancy_private.is_slug_key(violated) THEN
+                    RAISE;
+                END IF;
                 IF create_organization.slug IS NOT NULL THEN
                     PERFORM tenancy_private.refuse_slug();
-                END IF;
-                -- An adopted table may have a unique key of its own that no slug helps against.
-                attempts := attempts + 1;
-                IF attempts = 10 THEN
-                    RAISE;
                 END IF;
                 new_slug := base_slug || '-' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 4);
         END;
@@ -247,6 +263,7 @@ DECLARE
     new_name CONSTANT text := CASE WHEN name IS NOT NULL THEN tenancy_private.checked_name(name) END;
     new_slug CONSTANT text := tenancy_private.checked_slug(slug);
     updated public.organizations;
+    violated text;
 BEGIN
     IF color !~ '^#[0-9a-fA-F]{6}$' THEN
         RAISE EXCEPTION 'a color is written as #rrggbb'
@@ -270,6 +287,10 @@ BEGIN
     RETURN updated;
 EXCEPTION
     WHEN unique_violation THEN
+        GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+        IF NOT tenancy_private.is_slug_key(violated) THEN
+            RAISE;
+        END IF;
         PERFORM tenancy_private.refuse_slug();
 END;
 $$;
