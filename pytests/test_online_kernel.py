@@ -1,0 +1,323 @@
+"""Phases 1 and 2 on a busy database: nobody fails, and what was stopped goes on or back from there."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from pg_tenancy.sqitch import Sqitch, SqitchError
+from support.database import Database
+from support.scripts import differences
+
+Run = Callable[[Database], Sqitch]
+DatabaseAt = Callable[[str], Database]
+NewLogin = Callable[..., str]
+
+PEOPLE = 200_000
+
+FILL = f"""
+INSERT INTO public.users (id, email, username, role)
+SELECT ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@example.com', 'user' || n, 'user'
+FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO public.organizations (id, name, slug, created_by_user_id)
+SELECT ('00000000-0000-0000-0001-' || lpad(to_hex(n), 12, '0'))::uuid, 'Organization ' || n, 'organization-' || n,
+    ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid
+FROM generate_series(1, {PEOPLE} / 10) AS n;
+INSERT INTO public.organization_memberships (organization_id, user_id, role)
+SELECT ('00000000-0000-0000-0001-' || lpad(to_hex(1 + (n - 1) % ({PEOPLE} / 10)), 12, '0'))::uuid,
+    ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid,
+    CASE WHEN n <= {PEOPLE} / 10 THEN 'owner' ELSE 'user' END
+FROM generate_series(1, {PEOPLE}) AS n;
+"""  # noqa: S608
+
+
+class Busy:
+    """An application that reads and writes all the time, and how long it waited."""
+
+    def __init__(self, database: Database, login: str) -> None:
+        self._database, self._login = database, login
+        self._stop = threading.Event()
+        self.errors: list[str] = []
+        self.done = 0
+        self.longest = (0.0, "")
+
+    @contextmanager
+    def working(self) -> Iterator[Busy]:
+        threads = [threading.Thread(target=self._work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, number: int) -> None:
+        choose = random.Random(number)
+        with self._database.connect(self._login) as connection:
+            while not self._stop.is_set():
+                try:
+                    for statement in self._transaction(choose):
+                        self._timed(connection, *statement)
+                    self._timed(connection, "COMMIT")
+                    self.done += 1
+                except psycopg.Error as error:
+                    self.errors.append(f"{error.sqlstate}: {error}")
+                    connection.rollback()
+                time.sleep(0.002)
+
+    def _timed(self, connection: psycopg.Connection[Any], statement: str, *values: Any) -> None:
+        start = time.monotonic()
+        connection.execute(statement, values)  # type: ignore[call-overload]
+        waited = time.monotonic() - start
+        if waited > self.longest[0]:
+            self.longest = (waited, statement)
+
+    @staticmethod
+    def _transaction(choose: random.Random) -> list[tuple[Any, ...]]:
+        user = UUID(int=choose.randint(1, PEOPLE))
+        organization = UUID(int=(1 << 48) + choose.randint(1, PEOPLE // 10))
+        new, made = uuid4(), uuid4()
+        kind = choose.randrange(4)
+        if kind == 0:
+            return [
+                ("SELECT * FROM public.users WHERE id = %s", user),
+                ("SELECT count(*) FROM public.organization_memberships WHERE organization_id = %s", organization),
+            ]
+        if kind == 1:
+            return [
+                ("UPDATE public.organizations SET updated_at = now() WHERE id = %s", organization),
+                ("UPDATE public.users SET updated_at = now() WHERE id = %s", user),
+            ]
+        people = ("INSERT INTO public.users (id, email, role) VALUES (%s, 'new', 'user')", new)
+        company = ("INSERT INTO public.organizations (id, name, slug) VALUES (%s, 'New', %s)", made, str(made))
+        member = (
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'owner')",
+            made,
+            new,
+        )
+        if kind == 2:
+            # In the other order than a deploy may lock them.
+            return [company, people, member]
+        return [
+            people,
+            company,
+            member,
+            ("DELETE FROM public.organizations WHERE id = %s", made),
+            ("DELETE FROM public.users WHERE id = %s", new),
+        ]
+
+
+def _patiently(run: Callable[[], Any]) -> int:
+    """Do it again while a lock cannot be had, as a DBA does, and return how often."""
+    for attempt in range(20):
+        try:
+            run()
+        except SqitchError as error:
+            if "lock timeout" not in error.output and "deadlock" not in error.output:
+                raise
+        else:
+            return attempt
+    raise AssertionError("never")
+
+
+def _without_workspace(database: Database) -> tuple[Any, ...] | None:
+    with database.connect() as connection:
+        return connection.execute(
+            "SELECT count(*) FROM (SELECT id FROM public.users UNION ALL SELECT id FROM public.organizations) AS t"
+            " WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = t.id)"
+        ).fetchone()
+
+
+@pytest.fixture(scope="module")
+def filled(server: Any) -> Iterator[str]:
+    database = server.create(server.template("@phase-0"))
+    with database.connect() as connection:
+        connection.execute(FILL)  # type: ignore[call-overload]
+    yield database.name
+    server.drop(database.name)
+
+
+@pytest.fixture
+def large(server: Any, filled: str, _logins_of_the_test: list[str]) -> Iterator[Database]:
+    database = server.create(filled)
+    yield database
+    server.drop(database.name)
+
+
+def test_nobody_fails_while_the_phases_come_and_go(
+    large: Database, sqitch: Run, new_login: NewLogin, record_property: Callable[..., None]
+) -> None:
+    old = new_login("tenancy_service")
+    run = sqitch(large)
+    waits = {}
+    for name, work in (
+        ("deploy @phase-1", lambda: run.deploy("@phase-1")),
+        ("deploy @phase-2", lambda: run.deploy("@phase-2")),
+        ("revert to @phase-0", lambda: run.revert("@phase-0")),
+    ):
+        with Busy(large, old).working() as busy:
+            start = time.monotonic()
+            again = _patiently(work)
+            took = time.monotonic() - start
+            time.sleep(0.2)
+        waits[name] = busy.longest
+        print(  # noqa: T201
+            f"{name}: {took:.1f} s, {again} times again, {busy.done} transactions,"
+            f" the longest wait {busy.longest[0] * 1000:.0f} ms for {busy.longest[1]}"
+        )
+        record_property(name, round(busy.longest[0] * 1000))
+        assert busy.errors == [], name
+        assert busy.done > 10
+        if name.startswith("deploy"):
+            assert _without_workspace(large) == (0,)
+    # A lock is waited for two seconds at most, and so is whoever stands behind it.
+    assert max(waited for waited, _ in waits.values()) < 5
+
+
+def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Run) -> None:
+    run = sqitch(large)
+    run.deploy("workspaces")
+    with large.connect(autocommit=True) as watcher:
+
+        def kill() -> None:
+            while True:
+                count = watcher.execute("SELECT count(*) FROM tenancy.workspaces").fetchone()
+                if count is not None and count[0] > 5000:
+                    break
+            watcher.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE '%batch CONSTANT%' AND pid <> pg_backend_pid()"
+            )
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with pytest.raises(SqitchError):
+            run.deploy("workspaces_backfill")
+        killer.join()
+        kept = watcher.execute("SELECT count(*) FROM tenancy.workspaces").fetchone()
+        assert kept is not None
+        assert 5000 < kept[0] < PEOPLE
+        run.deploy("workspaces_backfill")
+        run.verify()
+        assert _without_workspace(large) == (0,)
+    run.revert("@phase-0")
+
+
+# -- stopped halfway ---------------------------------------------------------------------
+
+STOP = """
+CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM pg_event_trigger_ddl_commands() AS c WHERE c.command_tag = '{tag}') > 0
+        AND {condition} THEN
+        RAISE EXCEPTION 'stopped by the test';
+    END IF;
+END; $$;
+CREATE EVENT TRIGGER stop ON ddl_command_end EXECUTE FUNCTION public.stop();
+"""
+GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
+
+
+@pytest.mark.parametrize(
+    ("change", "tag", "condition"),
+    [
+        ("hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
+        ("memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
+        ("memberships", "ALTER TABLE", "EXISTS (SELECT FROM pg_constraint WHERE conname ~ 'tenancy_role_check')"),
+    ],
+)
+def test_a_change_that_was_stopped_goes_on_and_goes_back(
+    database: Database, sqitch: Run, server: Any, change: str, tag: str, condition: str
+) -> None:
+    run = sqitch(database)
+    wanted = database.dump()
+    changes = [line.split()[0] for line in (run.project / "sqitch.plan").read_text().splitlines() if "[" in line]
+    before = changes[changes.index(change) - 1]
+    run.revert(before)
+    at_rest = database.dump()
+
+    def stop() -> None:
+        with database.connect(autocommit=True) as connection:
+            connection.execute(STOP.format(tag=tag, condition=condition))  # type: ignore[call-overload]
+        with pytest.raises(SqitchError, match="stopped by the test"):
+            run.deploy()
+        with database.connect(autocommit=True) as connection:
+            connection.execute(GO_ON)
+
+    stop()
+    run.deploy()
+    assert differences(wanted, database.dump()) == "", "on"
+    run.verify()
+    run.revert(before)
+    stop()
+    # Whatever the change left behind goes with the one before it.
+    run.revert("@phase-0")
+    with database.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM pg_constraint WHERE conname ~ 'tenancy'").fetchone() == (0,)
+    run.deploy(before)
+    assert differences(at_rest, database.dump()) == "", "back"
+
+
+def test_an_index_that_was_stopped_halfway_goes_on_and_goes_back(database: Database, sqitch: Run) -> None:
+    run = sqitch(database)
+    wanted = database.dump()
+    run.revert("audit_log")
+    invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+
+    def stop() -> None:
+        # It waits for whoever wrote the table before, and is killed meanwhile.
+        with database.connect() as writer, database.connect(autocommit=True) as watcher:
+            writer.execute("LOCK TABLE public.organizations IN ROW EXCLUSIVE MODE")
+            failed: list[SqitchError] = []
+
+            def deploy() -> None:
+                try:
+                    run.deploy()
+                except SqitchError as error:
+                    failed.append(error)
+
+            thread = threading.Thread(target=deploy)
+            thread.start()
+            while thread.is_alive():
+                watcher.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND datname = current_database() AND query ~ 'CREATE UNIQUE INDEX CONCURRENTLY'"
+                    " AND EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)"
+                )
+                thread.join(0.02)
+            assert failed
+            assert watcher.execute(invalid).fetchone() == (1,)
+
+    stop()
+    run.deploy()
+    assert differences(wanted, database.dump()) == ""
+    run.revert("audit_log")
+    stop()
+    run.revert("@phase-0")
+    with database.connect() as connection:
+        assert connection.execute(invalid).fetchone() == (0,)
+
+
+def test_a_deploy_behind_a_long_transaction_gives_up_and_goes_on_later(
+    database: Database, sqitch: Run, new_login: NewLogin
+) -> None:
+    run = sqitch(database)
+    run.revert("@phase-0")
+    with database.connect() as long:
+        long.execute("LOCK TABLE public.users IN ROW EXCLUSIVE MODE")
+        start = time.monotonic()
+        with pytest.raises(SqitchError, match="lock"):
+            run.deploy("@phase-1")
+        assert time.monotonic() - start < 20
+    run.deploy()
+    run.verify()
