@@ -293,21 +293,18 @@ DECLARE
     stack text;
 BEGIN
     -- In autocommit the context would be gone before the next statement, which
-    -- then raises no_context. The sooner it is said the better: a transaction
-    -- that starts together with this statement, or with the portal of a prepared
-    -- one, has no BEGIN before it. (A statement that is sent with parameters and
-    -- was not prepared starts its transaction when it is parsed, and nothing
-    -- tells that apart from a BEGIN just before.) BEGIN and this call in one
-    -- message start together too, and so does a function of the application's
-    -- that enters and goes on: both are transactions enough. No backslashes
-    -- here: the caller's standard_conforming_strings has a say in them.
-    IF current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]' AND (
-        now() = statement_timestamp()
-        OR EXISTS (
-            SELECT FROM pg_cursors AS c
-            WHERE c.creation_time = now() AND c.statement = current_query()
-        )
-    ) THEN
+    -- then raises no_context. The sooner it is said the better, but only the
+    -- simple protocol lets us see it: there a statement without a BEGIN before it
+    -- starts together with its transaction. The extended one, known by its
+    -- visible portal, starts a transaction when it parses or binds, which nothing
+    -- tells apart from a BEGIN that came in the same packet. BEGIN and this call
+    -- in one message start together too, and so does a function of the
+    -- application's that enters and goes on: both are transactions enough. No
+    -- backslashes here: the caller's standard_conforming_strings has a say in them.
+    IF now() = statement_timestamp()
+        AND current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]'
+        AND NOT EXISTS (SELECT FROM pg_cursors AS c WHERE c.statement = current_query())
+    THEN
         GET DIAGNOSTICS stack = PG_CONTEXT;
         IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
             RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
