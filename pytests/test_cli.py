@@ -308,9 +308,9 @@ def test_no_password_is_printed_or_in_the_list_of_processes() -> None:
 
     def watch() -> None:
         while not done.is_set():
-            for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in filter(str.isdigit, os.listdir("/proc")):
                 try:
-                    seen.append(arguments.read_bytes().decode(errors="replace"))
+                    seen.append(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
                 except OSError:
                     continue
 

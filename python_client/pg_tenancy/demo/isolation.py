@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from pg_tenancy.demo.data import Organization, Person, Platform
 
@@ -138,6 +139,19 @@ _READ: Final = {
 }
 
 
+# A whole transaction in one message.
+_WHOLE: Final = """
+BEGIN;
+SELECT tenancy.enter({}, {});
+SELECT
+    ARRAY(SELECT id FROM public.organizations),
+    ARRAY(SELECT user_id || ' ' || role FROM public.organization_memberships),
+    ARRAY(SELECT id FROM public.users),
+    ARRAY(SELECT id FROM tenancy.workspaces);
+COMMIT;
+"""
+
+
 def _expected(truth: Truth, person: UUID, organization: UUID | None) -> dict[str, Counter[tuple[Any, ...]] | None]:
     role = truth.memberships[organization, person] if organization is not None else None
     audit = truth.audit.get(organization or person, Counter())
@@ -256,39 +270,33 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
     some = list(truth.people)[:: max(1, len(truth.people) // people)]
     personal: list[tuple[UUID, UUID | None]] = [(person, None) for person in some]
     failures: list[str] = []
-    everything = [*entered, *personal]
-    for start in range(0, len(everything), 100):
-        batch = everything[start : start + 100]
-        with connection.pipeline():
-            cursors = [_everything_in_one(connection, person, organization) for person, organization in batch]
-        for (person, where), cursor in zip(batch, cursors, strict=True):
-            wanted: dict[str, set[Any]] = {
-                "organizations": {where} if where else set(),
-                "memberships": members[where] if where else set(),
-                "users": {person},
-                "workspaces": {where or person},
-            }
-            for (kind, right), seen in zip(wanted.items(), cursor.fetchall()[0], strict=True):
-                if set(seen) != right or len(seen) != len(right):
-                    failures.append(
-                        f"{truth.people[person].name} in {truth.organizations[where] if where else 'personal'}: "
-                        f"{_difference(kind, Counter(seen), Counter(right))}"
-                    )
+    for person, where in (*entered, *personal):
+        place = truth.organizations[where] if where else "personal"
+        try:
+            found = _everything_in_one(connection, person, where)
+        except psycopg.Error as error:
+            connection.rollback()
+            failures.append(f"{truth.people[person].name} in {place}: {error.diag.message_primary or error}")
+            continue
+        wanted: dict[str, set[Any]] = {
+            "organizations": {where} if where else set(),
+            "memberships": members[where] if where else set(),
+            "users": {person},
+            "workspaces": {where or person},
+        }
+        for (kind, right), seen in zip(wanted.items(), found, strict=True):
+            if set(seen) != right or len(seen) != len(right):
+                difference = _difference(kind, Counter(seen), Counter(right))
+                failures.append(f"{truth.people[person].name} in {place}: {difference}")
     return len(entered), len(personal), failures
 
 
-def _everything_in_one(connection: Connection, person: UUID, organization: UUID | None) -> psycopg.Cursor[Any]:
-    connection.execute("BEGIN")
-    connection.execute("SELECT tenancy.enter(%s, %s)", [person, organization])
-    cursor = connection.execute(
-        "SELECT ARRAY(SELECT id FROM public.organizations),"
-        " ARRAY(SELECT user_id || ' ' || role FROM public.organization_memberships),"
-        " ARRAY(SELECT id FROM public.users),"
-        " ARRAY(SELECT id FROM tenancy.workspaces)",
-        prepare=True,
-    )
-    connection.execute("COMMIT")
-    return cursor
+def _everything_in_one(connection: Connection, person: UUID, organization: UUID | None) -> tuple[list[Any], ...]:
+    identity = [sql.quote(str(value)) if value else "NULL" for value in (person, organization)]
+    cursor = connection.execute(_WHOLE.format(*identity).encode())
+    cursor.nextset()
+    cursor.nextset()
+    return cursor.fetchall()[0]
 
 
 def do_some_work(connection: Connection, truth: Truth, cast: Cast) -> list[str]:
