@@ -26,7 +26,10 @@ def _version_of(directory: Path) -> str:
 
 
 # The server of the run's version, and every other that this machine has.
-BINARIES = [find_binaries(), *(path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists())]
+BINARIES = [
+    find_binaries(),
+    *(path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()),
+]
 BINARIES = list({path.resolve(): path for path in BINARIES}.values())
 
 
@@ -52,7 +55,10 @@ def roles(cluster: Server) -> Iterator[Callable[..., str]]:
     yield make
     with psycopg.connect(cluster.dsn, autocommit=True) as connection:
         cluster.drop(
-            *(name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^own'").fetchall())
+            *(
+                name
+                for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^own'").fetchall()
+            )
         )
         left = connection.execute(
             "SELECT rolname FROM pg_roles WHERE rolname ~ '^(own|tenancy)' ORDER BY rolname ~ '^own' DESC"
@@ -72,9 +78,7 @@ def _database(cluster: Server, owner: str | None = None, tables: str = "") -> Da
 
 
 def _sqitch(database: Database, login: str) -> Sqitch:
-    return Sqitch(
-        database.dsn(login), isolated=True, program_directory=Path(database.server.program("psql")).parent
-    )
+    return Sqitch(database.dsn(login), isolated=True, program_directory=Path(database.server.program("psql")).parent)
 
 
 def _groups(cluster: Server) -> list[str]:
@@ -110,9 +114,7 @@ def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
 
 @every_version
 @pytest.mark.parametrize("tables", ["", KEYLESS + ROWS], ids=["empty", "adopted"])
-def test_the_owner_with_createrole_deploys_and_reverts(
-    cluster: Server, roles: Callable[..., str], tables: str
-) -> None:
+def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: Callable[..., str], tables: str) -> None:
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer, tables)
     before = database.dump()

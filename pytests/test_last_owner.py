@@ -256,9 +256,7 @@ def test_set_constraints_immediate_only_says_it_sooner(people: People, connect: 
         connection.commit()
 
 
-def test_savepoints_do_not_lose_the_check(
-    people: People, connect: Connect, logins: Logins, admin: Connection
-) -> None:
+def test_savepoints_do_not_lose_the_check(people: People, connect: Connect, logins: Logins, admin: Connection) -> None:
     organization = people.organization("Acme")
     heir = people.member(organization, "user")
     change = "UPDATE public.organization_memberships SET role = %s WHERE user_id = %s"

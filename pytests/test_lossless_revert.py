@@ -186,7 +186,9 @@ def test_what_the_old_application_did_in_between_is_respected(
     run.verify()
     with adopted.connect() as connection:
         workspaces = dict(
-            connection.execute("SELECT id, (color, plan, deleted_at IS NOT NULL)::text FROM tenancy.workspaces").fetchall()
+            connection.execute(
+                "SELECT id, (color, plan, deleted_at IS NOT NULL)::text FROM tenancy.workspaces"
+            ).fetchall()
         )
         expected = {used.ann.id, used.cid.id, dan.id, used.acme.id, used.gone.id, new.id}
         nil = {key for key in workspaces if key.int == 0}

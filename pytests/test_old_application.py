@@ -87,7 +87,9 @@ def _day(database: Database, login: str) -> None:
             [acme],
         ).fetchall()
         assert rows == [("Acme Ltd", "admin", "x"), ("Acme Ltd", "owner", None)]
-        connection.execute("INSERT INTO users (id, email, role) VALUES (%s, 'e', 'user') ON CONFLICT DO NOTHING", [uuid4()])
+        connection.execute(
+            "INSERT INTO users (id, email, role) VALUES (%s, 'e', 'user') ON CONFLICT DO NOTHING", [uuid4()]
+        )
         connection.commit()
         # The temporary tables that reports are made of.
         connection.execute("CREATE TEMP TABLE report AS SELECT count(*) AS n FROM users")
@@ -217,4 +219,3 @@ def test_the_cut_over_is_a_revoke(old: Old, sqitch: Run, who: str) -> None:
     # And back again: a revert gives it back what it had, as if it had never been cut over.
     run.revert()
     _day(old.database, login)
-

@@ -1,0 +1,488 @@
+"""Each guard of the kernel is taken away in turn, and some probe must notice.
+
+Policies, grants, triggers, constraints and row-level security are listed from
+the catalog; what functions check is listed here. Every mutation is committed in
+a database of its own, asked about, and taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.database import Database
+from support.probes import Probe, Probed, probes
+from support.scripts import differences
+from support.server import Logins
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is done to the database, and how it is undone."""
+
+    name: str
+    do: str
+    undo: str
+
+
+@pytest.fixture
+def probed(database: Database, logins: Logins) -> Iterator[Probed]:
+    with ExitStack() as stack:
+        yield Probed(database, logins, stack)
+
+
+def _answers_wrong(probed: Probed, probe: Probe) -> bool:
+    try:
+        probe.ask(probed)
+    except (AssertionError, psycopg.Error):
+        return True
+    return False
+
+
+def _sorted(probed: Probed) -> str:
+    # What was taken and given again comes last in its list.
+    return "\n".join(sorted(probed.database.dump().splitlines()))
+
+
+def _survivors(probed: Probed, mutations: list[Mutation]) -> list[str]:
+    """Return the mutations that no probe noticed, and check that nothing is left of any."""
+    questions, before, survivors = probes(), _sorted(probed), []
+    assert mutations
+    for mutation in mutations:
+        probed.admin.execute(mutation.do.encode())
+        # What names the mutated thing is asked first.
+        short = mutation.name.split("(")[0].rpartition(".")[2]
+        ordered = sorted(questions, key=lambda probe: short not in probe.text)
+        if not any(_answers_wrong(probed, probe) for probe in ordered):
+            survivors.append(mutation.name)
+        probed.admin.execute(mutation.undo.encode())
+    assert differences(before, _sorted(probed)) == ""
+    wrong = [probe.text for probe in questions if _answers_wrong(probed, probe)]
+    assert not wrong, "not taken back"
+    return survivors
+
+
+def _texts(connection: Connection, query: str, *values: Any) -> list[tuple[str, ...]]:
+    return connection.execute(query, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+def test_the_probes_find_nothing_wrong(probed: Probed) -> None:
+    for probe in probes():
+        probe.ask(probed)
+
+
+# -- from the catalog --------------------------------------------------------------------
+
+POLICIES = """
+SELECT p.polrelid::regclass::text, p.polname::text,
+    format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', p.polname, p.polrelid::regclass,
+        CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+        CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN '*' THEN 'ALL' END,
+        (SELECT string_agg(r::regrole::text, ', ') FROM unnest(p.polroles) AS r),
+        ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+        coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')),
+    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+FROM pg_policy AS p ORDER BY 1, 2
+"""
+
+
+def test_each_policy_counts(probed: Probed) -> None:
+    mutations = []
+    for table, name, create, using, check in _texts(probed.admin, POLICIES):
+        drop = f"DROP POLICY {name} ON {table}"
+        mutations.append(Mutation(f"{table}: {name} dropped", drop, create))
+        for what, expression in (("USING", using), ("WITH CHECK", check)):
+            if expression not in {"", "true"}:
+                mutations.append(
+                    Mutation(
+                        f"{table}: {name} {what} (true)",
+                        f"ALTER POLICY {name} ON {table} {what} (true)",
+                        f"{drop}; {create}",
+                    )
+                )
+    assert _survivors(probed, mutations) == []
+
+
+GRANTS = """
+SELECT object, kind, privilege, grantee FROM (
+    SELECT n.nspname::text AS object, 'SCHEMA' AS kind, acl.privilege_type AS privilege, acl.grantee::regrole::text
+    FROM pg_namespace AS n, aclexplode(n.nspacl) AS acl
+    WHERE n.nspname IN ('public', 'tenancy', 'tenancy_private') AND acl.grantee NOT IN (0, n.nspowner)
+    UNION ALL
+    SELECT c.oid::regclass::text, 'TABLE', acl.privilege_type, acl.grantee::regrole::text
+    FROM pg_class AS c, aclexplode(c.relacl) AS acl
+    WHERE acl.grantee::regrole::text ~ '^tenancy_' AND acl.grantee <> c.relowner
+        AND (c.relnamespace = 'tenancy'::regnamespace
+            OR c.relname IN ('users', 'organizations', 'organization_memberships'))
+    UNION ALL
+    SELECT c.oid::regclass::text, 'TABLE', acl.privilege_type || ' (' || a.attname || ')', acl.grantee::regrole::text
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
+    WHERE acl.grantee::regrole::text ~ '^tenancy_'
+    UNION ALL
+    SELECT p.oid::regprocedure::text, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, 'EXECUTE',
+        acl.grantee::regrole::text
+    FROM pg_proc AS p, aclexplode(p.proacl) AS acl
+    WHERE p.pronamespace = 'tenancy'::regnamespace AND acl.grantee <> p.proowner
+) AS g ORDER BY 1, 3, 4
+"""
+
+
+def test_each_grant_counts(probed: Probed) -> None:
+    mutations = []
+    for thing, kind, privilege, grantee in _texts(probed.admin, GRANTS):
+        on = f"{privilege} ON {kind} {thing}"
+        mutations.append(Mutation(f"{on} from {grantee}", f"REVOKE {on} FROM {grantee}", f"GRANT {on} TO {grantee}"))
+    # Nor may anybody get more than that.
+    for table, privilege in (
+        (table, privilege)
+        for (table,) in _texts(
+            probed.admin,
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND (relnamespace IN"
+            " ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
+            " OR relname IN ('users', 'organizations', 'organization_memberships'))",
+        )
+        for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+    ):
+        on = f"{privilege} ON {table}"
+        mutations.append(Mutation(f"{on} to app", f"GRANT {on} TO tenancy_app", f"REVOKE {on} FROM tenancy_app"))
+    for (routine,) in _texts(
+        probed.admin,
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace IN"
+        " ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
+        " AND NOT has_function_privilege('tenancy_credentialed', p.oid, 'EXECUTE')",
+    ):
+        on = f"EXECUTE ON ROUTINE {routine}"
+        mutations.append(Mutation(f"{on} to PUBLIC", f"GRANT {on} TO PUBLIC", f"REVOKE {on} FROM PUBLIC"))
+    for what, undo in (
+        (
+            "GRANT USAGE ON SCHEMA tenancy_private TO tenancy_app",
+            "REVOKE USAGE ON SCHEMA tenancy_private FROM tenancy_app",
+        ),
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
+        ("GRANT CREATE ON SCHEMA tenancy TO tenancy_app", "REVOKE CREATE ON SCHEMA tenancy FROM tenancy_app"),
+        (
+            f"GRANT TEMPORARY ON DATABASE {probed.database.name} TO PUBLIC",
+            f"REVOKE TEMPORARY ON DATABASE {probed.database.name} FROM PUBLIC",
+        ),
+        *(
+            (f"GRANT EXECUTE ON FUNCTION {name} TO PUBLIC", f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC")
+            for name in (
+                "pg_terminate_backend(integer, bigint)",
+                "pg_cancel_backend(integer)",
+                "lo_create(oid)",
+                "pg_stat_get_xact_tuples_fetched(oid)",
+            )
+        ),
+    ):
+        mutations.append(Mutation(what, what, undo))
+    assert _survivors(probed, mutations) == []
+
+
+TRIGGERS = """
+SELECT tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid), tgenabled::text
+FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2
+"""
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+    OR conname ~ 'tenancy') ORDER BY 1, 2
+"""
+CLOSED = """
+SELECT oid::regclass::text, relforcerowsecurity::text FROM pg_class WHERE relrowsecurity ORDER BY 1
+"""
+PINNED = """
+SELECT oid::regprocedure::text FROM pg_proc WHERE proconfig IS NOT NULL
+    AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
+"""
+
+
+def test_each_trigger_constraint_and_attribute_counts(probed: Probed) -> None:
+    mutations = []
+    for table, name, create, enabled in _texts(probed.admin, TRIGGERS):
+        always = f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
+        mutations.append(
+            Mutation(
+                f"{name} dropped",
+                f"DROP TRIGGER {name} ON {table}",
+                create + (f"; {always}" if enabled == "A" else ""),
+            )
+        )
+        if enabled == "A":
+            mutations.append(Mutation(f"{name} not always", f"ALTER TABLE {table} ENABLE TRIGGER {name}", always))
+    for table, name, definition in _texts(probed.admin, CONSTRAINTS):
+        mutations.append(
+            Mutation(
+                f"{name} dropped",
+                f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+                f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
+            )
+        )
+    for table, index in (
+        ("public.organizations", "organizations_slug_lower_key"),
+        ("tenancy_private.seal_keys", "seal_keys_current_idx"),
+    ):
+        name = f"{table.partition('.')[0]}.{index}"
+        ((definition,),) = _texts(probed.admin, "SELECT pg_get_indexdef(%s::regclass)", name)
+        mutations.append(Mutation(f"{index} dropped", f"DROP INDEX {name}", definition))
+    for table, forced in _texts(probed.admin, CLOSED):
+        for attribute in ("ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY")[: 2 if forced == "true" else 1]:
+            off = "NO FORCE ROW LEVEL SECURITY" if attribute.startswith("FORCE") else "DISABLE ROW LEVEL SECURITY"
+            on = attribute if attribute.startswith("FORCE") else "ENABLE ROW LEVEL SECURITY"
+            mutations.append(Mutation(f"{table} {off}", f"ALTER TABLE {table} {off}", f"ALTER TABLE {table} {on}"))
+    for (routine,) in _texts(probed.admin, PINNED):
+        mutations.append(
+            Mutation(
+                f"{routine} search_path",
+                f"ALTER ROUTINE {routine} RESET search_path",
+                f"ALTER ROUTINE {routine} SET search_path = pg_catalog, pg_temp",
+            )
+        )
+    assert _survivors(probed, mutations) == []
+
+
+# -- what functions check -------------------------------------------------------------------
+
+# Function, what is in it, what stands there instead. Several of the same group
+# are made together.
+Change = tuple[str, str, str]
+FUNCTIONS: list[tuple[Change, ...]] = [
+    # the context
+    (("tenancy.workspace_for(text)", "IF inner_key IS NULL OR substr", "IF false AND substr"),),
+    (("tenancy.workspace_for(text)", "PERFORM tenancy_private.refuse_context();", "NULL;"),),
+    *(
+        (("tenancy.workspace_for(text)", old, new), ("tenancy_private.seal_context(uuid,uuid,text)", old_too, new_too))
+        for old, new, old_too, new_too in (
+            ("timestamptz_send(now()) || ", "", "timestamptz_send(now()) || ", ""),
+            ("sealed_user || '/' ||", "'/' ||", "user_id::text || '/' ||", "'/' ||"),
+            ("'/' || sealed_organization || '/'", "'//'", "'/' || sealed_organization || '/'", "'//'"),
+            ("'/' || sealed_role", "'/'", "'/' || seal_context.role", "'/'"),
+        )
+    ),
+    (("tenancy.workspace_for(text)", "RETURN NULL;", "NULL;"),),
+    (("tenancy.workspace_for(text)", "IF sealed_organization <> '' THEN", "IF true THEN"),),
+    (("tenancy.workspace_for(text)", "IF sealed_organization <> '' THEN", "IF false THEN"),),
+    (("tenancy.workspace_for(text)", " AND p.role = sealed_role", ""),),
+    (("tenancy.workspace_for(text)", "p.permission = workspace_for.permission AND ", ""),),
+    (("tenancy.workspace_for(text)", "WHERE p.permission = workspace_for.permission;", ";"),),
+    (("tenancy.workspace_for(text)", "nullif(sealed_organization, '')", "NULL"),),
+    (("tenancy_private.refuse_context()", ") = '' THEN", ") = 'x' THEN"),),
+    (("tenancy.has_permission(text)", "(permission IS NOT NULL) AND ", ""),),
+    (("tenancy.my_permissions()", 'COALESCE(( SELECT tenancy."current_role"() AS "current_role"), p.role)', "p.role"),),
+    (("tenancy.require_permission(text)", "permission IS NULL OR ", ""),),
+    (("tenancy.require_permission(text)", "OR tenancy.workspace_for(permission) IS NULL", ""),),
+    (("tenancy.check_permission()", "IF row_security_active(tg_relid)", "IF false"),),
+    (("tenancy.check_permission()", "row_security_active(tg_relid)", "true"),),
+    (("tenancy.check_permission()", "'tenancy_app'", "'tenancy_auditor'"),),
+    (("tenancy.check_permission()", "WHEN 'UPDATE' THEN tg_argv[1]", "WHEN 'UPDATE' THEN tg_argv[2]"),),
+    (("tenancy_private.seal_context(uuid,uuid,text)", "IF now() = statement_timestamp()", "IF false"),),
+    (("tenancy_private.seal_context(uuid,uuid,text)", "AND l.objid <> ALL(", "AND false AND l.objid <> ALL("),),
+    (("tenancy_private.keep_workspaces()", "RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION"),),
+    (("tenancy_private.enter_as(uuid,uuid)", "IF user_id IS NULL THEN", "IF false THEN"),),
+    (("tenancy_private.enter_as(uuid,uuid)", "AND m.user_id = enter_as.user_id", ""),),
+    (("tenancy_private.enter_as(uuid,uuid)", "m.organization_id = enter_as.organization_id\n            AND", ""),),
+    (("tenancy_private.enter_as(uuid,uuid)", "AND w.deleted_at IS NULL", ""),),
+    (("tenancy_private.enter_as(uuid,uuid)", "PERFORM tenancy_private.refuse_member();", "held_role := 'user';"),),
+    (("tenancy_private.enter_as(uuid,uuid)", "THEN 'staff'", "THEN ''"),),
+    (("tenancy_private.enter_as(uuid,uuid)", "ELSE '' END", "ELSE 'staff' END"),),
+    (("tenancy.badge(uuid)", " AND m.user_id = current_user_id", ""),),
+    (("tenancy.current_workspace()", "w.id = current_workspace.id", "w.kind = 'platform'"),),
+    # organizations
+    (("tenancy_private.act_in_organization(text)", "PERFORM tenancy_private.refuse_personal();", "NULL;"),),
+    (("tenancy_private.act_in_organization(text)", "PERFORM tenancy.require_permission(permission);", "NULL;"),),
+    (("tenancy_private.act_in_organization(text)", " AND w.deleted_at IS NULL", ""),),
+    (("tenancy_private.act_in_organization(text)", "PERFORM tenancy_private.refuse_member();", "NULL;"),),
+    (
+        (
+            "tenancy_private.act_in_organization(text)",
+            "PERFORM tenancy_private.refuse_permission(permission, role);",
+            "NULL;",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.act_in_organization(text)",
+            "owner_changes = w.owner_changes + 1\n    WHERE",
+            "owner_changes = w.owner_changes + 1\n    WHERE false AND",
+        ),
+    ),
+    (("tenancy_private.act_in_organization(text)", "AND m.user_id = act_in_organization.user_id", ""),),
+    (("tenancy_private.checked_name(text)", "OR trimmed ~ '[[:cntrl:]]'", ""),),
+    (("tenancy_private.checked_name(text)", "OR trimmed = ''", ""),),
+    (("tenancy_private.checked_slug(text)", "RAISE EXCEPTION", "RETURN slug; RAISE EXCEPTION"),),
+    (
+        (
+            "tenancy.create_organization(text,text)",
+            "VALUES (created.id, creator, 'owner', now())",
+            "VALUES (created.id, creator, 'user', now())",
+        ),
+    ),
+    (("tenancy.my_organizations()", "m.user_id = current_user_id AND ", ""),),
+    (("tenancy.my_organizations()", " AND w.deleted_at IS NULL", ""),),
+    (
+        (
+            "tenancy.update_organization(text,text,text)",
+            "act_in_organization('organization.update')",
+            "act_in_organization(NULL)",
+        ),
+    ),
+    (("tenancy.update_organization(text,text,text)", "IF color !~", "IF 'x' ="),),
+    (("tenancy.update_organization(text,text,text)", "WHERE o.id = acting.organization_id\n        AND", "WHERE"),),
+    (("tenancy.update_organization(text,text,text)", "WHERE w.id = acting.organization_id AND", "WHERE"),),
+    (("tenancy.delete_organization()", "act_in_organization('organization.delete')", "act_in_organization(NULL)"),),
+    (("tenancy.delete_organization()", "WHERE w.id = acting.organization_id", "WHERE w.kind = 'organization'"),),
+    (("tenancy.restore_organization(uuid)", " AND w.deleted_at IS NOT NULL", ""),),
+    (("tenancy.restore_organization(uuid)", "w.id = restore_organization.organization_id AND ", ""),),
+    (("tenancy.purge_organization(uuid)", " AND w.deleted_at IS NOT NULL", ""),),
+    (("tenancy.purge_organization(uuid)", "WHERE o.id = purge_organization.organization_id", ""),),
+    # members
+    (("tenancy_private.check_delegation(text,text)", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
+    (("tenancy_private.check_delegation(text,text)", "WHERE d.role = acting_role", ""),),
+    (("tenancy_private.check_role(text)", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
+    (("tenancy_private.role_of_member(uuid,uuid)", "RAISE EXCEPTION", "RETURN 'user'; RAISE EXCEPTION"),),
+    (("tenancy_private.role_of_member(uuid,uuid)", "m.organization_id = role_of_member.organization_id AND ", ""),),
+    (("tenancy_private.check_other_owner(uuid,uuid)", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
+    (("tenancy_private.check_other_owner(uuid,uuid)", "AND m.user_id <> check_other_owner.user_id", ""),),
+    (
+        (
+            "tenancy_private.check_other_owner(uuid,uuid)",
+            "m.organization_id = check_other_owner.organization_id\n            AND",
+            "",
+        ),
+    ),
+    (("tenancy_private.check_other_owner(uuid,uuid)", "AND m.role = 'owner'", ""),),
+    (("tenancy.members()", "PERFORM tenancy_private.refuse_personal();", "NULL;"),),
+    (("tenancy.members()", "PERFORM tenancy.require_permission('members.view');", ""),),
+    (("tenancy.members()", "WHERE m.organization_id = current_organization_id", ""),),
+    (
+        (
+            "tenancy.change_member_role(uuid,text)",
+            "act_in_organization('members.change_role')",
+            "act_in_organization(NULL)",
+        ),
+    ),
+    (("tenancy.change_member_role(uuid,text)", "PERFORM tenancy_private.check_role(change_member_role.role);", ""),),
+    (
+        (
+            "tenancy.change_member_role(uuid,text)",
+            "PERFORM tenancy_private.check_delegation(acting.role, held_role);",
+            "",
+        ),
+    ),
+    (
+        (
+            "tenancy.change_member_role(uuid,text)",
+            "PERFORM tenancy_private.check_delegation(acting.role, change_member_role.role);",
+            "",
+        ),
+    ),
+    (
+        (
+            "tenancy.change_member_role(uuid,text)",
+            "PERFORM tenancy_private.check_other_owner(acting.organization_id, change_member_role.user_id);",
+            "NULL;",
+        ),
+    ),
+    (
+        (
+            "tenancy.change_member_role(uuid,text)",
+            "WHERE m.organization_id = acting.organization_id AND m.user_id = change_member_role.user_id",
+            "",
+        ),
+    ),
+    (("tenancy.remove_member(uuid)", "act_in_organization('members.remove')", "act_in_organization(NULL)"),),
+    (("tenancy.remove_member(uuid)", "PERFORM tenancy_private.check_delegation(acting.role, held_role);", ""),),
+    (
+        (
+            "tenancy_private.end_membership(uuid,uuid,text)",
+            "PERFORM tenancy_private.check_other_owner(organization_id, user_id);",
+            "NULL;",
+        ),
+    ),
+    (("tenancy_private.end_membership(uuid,uuid,text)", " AND m.user_id = end_membership.user_id", ""),),
+    (
+        (
+            "tenancy_private.end_membership(uuid,uuid,text)",
+            "m.organization_id = end_membership.organization_id AND ",
+            "",
+        ),
+    ),
+    # the last owner
+    (("tenancy_private.keep_an_owner()", "IF FOUND THEN", "IF false THEN"),),
+    (("tenancy_private.keep_an_owner()", "WHERE w.id = old.organization_id", "WHERE false"),),
+    (("tenancy_private.keep_an_owner()", " AND m.role = 'owner'", ""),),
+    (("tenancy_private.keep_an_owner_on_truncate()", "IF EXISTS", "IF false AND EXISTS"),),
+    # the audit log
+    (("tenancy_private.refuse_audit_change()", "RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION"),),
+    (("tenancy_private.audit()", "IF tg_op = 'UPDATE' AND old_values IS NULL THEN", "IF false THEN"),),
+    (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_user_id() END", "NULL"),),
+    (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_role() END", "NULL"),),
+    (("tenancy_private.audit()", "WHERE old_row -> c.name IS DISTINCT FROM new_row -> c.name", ""),),
+    (("tenancy.record_read(regclass)", "INSERT INTO tenancy.audit_log", "RETURN true; INSERT INTO tenancy.audit_log"),),
+    # keys and tickets
+    (("tenancy.rotate_seal_key(interval)", "WHERE k.superseded_at <= clock_timestamp() - keep", "WHERE false"),),
+    (
+        (
+            "tenancy.rotate_seal_key(interval)",
+            "WHERE k.superseded_at <= clock_timestamp() - keep",
+            "WHERE k.superseded_at IS NOT NULL",
+        ),
+    ),
+    (("tenancy_private.read_ticket(text)", "= tenancy_private.decode_base64url(part[3])", "IS NOT NULL"),),
+    (("tenancy_private.read_ticket(text)", "OR k.id = header ->> 'kid'", "OR true"),),
+    (("tenancy_private.read_ticket(text)", "header ->> 'kid' IS NULL OR ", ""),),
+    (("tenancy_private.read_ticket(text)", "OR header ->> 'alg' IS DISTINCT FROM 'HS256'", ""),),
+    (("tenancy_private.read_ticket(text)", "OR header ? 'crit'", ""),),
+    (("tenancy_private.read_ticket(text)", "expires_in <= 0 OR ", ""),),
+    (("tenancy_private.read_ticket(text)", "OR expires_in > 3600", ""),),
+    (
+        (
+            "tenancy_private.read_ticket(text)",
+            "OR (claims ->> 'nbf')::double precision > extract(EPOCH FROM clock_timestamp())",
+            "",
+        ),
+    ),
+    (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""),),
+    (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'exp') IS DISTINCT FROM 'number'", ""),),
+    (("tenancy.revoke_ticket_key(text)", "IF NOT FOUND", "IF false"),),
+]
+
+
+def _named(changes: tuple[Change, ...]) -> str:
+    return " and ".join(f"{function}: {old!r} -> {new!r}" for function, old, new in changes)
+
+
+# Which of them change nothing that anybody could see, and why.
+REDUNDANT = {
+    _named(changes): why
+    for changes, why in (
+        (
+            (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""),),
+            "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",
+        ),
+    )
+}
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_each_check_in_a_function_counts(probed: Probed, part: int) -> None:
+    mutations, absent = [], []
+    for changes in FUNCTIONS[part::2]:
+        do, undo = [], []
+        for function, old, new in changes:
+            ((definition,),) = _texts(probed.admin, "SELECT pg_get_functiondef(%s::regprocedure)", function)
+            if old not in definition:
+                absent.append((function, old))
+            do.append(definition.replace(old, new))
+            undo.append(definition)
+        mutations.append(Mutation(_named(changes), ";\n".join(do), ";\n".join(undo)))
+    assert not absent, "the functions are written in other words by now"
+    expected = [mutation.name for mutation in mutations if mutation.name in REDUNDANT]
+    survivors = _survivors(probed, mutations)
+    assert survivors == expected, "\n".join(survivors)
