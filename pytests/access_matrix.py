@@ -41,9 +41,7 @@ def parse(table: str) -> dict[str, dict[str, str]]:
     rows: dict[str, dict[str, str]] = {}
     for line in lines:
         name, *cells = [cell.strip() for cell in line.split("|")]
-        rows[name] = {
-            actor: cell for column, cell in zip(columns, cells, strict=True) for actor in column.split()
-        }
+        rows[name] = {actor: cell for column, cell in zip(columns, cells, strict=True) for actor in column.split()}
     return rows
 
 

@@ -156,7 +156,7 @@ def attempt(connection: Connection, statement: str, *values: Any) -> tuple[tuple
     count, rows = 0, []
     try:
         with connection.transaction(force_rollback=True):
-            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, values or None)
             count = cursor.rowcount
             rows = cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
@@ -177,17 +177,14 @@ def test_reading(actors: Actors, actor: str, table: str) -> None:
         return
     if table not in WORKSPACE:
         with actors.tenants.admin() as admin:
-            everything = admin.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
+            everything = admin.execute(f"SELECT count(*) FROM {table}").fetchone()
         assert attempt(connection, f"SELECT count(*) FROM {table}")[2] == [everything]
         return
     key = WORKSPACE[table]
     own = actors.user(actor).id if table == "public.users" else actors.workspace(actor)
     seen = [workspace for (workspace,) in attempt(connection, f"SELECT {key} FROM {table}")[2]]
     with actors.tenants.admin() as admin:
-        there = [
-            workspace
-            for (workspace,) in admin.execute(f"SELECT {key} FROM {table}").fetchall()  # type: ignore[arg-type]
-        ]
+        there = [workspace for (workspace,) in admin.execute(f"SELECT {key} FROM {table}").fetchall()]
 
     def kind(workspace: UUID) -> int:
         return 0 if workspace == own else 2 if workspace == PLATFORM else 1

@@ -1,6 +1,6 @@
 """Attacks on the session context: forged, copied, left over, switched."""
 
-# ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
+# ruff: noqa: PT012, S608  (a block is a transaction; the statements are the attacks)
 
 from __future__ import annotations
 
@@ -104,21 +104,21 @@ def test_a_context_set_by_hand_opens_no_table(tenants: TwoTenants, login: str, w
                 connection.execute("UPDATE pg_settings SET setting = %s WHERE name = %s", [value, f"tenancy.{name}"])
             else:
                 connection.execute(
-                    sql.SQL("{} tenancy.{} = {}").format(sql.SQL(way), sql.Identifier(name), sql.Literal(value))  # type: ignore[arg-type]
+                    sql.SQL("{} tenancy.{} = {}").format(sql.SQL(way), sql.Identifier(name), sql.Literal(value))
                 )
         for table in TABLES:
             with refused("28000", "invalid_context"), connection.transaction():
-                connection.execute(f"SELECT count(*) FROM {table}")  # type: ignore[arg-type]
+                connection.execute(f"SELECT count(*) FROM {table}")
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_no_function_answers_without_a_context_or_to_a_forged_one(tenants: TwoTenants, login: str, reader: str) -> None:
     with tenants.session(login) as connection:
         with refused("28000", "no_context"), connection.transaction():
-            connection.execute(f"SELECT tenancy.{reader}")  # type: ignore[arg-type]
+            connection.execute(f"SELECT tenancy.{reader}")
         set_context(connection, of_globex(tenants))
         with refused("28000", "invalid_context"), connection.transaction():
-            connection.execute(f"SELECT tenancy.{reader}")  # type: ignore[arg-type]
+            connection.execute(f"SELECT tenancy.{reader}")
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
@@ -187,9 +187,7 @@ def test_a_person_cannot_make_themselves_platform_staff(tenants: TwoTenants, log
 )
 def test_the_application_cannot_make_a_context_its_default(tenants: TwoTenants, login: str, statement: str) -> None:
     with tenants.session(login, autocommit=True) as connection, pytest.raises(psycopg.Error) as raised:
-        connection.execute(
-            statement.format(organization=tenants.globex.id, database=tenants.database.name)  # type: ignore[arg-type]
-        )
+        connection.execute(statement.format(organization=tenants.globex.id, database=tenants.database.name))
     assert raised.value.sqlstate == "42501"
 
 
@@ -247,7 +245,7 @@ def test_a_functions_own_setting_is_no_context(tenants: TwoTenants, login: str) 
 def test_after_the_transaction_nothing_is_left(tenants: TwoTenants, login: str) -> None:
     for ending in ("COMMIT", "ROLLBACK", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN"):
         with tenants.entered(login=login) as connection:
-            connection.execute(ending)  # type: ignore[arg-type]
+            connection.execute(ending)
             assert set(context(connection).values()) == {""}
             with refused("28000", "no_context"):
                 names(connection)
@@ -301,7 +299,7 @@ def test_a_seal_is_refused_after_a_commit_inside_a_do_block(tenants: TwoTenants,
                 SELECT name INTO found FROM public.organizations;
                 RAISE EXCEPTION 'saw %', found;
             END; $$
-            """  # type: ignore[arg-type]
+            """
         )
 
 
@@ -317,7 +315,7 @@ def test_in_one_message_a_seal_lasts_for_its_own_identity_alone(tenants: TwoTena
             f" set_config('tenancy.current_organization_id', '{tenants.globex.id}', true),"
             " set_config('tenancy.current_role', 'owner', true),"
             " set_config('tenancy.seal', current_setting('my.seal'), true);"
-            " SELECT name FROM public.organizations; COMMIT"  # type: ignore[arg-type]
+            " SELECT name FROM public.organizations; COMMIT"
         )
 
 
@@ -368,7 +366,7 @@ def test_a_savepoint_inside_a_workspace_changes_nothing(tenants: TwoTenants, log
         for ending in ("RELEASE s", "ROLLBACK TO s"):
             connection.execute("SAVEPOINT s")
             connection.execute("SELECT set_config('tenancy.current_organization_id', %s, true)", [str(tenants.acme.id)])
-            connection.execute(ending)  # type: ignore[arg-type]
+            connection.execute(ending)
             assert names(connection) == ["Acme"]
 
 
@@ -385,7 +383,7 @@ def test_a_savepoint_inside_a_workspace_changes_nothing(tenants: TwoTenants, log
 )
 def test_clearing_the_context_makes_no_room_for_another(tenants: TwoTenants, login: str, statement: str) -> None:
     with tenants.entered(login=login) as connection:
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)
         if "unlock" not in statement:
             with refused("28000", "no_context"), connection.transaction():
                 names(connection)
@@ -416,7 +414,7 @@ def test_taking_the_lock_of_another_identity_opens_no_second_workspace(tenants: 
     # Which of two locks the server lists first depends on the instant.
     for _ in range(12):
         with tenants.entered() as connection:
-            connection.execute(f"SELECT {lock}({LATCH}, hashtext(%s))", [identity])  # type: ignore[arg-type]
+            connection.execute(f"SELECT {lock}({LATCH}, hashtext(%s))", [identity])
             with refused("28000", "context_already_set"):
                 tenants.enter(connection, tenants.outsider, tenants.globex)
 
@@ -424,7 +422,7 @@ def test_taking_the_lock_of_another_identity_opens_no_second_workspace(tenants: 
 def test_a_lock_taken_beforehand_opens_no_second_workspace(tenants: TwoTenants) -> None:
     with tenants.session(tenants.logins.app) as connection:
         connection.execute(
-            f"SELECT pg_advisory_xact_lock_shared({LATCH}, hashtext(%s))",  # type: ignore[arg-type]
+            f"SELECT pg_advisory_xact_lock_shared({LATCH}, hashtext(%s))",
             [f"{tenants.outsider.id}/{tenants.globex.id}"],
         )
         with refused("28000", "context_already_set"):
@@ -458,7 +456,7 @@ def test_no_single_injected_statement_switches_the_tenant(tenants: TwoTenants, l
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         seen: Any = []
         try:
-            seen = connection.execute(statement).fetchall()  # type: ignore[arg-type]
+            seen = connection.execute(statement).fetchall()
         except psycopg.Error as error:
             seen = error
         assert "Globex" not in str(seen)
@@ -502,14 +500,14 @@ def test_a_cursor_keeps_to_its_workspace_when_the_variables_change(tenants: TwoT
 @pytest.mark.parametrize("plans", ["force_generic_plan", "force_custom_plan", "auto"])
 def test_a_prepared_statement_shows_each_workspace_its_own(tenants: TwoTenants, login: str, plans: str) -> None:
     with tenants.session(login) as connection:
-        connection.execute(f"SET plan_cache_mode = {plans}")  # type: ignore[arg-type]
+        connection.execute(f"SET plan_cache_mode = {plans}")
         for name, query in {
             "theirs": "SELECT name FROM public.organizations",
             "role": "SELECT tenancy.current_role()",
             "may": "SELECT tenancy.has_permission('organization.delete')",
             "entries": "SELECT DISTINCT workspace_id FROM tenancy.audit_log",
         }.items():
-            connection.execute(f"PREPARE {name} AS {query}")  # type: ignore[arg-type]
+            connection.execute(f"PREPARE {name} AS {query}")
         connection.commit()
         for _ in range(4):
             for user, organization, role in (
@@ -552,7 +550,7 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
         "SELECT tenancy.current_workspace_id(), tenancy.current_role()",
     ]
     with tenants.entered(login=login) as connection:
-        alone = [connection.execute(query).fetchall() for query in queries]  # type: ignore[arg-type]
+        alone = [connection.execute(query).fetchall() for query in queries]
         forced = "debug_parallel_query" if connection.info.server_version >= 160000 else "force_parallel_mode"
         for setting in (
             f"{forced} = on",
@@ -562,13 +560,13 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
             "min_parallel_index_scan_size = 0",
             "max_parallel_workers_per_gather = 4",
         ):
-            connection.execute(f"SET LOCAL {setting}")  # type: ignore[arg-type]
-        plan = str(connection.execute("EXPLAIN (COSTS OFF) " + queries[0]).fetchall())  # type: ignore[arg-type]
+            connection.execute(f"SET LOCAL {setting}")
+        plan = str(connection.execute("EXPLAIN (COSTS OFF) " + queries[-1]).fetchall())
         assert "Gather" in plan
-        assert [connection.execute(query).fetchall() for query in queries] == alone  # type: ignore[arg-type]
+        assert [connection.execute(query).fetchall() for query in queries] == alone
         connection.execute("SELECT set_config('tenancy.current_role', 'user', true)")
         with refused("28000", "invalid_context"):
-            connection.execute(queries[0])  # type: ignore[arg-type]
+            connection.execute(queries[0])
 
 
 # -- entering ------------------------------------------------------------------
@@ -577,7 +575,7 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
 def test_entering_needs_a_transaction_block(tenants: TwoTenants) -> None:
     with tenants.session(tenants.logins.app, autocommit=True) as connection:
         with refused("25P01", "transaction_required"):
-            connection.execute(f"SELECT tenancy.enter('{tenants.acme.owner.id}')")  # type: ignore[arg-type]
+            connection.execute(f"SELECT tenancy.enter('{tenants.acme.owner.id}')")
         # With parameters the server cannot tell, and the next statement does.
         with suppress(psycopg.errors.NoActiveSqlTransaction):
             connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])

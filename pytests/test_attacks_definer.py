@@ -52,7 +52,7 @@ def use_everything(tenants: TwoTenants, connection: Connection) -> None:
     tenants.enter(connection, tenants.acme.owner, tenants.acme)
     for call, answer in CALLS.items():
         found = connection.execute(
-            f"SELECT tenancy.{call}" if not call.startswith("(") else f"SELECT (tenancy.{call[1:]}"  # type: ignore[arg-type]
+            f"SELECT tenancy.{call}" if not call.startswith("(") else f"SELECT (tenancy.{call[1:]}"
         ).fetchone()
         assert found == (answers.get(answer, answer) if isinstance(answer, str) else answer,), call
     for query, count in {
@@ -63,11 +63,9 @@ def use_everything(tenants: TwoTenants, connection: Connection) -> None:
         "public.users": 1,
         "tenancy.workspaces": 1,
     }.items():
-        assert connection.execute(f"SELECT count(*) FROM {query}").fetchone() == (count,), query  # type: ignore[arg-type]
+        assert connection.execute(f"SELECT count(*) FROM {query}").fetchone() == (count,), query
     for call in CHANGES:
-        connection.execute(
-            f"SELECT tenancy.{call}".format(user=tenants.members["user"].id)  # type: ignore[arg-type]
-        )
+        connection.execute(f"SELECT tenancy.{call}".format(user=tenants.members["user"].id))
 
 
 # -- names that shadow -----------------------------------------------------------
@@ -95,11 +93,9 @@ def test_temporary_types_and_tables_shadow_nothing(tenants: TwoTenants, login: s
             " AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END; $$"
         )
         for name in TYPES:
-            connection.execute(
-                f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.hijacked(VALUE))"  # type: ignore[arg-type]
-            )
+            connection.execute(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.hijacked(VALUE))")
         for name in TABLES:
-            connection.execute(f"CREATE TEMPORARY TABLE {name} (id pg_catalog.uuid)")  # type: ignore[arg-type]
+            connection.execute(f"CREATE TEMPORARY TABLE {name} (id pg_catalog.uuid)")
         connection.execute("SELECT set_config('search_path', %s, false)", [search_path])
         use_everything(tenants, connection)
 
@@ -133,7 +129,7 @@ def test_operators_and_functions_in_a_writable_schema_hijack_nothing(
                 ("pg_has_role", "name, text", "boolean"),
             ):
                 connection.execute(
-                    f"CREATE FUNCTION public.{name}({arguments}) RETURNS {returns} LANGUAGE plpgsql"  # type: ignore[arg-type]
+                    f"CREATE FUNCTION public.{name}({arguments}) RETURNS {returns} LANGUAGE plpgsql"
                     " AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END; $$"
                 )
             for operator, arguments, function in (
@@ -145,7 +141,7 @@ def test_operators_and_functions_in_a_writable_schema_hijack_nothing(
                 ("||", "bytea", "joined"),
             ):
                 connection.execute(
-                    f"CREATE OPERATOR public.{operator}"  # type: ignore[arg-type]
+                    f"CREATE OPERATOR public.{operator}"
                     f" (LEFTARG = {arguments}, RIGHTARG = {arguments}, FUNCTION = public.{function})"
                 )
             connection.execute("SELECT pg_catalog.set_config('search_path', %s, false)", [search_path])
@@ -165,7 +161,7 @@ def test_an_argument_that_names_another_tenant_is_answered_with_nothing(tenants:
         for user in (tenants.outsider.id, tenants.person.id, uuid4(), UUID(int=0)):
             for call in ("remove_member(%s)", "change_member_role(%s, 'user')"):
                 with refused("P0002", "member_not_found"), connection.transaction():
-                    connection.execute(f"SELECT tenancy.{call}", [user])  # type: ignore[arg-type]
+                    connection.execute(f"SELECT tenancy.{call}", [user])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +217,7 @@ def test_text_stays_text(tenants: TwoTenants, login: str, text: str) -> None:
 )
 def test_no_setting_of_the_callers_changes_what_a_function_does(tenants: TwoTenants, login: str, setting: str) -> None:
     with tenants.session(login) as connection:
-        connection.execute(f"SET SESSION {setting}")  # type: ignore[arg-type]
+        connection.execute(f"SET SESSION {setting}")
         connection.commit()
         use_everything(tenants, connection)
         connection.rollback()
@@ -239,7 +235,7 @@ def test_a_setting_changed_after_entering_leaves_the_seal_valid(tenants: TwoTena
             "bytea_output = 'escape'",
             "IntervalStyle = iso_8601",
         ):
-            connection.execute(f"SET LOCAL {setting}")  # type: ignore[arg-type]
+            connection.execute(f"SET LOCAL {setting}")
             assert connection.execute("SELECT tenancy.current_workspace_id()").fetchone() == (tenants.acme.id,)
 
 
@@ -286,7 +282,7 @@ def test_what_is_for_the_dba_is_for_no_application_role(tenants: TwoTenants, sta
     logins = tenants.logins
     for login in (logins.app, logins.credentialed, logins.service, logins.auditor, tenants.nobody):
         with tenants.session(login) as connection, refused("42501"):
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 def test_the_keys_are_closed_to_a_login_that_may_read_all_data(tenants: TwoTenants, new_login: object) -> None:
@@ -294,8 +290,8 @@ def test_the_keys_are_closed_to_a_login_that_may_read_all_data(tenants: TwoTenan
     with tenants.admin() as admin, tenants.session(login) as connection:
         for table in ("seal_keys", "ticket_keys"):
             query = f"SELECT count(*) FROM tenancy_private.{table}"
-            assert admin.execute(query).fetchone() != (0,)  # type: ignore[arg-type]
-            assert connection.execute(query).fetchone() == (0,)  # type: ignore[arg-type]
+            assert admin.execute(query).fetchone() != (0,)
+            assert connection.execute(query).fetchone() == (0,)
         # And the floor is not for sale either.
         connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
         assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
@@ -341,4 +337,4 @@ def test_a_definer_function_is_not_a_way_around_row_security_off(tenants: TwoTen
             "SELECT tenancy.my_organizations()",
         ):
             with refused("42501"), connection.transaction():
-                connection.execute(query)  # type: ignore[arg-type]
+                connection.execute(query)

@@ -51,12 +51,12 @@ def login(request: pytest.FixtureRequest, logins: Logins) -> str:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_owner_writes_to_no_table_directly(tenants: TwoTenants, login: str, table: str) -> None:
-    key = KEYS.get(table, "id")
+    key, constraint = KEYS.get(table, "id"), f"{table.split('.')[1]}_pkey"
     with tenants.entered(login=login) as connection:
         for statement in (
             f"INSERT INTO {table} DEFAULT VALUES",
             f"INSERT INTO {table} ({key}) SELECT {key} FROM {table} ON CONFLICT DO NOTHING",
-            f"INSERT INTO {table} ({key}) SELECT {key} FROM {table} ON CONFLICT ON CONSTRAINT {table.split('.')[1]}_pkey"
+            f"INSERT INTO {table} ({key}) SELECT {key} FROM {table} ON CONFLICT ON CONSTRAINT {constraint}"
             f" DO UPDATE SET {key} = NULL",
             f"UPDATE {table} SET {key} = NULL",
             f"UPDATE {table} SET {key} = {key} WHERE false",
@@ -74,7 +74,7 @@ def test_an_owner_writes_to_no_table_directly(tenants: TwoTenants, login: str, t
             *(f"LOCK TABLE {table} IN {lock} MODE NOWAIT" for lock in LOCKS),
         ):
             with refused("42501"), connection.transaction():
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -103,16 +103,17 @@ def test_the_structure_of_a_table_is_not_the_applications(tenants: TwoTenants, l
             f"COMMENT ON TABLE {table} IS 'mine'",
         ):
             with pytest.raises(psycopg.Error) as raised, connection.transaction():
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
             # A constraint on statistics of a system column is found before the right is.
             assert raised.value.sqlstate in {"42501", "0A000"}, statement
         # A grant by somebody who may not grant is an error or a warning.
         with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
-            connection.execute(f"GRANT ALL ON {table} TO PUBLIC")  # type: ignore[arg-type]
+            connection.execute(f"GRANT ALL ON {table} TO PUBLIC")
         connection.commit()
     with tenants.admin() as admin:
         public = admin.execute(
-            "SELECT count(*) FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = %s::regclass AND a.grantee = 0",
+            "SELECT count(*) FROM pg_class AS c, aclexplode(c.relacl) AS a"
+            " WHERE c.oid = %s::regclass AND a.grantee = 0",
             [table],
         ).fetchone()
     assert public == (0,)
@@ -166,7 +167,7 @@ def test_the_application_makes_and_takes_nothing(tenants: TwoTenants, login: str
     with tenants.session(login, autocommit=True) as connection:
         for statement in ATTEMPTS:
             with refused("42501"):
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
 
 def test_nobody_changes_the_audit_log(tenants: TwoTenants, new_login: object) -> None:
@@ -174,7 +175,7 @@ def test_nobody_changes_the_audit_log(tenants: TwoTenants, new_login: object) ->
         before = admin.execute("SELECT count(*) FROM tenancy.audit_log").fetchone()
         assert before != (0,)
         for become in ("RESET ROLE", "SET ROLE tenancy_owner"):
-            admin.execute(become)  # type: ignore[arg-type]
+            admin.execute(become)
             for statement in (
                 "UPDATE tenancy.audit_log SET action = 'nothing'",
                 "UPDATE tenancy.audit_log SET action = 'nothing' WHERE false",
@@ -183,7 +184,7 @@ def test_nobody_changes_the_audit_log(tenants: TwoTenants, new_login: object) ->
                 "MERGE INTO tenancy.audit_log AS t USING (SELECT 1) AS s ON true WHEN MATCHED THEN DELETE",
             ):
                 with refused("42501", "audit_log_is_append_only"):
-                    admin.execute(statement)  # type: ignore[arg-type]
+                    admin.execute(statement)
         admin.execute("RESET ROLE")
         # Not even where triggers are switched off for replication.
         admin.execute("SET session_replication_role = replica")
@@ -195,7 +196,7 @@ def test_nobody_changes_the_audit_log(tenants: TwoTenants, new_login: object) ->
         with tenants.session(login) as connection:
             for statement in ("UPDATE tenancy.audit_log SET action = ''", "DELETE FROM tenancy.audit_log"):
                 with refused("42501"), connection.transaction():
-                    connection.execute(statement)  # type: ignore[arg-type]
+                    connection.execute(statement)
             with refused("42501"), connection.transaction():
                 connection.execute(
                     "INSERT INTO tenancy.audit_log (workspace_id, action, object_kind, object_id)"
@@ -230,7 +231,7 @@ def test_who_acted_cannot_be_forged_by_a_service(tenants: TwoTenants) -> None:
 )
 def test_a_service_cannot_leave_an_organization_without_an_owner(tenants: TwoTenants, path: str) -> None:
     with tenants.session(tenants.logins.service) as connection:
-        connection.execute(path)  # type: ignore[arg-type]
+        connection.execute(path)
         with refused("23514", "organization_keeps_an_owner"):
             connection.commit()
 
@@ -245,4 +246,4 @@ def test_a_service_does_not_delete_or_undelete_by_hand(tenants: TwoTenants) -> N
             "DELETE FROM tenancy.role_delegations",
         ):
             with refused("42501"), connection.transaction():
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
