@@ -268,6 +268,12 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 'Statement-level trigger: raises 42501 permission_denied before an application role''s write reaches a row. '
 'Arguments: the permissions for INSERT, UPDATE and DELETE.';
 
+-- Always empty: entering scans it, and PostgreSQL counts that.
+CREATE TABLE tenancy_private.latch_scans ();
+ALTER TABLE tenancy_private.latch_scans ENABLE ROW LEVEL SECURITY;
+COMMENT ON TABLE tenancy_private.latch_scans IS
+'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
+
 -- Sets and seals the variables: the last step of every way to enter.
 --
 -- The latch is a transaction-level advisory lock, which the application cannot
@@ -277,6 +283,13 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 -- can work out: entering again as oneself finds its own, also after the key was
 -- rotated, and any other lock with that first key means that somebody else has
 -- entered.
+--
+-- Looking for one's own locks means copying everybody's, some microseconds for
+-- each transaction that is open on the server, so it is done only where it can
+-- find something. The session's own count of scans of latch_scans is kept until
+-- the transaction ends and cannot be reset by the application (nor can
+-- track_counts be changed by it). While it is zero, nobody has entered; asking
+-- for it to be reported after this transaction makes it zero for the next.
 CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text)
 RETURNS void
 LANGUAGE plpgsql
@@ -328,7 +341,10 @@ BEGIN
         FROM tenancy_private.seal_keys AS k
         ORDER BY k.superseded_at DESC NULLS FIRST
     );
-    IF EXISTS (
+    IF (
+        NOT current_setting('track_counts')::boolean
+        OR pg_stat_get_xact_numscans('tenancy_private.latch_scans'::regclass) > 0
+    ) AND EXISTS (
         SELECT FROM pg_locks AS l
         WHERE l.locktype = 'advisory'
             AND l.pid = pg_backend_pid()
@@ -342,6 +358,8 @@ BEGIN
         HINT = 'One transaction works for one user in one workspace. Commit it, and enter again in the next.';
     END IF;
     PERFORM pg_advisory_xact_lock_shared(latch_transaction, latch_identities[1]);
+    PERFORM FROM tenancy_private.latch_scans;
+    PERFORM pg_stat_force_next_flush();
 
     PERFORM set_config('tenancy.current_user_id', user_id::text, true),
         set_config('tenancy.current_organization_id', sealed_organization, true),
@@ -368,6 +386,43 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_member() FROM public;
+
+-- A REPEATABLE READ transaction reads what was, and with SET TRANSACTION
+-- SNAPSHOT that may be long ago: a membership that has been ended since would
+-- still open. Locking the rows fails for those that have changed (40001, and the
+-- next try sees the change). The locks are let go at once, by undoing the block
+-- they were taken in, so that nobody keeps his own membership from being ended.
+-- A read-only transaction cannot lock, and cannot do more than look back.
+CREATE FUNCTION tenancy_private.check_fresh(user_id uuid, organization_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' OR current_setting('transaction_read_only')::boolean THEN
+        RETURN;
+    END IF;
+    IF organization_id IS NULL THEN
+        PERFORM FROM public.users AS u
+        WHERE u.id = check_fresh.user_id
+        FOR SHARE;
+    ELSE
+        PERFORM FROM public.organization_memberships AS m
+        WHERE m.organization_id = check_fresh.organization_id AND m.user_id = check_fresh.user_id
+        FOR SHARE;
+        PERFORM FROM tenancy.workspaces AS w
+        WHERE w.id = check_fresh.organization_id
+        FOR SHARE;
+    END IF;
+    RAISE EXCEPTION 'the rows are as they were read' USING ERRCODE = 'TF001';
+EXCEPTION
+    WHEN SQLSTATE 'TF001' THEN
+        NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
 
 CREATE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -401,6 +456,7 @@ BEGIN
     IF held_role IS NULL THEN
         PERFORM tenancy_private.refuse_member();
     END IF;
+    PERFORM tenancy_private.check_fresh(user_id, organization_id);
     PERFORM tenancy_private.seal_context(user_id, organization_id, held_role);
 END;
 $$;

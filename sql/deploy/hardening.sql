@@ -7,8 +7,9 @@ SET LOCAL lock_timeout = '2s';
 
 -- What every PostgreSQL database lets everybody do, and what a tenant must not:
 -- make temporary objects, make objects in the schema public, see other
--- sessions' statements, stop other sessions, use large objects that have one
--- owner for all tenants, and read the statistics functions, which count rows
+-- sessions' statements, stop other sessions, export a snapshot in which a
+-- membership is kept alive, use large objects that have one owner for all
+-- tenants, and read the statistics functions, which count rows
 -- that row-level security hid. What is taken from PUBLIC here is given to
 -- tenancy_service, so that the old application goes on, and the statistics to
 -- the monitoring roles. Each is written down for the way back.
@@ -55,7 +56,9 @@ BEGIN
             AND (
                 p.proname LIKE 'pg\_stat\_get\_%'
                 OR p.proname LIKE 'lo\_%'
-                OR p.proname IN ('loread', 'lowrite', 'pg_cancel_backend', 'pg_terminate_backend')
+                OR p.proname IN (
+                    'loread', 'lowrite', 'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot'
+                )
             )
     LOOP
         IF NOT target.allowed THEN
@@ -65,7 +68,7 @@ BEGIN
         EXECUTE format('REVOKE %s ON %s %s FROM PUBLIC', target.privilege, target.kind, target.object);
         EXECUTE format('GRANT %s ON %s %s TO tenancy_service', target.privilege, target.kind, target.object);
         IF target.monitoring THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_read_all_stats', target.object);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_read_all_stats, tenancy_owner', target.object);
         END IF;
         INSERT INTO tenancy_private.revoked_from_public (object_kind, object, privilege)
         VALUES (target.kind, CASE target.kind WHEN 'DATABASE' THEN '' ELSE target.object END, target.privilege)

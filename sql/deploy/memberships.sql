@@ -1,64 +1,8 @@
 -- Deploy pg-tenancy:memberships to pg
 -- requires: workspaces_backfill
-
--- No transaction around it: the rows are checked while others write.
+-- requires: membership_roles_validated
 
 \ir ../adoption/patiently.psql
-
-DO $$
-DECLARE
-    unknown_roles CONSTANT bigint := (
-        SELECT pg_catalog.count(*) FROM public.organization_memberships AS m
-        WHERE m.role IS NULL OR m.role NOT IN ('owner', 'admin', 'manager', 'user')
-    );
-    ownerless CONSTANT bigint := (
-        SELECT pg_catalog.count(*) FROM public.organizations AS o
-        WHERE NOT EXISTS (
-            SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id AND m.role = 'owner'
-        )
-    );
-BEGIN
-    IF unknown_roles > 0 THEN
-        RAISE EXCEPTION '% rows of public.organization_memberships have a role that is none', unknown_roles
-        USING ERRCODE = '23514',
-        CONSTRAINT = 'organization_memberships_role_check',
-        DETAIL = 'SELECT * FROM public.organization_memberships WHERE role IS NULL '
-        'OR role NOT IN (''owner'', ''admin'', ''manager'', ''user'');',
-        HINT = 'The query in the detail finds them. Give them one of the four roles, then deploy again.';
-    END IF;
-    IF ownerless > 0 THEN
-        RAISE WARNING '% organizations have no owner', ownerless
-        USING HINT = 'They go on working; make one of their members the owner: SELECT o.id FROM public.organizations '
-        'AS o WHERE NOT EXISTS (SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id '
-        'AND m.role = ''owner'');';
-    END IF;
-END;
-$$;
-
-BEGIN;
-
-CALL pg_temp.patiently(
-    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
-
-DO $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_constraint AS c
-        WHERE c.conrelid = 'public.organization_memberships'::regclass
-            AND c.conname = 'organization_memberships_tenancy_role_check'
-    ) THEN
-        ALTER TABLE public.organization_memberships
-        ADD CONSTRAINT organization_memberships_tenancy_role_check
-        CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
-    END IF;
-END;
-$$;
-
-COMMIT;
-
-ALTER TABLE public.organization_memberships
-VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
 
 BEGIN;
 
@@ -74,7 +18,7 @@ SET LOCAL ROLE tenancy_owner;
 -- writes the same counter first: under READ COMMITTED the second then waits
 -- and sees what the first did, under REPEATABLE READ it fails (40001). An
 -- organization that goes as a whole takes its owners along.
-CREATE OR REPLACE FUNCTION tenancy_private.keep_an_owner() RETURNS trigger
+CREATE FUNCTION tenancy_private.keep_an_owner() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -106,7 +50,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner() FROM public;
 
 -- TRUNCATE fires no row trigger.
-CREATE OR REPLACE FUNCTION tenancy_private.keep_an_owner_on_truncate() RETURNS trigger
+CREATE FUNCTION tenancy_private.keep_an_owner_on_truncate() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -126,11 +70,6 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner_on_truncate() FROM public;
 
 RESET ROLE;
-
-SET LOCAL client_min_messages = warning;
-DROP TRIGGER IF EXISTS organization_keeps_an_owner ON public.organization_memberships;
-DROP TRIGGER IF EXISTS organization_keeps_an_owner_changed ON public.organization_memberships;
-DROP TRIGGER IF EXISTS organization_keeps_an_owner_truncate ON public.organization_memberships;
 
 -- Deferred, so that handing an organization over may demote before it promotes.
 CREATE CONSTRAINT TRIGGER organization_keeps_an_owner

@@ -1,6 +1,6 @@
 -- Deploy pg-tenancy:organizations_functions to pg
 -- requires: context
--- requires: organizations_slug
+-- requires: organization_slugs_backfill
 
 BEGIN;
 
@@ -54,7 +54,9 @@ BEGIN
         SELECT m.role::text INTO role
         FROM public.organization_memberships AS m
         WHERE m.organization_id = act_in_organization.organization_id
-            AND m.user_id = act_in_organization.user_id;
+            AND m.user_id = act_in_organization.user_id
+        -- A service may have changed it without the counter.
+        FOR SHARE;
     END IF;
     IF role IS NULL THEN
         PERFORM tenancy_private.refuse_member();
@@ -134,39 +136,6 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.slug_from_name(text) FROM public;
 
--- Called where a row of organizations was refused. An adopted table may have
--- further unique keys, and those are not about the slug.
-CREATE FUNCTION tenancy_private.is_slug_key(key_name text) RETURNS boolean
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN EXISTS (
-    SELECT
-    FROM pg_index AS i
-    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
-    WHERE i.indrelid = 'public.organizations'::regclass
-        AND c.relname = key_name
-        AND pg_get_indexdef(i.indexrelid) ~ '[(, ]slug[), ]'
-);
-REVOKE ALL ON FUNCTION tenancy_private.is_slug_key(text) FROM public;
-
-CREATE FUNCTION tenancy_private.refuse_slug() RETURNS void
-LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RAISE EXCEPTION 'this slug is taken'
-    USING ERRCODE = '23505',
-    CONSTRAINT = 'organization_slug_taken',
-    HINT = 'Give another slug.';
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.refuse_slug() FROM public;
-
 -- A slug made from a name that is taken gets four random characters: counting
 -- up would say how many organizations have that name.
 CREATE FUNCTION tenancy.create_organization(name text, slug text DEFAULT NULL)
@@ -196,11 +165,8 @@ BEGIN
         EXCEPTION
             WHEN unique_violation THEN
                 GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
-                IF NOT tenancy_private.is_slug_key(violated) THEN
+                IF violated <> 'organization_slug_taken' OR create_organization.slug IS NOT NULL THEN
                     RAISE;
-                END IF;
-                IF create_organization.slug IS NOT NULL THEN
-                    PERFORM tenancy_private.refuse_slug();
                 END IF;
                 new_slug := base_slug || '-' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 4);
         END;
@@ -263,7 +229,6 @@ DECLARE
     new_name CONSTANT text := CASE WHEN name IS NOT NULL THEN tenancy_private.checked_name(name) END;
     new_slug CONSTANT text := tenancy_private.checked_slug(slug);
     updated public.organizations;
-    violated text;
 BEGIN
     IF color !~ '^#[0-9a-fA-F]{6}$' THEN
         RAISE EXCEPTION 'a color is written as #rrggbb'
@@ -285,13 +250,6 @@ BEGIN
     FROM public.organizations AS o
     WHERE o.id = acting.organization_id;
     RETURN updated;
-EXCEPTION
-    WHEN unique_violation THEN
-        GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
-        IF NOT tenancy_private.is_slug_key(violated) THEN
-            RAISE;
-        END IF;
-        PERFORM tenancy_private.refuse_slug();
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public;

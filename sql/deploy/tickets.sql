@@ -78,7 +78,9 @@ REVOKE ALL ON FUNCTION tenancy_private.decode_base64url(text) FROM public;
 -- The identity in a ticket, or nothing: whatever is wrong with it, the caller
 -- learns no more than that. JWS compact serialization (RFC 7515) with HS256
 -- alone; nothing in a header can ask for another algorithm.
-CREATE FUNCTION tenancy_private.read_ticket(ticket text, OUT user_id uuid, OUT organization_id uuid)
+CREATE FUNCTION tenancy_private.read_ticket(
+    ticket text, OUT key_id text, OUT user_id uuid, OUT organization_id uuid
+)
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -99,12 +101,12 @@ BEGIN
     IF jsonb_typeof(header) <> 'object' OR header ->> 'alg' IS DISTINCT FROM 'HS256' OR header ? 'crit' THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (
-        SELECT FROM tenancy_private.ticket_keys AS k
-        WHERE (header ->> 'kid' IS NULL OR k.id = header ->> 'kid')
-            AND sha256(k.outer_block || sha256(k.inner_block || convert_to(part[1] || '.' || part[2], 'UTF8')))
-            = tenancy_private.decode_base64url(part[3])
-    ) THEN
+    SELECT k.id INTO key_id
+    FROM tenancy_private.ticket_keys AS k
+    WHERE (header ->> 'kid' IS NULL OR k.id = header ->> 'kid')
+        AND sha256(k.outer_block || sha256(k.inner_block || convert_to(part[1] || '.' || part[2], 'UTF8')))
+        = tenancy_private.decode_base64url(part[3]);
+    IF key_id IS NULL THEN
         RETURN;
     END IF;
 
@@ -133,6 +135,30 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.read_ticket(text) FROM public;
 
+-- A key that was revoked is still there for a transaction that reads what was;
+-- see tenancy_private.check_fresh(), which does the same for a membership.
+CREATE FUNCTION tenancy_private.check_fresh_key(key_id text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' OR current_setting('transaction_read_only')::boolean THEN
+        RETURN;
+    END IF;
+    PERFORM FROM tenancy_private.ticket_keys AS k
+    WHERE k.id = check_fresh_key.key_id
+    FOR KEY SHARE;
+    RAISE EXCEPTION 'the key is as it was read' USING ERRCODE = 'TF001';
+EXCEPTION
+    WHEN SQLSTATE 'TF001' THEN
+        NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_fresh_key(text) FROM public;
+
 CREATE FUNCTION tenancy.enter_with_ticket(ticket text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -143,7 +169,7 @@ AS $$
 DECLARE
     identity record;
 BEGIN
-    SELECT t.user_id, t.organization_id INTO identity
+    SELECT t.key_id, t.user_id, t.organization_id INTO identity
     FROM tenancy_private.read_ticket(ticket) AS t;
     IF identity.user_id IS NULL THEN
         RAISE EXCEPTION 'the ticket is not valid'
@@ -152,6 +178,7 @@ BEGIN
         HINT = 'A ticket is a JWT, signed HS256 with a key of tenancy.create_ticket_key(), with the claims sub (user), '
         'org (organization, or absent) and exp (at most an hour ahead).';
     END IF;
+    PERFORM tenancy_private.check_fresh_key(identity.key_id);
     PERFORM tenancy_private.enter_as(identity.user_id, identity.organization_id);
 END;
 $$;

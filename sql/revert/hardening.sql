@@ -14,7 +14,7 @@ BEGIN
         object := CASE taken.object_kind WHEN 'DATABASE' THEN quote_ident(current_database()) ELSE taken.object END;
         EXECUTE format('REVOKE %s ON %s %s FROM tenancy_service', taken.privilege, taken.object_kind, object);
         IF taken.object_kind = 'FUNCTION' AND taken.object LIKE 'pg\_stat\_get\_%' THEN
-            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM pg_read_all_stats', object);
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM pg_read_all_stats, tenancy_owner', object);
         END IF;
         EXECUTE format('GRANT %s ON %s %s TO PUBLIC', taken.privilege, taken.object_kind, object);
     END LOOP;

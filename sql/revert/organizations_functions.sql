@@ -11,8 +11,6 @@ DROP FUNCTION tenancy.delete_organization();
 DROP FUNCTION tenancy.update_organization(text, text, text);
 DROP FUNCTION tenancy.my_organizations();
 DROP FUNCTION tenancy.create_organization(text, text);
-DROP FUNCTION tenancy_private.refuse_slug();
-DROP FUNCTION tenancy_private.is_slug_key(text);
 DROP FUNCTION tenancy_private.slug_from_name(text);
 DROP FUNCTION tenancy_private.checked_slug(text);
 DROP FUNCTION tenancy_private.checked_name(text);

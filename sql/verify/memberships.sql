@@ -17,13 +17,6 @@ BEGIN
     IF found IS DISTINCT FROM wanted THEN
         RAISE EXCEPTION 'public.organization_memberships has the triggers %, wanted %', found, wanted;
     END IF;
-    IF NOT EXISTS (
-        SELECT FROM pg_catalog.pg_constraint AS c
-        WHERE c.conrelid = 'public.organization_memberships'::regclass
-            AND c.conname = 'organization_memberships_tenancy_role_check' AND c.convalidated
-    ) THEN
-        RAISE EXCEPTION 'the roles in public.organization_memberships are not checked';
-    END IF;
 END;
 $$;
 

@@ -8,8 +8,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.checked_name(text)',
     'tenancy_private.checked_slug(text)',
     'tenancy_private.slug_from_name(text)',
-    'tenancy_private.is_slug_key(text)',
-    'tenancy_private.refuse_slug()',
     'tenancy_private.refuse_deleted(uuid)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[

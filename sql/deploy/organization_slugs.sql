@@ -1,0 +1,74 @@
+-- Deploy pg-tenancy:organization_slugs to pg
+-- requires: owner_access
+-- requires: foreign_keys
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- A slug names one organization, whatever its case. A unique index on
+-- organizations would say more than that: a tenant who may order the table by
+-- it and count the rows that row-level security removed, which EXPLAIN ANALYZE
+-- does, reads out every slug. So the slugs that are taken are kept here, where
+-- no tenant can look.
+CREATE TABLE tenancy_private.organization_slugs (
+    slug            text NOT NULL,
+    organization_id uuid NOT NULL,
+    CONSTRAINT organization_slugs_pkey PRIMARY KEY (slug),
+    CONSTRAINT organization_slugs_organization_id_key UNIQUE (organization_id),
+    CONSTRAINT organization_slugs_organization_id_fkey FOREIGN KEY (organization_id)
+    REFERENCES public.organizations (id) ON DELETE CASCADE
+);
+ALTER TABLE tenancy_private.organization_slugs ENABLE ROW LEVEL SECURITY;
+COMMENT ON TABLE tenancy_private.organization_slugs IS
+'The slugs that are taken, in small letters; kept by a trigger on public.organizations.';
+
+CREATE FUNCTION tenancy_private.take_slug() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF tg_op = 'UPDATE' THEN
+        DELETE FROM tenancy_private.organization_slugs AS s
+        WHERE s.organization_id = old.id AND s.slug IS DISTINCT FROM lower(new.slug);
+    END IF;
+    IF new.slug IS NOT NULL THEN
+        INSERT INTO tenancy_private.organization_slugs AS s (slug, organization_id)
+        VALUES (lower(new.slug), new.id)
+        ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
+        WHERE s.organization_id = excluded.organization_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'this slug is taken'
+            USING ERRCODE = '23505',
+            CONSTRAINT = 'organization_slug_taken',
+            HINT = 'Give another slug.';
+        END IF;
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.take_slug() FROM public;
+
+RESET ROLE;
+
+CALL pg_temp.patiently(
+    ARRAY['public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+CREATE TRIGGER organizations_slug_insert
+AFTER INSERT ON public.organizations
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.take_slug();
+
+CREATE TRIGGER organizations_slug_update
+AFTER UPDATE ON public.organizations
+FOR EACH ROW
+WHEN (old.slug IS DISTINCT FROM new.slug)
+EXECUTE FUNCTION tenancy_private.take_slug();
+
+COMMIT;

@@ -1,0 +1,16 @@
+-- Revert pg-tenancy:organization_slugs from pg
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER organizations_slug_update ON public.organizations;
+DROP TRIGGER organizations_slug_insert ON public.organizations;
+DROP FUNCTION tenancy_private.take_slug();
+DROP TABLE tenancy_private.organization_slugs;
+
+COMMIT;
