@@ -425,8 +425,52 @@ def test_a_lock_taken_beforehand_opens_no_second_workspace(tenants: TwoTenants) 
             f"SELECT pg_advisory_xact_lock_shared({LATCH}, hashtext(%s))",
             [f"{tenants.outsider.id}/{tenants.globex.id}"],
         )
-        with refused("28000", "context_already_set"):
+        # Whether it shuts oneself out or not, it lets nobody else in.
+        with suppress(psycopg.errors.InvalidAuthorizationSpecification), connection.transaction():
             tenants.enter(connection, tenants.acme.owner, tenants.acme)
+        with refused("28000", "context_already_set"):
+            tenants.enter(connection, tenants.outsider, tenants.globex)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"parallel": "on"},
+        {"parallel": "on", "parallel_leader_participation": "off", "min_parallel_table_scan_size": "0"},
+        {
+            "parallel_leader_participation": "off",
+            "min_parallel_table_scan_size": "0",
+            "parallel_setup_cost": "0",
+            "parallel_tuple_cost": "0",
+        },
+        {"enable_seqscan": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"},
+        {"plan_cache_mode": "force_generic_plan", "constraint_exclusion": "on", "from_collapse_limit": "1"},
+        {"default_transaction_isolation": "repeatable read", "stats_fetch_consistency": "snapshot"},
+        {"search_path": "pg_temp", "standard_conforming_strings": "off", "bytea_output": "escape"},
+        {"default_transaction_read_only": "on"},
+    ],
+    ids=" ".join,
+)
+def test_no_setting_of_the_session_opens_a_second_workspace(
+    tenants: TwoTenants, login: str, settings: dict[str, str]
+) -> None:
+    # Left in a pooled connection by one request, for another to use.
+    with tenants.session(login) as connection:
+        for name, value in settings.items():
+            if name == "parallel":
+                name = "debug_parallel_query" if connection.info.server_version >= 160000 else "force_parallel_mode"
+            connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        connection.commit()
+        for _ in range(3):
+            tenants.enter(connection, tenants.acme.owner, tenants.acme)
+            assert names(connection) == ["Acme"]
+            with refused("28000", "context_already_set"), connection.transaction():
+                tenants.enter(connection, tenants.outsider, tenants.globex)
+            tenants.enter(connection, tenants.acme.owner, tenants.acme)
+            connection.execute("SELECT pg_stat_clear_snapshot()")
+            with refused("28000", "context_already_set"):
+                tenants.enter(connection, tenants.outsider, tenants.globex)
+            connection.rollback()
 
 
 INJECTIONS = [
