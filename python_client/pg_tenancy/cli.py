@@ -168,13 +168,12 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: bool) -> None:
-    if kept:
-        terminal.heading("Try it")
-        for who, shown in result.connections.items():
-            terminal.line(f"  {who + ':':<17}{shown}")
-        terminal.line()
-        for statement in result.statements:
-            terminal.line(f"  {statement}")
+    terminal.heading("Try it" if kept else "Try it, with --keep: these were the connections of this run")
+    for who, shown in result.connections.items():
+        terminal.line(f"  {who + ':':<17}{shown}")
+    terminal.line()
+    for statement in result.statements:
+        terminal.line(f"  {statement}")
     terminal.line()
     if result.failures:
         terminal.check(False, f"{len(result.failures)} things are not as they must be:")
@@ -189,7 +188,7 @@ def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: 
         for command in place.how_to_remove:
             terminal.line(f"  {command}")
     else:
-        terminal.line("  To connect and try things yourself: pg-tenancy demo --keep")
+        terminal.line("  Nothing is left of it; pg-tenancy demo --keep leaves it running for you.")
 
 
 def _wait() -> None:
