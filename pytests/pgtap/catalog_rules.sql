@@ -1,4 +1,5 @@
 -- Rules that hold for every object of every phase. Each test names offenders.
+-- noqa: disable=AM04,LT05
 
 BEGIN;
 SELECT plan(22);

@@ -1,4 +1,5 @@
 -- The context: entering, reading, what is refused.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(40);

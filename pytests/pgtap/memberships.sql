@@ -1,4 +1,5 @@
 -- Memberships: listing, promoting, removing, leaving, and the last owner.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(41);

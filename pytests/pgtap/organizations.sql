@@ -1,4 +1,5 @@
 -- Organizations: making, listing, changing, deleting, restoring, purging.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(38);

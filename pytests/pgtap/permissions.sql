@@ -1,4 +1,5 @@
 -- The permission matrix and the delegation rule, as the roles see them.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(14);

@@ -7,7 +7,10 @@ SELECT policies_are('public', 'users', ARRAY[
     'users_workspace', 'users_select', 'users_service', 'users_auditor'
 ]);
 SELECT policies_are('public', 'organizations', ARRAY[
-    'organizations_workspace', 'organizations_select', 'organizations_service', 'organizations_auditor'
+    'organizations_workspace',
+    'organizations_select',
+    'organizations_service',
+    'organizations_auditor'
 ]);
 SELECT policies_are('public', 'organization_memberships', ARRAY[
     'organization_memberships_workspace', 'organization_memberships_select',
@@ -17,7 +20,11 @@ SELECT policies_are('tenancy', 'workspaces', ARRAY[
     'workspaces_workspace', 'workspaces_select', 'workspaces_service', 'workspaces_auditor'
 ]);
 SELECT policies_are('tenancy', 'audit_log', ARRAY[
-    'audit_log_workspace', 'audit_log_select', 'audit_log_service', 'audit_log_owner', 'audit_log_auditor'
+    'audit_log_workspace',
+    'audit_log_select',
+    'audit_log_service',
+    'audit_log_owner',
+    'audit_log_auditor'
 ]);
 SELECT policies_are('tenancy', 'role_permissions', ARRAY[
     'role_permissions_select', 'role_permissions_service', 'role_permissions_owner'
@@ -38,29 +45,57 @@ SELECT is_empty(
 );
 
 -- The floor and the way in are for the roles that enter workspaces.
-SELECT policy_roles_are('public', 'users', 'users_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']);
-SELECT policy_roles_are('public', 'users', 'users_select', ARRAY['tenancy_app', 'tenancy_credentialed']);
+SELECT
+    policy_roles_are(
+        'public', 'users', 'users_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
+SELECT
+    policy_roles_are(
+        'public', 'users', 'users_select', ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
 SELECT policy_cmd_is('public', 'users', 'users_workspace'::name, 'all');
 SELECT policy_cmd_is('public', 'users', 'users_select'::name, 'select');
-SELECT policy_roles_are('public', 'organizations', 'organizations_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']);
+SELECT
+    policy_roles_are(
+        'public',
+        'organizations',
+        'organizations_workspace',
+        ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
 SELECT policy_cmd_is('public', 'organizations', 'organizations_select'::name, 'select');
 SELECT policy_roles_are(
     'public', 'organization_memberships', 'organization_memberships_workspace',
     ARRAY['tenancy_app', 'tenancy_credentialed']
 );
-SELECT policy_cmd_is('public', 'organization_memberships', 'organization_memberships_select'::name, 'select');
-SELECT policy_roles_are('tenancy', 'workspaces', 'workspaces_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']);
+SELECT
+    policy_cmd_is(
+        'public', 'organization_memberships', 'organization_memberships_select'::name, 'select'
+    );
+SELECT
+    policy_roles_are(
+        'tenancy',
+        'workspaces',
+        'workspaces_workspace',
+        ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
 SELECT policy_cmd_is('tenancy', 'workspaces', 'workspaces_select'::name, 'select');
-SELECT policy_roles_are('tenancy', 'audit_log', 'audit_log_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']);
+SELECT
+    policy_roles_are(
+        'tenancy', 'audit_log', 'audit_log_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_select'::name, 'select');
 
 -- Services and auditors have policies of their own; an auditor only reads.
-SELECT policy_roles_are('public', 'users', 'users_service', ARRAY['tenancy_service', 'tenancy_owner']);
+SELECT
+    policy_roles_are('public', 'users', 'users_service', ARRAY['tenancy_service', 'tenancy_owner']);
 SELECT policy_roles_are('tenancy', 'audit_log', 'audit_log_service', ARRAY['tenancy_service']);
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_service'::name, 'select');
 SELECT policy_cmd_is('public', 'users', 'users_auditor'::name, 'select');
 SELECT policy_cmd_is('public', 'organizations', 'organizations_auditor'::name, 'select');
-SELECT policy_cmd_is('public', 'organization_memberships', 'organization_memberships_auditor'::name, 'select');
+SELECT
+    policy_cmd_is(
+        'public', 'organization_memberships', 'organization_memberships_auditor'::name, 'select'
+    );
 SELECT policy_cmd_is('tenancy', 'workspaces', 'workspaces_auditor'::name, 'select');
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_auditor'::name, 'select');
 

@@ -1,4 +1,5 @@
 -- Tickets: entering with what was signed outside of the database.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(20);

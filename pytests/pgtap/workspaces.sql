@@ -1,4 +1,5 @@
 -- Workspaces: one row for each person, each organization and the platform.
+-- noqa: disable=PRS,LT05
 
 BEGIN;
 SELECT plan(20);
