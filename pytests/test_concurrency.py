@@ -164,7 +164,7 @@ def test_an_organization_that_was_deleted_meanwhile_is_not_changed(
         "SELECT tenancy.leave_organization()",
     ):
         with pytest.raises(psycopg.Error) as error, connection.transaction():
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
         assert name_of(error.value) == "not_a_member"
 
 

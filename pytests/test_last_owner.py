@@ -54,7 +54,15 @@ WAYS = {**BY_THE_OWNER, **BY_THE_OTHER, **BY_A_SERVICE}
 
 # How the one who comes second may hear of it. A person whom the first one
 # demoted or removed cannot go on either.
-REFUSALS = {"organization_keeps_an_owner", "40001", "not_a_member", "permission_denied", "delegation_denied"}
+REFUSALS = {
+    "organization_keeps_an_owner",
+    "40001",
+    "not_a_member",
+    "permission_denied",
+    "delegation_denied",
+    # Plain SQL locks the membership first, a function the organization.
+    "40P01",
+}
 
 
 def _owners(connection: Connection, organization: Organization) -> int:
@@ -101,7 +109,7 @@ def test_of_two_sessions_that_take_the_two_owners_exactly_one_succeeds(
 
         def change(way: str, organization: Organization, owner: User) -> Callable[[Connection], Any]:
             values = {"organization": organization.id, "owner": owner.id, "elsewhere": elsewhere.id}
-            return lambda connection: connection.execute(WAYS[way], values)  # type: ignore[call-overload]
+            return lambda connection: connection.execute(WAYS[way], values)
 
         elsewhere = people.organization("Elsewhere")
         wrong = []
@@ -134,9 +142,9 @@ def test_the_last_owner_stays(people: People, connect: Connect, logins: Logins, 
     if way not in BY_A_SERVICE:
         actor = organization.owner if way in BY_THE_OWNER else admin_there
         connection.execute("SELECT tenancy.enter(%s, %s)", [actor.id, organization.id])
-    with pytest.raises(psycopg.Error) as error:
+    with pytest.raises(psycopg.Error) as error:  # noqa: PT012
         connection.execute(
-            WAYS[way],  # type: ignore[call-overload]
+            WAYS[way],
             {"organization": organization.id, "owner": organization.owner.id, "elsewhere": elsewhere.id},
         )
         connection.commit()
@@ -161,7 +169,7 @@ def test_all_owners_at_once_cannot_go(
     two_owners: tuple[Organization, User, User], connect: Connect, logins: Logins, admin: Connection, statement: str
 ) -> None:
     connection = connect(logins.service)
-    connection.execute(statement)  # type: ignore[call-overload]
+    connection.execute(statement)
     with pytest.raises(psycopg.errors.CheckViolation) as error:
         connection.commit()
     assert name_of(error.value) == "organization_keeps_an_owner"
@@ -183,8 +191,8 @@ def test_not_even_a_superuser_takes_the_last_owner(
     connection = connect()
     if replica:
         connection.execute("SET session_replication_role = replica")
-    with pytest.raises(psycopg.errors.CheckViolation):
-        connection.execute(statement)  # type: ignore[call-overload]
+    with pytest.raises(psycopg.errors.CheckViolation):  # noqa: PT012
+        connection.execute(statement)
         connection.commit()
     connection.rollback()
     assert _owners(admin, two_owners[0]) == 2
@@ -193,13 +201,10 @@ def test_not_even_a_superuser_takes_the_last_owner(
 def test_truncating_organizations_leaves_the_people_their_workspaces(people: People, connect: Connect) -> None:
     people.organization("Acme")
     connection = connect()
-    try:
+    with pytest.raises(psycopg.Error) as error:
         connection.execute("TRUNCATE public.organizations CASCADE")
-        connection.commit()
-    except psycopg.Error as error:
-        # Refusing it is well, too.
-        assert name_of(error) in {"organization_keeps_an_owner", "workspaces_are_kept"}
-        connection.rollback()
+    assert name_of(error.value) == "workspaces_are_kept"
+    connection.rollback()
     missing = connection.execute(
         "SELECT u.id FROM public.users AS u WHERE NOT EXISTS"
         " (SELECT FROM tenancy.workspaces AS w WHERE w.id = u.id AND w.kind = 'personal')"
@@ -363,7 +368,6 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
     expected = REFUSALS | {
         "done",
         "member_not_found",
-        "40P01",
         "organization_memberships_pkey",
         "organization_memberships_user_id_fkey",
     }
@@ -386,7 +390,7 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
                             actor = owner if way in BY_THE_OWNER else other
                             connection.execute("SELECT tenancy.enter(%s, %s)", [actor.id, organization.id])
                         connection.execute(
-                            WAYS[way],  # type: ignore[call-overload]
+                            WAYS[way],
                             {
                                 "organization": organization.id,
                                 "owner": owner.id,

@@ -48,7 +48,7 @@ def old(empty_database: Database, new_login: NewLogin) -> Old:
             f"GRANT USAGE ON SCHEMA finops TO {old.usage_writer}",
             f"GRANT INSERT ON finops.inference_usage TO {old.usage_writer}",
         ):
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
     return old
 
 
@@ -150,7 +150,7 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM public.users")
     with old.database.connect(autocommit=True) as connection:
-        connection.execute(f"GRANT tenancy_auditor TO {old.reader}")  # type: ignore[call-overload]
+        connection.execute(f"GRANT tenancy_auditor TO {old.reader}")
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
     # Revoked by the revert no more than it was granted by the deploy.
@@ -193,11 +193,11 @@ def test_the_cut_over_is_a_revoke(old: Old, sqitch: Run, who: str) -> None:
     run = sqitch(old.database)
     run.deploy()
     with old.database.connect(autocommit=True) as connection:
-        connection.execute(f"REVOKE tenancy_service FROM {login}")  # type: ignore[call-overload]
+        connection.execute(f"REVOKE tenancy_service FROM {login}")
     with old.database.connect(login, autocommit=True) as connection:
         for table in TABLES.split(", "):
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # type: ignore[call-overload]  # noqa: S608
-            assert connection.execute(f"DELETE FROM {table}").rowcount == 0  # type: ignore[call-overload]  # noqa: S608
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
+            assert connection.execute(f"DELETE FROM {table}").rowcount == 0  # noqa: S608
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("INSERT INTO public.users (id, email, role) VALUES (gen_random_uuid(), 'x', 'admin')")
         if who == "writer":
@@ -205,7 +205,7 @@ def test_the_cut_over_is_a_revoke(old: Old, sqitch: Run, who: str) -> None:
                 connection.execute("CREATE TEMP TABLE t (i integer)")
     # Migrated, it enters workspaces like any other.
     with old.database.connect(autocommit=True) as connection:
-        connection.execute(f"GRANT tenancy_app TO {login}")  # type: ignore[call-overload]
+        connection.execute(f"GRANT tenancy_app TO {login}")
     with old.database.connect(login) as connection:
         with pytest.raises(psycopg.Error) as error:
             connection.execute("SELECT count(*) FROM public.organizations")
