@@ -50,7 +50,7 @@ class Session:
         def run() -> None:
             try:
                 work(self.connection)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 self._error = error
 
         self._thread = threading.Thread(target=run)
