@@ -15,8 +15,12 @@ FOR SELECT TO tenancy_app, tenancy_credentialed
 USING ((SELECT tenancy.current_workspace_id()) IS NOT NULL);
 
 CREATE POLICY role_permissions_service ON tenancy.role_permissions
-FOR SELECT TO tenancy_service, tenancy_auditor
+FOR SELECT TO tenancy_service
 USING (true);
+
+CREATE POLICY role_permissions_auditor ON tenancy.role_permissions
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('tenancy.role_permissions')));
 
 CREATE POLICY role_permissions_owner ON tenancy.role_permissions
 FOR ALL TO tenancy_owner
@@ -28,8 +32,12 @@ FOR SELECT TO tenancy_app, tenancy_credentialed
 USING ((SELECT tenancy.current_workspace_id()) IS NOT NULL);
 
 CREATE POLICY role_delegations_service ON tenancy.role_delegations
-FOR SELECT TO tenancy_service, tenancy_auditor
+FOR SELECT TO tenancy_service
 USING (true);
+
+CREATE POLICY role_delegations_auditor ON tenancy.role_delegations
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('tenancy.role_delegations')));
 
 CREATE POLICY role_delegations_owner ON tenancy.role_delegations
 FOR ALL TO tenancy_owner
