@@ -76,44 +76,49 @@ DECLARE
     recorded CONSTANT text[] := tg_argv[3:];
     old_row CONSTANT jsonb := CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END;
     new_row CONSTANT jsonb := CASE WHEN tg_op <> 'DELETE' THEN to_jsonb(new) END;
-    some_row CONSTANT jsonb := coalesce(new_row, old_row);
-    old_values jsonb;
-    new_values jsonb;
-    entered boolean;
-BEGIN
-    SELECT
-        jsonb_object_agg(c.name, old_row -> c.name) FILTER (WHERE old_row IS NOT NULL),
-        jsonb_object_agg(c.name, new_row -> c.name) FILTER (WHERE new_row IS NOT NULL)
-    INTO old_values, new_values
-    FROM unnest(recorded) AS c (name)
-    WHERE old_row -> c.name IS DISTINCT FROM new_row -> c.name;
-    IF tg_op = 'UPDATE' AND old_values IS NULL THEN
-        RETURN NULL;
-    END IF;
-
+    -- What moves to another workspace ends in the one and begins in the other,
+    -- and neither is told of the other.
+    moved CONSTANT boolean := tg_op = 'UPDATE' AND old_row -> tg_argv[1] IS DISTINCT FROM new_row -> tg_argv[1];
     -- A service writes without a context; one that is forged still raises.
-    entered := coalesce(current_setting('tenancy.seal', true), '') <> '';
+    entered CONSTANT boolean := coalesce(current_setting('tenancy.seal', true), '') <> '';
+    acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
+    acting_organization CONSTANT uuid := CASE WHEN entered THEN tenancy.current_organization_id() END;
+    acting_role CONSTANT text := CASE WHEN entered THEN tenancy.current_role() END;
+BEGIN
     INSERT INTO tenancy.audit_log (
         workspace_id, user_id, organization_id, role, action, object_kind, object_id, old_values, new_values
-    ) VALUES (
-        coalesce((some_row ->> tg_argv[1])::uuid, '00000000-0000-0000-0000-000000000000'),
-        CASE WHEN entered THEN tenancy.current_user_id() END,
-        CASE WHEN entered THEN tenancy.current_organization_id() END,
-        CASE WHEN entered THEN tenancy.current_role() END,
-        kind || CASE tg_op WHEN 'INSERT' THEN '.create' WHEN 'UPDATE' THEN '.update' ELSE '.delete' END,
+    )
+    SELECT
+        coalesce((e.some_row ->> tg_argv[1])::uuid, '00000000-0000-0000-0000-000000000000'),
+        acting_user,
+        acting_organization,
+        acting_role,
+        kind || e.verb,
         kind,
-        coalesce(some_row ->> tg_argv[2], ''),
-        old_values,
-        new_values
-    );
+        coalesce(e.some_row ->> tg_argv[2], ''),
+        v.old_values,
+        v.new_values
+    FROM (VALUES
+        ('.create', new_row, NULL::jsonb, new_row, tg_op = 'INSERT' OR moved),
+        ('.update', new_row, old_row, new_row, tg_op = 'UPDATE' AND NOT moved),
+        ('.delete', old_row, old_row, NULL::jsonb, tg_op = 'DELETE' OR moved)
+    ) AS e (verb, some_row, old_row, new_row, happened)
+    CROSS JOIN LATERAL (
+        SELECT
+            jsonb_object_agg(c.name, e.old_row -> c.name) FILTER (WHERE e.old_row IS NOT NULL) AS old_values,
+            jsonb_object_agg(c.name, e.new_row -> c.name) FILTER (WHERE e.new_row IS NOT NULL) AS new_values
+        FROM unnest(recorded) AS c (name)
+        WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name
+    ) AS v
+    WHERE e.happened AND (v.old_values IS NOT NULL OR v.new_values IS NOT NULL);
     RETURN NULL;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.audit() FROM public;
 
--- In the policies of tenancy_auditor, once a statement. It always answers
--- true; what counts is the entry, and the line in the server's log, which a
--- ROLLBACK does not take back.
+-- In the policies of tenancy_auditor, once for each table of a statement, when
+-- it comes to the first row. It always answers true; what counts is the entry,
+-- and the line in the server's log, which a ROLLBACK does not take back.
 CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
@@ -121,16 +126,24 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- Not the cast to text, which the auditor's settings would change.
+    read_table CONSTANT text := (
+        SELECT n.nspname || '.' || c.relname
+        FROM pg_class AS c
+        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE c.oid = table_name
+    );
 BEGIN
+    RAISE LOG 'auditor % reads %', session_user, read_table;
     IF current_setting('transaction_read_only')::boolean THEN
         RAISE EXCEPTION 'an auditor cannot read in a read-only transaction'
         USING ERRCODE = '25006',
         CONSTRAINT = 'audit_must_be_recorded',
         HINT = 'What an auditor reads is written to the audit log: use a read-write transaction on the primary server.';
     END IF;
-    RAISE LOG 'auditor % reads %', session_user, table_name;
     INSERT INTO tenancy.audit_log (workspace_id, action, object_kind, object_id)
-    VALUES ('00000000-0000-0000-0000-000000000000', 'table.read', 'table', table_name::text);
+    VALUES ('00000000-0000-0000-0000-000000000000', 'table.read', 'table', read_table);
     RETURN true;
 END;
 $$;
@@ -138,6 +151,24 @@ REVOKE ALL ON FUNCTION tenancy.record_read(regclass) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.record_read(regclass) TO tenancy_auditor;
 COMMENT ON FUNCTION tenancy.record_read(regclass) IS
 'Records that the auditor reads a table, in the audit log and in the server''s log, and answers true.';
+
+RESET ROLE;
+
+-- Entries from before a revert.
+DO $$
+BEGIN
+    IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN
+        INSERT INTO tenancy.audit_log SELECT a.* FROM tenancy_archive.audit_log AS a;
+        CALL tenancy_private.drop_archived('audit_log');
+    END IF;
+END;
+$$;
+
+-- The tables that others write to last, so that nobody waits for the above.
+CALL pg_temp.patiently(
+    ARRAY['public.organizations', 'public.organization_memberships', 'tenancy.workspaces']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
+);
 
 CREATE TRIGGER role_permissions_audit
 AFTER INSERT OR UPDATE OR DELETE ON tenancy.role_permissions
@@ -159,24 +190,6 @@ WHEN (
 )
 EXECUTE FUNCTION tenancy_private.audit('workspace', 'id', 'id', 'color', 'plan', 'deleted_at');
 
-RESET ROLE;
-
--- Entries from before a revert.
-DO $$
-BEGIN
-    IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN
-        INSERT INTO tenancy.audit_log SELECT a.* FROM tenancy_archive.audit_log AS a;
-        CALL tenancy_private.drop_archived('audit_log');
-    END IF;
-END;
-$$;
-
--- The application's tables last, so that nobody waits for the above.
-CALL pg_temp.patiently(
-    ARRAY['public.organizations', 'public.organization_memberships']::regclass[],
-    'SHARE ROW EXCLUSIVE', 'SELECT'
-);
-
 CREATE TRIGGER organizations_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
@@ -186,7 +199,7 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
 CREATE TRIGGER organization_memberships_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organization_memberships
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role'
+    'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role', 'created_at'
 );
 
 COMMIT;

@@ -11,7 +11,7 @@ CALL pg_temp.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.close_table('public.organization_memberships');
+CALL tenancy_private.close_table('public.organization_memberships', 'organization_id');
 \ir ../policies/organization_memberships.r1.sql
 
 COMMIT;

@@ -6,7 +6,10 @@
 
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
 SET LOCAL ROLE tenancy_owner;
 
 -- A slug names one organization, whatever its case. A unique index on
@@ -35,31 +38,27 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF tg_op = 'UPDATE' THEN
-        DELETE FROM tenancy_private.organization_slugs AS s
-        WHERE s.organization_id = old.id AND s.slug IS DISTINCT FROM lower(new.slug);
+        IF lower(old.slug) = lower(new.slug) THEN
+            RETURN NULL;
+        END IF;
+        DELETE FROM tenancy_private.organization_slugs AS s WHERE s.organization_id = old.id;
     END IF;
     IF new.slug IS NOT NULL THEN
-        INSERT INTO tenancy_private.organization_slugs AS s (slug, organization_id)
-        VALUES (lower(new.slug), new.id)
-        ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug
-        WHERE s.organization_id = excluded.organization_id;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'this slug is taken'
-            USING ERRCODE = '23505',
-            CONSTRAINT = 'organization_slug_taken',
-            HINT = 'Give another slug.';
-        END IF;
+        INSERT INTO tenancy_private.organization_slugs (slug, organization_id)
+        VALUES (lower(new.slug), new.id);
     END IF;
     RETURN NULL;
+EXCEPTION
+    WHEN unique_violation THEN
+        RAISE EXCEPTION 'this slug is taken'
+        USING ERRCODE = '23505',
+        CONSTRAINT = 'organization_slug_taken',
+        HINT = 'Give another slug.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.take_slug() FROM public;
 
 RESET ROLE;
-
-CALL pg_temp.patiently(
-    ARRAY['public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
-);
 
 CREATE TRIGGER organizations_slug_insert
 AFTER INSERT ON public.organizations

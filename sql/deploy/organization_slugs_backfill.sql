@@ -17,12 +17,6 @@ DECLARE
             HAVING pg_catalog.count(*) > 1
         ) AS d
     );
-    plain_index CONSTANT text := (
-        SELECT pg_catalog.string_agg(i.indexrelid::pg_catalog.regclass::text, ', ')
-        FROM pg_catalog.pg_index AS i
-        WHERE i.indrelid = 'public.organizations'::pg_catalog.regclass
-            AND pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) ~ '(^|[( ])slug($|[) ])'
-    );
     ids uuid[];
     last_id uuid;
 BEGIN
@@ -33,11 +27,6 @@ BEGIN
         DETAIL = 'SELECT lower(slug), array_agg(id) FROM public.organizations WHERE slug IS NOT NULL '
         'GROUP BY lower(slug) HAVING count(*) > 1;',
         HINT = 'The query in the detail finds them. Rename all but one of each, then deploy again.';
-    END IF;
-    IF plain_index IS NOT NULL THEN
-        RAISE WARNING 'with the index % a tenant can find out which slugs exist', plain_index
-        USING HINT = 'tenancy_private.organization_slugs keeps them unique, so it can be dropped once the application '
-        'can do without it.';
     END IF;
     LOOP
         SELECT pg_catalog.array_agg(b.id ORDER BY b.id) INTO ids

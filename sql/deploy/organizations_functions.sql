@@ -136,8 +136,30 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.slug_from_name(text) FROM public;
 
--- A slug made from a name that is taken gets four random characters: counting
--- up would say how many organizations have that name.
+-- The columns that everybody in the organization may read. An adopted table can
+-- have more, and its row type too, but what they hold is not for a tenant.
+CREATE FUNCTION tenancy_private.organization_row(organization_id uuid) RETURNS public.organizations
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    shown public.organizations;
+BEGIN
+    SELECT o.id, o.name, o.slug, o.created_by_user_id, o.created_at, o.updated_at
+    INTO shown.id, shown.name, shown.slug, shown.created_by_user_id, shown.created_at, shown.updated_at
+    FROM public.organizations AS o
+    WHERE o.id = organization_row.organization_id;
+    RETURN shown;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.organization_row(uuid) FROM public;
+
+-- A slug made from a name that is taken gets random characters: counting up
+-- would say how many organizations have that name. Four at first, and four more
+-- each time, so that nobody can use up a name for everybody else.
 CREATE FUNCTION tenancy.create_organization(name text, slug text DEFAULT NULL)
 RETURNS public.organizations
 LANGUAGE plpgsql
@@ -149,31 +171,31 @@ AS $$
 DECLARE
     creator CONSTANT uuid := tenancy.current_user_id();
     new_name CONSTANT text := tenancy_private.checked_name(name);
-    base_slug CONSTANT text := coalesce(
+    new_id CONSTANT uuid := gen_random_uuid();
+    new_slug text := coalesce(
         tenancy_private.checked_slug(create_organization.slug), tenancy_private.slug_from_name(new_name)
     );
-    new_slug text := base_slug;
     violated text;
-    created public.organizations;
 BEGIN
-    LOOP
+    FOR attempt IN 1..8 LOOP
         BEGIN
-            INSERT INTO public.organizations AS o (id, name, slug, created_by_user_id, created_at, updated_at)
-            VALUES (gen_random_uuid(), new_name, new_slug, creator, now(), now())
-            RETURNING o.* INTO created;
+            INSERT INTO public.organizations (id, name, slug, created_by_user_id, created_at, updated_at)
+            VALUES (new_id, new_name, new_slug, creator, now(), now());
             EXIT;
         EXCEPTION
             WHEN unique_violation THEN
+                -- An adopted table may have unique keys that no other slug helps against.
                 GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
-                IF violated <> 'organization_slug_taken' OR create_organization.slug IS NOT NULL THEN
+                IF violated <> 'organization_slug_taken' OR create_organization.slug IS NOT NULL OR attempt = 8 THEN
                     RAISE;
                 END IF;
-                new_slug := base_slug || '-' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 4);
+                new_slug := left(tenancy_private.slug_from_name(new_name), 30)
+                    || '-' || left(replace(gen_random_uuid()::text, '-', ''), attempt * 4);
         END;
     END LOOP;
     INSERT INTO public.organization_memberships (organization_id, user_id, role, created_at)
-    VALUES (created.id, creator, 'owner', now());
-    RETURN created;
+    VALUES (new_id, creator, 'owner', now());
+    RETURN tenancy_private.organization_row(new_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_organization(text, text) FROM public;
@@ -228,7 +250,6 @@ DECLARE
     acting CONSTANT record := tenancy_private.act_in_organization('organization.update');
     new_name CONSTANT text := CASE WHEN name IS NOT NULL THEN tenancy_private.checked_name(name) END;
     new_slug CONSTANT text := tenancy_private.checked_slug(slug);
-    updated public.organizations;
 BEGIN
     IF color !~ '^#[0-9a-fA-F]{6}$' THEN
         RAISE EXCEPTION 'a color is written as #rrggbb'
@@ -246,10 +267,7 @@ BEGIN
         updated_at = now()
     WHERE o.id = acting.organization_id
         AND (o.name IS DISTINCT FROM coalesce(new_name, o.name) OR o.slug IS DISTINCT FROM coalesce(new_slug, o.slug));
-    SELECT o.* INTO updated
-    FROM public.organizations AS o
-    WHERE o.id = acting.organization_id;
-    RETURN updated;
+    RETURN tenancy_private.organization_row(acting.organization_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public;

@@ -11,7 +11,7 @@ CALL pg_temp.patiently(
     ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.close_table('public.organizations');
+CALL tenancy_private.close_table('public.organizations', 'id');
 \ir ../policies/organizations.r1.sql
 
 COMMIT;

@@ -9,8 +9,9 @@ SET LOCAL ROLE tenancy_owner;
 -- Closes a table: from here on nobody reads or writes a row without a policy,
 -- the table's owner included. A table that has policies of its own is refused,
 -- because the contract files replace all policies of a table, and policies
--- that somebody wrote for a reason must not vanish without a word.
-CREATE PROCEDURE tenancy_private.close_table(table_name regclass)
+-- that somebody wrote for a reason must not vanish without a word. An index that
+-- does not know whose row it points to stays, with a warning.
+CREATE PROCEDURE tenancy_private.close_table(table_name regclass, workspace_column name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -21,7 +22,28 @@ DECLARE
         FROM pg_policy AS p
         WHERE p.polrelid = table_name
     );
+    telling_indexes CONSTANT text := (
+        SELECT string_agg(i.indexrelid::regclass::text, ', ' ORDER BY i.indexrelid::regclass::text)
+        FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        INNER JOIN pg_am AS am ON c.relam = am.oid
+        WHERE i.indrelid = table_name
+            AND am.amname IN ('btree', 'hash')
+            AND NOT EXISTS (
+                SELECT FROM pg_attribute AS a
+                WHERE a.attrelid = table_name
+                    AND a.attname = workspace_column
+                    AND a.attnum = ANY((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+            )
+    );
 BEGIN
+    IF telling_indexes IS NOT NULL THEN
+        RAISE WARNING 'the indexes % tell a tenant which values others have', telling_indexes
+        USING HINT = format(
+            'EXPLAIN ANALYZE counts the hidden rows that an index leads to. Add %I to their columns where the '
+            'application allows it.', workspace_column
+        );
+    END IF;
     IF foreign_policies IS NOT NULL THEN
         RAISE EXCEPTION 'table % has row-level security policies of its own: %', table_name, foreign_policies
         USING ERRCODE = '55000',
@@ -32,8 +54,8 @@ BEGIN
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy_private.close_table (regclass) IS
+REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass, name) FROM public;
+COMMENT ON PROCEDURE tenancy_private.close_table (regclass, name) IS
 'Enables and forces row-level security on a table that has no policies yet.';
 
 -- The way back of close_table: the table is as open as its grants say.

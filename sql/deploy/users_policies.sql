@@ -11,7 +11,7 @@ CALL pg_temp.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.close_table('public.users');
+CALL tenancy_private.close_table('public.users', 'id');
 \ir ../policies/users.r1.sql
 
 COMMIT;

@@ -11,6 +11,7 @@ DROP FUNCTION tenancy.delete_organization();
 DROP FUNCTION tenancy.update_organization(text, text, text);
 DROP FUNCTION tenancy.my_organizations();
 DROP FUNCTION tenancy.create_organization(text, text);
+DROP FUNCTION tenancy_private.organization_row(uuid);
 DROP FUNCTION tenancy_private.slug_from_name(text);
 DROP FUNCTION tenancy_private.checked_slug(text);
 DROP FUNCTION tenancy_private.checked_name(text);

@@ -9,6 +9,6 @@ DROP PROCEDURE tenancy_private.verify_grants(regclass, text, text);
 DROP PROCEDURE tenancy_private.verify_policies(regclass, text[]);
 DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
-DROP PROCEDURE tenancy_private.close_table(regclass);
+DROP PROCEDURE tenancy_private.close_table(regclass, name);
 
 COMMIT;

@@ -6,6 +6,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_personal()',
     'tenancy_private.act_in_organization(text)',
     'tenancy_private.checked_name(text)',
+    'tenancy_private.organization_row(uuid)',
     'tenancy_private.checked_slug(text)',
     'tenancy_private.slug_from_name(text)',
     'tenancy_private.refuse_deleted(uuid)'

@@ -3,7 +3,7 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.close_table(regclass)',
+    'tenancy_private.close_table(regclass, name)',
     'tenancy_private.reopen_table(regclass)',
     'tenancy.drop_policies(regclass)',
     'tenancy_private.verify_policies(regclass, text[])',
