@@ -166,7 +166,9 @@ $$;
 
 -- The tables that others write to last, so that nobody waits for the above.
 CALL pg_temp.patiently(
-    ARRAY['public.organizations', 'public.organization_memberships', 'tenancy.workspaces']::regclass[],
+    ARRAY[
+        'public.organizations', 'public.organization_memberships', 'tenancy.workspaces'
+    ]::regclass[],
     'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
