@@ -224,9 +224,7 @@ def test_each_trigger_constraint_and_attribute_counts(probed: Probed) -> None:
                 f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
             )
         )
-    for table, index in (
-        ("tenancy_private.seal_keys", "seal_keys_current_idx"),
-    ):
+    for table, index in (("tenancy_private.seal_keys", "seal_keys_current_idx"),):
         name = f"{table.partition('.')[0]}.{index}"
         ((definition,),) = _texts(probed.admin, "SELECT pg_get_indexdef(%s::regclass)", name)
         mutations.append(Mutation(f"{index} dropped", f"DROP INDEX {name}", definition))
@@ -318,8 +316,8 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (
         (
             "tenancy.create_organization(text,text)",
-            "VALUES (created.id, creator, 'owner', now())",
-            "VALUES (created.id, creator, 'user', now())",
+            "VALUES (new_id, creator, 'owner', now())",
+            "VALUES (new_id, creator, 'user', now())",
         ),
     ),
     (("tenancy.my_organizations()", "m.user_id = current_user_id AND ", ""),),
@@ -419,11 +417,41 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.keep_an_owner_on_truncate()", "IF EXISTS", "IF false AND EXISTS"),),
     # the audit log
     (("tenancy_private.refuse_audit_change()", "RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION"),),
-    (("tenancy_private.audit()", "IF tg_op = 'UPDATE' AND old_values IS NULL THEN", "IF false THEN"),),
+    (
+        (
+            "tenancy_private.audit()",
+            "WHERE e.happened AND (v.old_values IS NOT NULL OR v.new_values IS NOT NULL)",
+            "WHERE e.happened",
+        ),
+    ),
+    (("tenancy_private.audit()", "tg_op = 'UPDATE' AND NOT moved", "tg_op = 'UPDATE'"),),
+    (("tenancy_private.audit()", "tg_op = 'DELETE' OR moved", "tg_op = 'DELETE'"),),
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_user_id() END", "NULL"),),
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_role() END", "NULL"),),
-    (("tenancy_private.audit()", "WHERE old_row -> c.name IS DISTINCT FROM new_row -> c.name", ""),),
+    (("tenancy_private.audit()", "WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name", ""),),
     (("tenancy.record_read(regclass)", "INSERT INTO tenancy.audit_log", "RETURN true; INSERT INTO tenancy.audit_log"),),
+    # the latch
+    (("tenancy_private.seal_context(uuid,uuid,text)", "(scans > 0 OR NOT counted) AND EXISTS", "false AND EXISTS"),),
+    (("tenancy_private.seal_context(uuid,uuid,text)", "(scans > 0 OR NOT counted)", "(false OR NOT counted)"),),
+    (("tenancy_private.seal_context(uuid,uuid,text)", "PERFORM pg_advisory_xact_lock_shared", "-- PERFORM"),),
+    # slugs
+    (("tenancy_private.take_slug()", "IF new.slug IS NOT NULL THEN", "IF false THEN"),),
+    (("tenancy_private.take_slug()", "VALUES (lower(new.slug), new.id)", "VALUES (new.slug, new.id)"),),
+    (("tenancy_private.take_slug()", "IF lower(old.slug) = lower(new.slug) THEN", "IF true THEN"),),
+    (
+        (
+            "tenancy_private.take_slug()",
+            "DELETE FROM tenancy_private.organization_slugs AS s",
+            "UPDATE tenancy_private.organization_slugs AS s SET slug = s.slug",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.organization_row(uuid)",
+            "RETURN shown",
+            "SELECT o.* INTO shown FROM public.organizations AS o WHERE o.id = organization_id; RETURN shown",
+        ),
+    ),
     # keys and tickets
     (("tenancy.rotate_seal_key(interval)", "WHERE k.superseded_at <= clock_timestamp() - keep", "WHERE false"),),
     (

@@ -27,10 +27,12 @@ SELECT policies_are('tenancy', 'audit_log', ARRAY[
     'audit_log_auditor'
 ]);
 SELECT policies_are('tenancy', 'role_permissions', ARRAY[
-    'role_permissions_select', 'role_permissions_service', 'role_permissions_owner'
+    'role_permissions_select', 'role_permissions_service', 'role_permissions_owner',
+    'role_permissions_auditor'
 ]);
 SELECT policies_are('tenancy', 'role_delegations', ARRAY[
-    'role_delegations_select', 'role_delegations_service', 'role_delegations_owner'
+    'role_delegations_select', 'role_delegations_service', 'role_delegations_owner',
+    'role_delegations_auditor'
 ]);
 SELECT is_empty(
     $$

@@ -159,7 +159,7 @@ CALLS: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
             ],
             [(table, "table.read")],
         )
-        for table in (*READABLE, "tenancy.audit_log")
+        for table in (*READABLE, *WHOLE)
     ),
     ("service", None, None, "UPDATE tenancy.workspaces SET color = '#000000' RETURNING 1 LIMIT 0", "42601"),
     ("service", None, None, ["UPDATE tenancy.workspaces SET plan = 'free'", "SELECT 1"], [(1,)]),
@@ -565,7 +565,66 @@ CALLS: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
         ],
         [(True, True, "owner", True)],
     ),
+    # Moved from one organization to another, it ends in the one and begins in the other.
+    (
+        None,
+        None,
+        None,
+        [
+            "as service",
+            "UPDATE public.organization_memberships SET organization_id = '{duo}' WHERE user_id = '{uma}'",
+            "as None",
+            "SELECT action, workspace_id::text = coalesce(old_values, new_values) ->> 'organization_id',"
+            " old_values IS NULL, new_values IS NULL"
+            " FROM tenancy.audit_log WHERE object_id = '{uma}' AND occurred_at > now() ORDER BY action",
+        ],
+        [("membership.create", True, True, False), ("membership.delete", True, False, True)],
+    ),
     ("service", None, None, [SET.format("seal", "x"), "UPDATE public.organizations SET name = 'N'"], "invalid_context"),
+    # a slug, whoever writes it and however
+    *(
+        ("service", None, None, [*statements, "SELECT 1"], answer)
+        for statements, answer in (
+            (
+                ["INSERT INTO public.organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', 'ACME')"],
+                "organization_slug_taken",
+            ),
+            (["UPDATE public.organizations SET slug = 'Acme' WHERE id = '{duo}'"], "organization_slug_taken"),
+            (["UPDATE public.organizations SET slug = 'Acme' WHERE id = '{acme}'"], [(1,)]),
+            (
+                [
+                    "UPDATE public.organizations SET slug = 'other' WHERE id = '{acme}'",
+                    "UPDATE public.organizations SET slug = 'acme' WHERE id = '{duo}'",
+                ],
+                [(1,)],
+            ),
+        )
+    ),
+    # An adopted table may have organizations without one.
+    (
+        None,
+        None,
+        None,
+        [
+            "ALTER TABLE public.organizations ALTER COLUMN slug DROP NOT NULL",
+            "UPDATE public.organizations SET slug = NULL",
+            "SELECT count(*) FROM tenancy_private.organization_slugs",
+        ],
+        [(0,)],
+    ),
+    # An adopted table's further columns are not for a tenant.
+    (
+        None,
+        None,
+        None,
+        [
+            "ALTER TABLE public.organizations ADD COLUMN billing_secret text DEFAULT 'secret'",
+            "as app",
+            "enter ann acme",
+            "SELECT o.name, o.billing_secret FROM tenancy.update_organization(name => 'N') AS o",
+        ],
+        [("N", None)],
+    ),
     # what the tables themselves refuse
     *(
         (None, None, None, statement, name)
