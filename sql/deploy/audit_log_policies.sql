@@ -1,9 +1,13 @@
 -- Deploy pg-tenancy:audit_log_policies to pg
 -- requires: audit_log
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 \ir ../policies/audit_log.r1.sql
 

@@ -2,9 +2,13 @@
 -- requires: role_permissions
 -- requires: audit_log
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 \ir ../policies/role_permissions.r1.sql
 

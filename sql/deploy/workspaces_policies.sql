@@ -2,9 +2,13 @@
 -- requires: workspaces
 -- requires: audit_log
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 \ir ../policies/workspaces.r1.sql
 

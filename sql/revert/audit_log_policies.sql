@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:audit_log_policies from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 -- Closed again, as the change audit_log left it.
 CALL tenancy.drop_policies('tenancy.audit_log');

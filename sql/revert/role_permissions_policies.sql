@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:role_permissions_policies from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 -- Closed again, as the change role_permissions left them.
 CALL tenancy.drop_policies('tenancy.role_permissions');

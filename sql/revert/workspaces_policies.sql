@@ -1,8 +1,12 @@
 -- Revert pg-tenancy:workspaces_policies from pg
 
+\ir ../adoption/patiently.psql
+
 BEGIN;
 
-SET LOCAL lock_timeout = '2s';
+CALL pg_temp.patiently(
+    ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 -- Closed again, as the change workspaces left it.
 CALL tenancy.drop_policies('tenancy.workspaces');
