@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL pg_temp.patiently(
-    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 \ir ../policies/role_permissions.r1.sql

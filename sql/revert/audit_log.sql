@@ -7,13 +7,16 @@
 BEGIN;
 
 CALL pg_temp.patiently(
-    ARRAY['public.organizations', 'public.organization_memberships']::regclass[],
+    ARRAY[
+        'public.organizations', 'public.organization_memberships', 'tenancy.workspaces'
+    ]::regclass[],
     'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 SET LOCAL client_min_messages = warning;
 DROP TRIGGER IF EXISTS organization_memberships_audit ON public.organization_memberships;
 DROP TRIGGER IF EXISTS organizations_audit ON public.organizations;
+DROP TRIGGER IF EXISTS workspaces_audit ON tenancy.workspaces;
 
 COMMIT;
 
@@ -21,7 +24,6 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP TRIGGER workspaces_audit ON tenancy.workspaces;
 DROP TRIGGER role_delegations_audit ON tenancy.role_delegations;
 DROP TRIGGER role_permissions_audit ON tenancy.role_permissions;
 

@@ -1,10 +1,6 @@
 -- Revert pg-tenancy:organization_slugs_backfill from pg
 
+-- Nothing to do: the rows go with their table, in the revert of organization_slugs.
 BEGIN;
-
-SET LOCAL lock_timeout = '2s';
-
--- The rows go with the table, in the revert of organization_slugs.
-TRUNCATE tenancy_private.organization_slugs;
 
 COMMIT;

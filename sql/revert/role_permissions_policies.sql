@@ -5,7 +5,8 @@
 BEGIN;
 
 CALL pg_temp.patiently(
-    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 -- Closed again, as the change role_permissions left them.
