@@ -125,4 +125,5 @@ async def test_a_refused_user_costs_one_more_to_roll_back(proxy: Proxy, acme: Or
     async with client.connect(proxy.dsn) as conn:
         with proxy.counting() as trips, pytest.raises(NotAMemberError):
             await client.fetch_all(conn, "SELECT 1", user_id=acme.id)
-        assert trips() == 2
+        # The server sends an error at once: the client may see it before it has sent the rest.
+        assert trips() in {2, 3}

@@ -22,7 +22,7 @@ Run = Callable[[Database], Sqitch]
 DatabaseAt = Callable[[str], Database]
 NewLogin = Callable[..., str]
 
-PEOPLE = 200_000
+PEOPLE = 80_000
 
 FILL = f"""
 INSERT INTO public.users (id, email, username, role)
