@@ -4,23 +4,7 @@
 BEGIN;
 SELECT plan(23);
 
--- Acme with one member of each role, Globex beside it, and somebody in neither.
-INSERT INTO public.users (id, email, username, password_hash, role) VALUES
-('00000000-0000-4000-8000-00000000000a', 'olga@example.com', 'olga', 'x', 'user'),
-('00000000-0000-4000-8000-00000000000b', 'adam@example.com', 'adam', 'x', 'user'),
-('00000000-0000-4000-8000-00000000000c', 'mary@example.com', 'mary', 'x', 'user'),
-('00000000-0000-4000-8000-00000000000d', 'uwe@example.com', 'uwe', 'x', 'user'),
-('00000000-0000-4000-8000-00000000000e', 'gina@example.com', 'gina', 'x', 'user'),
-('00000000-0000-4000-8000-00000000000f', 'pete@example.com', 'pete', 'x', 'admin');
-INSERT INTO public.organizations (id, name, slug, created_by_user_id) VALUES
-('00000000-0000-4000-8000-000000000001', 'Acme', 'acme', '00000000-0000-4000-8000-00000000000a'),
-('00000000-0000-4000-8000-000000000002', 'Globex', 'globex', '00000000-0000-4000-8000-00000000000e');
-INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES
-('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-00000000000a', 'owner'),
-('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-00000000000b', 'admin'),
-('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-00000000000c', 'manager'),
-('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-00000000000d', 'user'),
-('00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-00000000000e', 'owner');
+\ir include/people.psql
 
 -- A transaction enters one workspace, so each turn below ends with its savepoint.
 SAVEPOINT turn;
