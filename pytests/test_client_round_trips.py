@@ -87,7 +87,6 @@ async def test_a_timeout_costs_no_round_trip(proxy: Proxy, acme: Organization, p
                 organization_id=acme.id,
                 statement_timeout=5,
                 isolation_level="serializable",
-                read_only=True,
             )
         assert (rows, trips()) == ([("5s",)], 1)
 

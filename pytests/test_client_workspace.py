@@ -292,7 +292,6 @@ async def test_the_options_are_those_of_the_transaction(client: Client, conn: An
         conn,
         user_id=ann.id,
         isolation_level="serializable",
-        read_only=True,
         deferrable=True,
         statement_timeout=1.5,
     ) as ws:
@@ -305,7 +304,9 @@ async def test_the_options_are_those_of_the_transaction(client: Client, conn: An
                 "statement_timeout",
             )
         ]
-    assert settings == ["serializable", "on", "on", "1500ms"]
+    assert settings == ["serializable", "off", "on", "1500ms"]
+    async with client.workspace(conn, user_id=ann.id, read_only=True) as ws:
+        assert await ws.fetch_value("SELECT pg_catalog.current_setting('transaction_read_only')") == "on"
     async with client.workspace(conn, user_id=ann.id) as ws:
         assert await ws.fetch_value("SELECT pg_catalog.current_setting('statement_timeout')") == "0"
 

@@ -98,6 +98,36 @@ def test_a_read_only_transaction_can_be_entered(database: Database, logins: Logi
     organization = people.organization()
     member = people.member(organization)
     with database.connect(logins.app) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.execute("SET TRANSACTION READ ONLY")
         connection.execute(_ENTER, [member.id, organization.id])
         assert connection.execute("SELECT id FROM public.organizations").fetchall() == [(organization.id,)]
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_read_only_is_no_way_around_the_check_of_an_old_snapshot(
+    database: Database, logins: Logins, people: People, level: str
+) -> None:
+    """READ ONLY ends with the savepoint that it was set in, and what was entered stays."""
+    organization = people.organization()
+    member = people.member(organization)
+    with database.connect(logins.app) as connection:
+        connection.execute(f"SET TRANSACTION ISOLATION LEVEL {level}".encode())
+        connection.execute("SELECT 1")
+        connection.execute("SAVEPOINT s")
+        connection.execute("SET TRANSACTION READ ONLY")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as refused:
+            connection.execute(_ENTER, [member.id, organization.id])
+        assert refused.value.diag.constraint_name == "snapshot_not_checked"
+
+
+def test_entering_does_not_wait_for_an_administrator(database: Database, logins: Logins, people: People) -> None:
+    """Whoever waited, and held the own membership meanwhile, would stop the one who ends it."""
+    organization = people.organization()
+    owner, member = people.member(organization, "owner"), people.member(organization)
+    with database.connect(logins.app) as first, database.connect(logins.app) as second:
+        first.execute(_ENTER, [owner.id, organization.id])
+        first.execute("SELECT tenancy.update_organization(name => 'Another')")
+        second.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            second.execute(_ENTER, [member.id, organization.id])
+        first.execute("SELECT tenancy.remove_member(%s)", [member.id])

@@ -23,6 +23,7 @@ __all__ = [
     "PermissionDeniedError",
     "PhaseNotDeployedError",
     "SlugTakenError",
+    "SnapshotNotCheckedError",
     "TenancyError",
     "TicketError",
     "TransactionAbortedError",
@@ -84,6 +85,10 @@ class ContextAlreadySetError(TenancyError):
 
 class TransactionRequiredError(TenancyError):
     """A workspace was entered outside a transaction block."""
+
+
+class SnapshotNotCheckedError(TenancyError):
+    """READ ONLY together with REPEATABLE READ or SERIALIZABLE: whether the membership still holds cannot be checked."""
 
 
 class TicketError(TenancyError):
@@ -159,6 +164,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "not_a_member"): NotAMemberError,
     ("28000", "context_already_set"): ContextAlreadySetError,
     ("28000", "invalid_ticket"): TicketError,
+    ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
     ("22004", "user_id_required"): InvalidArgumentError,
     ("42501", "permission_denied"): PermissionDeniedError,

@@ -400,10 +400,36 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_member() FROM public;
 
 -- A REPEATABLE READ transaction reads what was, and with SET TRANSACTION
 -- SNAPSHOT that may be long ago: a membership that has been ended since would
--- still open. Locking the rows fails for those that have changed (40001, and the
--- next try sees the change). The locks are let go at once, by undoing the block
--- they were taken in, so that nobody keeps his own membership from being ended.
--- A read-only transaction cannot lock, and cannot do more than look back.
+-- still open. Whether it has can be told by locking its row, which fails for one
+-- that changed. A read-only transaction cannot lock, and READ ONLY may end with
+-- a savepoint, so it is refused; only a standby cannot write at all.
+CREATE FUNCTION tenancy_private.reads_the_past() RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' OR pg_is_in_recovery() THEN
+        RETURN false;
+    END IF;
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'a workspace cannot be entered in a transaction that is READ ONLY and %',
+            upper(current_setting('transaction_isolation'))
+        USING ERRCODE = '25006',
+        CONSTRAINT = 'snapshot_not_checked',
+        HINT = 'Leave out READ ONLY, or use READ COMMITTED.';
+    END IF;
+    RETURN true;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
+
+-- The locks are let go at once, by undoing the block they were taken in, so that
+-- nobody keeps his own membership from being ended; and they are not waited for,
+-- so that nobody who does end it has to wait. The order is that of the functions
+-- which change an organization. Whoever meets a change tries again (40001).
 CREATE FUNCTION tenancy_private.check_fresh(user_id uuid, organization_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -412,25 +438,29 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_setting('transaction_isolation') LIKE 'read %' OR current_setting('transaction_read_only')::boolean THEN
+    IF NOT tenancy_private.reads_the_past() THEN
         RETURN;
     END IF;
     IF organization_id IS NULL THEN
         PERFORM FROM public.users AS u
         WHERE u.id = check_fresh.user_id
-        FOR SHARE;
+        FOR SHARE NOWAIT;
     ELSE
-        PERFORM FROM public.organization_memberships AS m
-        WHERE m.organization_id = check_fresh.organization_id AND m.user_id = check_fresh.user_id
-        FOR SHARE;
         PERFORM FROM tenancy.workspaces AS w
         WHERE w.id = check_fresh.organization_id
-        FOR SHARE;
+        FOR SHARE NOWAIT;
+        PERFORM FROM public.organization_memberships AS m
+        WHERE m.organization_id = check_fresh.organization_id AND m.user_id = check_fresh.user_id
+        FOR SHARE NOWAIT;
     END IF;
     RAISE EXCEPTION 'the rows are as they were read' USING ERRCODE = 'TF001';
 EXCEPTION
     WHEN SQLSTATE 'TF001' THEN
         NULL;
+    WHEN lock_not_available THEN
+        RAISE EXCEPTION 'could not serialize access: the membership is being changed'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;

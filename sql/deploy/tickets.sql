@@ -145,16 +145,20 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_setting('transaction_isolation') LIKE 'read %' OR current_setting('transaction_read_only')::boolean THEN
+    IF NOT tenancy_private.reads_the_past() THEN
         RETURN;
     END IF;
     PERFORM FROM tenancy_private.ticket_keys AS k
     WHERE k.id = check_fresh_key.key_id
-    FOR KEY SHARE;
+    FOR KEY SHARE NOWAIT;
     RAISE EXCEPTION 'the key is as it was read' USING ERRCODE = 'TF001';
 EXCEPTION
     WHEN SQLSTATE 'TF001' THEN
         NULL;
+    WHEN lock_not_available THEN
+        RAISE EXCEPTION 'could not serialize access: the key is being revoked'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh_key(text) FROM public;

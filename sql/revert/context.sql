@@ -9,6 +9,7 @@ DROP FUNCTION tenancy.current_workspace();
 DROP FUNCTION tenancy.enter(uuid, uuid);
 DROP FUNCTION tenancy_private.enter_as(uuid, uuid);
 DROP FUNCTION tenancy_private.check_fresh(uuid, uuid);
+DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
 DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text);
 DROP TABLE tenancy_private.latch_scans;

@@ -8,6 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.check_permission()',
     'tenancy_private.seal_context(uuid, uuid, text)',
     'tenancy_private.refuse_member()',
+    'tenancy_private.reads_the_past()',
     'tenancy_private.check_fresh(uuid, uuid)',
     'tenancy_private.enter_as(uuid, uuid)'
 ]);
