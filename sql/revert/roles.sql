@@ -27,6 +27,11 @@ BEGIN
             WHEN dependent_objects_still_exist THEN
                 GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
                 RAISE NOTICE 'role % stays, because it is still needed: %', role_name, reason;
+            WHEN internal_error THEN
+                -- "cache lookup failed for database": the server was listing who
+                -- needs the role when one of those databases was dropped. The
+                -- next database to be reverted drops the role.
+                RAISE NOTICE 'role % stays, because a database that needed it is being dropped: %', role_name, sqlerrm;
             WHEN insufficient_privilege THEN
                 RAISE NOTICE 'role % stays, because % may not drop it', role_name, current_user;
         END;
