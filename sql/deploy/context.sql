@@ -21,7 +21,8 @@ BEGIN
         current_setting('tenancy.seal', true),
         current_setting('tenancy.current_user_id', true),
         current_setting('tenancy.current_organization_id', true),
-        current_setting('tenancy.current_role', true)
+        current_setting('tenancy.current_role', true),
+        current_setting('tenancy.current_credential_id', true)
     ) = '' THEN
         RAISE EXCEPTION 'this transaction is in no workspace'
         USING ERRCODE = '28000',
@@ -44,7 +45,7 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_context() FROM public;
 -- protected table has two equalities with this value, and the planner compares
 -- the two in a one-time filter before it opens the table.
 --
--- The seal is an HMAC over the three variables and the transaction's start, so
+-- The seal is an HMAC over the four variables and the transaction's start, so
 -- it fits no transaction that started at another instant. Bytes are taken with
 -- timestamptz_send() and convert_to(), which no setting of the caller's can change. A '/' can be in
 -- none of the sealed values, so no other split of them has the same seal.
@@ -60,6 +61,7 @@ DECLARE
     sealed_user CONSTANT text := current_setting('tenancy.current_user_id', true);
     sealed_organization CONSTANT text := current_setting('tenancy.current_organization_id', true);
     sealed_role CONSTANT text := current_setting('tenancy.current_role', true);
+    sealed_credential CONSTANT text := current_setting('tenancy.current_credential_id', true);
     inner_key bytea;
     outer_key bytea;
 BEGIN
@@ -69,7 +71,7 @@ BEGIN
 
     IF inner_key IS NULL OR substr(seal, 9) IS DISTINCT FROM encode(
         sha256(outer_key || sha256(inner_key || timestamptz_send(now()) || convert_to(
-            sealed_user || '/' || sealed_organization || '/' || sealed_role, 'UTF8'
+            sealed_user || '/' || sealed_organization || '/' || sealed_role || '/' || sealed_credential, 'UTF8'
         ))), 'hex'
     ) THEN
         PERFORM tenancy_private.refuse_context();
@@ -121,12 +123,13 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
     WHEN tenancy.workspace_for(NULL) IS NOT NULL
-        THEN current_setting('tenancy.current_user_id')::uuid
+        THEN nullif(current_setting('tenancy.current_user_id'), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.current_user_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.current_user_id() TO
 tenancy_app, tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.current_user_id() IS 'Who acts in this transaction.';
+COMMENT ON FUNCTION tenancy.current_user_id() IS
+'Who acts in this transaction; NULL where an organization''s API key does whose maker has no account any more.';
 
 CREATE FUNCTION tenancy.current_organization_id() RETURNS uuid
 LANGUAGE sql
@@ -159,6 +162,41 @@ GRANT EXECUTE ON FUNCTION tenancy.current_role() TO
 tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.current_role() IS
 'The role in the current organization: owner, admin, manager or user; NULL in personal mode.';
+
+-- A program that entered with a key of its own works in the workspace, and does
+-- nothing for the person whom the key is named after.
+CREATE FUNCTION tenancy.current_credential_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN tenancy.workspace_for(NULL) IS NOT NULL
+        THEN nullif(current_setting('tenancy.current_credential_id'), '')::uuid
+END;
+REVOKE ALL ON FUNCTION tenancy.current_credential_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.current_credential_id() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.current_credential_id() IS
+'The API key that this transaction entered with, NULL where a person did.';
+
+CREATE FUNCTION tenancy_private.require_person() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF tenancy.current_credential_id() IS NOT NULL THEN
+        RAISE EXCEPTION 'an API key may not do this'
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'person_required',
+        HINT = 'Enter as the person: tenancy.enter(user_id, organization_id), or with a ticket.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_person() FROM public;
 
 CREATE FUNCTION tenancy.has_permission(permission text) RETURNS boolean
 LANGUAGE sql
@@ -236,12 +274,36 @@ tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_permission(text) IS
 'Raises 42501 permission_denied, naming role, permission and holders, unless the current role holds the permission.';
 
+CREATE FUNCTION tenancy.require_staff_or_organization() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF tenancy.current_organization_id() IS NULL AND current_setting('tenancy.current_role') <> 'staff' THEN
+        RAISE EXCEPTION 'what is public is changed by platform staff alone'
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'permission_denied',
+        HINT = 'Enter an organization to make something of its own.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.require_staff_or_organization() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.require_staff_or_organization() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.require_staff_or_organization() IS
+'Raises 42501 permission_denied in the personal workspace of who is not platform staff.';
+
 -- For each protected table, before any of its rows is looked at:
 --     CREATE TRIGGER instances_permission
 --     BEFORE INSERT OR UPDATE OR DELETE ON public.instances FOR EACH STATEMENT
 --     EXECUTE FUNCTION tenancy.check_permission(
 --         'instances.create', 'instances.update', 'instances.delete'
 --     );
+-- A fourth argument, 'platform', says that a row made in personal mode is the
+-- platform's and not the person's, so that in personal mode only staff write.
 -- A policy alone would turn a write without the permission into "UPDATE 0".
 -- It runs as the caller, because it has to know who that is: services, the
 -- definer functions and superusers are not asked.
@@ -259,6 +321,9 @@ BEGIN
         PERFORM tenancy.require_permission(
             CASE tg_op WHEN 'INSERT' THEN tg_argv[0] WHEN 'UPDATE' THEN tg_argv[1] ELSE tg_argv[2] END
         );
+        IF tg_argv[3] = 'platform' THEN
+            PERFORM tenancy.require_staff_or_organization();
+        END IF;
     END IF;
     RETURN NULL;
 END;
@@ -266,7 +331,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.check_permission() FROM public;
 COMMENT ON FUNCTION tenancy.check_permission() IS
 'Statement-level trigger: raises 42501 permission_denied before an application role''s write reaches a row. '
-'Arguments: the permissions for INSERT, UPDATE and DELETE.';
+'Arguments: the permissions for INSERT, UPDATE and DELETE, and platform, where a personal workspace has no rows.';
 
 -- Always empty: entering scans it, and PostgreSQL counts that.
 CREATE TABLE tenancy_private.latch_scans ();
@@ -290,8 +355,9 @@ COMMENT ON TABLE tenancy_private.latch_scans IS
 -- the transaction ends and cannot be reset by the application (nor can
 -- track_counts be changed by it). While it is zero, nobody has entered; asking
 -- for it to be reported after this transaction makes it zero for the next.
-CREATE FUNCTION tenancy_private.seal_context(user_id uuid, organization_id uuid, role text)
-RETURNS void
+CREATE FUNCTION tenancy_private.seal_context(
+    user_id uuid, organization_id uuid, role text, credential_id uuid DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -299,7 +365,9 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    sealed_user CONSTANT text := coalesce(user_id::text, '');
     sealed_organization CONSTANT text := coalesce(organization_id::text, '');
+    sealed_credential CONSTANT text := coalesce(credential_id::text, '');
     latch_transaction CONSTANT integer := hashint8((extract(EPOCH FROM now()) * 1000000)::bigint);
     latch_identities integer[];
     latch_scans CONSTANT regclass := 'tenancy_private.latch_scans';
@@ -333,14 +401,14 @@ BEGIN
 
     SELECT
         k.id || encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(
-            user_id::text || '/' || sealed_organization || '/' || seal_context.role, 'UTF8'
+            sealed_user || '/' || sealed_organization || '/' || seal_context.role || '/' || sealed_credential, 'UTF8'
         ))), 'hex') INTO STRICT seal
     FROM tenancy_private.seal_keys AS k
     WHERE k.superseded_at IS NULL;
 
     latch_identities := ARRAY(
         SELECT hashtext(encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(
-            'latch/' || user_id::text || '/' || sealed_organization, 'UTF8'
+            'latch/' || sealed_user || '/' || sealed_organization || '/' || sealed_credential, 'UTF8'
         ))), 'hex'))
         FROM tenancy_private.seal_keys AS k
         ORDER BY k.superseded_at DESC NULLS FIRST
@@ -372,13 +440,14 @@ BEGIN
     END IF;
     PERFORM pg_stat_force_next_flush();
 
-    PERFORM set_config('tenancy.current_user_id', user_id::text, true),
+    PERFORM set_config('tenancy.current_user_id', sealed_user, true),
         set_config('tenancy.current_organization_id', sealed_organization, true),
         set_config('tenancy.current_role', seal_context.role, true),
+        set_config('tenancy.current_credential_id', sealed_credential, true),
         set_config('tenancy.seal', seal, true);
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, uuid) FROM public;
 
 -- An unknown person, an unknown or deleted organization and a person who is no
 -- member of it are one and the same error, so that nobody can probe for them.
@@ -563,6 +632,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();
+    -- A key shows no more of its maker than where it works.
+    by_key CONSTANT boolean := tenancy.current_credential_id() IS NOT NULL;
 BEGIN
     RETURN CASE workspace_id
         WHEN '00000000-0000-0000-0000-000000000000' THEN 'Public'
@@ -570,8 +641,14 @@ BEGIN
         ELSE (
             SELECT 'Org: ' || o.name
             FROM public.organizations AS o
-            INNER JOIN public.organization_memberships AS m ON o.id = m.organization_id
-            WHERE o.id = badge.workspace_id AND m.user_id = current_user_id
+            WHERE o.id = badge.workspace_id
+                AND CASE
+                    WHEN by_key THEN o.id = tenancy.current_organization_id()
+                    ELSE EXISTS (
+                        SELECT FROM public.organization_memberships AS m
+                        WHERE m.organization_id = o.id AND m.user_id = current_user_id
+                    )
+                END
         )
     END;
 END;

@@ -5,25 +5,28 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- The next changes close three tables that an application is using. Whoever
--- owns one of them or may write to one is that application: it is granted
--- tenancy_service and goes on seeing everything. "REVOKE tenancy_service FROM
--- <login>" is the cut-over, once the application enters workspaces.
+-- A change that closes tables closes them to an application that is using
+-- them. Whoever owns one of them or may write to one is that application: it is
+-- granted tenancy_service and goes on seeing everything. "REVOKE tenancy_service
+-- FROM <login>" is the cut-over, once the application enters workspaces.
 CREATE TABLE tenancy_private.legacy_logins (
-    role name NOT NULL,
+    role       name     NOT NULL,
+    table_name regclass NOT NULL,
     CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
 );
 ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
 ALTER TABLE tenancy_private.legacy_logins ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.legacy_logins IS
-'The roles to which this change granted tenancy_service, so that a revert takes it from no other.';
+'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
+'revert takes it from no other.';
 
-DO $$
+CREATE PROCEDURE tenancy_private.keep_legacy_logins(tables regclass[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     holder record;
-    tables CONSTANT regclass[] := ARRAY[
-        'public.users', 'public.organizations', 'public.organization_memberships'
-    ]::regclass[];
 BEGIN
     FOR holder IN
         SELECT
@@ -52,8 +55,9 @@ BEGIN
             WHERE a.attrelid = ANY(tables)
         ) AS g
         INNER JOIN pg_roles AS r ON g.grantee = r.oid
+        -- Also one that bypasses row-level security: it needs the functions that
+        -- fill the columns of later changes.
         WHERE NOT r.rolsuper
-            AND NOT r.rolbypassrls
             AND r.rolname NOT IN (
                 'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
             )
@@ -67,7 +71,7 @@ BEGIN
                 holder.rolname,
                 CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE' END
             );
-            INSERT INTO tenancy_private.legacy_logins (role) VALUES (holder.rolname);
+            INSERT INTO tenancy_private.legacy_logins (role, table_name) VALUES (holder.rolname, tables[1]);
             RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
             IF NOT holder.could_all THEN
                 RAISE WARNING '% may now read and write all tables of the platform, and could not before', holder.rolname
@@ -97,5 +101,39 @@ BEGIN
     END IF;
 END;
 $$;
+ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[]) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[]) FROM public;
+COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass[]) IS
+'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
+
+-- Only where a deploy granted it and nobody has revoked it since.
+CREATE PROCEDURE tenancy_private.drop_legacy_logins(tables regclass[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    holder name;
+BEGIN
+    FOR holder IN
+        SELECT r.rolname
+        FROM tenancy_private.legacy_logins AS l
+        INNER JOIN pg_roles AS r ON l.role = r.rolname
+        INNER JOIN pg_auth_members AS m ON m.member = r.oid
+        WHERE m.roleid = 'tenancy_service'::regrole AND l.table_name = ANY(tables)
+    LOOP
+        EXECUTE format('REVOKE tenancy_service FROM %I', holder);
+    END LOOP;
+    DELETE FROM tenancy_private.legacy_logins AS l WHERE l.table_name = ANY(tables);
+END;
+$$;
+ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[]) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[]) FROM public;
+COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass[]) IS
+'Takes back what keep_legacy_logins granted for these tables.';
+
+CALL tenancy_private.keep_legacy_logins(
+    ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
+);
 
 COMMIT;

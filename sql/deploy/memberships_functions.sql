@@ -230,6 +230,7 @@ AS $$
 DECLARE
     acting record;
 BEGIN
+    PERFORM tenancy_private.require_person();
     IF tenancy.current_role() IN ('admin', 'manager', 'user') THEN
         DELETE FROM public.organization_memberships AS m
         WHERE m.organization_id = tenancy.current_organization_id()

@@ -43,6 +43,7 @@ BEGIN
     IF organization_id IS NULL THEN
         PERFORM tenancy_private.refuse_personal();
     END IF;
+    PERFORM tenancy_private.require_person();
     IF permission IS NOT NULL THEN
         PERFORM tenancy.require_permission(permission);
     END IF;
@@ -177,6 +178,7 @@ DECLARE
     );
     violated text;
 BEGIN
+    PERFORM tenancy_private.require_person();
     FOR attempt IN 1..8 LOOP
         BEGIN
             INSERT INTO public.organizations (id, name, slug, created_by_user_id, created_at, updated_at)
@@ -217,6 +219,19 @@ DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();
     current_workspace_id CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
+    -- What a key can enter is where it is.
+    IF tenancy.current_credential_id() IS NOT NULL THEN
+        RETURN QUERY
+        SELECT
+            o.id,
+            o.name::text,
+            o.slug::text,
+            tenancy.current_role(),
+            true
+        FROM public.organizations AS o
+        WHERE o.id = current_workspace_id;
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT
         o.id,

@@ -192,4 +192,52 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[]) FROM public;
 
+-- A table of tenants: its key column, what keeps it true, and no key of ours
+-- that is not validated.
+CREATE PROCEDURE tenancy_private.verify_tenant_table(table_name regclass, indexes text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
+    missing text;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND a.attnotnull AND a.atthasdef
+    ) THEN
+        RAISE EXCEPTION '%.workspace_id is missing, may be NULL, or has no default', table_name;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        WHERE t.tgrelid = table_name AND p.proname = 'set_workspace' AND t.tgenabled <> 'D'
+    ) THEN
+        RAISE EXCEPTION 'nothing sets %.workspace_id for who names the organization', table_name;
+    END IF;
+    SELECT string_agg(w.name, ', ') INTO missing
+    FROM unnest(ARRAY[relation || '_tenancy_workspace_check', relation || '_workspace_id_fkey']) AS w (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_constraint AS c
+        WHERE c.conrelid = table_name AND c.conname = w.name AND c.convalidated
+    );
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'of % these constraints are missing or not validated: %', table_name, missing;
+    END IF;
+    SELECT string_agg(w.name, ', ') INTO missing
+    FROM unnest(indexes) AS w (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        WHERE i.indrelid = table_name AND c.relname IN (w.name, w.name || '1') AND i.indisvalid
+    );
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'of % these indexes are missing or not valid: %', table_name, missing
+        USING HINT = 'Deploying again builds them, after a revert of the change.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_tenant_table(regclass, text[]) FROM public;
+
 COMMIT;

@@ -4,6 +4,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
+DROP PROCEDURE tenancy_private.verify_tenant_table(regclass, text[]);
 DROP PROCEDURE tenancy_private.verify_routines(text[], text[]);
 DROP PROCEDURE tenancy_private.verify_grants(regclass, text, text);
 DROP PROCEDURE tenancy_private.verify_policies(regclass, text[]);

@@ -15,4 +15,9 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.keep_legacy_logins(regclass[])',
+    'tenancy_private.drop_legacy_logins(regclass[])'
+]);
+
 ROLLBACK;

@@ -8,7 +8,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.drop_policies(regclass)',
     'tenancy_private.verify_policies(regclass, text[])',
     'tenancy_private.verify_grants(regclass, text, text)',
-    'tenancy_private.verify_routines(text[], text[])'
+    'tenancy_private.verify_routines(text[], text[])',
+    'tenancy_private.verify_tenant_table(regclass, text[])'
 ]);
 
 ROLLBACK;

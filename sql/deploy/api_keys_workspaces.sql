@@ -1,0 +1,42 @@
+-- Deploy pg-tenancy:api_keys_workspaces to pg
+-- requires: tenant_tables
+-- requires: legacy_logins
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there.
+\ir ../adoption/patiently.psql
+\ir ../adoption/tenant_table.psql
+
+CALL tenancy_private.grant_to_owner('public.api_keys');
+CALL tenancy_private.keep_legacy_logins(ARRAY['public.api_keys']::regclass[]);
+
+-- A key is a person's or an organization's. An organization's outlives the
+-- account of whoever made it, so its maker may be nobody.
+DO $$
+DECLARE
+    maker_required CONSTANT boolean := (
+        SELECT a.attnotnull FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'user_id'
+    );
+BEGIN
+    CALL pg_temp.add_workspace(
+        'public.api_keys', 'user_id', 'tenancy.default_workspace_id()', '{}',
+        CASE WHEN maker_required THEN 'Could not be null before: user_id.' END,
+        'ALTER TABLE public.api_keys ADD COLUMN expires_at timestamptz '
+        || CASE WHEN maker_required THEN ', ALTER COLUMN user_id DROP NOT NULL' ELSE '' END
+        || '; COMMENT ON COLUMN public.api_keys.expires_at IS ''When it stops working; NULL for never.'''
+    );
+END; $$;
+
+CALL pg_temp.fill_workspaces('public.api_keys', 'user_id');
+CALL pg_temp.return_ownership('public.api_keys', 'user_id',
+    'expires_at = (a.further ->> ''expires_at'')::timestamptz, revoked_at = (a.further ->> ''revoked_at'')::timestamptz');
+
+INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
+('public.api_keys', 'api_keys_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),
+('public.api_keys', 'api_keys_organization_id_idx', '{organization_id,workspace_id}', 'organization_id IS NOT NULL'),
+('public.api_keys', 'api_keys_key_prefix_idx', '{key_prefix,workspace_id}', NULL);
+CALL pg_temp.widen_indexes('public.api_keys');
+\ir ../adoption/build_indexes.psql
+
+CALL pg_temp.add_workspace_keys('public.api_keys', 'user_id');

@@ -1,0 +1,264 @@
+-- Deploy pg-tenancy:instances_functions to pg
+-- requires: instances_workspaces
+-- requires: context
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- What can be done with an instance in which state, and the state it is in then.
+-- It is data, because an application has states of its own: a DBA adds a row.
+CREATE TABLE tenancy.instance_transitions (
+    action      text NOT NULL,
+    from_status text NOT NULL,
+    to_status   text NOT NULL,
+    CONSTRAINT instance_transitions_pkey PRIMARY KEY (action, from_status),
+    CONSTRAINT instance_transitions_action_check CHECK (action IN ('terminate', 'reinstall'))
+);
+COMMENT ON TABLE tenancy.instance_transitions IS
+'Which states of an instance allow terminate_instance() and reinstall_instance(), and what they set.';
+
+INSERT INTO tenancy.instance_transitions (action, from_status, to_status) VALUES
+('terminate', 'provisioning', 'terminating'),
+('terminate', 'booting', 'terminating'),
+('terminate', 'installing', 'terminating'),
+('terminate', 'starting', 'terminating'),
+('terminate', 'ready', 'terminating'),
+('terminate', 'running', 'terminating'),
+('terminate', 'stopped', 'terminating'),
+('terminate', 'reinstalling', 'terminating'),
+('terminate', 'failed', 'terminating'),
+('terminate', 'error', 'terminating'),
+('reinstall', 'ready', 'reinstalling'),
+('reinstall', 'running', 'reinstalling'),
+('reinstall', 'stopped', 'reinstalling'),
+('reinstall', 'failed', 'reinstalling'),
+('reinstall', 'error', 'reinstalling');
+
+-- Closed until instances_policies opens it; the functions read it as its owner.
+ALTER TABLE tenancy.instance_transitions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenancy.instance_transitions FORCE ROW LEVEL SECURITY;
+CREATE POLICY instance_transitions_owner ON tenancy.instance_transitions
+FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+
+CREATE FUNCTION tenancy_private.refuse_instance_state(action text, status text) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'an instance that is % cannot be %', coalesce(status, 'in no state'),
+        CASE action WHEN 'terminate' THEN 'terminated' ELSE 'reinstalled' END
+    USING ERRCODE = '55000',
+    CONSTRAINT = 'instance_state',
+    HINT = format('States that allow it: %s.', coalesce((
+        SELECT string_agg(t.from_status, ', ' ORDER BY t.from_status)
+        FROM tenancy.instance_transitions AS t
+        WHERE t.action = refuse_instance_state.action
+    ), 'none'));
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_instance_state(text, text) FROM public;
+
+-- The permission before anything is looked up; then only what the workspace can
+-- see is found: its own, and in personal mode the platform's, which staff change.
+CREATE FUNCTION tenancy_private.transform_instance(instance_id uuid, action text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    permission CONSTANT text := 'instances.' || action;
+    instance record;
+    next_status text;
+BEGIN
+    PERFORM tenancy.require_permission(permission);
+    SELECT
+        i.status,
+        i.workspace_id
+    INTO instance
+    FROM public.instances AS i
+    WHERE i.id = instance_id
+        AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the workspace has no such instance'
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'instance_not_found',
+        HINT = 'The table public.instances shows the instances of the current workspace.';
+    END IF;
+    IF instance.workspace_id = '00000000-0000-0000-0000-000000000000' THEN
+        PERFORM tenancy.require_staff_or_organization();
+    END IF;
+    SELECT t.to_status INTO next_status
+    FROM tenancy.instance_transitions AS t
+    WHERE t.action = transform_instance.action AND t.from_status = instance.status::text;
+    IF next_status IS NULL THEN
+        PERFORM tenancy_private.refuse_instance_state(action, instance.status::text);
+    END IF;
+    UPDATE public.instances AS i SET status = next_status WHERE i.id = instance_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.transform_instance(uuid, text) FROM public;
+
+CREATE FUNCTION tenancy.terminate_instance(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy_private.transform_instance(terminate_instance.id, 'terminate');
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
+'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Needs '
+'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+CREATE FUNCTION tenancy.reinstall_instance(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy_private.transform_instance(reinstall_instance.id, 'reinstall');
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
+'Orders an instance of the current workspace to be set up anew: it is reinstalling until a worker has done it. Needs '
+'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+-- An application may also write the status by itself. Where that is what one of
+-- the two actions does, it needs what the action needs.
+CREATE FUNCTION tenancy.require_instance_transition(old_status text, new_status text) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    needed CONSTANT text := (
+        SELECT min(t.action) FROM tenancy.instance_transitions AS t
+        WHERE t.to_status = new_status OR (t.action, new_status) = ('terminate', 'terminated')
+    );
+BEGIN
+    IF needed IS NULL THEN
+        IF EXISTS (
+            SELECT FROM tenancy.instance_transitions AS t
+            WHERE t.action = 'terminate' AND old_status IN (t.to_status, 'terminated')
+        ) THEN
+            RAISE EXCEPTION 'an instance that is % cannot be anything else again', old_status
+            USING ERRCODE = '55000',
+            CONSTRAINT = 'instance_state',
+            HINT = 'Workers, which are services, say what has become of it.';
+        END IF;
+        RETURN;
+    END IF;
+    PERFORM tenancy.require_permission('instances.' || needed);
+    IF NOT EXISTS (
+        SELECT FROM tenancy.instance_transitions AS t
+        WHERE t.action = needed AND old_status IN (t.from_status, t.to_status)
+    ) THEN
+        PERFORM tenancy_private.refuse_instance_state(needed, old_status);
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
+'Raises what terminate_instance() and reinstall_instance() raise, if such a change of state is one of theirs.';
+
+CREATE FUNCTION tenancy_private.check_instance_status() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF row_security_active(tg_relid) AND (
+        pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE')
+    ) THEN
+        PERFORM tenancy.require_instance_transition(old.status::text, new.status::text);
+    END IF;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_instance_status() FROM public;
+
+-- A workspace that goes takes its instances along, and what they cost: minutes
+-- of cost keep an instance from being deleted by itself.
+CREATE FUNCTION tenancy_private.empty_instances() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM finops.cost_actual_minute AS c
+    USING public.instances AS i
+    WHERE c.instance_id = i.id AND i.workspace_id = old.id;
+    DELETE FROM public.instances AS i WHERE i.workspace_id = old.id;
+    RETURN old;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.empty_instances() FROM public;
+
+RESET ROLE;
+
+DO $$
+BEGIN
+    IF to_regclass('tenancy_archive.instance_transitions') IS NOT NULL THEN
+        DELETE FROM tenancy.instance_transitions;
+        INSERT INTO tenancy.instance_transitions (action, from_status, to_status)
+        SELECT a.action, a.from_status, a.to_status FROM tenancy_archive.instance_transitions AS a;
+        CALL tenancy_private.drop_archived('instance_transitions');
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');
+
+CALL pg_temp.patiently(
+    ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+CREATE TRIGGER workspaces_instances
+BEFORE DELETE ON tenancy.workspaces
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_instances();
+ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
+
+CREATE TRIGGER instances_status
+BEFORE UPDATE ON public.instances
+FOR EACH ROW
+WHEN (old.status IS DISTINCT FROM new.status)
+EXECUTE FUNCTION tenancy_private.check_instance_status();
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
+
+CREATE TRIGGER instances_platform
+BEFORE UPDATE OR DELETE ON public.instances
+FOR EACH ROW
+WHEN (old.workspace_id = '00000000-0000-0000-0000-000000000000')
+EXECUTE FUNCTION tenancy.check_platform_row();
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_platform;
+
+COMMIT;

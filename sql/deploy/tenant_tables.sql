@@ -1,0 +1,229 @@
+-- Deploy pg-tenancy:tenant_tables to pg
+-- requires: context
+-- requires: workspaces_backfill
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- A table of tenants has a workspace_id, which says whose each row is. Some rows
+-- of the platform can be read by others too; for these tables the policies
+-- compare with this list. It is worked out once a query, and NULL where the role
+-- does not hold the permission.
+CREATE FUNCTION tenancy.workspaces_for(permission text, platform text) RETURNS uuid[]
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Verifies the context that the conditions below are about.
+    current_workspace CONSTANT uuid := tenancy.workspace_for(permission);
+BEGIN
+    IF current_workspace IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF platform = 'always'
+        OR platform = 'personal' AND current_setting('tenancy.current_organization_id') = ''
+        OR platform = 'staff' AND current_setting('tenancy.current_role') = 'staff'
+    THEN
+        RETURN ARRAY[current_workspace, '00000000-0000-0000-0000-000000000000'::uuid];
+    END IF;
+    RETURN ARRAY[current_workspace];
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.workspaces_for(text, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.workspaces_for(text, text) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.workspaces_for(text, text) IS
+'What workspace_for() answers, in an array, and the platform''s id with it: always, in every personal workspace '
+'(personal), or in that of platform staff (staff). Raises 28000 no_context or invalid_context.';
+
+-- The defaults of a tenant table's columns: a row lands in the workspace that
+-- the transaction works in. Who has entered none, as a service or the
+-- application from before, makes rows of the platform, as it always did.
+CREATE FUNCTION tenancy.default_workspace_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' THEN tenancy.workspace_for(NULL)
+    ELSE '00000000-0000-0000-0000-000000000000'
+END;
+REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.default_workspace_id() IS
+'Default of workspace_id: the current workspace, or the platform''s outside of any.';
+
+-- For tables whose rows are an organization's or public, never a person's.
+CREATE FUNCTION tenancy.default_shared_workspace_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
+        THEN coalesce(tenancy.current_organization_id(), '00000000-0000-0000-0000-000000000000')
+    ELSE '00000000-0000-0000-0000-000000000000'
+END;
+REVOKE ALL ON FUNCTION tenancy.default_shared_workspace_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_shared_workspace_id() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.default_shared_workspace_id() IS
+'Default of workspace_id where people have no rows of their own: the current organization''s, or the platform''s.';
+
+CREATE FUNCTION tenancy.default_organization_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' THEN tenancy.current_organization_id()
+END;
+REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.default_organization_id() IS
+'Default of organization_id: the current organization, NULL in personal mode and outside of any workspace.';
+
+CREATE FUNCTION tenancy.default_user_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' AND tenancy.current_organization_id() IS NULL
+        THEN tenancy.current_user_id()
+END;
+REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_user_id() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.default_user_id() IS
+'Default of user_id: the person in personal mode, NULL in an organization and outside of any workspace.';
+
+-- Keeps workspace_id what organization_id and the owner's column say, for who
+-- may write them: a service, or the application from before, which names the
+-- owner and knows of no workspace. A row is never moved by what it loses: where
+-- both are NULL, because a user was deleted for instance, it stays where it is.
+-- The triggers call it only for rows where the columns disagree. Argument: the
+-- owner's column, where the table has one.
+CREATE FUNCTION tenancy_private.set_workspace() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner_id CONSTANT uuid := CASE WHEN tg_nargs > 0 THEN (to_jsonb(new) ->> tg_argv[0])::uuid END;
+BEGIN
+    IF new.organization_id IS NULL AND owner_id IS NULL THEN
+        SELECT w.organization_id INTO new.organization_id
+        FROM tenancy.workspaces AS w
+        WHERE w.id = new.workspace_id;
+    ELSE
+        new.workspace_id := coalesce(new.organization_id, owner_id);
+    END IF;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
+
+-- Row-level, for tables of which tenants see rows that are the platform's: their
+-- policies for UPDATE and DELETE reach what can be seen, so that a write to such
+-- a row is an error that says why, and not "UPDATE 0".
+CREATE FUNCTION tenancy.check_platform_row() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF row_security_active(tg_relid) AND (
+        pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE')
+    ) AND (tenancy.current_organization_id() IS NOT NULL OR current_setting('tenancy.current_role') <> 'staff')
+    THEN
+        RAISE EXCEPTION 'this row of % is the platform''s', tg_table_name
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'permission_denied',
+        HINT = 'Platform staff change it, in their personal workspace.';
+    END IF;
+    IF tg_op = 'DELETE' THEN
+        RETURN old;
+    END IF;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.check_platform_row() FROM public;
+COMMENT ON FUNCTION tenancy.check_platform_row() IS
+'Row-level trigger for UPDATE and DELETE: rows of the platform are changed by platform staff in personal mode.';
+
+-- With the caller's own rights: the condition is the caller's SQL. What is
+-- assigned is no legacy row any more, so the same call goes on where the one
+-- before stopped, whatever stopped it.
+CREATE FUNCTION tenancy.assign(
+    table_name regclass, organization_id uuid, condition text DEFAULT 'true', batch_size integer DEFAULT 5000
+) RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    assigned bigint;
+BEGIN
+    IF (
+        SELECT count(*) FROM pg_attribute AS a
+        WHERE a.attrelid = table_name
+            AND a.attname IN ('workspace_id', 'organization_id')
+            AND a.atttypid = 'uuid'::regtype
+    ) <> 2 OR NOT EXISTS (
+        SELECT FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+        WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_workspace')
+    ) THEN
+        RAISE EXCEPTION '% is no table of tenants', table_name
+        USING ERRCODE = '42809',
+        CONSTRAINT = 'table_not_protected',
+        HINT = 'Rows can be assigned in tables that a phase has given a workspace_id.';
+    END IF;
+    IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
+        RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'batch_size_invalid',
+        HINT = 'Small batches hold their locks for a shorter time.';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM tenancy.workspaces AS w
+        WHERE w.id = assign.organization_id AND w.kind = 'organization' AND w.deleted_at IS NULL
+    ) THEN
+        RAISE EXCEPTION 'no organization has the id %', coalesce(assign.organization_id::text, 'NULL')
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'organization_not_found',
+        HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
+    END IF;
+    EXECUTE format(
+        'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+        'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s) '
+        'LIMIT $2 FOR UPDATE SKIP LOCKED)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
+        table_name, coalesce(condition, 'true')
+    ) USING assign.organization_id, batch_size;
+    GET DIAGNOSTICS assigned = ROW_COUNT;
+    RETURN assigned;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.assign(regclass, uuid, text, integer) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.assign(regclass, uuid, text, integer) TO tenancy_service;
+COMMENT ON FUNCTION tenancy.assign(regclass, uuid, text, integer) IS
+'Gives at most batch_size legacy rows of a table, which the condition may narrow, to an organization, and returns how '
+'many. Call it until it returns 0, each time in a transaction of its own. Raises 42809 table_not_protected, '
+'P0002 organization_not_found, 22023 batch_size_invalid.';
+
+COMMIT;

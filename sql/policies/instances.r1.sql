@@ -1,0 +1,72 @@
+-- Access to public.instances and tenancy.instance_transitions, revision 1: the
+-- whole of it.
+--
+-- In an organization its instances. In personal mode one's own, and to read the
+-- ones from before, which belong to the platform: its staff change them. The
+-- policies for writing reach every row that can be seen, so that the trigger
+-- instances_platform can say why; what is written must be one's own. Instances
+-- are terminated, not deleted.
+REVOKE ALL ON public.instances FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
+REVOKE ALL ON tenancy.instance_transitions
+FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+CALL tenancy.drop_policies('public.instances');
+CALL tenancy.drop_policies('tenancy.instance_transitions');
+
+GRANT SELECT ON public.instances TO tenancy_app, tenancy_credentialed, tenancy_auditor;
+GRANT INSERT (provider_id, model_id, status, ip_address, gpu_profile, hourly_price_eur)
+ON public.instances TO tenancy_app, tenancy_credentialed;
+GRANT UPDATE (model_id, status, ip_address, gpu_profile)
+ON public.instances TO tenancy_app, tenancy_credentialed;
+
+CREATE POLICY instances_workspace ON public.instances
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[]))
+WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[]));
+
+-- The last condition names no column, so it is looked at before the table is
+-- opened, and an error without a context tells of no row.
+CREATE POLICY instances_select ON public.instances
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (
+    workspace_id = ANY((SELECT tenancy.workspaces_for('instances.view', 'personal'))::uuid[])
+    AND (SELECT tenancy.current_workspace_id()) IS NOT NULL
+);
+
+CREATE POLICY instances_insert ON public.instances
+FOR INSERT TO tenancy_app, tenancy_credentialed
+WITH CHECK (workspace_id = (SELECT tenancy.workspace_for('instances.create')));
+
+CREATE POLICY instances_update ON public.instances
+FOR UPDATE TO tenancy_app, tenancy_credentialed
+USING (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.update', 'personal'))::uuid[]))
+WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.update', 'staff'))::uuid[]));
+
+CREATE POLICY instances_service ON public.instances
+FOR ALL TO tenancy_service, tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY instances_auditor ON public.instances
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('public.instances')));
+
+-- Everybody in a workspace may read which state allows what. Changes are a DBA's.
+GRANT SELECT ON tenancy.instance_transitions
+TO tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+
+CREATE POLICY instance_transitions_select ON tenancy.instance_transitions
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING ((SELECT tenancy.current_workspace_id()) IS NOT NULL);
+
+CREATE POLICY instance_transitions_service ON tenancy.instance_transitions
+FOR SELECT TO tenancy_service
+USING (true);
+
+CREATE POLICY instance_transitions_owner ON tenancy.instance_transitions
+FOR ALL TO tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY instance_transitions_auditor ON tenancy.instance_transitions
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('tenancy.instance_transitions')));

@@ -1,0 +1,51 @@
+-- Access to public.models, revision 1: the whole of it.
+--
+-- In an organization its models and the public ones; in personal mode the public
+-- ones, which platform staff make and change there. The policies for writing
+-- reach every row that can be seen, so that the trigger models_platform can say
+-- why; what is written must be the organization's, or staff's to write.
+REVOKE ALL ON public.models FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
+CALL tenancy.drop_policies('public.models');
+
+GRANT SELECT ON public.models TO tenancy_app, tenancy_credentialed, tenancy_auditor;
+GRANT
+INSERT (name, model_id, required_vram_gb, context_length, is_active, metadata),
+UPDATE (name, model_id, required_vram_gb, context_length, is_active, metadata),
+DELETE
+ON public.models TO tenancy_app, tenancy_credentialed;
+
+CREATE POLICY models_workspace ON public.models
+AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
+USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]))
+WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));
+
+-- The last condition names no column, so it is looked at before the table is
+-- opened, and an error without a context tells of no row.
+CREATE POLICY models_select ON public.models
+FOR SELECT TO tenancy_app, tenancy_credentialed
+USING (
+    workspace_id = ANY((SELECT tenancy.workspaces_for('models.view', 'always'))::uuid[])
+    AND (SELECT tenancy.current_workspace_id()) IS NOT NULL
+);
+
+CREATE POLICY models_insert ON public.models
+FOR INSERT TO tenancy_app, tenancy_credentialed
+WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for('models.create', 'staff'))::uuid[]));
+
+CREATE POLICY models_update ON public.models
+FOR UPDATE TO tenancy_app, tenancy_credentialed
+USING (workspace_id = ANY((SELECT tenancy.workspaces_for('models.update', 'always'))::uuid[]))
+WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for('models.update', 'staff'))::uuid[]));
+
+CREATE POLICY models_delete ON public.models
+FOR DELETE TO tenancy_app, tenancy_credentialed
+USING (workspace_id = ANY((SELECT tenancy.workspaces_for('models.delete', 'always'))::uuid[]));
+
+CREATE POLICY models_service ON public.models
+FOR ALL TO tenancy_service, tenancy_owner
+USING (true)
+WITH CHECK (true);
+
+CREATE POLICY models_auditor ON public.models
+FOR SELECT TO tenancy_auditor
+USING ((SELECT tenancy.record_read('public.models')));

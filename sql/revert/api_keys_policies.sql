@@ -1,0 +1,18 @@
+-- Revert pg-tenancy:api_keys_policies from pg
+
+-- The change that comes next in the plan may have failed halfway, and then
+-- nothing but this script takes it back.
+\ir ../adoption/patiently.psql
+\ir ../adoption/tenant_table.psql
+\ir ../adoption/remove_instances_workspaces.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER api_keys_permission ON public.api_keys;
+CALL tenancy_private.reopen_table('public.api_keys');
+
+COMMIT;

@@ -1,0 +1,39 @@
+-- Revert pg-tenancy:instances_functions from pg
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER instances_platform ON public.instances;
+DROP TRIGGER instances_status ON public.instances;
+DROP TRIGGER workspaces_instances ON tenancy.workspaces;
+DROP FUNCTION tenancy_private.empty_instances();
+DROP FUNCTION tenancy_private.check_instance_status();
+DROP FUNCTION tenancy.require_instance_transition(text, text);
+DROP FUNCTION tenancy.reinstall_instance(uuid);
+DROP FUNCTION tenancy.terminate_instance(uuid);
+DROP FUNCTION tenancy_private.transform_instance(uuid, text);
+DROP FUNCTION tenancy_private.refuse_instance_state(text, text);
+CALL tenancy_private.revoke_from_owner('finops.cost_actual_minute');
+
+-- Transitions that are not those of the deploy are somebody's, and are kept.
+DO $$
+BEGIN
+    IF (
+        SELECT md5(string_agg(
+            concat_ws(' ', t.action, t.from_status, t.to_status), ',' ORDER BY t.action COLLATE "C", t.from_status COLLATE "C"
+        ))
+        FROM tenancy.instance_transitions AS t
+    ) IS DISTINCT FROM 'MD5HERE' THEN
+        CALL tenancy_private.archive_table('tenancy.instance_transitions');
+    END IF;
+END;
+$$;
+
+DROP TABLE tenancy.instance_transitions;
+
+COMMIT;

@@ -1,0 +1,14 @@
+-- Revert pg-tenancy:models_policies from pg
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER models_permission ON public.models;
+CALL tenancy_private.reopen_table('public.models');
+
+COMMIT;

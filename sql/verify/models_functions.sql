@@ -1,0 +1,26 @@
+-- Verify pg-tenancy:models_functions on pg
+
+BEGIN;
+
+DO $$
+DECLARE
+    wanted CONSTANT text[] := ARRAY['models_platform', 'models_used', 'workspaces_models'];
+    found CONSTANT text[] := ARRAY(
+        SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgname = ANY(wanted) AND t.tgenabled <> 'D'
+        ORDER BY t.tgname::text
+    );
+BEGIN
+    IF found IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION 'of the triggers % these are there: %', wanted, found;
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.set_model_workspace()',
+    'tenancy_private.keep_used_model()',
+    'tenancy_private.empty_models()'
+]);
+
+ROLLBACK;

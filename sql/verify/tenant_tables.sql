@@ -1,0 +1,20 @@
+-- Verify pg-tenancy:tenant_tables on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.set_workspace()',
+    'tenancy.check_platform_row()'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.workspaces_for(text, text)',
+    'tenancy.default_workspace_id()',
+    'tenancy.default_shared_workspace_id()',
+    'tenancy.default_organization_id()',
+    'tenancy.default_user_id()'
+], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.assign(regclass, uuid, text, integer)'
+], ARRAY['tenancy_service']);
+
+ROLLBACK;
