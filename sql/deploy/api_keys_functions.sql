@@ -1,6 +1,7 @@
 -- Deploy pg-tenancy:api_keys_functions to pg
 -- requires: api_keys_workspaces
 -- requires: organizations_functions
+-- requires: audit_log
 
 \ir ../adoption/patiently.psql
 

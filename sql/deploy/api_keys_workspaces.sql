@@ -1,6 +1,7 @@
 -- Deploy pg-tenancy:api_keys_workspaces to pg
 -- requires: tenant_tables
 -- requires: legacy_logins
+-- requires: foreign_keys
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
