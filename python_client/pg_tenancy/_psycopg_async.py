@@ -55,7 +55,11 @@ class Workspace(Calls, Generic[Row]):
     It belongs to one task and one block, and is not used again afterwards.
     """
 
-    def __init__(self, source: Source[Row], identity: Identity, options: Options) -> None:
+    # Without an identity it is a transaction in no workspace, for what needs none.
+    def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
+        if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
+            msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
+            raise TypeError(msg)
         self._source = source
         self._identity = identity
         self._options = options
@@ -208,14 +212,16 @@ class Workspace(Calls, Generic[Row]):
                         "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
                         [str(start.statement_timeout_ms)],
                     )
-                await entering.execute(self._identity.call.text, self._identity.values)
+                if self._identity is not None:
+                    await entering.execute(self._identity.call.text, self._identity.values)
                 if first is not None:
                     await first()
                 if commit:
                     await plain.execute("COMMIT", prepare=False)
         except psycopg.Error as error:
-            entered = entering.statusmessage is not None
-            _raise(error, call if entered else self._identity.call)
+            if self._identity is not None and entering.statusmessage is None:
+                call = self._identity.call
+            _raise(error, call)
         finally:
             self._opened = conn.info.transaction_status != TransactionStatus.IDLE
 
@@ -290,9 +296,6 @@ def workspace(
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
     """
-    if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
-        msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
-        raise TypeError(msg)
     return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
 
 
@@ -385,7 +388,7 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
     else:
         return
     raise ConnectionNotIdleError(
-        f"a workspace is a transaction of its own, and the connection {problem}",
+        f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
     )
 
