@@ -115,3 +115,22 @@ UPDATE_USER: Final = Call(
     7, "tenancy.update_user", "SELECT tenancy.update_user($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)"
 )
 DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)")
+
+ASSIGN: Final = Call(1, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
+ASSIGN_IS_THERE: Final[LiteralString] = "SELECT pg_catalog.to_regproc('tenancy.assign') IS NOT NULL"
+TABLE: Final[LiteralString] = (
+    "SELECT c.oid, n.nspname, c.relname, a.attname IS NOT NULL"
+    " FROM pg_catalog.pg_class AS c"
+    " INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " LEFT JOIN pg_catalog.pg_attribute AS a"
+    " ON a.attrelid = c.oid AND a.attname = 'workspace_id' AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE c.oid = pg_catalog.to_regclass($1::text) AND c.relkind IN ('r', 'p')"
+)
+ORGANIZATION: Final[LiteralString] = (
+    "SELECT o.id, o.name"
+    " FROM public.organizations AS o"
+    " INNER JOIN tenancy.workspaces AS w ON w.id = o.id"
+    " WHERE w.deleted_at IS NULL AND (o.id = $1::uuid OR o.slug = $2::text)"
+    " ORDER BY o.id = $1::uuid DESC NULLS LAST"
+    " LIMIT 1"
+)
