@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import signal
@@ -21,6 +22,7 @@ from pg_tenancy import (
     PhaseNotDeployedError,
     TableNotProtectedError,
 )
+from pg_tenancy._terminal import Terminal, _bar, progress_bar
 from pg_tenancy.assign import Assignment, assign
 from pg_tenancy.cli import main
 from support.database import Database
@@ -328,3 +330,22 @@ def _on_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
             pass
     os.close(ours)
     return process.returncode, output.decode()
+
+
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_without_rich_there_are_lines_instead_of_a_bar(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "rich.progress", None)
+    terminal = Terminal(_Screen())
+    assert (_bar(terminal) is not None) is installed
+    assert _bar(Terminal(io.StringIO())) is None
+    if not installed:
+        with progress_bar(terminal, "rows") as show:
+            show(10, 25)
+        assert isinstance(terminal._stream, _Screen)
+        assert terminal._stream.getvalue() == "  rows: 10 of 25\n"

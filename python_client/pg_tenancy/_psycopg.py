@@ -67,6 +67,7 @@ class Workspace(Calls, Generic[Row]):
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: Connection[Row] | None = None
         self._opened = False
+        self._entered = False
         self._autocommit = False
 
     def __enter__(self) -> Self:
@@ -105,6 +106,8 @@ class Workspace(Calls, Generic[Row]):
         """
         if not self._opened:
             self._begin(self._connection())
+        elif not self._entered:
+            raise _not_entered()
 
     def connection(self) -> Connection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -185,6 +188,8 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
             return
+        if not self._entered:
+            raise _not_entered()
         try:
             cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -225,6 +230,7 @@ class Workspace(Calls, Generic[Row]):
             _raise(error, call)
         finally:
             self._opened = conn.info.transaction_status != TransactionStatus.IDLE
+            self._entered = self._identity is None or entering.statusmessage is not None
 
     def _commit(self, conn: Connection[Row]) -> None:
         """Commit what the block did, and never take a rollback for a commit."""
@@ -241,6 +247,8 @@ class Workspace(Calls, Generic[Row]):
                 "the transaction of the workspace was ended inside its block",
                 hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
             )
+        if not self._entered:
+            raise _not_entered()
         conn.commit()
 
     def _leave_clean(self, conn: Connection[Row]) -> None:
@@ -391,6 +399,14 @@ def _require_idle(conn: Connection[Any]) -> None:
     raise ConnectionNotIdleError(
         f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _not_entered() -> TransactionAbortedError:
+    """Return the error for a block that goes on after its opening failed or was cancelled."""
+    return TransactionAbortedError(
+        "nothing was committed: the block went on although its workspace was not entered",
+        hint="Let the exception of the first statement leave the block.",
     )
 
 

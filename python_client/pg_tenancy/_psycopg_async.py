@@ -66,6 +66,7 @@ class Workspace(Calls, Generic[Row]):
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
+        self._entered = False
         self._autocommit = False
 
     async def __aenter__(self) -> Self:
@@ -104,6 +105,8 @@ class Workspace(Calls, Generic[Row]):
         """
         if not self._opened:
             await self._begin(self._connection())
+        elif not self._entered:
+            raise _not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -184,6 +187,8 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             await self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
             return
+        if not self._entered:
+            raise _not_entered()
         try:
             await cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -224,6 +229,7 @@ class Workspace(Calls, Generic[Row]):
             _raise(error, call)
         finally:
             self._opened = conn.info.transaction_status != TransactionStatus.IDLE
+            self._entered = self._identity is None or entering.statusmessage is not None
 
     async def _commit(self, conn: AsyncConnection[Row]) -> None:
         """Commit what the block did, and never take a rollback for a commit."""
@@ -240,6 +246,8 @@ class Workspace(Calls, Generic[Row]):
                 "the transaction of the workspace was ended inside its block",
                 hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
             )
+        if not self._entered:
+            raise _not_entered()
         await conn.commit()
 
     async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
@@ -390,6 +398,14 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
     raise ConnectionNotIdleError(
         f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _not_entered() -> TransactionAbortedError:
+    """Return the error for a block that goes on after its opening failed or was cancelled."""
+    return TransactionAbortedError(
+        "nothing was committed: the block went on although its workspace was not entered",
+        hint="Let the exception of the first statement leave the block.",
     )
 
 

@@ -98,6 +98,8 @@ class Workspace(Calls):
         """
         if not self._opened:
             await self._begin(self._connection())
+        elif not self._entered:
+            raise _not_entered()
 
     async def connection(self) -> Any:
         """Return the connection, in the workspace, for what has no method here.
@@ -177,6 +179,8 @@ class Workspace(Calls):
                 "the transaction of the workspace was ended inside its block",
                 hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
             )
+        if not self._entered:
+            raise _not_entered()
         _set_outer_transaction(conn, None)
         if await conn.execute("COMMIT") != "COMMIT":
             raise TransactionAbortedError(
@@ -376,6 +380,14 @@ def _require_idle(conn: Any) -> None:
     raise ConnectionNotIdleError(
         f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _not_entered() -> TransactionAbortedError:
+    """Return the error for a block that goes on after its opening failed or was cancelled."""
+    return TransactionAbortedError(
+        "nothing was committed: the block went on although its workspace was not entered",
+        hint="Let the exception of the first statement leave the block.",
     )
 
 
