@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+import pg_tenancy
 from pg_tenancy import (
     ContextAlreadySetError,
     DelegationDeniedError,
@@ -29,9 +30,10 @@ from pg_tenancy import (
     TenancyError,
     TicketError,
     TransactionRequiredError,
+    errors,
 )
 from pg_tenancy.errors import _CLASSES, translate
-from support.clients import CLIENTS, Client
+from support.clients import CLIENTS, Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
@@ -206,16 +208,6 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
 ]
 
 
-def check(error: TenancyError, expected: type[TenancyError], sqlstate: str, constraint: str) -> None:
-    assert type(error) is expected
-    assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
-    assert error.message
-    assert error.hint
-    assert str(error) == f"{error.message}\nHINT: {error.hint}"
-    assert isinstance(error.__cause__, Exception)
-    assert not isinstance(error, psycopg.Error)
-
-
 @pytest.mark.parametrize(
     ("who", "in_organization", "act", "expected", "sqlstate", "constraint"),
     [case[1:] for case in REFUSED],
@@ -244,7 +236,7 @@ async def test_an_error_of_the_database_is_an_exception(
                 if not first:
                     await ws.open()
                 await act(ws, cast, client)
-        check(raised.value, expected, sqlstate, constraint)
+        assert_error(raised.value, expected, sqlstate, constraint)
         assert not client.in_transaction(conn)
 
 
@@ -253,7 +245,7 @@ async def test_a_ticket_that_is_none_is_refused(client: Client, dsn: str, ticket
     async with client.connect(dsn) as conn:
         with pytest.raises(TenancyError) as raised:
             await client.fetch_all(conn, "SELECT 1", ticket=ticket)
-        check(raised.value, TicketError, "28000", "invalid_ticket")
+        assert_error(raised.value, TicketError, "28000", "invalid_ticket")
 
 
 async def test_outside_of_a_workspace_the_errors_are_the_drivers(client: Client, dsn: str, cast: Cast) -> None:
@@ -381,6 +373,15 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
     assert {pair for pair in found if pair[1] not in not_for_applications} <= known
 
 
+def test_every_class_can_be_imported_from_the_package_and_says_what_it_is_for() -> None:
+    assert set(errors.__all__) <= set(pg_tenancy.__all__)
+    for name in errors.__all__:
+        found = getattr(pg_tenancy, name)
+        assert issubclass(found, TenancyError)
+        assert (found.__doc__ or "").endswith(".") or "Attributes:" in (found.__doc__ or "")
+    assert {found.__name__ for found in _CLASSES.values()} <= set(errors.__all__)
+
+
 async def test_before_phase_1_a_workspace_says_what_is_missing(
     client: Client, database_at: Callable[[str], Database], logins: Logins
 ) -> None:
@@ -435,8 +436,10 @@ async def test_a_missing_function_of_the_application_passes_unchanged(client: Cl
             assert getattr(raised.value, "sqlstate", None) == sqlstate
 
 
-async def test_an_api_key_waits_for_its_phase(client: Client, dsn: str) -> None:
-    async with client.connect(dsn) as conn:
+async def test_an_api_key_waits_for_its_phase(
+    client: Client, database_at: Callable[[str], Database], logins: Logins
+) -> None:
+    async with client.connect(database_at("@phase-2").dsn(logins.app)) as conn:
         with pytest.raises(PhaseNotDeployedError) as raised:
             await client.fetch_all(conn, "SELECT 1", api_key="it's a key")
         assert raised.value.phase == 4

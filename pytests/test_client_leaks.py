@@ -228,12 +228,24 @@ async def cancelled_at(coroutine: Awaitable[object], *points: int) -> int:
     return cancelling.passed
 
 
-async def use(client: Client, source: Any, acme: Organization, way: str) -> None:
+WAYS = ["workspace", "fetch_all", "api_key"]
+
+
+async def entry_of(client: Client, dsn: str, acme: Organization, way: str) -> dict[str, Any]:
+    """Return how somebody enters the organization."""
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
+    if way != "api_key":
+        return entry
+    async with client.connect(dsn) as conn, client.workspace(conn, **entry) as ws:
+        return {"api_key": (await ws.create_api_key("ci")).key}
+
+
+async def use(client: Client, source: Any, entry: dict[str, Any], way: str) -> None:
     """Do a bit of everything in a workspace."""
     if way == "fetch_all":
-        await client.fetch_all(source, MINE, user_id=acme.owner.id, organization_id=acme.id)
+        await client.fetch_all(source, MINE, **entry)
         return
-    async with client.workspace(source, user_id=acme.owner.id, organization_id=acme.id) as ws:
+    async with client.workspace(source, **entry) as ws:
         await ws.fetch_value(MINE)
         async with client.transaction(await ws.connection()):
             await ws.execute("SELECT pg_catalog.pg_sleep(0.001)")
@@ -243,32 +255,32 @@ async def use(client: Client, source: Any, acme: Organization, way: str) -> None
 MORE = 5
 
 
-@pytest.mark.parametrize("way", ["workspace", "fetch_all"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 async def test_a_pool_after_a_cancellation_at_every_point(
     async_client: Client, dsn: str, acme: Organization, way: str, times: int
 ) -> None:
-    client = async_client
+    client, entry = async_client, await entry_of(async_client, dsn, acme, way)
     async with client.pool(dsn) as pool:
-        points = await cancelled_at(use(client, pool, acme, way))
+        points = await cancelled_at(use(client, pool, entry, way))
         assert points > 1
         for point in range(1, points + MORE):
-            await cancelled_at(use(client, pool, acme, way), *range(point, point + times))
+            await cancelled_at(use(client, pool, entry, way), *range(point, point + times))
             await assert_clean(client, pool)
 
 
-@pytest.mark.parametrize("way", ["workspace", "fetch_all"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 async def test_a_connection_after_a_cancellation_at_every_point(
     async_client: Client, dsn: str, acme: Organization, way: str, times: int
 ) -> None:
-    client = async_client
+    client, entry = async_client, await entry_of(async_client, dsn, acme, way)
     survived = 0
     async with client.connect(dsn) as conn:
-        points = await cancelled_at(use(client, conn, acme, way))
+        points = await cancelled_at(use(client, conn, entry, way))
     for point in range(1, points + MORE):
         async with client.connect(dsn) as conn:
-            await cancelled_at(use(client, conn, acme, way), *range(point, point + times))
+            await cancelled_at(use(client, conn, entry, way), *range(point, point + times))
             if conn.is_closed() if client.name == "asyncpg" else conn.closed:
                 continue
             if client.name != "asyncpg":
@@ -315,6 +327,23 @@ async def test_after_a_cancelled_opening_that_the_block_kept_to_itself(
                 async with client.workspace(pool, user_id=acme.owner.id, organization_id=acme.id) as ws:
                     await cancelled_at(ws.execute(MINE), 1)
             await assert_clean(client, pool)
+
+
+@pytest.mark.parametrize("way", ["workspace", "api_key"])
+async def test_a_block_does_not_go_on_without_its_workspace_after_a_cancelled_opening(
+    async_client: Client, dsn: str, acme: Organization, way: str
+) -> None:
+    """A statement that needs no context would be run for somebody who was never let in."""
+    client, entry = async_client, await entry_of(async_client, dsn, acme, way)
+    async with client.pool(dsn) as pool:
+        for first in ("open", "execute"):
+            for point in range(1, 5 + MORE):
+                with suppress(TransactionAbortedError, client.error):
+                    async with client.workspace(pool, **entry) as ws:
+                        await cancelled_at(ws.open() if first == "open" else ws.execute("SELECT 1"), point)
+                        for _ in range(2):
+                            assert await ws.fetch_value(VARIABLES), (first, point)
+                await assert_clean(client, pool)
 
 
 async def test_a_pool_gets_its_connection_back_from_a_task_that_is_cancelled_meanwhile(

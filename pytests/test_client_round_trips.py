@@ -126,3 +126,16 @@ async def test_a_refused_user_costs_one_more_to_roll_back(proxy: Proxy, acme: Or
             await client.fetch_all(conn, "SELECT 1", user_id=acme.id)
         # The server sends an error at once: the client may see it before it has sent the rest.
         assert trips() in {2, 3}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=repr)
+async def test_an_api_key_costs_asyncpg_one_round_trip_more(proxy: Proxy, acme: Organization, client: Client) -> None:
+    """It travels as a parameter, and not as a part of the script."""
+    async with client.connect(proxy.dsn) as conn:
+        async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+            key = (await ws.create_api_key("ci")).key
+        await client.fetch_all(conn, QUERY, ["Acme"], api_key=key)  # and prepares
+        with proxy.counting() as trips:
+            rows = await client.fetch_all(conn, QUERY, ["Acme"], api_key=key)
+        assert [tuple(row) for row in rows] == [(acme.id,)]
+        assert trips() == (4 if client.name == "asyncpg" else 1)

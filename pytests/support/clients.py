@@ -19,8 +19,9 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 import pg_tenancy
 import pg_tenancy.aio
 import pg_tenancy.asyncpg
+from pg_tenancy import TenancyError
 
-__all__ = ["CLIENTS", "Client"]
+__all__ = ["CLIENTS", "Client", "assert_error"]
 
 
 class Client:
@@ -101,6 +102,14 @@ class Client:
         # The coroutine waits for nothing but blocking calls, so it ends at once.
         return self.module.run(source, lambda ws: _drive(work(_Awaitable(ws, self))), **arguments)
 
+    async def peek_invitation(self, source: Any, token: str) -> Any:
+        """Call the function of that name."""
+        return await _finish(self.module.peek_invitation(source, token))
+
+    async def accept_invitation(self, source: Any, token: str, **account: str) -> Any:
+        """Call the function of that name."""
+        return await _finish(self.module.accept_invitation(source, token, **account))
+
     async def query(self, conn: Any, query: str, params: Sequence[object] = ()) -> list[Any]:
         """Run a query on a connection outside a workspace."""
         if self.name == "asyncpg":
@@ -139,6 +148,17 @@ class Client:
         if self.name == "asyncpg":
             return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         return (psycopg.OperationalError,)
+
+
+def assert_error(error: TenancyError, expected: type[TenancyError], sqlstate: str, constraint: str) -> None:
+    """Check that an error of the database became the exception that it should."""
+    assert type(error) is expected
+    assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
+    assert error.message
+    assert error.hint
+    assert str(error) == f"{error.message}\nHINT: {error.hint}"
+    assert isinstance(error.__cause__, Exception)
+    assert not isinstance(error, psycopg.Error)
 
 
 class _Awaitable:

@@ -5,12 +5,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pg_tenancy import _sql
 from pg_tenancy._sql import Call
-from pg_tenancy.results import CurrentWorkspace, Member, Organization, OrganizationChoice
+from pg_tenancy.errors import InvalidArgumentError
+from pg_tenancy.results import (
+    ApiKey,
+    CurrentWorkspace,
+    Invitation,
+    Member,
+    NewApiKey,
+    NewInvitation,
+    Organization,
+    OrganizationChoice,
+)
 
 
 class Calls(ABC):
@@ -129,3 +140,203 @@ class Calls(ABC):
             LastOwnerError: as for ``change_member_role``.
         """
         self._call(_sql.LEAVE_ORGANIZATION)
+
+    def invite_member(self, email: str, role: str = "user", expires_in: timedelta | None = None) -> NewInvitation:
+        """Invite somebody to the current organization.
+
+        The token in the answer is the only copy, to be sent to the address: whoever
+        brings it back has shown that they read mail there.
+
+        Args:
+            email: whom; they may have an account or not.
+            role: what they become, ``owner``, ``admin``, ``manager`` or ``user``.
+            expires_in: how long the token works, more than 0 and at most 90 days;
+                None for the server's 7 days.
+
+        Raises:
+            OrganizationRequiredError: the workspace is personal.
+            PermissionDeniedError: the role does not hold ``members.invite``.
+            PersonRequiredError: an API key invites nobody.
+            DelegationDeniedError: the role may invite, but not as this role.
+            AlreadyAMemberError: the address is a member's.
+            InvitationPendingError: the address has an open invitation; revoke it first.
+            EmailAmbiguousError: several accounts have the address.
+            InvalidArgumentError: the address, the role or the time is not acceptable.
+        """
+        if expires_in is None:
+            (row,) = self._call(_sql.INVITE_MEMBER, email, role)
+        else:
+            (row,) = self._call(_sql.INVITE_MEMBER_FOR, email, role, expires_in)
+        return NewInvitation(*row)
+
+    def invitations(self) -> list[Invitation]:
+        """Return the invitations to the current organization, the newest first.
+
+        Raises:
+            OrganizationRequiredError: the workspace is personal.
+            PermissionDeniedError: the role does not hold ``members.invite``.
+        """
+        return [Invitation(*row) for row in self._call(_sql.INVITATIONS)]
+
+    def revoke_invitation(self, invitation_id: UUID) -> None:
+        """Make the token of an open invitation useless.
+
+        Raises:
+            OrganizationRequiredError: the workspace is personal.
+            PermissionDeniedError: the role does not hold ``members.invite``.
+            DelegationDeniedError: it does, but could not have invited as this role.
+            InvitationNotFoundError: the organization has no such invitation.
+            InvitationNotPendingError: it was accepted or revoked, or has expired.
+        """
+        self._call(_sql.REVOKE_INVITATION, invitation_id)
+
+    def create_api_key(self, name: str, expires_at: datetime | None = None) -> NewApiKey:
+        """Make an API key: the person's own, or the current organization's.
+
+        The key in the answer is the only copy.
+
+        Args:
+            name: what a list shows.
+            expires_at: when it stops working, with a time zone; None for never.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``api_keys.create``.
+            PersonRequiredError: an API key makes no API keys.
+            InvalidArgumentError: the name or the time is not acceptable.
+        """
+        if expires_at is not None and expires_at.utcoffset() is None:
+            # The drivers do not agree on what hour that is.
+            raise InvalidArgumentError("expires_at has no time zone", hint="Give it one: tzinfo=timezone.utc.")
+        (row,) = self._call(_sql.CREATE_API_KEY, name, expires_at)
+        return NewApiKey(*row)
+
+    def api_keys(self) -> list[ApiKey]:
+        """Return the API keys of this workspace, the newest first, revoked ones too."""
+        return [ApiKey(*row) for row in self._call(_sql.API_KEYS)]
+
+    def rename_api_key(self, api_key_id: UUID, name: str) -> None:
+        """Give an API key of this workspace another name.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``api_keys.update``.
+            PersonRequiredError: the transaction was entered with an API key.
+            ApiKeyNotFoundError: the workspace has no such key.
+            InvalidArgumentError: the name is not acceptable.
+        """
+        self._call(_sql.RENAME_API_KEY, api_key_id, name)
+
+    def revoke_api_key(self, api_key_id: UUID) -> None:
+        """Stop an API key of this workspace for good; it is no error to do so again.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``api_keys.revoke``.
+            PersonRequiredError: the transaction was entered with an API key.
+            ApiKeyNotFoundError: the workspace has no such key.
+        """
+        self._call(_sql.REVOKE_API_KEY, api_key_id)
+
+    def terminate_instance(self, instance_id: UUID) -> None:
+        """Ask for an instance of this workspace to be terminated.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``instances.terminate``.
+            InstanceNotFoundError: the workspace has no such instance.
+            InstanceStateError: its state does not allow it.
+        """
+        self._call(_sql.TERMINATE_INSTANCE, instance_id)
+
+    def reinstall_instance(self, instance_id: UUID) -> None:
+        """Ask for an instance of this workspace to be installed anew.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``instances.reinstall``.
+            InstanceNotFoundError: the workspace has no such instance.
+            InstanceStateError: its state does not allow it.
+        """
+        self._call(_sql.REINSTALL_INSTANCE, instance_id)
+
+    def create_user(
+        self,
+        email: str,
+        *,
+        username: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        password_hash: str | None = None,
+    ) -> UUID:
+        """Make an account; in an organization, its owner is a member with the role ``user``.
+
+        Args:
+            email: the address, which no account has yet.
+            username: what others see.
+            first_name: of the person.
+            last_name: of the person.
+            password_hash: as the application hashes passwords; None for an account
+                that has no password yet.
+
+        Returns:
+            The id of the user.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``users.create``.
+            PersonRequiredError: the transaction was entered with an API key.
+            OrganizationRequiredError: the workspace is personal, and the person is
+                not platform staff.
+            EmailTakenError: the address has an account; invite its owner instead.
+            InvalidArgumentError: the address is not acceptable.
+        """
+        (row,) = self._call(_sql.CREATE_USER, email, username, first_name, last_name, password_hash)
+        user_id: UUID = row[0]
+        return user_id
+
+    def update_user(
+        self,
+        user_id: UUID,
+        *,
+        email: str | None = None,
+        username: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        password_hash: str | None = None,
+    ) -> None:
+        """Change an account; what is None stays as it is.
+
+        Everybody may change their own. In an organization, names of a member; in a
+        personal workspace, platform staff everything.
+
+        Args:
+            user_id: whose account.
+            email: the new address, which no other account has.
+            username: what others see.
+            first_name: of the person.
+            last_name: of the person.
+            password_hash: as the application hashes passwords.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``users.update``, or e-mail
+                and password are somebody else's.
+            PersonRequiredError: the transaction was entered with an API key.
+            MemberNotFoundError: the person is not a member of the organization.
+            UserNotFoundError: there is no such user, or it is not for this one to know.
+            EmailTakenError: another account has the address.
+            InvalidArgumentError: the address is not acceptable.
+        """
+        self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
+
+    def delete_user(self, user_id: UUID) -> None:
+        """End a membership in an organization; in a personal workspace, delete the account.
+
+        With the account goes what is in its own workspace. What belongs to
+        organizations stays.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``users.delete``, or the
+                account is somebody else's.
+            DelegationDeniedError: the role does, but not over this member.
+            PersonRequiredError: the transaction was entered with an API key.
+            MemberNotFoundError: the person is not a member of the organization.
+            UserNotFoundError: there is no such user.
+            LastOwnerError: as for ``change_member_role``; the message names the
+                organizations.
+        """
+        self._call(_sql.DELETE_USER, user_id)

@@ -8,7 +8,7 @@ cannot be anything else than a value.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 from uuid import UUID
 
@@ -58,7 +58,16 @@ class Identity:
     """Whom a workspace is for: a call that enters it, and what the call is given."""
 
     call: Call
-    values: tuple[UUID | str | None, ...]
+    values: tuple[UUID | str | None, ...] = field(repr=False)
+
+    @property
+    def is_lasting_secret(self) -> bool:
+        """Return whether the values must stay out of the text of any statement.
+
+        A server shows and logs texts. An id says little to whoever reads them and a
+        ticket expires soon, but an API key opens the workspace for years.
+        """
+        return self.call is ENTER_WITH_API_KEY
 
     def script(self) -> str:
         """Return the call as text, for a driver that can send only text."""

@@ -55,13 +55,18 @@ class Workspace(Calls, Generic[Row]):
     It belongs to one task and one block, and is not used again afterwards.
     """
 
-    def __init__(self, source: Source[Row], identity: Identity, options: Options) -> None:
+    # Without an identity it is a transaction in no workspace, for what needs none.
+    def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
+        if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
+            msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
+            raise TypeError(msg)
         self._source = source
         self._identity = identity
         self._options = options
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
+        self._entered = False
         self._autocommit = False
 
     async def __aenter__(self) -> Self:
@@ -100,6 +105,8 @@ class Workspace(Calls, Generic[Row]):
         """
         if not self._opened:
             await self._begin(self._connection())
+        elif not self._entered:
+            raise _not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -180,6 +187,8 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             await self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
             return
+        if not self._entered:
+            raise _not_entered()
         try:
             await cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -208,16 +217,19 @@ class Workspace(Calls, Generic[Row]):
                         "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
                         [str(start.statement_timeout_ms)],
                     )
-                await entering.execute(self._identity.call.text, self._identity.values)
+                if self._identity is not None:
+                    await entering.execute(self._identity.call.text, self._identity.values)
                 if first is not None:
                     await first()
                 if commit:
                     await plain.execute("COMMIT", prepare=False)
         except psycopg.Error as error:
-            entered = entering.statusmessage is not None
-            _raise(error, call if entered else self._identity.call)
+            if self._identity is not None and entering.statusmessage is None:
+                call = self._identity.call
+            _raise(error, call)
         finally:
             self._opened = conn.info.transaction_status != TransactionStatus.IDLE
+            self._entered = self._identity is None or entering.statusmessage is not None
 
     async def _commit(self, conn: AsyncConnection[Row]) -> None:
         """Commit what the block did, and never take a rollback for a commit."""
@@ -234,6 +246,8 @@ class Workspace(Calls, Generic[Row]):
                 "the transaction of the workspace was ended inside its block",
                 hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
             )
+        if not self._entered:
+            raise _not_entered()
         await conn.commit()
 
     async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
@@ -290,9 +304,6 @@ def workspace(
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
     """
-    if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
-        msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
-        raise TypeError(msg)
     return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
 
 
@@ -385,8 +396,16 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
     else:
         return
     raise ConnectionNotIdleError(
-        f"a workspace is a transaction of its own, and the connection {problem}",
+        f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _not_entered() -> TransactionAbortedError:
+    """Return the error for a block that goes on after its opening failed or was cancelled."""
+    return TransactionAbortedError(
+        "nothing was committed: the block went on although its workspace was not entered",
+        hint="Let the exception of the first statement leave the block.",
     )
 
 

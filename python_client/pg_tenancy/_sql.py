@@ -64,3 +64,73 @@ CHANGE_MEMBER_ROLE: Final = Call(
 )
 REMOVE_MEMBER: Final = Call(2, "tenancy.remove_member", "SELECT tenancy.remove_member($1::uuid)")
 LEAVE_ORGANIZATION: Final = Call(2, "tenancy.leave_organization", "SELECT tenancy.leave_organization()")
+
+INVITE_MEMBER: Final = Call(
+    3, "tenancy.invite_member", "SELECT id, token FROM tenancy.invite_member($1::text, $2::text)"
+)
+INVITE_MEMBER_FOR: Final = Call(
+    3, "tenancy.invite_member", "SELECT id, token FROM tenancy.invite_member($1::text, $2::text, $3::interval)"
+)
+INVITATIONS: Final = Call(
+    3,
+    "tenancy.invitations",
+    "SELECT id, email, role, status, invited_by_user_id, created_at, expires_at FROM tenancy.invitations()",
+)
+REVOKE_INVITATION: Final = Call(3, "tenancy.revoke_invitation", "SELECT tenancy.revoke_invitation($1::uuid)")
+PEEK_INVITATION: Final = Call(
+    3,
+    "tenancy.peek_invitation",
+    "SELECT organization_name, role, account_exists FROM tenancy.peek_invitation($1::text)",
+)
+ACCEPT_INVITATION: Final = Call(
+    3,
+    "tenancy.accept_invitation",
+    "SELECT user_id, organization_id FROM tenancy.accept_invitation($1::text, $2::text, $3::text, $4::text, $5::text)",
+)
+
+CREATE_API_KEY: Final = Call(
+    4, "tenancy.create_api_key", "SELECT id, key FROM tenancy.create_api_key($1::text, $2::timestamptz)"
+)
+# The table was there before its phase, with some of these columns or all of them.
+# The server looks at FROM first, so without the phase it is the function that it
+# misses, as with every other call.
+API_KEYS: Final = Call(
+    4,
+    "tenancy.enter_with_api_key",
+    "SELECT k.id, k.user_id, k.organization_id, k.workspace_id, k.name, k.key_prefix,"
+    " k.created_at, k.last_used_at, k.revoked_at, k.expires_at"
+    " FROM (SELECT 'tenancy.enter_with_api_key(text)'::regprocedure) AS phase, public.api_keys AS k"
+    " ORDER BY k.created_at DESC NULLS LAST, k.id DESC",
+)
+RENAME_API_KEY: Final = Call(4, "tenancy.rename_api_key", "SELECT tenancy.rename_api_key($1::uuid, $2::text)")
+REVOKE_API_KEY: Final = Call(4, "tenancy.revoke_api_key", "SELECT tenancy.revoke_api_key($1::uuid)")
+
+TERMINATE_INSTANCE: Final = Call(5, "tenancy.terminate_instance", "SELECT tenancy.terminate_instance($1::uuid)")
+REINSTALL_INSTANCE: Final = Call(5, "tenancy.reinstall_instance", "SELECT tenancy.reinstall_instance($1::uuid)")
+
+CREATE_USER: Final = Call(
+    7, "tenancy.create_user", "SELECT tenancy.create_user($1::text, $2::text, $3::text, $4::text, $5::text)"
+)
+UPDATE_USER: Final = Call(
+    7, "tenancy.update_user", "SELECT tenancy.update_user($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)"
+)
+DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)")
+
+ASSIGN: Final = Call(1, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
+ASSIGN_IS_THERE: Final[LiteralString] = "SELECT pg_catalog.to_regproc('tenancy.assign') IS NOT NULL"
+TABLE: Final[LiteralString] = (
+    "SELECT c.oid, n.nspname, c.relname, a.attname IS NOT NULL"
+    " FROM pg_catalog.pg_class AS c"
+    " INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " LEFT JOIN pg_catalog.pg_attribute AS a"
+    " ON a.attrelid = c.oid AND a.attname = 'workspace_id' AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE c.oid = pg_catalog.to_regclass($1::text) AND c.relkind IN ('r', 'p')"
+)
+ORGANIZATION: Final[LiteralString] = (
+    "SELECT o.id, o.name"
+    " FROM public.organizations AS o"
+    " INNER JOIN tenancy.workspaces AS w ON w.id = o.id"
+    " WHERE w.deleted_at IS NULL AND (o.id = $1::uuid OR o.slug = $2::text)"
+    " ORDER BY o.id = $1::uuid DESC NULLS LAST"
+    " LIMIT 1"
+)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import Final, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TextIO
 
-__all__ = ["Terminal"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Terminal", "progress_bar"]
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
@@ -86,6 +90,43 @@ class Terminal:
         self.line(joined(header), "dim")
         for row in written:
             self.line(joined(row))
+
+
+@contextmanager
+def progress_bar(terminal: Terminal, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is: as a bar on a terminal where rich is installed, and otherwise line by line.
+
+    Args:
+        terminal: where to.
+        what: what is counted.
+
+    Yields:
+        what is called with how much is done, and of how much.
+
+    """
+    bar = _bar(terminal)
+    if bar is None:
+        yield lambda done, total: terminal.line(f"  {what}: {done:,} of {total:,}")
+        return
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar(terminal: Terminal) -> Progress | None:
+    if not terminal.is_terminal:
+        return None
+    try:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:  # it is an extra
+        return None
+    columns = (
+        TextColumn("  {task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns)
 
 
 def _width(text: str) -> int:

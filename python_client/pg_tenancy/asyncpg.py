@@ -2,7 +2,8 @@
 
 asyncpg has no pipeline, so BEGIN and the call that enters the workspace travel as
 one script: as many round trips as a transaction of asyncpg's own takes. They are
-sent with the first statement, and nothing is sent for a block without one.
+sent with the first statement, and nothing is sent for a block without one. An API
+key travels by itself, as a parameter, because texts are shown and logged.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 
-from pg_tenancy import _opening
+from pg_tenancy import _opening, _sql
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, Options
 from pg_tenancy._sql import Call
@@ -28,11 +29,12 @@ from pg_tenancy.errors import (
     translate,
     translate_missing,
 )
+from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString, Self, Unpack
 
-__all__ = ["Workspace", "fetch_all", "run", "workspace"]
+__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
 
 T = TypeVar("T")
 
@@ -43,7 +45,11 @@ class Workspace(Calls):
     It belongs to one task and one block, and is not used again afterwards.
     """
 
-    def __init__(self, source: Any, identity: Identity, options: Options) -> None:
+    # Without an identity it is a transaction in no workspace, for what needs none.
+    def __init__(self, source: Any, identity: Identity | None, options: Options) -> None:
+        if not hasattr(source, "acquire") and not hasattr(source, "is_in_transaction"):
+            msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
+            raise TypeError(msg)
         self._source = source
         self._pool = source if hasattr(source, "acquire") else None
         self._identity = identity
@@ -92,6 +98,8 @@ class Workspace(Calls):
         """
         if not self._opened:
             await self._begin(self._connection())
+        elif not self._entered:
+            raise _not_entered()
 
     async def connection(self) -> Any:
         """Return the connection, in the workspace, for what has no method here.
@@ -144,14 +152,21 @@ class Workspace(Calls):
         return self._conn
 
     async def _begin(self, conn: Any) -> None:
-        """Send BEGIN and the entering call together."""
+        """Send BEGIN and the entering call together, unless that would write a key into the text."""
         _require_idle(conn)
+        identity, script = self._identity, self._start.script()
         # Before the answer: it may never be read, and the transaction be there.
         self._opened = True
         try:
-            await conn.execute(f"{self._start.script()}; {self._identity.script()}")
+            if identity is None:
+                await conn.execute(script)
+            elif identity.is_lasting_secret:
+                await conn.execute(script)
+                await conn.execute(identity.call.text, *identity.values)
+            else:
+                await conn.execute(f"{script}; {identity.script()}")
         except asyncpg.PostgresError as error:
-            _raise(error, self._identity.call)
+            _raise(error, identity.call if identity else None)
         _set_outer_transaction(conn, conn.transaction())
         self._entered = True
 
@@ -164,6 +179,8 @@ class Workspace(Calls):
                 "the transaction of the workspace was ended inside its block",
                 hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
             )
+        if not self._entered:
+            raise _not_entered()
         _set_outer_transaction(conn, None)
         if await conn.execute("COMMIT") != "COMMIT":
             raise TransactionAbortedError(
@@ -228,9 +245,6 @@ def workspace(
             transaction, or closed.
         NotAMemberError: (with the first statement) the user may not enter.
     """
-    if not hasattr(source, "acquire") and not hasattr(source, "is_in_transaction"):
-        msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
-        raise TypeError(msg)
     return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
 
 
@@ -300,6 +314,61 @@ async def fetch_all(
         return await ws.fetch_all(query, params)
 
 
+async def peek_invitation(source: Any, token: str) -> InvitationPreview:
+    """Return what an invitation is to, for the page that asks to accept it.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        token: what ``invite_member`` returned, as it came back from the invited person.
+
+    Returns:
+        The organization's name, the role, and whether the address has an account.
+
+    Raises:
+        InvitationError: the token is unknown, used, revoked or expired.
+        ConnectionNotIdleError: the connection is in a transaction, or closed.
+    """
+    async with Workspace(source, None, {}) as outside:
+        (row,) = await outside._call(_sql.PEEK_INVITATION, token)
+    return InvitationPreview(*row)
+
+
+async def accept_invitation(
+    source: Any,
+    token: str,
+    *,
+    username: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    password_hash: str | None = None,
+) -> AcceptedInvitation:
+    """Make whoever was invited a member, with a new account where there is none.
+
+    It is a transaction of its own, and committed when the function returns. The
+    token is used up: where two try it at once, one gets in.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        token: what ``invite_member`` returned, as it came back from the invited person.
+        username: for the new account. This and what follows is not looked at when
+            the address has an account: nothing of that is changed.
+        first_name: for the new account.
+        last_name: for the new account.
+        password_hash: for the new account, as the application hashes passwords.
+
+    Returns:
+        The ids of the person and of the organization.
+
+    Raises:
+        InvitationError: the token is unknown, used, revoked or expired.
+        EmailAmbiguousError: several accounts have the invited address.
+        ConnectionNotIdleError: the connection is in a transaction, or closed.
+    """
+    async with Workspace(source, None, {}) as outside:
+        (row,) = await outside._call(_sql.ACCEPT_INVITATION, token, username, first_name, last_name, password_hash)
+    return AcceptedInvitation(*row)
+
+
 def _require_idle(conn: Any) -> None:
     """Refuse a connection in which the context could outlive the block, or meet another."""
     if conn.is_closed():
@@ -309,8 +378,16 @@ def _require_idle(conn: Any) -> None:
     else:
         return
     raise ConnectionNotIdleError(
-        f"a workspace is a transaction of its own, and the connection {problem}",
+        f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
+    )
+
+
+def _not_entered() -> TransactionAbortedError:
+    """Return the error for a block that goes on after its opening failed or was cancelled."""
+    return TransactionAbortedError(
+        "nothing was committed: the block went on although its workspace was not entered",
+        hint="Let the exception of the first statement leave the block.",
     )
 
 

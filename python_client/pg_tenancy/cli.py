@@ -20,10 +20,12 @@ from typing import NoReturn
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pg_tenancy._terminal import Terminal
+from pg_tenancy._terminal import Terminal, progress_bar
+from pg_tenancy.assign import Assignment
 from pg_tenancy.demo import Demonstration, demonstrate
 from pg_tenancy.demo.place import Place
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
+from pg_tenancy.errors import TenancyError
 from pg_tenancy.matrix import Matrix, read_matrix
 from pg_tenancy.phases import Progress, Status, read_phases, read_status
 from pg_tenancy.sqitch import Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
@@ -73,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (_FailedError, SqitchError, EmbeddedServerError) as error:
         _complain(error)
         return FAILED
-    except psycopg.Error as error:
-        _complain(_in_words(error))
+    except (TenancyError, psycopg.Error) as error:
+        _complain(_reason(error))
         return FAILED
     except KeyboardInterrupt:
         print("pg-tenancy: interrupted", file=sys.stderr)
@@ -139,6 +141,21 @@ def _parser() -> argparse.ArgumentParser:
     matrix.add_argument("--svg", type=Path, metavar="FILE", help="write it as a picture, too")
     matrix.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
     matrix.set_defaults(run=_matrix)
+
+    assign = command("assign", "give rows from before the migration to an organization, in batches")
+    assign.add_argument("table", metavar="TABLE", help="the table, public.instances for instance")
+    assign.add_argument("organization", metavar="ORGANIZATION", help="the organization's id or slug")
+    assign.add_argument(
+        "--where",
+        metavar="SQL",
+        default="true",
+        help="which of these rows, as a condition on the table's columns; it runs with all that the login may do",
+    )
+    assign.add_argument(
+        "--batch", type=_batch, default=5000, metavar="N", help="how many rows a transaction takes; default: 5000"
+    )
+    assign.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    assign.set_defaults(run=_assign)
     return parser
 
 
@@ -291,7 +308,11 @@ def _revert(options: argparse.Namespace) -> int:
         terminal.line(f"Nothing to revert: {_phase_in_words(status)}.")
         return OK
     if not options.yes:
-        _confirm(going)
+        _confirm(
+            f"This reverts {', '.join(reversed(going))}.",
+            unasked=f"this reverts {len(going)} changes",
+            refused="nothing was reverted",
+        )
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, name), lambda warning: terminal.line(f"  ! {warning}", "yellow")
     )
@@ -301,16 +322,24 @@ def _revert(options: argparse.Namespace) -> int:
     return OK
 
 
-def _confirm(going: Sequence[str]) -> None:
+def _confirm(what: str, *, unasked: str, refused: str) -> None:
+    """Ask whether to go on.
+
+    Args:
+        what: what is going to happen.
+        unasked: the same in few words, for where nobody can be asked.
+        refused: what to say after a no.
+
+    """
     if not sys.stdin.isatty():
-        raise _UsageError(f"this reverts {len(going)} changes, and nobody can be asked: say --yes")
-    print(f"This reverts {', '.join(reversed(going))}.")
+        raise _UsageError(f"{unasked}, and nobody can be asked: say --yes")
+    print(what)
     try:
         answer = input("Go on? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
-        raise _FailedError("nothing was reverted")
+        raise _FailedError(refused)
 
 
 def _matrix(options: argparse.Namespace) -> int:
@@ -338,6 +367,44 @@ def _matrix_of(dsn: str) -> Matrix:
     if not matrix.holders:
         raise _FailedError("no permission is visible to this login: connect as a member of tenancy_service")
     return matrix
+
+
+def _assign(options: argparse.Namespace) -> int:
+    terminal = Terminal.stdout()
+    with _connect(_dsn(options.dsn)) as connection:
+        assignment = Assignment(
+            connection, options.table, options.organization, condition=options.where, batch_size=options.batch
+        )
+        table, total = assignment.table, assignment.total
+        # It is whatever a customer chose, and this is a DBA's terminal.
+        name = "".join(letter if letter.isprintable() else "?" for letter in assignment.organization_name)
+        if not total:
+            terminal.line(f"Nothing to assign: {table} has no such legacy rows.")
+            return OK
+        rows = f"{total:,} {'row' if total == 1 else 'rows'} of {table}"
+        if not options.yes:
+            _confirm(
+                f"This gives {rows} to {name} ({assignment.organization_id}). No command takes them back.",
+                unasked=f"this gives {rows} to {name}",
+                refused="nothing was assigned",
+            )
+        given = 0
+        with progress_bar(terminal, table) as show:
+
+            def on_batch(done: int, of: int) -> None:
+                nonlocal given
+                given = done
+                show(done, of)
+
+            try:
+                assignment.run(on_batch)
+            except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
+                why = "interrupted" if isinstance(error, KeyboardInterrupt) else _reason(error)
+                raise _FailedError(
+                    f"{why}\n{given:,} of {total:,} rows are assigned and stay so; the same command goes on from there"
+                ) from error
+    terminal.check(True, f"{given:,} {'row' if given == 1 else 'rows'} of {table} are {name}'s now")
+    return OK
 
 
 # -- what the commands share ---------------------------------------------------
@@ -411,6 +478,12 @@ def _phase_in_words(status: Status) -> str:
     return f"{phase}, {len(status.deployed)} changes deployed and {len(status.pending)} pending"
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, psycopg.Error):
+        return _in_words(error)
+    return f"{error.message}\n{error.hint}" if isinstance(error, TenancyError) and error.hint else str(error)
+
+
 def _in_words(error: psycopg.Error) -> str:
     text = error.diag.message_primary or str(error).strip()
     return f"{text}\n{error.diag.message_hint}" if error.diag.message_hint else text
@@ -431,6 +504,16 @@ def _scale(text: str) -> float:
     if not 0.05 <= scale <= 100:
         raise argparse.ArgumentTypeError("a number from 0.05 to 100")
     return scale
+
+
+def _batch(text: str) -> int:
+    try:
+        batch = int(text)
+    except ValueError:
+        batch = 0
+    if not 1 <= batch <= 1_000_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 1,000,000")
+    return batch
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

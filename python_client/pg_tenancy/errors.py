@@ -10,25 +10,43 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "AlreadyAMemberError",
+    "ApiKeyError",
+    "ApiKeyNotFoundError",
     "ConnectionNotIdleError",
     "ContextAlreadySetError",
     "DelegationDeniedError",
+    "EmailAmbiguousError",
+    "EmailTakenError",
+    "InstanceNotFoundError",
+    "InstanceStateError",
     "InvalidArgumentError",
     "InvalidContextError",
+    "InvitationError",
+    "InvitationNotFoundError",
+    "InvitationNotPendingError",
+    "InvitationPendingError",
     "LastOwnerError",
     "MemberNotFoundError",
+    "ModelInUseError",
+    "ModelNotVisibleError",
     "NoContextError",
     "NotAMemberError",
+    "NotFoundError",
+    "OrganizationNotFoundError",
     "OrganizationRequiredError",
     "PermissionDeniedError",
+    "PersonRequiredError",
     "PhaseNotDeployedError",
     "SlugTakenError",
     "SnapshotNotCheckedError",
+    "TableNotProtectedError",
     "TenancyError",
     "TicketError",
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "UserNotFoundError",
     "WorkspaceClosedError",
 ]
 
@@ -103,12 +121,32 @@ class DelegationDeniedError(PermissionDeniedError):
     """The role holds the permission, but not over this member or that role."""
 
 
+class PersonRequiredError(PermissionDeniedError):
+    """The function acts for a person, and the transaction was entered with an API key."""
+
+
 class OrganizationRequiredError(TenancyError):
     """The function needs an organization, and the workspace is personal."""
 
 
-class MemberNotFoundError(TenancyError):
+class NotFoundError(TenancyError):
+    """What was named does not exist, or is nothing that this workspace can see."""
+
+
+class OrganizationNotFoundError(NotFoundError):
+    """There is no such organization (any more)."""
+
+
+class MemberNotFoundError(NotFoundError):
     """The person is not a member of the current organization."""
+
+
+class UserNotFoundError(NotFoundError):
+    """There is no such user."""
+
+
+class InstanceNotFoundError(NotFoundError):
+    """The workspace has no such instance."""
 
 
 class LastOwnerError(TenancyError):
@@ -119,8 +157,60 @@ class SlugTakenError(TenancyError):
     """Another organization has this slug."""
 
 
+class InvitationError(TenancyError):
+    """The token is unknown, used, revoked or expired; its kinds are about inviting."""
+
+
+class InvitationNotFoundError(InvitationError, NotFoundError):
+    """The current organization has no such invitation."""
+
+
+class InvitationNotPendingError(InvitationError):
+    """The invitation was accepted or revoked, or has expired."""
+
+
+class InvitationPendingError(InvitationError):
+    """The address has an invitation to this organization that is still open."""
+
+
+class AlreadyAMemberError(InvitationError):
+    """Whoever has this address is a member of the organization."""
+
+
+class ApiKeyError(TenancyError):
+    """The API key is unknown, revoked or expired."""
+
+
+class ApiKeyNotFoundError(ApiKeyError, NotFoundError):
+    """The workspace has no such API key."""
+
+
+class InstanceStateError(TenancyError):
+    """The state of the instance does not allow it; the hint says which states do."""
+
+
+class ModelNotVisibleError(TenancyError):
+    """The model of an instance does not exist, or belongs to somebody else."""
+
+
+class ModelInUseError(TenancyError):
+    """The model cannot be deleted while instances use it."""
+
+
+class EmailTakenError(TenancyError):
+    """An account with this e-mail address exists."""
+
+
+class EmailAmbiguousError(TenancyError):
+    """Several accounts have this e-mail address, and none of them in this spelling."""
+
+
 class InvalidArgumentError(TenancyError, ValueError):
     """A value is missing, malformed or not one of the known ones."""
+
+
+class TableNotProtectedError(InvalidArgumentError):
+    """The table is not one whose rows belong to workspaces."""
 
 
 class ConnectionNotIdleError(TenancyError):
@@ -164,19 +254,42 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "not_a_member"): NotAMemberError,
     ("28000", "context_already_set"): ContextAlreadySetError,
     ("28000", "invalid_ticket"): TicketError,
+    ("28000", "invalid_invitation"): InvitationError,
+    ("28000", "invalid_api_key"): ApiKeyError,
     ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
     ("22004", "user_id_required"): InvalidArgumentError,
     ("42501", "permission_denied"): PermissionDeniedError,
     ("42501", "delegation_denied"): DelegationDeniedError,
+    ("42501", "credentials_denied"): PermissionDeniedError,
+    ("42501", "person_required"): PersonRequiredError,
     ("42501", "audit_log_is_append_only"): PermissionDeniedError,
     ("55000", "organization_required"): OrganizationRequiredError,
+    ("55000", "invitation_not_pending"): InvitationNotPendingError,
+    ("55000", "instance_state"): InstanceStateError,
+    ("P0002", "organization_not_found"): OrganizationNotFoundError,
     ("P0002", "member_not_found"): MemberNotFoundError,
+    ("P0002", "invitation_not_found"): InvitationNotFoundError,
+    ("P0002", "api_key_not_found"): ApiKeyNotFoundError,
+    ("P0002", "instance_not_found"): InstanceNotFoundError,
+    ("P0002", "user_not_found"): UserNotFoundError,
+    ("21000", "email_ambiguous"): EmailAmbiguousError,
+    ("42809", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
     ("22023", "organization_slug_invalid"): InvalidArgumentError,
     ("22023", "organization_color_invalid"): InvalidArgumentError,
     ("22023", "unknown_role"): InvalidArgumentError,
+    ("22023", "email_invalid"): InvalidArgumentError,
+    ("22023", "invitation_expiry_invalid"): InvalidArgumentError,
+    ("22023", "api_key_name_invalid"): InvalidArgumentError,
+    ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
+    ("22023", "batch_size_invalid"): InvalidArgumentError,
+    ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
+    ("23503", "model_in_use"): ModelInUseError,
     ("23505", "organization_slug_taken"): SlugTakenError,
+    ("23505", "already_a_member"): AlreadyAMemberError,
+    ("23505", "invitation_pending"): InvitationPendingError,
+    ("23505", "email_taken"): EmailTakenError,
     ("23514", "organization_keeps_an_owner"): LastOwnerError,
 }
 

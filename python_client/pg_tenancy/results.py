@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-__all__ = ["CurrentWorkspace", "Member", "Organization", "OrganizationChoice"]
+__all__ = [
+    "AcceptedInvitation",
+    "ApiKey",
+    "CurrentWorkspace",
+    "Invitation",
+    "InvitationPreview",
+    "Member",
+    "NewApiKey",
+    "NewInvitation",
+    "Organization",
+    "OrganizationChoice",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +72,75 @@ class Member:
     last_name: str | None
     role: str
     member_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvitation:
+    """An invitation that was just made, with the only copy of its token.
+
+    ``repr`` leaves the token out, so that it does not end up in a log.
+    """
+
+    id: UUID
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation to the current organization, and what became of it."""
+
+    id: UUID
+    email: str
+    role: str
+    status: Literal["pending", "accepted", "revoked", "expired"]
+    invited_by_user_id: UUID | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationPreview:
+    """What the page that asks to accept an invitation shows."""
+
+    organization_name: str
+    role: str
+    account_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedInvitation:
+    """Who is a member now, and of what."""
+
+    user_id: UUID
+    organization_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """An API key that was just made, with the only copy of the key.
+
+    ``repr`` leaves the key out, so that it does not end up in a log.
+    """
+
+    id: UUID
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as a list shows it; the key itself is not kept anywhere.
+
+    ``organization_id`` is None for a person's own key, ``expires_at`` for one that
+    does not expire.
+    """
+
+    id: UUID
+    user_id: UUID | None
+    organization_id: UUID | None
+    workspace_id: UUID | None
+    name: str
+    key_prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    expires_at: datetime | None

@@ -1,0 +1,935 @@
+"""What phases 3 to 7 bring to the Python client: invitations, API keys, instances, models, users."""
+
+# ruff: noqa: PT012  (the whole block of a workspace is what raises)
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from pg_tenancy import (
+    AcceptedInvitation,
+    AlreadyAMemberError,
+    ApiKey,
+    ApiKeyError,
+    ApiKeyNotFoundError,
+    ConnectionNotIdleError,
+    DelegationDeniedError,
+    EmailAmbiguousError,
+    EmailTakenError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+    Invitation,
+    InvitationError,
+    InvitationNotFoundError,
+    InvitationNotPendingError,
+    InvitationPendingError,
+    InvitationPreview,
+    LastOwnerError,
+    MemberNotFoundError,
+    ModelInUseError,
+    ModelNotVisibleError,
+    NewApiKey,
+    NewInvitation,
+    NotFoundError,
+    OrganizationRequiredError,
+    PermissionDeniedError,
+    PersonRequiredError,
+    PhaseNotDeployedError,
+    TenancyError,
+    UserNotFoundError,
+)
+from pg_tenancy._opening import identify
+from pg_tenancy.phases import read_phases
+from support.clients import CLIENTS, Client, assert_error
+from support.database import Database
+from support.people import Organization, People, User
+from support.proxy import Proxy
+from support.server import Logins
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+PHASES = [phase.tag for phase in read_phases() if phase.tag]
+
+
+@pytest.fixture(params=CLIENTS, ids=repr)
+def client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture(params=CLIENTS[1:], ids=repr)
+def async_client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture
+def dsn(database: Database, logins: Logins) -> str:
+    return database.dsn(logins.app)
+
+
+@pytest.fixture
+async def conn(client: Client, dsn: str) -> AsyncIterator[Any]:
+    async with client.connect(dsn) as conn:
+        yield conn
+
+
+@pytest.fixture
+def acme(people: People) -> Organization:
+    return people.organization("Acme")
+
+
+def owner_of(organization: Organization) -> dict[str, UUID]:
+    return {"user_id": organization.owner.id, "organization_id": organization.id}
+
+
+async def invite(client: Client, conn: Any, organization: Organization, email: str, **how: Any) -> NewInvitation:
+    async with client.workspace(conn, **owner_of(organization)) as ws:
+        invitation: NewInvitation = await ws.invite_member(email, **how)
+    return invitation
+
+
+# -- invitations --------------------------------------------------------------------------
+
+
+async def test_somebody_without_an_account_is_invited_and_accepts(
+    client: Client, conn: Any, acme: Organization, admin: Connection
+) -> None:
+    new = await invite(client, conn, acme, "Zoe@Example.com", role="manager")
+    assert isinstance(new.id, UUID)
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        (listed,) = await ws.invitations()
+    assert listed == Invitation(
+        new.id,
+        listed.email,
+        "manager",
+        "pending",
+        acme.owner.id,
+        created_at=listed.created_at,
+        expires_at=listed.expires_at,
+    )
+    assert listed.email.lower() == "zoe@example.com"
+    assert listed.expires_at - listed.created_at == timedelta(days=7)
+
+    assert await client.peek_invitation(conn, new.token) == InvitationPreview("Acme", "manager", False)
+    accepted = await client.accept_invitation(
+        conn, new.token, username="zoe", first_name="Zoe", last_name="Zimmer", password_hash="a hash"
+    )
+    assert accepted == AcceptedInvitation(accepted.user_id, acme.id)
+    row = admin.execute(
+        "SELECT username, first_name, last_name, password_hash FROM public.users WHERE id = %s", [accepted.user_id]
+    ).fetchone()
+    assert row == ("zoe", "Zoe", "Zimmer", "a hash")
+
+    async with client.workspace(conn, user_id=accepted.user_id, organization_id=acme.id) as ws:
+        assert (await ws.current()).role == "manager"
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        assert [invitation.status for invitation in await ws.invitations()] == ["accepted"]
+
+
+async def test_somebody_with_an_account_accepts_and_keeps_it_as_it_is(
+    client: Client, conn: Any, acme: Organization, people: People, admin: Connection
+) -> None:
+    bob = people.user("bob")
+    new = await invite(client, conn, acme, bob.email)
+    assert await client.peek_invitation(conn, new.token) == InvitationPreview("Acme", "user", True)
+    accepted = await client.accept_invitation(conn, new.token, username="mallory", password_hash="another")
+    assert accepted == AcceptedInvitation(bob.id, acme.id)
+    row = admin.execute("SELECT username, password_hash FROM public.users WHERE id = %s", [bob.id]).fetchone()
+    assert row == ("bob", "hash of bob")
+
+
+async def test_an_invitation_lasts_as_long_as_was_said(client: Client, conn: Any, acme: Organization) -> None:
+    await invite(client, conn, acme, "zoe@example.com", expires_in=timedelta(hours=2))
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        (listed,) = await ws.invitations()
+    assert listed.expires_at - listed.created_at == timedelta(hours=2)
+
+
+async def test_a_revoked_invitation_is_refused(client: Client, conn: Any, acme: Organization) -> None:
+    new = await invite(client, conn, acme, "zoe@example.com")
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await ws.revoke_invitation(new.id)
+        assert [invitation.status for invitation in await ws.invitations()] == ["revoked"]
+    for call in (client.peek_invitation, client.accept_invitation):
+        with pytest.raises(InvitationError) as raised:
+            await call(conn, new.token)
+        assert_error(raised.value, InvitationError, "28000", "invalid_invitation")
+        assert new.token not in f"{raised.value} {raised.value!r} {raised.value.__cause__}"
+        assert not client.in_transaction(conn)
+
+
+@pytest.mark.parametrize("token", ["", "inv_", "not a token'; --", "é\\'", "inv_" + "0" * 64])
+async def test_a_token_that_is_none_is_refused(client: Client, conn: Any, token: str) -> None:
+    for call in (client.peek_invitation, client.accept_invitation):
+        with pytest.raises(InvitationError) as raised:
+            await call(conn, token)
+        assert_error(raised.value, InvitationError, "28000", "invalid_invitation")
+
+
+async def test_one_of_two_accounts_with_the_same_address_is_not_guessed(
+    client: Client, conn: Any, acme: Organization, people: People
+) -> None:
+    for email in ("Twin@example.com", "tWin@example.com"):
+        people.user(email=email)
+    with pytest.raises(EmailAmbiguousError) as raised:
+        new = await invite(client, conn, acme, "twin@example.com")
+        await client.accept_invitation(conn, new.token)
+    assert_error(raised.value, EmailAmbiguousError, "21000", "email_ambiguous")
+
+
+async def test_accepting_needs_a_connection_that_is_in_no_transaction(
+    client: Client, conn: Any, acme: Organization
+) -> None:
+    new = await invite(client, conn, acme, "zoe@example.com")
+    await client.send(conn, "BEGIN")
+    for call in (client.peek_invitation, client.accept_invitation):
+        with pytest.raises(ConnectionNotIdleError, match="in a transaction already"):
+            await call(conn, new.token)
+    assert client.in_transaction(conn)
+    await client.send(conn, "ROLLBACK")
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await ws.open()
+        with pytest.raises(ConnectionNotIdleError):
+            await client.accept_invitation(conn, new.token)
+    await client.accept_invitation(conn, new.token)
+
+
+async def test_accepting_needs_a_connection_or_a_pool(client: Client) -> None:
+    for call in (client.peek_invitation, client.accept_invitation):
+        with pytest.raises(TypeError, match="not str"):
+            await call("dbname=x", "inv_")
+
+
+async def test_a_pool_is_clean_after_accepting_and_after_a_refusal(
+    client: Client, dsn: str, acme: Organization
+) -> None:
+    async with client.pool(dsn) as pool:
+        new = await invite(client, pool, acme, "zoe@example.com")
+        for token in (new.token, "inv_"):
+            with suppress(InvitationError):
+                await client.accept_invitation(pool, token)
+            async with client.taken(pool) as conn:
+                assert not client.in_transaction(conn)
+                if client.name != "asyncpg":
+                    assert conn.autocommit is False
+
+
+async def test_a_connection_that_breaks_while_accepting_is_replaced(
+    client: Client, dsn: str, acme: Organization
+) -> None:
+    with Proxy(dsn) as proxy:
+        async with client.pool(proxy.dsn) as pool:
+            new = await invite(client, pool, acme, "zoe@example.com")
+            proxy.cut_instead_of_answer(1)
+            with pytest.raises(client.lost):
+                await client.accept_invitation(pool, new.token)
+            accepted = await client.accept_invitation(pool, new.token)
+            assert accepted.organization_id == acme.id
+
+
+async def test_a_pool_is_clean_after_a_cancelled_acceptance(async_client: Client, dsn: str, acme: Organization) -> None:
+    client = async_client
+    with Proxy(dsn) as proxy:
+        async with client.pool(proxy.dsn) as pool:
+            new = await invite(client, pool, acme, "zoe@example.com")
+            proxy.delay = 0.1
+            for seconds in (0.05, 0.15, 0.25):
+                with suppress(asyncio.TimeoutError, InvitationError):
+                    await asyncio.wait_for(client.accept_invitation(pool, new.token), seconds)
+                async with client.taken(pool) as conn:
+                    assert not client.in_transaction(conn)
+
+
+# -- secrets --------------------------------------------------------------------------------
+
+
+def messages(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Cut what a client that is logged in sent into messages: each its kind and its body."""
+    while sent:
+        (length,) = struct.unpack_from("!i", sent, 1)
+        yield sent[:1], sent[5 : 1 + length]
+        sent = sent[1 + length :]
+
+
+@pytest.mark.parametrize("way", ["api_key", "peek", "accept"])
+async def test_a_secret_is_sent_as_a_parameter_and_never_in_a_text(client: Client, dsn: str, way: str) -> None:
+    """Texts are logged, and shown in pg_stat_activity."""
+    secret = "sk_such_a_secret_as_never_was"
+    sent = bytearray()
+    with Proxy(dsn) as proxy:
+        async with client.connect(proxy.dsn) as conn:
+            proxy.on_sent = sent.extend
+            with pytest.raises(TenancyError) as raised:
+                if way == "api_key":
+                    await client.fetch_all(conn, "SELECT 1", api_key=secret)
+                elif way == "peek":
+                    await client.peek_invitation(conn, secret)
+                else:
+                    await client.accept_invitation(conn, secret)
+            proxy.on_sent = None
+    forms = (secret.encode(), secret.encode().hex().encode())
+    kinds = {kind for kind, body in messages(bytes(sent)) if any(form in body for form in forms)}
+    assert kinds <= {b"B"}
+    cause = raised.value.__cause__
+    said = f"{raised.value} {raised.value!r} {cause} {cause!r} {vars(cause) if cause else ''}"
+    assert not any(form.decode() in said for form in forms)
+
+
+def test_no_secret_is_shown_by_repr() -> None:
+    assert "secret" not in repr(NewInvitation(uuid4(), "inv_secret"))
+    assert "secret" not in repr(NewApiKey(uuid4(), "sk_secret"))
+    for given in (identify(None, None, None, "sk_secret"), identify(None, None, "a.secret.ticket", None)):
+        assert "secret" not in repr(given)
+
+
+# -- API keys -----------------------------------------------------------------------------
+
+
+async def test_an_organization_makes_renames_and_revokes_api_keys(
+    client: Client, conn: Any, acme: Organization
+) -> None:
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        first = await ws.create_api_key("first")
+        assert isinstance(first, NewApiKey)
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        second = await ws.create_api_key("second", tomorrow)
+        await ws.rename_api_key(second.id, "renamed")
+        newest, oldest = await ws.api_keys()
+        assert (oldest.id, oldest.expires_at, oldest.name) == (first.id, None, "first")
+        assert newest == ApiKey(
+            second.id,
+            newest.user_id,
+            acme.id,
+            acme.id,
+            "renamed",
+            newest.key_prefix,
+            created_at=newest.created_at,
+            last_used_at=None,
+            revoked_at=None,
+            expires_at=tomorrow,
+        )
+        assert second.key.startswith(newest.key_prefix)
+        await ws.revoke_api_key(first.id)
+        await ws.revoke_api_key(first.id)
+        assert {key.id: key.revoked_at is None for key in await ws.api_keys()} == {second.id: True, first.id: False}
+
+
+async def test_a_person_has_api_keys_of_their_own(client: Client, conn: Any, acme: Organization) -> None:
+    async with client.workspace(conn, user_id=acme.owner.id) as ws:
+        new = await ws.create_api_key("mine")
+        (listed,) = await ws.api_keys()
+    assert (listed.id, listed.user_id, listed.organization_id) == (new.id, acme.owner.id, None)
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        assert await ws.api_keys() == []
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("login", ["app", "credentialed"])
+async def test_an_api_key_says_who_and_where(
+    client: Client,
+    database: Database,
+    logins: Logins,
+    conn: Any,
+    acme: Organization,
+    login: str,
+    read_only: bool,
+) -> None:
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        ours = (await ws.create_api_key("ours")).key
+    async with client.workspace(conn, user_id=acme.owner.id) as ws:
+        mine = (await ws.create_api_key("mine")).key
+    async with client.connect(database.dsn(getattr(logins, login))) as other:
+        async with client.workspace(other, api_key=ours, read_only=read_only) as ws:
+            here = await ws.current()
+            assert (here.kind, here.id, here.role) == ("organization", acme.id, "user")
+        async with client.workspace(other, api_key=mine, read_only=read_only) as ws:
+            here = await ws.current()
+            assert (here.kind, here.id) == ("personal", acme.owner.id)
+        rows = await client.fetch_all(other, "SELECT id FROM public.organizations", api_key=ours, read_only=read_only)
+        assert [tuple(row) for row in rows] == [(acme.id,)]
+
+
+@pytest.mark.parametrize("key", ["", "sk_", "not a key'; --", "é\\'"])
+async def test_an_api_key_that_is_none_is_refused(client: Client, conn: Any, key: str) -> None:
+    for read_only in (False, True):
+        with pytest.raises(ApiKeyError) as raised:
+            await client.fetch_all(conn, "SELECT 1", api_key=key, read_only=read_only)
+        assert_error(raised.value, ApiKeyError, "28000", "invalid_api_key")
+        assert not client.in_transaction(conn)
+
+
+async def test_a_revoked_api_key_is_refused_and_not_shown(client: Client, conn: Any, acme: Organization) -> None:
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        new = await ws.create_api_key("ours")
+        await ws.revoke_api_key(new.id)
+    with pytest.raises(ApiKeyError) as raised:
+        async with client.workspace(conn, api_key=new.key) as ws:
+            await ws.current()
+    assert_error(raised.value, ApiKeyError, "28000", "invalid_api_key")
+    cause = raised.value.__cause__
+    assert new.key not in f"{raised.value} {raised.value!r} {cause} {vars(cause) if cause else ''}"
+
+
+async def test_the_expiry_of_an_api_key_has_a_time_zone(client: Client, conn: Any, acme: Organization) -> None:
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        with pytest.raises(InvalidArgumentError, match="time zone"):
+            await ws.create_api_key("ours", datetime(2100, 1, 1))  # noqa: DTZ001, RUF100
+        await ws.create_api_key("ours", datetime(2100, 1, 1, tzinfo=timezone.utc))
+
+
+async def test_what_the_table_of_api_keys_refuses_passes_unchanged(
+    client: Client, conn: Any, acme: Organization, admin: Connection
+) -> None:
+    admin.execute("REVOKE SELECT ON public.api_keys FROM tenancy_app")
+    admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_app")
+    with pytest.raises(client.error) as raised:
+        async with client.workspace(conn, **owner_of(acme)) as ws:
+            await ws.api_keys()
+    assert getattr(raised.value, "sqlstate", None) == "42501"
+
+
+# -- instances and models -------------------------------------------------------------------
+
+
+def instance_of(admin: Connection, organization: Organization, status: str, **more: UUID) -> UUID:
+    """Make an instance of an organization, as a plain insert by the superuser."""
+    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
+    made: UUID = admin.execute(
+        "INSERT INTO public.instances (provider_id, organization_id, status, model_id)"
+        " VALUES (%s, %s, %s, %s) RETURNING id",
+        [provider, organization.id, status, more.get("model_id")],
+    ).fetchall()[0][0]
+    return made
+
+
+def transition(admin: Connection, action: str) -> tuple[str, str]:
+    """Return a state that allows the action, and the one that it leads to."""
+    row = admin.execute(
+        "SELECT from_status, to_status FROM tenancy.instance_transitions WHERE action = %s"
+        " ORDER BY from_status LIMIT 1",
+        [action],
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+@pytest.mark.parametrize("action", ["terminate", "reinstall"])
+async def test_an_instance_is_terminated_or_reinstalled(
+    client: Client, conn: Any, acme: Organization, admin: Connection, action: str
+) -> None:
+    before, after = transition(admin, action)
+    instance = instance_of(admin, acme, before)
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await getattr(ws, f"{action}_instance")(instance)
+        query = client.sql("SELECT status FROM public.instances WHERE id = $1")
+        assert await ws.fetch_value(query, [instance]) == after
+
+
+# -- users ----------------------------------------------------------------------------------
+
+
+async def test_an_organization_creates_changes_and_removes_a_user(
+    client: Client, conn: Any, acme: Organization, admin: Connection
+) -> None:
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        zoe = await ws.create_user(
+            "zoe@example.com", username="zoe", first_name="Zoe", last_name="Zimmer", password_hash="a hash"
+        )
+        assert isinstance(zoe, UUID)
+        await ws.update_user(zoe, last_name="Zapp")
+        (member,) = [member for member in await ws.members() if member.user_id == zoe]
+        assert (member.username, member.first_name, member.last_name, member.role) == ("zoe", "Zoe", "Zapp", "user")
+    async with client.workspace(conn, user_id=zoe) as ws:
+        await ws.update_user(zoe, email="new@example.com", password_hash="another")
+    found = admin.execute("SELECT email, username, password_hash FROM public.users WHERE id = %s", [zoe]).fetchone()
+    assert found == ("new@example.com", "zoe", "another")
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await ws.delete_user(zoe)
+        assert [member.user_id for member in await ws.members()] == [acme.owner.id]
+    assert admin.execute("SELECT count(*) FROM public.users WHERE id = %s", [zoe]).fetchone() == (1,)
+
+
+async def test_a_person_deletes_their_account(client: Client, conn: Any, people: People, admin: Connection) -> None:
+    bob = people.user("bob")
+    async with client.workspace(conn, user_id=bob.id) as ws:
+        await ws.delete_user(bob.id)
+    assert admin.execute("SELECT count(*) FROM public.users WHERE id = %s", [bob.id]).fetchone() == (0,)
+
+
+async def test_platform_staff_create_accounts(client: Client, conn: Any, people: People) -> None:
+    staff = people.user(role="admin")
+    async with client.workspace(conn, user_id=staff.id) as ws:
+        zoe = await ws.create_user("zoe@example.com")
+    async with client.workspace(conn, user_id=zoe) as ws:
+        assert await ws.my_organizations() == []
+
+
+# -- refusals -------------------------------------------------------------------------------
+
+
+class Cast:
+    """An organization with a member of each role, strangers, and what they have."""
+
+    def __init__(self, people: People, admin: Connection) -> None:
+        self.admin_connection = admin
+        self.owner, self.admin, self.manager, self.user = (people.user() for _ in range(4))
+        self.stranger, self.staff = people.user(), people.user(role="admin")
+        self.acme = people.organization(
+            "Acme", owner=self.owner, admin=self.admin, manager=self.manager, user=self.user
+        )
+
+    def wrong_state(self, action: str) -> str:
+        """Return a state that does not allow the action, but another one."""
+        rows = self.admin_connection.execute(
+            "SELECT from_status FROM tenancy.instance_transitions"
+            " UNION SELECT to_status FROM tenancy.instance_transitions"
+            " EXCEPT SELECT from_status FROM tenancy.instance_transitions WHERE action = %s ORDER BY 1",
+            [action],
+        ).fetchall()
+        return str(rows[0][0])
+
+    def model(self, organization: Organization | None = None) -> UUID:
+        """Make a model, public without an organization."""
+        made: UUID = self.admin_connection.execute(
+            "INSERT INTO public.models (name, model_id, organization_id) VALUES ('Small', %s, %s) RETURNING id",
+            [f"hub/{uuid4()}", organization and organization.id],
+        ).fetchall()[0][0]
+        return made
+
+
+@pytest.fixture
+def cast(people: People, admin: Connection) -> Cast:
+    return Cast(people, admin)
+
+
+Act = Callable[[Any, Cast, Client], Awaitable[object]]
+
+
+async def invite_twice(ws: Any, cast: Cast, client: Client) -> None:
+    await ws.invite_member("zoe@example.com")
+    await ws.invite_member(" ZOE@example.com ")
+
+
+async def revoke_twice(ws: Any, cast: Cast, client: Client) -> None:
+    new = await ws.invite_member("zoe@example.com")
+    await ws.revoke_invitation(new.id)
+    await ws.revoke_invitation(new.id)
+
+
+async def terminate_in_the_wrong_state(ws: Any, cast: Cast, client: Client) -> None:
+    await ws.terminate_instance(instance_of(cast.admin_connection, cast.acme, cast.wrong_state("terminate")))
+
+
+async def reinstall_in_the_wrong_state(ws: Any, cast: Cast, client: Client) -> None:
+    await ws.reinstall_instance(instance_of(cast.admin_connection, cast.acme, cast.wrong_state("reinstall")))
+
+
+async def terminate_as_a_user(ws: Any, cast: Cast, client: Client) -> None:
+    status, _ = transition(cast.admin_connection, "terminate")
+    await ws.terminate_instance(instance_of(cast.admin_connection, cast.acme, status))
+
+
+async def use_an_unknown_model(ws: Any, cast: Cast, client: Client) -> None:
+    instance = instance_of(cast.admin_connection, cast.acme, "ready")
+    update = client.sql("UPDATE public.instances SET model_id = $1 WHERE id = $2")
+    await ws.execute(update, [uuid4(), instance])
+
+
+async def delete_a_model_in_use(ws: Any, cast: Cast, client: Client) -> None:
+    model = cast.model(cast.acme)
+    instance_of(cast.admin_connection, cast.acme, "ready", model_id=model)
+    await ws.execute(client.sql("DELETE FROM public.models WHERE id = $1"), [model])
+
+
+# Who does what in Acme (False: in the person's own workspace), and what comes of it.
+REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
+    (
+        "a user who invites",
+        "user",
+        True,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com"),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "a manager who invites an admin",
+        "manager",
+        True,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com", "admin"),
+        DelegationDeniedError,
+        "42501",
+        "delegation_denied",
+    ),
+    (
+        "an invitation to a personal workspace",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com"),
+        OrganizationRequiredError,
+        "55000",
+        "organization_required",
+    ),
+    (
+        "an invitation to a role that does not exist",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com", "king"),
+        InvalidArgumentError,
+        "22023",
+        "unknown_role",
+    ),
+    (
+        "an invitation of nobody",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.invite_member("nobody"),
+        InvalidArgumentError,
+        "22023",
+        "email_invalid",
+    ),
+    (
+        "an invitation for a year",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com", expires_in=timedelta(days=365)),
+        InvalidArgumentError,
+        "22023",
+        "invitation_expiry_invalid",
+    ),
+    (
+        "an invitation for no time",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.invite_member("zoe@example.com", expires_in=timedelta(0)),
+        InvalidArgumentError,
+        "22023",
+        "invitation_expiry_invalid",
+    ),
+    (
+        "an invitation of a member",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.invite_member(cast.user.email.upper()),
+        AlreadyAMemberError,
+        "23505",
+        "already_a_member",
+    ),
+    ("a second invitation", "owner", True, invite_twice, InvitationPendingError, "23505", "invitation_pending"),
+    (
+        "revoking an unknown invitation",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.revoke_invitation(uuid4()),
+        InvitationNotFoundError,
+        "P0002",
+        "invitation_not_found",
+    ),
+    (
+        "revoking an invitation again",
+        "owner",
+        True,
+        revoke_twice,
+        InvitationNotPendingError,
+        "55000",
+        "invitation_not_pending",
+    ),
+    (
+        "a manager who makes an API key",
+        "manager",
+        True,
+        lambda ws, cast, client: ws.create_api_key("ci"),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "an API key without a name",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.create_api_key("  "),
+        InvalidArgumentError,
+        "22023",
+        "api_key_name_invalid",
+    ),
+    (
+        "an API key that has expired",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.create_api_key("ci", datetime(2020, 1, 1, tzinfo=timezone.utc)),
+        InvalidArgumentError,
+        "22023",
+        "api_key_expiry_invalid",
+    ),
+    (
+        "renaming an unknown API key",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.rename_api_key(uuid4(), "new"),
+        ApiKeyNotFoundError,
+        "P0002",
+        "api_key_not_found",
+    ),
+    (
+        "revoking an unknown API key",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.revoke_api_key(uuid4()),
+        ApiKeyNotFoundError,
+        "P0002",
+        "api_key_not_found",
+    ),
+    (
+        "terminating an unknown instance",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.terminate_instance(uuid4()),
+        InstanceNotFoundError,
+        "P0002",
+        "instance_not_found",
+    ),
+    (
+        "reinstalling an unknown instance",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.reinstall_instance(uuid4()),
+        InstanceNotFoundError,
+        "P0002",
+        "instance_not_found",
+    ),
+    ("a user who terminates", "user", True, terminate_as_a_user, PermissionDeniedError, "42501", "permission_denied"),
+    (
+        "terminating in the wrong state",
+        "owner",
+        True,
+        terminate_in_the_wrong_state,
+        InstanceStateError,
+        "55000",
+        "instance_state",
+    ),
+    (
+        "reinstalling in the wrong state",
+        "owner",
+        True,
+        reinstall_in_the_wrong_state,
+        InstanceStateError,
+        "55000",
+        "instance_state",
+    ),
+    ("deleting a model in use", "owner", True, delete_a_model_in_use, ModelInUseError, "23503", "model_in_use"),
+    (
+        "a user who creates users",
+        "user",
+        True,
+        lambda ws, cast, client: ws.create_user("zoe@example.com"),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "creating a user in a personal workspace",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.create_user("zoe@example.com"),
+        OrganizationRequiredError,
+        "55000",
+        "organization_required",
+    ),
+    (
+        "creating a user who is there",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.create_user(cast.stranger.email.upper()),
+        EmailTakenError,
+        "23505",
+        "email_taken",
+    ),
+    (
+        "creating nobody",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.create_user("nobody"),
+        InvalidArgumentError,
+        "22023",
+        "email_invalid",
+    ),
+    (
+        "the password of somebody else",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.update_user(cast.user.id, password_hash="mine"),
+        PermissionDeniedError,
+        "42501",
+        "credentials_denied",
+    ),
+    (
+        "changing somebody who is no member",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.update_user(cast.stranger.id, username="mine"),
+        MemberNotFoundError,
+        "P0002",
+        "member_not_found",
+    ),
+    (
+        "changing nobody",
+        "staff",
+        False,
+        lambda ws, cast, client: ws.update_user(uuid4(), username="mine"),
+        UserNotFoundError,
+        "P0002",
+        "user_not_found",
+    ),
+    (
+        "deleting somebody else",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.delete_user(cast.stranger.id),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "deleting the last owner",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.delete_user(cast.owner.id),
+        LastOwnerError,
+        "23514",
+        "organization_keeps_an_owner",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("who", "in_organization", "act", "expected", "sqlstate", "constraint"),
+    [case[1:] for case in REFUSED],
+    ids=[case[0] for case in REFUSED],
+)
+async def test_a_refusal_of_the_database_is_an_exception(
+    client: Client,
+    conn: Any,
+    cast: Cast,
+    who: str,
+    in_organization: bool,
+    act: Act,
+    expected: type[TenancyError],
+    sqlstate: str,
+    constraint: str,
+) -> None:
+    user: User = getattr(cast, who)
+    with pytest.raises(TenancyError) as raised:
+        async with client.workspace(
+            conn, user_id=user.id, organization_id=cast.acme.id if in_organization else None
+        ) as ws:
+            await act(ws, cast, client)
+    assert_error(raised.value, expected, sqlstate, constraint)
+    assert not client.in_transaction(conn)
+
+
+async def test_a_model_that_the_workspace_does_not_see_is_refused(client: Client, conn: Any, cast: Cast) -> None:
+    """It is a foreign key, so the message is PostgreSQL's own and comes without a hint."""
+    with pytest.raises(ModelNotVisibleError) as raised:
+        async with client.workspace(conn, user_id=cast.owner.id, organization_id=cast.acme.id) as ws:
+            await use_an_unknown_model(ws, cast, client)
+    assert (raised.value.sqlstate, raised.value.constraint) == ("23503", "instances_model_id_fkey")
+
+
+async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, acme: Organization) -> None:
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        key = (await ws.create_api_key("ours")).key
+    acts: list[Callable[[Any], Awaitable[object]]] = [
+        lambda ws: ws.create_organization("New"),
+        lambda ws: ws.leave_organization(),
+        lambda ws: ws.create_api_key("another"),
+        lambda ws: ws.create_user("zoe@example.com"),
+        lambda ws: ws.update_user(acme.owner.id, username="mine"),
+        lambda ws: ws.delete_user(acme.owner.id),
+    ]
+    for act in acts:
+        with pytest.raises(PersonRequiredError) as raised:
+            async with client.workspace(conn, api_key=key) as ws:
+                await act(ws)
+        assert_error(raised.value, PersonRequiredError, "42501", "person_required")
+
+
+def test_what_is_not_there_is_one_kind_of_error() -> None:
+    kinds = (MemberNotFoundError, UserNotFoundError, InstanceNotFoundError, ApiKeyNotFoundError)
+    for kind in (*kinds, InvitationNotFoundError):
+        assert issubclass(kind, NotFoundError)
+
+
+# -- while the migration is on its way ----------------------------------------------------
+
+LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
+    (3, "tenancy.invite_member", lambda ws: ws.invite_member("zoe@example.com")),
+    (3, "tenancy.invite_member", lambda ws: ws.invite_member("zoe@example.com", expires_in=timedelta(days=1))),
+    (3, "tenancy.invitations", lambda ws: ws.invitations()),
+    (3, "tenancy.revoke_invitation", lambda ws: ws.revoke_invitation(uuid4())),
+    (4, "tenancy.create_api_key", lambda ws: ws.create_api_key("ci")),
+    (4, "tenancy.enter_with_api_key", lambda ws: ws.api_keys()),
+    (4, "tenancy.rename_api_key", lambda ws: ws.rename_api_key(uuid4(), "new")),
+    (4, "tenancy.revoke_api_key", lambda ws: ws.revoke_api_key(uuid4())),
+    (5, "tenancy.terminate_instance", lambda ws: ws.terminate_instance(uuid4())),
+    (5, "tenancy.reinstall_instance", lambda ws: ws.reinstall_instance(uuid4())),
+    (7, "tenancy.create_user", lambda ws: ws.create_user("zoe@example.com")),
+    (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
+    (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),
+]
+
+
+@pytest.mark.parametrize("tag", [tag for tag in PHASES if 2 <= int(tag.removeprefix("phase-")) < 7])
+async def test_what_comes_with_a_later_phase_says_so(
+    client: Client, database_at: Callable[[str], Database], logins: Logins, tag: str
+) -> None:
+    phase, database = int(tag.removeprefix("phase-")), database_at(f"@{tag}")
+    with database.connect(autocommit=True) as admin:
+        acme = People(admin).organization("Acme")
+    async with client.connect(database.dsn(logins.app)) as conn:
+        for needed, function, call in LATER:
+            if needed <= phase:
+                continue
+            for first in (True, False):
+                with pytest.raises(PhaseNotDeployedError, match=f"phase {needed}") as raised:
+                    async with client.workspace(conn, **owner_of(acme)) as ws:
+                        if not first:
+                            await ws.open()
+                        await call(ws)
+                assert (raised.value.phase, raised.value.function) == (needed, function)
+        if phase < 4:
+            with pytest.raises(PhaseNotDeployedError) as raised:
+                await client.fetch_all(conn, "SELECT 1", api_key="sk_")
+            assert (raised.value.phase, raised.value.function) == (4, "tenancy.enter_with_api_key")
+        if phase < 3:
+            for function in ("peek_invitation", "accept_invitation"):
+                with pytest.raises(PhaseNotDeployedError) as raised:
+                    await getattr(client, function)(conn, "inv_")
+                assert (raised.value.phase, raised.value.function) == (3, f"tenancy.{function}")
+                assert not client.in_transaction(conn)
+
+
+async def test_an_adopted_table_of_api_keys_with_all_columns_is_not_taken_for_the_phase(
+    client: Client, database_at: Callable[[str], Database], logins: Logins
+) -> None:
+    database = database_at("@phase-2")
+    with database.connect(autocommit=True) as admin:
+        acme = People(admin).organization("Acme")
+        admin.execute(
+            "ALTER TABLE public.api_keys ADD organization_id uuid, ADD workspace_id uuid, ADD expires_at timestamptz"
+        )
+    async with client.connect(database.dsn(logins.app)) as conn:
+        with pytest.raises(PhaseNotDeployedError, match="phase 4"):
+            async with client.workspace(conn, **owner_of(acme)) as ws:
+                await ws.api_keys()

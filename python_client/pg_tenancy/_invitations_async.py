@@ -1,0 +1,69 @@
+"""Invitations as whoever was invited sees them: without a workspace, over psycopg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pg_tenancy import _sql
+from pg_tenancy._psycopg_async import Workspace
+from pg_tenancy.results import AcceptedInvitation, InvitationPreview
+
+if TYPE_CHECKING:
+    from pg_tenancy._psycopg_async import Source
+
+
+async def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
+    """Return what an invitation is to, for the page that asks to accept it.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        token: what ``invite_member`` returned, as it came back from the invited person.
+
+    Returns:
+        The organization's name, the role, and whether the address has an account.
+
+    Raises:
+        InvitationError: the token is unknown, used, revoked or expired.
+        ConnectionNotIdleError: the connection is in a transaction or a pipeline,
+            closed or busy.
+    """
+    async with Workspace(source, None, {}) as outside:
+        (row,) = await outside._call(_sql.PEEK_INVITATION, token)
+    return InvitationPreview(*row)
+
+
+async def accept_invitation(
+    source: Source[Any],
+    token: str,
+    *,
+    username: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    password_hash: str | None = None,
+) -> AcceptedInvitation:
+    """Make whoever was invited a member, with a new account where there is none.
+
+    It is a transaction of its own, and committed when the function returns. The
+    token is used up: where two try it at once, one gets in.
+
+    Args:
+        source: a connection that nothing else uses, or a pool.
+        token: what ``invite_member`` returned, as it came back from the invited person.
+        username: for the new account. This and what follows is not looked at when
+            the address has an account: nothing of that is changed.
+        first_name: for the new account.
+        last_name: for the new account.
+        password_hash: for the new account, as the application hashes passwords.
+
+    Returns:
+        The ids of the person and of the organization.
+
+    Raises:
+        InvitationError: the token is unknown, used, revoked or expired.
+        EmailAmbiguousError: several accounts have the invited address.
+        ConnectionNotIdleError: the connection is in a transaction or a pipeline,
+            closed or busy.
+    """
+    async with Workspace(source, None, {}) as outside:
+        (row,) = await outside._call(_sql.ACCEPT_INVITATION, token, username, first_name, last_name, password_hash)
+    return AcceptedInvitation(*row)

@@ -1,0 +1,218 @@
+"""Giving rows from before the migration to an organization, batch by batch.
+
+A legacy row belongs to the platform until somebody says whose it is. A large table
+is not said so in one transaction: that would lock millions of rows until it ends,
+and lose everything if it fails. Each batch is committed by itself, so whatever stops
+the work, calling it again goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, RawCursor, sql
+from psycopg.rows import tuple_row
+
+from pg_tenancy import _opening, _sql
+from pg_tenancy._psycopg import _raise, _require_idle
+from pg_tenancy._sql import Call
+from pg_tenancy.errors import (
+    InvalidArgumentError,
+    OrganizationNotFoundError,
+    PhaseNotDeployedError,
+    TableNotProtectedError,
+    is_transient,
+)
+
+__all__ = ["Assignment", "OnBatch", "assign"]
+
+OnBatch = Callable[[int, int], object]
+"""Called after each batch with how many rows are given and how many there were to give."""
+
+# Where legacy rows are.
+_PLATFORM: Final = UUID(int=0)
+
+# How often a batch that met another transaction is tried again.
+_RETRIES: Final = 5
+
+
+class Assignment:
+    """What is to be given to whom, looked up and counted; nothing is changed yet.
+
+    Args:
+        conn: a connection that nothing else uses, of a login that is granted
+            ``tenancy_service``.
+        table: the table, with its schema or as the search path finds it.
+        organization: the id or the slug.
+        condition: which of the legacy rows, as SQL that may name the table's columns.
+            It runs with everything that the login may do, so it is for whoever has the
+            login to write, and nobody else.
+        batch_size: how many rows a transaction takes, 1 or more.
+
+    Attributes:
+        table: the table with its schema, quoted as SQL needs it.
+        organization_id: whose the rows will be.
+        organization_name: the name that people see.
+        total: how many rows there are to give.
+
+    Raises:
+        InvalidArgumentError: there is no such table, or the batch size is not acceptable.
+        TableNotProtectedError: its rows do not belong to workspaces.
+        OrganizationNotFoundError: there is no such organization, or it was deleted.
+        PhaseNotDeployedError: the database has nothing to assign with.
+        ConnectionNotIdleError: the connection is in a transaction or a pipeline,
+            closed or busy.
+        psycopg.Error: anything else, a mistake in the condition for instance.
+
+    """
+
+    def __init__(
+        self,
+        conn: Connection[Any],
+        table: str,
+        organization: UUID | str,
+        *,
+        condition: str = "true",
+        batch_size: int = 5000,
+    ) -> None:
+        if batch_size < 1:
+            raise InvalidArgumentError(f"a batch has 1 row or more, not {batch_size}")
+        self._conn = conn
+        self._condition = condition
+        self._batch_size = batch_size
+        _require_idle(conn)
+        with conn.transaction():
+            # The condition is somebody's SQL, and looking changes nothing.
+            self._fetch("SET TRANSACTION READ ONLY")
+            if self._fetch(_sql.ASSIGN_IS_THERE) != [(True,)]:
+                raise PhaseNotDeployedError(_sql.ASSIGN.phase, _sql.ASSIGN.function)
+            self._oid, schema, name = self._find_table(table)
+            self.organization_id, self.organization_name = self._find_organization(organization)
+            self.table = sql.Identifier(schema, name).as_string(conn)
+            self.total = self._count(sql.Identifier(schema, name))
+
+    def run(self, on_batch: OnBatch | None = None) -> int:
+        """Give the rows, and return how many were given.
+
+        Args:
+            on_batch: called after each batch that was committed.
+
+        Raises:
+            OrganizationNotFoundError: the organization was deleted meanwhile.
+            psycopg.Error: the server refused a batch. Those before it are committed.
+        """
+        _require_idle(self._conn)
+        done = 0
+        while given := self._give():
+            done += given
+            if on_batch is not None:
+                on_batch(done, max(done, self.total))
+        return done
+
+    def _give(self) -> int:
+        """Give one batch, in a transaction of its own, again if it met another one."""
+        values = [self._oid, self.organization_id, self._condition, self._batch_size]
+        attempt = 0
+        while True:
+            try:
+                with self._conn.transaction():
+                    return int(self._fetch(_sql.ASSIGN.text, values, call=_sql.ASSIGN)[0][0])
+            except psycopg.Error as error:
+                if attempt >= _RETRIES or not is_transient(error):
+                    _raise(error)
+            attempt += 1
+            time.sleep(_opening.pause_before(attempt))
+
+    def _find_table(self, table: str) -> tuple[int, str, str]:
+        try:
+            rows = self._fetch(_sql.TABLE, [table])
+        except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError):
+            rows = []  # what cannot be a name is the name of nothing
+        if not rows:
+            raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.instances.")
+        oid, schema, name, protected = rows[0]
+        if not protected:
+            raise TableNotProtectedError(
+                f"the rows of {schema}.{name} do not belong to workspaces",
+                hint="Deploy the phase that protects the table first.",
+            )
+        return oid, schema, name
+
+    def _find_organization(self, organization: UUID | str) -> tuple[UUID, str]:
+        try:
+            organization_id = organization if isinstance(organization, UUID) else UUID(organization)
+        except ValueError:
+            organization_id = None
+        rows = self._fetch(_sql.ORGANIZATION, [organization_id, str(organization)])
+        if not rows:
+            raise OrganizationNotFoundError(
+                f"there is no organization {organization}", hint="Give its id or its slug; a deleted one gets nothing."
+            )
+        return rows[0]
+
+    def _count(self, table: sql.Identifier) -> int:
+        # The line break: the condition may end with a comment.
+        query = sql.SQL("SELECT count(*) FROM {} WHERE workspace_id = {} AND ({}\n)").format(
+            table,
+            _PLATFORM,
+            sql.SQL(self._condition),
+        )
+        return int(self._fetch(query)[0][0])
+
+    def _fetch(
+        self, query: Any, values: Sequence[object] | None = None, *, call: Call | None = None
+    ) -> list[tuple[Any, ...]]:
+        cursor = RawCursor(self._conn, row_factory=tuple_row)
+        try:
+            cursor.execute(query, values)
+        except psycopg.Error as error:
+            _raise(error, call)
+        return cursor.fetchall() if cursor.description else []
+
+
+def assign(
+    source: str | Connection[Any],
+    table: str,
+    organization_id: UUID | str,
+    *,
+    condition: str = "true",
+    batch_size: int = 5000,
+    on_batch: OnBatch | None = None,
+) -> int:
+    """Give the legacy rows of a table to an organization, and return how many they were.
+
+    Each batch is a transaction of its own. Whatever stops it, what is committed stays,
+    and the same call goes on from there.
+
+    Args:
+        source: a DSN, or a connection that nothing else uses, of a login that is
+            granted ``tenancy_service``.
+        table: the table, with its schema or as the search path finds it.
+        organization_id: the id, or the slug.
+        condition: which of the legacy rows, as SQL that may name the table's columns.
+            It runs with everything that the login may do: never let it come from
+            somebody who does not have the login.
+        batch_size: how many rows a transaction takes, 1 or more.
+        on_batch: called after each batch with how many rows are given and how many
+            there were to give.
+
+    Returns:
+        How many rows were given.
+
+    Raises:
+        InvalidArgumentError: there is no such table, or the batch size is not acceptable.
+        TableNotProtectedError: its rows do not belong to workspaces.
+        OrganizationNotFoundError: there is no such organization, or it was deleted.
+        PhaseNotDeployedError: the database has nothing to assign with.
+        ConnectionNotIdleError: the connection is in a transaction or a pipeline,
+            closed or busy.
+        psycopg.Error: anything else, a mistake in the condition for instance.
+    """
+    opened = psycopg.connect(source, autocommit=True) if isinstance(source, str) else nullcontext(source)
+    with opened as conn:
+        return Assignment(conn, table, organization_id, condition=condition, batch_size=batch_size).run(on_batch)
