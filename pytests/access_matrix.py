@@ -57,6 +57,7 @@ public.organizations            | x-.                                       | x-
 public.organization_memberships | x-.                                       | x-.  | .-.                   | xx.         | xx.     | context | forged | no
 tenancy.workspaces              | x--                                       | x--  | x--                   | xxx         | xxx     | context | forged | no
 tenancy.audit_log               | x--                                       | ---  | x--                   | xxx         | xxx     | context | forged | no
+tenancy.invitations             | x-.                                       | --.  | .-.                   | xx.         | xx.     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x  | ..x                   | ..x         | ..x     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x  | ..x                   | ..x         | ..x     | context | forged | no
 """)
@@ -84,15 +85,18 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.audit_log": (),
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
+    "tenancy.invitations": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
 # Every function and procedure of the schema tenancy, and what its call comes to.
 # ok, or an error: permission and delegation (42501), organization (55000
 # organization_required), owner (23514), member (P0002 member_not_found), deleted
-# (P0002 deleted_organization_not_found), ticket (28000 invalid_ticket), context,
+# (P0002 deleted_organization_not_found), ticket (28000 invalid_ticket), invitation
+# (28000 invalid_invitation), uninvited (P0002 invitation_not_found), context,
 # forged; no: permission denied for the function.
 # {user} is a member of Acme with the role user. Acme has two owners, Globex one.
+# {invitation} is Acme's, for an admin, and {token} its token.
 CALLS = parse("""
                                                     | owner credentialed | admin      | manager    | user       | outsider | personal person staff | bare service old | forged  | auditor nobody
 ----------------------------------------------------+--------------------+------------+------------+------------+----------+-----------------------+------------------+---------+---------------
@@ -131,6 +135,17 @@ create_ticket_key()                                 | no                        
 revoke_ticket_key('00000000')                       | no                                                      | no          | no           | no          | no      | no
 drop_policies('public.users')                       | no                                                      | no          | no           | no          | no      | no
 harden_database()                                   | no                                                      | no          | no           | no          | no      | no
+""") | parse("""
+                                                    | owner credentialed | admin      | manager    | user       | outsider   | personal person staff | bare service old | forged     | auditor nobody
+----------------------------------------------------+--------------------+------------+------------+------------+------------+-----------------------+------------------+------------+---------------
+invite_member('new@example.com')                    | ok                 | ok         | ok         | permission | ok         | organization          | context          | forged     | no
+invite_member('new@example.com', 'owner')           | ok                 | delegation | delegation | permission | ok         | organization          | context          | forged     | no
+invitations()                                       | ok                 | ok         | ok         | permission | ok         | organization          | context          | forged     | no
+revoke_invitation('{invitation}')                   | ok                 | ok         | delegation | permission | uninvited  | organization          | context          | forged     | no
+peek_invitation('{token}')                          | ok                 | ok         | ok         | ok         | ok         | ok                    | ok               | ok         | no
+peek_invitation('inv_0')                            | invitation         | invitation | invitation | invitation | invitation | invitation            | invitation       | invitation | no
+accept_invitation('{token}')                        | ok                 | ok         | ok         | ok         | ok         | ok                    | ok               | forged     | no
+accept_invitation('inv_0')                          | invitation         | invitation | invitation | invitation | invitation | invitation            | invitation       | invitation | no
 """)
 
 # Which organization role holds which permission. *: api_keys, instances, models, offerings.
