@@ -97,7 +97,8 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
 # forged; no: permission denied for the function.
 # {user} is a member of Acme with the role user. Acme has two owners, Globex one.
 # {invitation} is Acme's, for an admin, and {token} its token.
-CALLS = parse("""
+CALLS = (
+    parse("""
                                                     | owner credentialed | admin      | manager    | user       | outsider | personal person staff | bare service old | forged  | auditor nobody
 ----------------------------------------------------+--------------------+------------+------------+------------+----------+-----------------------+------------------+---------+---------------
 current_user_id()                                   | ok                 | ok         | ok         | ok         | ok       | ok                    | context          | forged  | no
@@ -122,7 +123,8 @@ change_member_role('{user}', 'manager')             | ok                 | deleg
 change_member_role('{user}', 'owner')               | ok                 | delegation | delegation | permission | member   | organization          | context          | forged  | no
 remove_member('{user}')                             | ok                 | ok         | ok         | permission | member   | organization          | context          | forged  | no
 leave_organization()                                | ok                 | ok         | ok         | ok         | owner    | organization          | context          | forged  | no
-""") | parse("""
+""")
+    | parse("""
                                                     | owner admin manager user outsider personal person staff | bare forged | credentialed | service old | auditor | nobody
 ----------------------------------------------------+---------------------------------------------------------+-------------+--------------+-------------+---------+-------
 enter('{user}', '{acme}')                           | other                                                   | ok          | no           | ok          | no      | no
@@ -135,7 +137,8 @@ create_ticket_key()                                 | no                        
 revoke_ticket_key('00000000')                       | no                                                      | no          | no           | no          | no      | no
 drop_policies('public.users')                       | no                                                      | no          | no           | no          | no      | no
 harden_database()                                   | no                                                      | no          | no           | no          | no      | no
-""") | parse("""
+""")
+    | parse("""
                                                     | owner credentialed | admin      | manager    | user       | outsider   | personal person staff | bare service old | forged     | auditor nobody
 ----------------------------------------------------+--------------------+------------+------------+------------+------------+-----------------------+------------------+------------+---------------
 invite_member('new@example.com')                    | ok                 | ok         | ok         | permission | ok         | organization          | context          | forged     | no
@@ -147,6 +150,7 @@ peek_invitation('inv_0')                            | invitation         | invit
 accept_invitation('{token}')                        | ok                 | ok         | ok         | ok         | ok         | ok                    | ok               | forged     | no
 accept_invitation('inv_0')                          | invitation         | invitation | invitation | invitation | invitation | invitation            | invitation       | invitation | no
 """)
+)
 
 # Which organization role holds which permission. *: api_keys, instances, models, offerings.
 _MATRIX = """

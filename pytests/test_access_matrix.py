@@ -358,7 +358,9 @@ def test_inviting(actors: Actors, acting_role: str, role: str) -> None:
 @pytest.mark.parametrize("acting_role", ROLES)
 def test_revoking_an_invitation(actors: Actors, acting_role: str, role: str) -> None:
     with actors.tenants.entered() as owner:
-        row = owner.execute("SELECT id FROM tenancy.invite_member(%s, %s)", [f"{acting_role}.{role}@x", role]).fetchone()
+        row = owner.execute(
+            "SELECT id FROM tenancy.invite_member(%s, %s)", [f"{acting_role}.{role}@x", role]
+        ).fetchone()
         owner.commit()
     assert row is not None
     outcome, _, _ = attempt(actors.session(acting_role), "SELECT tenancy.revoke_invitation(%s)", row[0])

@@ -421,9 +421,7 @@ def test_how_long_a_refusal_takes_does_not_say_why(
     assert max(medians.values()) / min(medians.values()) < 1.6, medians
 
 
-def test_an_invitation_ends_by_the_clock(
-    acme: Organization, as_app: Entered, connect: Connect, logins: Logins
-) -> None:
+def test_an_invitation_ends_by_the_clock(acme: Organization, as_app: Entered, connect: Connect, logins: Logins) -> None:
     with as_app(acme.owner, acme) as connection:
         invitation = invite(connection, "new@example.com", "user", "400 milliseconds")
     late = connect(logins.app)
@@ -440,9 +438,7 @@ def test_an_invitation_ends_by_the_clock(
     ("lifetime", "seconds"),
     [("90 days", 90 * 86400), ("3 months", 90 * 86400), ("1 month -29 days", 86400), ("00:00:01", 1)],
 )
-def test_a_lifetime_is_counted_in_seconds(
-    acme: Organization, as_app: Entered, lifetime: str, seconds: int
-) -> None:
+def test_a_lifetime_is_counted_in_seconds(acme: Organization, as_app: Entered, lifetime: str, seconds: int) -> None:
     with as_app(acme.owner, acme) as connection:
         connection.execute("SET LOCAL TimeZone = 'Europe/Madrid'")
         invite(connection, "new@example.com", "user", lifetime)
@@ -467,9 +463,7 @@ def test_one_address_has_one_open_invitation_whatever_its_case(
     invited(people.organization("Globex"), "new.person@example.com")
 
 
-def test_a_member_is_not_invited_and_the_error_says_so(
-    acme: Organization, invited: Invite, people: People
-) -> None:
+def test_a_member_is_not_invited_and_the_error_says_so(acme: Organization, invited: Invite, people: People) -> None:
     bob = people.member(acme, "user", "bob")
     for email in (bob.email, bob.email.upper(), f" {bob.email} "):
         with refused("23505", "already_a_member"):
@@ -1039,9 +1033,7 @@ def unfilled(database_at: Callable[[str], Database]) -> Database:
     return database
 
 
-def test_the_addresses_of_those_who_were_here_before_are_taken(
-    unfilled: Database, sqitch: Run, logins: Logins
-) -> None:
+def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Database, sqitch: Run, logins: Logins) -> None:
     run, locked = sqitch(unfilled), UUID(int=(1 << 48) + 7)
     # Whoever holds a row meanwhile is not waited for, and what he writes is what counts.
     with unfilled.connect(logins.old) as old, unfilled.connect(autocommit=True) as admin:

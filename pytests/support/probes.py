@@ -139,7 +139,13 @@ WRITE = (
 
 # Who invites whom, and what a token opens.
 INVITING: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
-    ("app", "abe", "acme", "SELECT count(*), bool_and(organization_id = '{acme}') FROM tenancy.invitations", [(6, True)]),
+    (
+        "app",
+        "abe",
+        "acme",
+        "SELECT count(*), bool_and(organization_id = '{acme}') FROM tenancy.invitations",
+        [(6, True)],
+    ),
     ("app", "uma", "acme", "SELECT count(*) FROM tenancy.invitations", [(0,)]),
     ("app", "ann", None, "SELECT count(*) FROM tenancy.invitations", [(0,)]),
     ("app", "ann", "acme", "SELECT token_hash FROM tenancy.invitations", "42501"),
@@ -252,6 +258,17 @@ INVITING: list[tuple[str | None, str | None, str | None, str | list[str], Any]] 
     ("app", None, None, "SELECT tenancy.peek_invitation(NULL)", "invalid_invitation"),
     ("app", None, None, PEEK.format("inv_open_acme"), [("Acme", "admin", False)]),
     ("app", None, None, PEEK.format("inv_olga_acme"), [("Acme", "admin", True)]),
+    (
+        None,
+        None,
+        None,
+        [
+            "UPDATE tenancy.invitations SET email = 'OLGA@Example.com' WHERE id = '{olga_acme}'",
+            "as app",
+            PEEK.format("inv_olga_acme"),
+        ],
+        [("Acme", "admin", True)],
+    ),
     ("app", None, None, ACCEPT.format("inv_olga_acme"), [("{olga}", "{acme}")]),
     ("app", None, None, [ACCEPT.format("inv_open_acme"), ACCEPT.format("inv_open_acme")], "invalid_invitation"),
     ("app", None, None, [ACCEPT.format("inv_olga_acme"), "SELECT tenancy.current_user_id()"], "no_context"),
@@ -294,11 +311,11 @@ INVITING: list[tuple[str | None, str | None, str | None, str | list[str], Any]] 
             "as app",
             ACCEPT.format("inv_olga_acme"),
             "as None",
-            "SELECT m.role, i.email FROM public.organization_memberships AS m, tenancy.invitations AS i"
-            " WHERE m.user_id = '{olga}' AND m.organization_id = '{acme}' AND i.accepted_by_user_id = '{olga}'"
-            " AND i.accepted_at >= now()",
+            "SELECT m.role, i.email, i.accepted_at >= now()"
+            " FROM public.organization_memberships AS m, tenancy.invitations AS i"
+            " WHERE m.user_id = '{olga}' AND m.organization_id = '{acme}' AND i.accepted_by_user_id = '{olga}'",
         ],
-        [("owner", "olga@example.com")],
+        [("owner", "olga@example.com", True)],
     ),
     # what an invitation can be
     *(
@@ -1329,14 +1346,16 @@ def _past_account(probed: Probed) -> None:
 
 
 def _waits_for_no_owner(probed: Probed) -> None:
-    """Accepting needs nothing that a change of the organization holds, and an accepted one is not revoked."""
+    """Accepting needs nothing that a change of the organization holds; revoking looks when it is done."""
     connection, other = probed._connections["app"], probed.other
     try:
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("SELECT tenancy.change_member_role(%s, 'admin')", [probed.ids["max"]])
         other.execute("SET LOCAL lock_timeout = '40ms'")
         assert _error(other, "SELECT tenancy.accept_invitation('inv_open_acme')") == "done"
+        connection.rollback()
         connection.execute("SET LOCAL lock_timeout = '40ms'")
+        connection.execute(ENTER, [probed.ids["max"], probed.ids["acme"]])
         answer = _error(connection, "SELECT tenancy.revoke_invitation(%s)", probed.ids["open_acme"])
         assert answer == "55P03", answer
     finally:
