@@ -92,7 +92,7 @@ SELECT is_empty(
     CROSS JOIN LATERAL (VALUES
         (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))
     ) AS e (expression)
-    WHERE regexp_replace(e.expression, '\( SELECT [^()]*(\([^()]*\)[^()]*)*\)', '', 'g') ~ '\w\('
+    WHERE regexp_replace(e.expression, '\( SELECT [^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*\)', '', 'g') ~ '\w\('
     $$,
     'every policy wraps its calls in (SELECT ...)'
 );

@@ -326,6 +326,9 @@ BEGIN
         -- A key of the application's own; its message would show the row.
         WHEN foreign_key_violation OR restrict_violation THEN
             GET STACKED DIAGNOSTICS referring = TABLE_NAME;
+            IF referring = '' THEN
+                RAISE;
+            END IF;
             RAISE EXCEPTION 'rows of the table % refer to the account', referring
             USING ERRCODE = '23503',
             CONSTRAINT = 'user_in_use',
