@@ -227,10 +227,11 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
+    -- The condition may end in a comment.
     EXECUTE format(
         'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-        'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s) '
-        'LIMIT $2 FOR UPDATE SKIP LOCKED)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
+        'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s'
+        E'\n) LIMIT $2 FOR UPDATE SKIP LOCKED)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
         table_name, coalesce(condition, 'true')
     ) USING assign.organization_id, batch_size;
     GET DIAGNOSTICS assigned = ROW_COUNT;
