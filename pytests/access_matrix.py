@@ -57,6 +57,7 @@ public.organizations            | x-.                                       | x-
 public.organization_memberships | x-.                                       | x-.  | .-.                   | xx.         | xx.     | context | forged | no
 tenancy.workspaces              | x--                                       | x--  | x--                   | xxx         | xxx     | context | forged | no
 tenancy.audit_log               | x--                                       | ---  | x--                   | xxx         | xxx     | context | forged | no
+tenancy.invitations             | x-.                                       | --.  | .-.                   | xx.         | xx.     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x  | ..x                   | ..x         | ..x     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x  | ..x                   | ..x         | ..x     | context | forged | no
 """)
@@ -84,16 +85,20 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.audit_log": (),
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
+    "tenancy.invitations": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
 # Every function and procedure of the schema tenancy, and what its call comes to.
 # ok, or an error: permission and delegation (42501), organization (55000
 # organization_required), owner (23514), member (P0002 member_not_found), deleted
-# (P0002 deleted_organization_not_found), ticket (28000 invalid_ticket), context,
+# (P0002 deleted_organization_not_found), ticket (28000 invalid_ticket), invitation
+# (28000 invalid_invitation), uninvited (P0002 invitation_not_found), context,
 # forged; no: permission denied for the function.
 # {user} is a member of Acme with the role user. Acme has two owners, Globex one.
-CALLS = parse("""
+# {invitation} is Acme's, for an admin, and {token} its token.
+CALLS = (
+    parse("""
                                                     | owner credentialed | admin      | manager    | user       | outsider | personal person staff | bare service old | forged  | auditor nobody
 ----------------------------------------------------+--------------------+------------+------------+------------+----------+-----------------------+------------------+---------+---------------
 current_user_id()                                   | ok                 | ok         | ok         | ok         | ok       | ok                    | context          | forged  | no
@@ -118,7 +123,8 @@ change_member_role('{user}', 'manager')             | ok                 | deleg
 change_member_role('{user}', 'owner')               | ok                 | delegation | delegation | permission | member   | organization          | context          | forged  | no
 remove_member('{user}')                             | ok                 | ok         | ok         | permission | member   | organization          | context          | forged  | no
 leave_organization()                                | ok                 | ok         | ok         | ok         | owner    | organization          | context          | forged  | no
-""") | parse("""
+""")
+    | parse("""
                                                     | owner admin manager user outsider personal person staff | bare forged | credentialed | service old | auditor | nobody
 ----------------------------------------------------+---------------------------------------------------------+-------------+--------------+-------------+---------+-------
 enter('{user}', '{acme}')                           | other                                                   | ok          | no           | ok          | no      | no
@@ -132,6 +138,19 @@ revoke_ticket_key('00000000')                       | no                        
 drop_policies('public.users')                       | no                                                      | no          | no           | no          | no      | no
 harden_database()                                   | no                                                      | no          | no           | no          | no      | no
 """)
+    | parse("""
+                                                    | owner credentialed | admin      | manager    | user       | outsider   | personal person staff | bare service old | forged     | auditor nobody
+----------------------------------------------------+--------------------+------------+------------+------------+------------+-----------------------+------------------+------------+---------------
+invite_member('new@example.com')                    | ok                 | ok         | ok         | permission | ok         | organization          | context          | forged     | no
+invite_member('new@example.com', 'owner')           | ok                 | delegation | delegation | permission | ok         | organization          | context          | forged     | no
+invitations()                                       | ok                 | ok         | ok         | permission | ok         | organization          | context          | forged     | no
+revoke_invitation('{invitation}')                   | ok                 | ok         | delegation | permission | uninvited  | organization          | context          | forged     | no
+peek_invitation('{token}')                          | ok                 | ok         | ok         | ok         | ok         | ok                    | ok               | ok         | no
+peek_invitation('inv_0')                            | invitation         | invitation | invitation | invitation | invitation | invitation            | invitation       | invitation | no
+accept_invitation('{token}')                        | ok                 | ok         | ok         | ok         | ok         | ok                    | ok               | forged     | no
+accept_invitation('inv_0')                          | invitation         | invitation | invitation | invitation | invitation | invitation            | invitation       | invitation | no
+""")
+)
 
 # Which organization role holds which permission. *: api_keys, instances, models, offerings.
 _MATRIX = """

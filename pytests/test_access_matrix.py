@@ -39,6 +39,8 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "owner": ("23514", "organization_keeps_an_owner"),
     "member": ("P0002", "member_not_found"),
     "deleted": ("P0002", "deleted_organization_not_found"),
+    "invitation": ("28000", "invalid_invitation"),
+    "uninvited": ("P0002", "invitation_not_found"),
 }
 
 # Which column of a table says whose a row is.
@@ -48,6 +50,7 @@ WORKSPACE = {
     "public.organization_memberships": "organization_id",
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
+    "tenancy.invitations": "organization_id",
 }
 
 PLATFORM = UUID(int=0)
@@ -62,6 +65,8 @@ INSERTS = {
     "tenancy.audit_log": "(workspace_id, action, object_kind, object_id) VALUES (gen_random_uuid(), 'a', 'b', 'c')",
     "tenancy.role_permissions": "(permission, role) VALUES ('organization.delete', 'user')",
     "tenancy.role_delegations": "(role, delegated_role) VALUES ('user', 'owner')",
+    "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
+    " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) SELECT id FROM public.providers LIMIT 1",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) SELECT id, 'n', 'p', 'h' FROM public.users LIMIT 1",
@@ -81,6 +86,7 @@ COLUMNS = {
     "tenancy.audit_log": "action",
     "tenancy.role_permissions": "role",
     "tenancy.role_delegations": "role",
+    "tenancy.invitations": "role",
     "public.organization_model_shares": "status",
     "public.instances": "status",
     "public.provider_settings": "key",
@@ -237,9 +243,14 @@ def test_writing(actors: Actors, actor: str, command: str, table: str) -> None:
 def test_calling(actors: Actors, actor: str, call: str) -> None:
     verb = "CALL" if call.startswith(("drop_policies", "harden_database")) else "SELECT"
     user = actors.members["user"].id
-    outcome, _, _ = attempt(
-        actors.session(actor), f"{verb} tenancy.{call.format(user=user, acme=actors.tenants.acme.id)}"
+    tenants = actors.tenants
+    filled = call.format(
+        user=user,
+        acme=tenants.acme.id,
+        invitation=tenants.rows["own"]["invitation"],
+        token=tenants.tokens["own"],
     )
+    outcome, _, _ = attempt(actors.session(actor), f"{verb} tenancy.{filled}")
     assert outcome == ERRORS.get(CALLS[call][actor], ("ok", None))
 
 
@@ -326,6 +337,36 @@ def test_removing_a_member(actors: Actors, acting_role: str, held_role: str) -> 
     if acting_role not in PERMISSIONS["members.remove"]:
         assert outcome == ERRORS["permission"]
     elif held_role in DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_inviting(actors: Actors, acting_role: str, role: str) -> None:
+    outcome, _, _ = attempt(actors.session(acting_role), "SELECT tenancy.invite_member('new@example.com', %s)", role)
+    if acting_role not in PERMISSIONS["members.invite"]:
+        assert outcome == ERRORS["permission"]
+    elif role in DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_revoking_an_invitation(actors: Actors, acting_role: str, role: str) -> None:
+    with actors.tenants.entered() as owner:
+        row = owner.execute(
+            "SELECT id FROM tenancy.invite_member(%s, %s)", [f"{acting_role}.{role}@x", role]
+        ).fetchone()
+        owner.commit()
+    assert row is not None
+    outcome, _, _ = attempt(actors.session(acting_role), "SELECT tenancy.revoke_invitation(%s)", row[0])
+    if acting_role not in PERMISSIONS["members.invite"]:
+        assert outcome == ERRORS["permission"]
+    elif role in DELEGATION[acting_role]:
         assert outcome == ("ok", None)
     else:
         assert outcome == ERRORS["delegation"]

@@ -82,6 +82,8 @@ class TwoTenants:
     staff: User
     key: Key
     rows: dict[str, dict[str, UUID]] = field(repr=False)
+    tokens: dict[str, str] = field(repr=False)
+    """The token of an invitation of each organization, for an admin."""
 
     @contextmanager
     def session(self, login: str, *, autocommit: bool = False) -> Iterator[Connection]:
@@ -142,9 +144,24 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 "other": _platform_rows(connection, globex, outsider),
             }
             key = Key(*connection.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone() or ())
+            tokens = {"own": "inv_" + "a" * 64, "other": "inv_" + "b" * 64}
+            for side, organization in (("own", acme), ("other", globex)):
+                rows[side]["invitation"] = uuid4()
+                connection.execute(
+                    "INSERT INTO tenancy.invitations"
+                    " (id, organization_id, email, role, token_hash, invited_by_user_id, expires_at)"
+                    " VALUES (%s, %s, %s, 'admin', sha256(convert_to(%s, 'UTF8')), %s, 'infinity')",
+                    [
+                        rows[side]["invitation"],
+                        organization.id,
+                        f"invited-by-{organization.slug}@example.com",
+                        tokens[side],
+                        organization.owner.id,
+                    ],
+                )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
-        yield TwoTenants(database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows)
+        yield TwoTenants(database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, tokens)
     finally:
         server.drop(database.name)
         server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(nobody)))

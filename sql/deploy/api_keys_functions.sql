@@ -37,9 +37,7 @@ REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 CREATE TABLE tenancy_private.revoked_api_keys (
     api_key_id uuid        NOT NULL,
     revoked_at timestamptz NOT NULL,
-    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id),
-    CONSTRAINT revoked_api_keys_api_key_id_fkey FOREIGN KEY (api_key_id)
-    REFERENCES public.api_keys (id) ON DELETE CASCADE
+    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
 );
 ALTER TABLE tenancy_private.revoked_api_keys ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.revoked_api_keys IS
@@ -55,7 +53,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace_id CONSTANT uuid := tenancy.current_workspace_id();
+    current_workspace CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
     IF tenancy.current_organization_id() IS NOT NULL THEN
         PERFORM tenancy_private.act_in_organization(permission);
@@ -70,7 +68,7 @@ BEGIN
             r.revoked_at
         FROM tenancy_private.revoked_api_keys AS r
         INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
-        WHERE k.workspace_id = act_on_api_keys.workspace_id
+        WHERE k.workspace_id = current_workspace
         FOR NO KEY UPDATE OF k SKIP LOCKED
     )
 
@@ -80,8 +78,8 @@ BEGIN
     WHERE k.id = f.id;
     DELETE FROM tenancy_private.revoked_api_keys AS r
     USING public.api_keys AS k
-    WHERE r.api_key_id = k.id AND k.workspace_id = act_on_api_keys.workspace_id AND k.revoked_at IS NOT NULL;
-    RETURN workspace_id;
+    WHERE r.api_key_id = k.id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL;
+    RETURN current_workspace;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_on_api_keys(text) FROM public;
@@ -98,7 +96,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace_id CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
     prefix CONSTANT text := 'pgt_' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
 BEGIN
@@ -117,7 +115,7 @@ BEGIN
         create_api_key.id,
         tenancy.current_user_id(),
         tenancy.current_organization_id(),
-        create_api_key.workspace_id,
+        current_workspace,
         new_name,
         prefix,
         encode(sha256(convert_to(key, 'UTF8')), 'hex'),
@@ -157,12 +155,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace_id CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
 BEGIN
     UPDATE public.api_keys AS k
     SET name = new_name
-    WHERE k.id = rename_api_key.id AND k.workspace_id = rename_api_key.workspace_id;
+    WHERE k.id = rename_api_key.id AND k.workspace_id = current_workspace;
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
@@ -182,13 +180,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace_id CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
 BEGIN
     UPDATE public.api_keys AS k
     SET revoked_at = coalesce(k.revoked_at, now())
     WHERE k.id = (
         SELECT f.id FROM public.api_keys AS f
-        WHERE f.id = revoke_api_key.id AND f.workspace_id = revoke_api_key.workspace_id
+        WHERE f.id = revoke_api_key.id AND f.workspace_id = current_workspace
         FOR NO KEY UPDATE SKIP LOCKED
     );
     IF FOUND THEN
@@ -196,7 +194,7 @@ BEGIN
     END IF;
     IF NOT EXISTS (
         SELECT FROM public.api_keys AS k
-        WHERE k.id = revoke_api_key.id AND k.workspace_id = revoke_api_key.workspace_id
+        WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
     ) THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
@@ -359,6 +357,13 @@ RESET ROLE;
 CALL pg_temp.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
+
+SET LOCAL ROLE tenancy_owner;
+
+ALTER TABLE tenancy_private.revoked_api_keys ADD CONSTRAINT revoked_api_keys_api_key_id_fkey
+FOREIGN KEY (api_key_id) REFERENCES public.api_keys (id) ON DELETE CASCADE;
+
+RESET ROLE;
 
 CREATE TRIGGER users_api_keys
 BEFORE DELETE ON public.users

@@ -30,8 +30,17 @@ BEGIN
 END; $$;
 
 CALL pg_temp.fill_workspaces('public.api_keys', 'user_id');
-CALL pg_temp.return_ownership('public.api_keys', 'user_id',
-    'expires_at = (a.further ->> ''expires_at'')::timestamptz, revoked_at = (a.further ->> ''revoked_at'')::timestamptz');
+-- A key that the revert stopped works again, unless somebody else has revoked it
+-- since, and is its maker's or nobody's again; see remove_api_keys_workspaces.psql.
+CALL pg_temp.return_ownership(
+    'public.api_keys', 'user_id',
+    'CASE WHEN t.user_id IS NOT DISTINCT FROM (a.further #>> ''{stopped,user_id}'')::uuid '
+    'THEN a.owner_id ELSE t.user_id END',
+    'expires_at = (a.further ->> ''expires_at'')::timestamptz, '
+    'revoked_at = CASE WHEN t.revoked_at IS NOT DISTINCT FROM '
+    '(pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> ''stopped'')).revoked_at '
+    'THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at ELSE t.revoked_at END'
+);
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
 ('public.api_keys', 'api_keys_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),

@@ -52,7 +52,7 @@ CALL pg_temp.add_workspace(
     'public.models', NULL, 'tenancy.default_shared_workspace_id()', '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);
-CALL pg_temp.return_ownership('public.models', NULL, NULL);
+CALL pg_temp.return_ownership('public.models', NULL, NULL, NULL);
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition, is_unique) VALUES
 ('public.models', 'models_workspace_id_id_key', '{workspace_id,id}', NULL, true),
