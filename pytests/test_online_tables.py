@@ -76,11 +76,8 @@ def _work(choose: random.Random, session: int) -> list[Statement]:
     renamed = ("UPDATE public.models SET name = 'Renamed' WHERE id = %s", mine(4, MODELS // 2))
     if action == 1:
         # Neighbours, which a batch has both, in either order.
-        pair = [
-            (*state, _id(5, number))
-            for number in range(choose.randrange(INSTANCES // 8) * 8 + session + 1, INSTANCES, 4)
-        ][:2]
-        return choose.sample(pair, len(pair))
+        first = choose.randrange(INSTANCES // 8 - 1) * 8 + session + 1
+        return choose.sample([(*state, _id(5, first)), (*state, _id(5, first + 4))], 2)
     if action in (2, 3):
         return choose.sample([(*state, mine(5, INSTANCES)), used, renamed], 3)
     key, model, instance, usage = uuid4(), uuid4(), uuid4(), uuid4()
@@ -127,6 +124,8 @@ def large(server: Any, _logins_of_the_test: list[str]) -> Iterator[Database]:
     database = server.create(server.template(BEFORE))
     with database.connect() as connection:
         connection.execute(FILL)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
     # As a server has it that nobody tuned for tests.
     server.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '1s'").format(sql.Identifier(database.name)))
     yield database
