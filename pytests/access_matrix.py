@@ -49,23 +49,24 @@ def parse(table: str) -> dict[str, dict[str, str]]:
 
 
 # What a SELECT shows, of the rows that are the actor's own workspace's (in
-# users: the own account), those of others, and those of the platform.
+# users: the accounts of its people), those of others, and those of the platform.
 # x: all of them, -: none of them, .: there are no such rows.
 # no: permission denied; context, forged: 28000 no_context, invalid_context.
 READS = parse("""
-                                | owner admin manager credentialed outsider | user key | personal person staff personal_key | service old | auditor | bare    | forged | nobody
---------------------------------+-------------------------------------------+----------+------------------------------------+-------------+---------+---------+--------+-------
-public.users                    | x-.                                       | x-.      | x-.                                | xx.         | xx.     | context | forged | no
-public.organizations            | x-.                                       | x-.      | .-.                                | xx.         | xx.     | context | forged | no
-public.organization_memberships | x-.                                       | x-.      | .-.                                | xx.         | xx.     | context | forged | no
-public.api_keys                 | x-.                                       | x-.      | x-.                                | xx.         | xx.     | context | forged | no
-public.instances                | x--                                       | x--      | x-x                                | xxx         | xxx     | context | forged | no
-public.models                   | x-x                                       | x-x      | .-x                                | xxx         | xxx     | context | forged | no
-tenancy.workspaces              | x--                                       | x--      | x--                                | xxx         | xxx     | context | forged | no
-tenancy.audit_log               | x--                                       | ---      | x--                                | xxx         | xxx     | context | forged | no
-tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x         | ..x     | context | forged | no
-tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x         | ..x     | context | forged | no
-tenancy.instance_transitions    | ..x                                       | ..x      | ..x                                | ..x         | ..x     | context | forged | no
+                                | owner admin manager credentialed outsider | user key | personal person personal_key | staff | service old | auditor | bare    | forged | nobody
+--------------------------------+-------------------------------------------+----------+------------------------------+-------+-------------+---------+---------+--------+-------
+public.users                    | x-.                                       | x-.      | x-.                          | xx.   | xx.         | xx.     | context | forged | no
+public.organizations            | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
+public.organization_memberships | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
+public.api_keys                 | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no
+public.instances                | x--                                       | x--      | x-x                          | x-x   | xxx         | xxx     | context | forged | no
+public.models                   | x-x                                       | x-x      | .-x                          | .-x   | xxx         | xxx     | context | forged | no
+tenancy.workspaces              | x--                                       | x--      | x--                          | x--   | xxx         | xxx     | context | forged | no
+tenancy.audit_log               | x--                                       | ---      | x--                          | x--   | xxx         | xxx     | context | forged | no
+tenancy.invitations             | x-.                                       | --.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
+tenancy.role_permissions        | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
+tenancy.role_delegations        | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
+tenancy.instance_transitions    | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
 """)
 
 # The tables that a later phase opens: until then they are for services alone.
@@ -92,6 +93,7 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
     "tenancy.instance_transitions": (),
+    "tenancy.invitations": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
@@ -123,10 +125,13 @@ public.models DELETE of its own    | own                               | permiss
 # organization_required), owner (23514), member (P0002 member_not_found), deleted
 # (P0002 deleted_organization_not_found), ticket, key (28000 invalid_ticket,
 # invalid_api_key), person (42501 person_required), api_key, instance (P0002
-# api_key_not_found, instance_not_found), context, forged; no: permission denied
+# api_key_not_found, instance_not_found), invitation (28000 invalid_invitation),
+# uninvited (P0002 invitation_not_found), credentials (42501
+# credentials_denied), context, forged; no: permission denied
 # for the function.
 # {user} is a member of Acme with the role user. Acme has two owners, Globex one.
 # {api_key} and {instance} are Acme's, {public_instance} is one from before tenancy.
+# {invitation} is Acme's, for an admin, and {token} its token.
 CALLS = (
     parse("""
                                                     | owner credentialed | admin      | manager    | user       | key        | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
@@ -196,6 +201,37 @@ create_ticket_key()                  | no                                       
 revoke_ticket_key('00000000')        | no                                                                       | no          | no           | no          | no      | no
 drop_policies('public.users')        | no                                                                       | no          | no           | no          | no      | no
 harden_database()                    | no                                                                       | no          | no           | no          | no      | no
+""")
+    | parse("""
+                                          | owner credentialed | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | bare service old | forged     | auditor nobody
+------------------------------------------+--------------------+------------+------------+------------+------------+------------+-----------------------+--------------+------------------+------------+---------------
+invite_member('new@example.com')          | ok                 | ok         | ok         | permission | person     | ok         | organization          | organization | context          | forged     | no
+invite_member('new@example.com', 'owner') | ok                 | delegation | delegation | permission | person     | ok         | organization          | organization | context          | forged     | no
+invitations()                             | ok                 | ok         | ok         | permission | permission | ok         | organization          | organization | context          | forged     | no
+revoke_invitation('{invitation}')         | ok                 | ok         | delegation | permission | person     | uninvited  | organization          | organization | context          | forged     | no
+peek_invitation('{token}')                | ok                 | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok               | ok         | no
+peek_invitation('inv_0')                  | invitation         | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation       | invitation | no
+accept_invitation('{token}')              | ok                 | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok               | forged     | no
+accept_invitation('inv_0')                | invitation         | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation       | invitation | no
+""")
+    | parse("""
+                                          | owner credentialed | admin | manager | user | key | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
+------------------------------------------+--------------------+-------+---------+------+-----+----------+-----------------------+--------------+------------------+--------+---------------
+visible_user_ids()                        | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
+staff_user_id_bound('first')              | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
+table_for('members.view', 'public.users') | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
+""")
+    | parse("""
+                               | owner admin credentialed outsider | manager user | key personal_key | personal person | staff | bare service old | forged | auditor nobody
+-------------------------------+-----------------------------------+--------------+------------------+-----------------+-------+------------------+--------+---------------
+create_user('new@example.com') | ok                                | permission   | person           | organization    | ok    | context          | forged | no
+""")
+    | parse("""
+                                                  | owner credentialed | admin       | manager user | key personal_key | outsider | personal person | staff | bare service old | forged | auditor nobody
+--------------------------------------------------+--------------------+-------------+--------------+------------------+----------+-----------------+-------+------------------+--------+---------------
+update_user('{user}', first_name => 'New')        | ok                 | ok          | permission   | person           | member   | permission      | ok    | context          | forged | no
+update_user('{user}', email => 'new@example.com') | credentials        | credentials | permission   | person           | member   | permission      | ok    | context          | forged | no
+delete_user('{user}')                             | ok                 | ok          | permission   | person           | member   | permission      | ok    | context          | forged | no
 """)
 )
 

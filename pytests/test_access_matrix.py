@@ -45,6 +45,9 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "platform": ("42501", "permission_denied"),
     "api_key": ("P0002", "api_key_not_found"),
     "instance": ("P0002", "instance_not_found"),
+    "invitation": ("28000", "invalid_invitation"),
+    "credentials": ("42501", "credentials_denied"),
+    "uninvited": ("P0002", "invitation_not_found"),
 }
 
 # Which column of a table says whose a row is.
@@ -57,6 +60,7 @@ WORKSPACE = {
     "public.models": "workspace_id",
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
+    "tenancy.invitations": "organization_id",
 }
 
 PLATFORM = UUID(int=0)
@@ -75,6 +79,8 @@ INSERTS = {
     "tenancy.role_permissions": "(permission, role) VALUES ('organization.delete', 'user')",
     "tenancy.role_delegations": "(role, delegated_role) VALUES ('user', 'owner')",
     "tenancy.instance_transitions": "(action, from_status, to_status) VALUES ('terminate', 'new', 'new')",
+    "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
+    " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) VALUES ('{provider}')",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) SELECT id, 'n', 'p', 'h' FROM public.users LIMIT 1",
@@ -95,6 +101,7 @@ COLUMNS = {
     "tenancy.role_permissions": "role",
     "tenancy.role_delegations": "role",
     "tenancy.instance_transitions": "to_status",
+    "tenancy.invitations": "role",
     "public.organization_model_shares": "status",
     "public.instances": "status",
     "public.provider_settings": "key",
@@ -159,6 +166,15 @@ class Actors:
             return self.user(actor).id
         return self.tenants.globex.id if actor == "outsider" else self.tenants.acme.id
 
+    def people(self, actor: str) -> set[UUID]:
+        """Return whose accounts belong to the workspace that the actor is in."""
+        with self.tenants.admin() as admin:
+            members = admin.execute(
+                "SELECT user_id FROM public.organization_memberships WHERE organization_id = %s",
+                [self.workspace(actor)],
+            ).fetchall()
+        return {user for (user,) in members} or {self.workspace(actor)}
+
 
 @pytest.fixture(scope="module")
 def actors(server: Server, template: str, logins: Logins) -> Iterator[Actors]:
@@ -201,13 +217,13 @@ def test_reading(actors: Actors, actor: str, table: str) -> None:
         assert attempt(connection, f"SELECT count(*) FROM {table}")[2] == [everything]
         return
     key = WORKSPACE[table]
-    own = actors.user(actor).id if table == "public.users" else actors.workspace(actor)
+    own = actors.people(actor) if table == "public.users" else {actors.workspace(actor)}
     seen = [workspace for (workspace,) in attempt(connection, f"SELECT {key} FROM {table}")[2]]
     with actors.tenants.admin() as admin:
         there = [workspace for (workspace,) in admin.execute(f"SELECT {key} FROM {table}").fetchall()]
 
     def kind(workspace: UUID) -> int:
-        return 0 if workspace == own else 2 if workspace == PLATFORM else 1
+        return 0 if workspace in own else 2 if workspace == PLATFORM else 1
 
     for number, (cell, whose) in enumerate(zip(expected, ("own", "others'", "the platform's"), strict=True)):
         visible = [w for w in seen if kind(w) == number]
@@ -294,15 +310,17 @@ def test_the_matrix_of_writes_names_every_table_that_can_be_written(actors: Acto
 @pytest.mark.parametrize("actor", ACTORS)
 def test_calling(actors: Actors, actor: str, call: str) -> None:
     verb = "CALL" if call.startswith(("drop_policies", "harden_database")) else "SELECT"
-    rows = actors.tenants.rows
-    call_of_this_run = call.format(
+    tenants = actors.tenants
+    filled = call.format(
         user=actors.members["user"].id,
-        acme=actors.tenants.acme.id,
-        api_key=rows["own"]["api_key"],
-        instance=rows["own"]["instance"],
-        public_instance=rows["platform"]["instance"],
+        acme=tenants.acme.id,
+        invitation=tenants.rows["own"]["invitation"],
+        token=tenants.tokens["own"],
+        api_key=tenants.rows["own"]["api_key"],
+        instance=tenants.rows["own"]["instance"],
+        public_instance=tenants.rows["platform"]["instance"],
     )
-    outcome, _, _ = attempt(actors.session(actor), f"{verb} tenancy.{call_of_this_run}")
+    outcome, _, _ = attempt(actors.session(actor), f"{verb} tenancy.{filled}")
     assert outcome == ERRORS.get(CALLS[call][actor], ("ok", None))
 
 
@@ -395,6 +413,36 @@ def test_removing_a_member(actors: Actors, acting_role: str, held_role: str) -> 
     if acting_role not in PERMISSIONS["members.remove"]:
         assert outcome == ERRORS["permission"]
     elif held_role in DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_inviting(actors: Actors, acting_role: str, role: str) -> None:
+    outcome, _, _ = attempt(actors.session(acting_role), "SELECT tenancy.invite_member('new@example.com', %s)", role)
+    if acting_role not in PERMISSIONS["members.invite"]:
+        assert outcome == ERRORS["permission"]
+    elif role in DELEGATION[acting_role]:
+        assert outcome == ("ok", None)
+    else:
+        assert outcome == ERRORS["delegation"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("acting_role", ROLES)
+def test_revoking_an_invitation(actors: Actors, acting_role: str, role: str) -> None:
+    with actors.tenants.entered() as owner:
+        row = owner.execute(
+            "SELECT id FROM tenancy.invite_member(%s, %s)", [f"{acting_role}.{role}@x", role]
+        ).fetchone()
+        owner.commit()
+    assert row is not None
+    outcome, _, _ = attempt(actors.session(acting_role), "SELECT tenancy.revoke_invitation(%s)", row[0])
+    if acting_role not in PERMISSIONS["members.invite"]:
+        assert outcome == ERRORS["permission"]
+    elif role in DELEGATION[acting_role]:
         assert outcome == ("ok", None)
     else:
         assert outcome == ERRORS["delegation"]

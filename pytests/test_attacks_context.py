@@ -26,6 +26,7 @@ TABLES = (
     "tenancy.audit_log",
     "tenancy.role_permissions",
     "tenancy.role_delegations",
+    "tenancy.invitations",
 )
 READERS = (
     "current_user_id()",
@@ -38,6 +39,9 @@ READERS = (
     "my_permissions()",
     "my_organizations()",
     "members()",
+    "invitations()",
+    "invite_member('new@example.com')",
+    "revoke_invitation('00000000-0000-0000-0000-000000000000')",
     "badge('00000000-0000-0000-0000-000000000000')",
     "require_permission('members.view')",
     "create_organization('Mine')",

@@ -30,6 +30,10 @@ CHANGES = (
     "update_organization('Acme', 'acme', '#1d4ed8')",
     "change_member_role('{user}', 'manager')",
     "remove_member('{user}')",
+    "invite_member('new@example.com', 'owner')",
+    "revoke_invitation('{invitation}')",
+    "peek_invitation('{token}')",
+    "accept_invitation('{token}', 'newt', 'New', 'T', 'hash')",
     "create_organization('New')",
     "delete_organization()",
 )
@@ -62,16 +66,33 @@ def use_everything(tenants: TwoTenants, connection: Connection) -> None:
         "public.organization_memberships": 4,
         "public.users": 1,
         "tenancy.workspaces": 1,
+        "tenancy.invitations": 1,
+        "tenancy.invitations()": 1,
     }.items():
         assert connection.execute(f"SELECT count(*) FROM {query}").fetchone() == (count,), query
     for call in CHANGES:
-        connection.execute(f"SELECT tenancy.{call}".format(user=tenants.members["user"].id))
+        connection.execute(
+            f"SELECT tenancy.{call}".format(
+                user=tenants.members["user"].id,
+                invitation=tenants.rows["own"]["invitation"],
+                token=tenants.tokens["other"],
+            )
+        )
 
 
 # -- names that shadow -----------------------------------------------------------
 
 TYPES = ("uuid", "text", "timestamptz", "bytea", "jsonb", "bool", "int4", "int8", "float8", "name", "regclass")
-TABLES = ("users", "organizations", "organization_memberships", "workspaces", "role_permissions", "role_delegations")
+TABLES = (
+    "users",
+    "organizations",
+    "organization_memberships",
+    "workspaces",
+    "role_permissions",
+    "role_delegations",
+    "invitations",
+    "user_emails",
+)
 
 
 @pytest.fixture
@@ -332,7 +353,9 @@ def test_a_definer_function_is_not_a_way_around_row_security_off(tenants: TwoTen
             "SELECT user_id FROM public.organization_memberships",
             "SELECT id FROM tenancy.workspaces",
             "SELECT id FROM tenancy.audit_log",
+            "SELECT id FROM tenancy.invitations",
             "SELECT * FROM tenancy.role_permissions",
+            "SELECT tenancy.invitations()",
             "SELECT tenancy.members()",
             "SELECT tenancy.my_organizations()",
         ):

@@ -277,6 +277,7 @@ def test_every_reading_of_the_auditor_is_recorded(tenants: TwoTenants) -> None:
         "public.organization_memberships",
         "tenancy.workspaces",
         "tenancy.audit_log",
+        "tenancy.invitations",
     )
     with tenants.session(tenants.logins.auditor) as connection:
         for table in tables:

@@ -24,10 +24,15 @@ TABLES = (
     "public.organization_memberships",
     "tenancy.workspaces",
     "tenancy.audit_log",
+    "tenancy.invitations",
 )
 
 # The column that has the workspace, where it is not the id.
-KEYS = {"public.organization_memberships": "organization_id", "tenancy.audit_log": "workspace_id"}
+KEYS = {
+    "public.organization_memberships": "organization_id",
+    "tenancy.audit_log": "workspace_id",
+    "tenancy.invitations": "organization_id",
+}
 
 PLANNERS = {
     "as it is": (),
@@ -69,6 +74,14 @@ PROBES = {
         "id = %(guess)s",
         "object_id = %(text)s",
         "user_id = %(guess)s",
+    ),
+    "tenancy.invitations": (
+        "organization_id = %(guess)s",
+        "id = %(guess)s",
+        "invited_by_user_id = %(guess)s",
+        "email = %(text)s",
+        "lower(email) = %(text)s",
+        "lower(email) = %(text)s AND accepted_at IS NULL AND revoked_at IS NULL AND lapsed_at IS NULL",
     ),
 }
 
@@ -118,6 +131,11 @@ def guesses(tenants: TwoTenants, table: str) -> list[tuple[dict[str, Any], dict[
         "public.organization_memberships": [(tenants.globex.id, ""), (tenants.outsider.id, "")],
         "tenancy.workspaces": [(tenants.globex.id, ""), (tenants.outsider.id, "")],
         "tenancy.audit_log": [(tenants.globex.id, str(about)), (entry, str(tenants.outsider.id))],
+        "tenancy.invitations": [
+            (tenants.rows["other"]["invitation"], "invited-by-globex@example.com"),
+            (tenants.outsider.id, ""),
+            (tenants.globex.id, ""),
+        ],
     }
     return [
         # The nearest id there is: estimates follow the value, whether or not a row has it.

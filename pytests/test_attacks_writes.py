@@ -21,6 +21,7 @@ TABLES = (
     "tenancy.audit_log",
     "tenancy.role_permissions",
     "tenancy.role_delegations",
+    "tenancy.invitations",
 )
 LOCKS = (
     "ROW SHARE",

@@ -31,6 +31,7 @@ KEPT = {
     "tenancy.role_permissions": "to_jsonb(t)",
     "tenancy.role_delegations": "to_jsonb(t)",
     "tenancy.audit_log": "to_jsonb(t)",
+    "tenancy.invitations": "to_jsonb(t)",
 }
 
 
@@ -92,7 +93,15 @@ class Used:
             connection.execute("SELECT tenancy.change_member_role(%s, 'manager')", [self.cid.id])
         with database.entered(logins.app, self.bob, self.bulk) as connection:
             connection.execute("SELECT tenancy.leave_organization()")
+        with database.entered(logins.app, self.ann, self.acme) as connection:
+            connection.execute("SELECT tenancy.invite_member('dee@example.com', 'admin')")
+            connection.execute("SELECT tenancy.revoke_invitation(id) FROM tenancy.invite_member('eve@example.com')")
+        with database.entered(logins.app, self.ann, self.bulk) as connection:
+            token = connection.execute("SELECT token FROM tenancy.invite_member('Bob@example.com')").fetchone()
+        with database.connect(logins.app) as connection:
+            connection.execute("SELECT tenancy.accept_invitation(%s)", token)
         with database.entered(logins.app, self.cid, self.gone) as connection:
+            connection.execute("SELECT tenancy.invite_member('gil@example.com')")
             connection.execute("SELECT tenancy.delete_organization()")
 
     @staticmethod

@@ -478,6 +478,115 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""),),
     (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'exp') IS DISTINCT FROM 'number'", ""),),
     (("tenancy.revoke_ticket_key(text)", "IF NOT FOUND", "IF false"),),
+    # invitations
+    (("tenancy_private.email_key(text)", "lower(", "("),),
+    (("tenancy_private.email_key(text)", "<= 320", "<= 3200"),),
+    (("tenancy_private.email_key(text)", ">= 1", ">= 0"),),
+    (("tenancy_private.add_user_emails()", "WHERE tenancy_private.email_key(n.email::text) IS NOT NULL", ""),),
+    (("tenancy_private.change_user_email()", "IF new_key IS NULL THEN", "IF false THEN"),),
+    (("tenancy_private.change_user_email()", "SET email = excluded.email", "SET email = e.email"),),
+    (("tenancy_private.change_user_email()", " WHERE e.user_id = new.id", " WHERE false"),),
+    (("tenancy_private.user_with_email(text)", "IF cardinality(found_ids) <= 1 THEN", "IF true THEN"),),
+    (("tenancy_private.user_with_email(text)", " AND u.email::text = user_with_email.email", ""),),
+    (("tenancy_private.user_with_email(text)", "RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION"),),
+    (("tenancy_private.lock_email(text)", "INSERT INTO", "RETURN; INSERT INTO"),),
+    (("tenancy_private.lock_email(text)", "DO UPDATE SET uses = l.uses + 1", "DO NOTHING"),),
+    (("tenancy_private.checked_email(text)", "length(trimmed) <= 254\n        AND", ""),),
+    (("tenancy_private.checked_email(text)", "RAISE EXCEPTION", "RETURN trimmed; RAISE EXCEPTION"),),
+    (("tenancy_private.checked_email(text)", "NOT coalesce(", "NOT nullif("),),
+    (("tenancy_private.checked_email(text)", "RETURN trimmed", "RETURN email"),),
+    (("tenancy_private.new_user(text,text,text,text,text)", "IF EXISTS (", "IF false AND EXISTS ("),),
+    (("tenancy_private.new_user(text,text,text,text,text)", "tenancy_private.checked_email(new_user.email)", "email"),),
+    (("tenancy_private.new_user(text,text,text,text,text)", "'user', now()", "'admin', now()"),),
+    (("tenancy_private.add_member(uuid,uuid,text)", "DO NOTHING", "DO UPDATE SET role = given_role"),),
+    *(
+        (("tenancy_private.invitation_status(timestamptz,timestamptz,timestamptz,timestamptz,timestamptz)", old, new),)
+        for old, new in (
+            ("(accepted_at IS NOT NULL)", "false"),
+            ("(revoked_at IS NOT NULL)", "false"),
+            ("(lapsed_at IS NOT NULL) OR ", ""),
+            (" OR (expires_at <= seen_at)", ""),
+        )
+    ),
+    (
+        (
+            "tenancy.invite_member(text,text,interval)",
+            "act_in_organization('members.invite')",
+            "act_in_organization(NULL)",
+        ),
+    ),
+    *(
+        (("tenancy.invite_member(text,text,interval)", old, new),)
+        for old, new in (
+            ("PERFORM tenancy_private.check_role(invite_member.role);", ""),
+            ("PERFORM tenancy_private.check_delegation(acting.role, invite_member.role);", ""),
+            ("tenancy_private.checked_email(invite_member.email)", "btrim(invite_member.email)"),
+            ("lifetime > 0 AND ", ""),
+            ("AND lifetime <= 90 * 86400", ""),
+            ("lifetime <= 90 * 86400, false)", "lifetime <= 90 * 86400, true)"),
+            (" AND m.organization_id = acting.organization_id", ""),
+            ("WHERE e.email = tenancy_private.email_key(invited_email) AND", "WHERE"),
+            ("WHERE e.email = tenancy_private.email_key(invited_email)", "WHERE e.email = invited_email"),
+            ("SET lapsed_at = invited_at", "SET lapsed_at = NULL"),
+            ("AND i.expires_at <= invited_at", ""),
+            ("AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.lapsed_at IS NULL", ""),
+            ("AND lower(i.email) = lower(invited_email)", ""),
+            ("AND lower(i.email) = lower(invited_email)", "AND i.email = invited_email"),
+            ("i.organization_id = acting.organization_id", "true"),
+            ("tenancy_private.token_hash(token)", "tenancy_private.token_hash('x')"),
+            ("acting.user_id, invited_at", "NULL, invited_at"),
+        )
+    ),
+    *(
+        (("tenancy.invitations()", old, new),)
+        for old, new in (
+            ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
+            ("PERFORM tenancy.require_permission('members.invite');", ""),
+            ("WHERE i.organization_id = current_organization_id", ""),
+        )
+    ),
+    *(
+        (("tenancy.revoke_invitation(uuid)", old, new),)
+        for old, new in (
+            ("act_in_organization('members.invite')", "act_in_organization(NULL)"),
+            ("PERFORM tenancy_private.check_delegation(acting.role, promised_role);", ""),
+            ("WHERE i.organization_id = acting.organization_id AND", "WHERE"),
+            ("IF promised_role IS NULL THEN", "IF false THEN"),
+            ("IF status <> 'pending' THEN", "IF false THEN"),
+            ("FOR NO KEY UPDATE", ""),
+            (" AND i.id = revoke_invitation.id;", ";"),
+        )
+    ),
+    *(
+        (("tenancy.accept_invitation(text,text,text,text,text)", old, new),)
+        for old, new in (
+            ("i.token_hash = tenancy_private.token_hash(accept_invitation.token)", "true"),
+            ("i.accepted_at IS NULL AND ", ""),
+            ("i.revoked_at IS NULL AND ", ""),
+            ("AND i.lapsed_at IS NULL", ""),
+            ("AND i.expires_at > clock_timestamp()", ""),
+            ("AND w.deleted_at IS NULL", ""),
+            ("w.id = i.organization_id AND", ""),
+            ("PERFORM tenancy_private.refuse_invitation();", "RETURN;"),
+            ("SET accepted_at = clock_timestamp()", "SET accepted_at = NULL"),
+            ("SET accepted_by_user_id = accept_invitation.user_id", "SET accepted_by_user_id = NULL"),
+            ("i.organization_id = invitation.organization_id AND i.id = invitation.id", "i.accepted_at IS NOT NULL"),
+            (", invitation.role);", ", 'owner');"),
+        )
+    ),
+    *(
+        (("tenancy.peek_invitation(text)", old, new),)
+        for old, new in (
+            ("i.token_hash = tenancy_private.token_hash(peek_invitation.token)", "true"),
+            ("i.accepted_at IS NULL AND ", ""),
+            ("i.revoked_at IS NULL AND ", ""),
+            ("AND i.lapsed_at IS NULL", ""),
+            ("AND i.expires_at > clock_timestamp()", ""),
+            ("AND w.deleted_at IS NULL", ""),
+            ("PERFORM tenancy_private.refuse_invitation();", ""),
+            ("WHERE e.email = tenancy_private.email_key(i.email)", "WHERE e.email = i.email"),
+        )
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Phases 1 and 2 on a busy database: nobody fails, and what was stopped goes on or back from there."""
+"""Phases 1 to 3 on a busy database: nobody fails, and what was stopped goes on or back from there."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Busy:
         if kind == 1:
             return [
                 ("UPDATE public.organizations SET updated_at = now() WHERE id = %s", organization),
-                ("UPDATE public.users SET updated_at = now() WHERE id = %s", user),
+                ("UPDATE public.users SET updated_at = now(), email = 'x' || email WHERE id = %s", user),
             ]
         people = ("INSERT INTO public.users (id, email, role) VALUES (%s, 'new', 'user')", new)
         company = ("INSERT INTO public.organizations (id, name, slug) VALUES (%s, 'New', %s)", made, str(made))
@@ -166,6 +166,7 @@ def test_nobody_fails_while_the_phases_come_and_go(
     for name, work in (
         ("deploy @phase-1", lambda: run.deploy("@phase-1")),
         ("deploy @phase-2", lambda: run.deploy("@phase-2")),
+        ("deploy @phase-3", lambda: run.deploy("@phase-3")),
         ("revert to @phase-0", lambda: run.revert("@phase-0")),
     ):
         with Busy(large, old).working() as busy:
@@ -237,6 +238,8 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
         ("hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
         ("membership_roles_validated", "ALTER TABLE", "true"),
         ("memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
+        ("user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
+        ("invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
     ],
 )
 def test_a_change_that_was_stopped_goes_on_and_goes_back(

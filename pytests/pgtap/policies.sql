@@ -1,7 +1,7 @@
 -- The policies of each table: these, and no others.
 
 BEGIN;
-SELECT plan(31);
+SELECT plan(36);
 
 SELECT policies_are('public', 'users', ARRAY[
     'users_workspace', 'users_select', 'users_service', 'users_auditor'
@@ -34,13 +34,17 @@ SELECT policies_are('tenancy', 'role_delegations', ARRAY[
     'role_delegations_select', 'role_delegations_service', 'role_delegations_owner',
     'role_delegations_auditor'
 ]);
+SELECT policies_are('tenancy', 'invitations', ARRAY[
+    'invitations_workspace', 'invitations_select', 'invitations_service', 'invitations_owner',
+    'invitations_auditor'
+]);
 SELECT is_empty(
     $$
     SELECT tablename, policyname
     FROM pg_policies
     WHERE schemaname || '.' || tablename NOT IN (
         'public.users', 'public.organizations', 'public.organization_memberships', 'tenancy.workspaces',
-        'tenancy.audit_log', 'tenancy.role_permissions', 'tenancy.role_delegations'
+        'tenancy.audit_log', 'tenancy.role_permissions', 'tenancy.role_delegations', 'tenancy.invitations'
     )
     $$,
     'no other table has a policy'
@@ -86,6 +90,14 @@ SELECT
         'tenancy', 'audit_log', 'audit_log_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']
     );
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_select'::name, 'select');
+SELECT
+    policy_roles_are(
+        'tenancy',
+        'invitations',
+        'invitations_workspace',
+        ARRAY['tenancy_app', 'tenancy_credentialed']
+    );
+SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_select'::name, 'select');
 
 -- Services and auditors have policies of their own; an auditor only reads.
 SELECT
@@ -100,6 +112,8 @@ SELECT
     );
 SELECT policy_cmd_is('tenancy', 'workspaces', 'workspaces_auditor'::name, 'select');
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_auditor'::name, 'select');
+SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_service'::name, 'select');
+SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_auditor'::name, 'select');
 
 -- Without a context the value of the floor and that of the way in are compared
 -- before a row is reached, and only because they are not written alike.

@@ -84,6 +84,8 @@ class TwoTenants:
     rows: dict[str, dict[str, UUID]] = field(repr=False)
     api_keys: dict[str, str] = field(repr=False)
     """Two keys that Acme's owner made: ``organization`` for Acme, ``personal`` without an organization."""
+    tokens: dict[str, str] = field(repr=False)
+    """The token of an invitation of each organization, for an admin."""
 
     @contextmanager
     def session(self, login: str, *, autocommit: bool = False) -> Iterator[Connection]:
@@ -154,13 +156,30 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 }.items()
             }
             key = Key(*connection.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone() or ())
+            tokens = {"own": "inv_" + "a" * 64, "other": "inv_" + "b" * 64}
+            for side, organization in (("own", acme), ("other", globex)):
+                rows[side]["invitation"] = uuid4()
+                connection.execute(
+                    "INSERT INTO tenancy.invitations"
+                    " (id, organization_id, email, role, token_hash, invited_by_user_id, expires_at)"
+                    " VALUES (%s, %s, %s, 'admin', sha256(convert_to(%s, 'UTF8')), %s, 'infinity')",
+                    [
+                        rows[side]["invitation"],
+                        organization.id,
+                        f"invited-by-{organization.slug}@example.com",
+                        tokens[side],
+                        organization.owner.id,
+                    ],
+                )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
             "organization": _new_api_key(database, logins, members["owner"], acme),
             "personal": _new_api_key(database, logins, members["owner"]),
         }
-        yield TwoTenants(database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, api_keys)
+        yield TwoTenants(
+            database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, api_keys, tokens
+        )
     finally:
         server.drop(database.name)
         server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(nobody)))

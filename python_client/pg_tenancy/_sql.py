@@ -116,7 +116,7 @@ UPDATE_USER: Final = Call(
 )
 DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)")
 
-ASSIGN: Final = Call(1, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
+ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
 ASSIGN_IS_THERE: Final[LiteralString] = "SELECT pg_catalog.to_regproc('tenancy.assign') IS NOT NULL"
 TABLE: Final[LiteralString] = (
     "SELECT c.oid, n.nspname, c.relname, a.attname IS NOT NULL"

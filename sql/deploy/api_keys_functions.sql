@@ -55,7 +55,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace CONSTANT uuid := tenancy.current_workspace_id();
+    current_workspace CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
     IF tenancy.current_organization_id() IS NOT NULL THEN
         PERFORM tenancy_private.act_in_organization(permission);
@@ -70,7 +70,7 @@ BEGIN
             r.revoked_at
         FROM tenancy_private.revoked_api_keys AS r
         INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
-        WHERE k.workspace_id = workspace
+        WHERE k.workspace_id = current_workspace
         FOR NO KEY UPDATE OF k SKIP LOCKED
     )
 
@@ -80,8 +80,8 @@ BEGIN
     WHERE k.id = f.id;
     DELETE FROM tenancy_private.revoked_api_keys AS r
     USING public.api_keys AS k
-    WHERE r.api_key_id = k.id AND k.workspace_id = workspace AND k.revoked_at IS NOT NULL;
-    RETURN workspace;
+    WHERE r.api_key_id = k.id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL;
+    RETURN current_workspace;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_on_api_keys(text) FROM public;
@@ -98,7 +98,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
     prefix CONSTANT text := 'pgt_' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
 BEGIN
@@ -117,7 +117,7 @@ BEGIN
         create_api_key.id,
         tenancy.current_user_id(),
         tenancy.current_organization_id(),
-        workspace,
+        current_workspace,
         new_name,
         prefix,
         encode(sha256(convert_to(key, 'UTF8')), 'hex'),
@@ -157,12 +157,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
 BEGIN
     UPDATE public.api_keys AS k
     SET name = new_name
-    WHERE k.id = rename_api_key.id AND k.workspace_id = workspace;
+    WHERE k.id = rename_api_key.id AND k.workspace_id = current_workspace;
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
@@ -182,13 +182,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
 BEGIN
     UPDATE public.api_keys AS k
     SET revoked_at = coalesce(k.revoked_at, now())
     WHERE k.id = (
         SELECT f.id FROM public.api_keys AS f
-        WHERE f.id = revoke_api_key.id AND f.workspace_id = workspace
+        WHERE f.id = revoke_api_key.id AND f.workspace_id = current_workspace
         FOR NO KEY UPDATE SKIP LOCKED
     );
     IF FOUND THEN
@@ -196,7 +196,7 @@ BEGIN
     END IF;
     IF NOT EXISTS (
         SELECT FROM public.api_keys AS k
-        WHERE k.id = revoke_api_key.id AND k.workspace_id = workspace
+        WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
     ) THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;

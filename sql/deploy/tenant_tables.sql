@@ -41,6 +41,24 @@ COMMENT ON FUNCTION tenancy.workspaces_for(text, text) IS
 'What workspace_for() answers, in an array, and the platform''s id with it: always, in every personal workspace '
 '(personal), or in that of platform staff (staff). Raises 28000 no_context or invalid_context.';
 
+-- An error for want of a context must not depend on a row being reached. Where a
+-- policy is one equality with a workspace, the planner compares it with that of
+-- the floor before it opens the table; a list gives it nothing to compare. So
+-- these policies also say that the row is in its table, twice: once as a
+-- constant and once with this, and it is the comparison of those two that comes
+-- first.
+CREATE FUNCTION tenancy.table_for(permission text, table_name regclass) RETURNS oid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE WHEN tenancy.workspace_for(permission) IS NOT NULL THEN table_name::oid END;
+REVOKE ALL ON FUNCTION tenancy.table_for(text, regclass) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.table_for(text, regclass) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.table_for(text, regclass) IS
+'The table''s oid, if the current role holds the permission, else NULL. Raises 28000 no_context or invalid_context.';
+
 -- The defaults of a tenant table's columns: a row lands in the workspace that
 -- the transaction works in. Who has entered none, as a service or the
 -- application from before, makes rows of the platform, as it always did.

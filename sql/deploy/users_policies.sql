@@ -1,7 +1,6 @@
 -- Deploy pg-tenancy:users_policies to pg
--- requires: context
--- requires: audit_log
--- requires: legacy_logins
+-- requires: users_policies@phase-6
+-- requires: users_functions
 
 \ir ../adoption/patiently.psql
 
@@ -11,7 +10,6 @@ CALL pg_temp.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.close_table('public.users', 'id');
-\ir ../policies/users.r1.sql
+\ir ../policies/users.r2.sql
 
 COMMIT;

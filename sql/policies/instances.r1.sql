@@ -23,13 +23,14 @@ AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
 USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[]))
 WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[]));
 
--- The last condition names no column, so it is looked at before the table is
--- opened, and an error without a context tells of no row.
+-- The last two conditions are compared before the table is opened, so that an
+-- error without a context tells of no row.
 CREATE POLICY instances_select ON public.instances
 FOR SELECT TO tenancy_app, tenancy_credentialed
 USING (
     workspace_id = ANY((SELECT tenancy.workspaces_for('instances.view', 'personal'))::uuid[])
-    AND (SELECT tenancy.current_workspace_id()) IS NOT NULL
+    AND tableoid = (SELECT tenancy.table_for('instances.view', 'public.instances'))
+    AND tableoid = 'public.instances'::regclass
 );
 
 CREATE POLICY instances_insert ON public.instances

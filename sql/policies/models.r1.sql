@@ -19,13 +19,14 @@ AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
 USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]))
 WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));
 
--- The last condition names no column, so it is looked at before the table is
--- opened, and an error without a context tells of no row.
+-- The last two conditions are compared before the table is opened, so that an
+-- error without a context tells of no row.
 CREATE POLICY models_select ON public.models
 FOR SELECT TO tenancy_app, tenancy_credentialed
 USING (
     workspace_id = ANY((SELECT tenancy.workspaces_for('models.view', 'always'))::uuid[])
-    AND (SELECT tenancy.current_workspace_id()) IS NOT NULL
+    AND tableoid = (SELECT tenancy.table_for('models.view', 'public.models'))
+    AND tableoid = 'public.models'::regclass
 );
 
 CREATE POLICY models_insert ON public.models

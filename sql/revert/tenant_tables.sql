@@ -17,6 +17,7 @@ DROP FUNCTION tenancy.default_user_id();
 DROP FUNCTION tenancy.default_organization_id();
 DROP FUNCTION tenancy.default_shared_workspace_id();
 DROP FUNCTION tenancy.default_workspace_id();
+DROP FUNCTION tenancy.table_for(text, regclass);
 DROP FUNCTION tenancy.workspaces_for(text, text);
 
 COMMIT;

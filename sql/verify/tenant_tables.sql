@@ -8,6 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.workspaces_for(text, text)',
+    'tenancy.table_for(text, regclass)',
     'tenancy.default_workspace_id()',
     'tenancy.default_shared_workspace_id()',
     'tenancy.default_organization_id()',

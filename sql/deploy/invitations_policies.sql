@@ -1,0 +1,14 @@
+-- Deploy pg-tenancy:invitations_policies to pg
+-- requires: invitations
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../policies/invitations.r1.sql
+
+COMMIT;

@@ -1,0 +1,292 @@
+-- Deploy pg-tenancy:users_functions to pg
+-- requires: invitations_functions
+-- requires: memberships_functions
+-- requires: tenant_tables
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- Who is seen in the current workspace, for the policies of public.users: the
+-- members of the organization, or oneself. A list, because there an account
+-- belongs to no workspace, and the table is far larger than any organization.
+CREATE FUNCTION tenancy.visible_user_ids() RETURNS uuid[]
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    current_organization CONSTANT uuid := tenancy.current_organization_id();
+BEGIN
+    IF current_organization IS NULL THEN
+        RETURN ARRAY[tenancy.current_user_id()];
+    END IF;
+    RETURN ARRAY(
+        SELECT m.user_id FROM public.organization_memberships AS m
+        WHERE m.organization_id = current_organization
+    );
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.visible_user_ids() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.visible_user_ids() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.visible_user_ids() IS
+'The members of the current organization, or the current user in personal mode. Raises 28000 no_context.';
+
+-- Platform staff see everybody in personal mode. As a list that would be the
+-- whole table; as a range of ids it is one condition on the same index.
+CREATE FUNCTION tenancy.staff_user_id_bound(bound text) RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN tenancy.workspace_for(NULL) IS NOT NULL AND current_setting('tenancy.current_role') = 'staff'
+        THEN CASE bound
+            WHEN 'first' THEN '00000000-0000-0000-0000-000000000000'::uuid
+            WHEN 'last' THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        END
+END;
+REVOKE ALL ON FUNCTION tenancy.staff_user_id_bound(text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.staff_user_id_bound(text) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.staff_user_id_bound(text) IS
+'The first or the last id that a user can have, to platform staff in personal mode; NULL to everybody else.';
+
+CREATE FUNCTION tenancy_private.refuse_other_account() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'in personal mode people change their own accounts only'
+    USING ERRCODE = '42501',
+    CONSTRAINT = 'permission_denied',
+    HINT = 'Platform staff may change others''. Members of an organization are changed there: enter it.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_other_account() FROM public;
+
+CREATE FUNCTION tenancy_private.refuse_user_id() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'there is no such user'
+    USING ERRCODE = 'P0002',
+    CONSTRAINT = 'user_not_found',
+    HINT = 'The table public.users shows platform staff everybody, in personal mode.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_user_id() FROM public;
+
+CREATE FUNCTION tenancy.create_user(
+    email text,
+    username text DEFAULT NULL,
+    first_name text DEFAULT NULL,
+    last_name text DEFAULT NULL,
+    password_hash text DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    acting record;
+    new_id uuid;
+BEGIN
+    IF tenancy.current_organization_id() IS NOT NULL THEN
+        acting := tenancy_private.act_in_organization('users.create');
+        PERFORM tenancy_private.check_delegation(acting.role, 'user');
+    ELSE
+        PERFORM tenancy_private.require_person();
+        IF current_setting('tenancy.current_role') <> 'staff' THEN
+            PERFORM tenancy_private.refuse_personal();
+        END IF;
+    END IF;
+    new_id := tenancy_private.new_user(
+        create_user.email, create_user.username, create_user.first_name, create_user.last_name,
+        create_user.password_hash
+    );
+    IF acting IS NOT NULL THEN
+        PERFORM tenancy_private.add_member(acting.organization_id, new_id, 'user');
+    END IF;
+    RETURN new_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.create_user(text, text, text, text, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.create_user(text, text, text, text, text) IS
+'Makes an account and, in an organization, its membership with the role user; needs users.create there, and platform '
+'staff in personal mode. Raises 23505 email_taken, 22023 email_invalid, 42501 permission_denied, 55000 '
+'organization_required.';
+
+-- The name is the organization's business too. The address and the password are
+-- how a person is known, so nobody changes them for somebody else but who runs
+-- the platform.
+CREATE FUNCTION tenancy.update_user(
+    user_id uuid,
+    email text DEFAULT NULL,
+    username text DEFAULT NULL,
+    first_name text DEFAULT NULL,
+    last_name text DEFAULT NULL,
+    password_hash text DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    acting record;
+    new_email CONSTANT text := CASE
+        WHEN update_user.email IS NOT NULL THEN tenancy_private.checked_email(update_user.email)
+    END;
+BEGIN
+    PERFORM tenancy_private.require_person();
+    IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN
+        IF tenancy.current_organization_id() IS NOT NULL THEN
+            acting := tenancy_private.act_in_organization('users.update');
+            IF tenancy_private.role_of_member(acting.organization_id, update_user.user_id) = 'owner' THEN
+                PERFORM tenancy_private.check_delegation(acting.role, 'owner');
+            END IF;
+            IF update_user.email IS NOT NULL OR update_user.password_hash IS NOT NULL THEN
+                RAISE EXCEPTION 'nobody changes the e-mail address or the password of another member'
+                USING ERRCODE = '42501',
+                CONSTRAINT = 'credentials_denied',
+                HINT = 'The person does, or platform staff in personal mode.';
+            END IF;
+        ELSIF current_setting('tenancy.current_role') <> 'staff' THEN
+            PERFORM tenancy_private.refuse_other_account();
+        END IF;
+    END IF;
+
+    IF new_email IS NOT NULL THEN
+        PERFORM tenancy_private.lock_email(new_email);
+        IF EXISTS (
+            SELECT FROM tenancy_private.user_emails AS e
+            WHERE e.email = tenancy_private.email_key(new_email) AND e.user_id <> update_user.user_id
+        ) THEN
+            RAISE EXCEPTION 'an account has this e-mail address'
+            USING ERRCODE = '23505',
+            CONSTRAINT = 'email_taken',
+            HINT = 'Give another address.';
+        END IF;
+    END IF;
+    UPDATE public.users AS u
+    SET
+        email = coalesce(new_email, u.email),
+        username = coalesce(update_user.username, u.username),
+        first_name = coalesce(update_user.first_name, u.first_name),
+        last_name = coalesce(update_user.last_name, u.last_name),
+        password_hash = coalesce(update_user.password_hash, u.password_hash),
+        updated_at = now()
+    WHERE u.id = update_user.user_id;
+    IF NOT FOUND THEN
+        PERFORM tenancy_private.refuse_user_id();
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) IS
+'Changes what is given of an account: one''s own; a member''s names, with users.update, an owner''s only by an owner; '
+'anybody''s, by platform staff in personal mode. Raises 42501 permission_denied, delegation_denied, '
+'credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, 22023 email_invalid.';
+
+CREATE FUNCTION tenancy.delete_user(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    acting record;
+    held_role text;
+    owned uuid[];
+    left_ownerless text;
+    referring text;
+BEGIN
+    IF tenancy.current_organization_id() IS NOT NULL THEN
+        acting := tenancy_private.act_in_organization('users.delete');
+        held_role := tenancy_private.role_of_member(acting.organization_id, delete_user.id);
+        PERFORM tenancy_private.check_delegation(acting.role, held_role);
+        PERFORM tenancy_private.end_membership(acting.organization_id, delete_user.id, held_role);
+        RETURN;
+    END IF;
+
+    PERFORM tenancy_private.require_person();
+    IF delete_user.id IS DISTINCT FROM tenancy.current_user_id()
+        AND current_setting('tenancy.current_role') <> 'staff'
+    THEN
+        PERFORM tenancy_private.refuse_other_account();
+    END IF;
+
+    -- The counters of all these organizations, in an order that others who take
+    -- several follow too, before anybody looks who else is an owner.
+    owned := ARRAY(
+        SELECT w.id FROM tenancy.workspaces AS w
+        WHERE w.id IN (
+            SELECT m.organization_id FROM public.organization_memberships AS m
+            WHERE m.user_id = delete_user.id AND m.role = 'owner'
+        )
+        ORDER BY w.id
+        FOR NO KEY UPDATE
+    );
+    UPDATE tenancy.workspaces AS w SET owner_changes = w.owner_changes + 1 WHERE w.id = ANY(owned);
+    SELECT string_agg(o.name || CASE WHEN w.deleted_at IS NULL THEN '' ELSE ' (deleted)' END, ', ' ORDER BY o.name, o.id)
+    INTO left_ownerless
+    FROM public.organizations AS o
+    INNER JOIN tenancy.workspaces AS w ON o.id = w.id
+    WHERE o.id = ANY(owned)
+        AND NOT EXISTS (
+            SELECT FROM public.organization_memberships AS m
+            WHERE m.organization_id = o.id AND m.user_id <> delete_user.id AND m.role = 'owner'
+        );
+    IF left_ownerless IS NOT NULL THEN
+        RAISE EXCEPTION 'the person is the last owner of %', left_ownerless
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_keeps_an_owner',
+        HINT = 'Make another member of each an owner first. One that is deleted has to be purged or restored by a service.';
+    END IF;
+
+    BEGIN
+        DELETE FROM public.users AS u WHERE u.id = delete_user.id;
+        IF NOT FOUND THEN
+            PERFORM tenancy_private.refuse_user_id();
+        END IF;
+    EXCEPTION
+        -- A key of the application's own; its message would show the row.
+        WHEN foreign_key_violation OR restrict_violation THEN
+            GET STACKED DIAGNOSTICS referring = TABLE_NAME;
+            RAISE EXCEPTION 'rows of the table % refer to the account', referring
+            USING ERRCODE = '23503',
+            CONSTRAINT = 'user_in_use',
+            HINT = 'Delete them first, or let them refer to somebody else.';
+    END;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.delete_user(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.delete_user(uuid) TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
+'In an organization ends a membership, with users.delete and a delegation for the member''s role. In personal mode '
+'deletes one''s own account, or as platform staff anybody''s, with all that is in the personal workspace; what '
+'belongs to organizations stays. Raises 23514 organization_keeps_an_owner with the organizations'' names, 42501 '
+'permission_denied, delegation_denied, P0002 member_not_found, user_not_found, 23503 user_in_use.';
+
+COMMIT;

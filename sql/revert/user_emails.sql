@@ -1,0 +1,21 @@
+-- Revert pg-tenancy:user_emails from pg
+
+\ir ../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER users_emails_update ON public.users;
+DROP TRIGGER users_emails_insert ON public.users;
+DROP FUNCTION tenancy_private.lock_email(text);
+DROP TABLE tenancy_private.email_locks;
+DROP FUNCTION tenancy_private.user_with_email(text);
+DROP FUNCTION tenancy_private.change_user_email();
+DROP FUNCTION tenancy_private.add_user_emails();
+DROP TABLE tenancy_private.user_emails;
+DROP FUNCTION tenancy_private.email_key(text);
+
+COMMIT;

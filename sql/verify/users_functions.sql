@@ -1,0 +1,17 @@
+-- Verify pg-tenancy:users_functions on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.refuse_other_account()',
+    'tenancy_private.refuse_user_id()'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.visible_user_ids()',
+    'tenancy.staff_user_id_bound(text)',
+    'tenancy.create_user(text, text, text, text, text)',
+    'tenancy.update_user(uuid, text, text, text, text, text)',
+    'tenancy.delete_user(uuid)'
+], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+
+ROLLBACK;
