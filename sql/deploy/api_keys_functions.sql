@@ -37,9 +37,7 @@ REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 CREATE TABLE tenancy_private.revoked_api_keys (
     api_key_id uuid        NOT NULL,
     revoked_at timestamptz NOT NULL,
-    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id),
-    CONSTRAINT revoked_api_keys_api_key_id_fkey FOREIGN KEY (api_key_id)
-    REFERENCES public.api_keys (id) ON DELETE CASCADE
+    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
 );
 ALTER TABLE tenancy_private.revoked_api_keys ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.revoked_api_keys IS
@@ -360,6 +358,13 @@ CALL pg_temp.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
+SET LOCAL ROLE tenancy_owner;
+
+ALTER TABLE tenancy_private.revoked_api_keys ADD CONSTRAINT revoked_api_keys_api_key_id_fkey
+FOREIGN KEY (api_key_id) REFERENCES public.api_keys (id) ON DELETE CASCADE;
+
+RESET ROLE;
+
 CREATE TRIGGER users_api_keys
 BEFORE DELETE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.leave_api_keys();
@@ -368,7 +373,8 @@ ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_api_keys;
 CREATE TRIGGER api_keys_audit
 AFTER INSERT OR DELETE ON public.api_keys
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'api_key', 'workspace_id', 'id', 'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
 -- Not for the many that only say when a key was used.
@@ -385,7 +391,8 @@ WHEN (
     OR old.revoked_at IS DISTINCT FROM new.revoked_at
 )
 EXECUTE FUNCTION tenancy_private.audit(
-    'api_key', 'workspace_id', 'id', 'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
 COMMIT;

@@ -194,6 +194,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    waiting text;
     assigned bigint;
 BEGIN
     IF (
@@ -227,13 +228,18 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    EXECUTE format(
-        'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-        'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s) '
-        'LIMIT $2 FOR UPDATE SKIP LOCKED)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
-        table_name, coalesce(condition, 'true')
-    ) USING assign.organization_id, batch_size;
-    GET DIAGNOSTICS assigned = ROW_COUNT;
+    -- The condition may end in a comment. What somebody else has locked is passed over, and waited for when nothing
+    -- else is left, one by one: who holds no other row is in nobody's circle.
+    FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
+        EXECUTE format(
+            'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+            'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s'
+            E'\n) LIMIT $2 FOR UPDATE %3$s)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
+            table_name, coalesce(condition, 'true'), waiting
+        ) USING assign.organization_id, CASE waiting WHEN '' THEN 1 ELSE batch_size END;
+        GET DIAGNOSTICS assigned = ROW_COUNT;
+        EXIT WHEN assigned > 0;
+    END LOOP;
     RETURN assigned;
 END;
 $$;
