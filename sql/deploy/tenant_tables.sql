@@ -234,7 +234,7 @@ BEGIN
         EXECUTE format(
             'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
             'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s'
-            E'\n) LIMIT $2 FOR UPDATE %3$s)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
+            || E'\n) LIMIT $2 FOR UPDATE %3$s)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
             table_name, coalesce(condition, 'true'), waiting
         ) USING assign.organization_id, CASE waiting WHEN '' THEN 1 ELSE batch_size END;
         GET DIAGNOSTICS assigned = ROW_COUNT;
