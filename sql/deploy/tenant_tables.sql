@@ -194,8 +194,12 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    is_wanted CONSTANT text := format(
+        '(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s))', coalesce(condition, 'true')
+    );
+    found tid[];
     waiting text;
-    assigned bigint;
+    assigned bigint := 0;
 BEGIN
     IF (
         SELECT count(*) FROM pg_attribute AS a
@@ -228,16 +232,22 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    -- What somebody else has locked is passed over, and waited for when nothing
-    -- else is left, one by one: who holds no other row is in nobody's circle.
-    FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
-        EXECUTE format(
-            'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-            'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s) '
-            'LIMIT $2 FOR UPDATE %3$s)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
-            table_name, coalesce(condition, 'true'), waiting
-        ) USING assign.organization_id, CASE waiting WHEN '' THEN 1 ELSE batch_size END;
-        GET DIAGNOSTICS assigned = ROW_COUNT;
+    -- Found first and locked then: to find them may take long. What somebody else
+    -- has locked is passed over, and waited for when nothing else is left, one by
+    -- one, because who holds no other row is in nobody's circle.
+    LOOP
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size;
+        EXIT WHEN found = '{}';
+        FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
+            EXECUTE format(
+                'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                table_name, is_wanted, waiting
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+            GET DIAGNOSTICS assigned = ROW_COUNT;
+            EXIT WHEN assigned > 0;
+        END LOOP;
         EXIT WHEN assigned > 0;
     END LOOP;
     RETURN assigned;
