@@ -82,6 +82,8 @@ class TwoTenants:
     staff: User
     key: Key
     rows: dict[str, dict[str, UUID]] = field(repr=False)
+    api_keys: dict[str, str] = field(repr=False)
+    """Two keys that Acme's owner made: ``organization`` for Acme, ``personal`` without an organization."""
     tokens: dict[str, str] = field(repr=False)
     """The token of an invitation of each organization, for an admin."""
 
@@ -140,8 +142,18 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
             acme = people.organization("Acme", **members)
             globex = people.organization("Globex", owner=outsider, user=people.user("user-of-globex"))
             rows = {
-                "own": _platform_rows(connection, acme, members["owner"]),
-                "other": _platform_rows(connection, globex, outsider),
+                "own": _rows_of_an_organization(connection, acme, members["owner"]),
+                "other": _rows_of_an_organization(connection, globex, outsider),
+                "platform": _rows_of_the_platform(connection),
+            }
+            rows |= {
+                name: _rows_of_a_person(connection, user, rows["own"]["provider"])
+                for name, user in {
+                    "owner": members["owner"],
+                    "person": person,
+                    "staff": staff,
+                    "outsider": outsider,
+                }.items()
             }
             key = Key(*connection.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone() or ())
             tokens = {"own": "inv_" + "a" * 64, "other": "inv_" + "b" * 64}
@@ -161,34 +173,53 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
-        yield TwoTenants(database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, tokens)
+        api_keys = {
+            "organization": _new_api_key(database, logins, members["owner"], acme),
+            "personal": _new_api_key(database, logins, members["owner"]),
+        }
+        yield TwoTenants(
+            database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, api_keys, tokens
+        )
     finally:
         server.drop(database.name)
         server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(nobody)))
 
 
-def _platform_rows(connection: Connection, organization: Organization, user: User) -> dict[str, UUID]:
-    """Insert a row into every table of the platform, for one tenant; return their ids."""
-    ids = {
-        name: uuid4() for name in ("provider", "setting", "model", "instance", "api_key", "offering", "share", "usage")
-    }
+def _new_api_key(database: Database, logins: Logins, user: User, organization: Organization | None = None) -> str:
+    with database.entered(logins.app, user, organization) as connection:
+        (key,) = connection.execute("SELECT key FROM tenancy.create_api_key('of a program')").fetchone() or ("",)
+    return str(key)
+
+
+def _rows_of_an_organization(connection: Connection, organization: Organization, user: User) -> dict[str, UUID]:
+    """Insert a row into every table of the platform, for one tenant; return their ids.
+
+    ``spare_model`` is a model that nothing uses.
+    """
+    names = ("provider", "setting", "model", "spare_model", "instance", "api_key", "offering", "share", "usage")
+    ids = {name: uuid4() for name in names}
     statements: list[tuple[str, list[Any]]] = [
         ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
         (
             "INSERT INTO public.provider_settings (id, provider_id, key, value_int) VALUES (%s, %s, 'limit', 1)",
             [ids["setting"], ids["provider"]],
         ),
-        (
-            "INSERT INTO public.models (id, name, model_id) VALUES (%s, %s, %s)",
-            [ids["model"], organization.name, f"{organization.slug}/model"],
+        *(
+            (
+                "INSERT INTO public.models (id, organization_id, name, model_id) VALUES (%s, %s, %s, %s)",
+                [ids[name], organization.id, f"{name} of {organization.name}", f"{organization.slug}/{name}"],
+            )
+            for name in ("model", "spare_model")
         ),
         (
-            "INSERT INTO public.instances (id, provider_id, model_id) VALUES (%s, %s, %s)",
-            [ids["instance"], ids["provider"], ids["model"]],
+            "INSERT INTO public.instances (id, organization_id, provider_id, model_id, status)"
+            " VALUES (%s, %s, %s, %s, 'ready')",
+            [ids["instance"], organization.id, ids["provider"], ids["model"]],
         ),
         (
-            "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash) VALUES (%s, %s, 'key', %s, %s)",
-            [ids["api_key"], user.id, organization.slug, f"hash of {organization.slug}"],
+            "INSERT INTO public.api_keys (id, user_id, organization_id, name, key_prefix, key_hash)"
+            " VALUES (%s, %s, %s, 'key', %s, %s)",
+            [ids["api_key"], user.id, organization.id, organization.slug, f"hash of {organization.slug}"],
         ),
         (
             "INSERT INTO public.organization_models (id, organization_id, model_id, name, code)"
@@ -213,4 +244,34 @@ def _platform_rows(connection: Connection, organization: Organization, user: Use
     ]
     for statement, values in statements:
         connection.execute(statement, values)
+    return ids
+
+
+def _rows_of_a_person(connection: Connection, user: User, provider: UUID) -> dict[str, UUID]:
+    """Insert an instance and an API key into somebody's personal workspace; return their ids."""
+    ids = {"instance": uuid4(), "api_key": uuid4()}
+    connection.execute(
+        "INSERT INTO public.instances (id, user_id, provider_id, status) VALUES (%s, %s, %s, 'ready')",
+        [ids["instance"], user.id, provider],
+    )
+    connection.execute(
+        "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash) VALUES (%s, %s, 'key', %s, %s)",
+        [ids["api_key"], user.id, user.username, f"hash of {user.username}"],
+    )
+    return ids
+
+
+def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
+    """Insert two public models, one of them spare, and an instance from before tenancy; return their ids."""
+    ids = {"model": uuid4(), "spare_model": uuid4(), "instance": uuid4()}
+    for name in ("model", "spare_model"):
+        connection.execute(
+            "INSERT INTO public.models (id, name, model_id) VALUES (%s, %s, %s)",
+            [ids[name], f"public {name}", f"public/{name}"],
+        )
+    connection.execute(
+        "INSERT INTO public.instances (id, provider_id, model_id, status)"
+        " SELECT %s, p.id, %s, 'ready' FROM public.providers AS p LIMIT 1",
+        [ids["instance"], ids["model"]],
+    )
     return ids

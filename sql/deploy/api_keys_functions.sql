@@ -373,7 +373,8 @@ ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_api_keys;
 CREATE TRIGGER api_keys_audit
 AFTER INSERT OR DELETE ON public.api_keys
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'api_key', 'workspace_id', 'id', 'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
 -- Not for the many that only say when a key was used.
@@ -390,7 +391,8 @@ WHEN (
     OR old.revoked_at IS DISTINCT FROM new.revoked_at
 )
 EXECUTE FUNCTION tenancy_private.audit(
-    'api_key', 'workspace_id', 'id', 'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
 COMMIT;

@@ -15,6 +15,6 @@ CALL tenancy_private.close_table('public.api_keys', 'workspace_id');
 CREATE TRIGGER api_keys_permission
 BEFORE UPDATE ON public.api_keys
 FOR EACH STATEMENT EXECUTE FUNCTION
-tenancy.check_permission('api_keys.create', 'api_keys.update', 'api_keys.revoke');
+tenancy.check_permission('api_keys.create', 'api_keys.update', 'api_keys.revoke', 'person');
 
 COMMIT;

@@ -198,6 +198,23 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_person() FROM public;
 
+CREATE FUNCTION tenancy.require_person() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy_private.require_person();
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.require_person() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.require_person() TO
+tenancy_app, tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.require_person() IS
+'Raises 42501 person_required in a transaction that entered with an API key.';
+
 CREATE FUNCTION tenancy.has_permission(permission text) RETURNS boolean
 LANGUAGE sql
 STABLE
@@ -303,7 +320,8 @@ COMMENT ON FUNCTION tenancy.require_staff_or_organization() IS
 --         'instances.create', 'instances.update', 'instances.delete'
 --     );
 -- A fourth argument, 'platform', says that a row made in personal mode is the
--- platform's and not the person's, so that in personal mode only staff write.
+-- platform's and not the person's, so that in personal mode only staff write;
+-- 'person' says that a program which entered with an API key does not write.
 -- A policy alone would turn a write without the permission into "UPDATE 0".
 -- It runs as the caller, because it has to know who that is: services, the
 -- definer functions and superusers are not asked.
@@ -323,6 +341,8 @@ BEGIN
         );
         IF tg_argv[3] = 'platform' THEN
             PERFORM tenancy.require_staff_or_organization();
+        ELSIF tg_argv[3] = 'person' THEN
+            PERFORM tenancy.require_person();
         END IF;
     END IF;
     RETURN NULL;
@@ -331,7 +351,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.check_permission() FROM public;
 COMMENT ON FUNCTION tenancy.check_permission() IS
 'Statement-level trigger: raises 42501 permission_denied before an application role''s write reaches a row. '
-'Arguments: the permissions for INSERT, UPDATE and DELETE, and platform, where a personal workspace has no rows.';
+'Arguments: the permissions for INSERT, UPDATE and DELETE, and platform, where a personal workspace has no rows, or '
+'person, where API keys do not write.';
 
 -- Always empty: entering scans it, and PostgreSQL counts that.
 CREATE TABLE tenancy_private.latch_scans ();

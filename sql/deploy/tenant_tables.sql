@@ -194,8 +194,9 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- The condition may end in a comment.
     is_wanted CONSTANT text := format(
-        '(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s))', coalesce(condition, 'true')
+        E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
     );
     found tid[];
     waiting text;
@@ -234,8 +235,9 @@ BEGIN
     END IF;
     -- Found first and locked then: to find them may take long. What somebody else
     -- has locked is passed over, and waited for when nothing else is left, one by
-    -- one, because who holds no other row is in nobody's circle.
-    LOOP
+    -- one, because who holds no other row is in nobody's circle. What has moved
+    -- meanwhile is looked for again.
+    FOR attempt IN 1 .. 10 LOOP
         EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
         INTO found USING batch_size;
         EXIT WHEN found = '{}';

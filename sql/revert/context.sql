@@ -19,6 +19,7 @@ DROP FUNCTION tenancy.require_permission(text);
 DROP FUNCTION tenancy_private.refuse_permission(text, text);
 DROP FUNCTION tenancy.my_permissions();
 DROP FUNCTION tenancy.has_permission(text);
+DROP FUNCTION tenancy.require_person();
 DROP FUNCTION tenancy_private.require_person();
 DROP FUNCTION tenancy.current_credential_id();
 DROP FUNCTION tenancy.current_role(); -- noqa: PRS

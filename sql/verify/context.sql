@@ -20,6 +20,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.current_organization_id()',
     'tenancy.current_role()',
     'tenancy.current_credential_id()',
+    'tenancy.require_person()',
     'tenancy.require_staff_or_organization()',
     'tenancy.has_permission(text)',
     'tenancy.my_permissions()',
