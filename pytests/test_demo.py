@@ -490,9 +490,9 @@ HOLES: dict[str, tuple[str, str]] = {
         "deletes the account",
     ),
     "something was given to another organization": (
-        "UPDATE public.models SET organization_id = (SELECT max(organization_id::text)::uuid FROM public.instances)"
-        " WHERE organization_id IS NULL",
-        "of the models are not what they were",
+        "UPDATE public.instances SET organization_id = (SELECT max(id::text)::uuid FROM public.organizations)"
+        " WHERE workspace_id = '00000000-0000-0000-0000-000000000000'",
+        "of the instances are not what they were",
     ),
 }
 
@@ -523,18 +523,23 @@ def test_a_planted_hole_is_noticed(deployed: Deployed, copy: Database, hole: str
 @pytest.mark.parametrize(
     ("broken", "failure"),
     [
-        ("REVOKE UPDATE ON public.instances FROM {old}", "permission denied for table instances"),
+        (
+            "CREATE POLICY closed ON public.instances AS RESTRICTIVE FOR UPDATE TO tenancy_service USING (false)",
+            "changed 0 rows instead of one: UPDATE public.instances",
+        ),
         ("ALTER TABLE public.models ALTER COLUMN workspace_id DROP DEFAULT", '"workspace_id" of relation "models"'),
-        ("ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_workspace", "of the old application"),
+        (
+            "ALTER TABLE public.api_keys ADD CONSTRAINT closed CHECK (expires_at IS NOT NULL) NOT VALID",
+            'violates check constraint "closed"',
+        ),
     ],
 )
 def test_it_is_noticed_when_the_old_application_can_write_no_more(
     deployed: Deployed, copy: Database, broken: str, failure: str
 ) -> None:
-    old = deployed.place.old
     with copy.connect(autocommit=True) as connection:
-        connection.execute(sql.SQL(broken.replace("{old}", "{0}")).format(sql.Identifier(old.name)))
-    with OldApplication(make_conninfo(old.dsn, dbname=copy.name)) as application:
+        connection.execute(broken.encode())
+    with OldApplication(make_conninfo(deployed.place.old.dsn, dbname=copy.name)) as application:
         failures = application.look().failures
     assert any(failure in found for found in failures), failures
 
