@@ -234,6 +234,11 @@ def _of_api_keys(truth: Truth, cast: Cast) -> list[Attempt]:
             [*_enter_with(truth.secrets["person's key"]), ("SELECT tenancy.create_organization('Mine')", [])],
         ),
         Attempt(
+            f"the key of {cast.nobody.name} gives itself another name",
+            ("42501", "person_required"),
+            [*_enter_with(truth.secrets["person's key"]), ("UPDATE public.api_keys SET name = 'x'", [])],
+        ),
+        Attempt(
             f"{cast.user.name}, a user, revokes a key of {first.name}",
             ("42501", "permission_denied"),
             [*_enter(cast.user, first), (revoke, [truth.api_key(first.id)])],
