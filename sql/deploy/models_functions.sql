@@ -24,6 +24,13 @@ BEGIN
     FROM public.models AS m
     WHERE m.id = new.model_id
         AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid]);
+    IF NOT FOUND AND tg_op = 'UPDATE' AND (old.model_id, old.workspace_id) = (new.model_id, new.workspace_id) THEN
+        -- The model is what moves, and only a service can move it.
+        RAISE EXCEPTION 'instances of another workspace use the model %', new.model_id
+        USING ERRCODE = '23503',
+        CONSTRAINT = 'model_in_use',
+        HINT = 'Give the organization these instances first, or give them another model.';
+    END IF;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the instance''s workspace has no such model'
         USING ERRCODE = '23503',

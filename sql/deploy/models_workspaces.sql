@@ -7,6 +7,21 @@
 \ir ../adoption/patiently.psql
 \ir ../adoption/tenant_table.psql
 
+-- What a later change of this phase adds, while there is nothing to take back.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'model_workspace_id' AND NOT a.attisdropped
+    ) THEN
+        RAISE EXCEPTION 'public.instances: model_workspace_id is there, and must be free for pg-tenancy'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
+    END IF;
+END;
+$$;
+
 -- Public models that have one model_id would keep it from being unique.
 DO $$
 DECLARE
