@@ -60,7 +60,6 @@ END;
 $$;
 
 CALL tenancy_private.grant_to_owner('public.models');
-CALL tenancy_private.grant_to_owner('public.organization_models');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
 
 CALL pg_temp.add_workspace(
