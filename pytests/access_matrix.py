@@ -55,7 +55,7 @@ def parse(table: str) -> dict[str, dict[str, str]]:
 READS = parse("""
                                 | owner admin manager credentialed outsider | user key | personal person personal_key | staff | service old | auditor | bare    | forged | nobody
 --------------------------------+-------------------------------------------+----------+------------------------------+-------+-------------+---------+---------+--------+-------
-public.users                    | x-.                                       | x-.      | x-.                          | xx.   | xx.         | xx.     | context | forged | no
+public.users                    | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no
 public.organizations            | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
 public.organization_memberships | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
 public.api_keys                 | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no
@@ -218,12 +218,12 @@ accept_invitation('inv_0')                | invitation         | invitation | in
                                           | owner credentialed | admin | manager | user | key | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
 ------------------------------------------+--------------------+-------+---------+------+-----+----------+-----------------------+--------------+------------------+--------+---------------
 visible_user_ids()                        | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
-staff_user_id_bound('first')              | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
 table_for('members.view', 'public.users') | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
 """)
     | parse("""
                                | owner admin credentialed outsider | manager user | key personal_key | personal person | staff | bare service old | forged | auditor nobody
 -------------------------------+-----------------------------------+--------------+------------------+-----------------+-------+------------------+--------+---------------
+all_users()                    | permission                        | permission   | permission       | permission      | ok    | context          | forged | no
 create_user('new@example.com') | ok                                | permission   | person           | organization    | ok    | context          | forged | no
 """)
     | parse("""

@@ -6,15 +6,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from psycopg import sql
 
 from pg_tenancy.sqitch import Sqitch, SqitchError
+from support.busy import Busy, Statement, patiently
 from support.database import Database
 from support.scripts import differences
 
@@ -40,95 +39,39 @@ FROM generate_series(1, {PEOPLE}) AS n;
 """  # noqa: S608
 
 
-class Busy:
-    """An application that reads and writes all the time, and how long it waited."""
-
-    def __init__(self, database: Database, login: str) -> None:
-        self._database, self._login = database, login
-        self._stop = threading.Event()
-        self.errors: list[str] = []
-        self.done = 0
-        self.longest = (0.0, "")
-
-    @contextmanager
-    def working(self) -> Iterator[Busy]:
-        threads = [threading.Thread(target=self._work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
-
-    def _work(self, number: int) -> None:
-        choose = random.Random(number)
-        with self._database.connect(self._login) as connection:
-            while not self._stop.is_set():
-                try:
-                    for statement in self._transaction(choose):
-                        self._timed(connection, *statement)
-                    self._timed(connection, "COMMIT")
-                    self.done += 1
-                except psycopg.Error as error:
-                    self.errors.append(f"{error.sqlstate}: {error}")
-                    connection.rollback()
-                time.sleep(0.002)
-
-    def _timed(self, connection: psycopg.Connection[Any], statement: str, *values: Any) -> None:
-        start = time.monotonic()
-        connection.execute(statement, values)
-        waited = time.monotonic() - start
-        if waited > self.longest[0]:
-            self.longest = (waited, statement)
-
-    @staticmethod
-    def _transaction(choose: random.Random) -> list[tuple[Any, ...]]:
-        user = UUID(int=choose.randint(1, PEOPLE))
-        organization = UUID(int=(1 << 48) + choose.randint(1, PEOPLE // 10))
-        new, made = uuid4(), uuid4()
-        kind = choose.randrange(4)
-        if kind == 0:
-            return [
-                ("SELECT * FROM public.users WHERE id = %s", user),
-                ("SELECT count(*) FROM public.organization_memberships WHERE organization_id = %s", organization),
-            ]
-        if kind == 1:
-            return [
-                ("UPDATE public.organizations SET updated_at = now() WHERE id = %s", organization),
-                ("UPDATE public.users SET updated_at = now(), email = 'x' || email WHERE id = %s", user),
-            ]
-        people = ("INSERT INTO public.users (id, email, role) VALUES (%s, 'new', 'user')", new)
-        company = ("INSERT INTO public.organizations (id, name, slug) VALUES (%s, 'New', %s)", made, str(made))
-        member = (
-            "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'owner')",
-            made,
-            new,
-        )
-        if kind == 2:
-            # In the other order than a deploy may lock them.
-            return [company, people, member]
+def _transaction(choose: random.Random, _session: int) -> list[Statement]:
+    """Return what the application does next with its people."""
+    user = UUID(int=choose.randint(1, PEOPLE))
+    organization = UUID(int=(1 << 48) + choose.randint(1, PEOPLE // 10))
+    new, made = uuid4(), uuid4()
+    kind = choose.randrange(4)
+    if kind == 0:
         return [
-            people,
-            company,
-            member,
-            ("DELETE FROM public.organizations WHERE id = %s", made),
-            ("DELETE FROM public.users WHERE id = %s", new),
+            ("SELECT * FROM public.users WHERE id = %s", user),
+            ("SELECT count(*) FROM public.organization_memberships WHERE organization_id = %s", organization),
         ]
-
-
-def _patiently(run: Callable[[], Any]) -> int:
-    """Do it again while a lock cannot be had, as a DBA does, and return how often."""
-    for attempt in range(20):
-        try:
-            run()
-        except SqitchError as error:
-            if "no lock in" not in error.output:
-                raise
-        else:
-            return attempt
-    raise AssertionError("never")
+    if kind == 1:
+        return [
+            ("UPDATE public.organizations SET updated_at = now() WHERE id = %s", organization),
+            ("UPDATE public.users SET updated_at = now(), email = 'x' || email WHERE id = %s", user),
+        ]
+    people = ("INSERT INTO public.users (id, email, role) VALUES (%s, 'new', 'user')", new)
+    company = ("INSERT INTO public.organizations (id, name, slug) VALUES (%s, 'New', %s)", made, str(made))
+    member = (
+        "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'owner')",
+        made,
+        new,
+    )
+    if kind == 2:
+        # In the other order than a deploy may lock them.
+        return [company, people, member]
+    return [
+        people,
+        company,
+        member,
+        ("DELETE FROM public.organizations WHERE id = %s", made),
+        ("DELETE FROM public.users WHERE id = %s", new),
+    ]
 
 
 def _without_workspace(database: Database) -> tuple[Any, ...] | None:
@@ -169,9 +112,9 @@ def test_nobody_fails_while_the_phases_come_and_go(
         ("deploy @phase-3", lambda: run.deploy("@phase-3")),
         ("revert to @phase-0", lambda: run.revert("@phase-0")),
     ):
-        with Busy(large, old).working() as busy:
+        with Busy(large, old, _transaction).working() as busy:
             start = time.monotonic()
-            again = _patiently(work)
+            again = patiently(work)
             took = time.monotonic() - start
             time.sleep(0.2)
         waits[name] = busy.longest

@@ -92,7 +92,7 @@ SELECT is_empty(
     CROSS JOIN LATERAL (VALUES
         (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))
     ) AS e (expression)
-    WHERE regexp_replace(e.expression, '\( SELECT [^()]*(\([^()]*\)[^()]*)*\)', '', 'g') ~ '\w\('
+    WHERE regexp_replace(e.expression, '\( SELECT [^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*\)', '', 'g') ~ '\w\('
     $$,
     'every policy wraps its calls in (SELECT ...)'
 );
@@ -163,7 +163,12 @@ SELECT is_empty(
             SELECT FROM pg_index AS i
             WHERE i.indrelid = c.conrelid
                 AND i.indisvalid
-                AND i.indpred IS NULL
+                AND (
+                    i.indpred IS NULL
+                    OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+                        SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+                    ))
+                )
                 AND (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey
         )
     $$,

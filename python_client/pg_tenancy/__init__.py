@@ -45,6 +45,7 @@ from pg_tenancy.errors import (
     TransactionAbortedError,
     TransactionEndedError,
     TransactionRequiredError,
+    UserInUseError,
     UserNotFoundError,
     WorkspaceClosedError,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "UserInUseError",
     "UserNotFoundError",
     "Workspace",
     "WorkspaceClosedError",

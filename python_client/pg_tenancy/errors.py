@@ -46,6 +46,7 @@ __all__ = [
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "UserInUseError",
     "UserNotFoundError",
     "WorkspaceClosedError",
 ]
@@ -193,6 +194,10 @@ class ModelNotVisibleError(TenancyError):
     """The model of an instance does not exist, or belongs to somebody else."""
 
 
+class UserInUseError(TenancyError):
+    """Rows of the application's own tables refer to the account that was to be deleted."""
+
+
 class ModelInUseError(TenancyError):
     """The model cannot be deleted while instances use it."""
 
@@ -286,6 +291,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "batch_size_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
+    ("23503", "user_in_use"): UserInUseError,
     ("23505", "organization_slug_taken"): SlugTakenError,
     ("23505", "already_a_member"): AlreadyAMemberError,
     ("23505", "invitation_pending"): InvitationPendingError,

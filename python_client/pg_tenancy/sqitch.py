@@ -60,13 +60,20 @@ class SqitchNotFoundError(SqitchError):
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the plan, with the tags that follow it."""
+    """One line of the plan, with the tags that follow it.
+
+    Attributes:
+        script: the name of its files without ``.sql``: the change's own, or with
+            a tag behind an @ where the plan has the change again after that tag.
+
+    """
 
     name: str
     requires: tuple[str, ...] = ()
     note: str = ""
     tags: tuple[str, ...] = ()
     tag_notes: tuple[str, ...] = ()
+    script: str = ""
 
 
 def project_directory() -> Path:
@@ -116,7 +123,13 @@ def read_plan(project: Path | None = None) -> list[Change]:
             continue
         found = re.match(r"(?P<name>\S+)(?:\s+\[(?P<requires>[^\]]*)\])?", text)
         if found:
-            changes.append(Change(found["name"], tuple((found["requires"] or "").split()), note.strip()))
+            name = found["name"]
+            # What was reworked keeps its files under the last tag before it comes again.
+            last_tag = next((change.tags[-1] for change in reversed(changes) if change.tags), "")
+            changes = [
+                replace(change, script=f"{name}@{last_tag}") if change.script == name else change for change in changes
+            ]
+            changes.append(Change(name, tuple((found["requires"] or "").split()), note.strip(), script=name))
     return changes
 
 

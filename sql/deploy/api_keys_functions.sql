@@ -37,9 +37,7 @@ REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 CREATE TABLE tenancy_private.revoked_api_keys (
     api_key_id uuid        NOT NULL,
     revoked_at timestamptz NOT NULL,
-    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id),
-    CONSTRAINT revoked_api_keys_api_key_id_fkey FOREIGN KEY (api_key_id)
-    REFERENCES public.api_keys (id) ON DELETE CASCADE
+    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
 );
 ALTER TABLE tenancy_private.revoked_api_keys ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.revoked_api_keys IS
@@ -359,6 +357,13 @@ RESET ROLE;
 CALL pg_temp.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
+
+SET LOCAL ROLE tenancy_owner;
+
+ALTER TABLE tenancy_private.revoked_api_keys ADD CONSTRAINT revoked_api_keys_api_key_id_fkey
+FOREIGN KEY (api_key_id) REFERENCES public.api_keys (id) ON DELETE CASCADE;
+
+RESET ROLE;
 
 CREATE TRIGGER users_api_keys
 BEFORE DELETE ON public.users

@@ -19,19 +19,45 @@ DECLARE
         SELECT a.attnotnull FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'user_id'
     );
+    expiry CONSTANT regtype := (
+        SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'expires_at' AND NOT a.attisdropped
+    );
 BEGIN
+    IF expiry <> 'timestamptz'::regtype THEN
+        RAISE EXCEPTION 'public.api_keys: expires_at is %, and must be timestamp with time zone', expiry
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
+    END IF;
     CALL pg_temp.add_workspace(
         'public.api_keys', 'user_id', 'tenancy.default_workspace_id()', '{}',
         CASE WHEN maker_required THEN 'Could not be null before: user_id.' END,
-        'ALTER TABLE public.api_keys ADD COLUMN expires_at timestamptz '
-        || CASE WHEN maker_required THEN ', ALTER COLUMN user_id DROP NOT NULL' ELSE '' END
-        || '; COMMENT ON COLUMN public.api_keys.expires_at IS ''When it stops working; NULL for never.'''
+        nullif(
+            CASE WHEN maker_required THEN 'ALTER TABLE public.api_keys ALTER COLUMN user_id DROP NOT NULL; ' ELSE '' END
+            || CASE
+                WHEN expiry IS NULL
+                    THEN 'ALTER TABLE public.api_keys ADD COLUMN expires_at timestamptz; '
+                    'COMMENT ON COLUMN public.api_keys.expires_at IS ''When it stops working; NULL for never.'''
+                ELSE ''
+            END,
+            ''
+        )
     );
 END; $$;
 
 CALL pg_temp.fill_workspaces('public.api_keys', 'user_id');
-CALL pg_temp.return_ownership('public.api_keys', 'user_id',
-    'expires_at = (a.further ->> ''expires_at'')::timestamptz, revoked_at = (a.further ->> ''revoked_at'')::timestamptz');
+-- A key that the revert stopped works again, unless somebody else has revoked it
+-- since, and is its maker's or nobody's again; see remove_api_keys_workspaces.psql.
+CALL pg_temp.return_ownership(
+    'public.api_keys', 'user_id',
+    'CASE WHEN t.user_id IS NOT DISTINCT FROM (a.further #>> ''{stopped,user_id}'')::uuid '
+    'THEN a.owner_id ELSE t.user_id END',
+    'expires_at = coalesce(t.expires_at, (a.further ->> ''expires_at'')::timestamptz), '
+    'revoked_at = CASE WHEN t.revoked_at IS NOT DISTINCT FROM '
+    '(pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> ''stopped'')).revoked_at '
+    'THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at ELSE t.revoked_at END'
+);
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
 ('public.api_keys', 'api_keys_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),

@@ -32,7 +32,6 @@ END; $$;
 -- whose they were, their instances say so.
 DO $$
 DECLARE
-    done bigint;
     hidden CONSTANT text :=
         'SELECT i.id, i.workspace_id, i.model_id FROM public.models AS m '
         'INNER JOIN public.instances AS i ON m.id = i.model_id '
@@ -47,20 +46,14 @@ BEGIN
         DETAIL = hidden || ';',
         HINT = 'The query in the detail finds them. Give them another model or make the model public, then deploy again.';
     END IF;
-    LOOP
-        UPDATE public.instances AS i
-        SET model_workspace_id = i.workspace_id
-        WHERE i.id = ANY(ARRAY(
-            SELECT w.id
-            FROM public.models AS m
-            INNER JOIN public.instances AS w ON m.id = w.model_id
-            WHERE m.workspace_id <> '00000000-0000-0000-0000-000000000000' AND w.model_workspace_id <> m.workspace_id
-            LIMIT 1000
-        ));
-        GET DIAGNOSTICS done = ROW_COUNT;
-        COMMIT;
-        EXIT WHEN done = 0;
-    END LOOP;
+    IF EXISTS (
+        SELECT FROM public.models AS m WHERE m.workspace_id <> '00000000-0000-0000-0000-000000000000'
+    ) THEN
+        CALL pg_temp.in_batches('public.instances', 'public.instances',
+            't.model_workspace_id <> t.workspace_id AND EXISTS (SELECT FROM public.models AS m '
+            'WHERE m.id = t.model_id AND m.workspace_id = t.workspace_id)',
+            'UPDATE public.instances AS t SET model_workspace_id = t.workspace_id WHERE t.id = ANY($1)');
+    END IF;
 END; $$;
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns) VALUES

@@ -16,7 +16,7 @@ CALL pg_temp.add_workspace(
     '{"id": "gen_random_uuid()", "created_at": "now()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.instances', 'user_id');
-CALL pg_temp.return_ownership('public.instances', 'user_id', NULL);
+CALL pg_temp.return_ownership('public.instances', 'user_id', NULL, NULL);
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
 ('public.instances', 'instances_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),

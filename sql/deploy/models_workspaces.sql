@@ -52,7 +52,31 @@ CALL pg_temp.add_workspace(
     'public.models', NULL, 'tenancy.default_shared_workspace_id()', '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);
-CALL pg_temp.return_ownership('public.models', NULL, NULL);
+CALL pg_temp.return_ownership('public.models', NULL, NULL, NULL);
+
+-- Those that came since, as after a revert.
+DO $$
+DECLARE
+    duplicates CONSTANT bigint := (
+        SELECT pg_catalog.count(*)
+        FROM (
+            SELECT FROM public.models AS m
+            WHERE m.model_id IS NOT NULL
+            GROUP BY m.workspace_id, m.model_id
+            HAVING pg_catalog.count(*) > 1
+        ) AS d
+    );
+BEGIN
+    IF duplicates > 0 THEN
+        RAISE EXCEPTION '% values of model_id in public.models are those of more than one model of a workspace', duplicates
+        USING ERRCODE = '23505',
+        CONSTRAINT = 'models_workspace_id_model_id_key',
+        DETAIL = 'SELECT workspace_id, model_id, array_agg(id) FROM public.models WHERE model_id IS NOT NULL '
+        'GROUP BY workspace_id, model_id HAVING count(*) > 1;',
+        HINT = 'The query in the detail finds them: rename or delete all but one of each, then deploy again.';
+    END IF;
+END;
+$$;
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition, is_unique) VALUES
 ('public.models', 'models_workspace_id_id_key', '{workspace_id,id}', NULL, true),

@@ -216,6 +216,12 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'nothing sets %.workspace_id for who names the organization', table_name;
     END IF;
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_keep_ownership'
+    ) THEN
+        RAISE EXCEPTION 'a revert of % has stopped halfway', table_name
+        USING HINT = format('Revert %s_workspaces, then deploy again.', relation);
+    END IF;
     SELECT string_agg(w.name, ', ') INTO missing
     FROM unnest(ARRAY[relation || '_tenancy_workspace_check', relation || '_workspace_id_fkey']) AS w (name)
     WHERE NOT EXISTS (

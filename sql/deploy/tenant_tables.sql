@@ -194,7 +194,13 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    assigned bigint;
+    -- The condition may end in a comment.
+    is_wanted CONSTANT text := format(
+        E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
+    );
+    found tid[];
+    waiting text;
+    assigned bigint := 0;
 BEGIN
     IF (
         SELECT count(*) FROM pg_attribute AS a
@@ -227,13 +233,25 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    EXECUTE format(
-        'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-        'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s) '
-        'LIMIT $2 FOR UPDATE SKIP LOCKED)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
-        table_name, coalesce(condition, 'true')
-    ) USING assign.organization_id, batch_size;
-    GET DIAGNOSTICS assigned = ROW_COUNT;
+    -- Found first and locked then: to find them may take long. What somebody else
+    -- has locked is passed over, and waited for when nothing else is left, one by
+    -- one, because who holds no other row is in nobody's circle. What has moved
+    -- meanwhile is looked for again.
+    FOR attempt IN 1 .. 10 LOOP
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size;
+        EXIT WHEN found = '{}';
+        FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
+            EXECUTE format(
+                'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                table_name, is_wanted, waiting
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+            GET DIAGNOSTICS assigned = ROW_COUNT;
+            EXIT WHEN assigned > 0;
+        END LOOP;
+        EXIT WHEN assigned > 0;
+    END LOOP;
     RETURN assigned;
 END;
 $$;

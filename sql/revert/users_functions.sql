@@ -9,7 +9,7 @@ DROP FUNCTION tenancy.update_user(uuid, text, text, text, text, text);
 DROP FUNCTION tenancy.create_user(text, text, text, text, text);
 DROP FUNCTION tenancy_private.refuse_user_id();
 DROP FUNCTION tenancy_private.refuse_other_account();
-DROP FUNCTION tenancy.staff_user_id_bound(text);
+DROP FUNCTION tenancy.all_users(text, uuid, integer);
 DROP FUNCTION tenancy.visible_user_ids();
 
 COMMIT;

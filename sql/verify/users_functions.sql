@@ -8,7 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.visible_user_ids()',
-    'tenancy.staff_user_id_bound(text)',
+    'tenancy.all_users(text, uuid, integer)',
     'tenancy.create_user(text, text, text, text, text)',
     'tenancy.update_user(uuid, text, text, text, text, text)',
     'tenancy.delete_user(uuid)'
