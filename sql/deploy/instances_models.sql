@@ -21,7 +21,8 @@ BEGIN
             '''Whose the model is: the instance''''s own workspace or the platform''''s. Set by a trigger.''; '
             'CREATE TRIGGER instances_workspace_model '
             'BEFORE INSERT OR UPDATE OF model_id, workspace_id, organization_id, user_id ON public.instances '
-            'FOR EACH ROW WHEN (new.model_id IS NOT NULL) '
+            'FOR EACH ROW WHEN (new.model_id IS NOT NULL '
+            'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
             'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
             'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model');
     END IF;

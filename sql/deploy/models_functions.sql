@@ -11,7 +11,8 @@ SET LOCAL ROLE tenancy_owner;
 
 -- An instance refers to its model with the workspace that the model is in, which
 -- has to be the instance's own or the platform's. Nothing else is looked at, so
--- that a model of somebody else and one that does not exist are one error.
+-- that a model of somebody else and one that does not exist are one error. An
+-- instance without a model refers to nobody's, so that it can be moved.
 CREATE FUNCTION tenancy_private.set_model_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -20,6 +21,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF new.model_id IS NULL THEN
+        new.model_workspace_id := '00000000-0000-0000-0000-000000000000';
+        RETURN new;
+    END IF;
     SELECT m.workspace_id INTO new.model_workspace_id
     FROM public.models AS m
     WHERE m.id = new.model_id
