@@ -194,20 +194,19 @@ class OldApplication:
         """Count and read everything, and write, over the old connection and over a new one."""
         seen = self._look(self._connection)
         with psycopg.connect(self._dsn) as fresh:
-            again = self._look(fresh)
-        if again != seen:
+            again = self._look(fresh, contents=False)
+        if (again.rows, again.answers, again.failures) != (seen.rows, seen.answers, seen.failures):
             seen.failures.append("a new connection of the old application sees something else than its old one")
         return seen
 
-    def _look(self, connection: Connection) -> Seen:
+    def _look(self, connection: Connection, *, contents: bool = True) -> Seen:
         seen = Seen()
+        checksum = sql.SQL("coalesce(sum(hashtextextended(t::text, 0)), 0)" if contents else "0")
         try:
             for table in COLUMNS:
-                query = sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} AS t")
                 only = sql.SQL("(SELECT {} FROM {})").format(_columns(table), _identifier(table))
-                count, contents = connection.execute(query.format(only)).fetchall()[0]
-                seen.rows[table] = count
-                seen.contents[table] = contents
+                query = sql.SQL("SELECT count(*), {} FROM {} AS t").format(checksum, only)
+                seen.rows[table], seen.contents[table] = connection.execute(query).fetchall()[0]
             for name, question in _QUERIES.items():
                 seen.answers[name] = connection.execute(question).fetchall()
             connection.commit()

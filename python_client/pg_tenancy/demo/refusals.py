@@ -44,8 +44,9 @@ def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
             "SELECT organization_id, user_id, role FROM public.organization_memberships"
         ).fetchall()
     }
+    people = {person.id: person.name for person in truth.people.values()}
     failures = [
-        f"the role of {truth.people[person].name} in {truth.organizations[organization]} is "
+        f"the role of {people.get(person, 'somebody new')} in {truth.organizations.get(organization, 'a new one')} is "
         f"{found.get((organization, person))}, and must be {truth.memberships.get((organization, person))}"
         for organization, person in found.keys() | truth.memberships.keys()
         if found.get((organization, person)) != truth.memberships.get((organization, person))

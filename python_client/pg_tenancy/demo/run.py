@@ -22,7 +22,13 @@ from pg_tenancy.phases import Progress, read_phases
 
 __all__ = ["Demonstration", "demonstrate"]
 
-_SHORT: Final = {"organizations": "orgs", "memberships": "mships", "workspaces": "wspaces", "audit_log": "audit"}
+_SHORT: Final = {
+    "organizations": "orgs",
+    "memberships": "mships",
+    "workspaces": "wspaces",
+    "audit_log": "audit",
+    "invitations": "invited",
+}
 
 
 @dataclass
