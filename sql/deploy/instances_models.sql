@@ -57,12 +57,16 @@ BEGIN
 END; $$;
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns) VALUES
-('public.instances', 'instances_model_workspace_id_idx', '{model_workspace_id,model_id,workspace_id}');
+(
+    'public.instances', 'instances_model_workspace_id_idx',
+    '{model_workspace_id,model_id,workspace_id}'
+);
 \ir ../adoption/build_indexes.psql
 
 CALL pg_temp.add_constraint(
     'public.instances', '{}', 'instances_model_workspace_id_check',
-    'CHECK (model_workspace_id = workspace_id OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')'
+    'CHECK (model_workspace_id = workspace_id '
+    'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')'
 );
 
 -- Giving a model to an organization takes the instances of that organization

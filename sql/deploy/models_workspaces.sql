@@ -63,7 +63,8 @@ CALL tenancy_private.grant_to_owner('public.models');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
 
 CALL pg_temp.add_workspace(
-    'public.models', NULL, 'tenancy.default_shared_workspace_id()', '{"id": "gen_random_uuid()"}', NULL, NULL
+    'public.models', NULL, 'tenancy.default_shared_workspace_id()',
+    '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);
 CALL pg_temp.return_ownership('public.models', NULL, NULL, NULL);
@@ -95,7 +96,10 @@ $$;
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition, is_unique) VALUES
 ('public.models', 'models_workspace_id_id_key', '{workspace_id,id}', NULL, true),
 ('public.models', 'models_workspace_id_model_id_key', '{workspace_id,model_id}', NULL, true),
-('public.models', 'models_organization_id_idx', '{organization_id,workspace_id}', 'organization_id IS NOT NULL', false);
+(
+    'public.models', 'models_organization_id_idx', '{organization_id,workspace_id}',
+    'organization_id IS NOT NULL', false
+);
 CALL pg_temp.widen_indexes('public.models');
 \ir ../adoption/build_indexes.psql
 
