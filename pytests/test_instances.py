@@ -439,7 +439,8 @@ def test_the_application_from_before_inserts_and_updates(platform: Platform, con
     instance = uuid4()
     with connect(logins.old) as old:
         old.execute(
-            "INSERT INTO instances (id, provider_id, model_id, status, created_at) VALUES (%s, %s, %s, 'booting', now())",
+            "INSERT INTO instances (id, provider_id, model_id, status, created_at)"
+            " VALUES (%s, %s, %s, 'booting', now())",
             [instance, platform.provider, platform.models["public"]],
         )
         old.execute("UPDATE instances SET status = 'ready', ip_address = '10.0.0.1' WHERE id = %s", [instance])
@@ -541,7 +542,8 @@ def test_an_organization_takes_its_instances_and_models_along(
     _with_costs(platform, platform.acme, model_id=platform.models["public"], user_id=platform.users["pat"].id)
     offering = uuid4()
     platform.admin.execute(
-        "INSERT INTO public.organization_models (id, organization_id, model_id, name, code) VALUES (%s, %s, %s, 'n', 'c')",
+        "INSERT INTO public.organization_models (id, organization_id, model_id, name, code)"
+        " VALUES (%s, %s, %s, 'n', 'c')",
         [offering, platform.acme.id, platform.models["acme"]],
     )
     platform.admin.execute(

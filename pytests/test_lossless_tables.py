@@ -296,7 +296,7 @@ SABOTAGE = """
 CREATE SCHEMA sabotage;
 CREATE TABLE sabotage.statements (at bigint);
 CREATE SEQUENCE sabotage.statement;
-CREATE FUNCTION sabotage.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sabotage.stop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF nextval('sabotage.statement') = (SELECT at FROM sabotage.statements) THEN
         PERFORM pg_terminate_backend(pg_backend_pid());
@@ -304,7 +304,7 @@ BEGIN
 END; $$;
 CREATE EVENT TRIGGER sabotage ON ddl_command_end
 WHEN TAG IN ('ALTER TABLE', 'ALTER INDEX', 'CREATE INDEX', 'DROP INDEX', 'COMMENT', 'CREATE TRIGGER', 'DROP TRIGGER',
-    'CREATE TABLE', 'DROP TABLE', 'GRANT ROLE', 'GRANT')
+    'CREATE TABLE', 'DROP TABLE', 'GRANT', 'REVOKE')
 EXECUTE FUNCTION sabotage.stop();
 """
 
@@ -319,27 +319,37 @@ def _stop_at(database: Database, place: float, statements: int, run: Callable[[]
         connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
 
 
-def _count(server: Server, database: Database, run: Callable[[Sqitch], Any]) -> int:
-    copy = server.create(database.name)
-    with copy.connect(autocommit=True) as connection:
-        connection.execute(SABOTAGE)
-    run(server.sqitch(copy.name))
-    with copy.connect() as connection:
-        row = connection.execute("SELECT last_value FROM sabotage.statement").fetchone()
-    server.drop(copy.name)
-    assert row is not None
-    return int(row[0])
+@pytest.fixture(scope="module")
+def statements(server: Server, adopted: str) -> dict[str, int]:
+    """Return how many commands the way back has, and the way there."""
+    counts: dict[str, int] = {}
+    copy = server.create(adopted)
+    run = server.sqitch(copy.name)
+    try:
+        for way, go in (("revert", lambda: run.revert(BEFORE)), ("deploy", lambda: run.deploy("@phase-6"))):
+            with copy.connect(autocommit=True) as connection:
+                connection.execute(SABOTAGE)
+            go()
+            with copy.connect(autocommit=True) as connection:
+                row = connection.execute("SELECT last_value FROM sabotage.statement").fetchone()
+                connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
+            assert row is not None
+            counts[way] = int(row[0])
+    finally:
+        server.drop(copy.name)
+    return counts
 
 
-PLACES = [0.0, 0.12, 0.23, 0.34, 0.45, 0.56, 0.67, 0.78, 0.9, 1.0]
+PLACES = [0.0, 0.23, 0.45, 0.67, 0.9]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_revert_that_was_stopped_goes_on(platform: Platform, server: Server, sqitch: Run, place: float) -> None:
+def test_a_revert_that_was_stopped_goes_on(
+    platform: Platform, sqitch: Run, statements: dict[str, int], place: float
+) -> None:
     run, before = sqitch(platform.database), platform.rows()
-    statements = _count(server, platform.database, lambda copy: copy.revert(BEFORE))
-    _stop_at(platform.database, place, statements, lambda: run.revert(BEFORE))
+    _stop_at(platform.database, place, statements["revert"], lambda: run.revert(BEFORE))
     platform.execute("UPDATE api_keys SET last_used_at = last_used_at")
     run.revert(BEFORE)
     platform.execute("UPDATE instances SET status = status")
@@ -352,13 +362,12 @@ def test_a_revert_that_was_stopped_goes_on(platform: Platform, server: Server, s
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("then", ["deploy", "revert"])
 def test_a_deploy_that_was_stopped_goes_on_or_back(
-    platform: Platform, server: Server, sqitch: Run, place: float, then: str
+    platform: Platform, sqitch: Run, statements: dict[str, int], place: float, then: str
 ) -> None:
     run, before, wanted = sqitch(platform.database), platform.rows(), platform.database.dump()
     run.revert(BEFORE)
     at_rest = platform.database.dump()
-    statements = _count(server, platform.database, lambda copy: copy.deploy("@phase-6"))
-    _stop_at(platform.database, place, statements, lambda: run.deploy("@phase-6"))
+    _stop_at(platform.database, place, statements["deploy"], lambda: run.deploy("@phase-6"))
     if then == "revert":
         # One further back than the deploy began, which takes what stopped halfway along.
         run.revert("@phase-2")

@@ -58,7 +58,14 @@ PROFILES = {
 PROFILE = PROFILES[os.environ.get("PG_TENANCY_PROPERTY", "usual")]
 
 NUMBER = st.integers(0, 999)
-ADDRESSES = ("ann@example.com", "BOB@example.com", "eve@example.com", "new@example.com", "New@Example.com", "old@example.com")
+ADDRESSES = (
+    "ann@example.com",
+    "BOB@example.com",
+    "eve@example.com",
+    "new@example.com",
+    "New@Example.com",
+    "old@example.com",
+)
 SLUGS = ("acme", "globex", "hooli", "initech")
 
 
@@ -215,9 +222,7 @@ class People(RuleBasedStateMachine):
         self.play.act(actor, statement, arguments, lambda: attempt(actor), by_credential=by_credential)
         self.look(actor)
 
-    def do_outside(
-        self, login: str | None, statement: str, arguments: list[Any], attempt: Callable[[], Any]
-    ) -> None:
+    def do_outside(self, login: str | None, statement: str, arguments: list[Any], attempt: Callable[[], Any]) -> None:
         """Let a login that enters nothing try something, then let others look."""
         self.play.act(login, statement, arguments, attempt)
         self.look()

@@ -923,8 +923,10 @@ def test_no_plan_tells_a_hidden_account_from_none(
         plan = "\n".join(line for (line,) in explained)
         for value in about.values():
             plan = plan.replace(str(value), "?")
-        # The memory of a sort and who of several workers did what are no answer.
+        # The memory of a sort and how many workers came in time are no answer.
         plan = re.sub(r"Memory: \d+kB", "", plan)
+        if settings == "parallel":
+            plan = re.sub(r"loops=[1-9]\d*|Workers Launched: \d+|Rows Removed by Filter: [1-9]\d*", "", plan)
         return connection.execute(query).fetchall(), plan
 
     wrong = []
@@ -1020,10 +1022,9 @@ def test_no_function_answers_for_a_stranger(
 @pytest.mark.parametrize(
     "expression",
     [
-        "email::int > 0",
-        "1 / (length(email) - length(email)) > 0",
-        "email::xml IS NULL",
-        "(email || '(')::tsquery IS NULL",
+        "CASE WHEN username = 'gina' THEN email ELSE '1' END::int > 0",
+        "1 / CASE WHEN username = 'gina' THEN 0 ELSE 1 END > 0",
+        "CASE WHEN username = 'gina' THEN email || '(' ELSE 'x' END::tsquery IS NULL",
     ],
 )
 @pytest.mark.parametrize("settings", ["as it is", "no index", "cheap"])

@@ -473,11 +473,7 @@ class Platform:
 
     def _valid(self, name: str) -> Invitation:
         invitation = self.invitations.get(name)
-        if (
-            invitation is None
-            or invitation.status != "pending"
-            or self.organizations[invitation.organization].deleted
-        ):
+        if invitation is None or invitation.status != "pending" or self.organizations[invitation.organization].deleted:
             raise Refused("28000", "invalid_invitation")
         return invitation
 
@@ -542,7 +538,9 @@ class Platform:
     # -- instances -------------------------------------------------------------
 
     def _usable(self, workspace: str, model: str | None) -> None:
-        if model is not None and (model not in self.models or self.models[model].workspace not in {workspace, PLATFORM}):
+        if model is not None and (
+            model not in self.models or self.models[model].workspace not in {workspace, PLATFORM}
+        ):
             raise Refused("23503", "instances_model_id_fkey")
 
     def _reached(self, entry: Entry, name: str | None) -> list[Instance]:

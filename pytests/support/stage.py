@@ -355,10 +355,14 @@ class Play:
         ((found,),) = self.stage.admin.execute("EXECUTE everything").fetchall()
         self._compare("in the database there is", self.model.everything(), found)
 
-    def _compare(self, what: str, expected: dict[str, list[list[Any]]], found: dict[str, list[list[Any]] | None]) -> None:
+    def _compare(
+        self, what: str, expected: dict[str, list[list[Any]]], found: dict[str, list[list[Any]] | None]
+    ) -> None:
         names = {str(value): name for name, value in self.ids.items()}
         for table, wanted in expected.items():
-            rows = [[names.get(cell, cell) if isinstance(cell, str) else cell for cell in row] for row in found[table] or []]
+            rows = [
+                [names.get(cell, cell) if isinstance(cell, str) else cell for cell in row] for row in found[table] or []
+            ]
             if sorted(rows, key=repr) != sorted(wanted, key=repr):
                 more = [row for row in rows if row not in wanted]
                 less = [row for row in wanted if row not in rows]
@@ -373,7 +377,11 @@ class Play:
     def fail(self, expected: str, found: str) -> None:
         """Tell the story and what is wrong at its end."""
         lines = [f"{number:3}. {line}" for number, line in enumerate(self.story, 1)]
-        raise AssertionError("\n".join(["the database did not do what it should", *lines, "", f"expected: {expected}", f"found:    {found}"]))
+        raise AssertionError(
+            "\n".join(
+                ["the database did not do what it should", *lines, "", f"expected: {expected}", f"found:    {found}"]
+            )
+        )
 
 
 def _shown(argument: Any) -> str:

@@ -205,7 +205,10 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_instance_status() FROM public;
 
 -- A workspace that goes takes its instances along, and what they cost: minutes
--- of cost keep an instance from being deleted by itself.
+-- of cost keep an instance from being deleted by itself. Records of usage stay
+-- and lose what goes, all of it in one UPDATE: PostgreSQL would do it reference
+-- by reference, and at the second find the row pointing to somebody whom it has
+-- deleted already.
 CREATE FUNCTION tenancy_private.empty_instances() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -214,6 +217,22 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    UPDATE finops.inference_usage AS u
+    SET
+        instance_id = NULL,
+        customer_id = (SELECT r.id FROM public.users AS r WHERE r.id = u.customer_id),
+        api_key_id = (SELECT r.id FROM public.api_keys AS r WHERE r.id = u.api_key_id),
+        provider_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.provider_organization_id
+        ),
+        consumer_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.consumer_organization_id
+        ),
+        organization_model_id = (
+            SELECT r.id FROM public.organization_models AS r WHERE r.id = u.organization_model_id
+        )
+    FROM public.instances AS i
+    WHERE u.instance_id = i.id AND i.workspace_id = old.id;
     DELETE FROM finops.cost_actual_minute AS c
     USING public.instances AS i
     WHERE c.instance_id = i.id AND i.workspace_id = old.id;
@@ -237,6 +256,8 @@ END;
 $$;
 
 CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');
+CALL tenancy_private.grant_to_owner('finops.inference_usage');
+CALL tenancy_private.grant_to_owner('public.organization_models');
 
 CALL pg_temp.patiently(
     ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'

@@ -100,7 +100,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' THEN tenancy.current_organization_id()
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
+        THEN tenancy.current_organization_id()
 END;
 REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO
@@ -114,7 +115,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' AND tenancy.current_organization_id() IS NULL
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
+        AND tenancy.current_organization_id() IS NULL
         THEN tenancy.current_user_id()
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
@@ -185,7 +187,10 @@ COMMENT ON FUNCTION tenancy.check_platform_row() IS
 -- assigned is no legacy row any more, so the same call goes on where the one
 -- before stopped, whatever stopped it.
 CREATE FUNCTION tenancy.assign(
-    table_name regclass, organization_id uuid, condition text DEFAULT 'true', batch_size integer DEFAULT 5000
+    table_name regclass,
+    organization_id uuid,
+    condition text DEFAULT 'true',
+    batch_size integer DEFAULT 5000
 ) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE

@@ -18,6 +18,8 @@ DROP FUNCTION tenancy.reinstall_instance(uuid);
 DROP FUNCTION tenancy.terminate_instance(uuid);
 DROP FUNCTION tenancy_private.transform_instance(uuid, text);
 DROP FUNCTION tenancy_private.refuse_instance_state(text, text);
+CALL tenancy_private.revoke_from_owner('public.organization_models');
+CALL tenancy_private.revoke_from_owner('finops.inference_usage');
 CALL tenancy_private.revoke_from_owner('finops.cost_actual_minute');
 
 -- Transitions that are not those of the deploy are somebody's, and are kept.
