@@ -8,6 +8,22 @@
 \ir ../adoption/patiently.psql
 \ir ../adoption/tenant_table.psql
 
+-- An organization's instance is no person's.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'user_id' AND a.attnotnull
+    ) THEN
+        RAISE EXCEPTION 'public.instances: user_id is NOT NULL, and must be free for instances of organizations'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Nothing was changed. ALTER TABLE public.instances ALTER COLUMN user_id DROP NOT NULL; '
+        'then deploy again.';
+    END IF;
+END;
+$$;
+
 CALL tenancy_private.grant_to_owner('public.instances');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.instances']::regclass[]);
 
