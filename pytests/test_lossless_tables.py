@@ -326,10 +326,10 @@ def statements(server: Server, adopted: str) -> dict[str, int]:
     copy = server.create(adopted)
     run = server.sqitch(copy.name)
     try:
-        for way, go in (("revert", lambda: run.revert(BEFORE)), ("deploy", lambda: run.deploy("@phase-6"))):
+        for way, to in (("revert", BEFORE), ("deploy", "@phase-6")):
             with copy.connect(autocommit=True) as connection:
                 connection.execute(SABOTAGE)
-            go()
+            run.run(way, *(["-y"] if way == "revert" else []), "--to-change", to)
             with copy.connect(autocommit=True) as connection:
                 row = connection.execute("SELECT last_value FROM sabotage.statement").fetchone()
                 connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")

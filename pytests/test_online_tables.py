@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -201,16 +202,16 @@ def test_nobody_fails_while_the_phases_come_and_go(
     idle = waits.pop("nothing")
     print(f"longest without a change: {idle * 1000:.0f} ms")
     for tag in WAY[1:]:
-        during(f"deploy {tag}", lambda tag=tag: run.deploy(tag))
+        during(f"deploy {tag}", partial(run.deploy, tag))
     during("assign", lambda: _assign(large))
     owned = _owned(large)
     for table, found in owned.items():
         assert found is not None
         assert found[0] > 0, table
     for to in reversed(WAY[:-1]):
-        during(f"revert to {to}", lambda to=to: run.revert(to))
+        during(f"revert to {to}", partial(run.revert, to))
     for tag in WAY[1:]:
-        during(f"deploy {tag} again", lambda tag=tag: run.deploy(tag))
+        during(f"deploy {tag} again", partial(run.deploy, tag))
     assert _owned(large) == owned
     run.verify()
     # A lock is waited for half a second at most, and so is whoever stands behind it; there are up to four.

@@ -16,6 +16,7 @@ import psycopg
 
 from support.database import Database
 from support.people import People
+from support.probes_of_tables import QUESTIONS, fill
 from support.racing import name_of
 from support.server import Logins
 
@@ -26,15 +27,25 @@ NIL = "00000000-0000-0000-0000-000000000000"
 # Who may call what, written down by hand.
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
+    "all_users(text,uuid,integer)",
     "badge(uuid)",
     "change_member_role(uuid,text)",
+    "create_api_key(text,timestamp with time zone)",
     "create_organization(text,text)",
+    "create_user(text,text,text,text,text)",
+    "current_credential_id()",
     "current_organization_id()",
     '"current_role"()',
     "current_user_id()",
     "current_workspace()",
     "current_workspace_id()",
+    "default_organization_id()",
+    "default_shared_workspace_id()",
+    "default_user_id()",
+    "default_workspace_id()",
     "delete_organization()",
+    "delete_user(uuid)",
+    "enter_with_api_key(text)",
     "enter_with_ticket(text)",
     "has_permission(text)",
     "invitations()",
@@ -44,16 +55,33 @@ PEOPLE_CALL = {
     "my_organizations()",
     "my_permissions()",
     "peek_invitation(text)",
+    "reinstall_instance(uuid)",
     "remove_member(uuid)",
+    "rename_api_key(uuid,text)",
+    "require_instance_transition(text,text)",
     "require_permission(text)",
+    "require_person()",
+    "require_staff_or_organization()",
+    "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
+    "table_for(text,regclass)",
+    "terminate_instance(uuid)",
     "update_organization(text,text,text)",
+    "update_user(uuid,text,text,text,text,text)",
+    "visible_user_ids()",
     "workspace_for(text)",
+    "workspaces_for(text,text)",
 }
 CALLABLE = {
     "tenancy_app": PEOPLE_CALL | {"enter(uuid,uuid)"},
     "tenancy_credentialed": PEOPLE_CALL,
-    "tenancy_service": PEOPLE_CALL | {"enter(uuid,uuid)", "restore_organization(uuid)", "purge_organization(uuid)"},
+    "tenancy_service": PEOPLE_CALL
+    | {
+        "assign(regclass,uuid,text,integer)",
+        "enter(uuid,uuid)",
+        "purge_organization(uuid)",
+        "restore_organization(uuid)",
+    },
     "tenancy_auditor": {"record_read(regclass)"},
 }
 USERS = "created_at email first_name id last_name role updated_at username"
@@ -64,14 +92,30 @@ INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
+API_KEYS = "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
 READABLE = {
     "public.users": USERS,
     "public.organizations": ORGANIZATIONS,
     "public.organization_memberships": MEMBERSHIPS,
     "tenancy.workspaces": WORKSPACES,
     "tenancy.invitations": INVITATIONS,
+    "public.api_keys": API_KEYS,
 }
-WHOLE = ("tenancy.audit_log", "tenancy.role_permissions", "tenancy.role_delegations")
+WHOLE = (
+    "tenancy.audit_log",
+    "tenancy.role_permissions",
+    "tenancy.role_delegations",
+    "tenancy.instance_transitions",
+    "public.instances",
+    "public.models",
+)
+INSTANCES = "gpu_profile hourly_price_eur ip_address model_id provider_id status"
+MODELS = "context_length is_active metadata model_id name required_vram_gb"
+WRITABLE = {
+    "public.api_keys": {"UPDATE": "name"},
+    "public.instances": {"INSERT": INSTANCES, "UPDATE": "gpu_profile ip_address model_id status"},
+    "public.models": {"INSERT": MODELS, "UPDATE": MODELS},
+}
 DML = ("DELETE", "INSERT", "SELECT", "UPDATE")
 
 
@@ -90,7 +134,15 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         }
     for role in CALLABLE:
         wanted |= {(table, role, "SELECT") for table in WHOLE}
-    for table in ("users", "organizations", "organization_memberships"):
+    for role in ("tenancy_app", "tenancy_credentialed"):
+        wanted |= {
+            (f"{table}({column})", role, privilege)
+            for table, privileges in WRITABLE.items()
+            for privilege, columns in privileges.items()
+            for column in columns.split()
+        }
+        wanted |= {("public.models", role, "DELETE")}
+    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
         wanted |= {(f"public.{table}", "tenancy_service", privilege) for privilege in DML}
     wanted |= {
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
@@ -110,7 +162,8 @@ FROM (
     SELECT c.oid::regclass::text, acl.* FROM pg_class AS c, aclexplode(c.relacl) AS acl
     WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> c.relowner
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
-            'public.organization_memberships'::regclass) AND acl.grantee <> c.relowner
+            'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
+            'public.instances'::regclass, 'public.models'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
@@ -123,6 +176,8 @@ FROM (
 """
 
 ENTER = "SELECT tenancy.enter(%s, %s)"
+USE_KEY = "SELECT tenancy.enter_with_api_key('k_acme-1')"
+REVOKE_KEY = "SELECT tenancy.revoke_api_key('{k_acme}')"
 SET = "SELECT set_config('tenancy.{}', '{}', true)"
 MEMBER = "UPDATE public.organization_memberships SET {} WHERE organization_id = '{{acme}}' AND user_id = '{{ann}}'"
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
@@ -406,7 +461,19 @@ CALLS: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
     ("app", "ann", None, "SELECT name FROM public.organizations", []),
     ("app", "uma", "acme", "SELECT count(*) FROM public.organization_memberships", [(4,)]),
     ("app", "ann", None, "SELECT count(*) FROM public.organization_memberships", [(0,)]),
-    ("app", "ann", "acme", "SELECT username FROM public.users", [("ann",)]),
+    ("app", "ann", "acme", "SELECT username FROM public.users ORDER BY 1", [("abe",), ("ann",), ("max",), ("uma",)]),
+    (
+        None,
+        None,
+        None,
+        [
+            "DELETE FROM tenancy.role_permissions WHERE role = 'user'",
+            "as app",
+            "enter uma acme",
+            "SELECT username FROM public.users",
+        ],
+        [],
+    ),
     ("app", "ann", None, "SELECT username FROM public.users", [("ann",)]),
     ("app", "ann", "acme", "SELECT kind FROM tenancy.workspaces", [("organization",)]),
     ("app", "ann", None, "SELECT kind FROM tenancy.workspaces", [("personal",)]),
@@ -728,6 +795,7 @@ CALLS: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
         )
     ),
     *INVITING,
+    *QUESTIONS,
     # the last owner
     *(
         ("service", None, None, [statement, IMMEDIATE], KEEPS)
@@ -1046,18 +1114,26 @@ CALLS.append(
 # floor whatever is added to it; and it lets no row out either.
 ONLY = {
     "public.organizations": "id = '{acme}'",
-    "public.users": "id = '{ann}'",
+    "public.users": "id IN ('{ann}', '{abe}', '{max}', '{uma}')",
     "public.organization_memberships": "organization_id = '{acme}'",
     "tenancy.workspaces": "id = '{acme}'",
     "tenancy.audit_log": "workspace_id = '{acme}'",
     "tenancy.invitations": "organization_id = '{acme}'",
+    "public.api_keys": "workspace_id = '{acme}'",
+    "public.instances": "workspace_id = '{acme}'",
+    "public.models": f"workspace_id IN ('{{acme}}', '{NIL}')",
 }
 for _table, _own in ONLY.items():
     _name = _table.partition(".")[2]
     _key = _own.partition(" ")[0]
     _question = ["as app", "enter ann acme", f"SELECT bool_and({_own}), count(*) > 0 FROM {_table}"]  # noqa: S608
     CALLS += [
-        (None, None, None, [f"DROP POLICY IF EXISTS {_name}_workspace ON {_table}", *_question], [(True, True)]),
+        *(
+            # An account belongs to no workspace: there the floor alone says who is seen.
+            [(None, None, None, [f"DROP POLICY IF EXISTS {_name}_workspace ON {_table}", *_question], [(True, True)])]
+            if _name != "users"
+            else []
+        ),
         (None, None, None, [f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true)", *_question], [(True, True)]),
         (
             None,
@@ -1066,8 +1142,12 @@ for _table, _own in ONLY.items():
             [
                 f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true) WITH CHECK (true)",
                 f"GRANT SELECT, UPDATE ON {_table} TO tenancy_app",
-                # The append-only rule would answer first.
-                *(["ALTER TABLE tenancy.audit_log DISABLE TRIGGER ALL"] if _name == "audit_log" else []),
+                # The append-only rule and what keeps a row's workspace would answer first.
+                *(
+                    [f"ALTER TABLE {_table} DISABLE TRIGGER USER"]
+                    if _name in {"audit_log", "api_keys", "instances", "models"}
+                    else []
+                ),
                 "as app",
                 "enter ann acme",
                 f"UPDATE {_table} SET {_key} = gen_random_uuid()",  # noqa: S608
@@ -1145,6 +1225,7 @@ class Probed:
                 )
             self.ids[f"{email}_{organization.slug}"] = str(row[0])
         self.ids["nobody"] = "99999999-0000-4000-8000-000000000000"
+        self.ids |= fill(self.admin, self.ids)
         row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
         assert row is not None
         self.key, self.secret = row
@@ -1240,7 +1321,9 @@ def _attributes(probed: Probed) -> None:
             c.relnamespace = 'tenancy'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
             OR c.relnamespace = 'tenancy_private'::regnamespace AND NOT c.relrowsecurity
             OR c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-                AND c.relname IN ('users', 'organizations', 'organization_memberships')
+                AND c.relname IN (
+                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
+                )
         )
         """
     ).fetchall()
@@ -1363,6 +1446,78 @@ def _waits_for_no_owner(probed: Probed) -> None:
         other.rollback()
 
 
+def _nobody_waits_for_a_key(probed: Probed) -> None:
+    """Whoever entered with a key holds up nobody who enters with it, revokes it or changes another."""
+    connection, other = probed._connections["app"], probed.other
+    try:
+        connection.execute(USE_KEY)
+        for steps, answer in (
+            ([USE_KEY], "done"),
+            ([USE_KEY, "SELECT count(*) FROM public.api_keys"], "done"),
+            ([REVOKE_KEY], "done"),
+            ([REVOKE_KEY, REVOKE_KEY, USE_KEY], "invalid_api_key"),
+            ([REVOKE_KEY, "SELECT tenancy.create_api_key('x')"], "done"),
+        ):
+            other.execute("SET LOCAL lock_timeout = '40ms'")
+            if steps[0] == REVOKE_KEY:
+                other.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
+            for step in steps:
+                found = _error(other, probed.filled(step))
+            assert found == answer, (steps, found)
+            # What was revoked while somebody held the row does not come back before the row says so.
+            if steps[0] == REVOKE_KEY and answer == "done":
+                other.commit()
+                found = _error(other, USE_KEY)
+                assert found == "invalid_api_key", found
+                probed.admin.execute("DELETE FROM tenancy_private.revoked_api_keys")
+            other.rollback()
+    finally:
+        connection.rollback()
+        other.rollback()
+        probed.admin.execute("DELETE FROM tenancy_private.revoked_api_keys")
+        probed.admin.execute("DELETE FROM public.api_keys WHERE name = 'x'")
+
+
+def _old_snapshots_of_keys(probed: Probed) -> None:
+    """A transaction that reads the past enters with no key that has ended since."""
+    changes = (
+        (
+            "UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_acme}'",
+            "UPDATE public.api_keys SET revoked_at = NULL WHERE id = '{k_acme}'",
+        ),
+        (
+            "UPDATE tenancy.workspaces SET deleted_at = now() WHERE id = '{acme}'",
+            "UPDATE tenancy.workspaces SET deleted_at = NULL WHERE id = '{acme}'",
+        ),
+        (
+            "INSERT INTO tenancy_private.revoked_api_keys VALUES ('{k_acme}', now())",
+            "DELETE FROM tenancy_private.revoked_api_keys",
+        ),
+    )
+    other = probed.other
+    for change, back in changes:
+        try:
+            other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            other.execute("SELECT 1")
+            probed.admin.execute(probed.filled(change).encode())
+            found = _error(other, USE_KEY)
+            assert found == "40001", (change, found)
+        finally:
+            other.rollback()
+            probed.admin.execute(probed.filled(back).encode())
+    # One that nothing has happened to is good, and is not locked by being looked at.
+    try:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        probed.admin.execute("UPDATE public.api_keys SET last_used_at = now()")
+        assert _error(other, USE_KEY) == "done"
+        probed.admin.execute("SET lock_timeout = '40ms'")
+        probed.admin.execute("UPDATE public.api_keys SET last_used_at = NULL")
+        assert probed.admin.execute("SELECT count(*) FROM tenancy_private.revoked_api_keys").fetchone() == (0,)
+    finally:
+        probed.admin.execute("RESET lock_timeout")
+        other.rollback()
+
+
 def _tickets(probed: Probed) -> None:
     now = int(time.time())
     answers = {
@@ -1414,5 +1569,7 @@ def probes() -> list[Probe]:
         "lock_email accept_invitation snapshot": _past_account,
         "accept_invitation revoke_invitation wait": _waits_for_no_owner,
         "read_ticket enter_with_ticket decode_base64url": _tickets,
+        "revoke_api_key act_on_api_keys record_api_key_use": _nobody_waits_for_a_key,
+        "check_fresh_api_key enter_with_api_key": _old_snapshots_of_keys,
     }
     return [*(Probe(text, ask) for text, ask in special.items()), *map(_call, CALLS)]
