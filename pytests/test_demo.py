@@ -25,11 +25,12 @@ from pg_tenancy.cli import main
 from pg_tenancy.demo import demonstrate
 from pg_tenancy.demo.check import Checked, check
 from pg_tenancy.demo.data import COLUMNS, ROLES, generate
-from pg_tenancy.demo.isolation import Cast, Truth, do_some_work
 from pg_tenancy.demo.migration import compare
 from pg_tenancy.demo.place import Place, uri
 from pg_tenancy.demo.platform import OldApplication
 from pg_tenancy.demo.run import Demonstration
+from pg_tenancy.demo.truth import Cast, Truth
+from pg_tenancy.demo.work import do_some_work
 from pg_tenancy.phases import Progress, read_phases
 from support.database import Database
 from support.server import Server
@@ -94,13 +95,30 @@ def test_the_demonstration_prints_one_document_and_ends_well() -> None:
     assert {phase["old_application_rows"] for phase in document["phases"]} == {rows}
     assert all(view["ok"] for view in document["views"])
     assert all(attempt["ok"] for attempt in document["refusals"])
-    assert {"not_a_member", "no_context", "invalid_context", "organization_keeps_an_owner"} <= {
-        attempt["name"] for attempt in document["refusals"]
-    }
+    assert {
+        "not_a_member",
+        "no_context",
+        "invalid_context",
+        "organization_keeps_an_owner",
+        "invalid_invitation",
+        "invalid_api_key",
+        "person_required",
+        "instance_state",
+        "instances_model_id_fkey",
+        "credentials_denied",
+    } <= {attempt["name"] for attempt in document["refusals"]}
     # Everybody's view is of the one workspace.
     for view in document["views"]:
         assert view["seen"]["organizations"] == (0 if view["workspace"] == "personal" else 1)
-        assert view["seen"]["users"] == view["seen"]["workspaces"] == 1
+        assert view["seen"]["workspaces"] == 1
+        if view["workspace"] != "personal":
+            assert view["seen"]["users"] == view["seen"]["members()"]
+    # Every phase that brings something to do has been used.
+    assert {line.split()[0] for line in document["work"]} == {
+        f"@{phase.tag}" for phase in read_phases() if phase.tag not in ("phase-0", "")
+    }
+    # What is shown once is not shown here.
+    assert not re.search(r"(inv|pgt_[0-9a-f]{8})_[0-9a-f]{8}", ended.stdout)
 
 
 @pytest.mark.slow
@@ -198,9 +216,14 @@ def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
 ) -> None:
     broken, words = HOLES["organizations are open"]
 
-    def work_and_break(connection: psycopg.Connection[tuple[Any, ...]], truth: Truth, cast: Cast) -> list[str]:
-        done = do_some_work(connection, truth, cast)
-        with psycopg.connect(server.uri(connection.info.dbname), autocommit=True) as admin:
+    def work_and_break(
+        application: psycopg.Connection[tuple[Any, ...]],
+        service: psycopg.Connection[tuple[Any, ...]],
+        truth: Truth,
+        cast: Cast,
+    ) -> list[str]:
+        done = do_some_work(application, service, truth, cast)
+        with psycopg.connect(server.uri(application.info.dbname), autocommit=True) as admin:
             admin.execute(broken.encode())
         return done
 
@@ -244,7 +267,9 @@ def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
     assert roles[cast.second.id, cast.staff.id] == "user"
     assert {roles[cast.first.id, person.id] for person in platform.members(cast.first)} == set(ROLES)
     assert all(platform.members(organization, "owner") for organization in platform.organizations)
-    assert not {cast.nobody.id, cast.founder.id} & {person for _, person in roles}
+    strangers = {cast.nobody.id, cast.founder.id, cast.guest.id}
+    assert len(strangers) == 3
+    assert not strangers & {person for _, person in roles}
     # Rows as wide as their tables.
     for table, columns in COLUMNS.items():
         assert {len(row) for row in platform.rows[table]} == {len(columns.split())}
@@ -253,6 +278,22 @@ def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
 # -- it notices ---------------------------------------------------------------------
 
 _OPEN = "DROP POLICY {0}_workspace ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+
+
+def _body(function: str, old: str, new: str = "") -> str:
+    """Return what puts other words into the body of a function."""
+    return f"""
+        DO $hole$
+        DECLARE
+            body CONSTANT text := pg_get_functiondef('{function}'::regproc);
+        BEGIN
+            IF position($old${old}$old$ IN body) = 0 THEN
+                RAISE EXCEPTION 'the words are not in {function}';
+            END IF;
+            EXECUTE replace(body, $old${old}$old$, $new${new}$new$);
+        END $hole$
+    """
+
 
 # What is broken, and words that one of the failures must have.
 HOLES: dict[str, tuple[str, str]] = {
@@ -311,6 +352,148 @@ HOLES: dict[str, tuple[str, str]] = {
         " AS 'SELECT user_id, NULL, NULL, NULL, NULL, role, NULL::timestamptz FROM public.organization_memberships'",
         "rows of members()",
     ),
+    "invitations are open": (_OPEN.format("invitations", "tenancy.invitations"), "rows of invitations"),
+    "invitations are shown to users of the organization": (
+        "ALTER POLICY invitations_select ON tenancy.invitations USING (true)",
+        "rows of invitations",
+    ),
+    "an invitation can be used again": (
+        _body("tenancy.accept_invitation", "i.accepted_at IS NULL AND"),
+        "is used again",
+    ),
+    "a revoked invitation can be used": (
+        _body("tenancy.accept_invitation", "AND i.revoked_at IS NULL"),
+        "an invitation that was revoked is used",
+    ),
+    "a used invitation is told apart from one that is unknown": (
+        _body(
+            "tenancy.accept_invitation",
+            "PERFORM tenancy_private.refuse_invitation();",
+            "PERFORM FROM tenancy.invitations AS i"
+            " WHERE i.token_hash = tenancy_private.token_hash(accept_invitation.token);"
+            " IF FOUND THEN RAISE EXCEPTION 'too late' USING ERRCODE = '28000', CONSTRAINT = 'invalid_invitation';"
+            " END IF; PERFORM tenancy_private.refuse_invitation();",
+        ),
+        "tells it apart",
+    ),
+    "the hashes of tokens can be read": ("GRANT SELECT ON tenancy.invitations TO tenancy_app", "hashes of the tokens"),
+    "API keys are open": (_OPEN.format("api_keys", "public.api_keys"), "rows of api_keys"),
+    "a policy of API keys is missing": ("DROP POLICY api_keys_select ON public.api_keys", "are missing"),
+    "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_app", "hashes of the keys"),
+    "a revoked key opens": (
+        _body("tenancy_private.find_api_key", "AND k.revoked_at IS NULL"),
+        "a key that was revoked",
+    ),
+    "an organization's key is an owner": (
+        _body("tenancy.enter_with_api_key", "ELSE 'user' END", "ELSE 'owner' END"),
+        "has the role owner, and must have user",
+    ),
+    "a key of the staff is staff": (
+        _body("tenancy.enter_with_api_key", "IS NULL THEN '' ELSE", "IS NULL THEN 'staff' ELSE"),
+        "all_users() answers",
+    ),
+    "a key ends with the membership of its maker": (
+        _body(
+            "tenancy_private.find_api_key",
+            "AND w.kind <> 'platform'",
+            "AND (k.organization_id IS NULL OR EXISTS (SELECT FROM public.organization_memberships AS m"
+            " WHERE m.organization_id = k.organization_id AND m.user_id = k.user_id))",
+        ),
+        "the API key is not valid",
+    ),
+    "a key acts as its maker": (
+        _body("tenancy_private.require_person", "tenancy.current_credential_id() IS NOT NULL", "false"),
+        "makes an organization",
+    ),
+    "instances are open": (_OPEN.format("instances", "public.instances"), "rows of instances"),
+    "legacy instances are in every organization": (
+        "ALTER POLICY instances_workspace ON public.instances"
+        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));"
+        " ALTER POLICY instances_select ON public.instances"
+        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.view', 'always'))::uuid[]))",
+        "legacy instances",
+    ),
+    "legacy instances are nobody's": (
+        "ALTER POLICY instances_select ON public.instances"
+        " USING (workspace_id = (SELECT tenancy.workspace_for('instances.view')))",
+        "are missing",
+    ),
+    "legacy instances can be changed": (
+        "ALTER TABLE public.instances DISABLE TRIGGER instances_platform",
+        "changes an instance from before",
+    ),
+    "instances can be moved": (
+        "GRANT UPDATE ON public.instances TO tenancy_app; ALTER TABLE public.instances DISABLE TRIGGER USER;"
+        " DROP POLICY instances_workspace ON public.instances; ALTER POLICY instances_update ON public.instances"
+        " WITH CHECK (true)",
+        "moves an instance",
+    ),
+    "an instance of a person has become the platform's": (
+        # At once, for a row that has no owner any more stays where it was.
+        "ALTER TABLE public.instances DISABLE TRIGGER USER;"
+        " UPDATE public.instances SET user_id = NULL, workspace_id = '00000000-0000-0000-0000-000000000000'"
+        " WHERE user_id IS NOT NULL",
+        "legacy instances",
+    ),
+    "an instance's state is not checked": (
+        "INSERT INTO tenancy.instance_transitions VALUES ('terminate', 'terminating', 'terminating')",
+        "terminates an instance that is terminating",
+    ),
+    "instances of others are found by their ids": (
+        _body(
+            "tenancy_private.transform_instance",
+            "AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))",
+        ),
+        "by its id",
+    ),
+    "models are open": (_OPEN.format("models", "public.models"), "rows of models"),
+    "public models are hidden": (
+        "ALTER POLICY models_select ON public.models"
+        " USING (workspace_id = (SELECT tenancy.workspace_for('models.view')))",
+        "are missing",
+    ),
+    "models of others can be used": (
+        _body(
+            "tenancy_private.set_model_workspace",
+            "AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid])",
+        )
+        + "; ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check",
+        "with the model of",
+    ),
+    "public models are changed by everybody": (
+        "ALTER TABLE public.models DISABLE TRIGGER models_platform",
+        "deletes a public model",
+    ),
+    "users of all organizations are seen": (
+        "CREATE OR REPLACE FUNCTION tenancy.visible_user_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER"
+        " AS 'SELECT array_agg(id) FROM public.users'",
+        "rows of users",
+    ),
+    "everybody is staff": (
+        _body("tenancy.all_users", "current_setting('tenancy.current_role') <> 'staff'", "false"),
+        "all_users() answers",
+    ),
+    "an owner changes passwords": (
+        _body(
+            "tenancy.update_user",
+            "IF update_user.email IS NOT NULL OR update_user.password_hash IS NOT NULL THEN",
+            "IF false THEN",
+        ),
+        "changes the e-mail address",
+    ),
+    "an admin changes owners": (
+        _body("tenancy.update_user", "PERFORM tenancy_private.check_delegation(acting.role, 'owner')", "NULL"),
+        "changes the name",
+    ),
+    "accounts of others can be deleted": (
+        _body("tenancy_private.refuse_other_account", "RAISE EXCEPTION", "RAISE WARNING"),
+        "deletes the account",
+    ),
+    "something was given to another organization": (
+        "UPDATE public.instances SET organization_id = (SELECT max(id::text)::uuid FROM public.organizations)"
+        " WHERE workspace_id = '00000000-0000-0000-0000-000000000000'",
+        "of the instances are not what they were",
+    ),
 }
 
 
@@ -335,6 +518,30 @@ def test_a_planted_hole_is_noticed(deployed: Deployed, copy: Database, hole: str
         connection.execute(broken.encode())
     failures = _check(deployed, copy.name).failures
     assert any(words in failure for failure in failures), failures
+
+
+@pytest.mark.parametrize(
+    ("broken", "failure"),
+    [
+        (
+            "CREATE POLICY closed ON public.instances AS RESTRICTIVE FOR UPDATE TO tenancy_service USING (false)",
+            "changed 0 rows instead of one: UPDATE public.instances",
+        ),
+        ("ALTER TABLE public.models ALTER COLUMN workspace_id DROP DEFAULT", '"workspace_id" of relation "models"'),
+        (
+            "ALTER TABLE public.api_keys ADD CONSTRAINT closed CHECK (expires_at IS NOT NULL) NOT VALID",
+            'violates check constraint "closed"',
+        ),
+    ],
+)
+def test_it_is_noticed_when_the_old_application_can_write_no_more(
+    deployed: Deployed, copy: Database, broken: str, failure: str
+) -> None:
+    with copy.connect(autocommit=True) as connection:
+        connection.execute(broken.encode())
+    with OldApplication(make_conninfo(deployed.place.old.dsn, dbname=copy.name)) as application:
+        failures = application.look().failures
+    assert any(failure in found for found in failures), failures
 
 
 def test_it_is_noticed_when_the_old_application_sees_less(deployed: Deployed, server: Server) -> None:

@@ -420,7 +420,7 @@ def test_how_long_a_refusal_takes_does_not_say_why(
             took[name].append(time.perf_counter_ns() - start)
     medians = {name: statistics.median(times[20:]) for name, times in took.items()}
     # Where a password is hashed for some and not for others it is 60 times.
-    assert max(medians.values()) / min(medians.values()) < 1.6, medians
+    assert max(medians.values()) / min(medians.values()) < 2, medians
 
 
 def test_an_invitation_ends_by_the_clock(acme: Organization, as_app: Entered, connect: Connect, logins: Logins) -> None:
@@ -1018,8 +1018,8 @@ def test_an_address_is_found_among_many_by_an_index(admin: Connection, people: P
 MANY = 30_000
 FILL = (
     "INSERT INTO public.users (id, email) SELECT ('00000000-0000-0000-0001-' || lpad(to_hex(n), 12, '0'))::uuid,"
-    " CASE WHEN n % 100 > 0 THEN 'User' || n % 29000 || '@example.com' WHEN n % 200 > 0 THEN ' ' END"
-    f" FROM generate_series(1, {MANY}) AS n"  # noqa: S608
+    " CASE WHEN n %% 100 > 0 THEN 'User' || n %% 29000 || '@example.com' WHEN n %% 200 > 0 THEN ' ' END"
+    " FROM generate_series(1, %s) AS n"
 )
 WRONG = """
 SELECT count(*) FROM public.users AS u FULL JOIN tenancy_private.user_emails AS e ON u.id = e.user_id
@@ -1033,7 +1033,7 @@ def unfilled(database_at: Callable[[str], Database]) -> Database:
     database = database_at("@phase-2")
     with database.connect() as connection:
         connection.execute("ALTER TABLE public.users ALTER COLUMN email DROP NOT NULL")
-        connection.execute(FILL)
+        connection.execute(FILL, [MANY])
     return database
 
 

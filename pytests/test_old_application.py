@@ -21,7 +21,10 @@ NewLogin = Callable[..., str]
 
 TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
 
-TABLES = "public.users, public.organizations, public.organization_memberships"
+TABLES = (
+    "public.users, public.organizations, public.organization_memberships, public.models, public.instances,"
+    " public.api_keys"
+)
 
 
 @dataclass
@@ -108,6 +111,54 @@ def _day(database: Database, login: str) -> None:
         connection.commit()
 
 
+def _work(database: Database, login: str, *, keyed: bool) -> None:
+    """Rent machines and serve models, without a word of whose they are."""
+    with database.connect(login) as connection:
+        user, key, model, instance = (uuid4() for _ in range(4))
+        connection.execute("INSERT INTO users (id, email, role) VALUES (%s, %s, 'user')", [user, f"{user}@example.com"])
+        connection.execute(
+            "INSERT INTO models (id, name, model_id, is_active) VALUES (%s, 'Large', %s, true)", [model, f"hub/{model}"]
+        )
+        connection.execute(
+            "INSERT INTO instances (id, provider_id, model_id, status, created_at)"
+            " VALUES (%s, '00000000-0000-0000-0002-00000000000a', %s, 'provisioning', now())",
+            [instance, model],
+        )
+        connection.execute(
+            "INSERT INTO api_keys (id, user_id, name, key_prefix, key_hash, created_at)"
+            " VALUES (%s, %s, 'ci', 'pk_b', 'x', now()) RETURNING *",
+            [key, user],
+        )
+        connection.commit()
+        # States and names are its own business, as they have always been.
+        for status in ("ready", "terminated", "on holiday"):
+            connection.execute("UPDATE instances SET status = %s WHERE id = %s", [status, instance])
+        connection.execute("UPDATE models SET metadata = '{}', model_id = %s WHERE id = %s", [f"hub/x/{model}", model])
+        connection.execute(
+            "UPDATE instances SET model_id = '00000000-0000-0000-0004-00000000000a' WHERE id = %s", [instance]
+        )
+        connection.execute("UPDATE api_keys SET last_used_at = now(), key_hash = 'y' WHERE id = %s", [key])
+        connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", [key])
+        connection.commit()
+        rows = connection.execute(
+            "SELECT i.status, m.name, k.key_hash FROM instances i JOIN models m ON m.id = i.model_id, api_keys k"
+            " WHERE i.id = %s AND k.id = %s",
+            [instance, key],
+        ).fetchall()
+        assert rows == [("on holiday", "Small", "y")]
+        if keyed:
+            with pytest.raises(psycopg.errors.ForeignKeyViolation), connection.transaction():
+                connection.execute("UPDATE instances SET model_id = gen_random_uuid() WHERE id = %s", [instance])
+        connection.execute("DELETE FROM models WHERE id = %s", [model])
+        connection.execute("DELETE FROM instances WHERE id = %s", [instance])
+        if not keyed:
+            connection.execute("DELETE FROM api_keys WHERE user_id = %s", [user])
+        # The keys go with their user.
+        connection.execute("DELETE FROM users WHERE id = %s", [user])
+        assert connection.execute("SELECT count(*) FROM api_keys WHERE id = %s", [key]).fetchone() == (0,)
+        connection.commit()
+
+
 def _orphans(database: Database) -> list[Any]:
     """Return the people and organizations without a workspace, and the reverse."""
     with database.connect() as connection:
@@ -127,11 +178,13 @@ def test_the_day_goes_on_at_each_tag_and_back(old: Old, sqitch: Run) -> None:
             run.deploy(tag)
         for login in (old.owner, old.writer):
             _day(old.database, login)
+            _work(old.database, login, keyed=tag is not None)
         assert _orphans(old.database) == []
     for tag in reversed([None, *TAGS[:-1]]):
         run.revert(tag)
         for login in (old.owner, old.writer):
             _day(old.database, login)
+            _work(old.database, login, keyed=tag is not None)
 
 
 def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old: Old, sqitch: Run) -> None:

@@ -137,15 +137,14 @@ def _assign(database: Database) -> None:
     with database.connect(autocommit=True) as connection:
         organizations = [_id(1, number) for number in range(1, 11)]
         for place, organization in enumerate(organizations):
-            for table, condition in (
-                ("public.models", f"right(id::text, 12) > lpad(to_hex({MODELS} / 2), 12, '0')"),
-                ("public.instances", "true"),
+            for table, kind, first, number in (
+                ("public.models", 4, MODELS // 2 + 1, MODELS // 20),
+                ("public.instances", 5, 1, INSTANCES // 20),
             ):
-                condition += (
-                    f" AND abs(hashtext(id::text)) % 20 = {place} AND id < '00000000-0000-0000-0009-000000000000'"
-                )
+                start = first + place * number
+                condition = f"id BETWEEN '{_id(kind, start)}' AND '{_id(kind, start + number - 1)}'"
                 while connection.execute(
-                    "SELECT tenancy.assign(%s, %s, %s, 2000)", [table, organization, condition]
+                    "SELECT tenancy.assign(%s, %s, %s, 1000)", [table, organization, condition]
                 ).fetchone() != (0,):
                     pass
             # A service writes the key's organization.

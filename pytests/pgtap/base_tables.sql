@@ -77,7 +77,12 @@ SELECT is_empty(
             SELECT FROM pg_catalog.pg_index AS i
             WHERE i.indrelid = c.conrelid
                 AND i.indisvalid
-                AND i.indpred IS NULL
+                AND (
+                    i.indpred IS NULL
+                    OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+                        SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+                    ))
+                )
                 AND i.indkey[0] = ANY (c.conkey)
         )
     $$,

@@ -2,7 +2,7 @@
 -- noqa: disable=AM04,LT05
 
 BEGIN;
-SELECT plan(22);
+SELECT plan(26);
 
 -- What the rules are about.
 CREATE TEMPORARY VIEW tables AS
@@ -38,12 +38,12 @@ SELECT is_empty(
     'a table that an application role has any right on has row-level security enabled and forced'
 );
 
--- The two tables of the permission matrix belong to no workspace.
+-- The permission matrix and the states of instances belong to no workspace.
 SELECT is_empty(
     $$
     SELECT t.name
     FROM open_tables AS t
-    WHERE t.name NOT IN ('tenancy.role_permissions', 'tenancy.role_delegations')
+    WHERE t.name NOT IN ('tenancy.role_permissions', 'tenancy.role_delegations', 'tenancy.instance_transitions')
         AND 1 <> (
             SELECT count(*)
             FROM pg_policy AS p
@@ -56,6 +56,37 @@ SELECT is_empty(
         )
     $$,
     'it has one restrictive floor, for all commands, that reads what it checks'
+);
+
+-- One workspace, or a list of at most two where rows of the platform are read too.
+SELECT is_empty(
+    $$
+    SELECT t.name, pg_get_expr(p.polqual, p.polrelid)
+    FROM tables AS t
+    INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
+    WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = 'workspace_id')
+        AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g') !~ concat(
+            '^\(workspace_id = \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\)\)$|',
+            '^\(workspace_id = ANY \(\( SELECT tenancy\.workspaces_for\(NULL::text, ''(always|personal)''::text\) ',
+            'AS workspaces_for\)::uuid\[\]\)\)$'
+        )
+    $$,
+    'the floor of a table of tenants is the current workspace, or a list that ends with the platform'
+);
+
+-- What is written is never compared with more than what may be seen: an UPDATE
+-- may reach rows of the platform so that a trigger can refuse them, and what it
+-- writes is checked against fewer workspaces or the same.
+SELECT is_empty(
+    $$
+    SELECT p.polname, p.polrelid::regclass
+    FROM pg_policy AS p
+    WHERE p.polpermissive
+        AND p.polcmd IN ('a', 'w')
+        AND p.polroles && ARRAY['tenancy_app'::regrole::oid, 'tenancy_credentialed'::regrole::oid]
+        AND pg_get_expr(p.polwithcheck, p.polrelid) ~ '''(always|personal)''::text'
+    $$,
+    'no check of what is written takes the platform for a tenant''s workspace'
 );
 
 SELECT is_empty(
@@ -163,7 +194,12 @@ SELECT is_empty(
             SELECT FROM pg_index AS i
             WHERE i.indrelid = c.conrelid
                 AND i.indisvalid
-                AND i.indpred IS NULL
+                AND (
+                    i.indpred IS NULL
+                    OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+                        SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+                    ))
+                )
                 AND (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey
         )
     $$,
@@ -174,7 +210,9 @@ SELECT is_empty(
 -- hidden rows too. With the workspace's column anywhere among the index's
 -- columns, the floor is one of the index's conditions, and entries of other
 -- workspaces are passed over uncounted. An index on an expression that is not
--- leakproof cannot be searched before the floor has been applied.
+-- leakproof cannot be searched before the floor has been applied. The tables that
+-- the platform had before keep their PRIMARY KEY (id), which others refer to: it
+-- can be found that some row has an id, and an id is random and says nothing.
 SELECT is_empty(
     $$
     SELECT i.indexrelid::regclass
@@ -183,7 +221,8 @@ SELECT is_empty(
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_am AS m ON c.relam = m.oid AND m.amname IN ('btree', 'hash')
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE NOT EXISTS (
+    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_pkey', 'public.instances_pkey', 'public.models_pkey')
+    AND NOT EXISTS (
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_policy'::regclass
             AND d.objid = p.oid
@@ -201,6 +240,51 @@ SELECT is_empty(
     )
     $$,
     'every index of a table that tenants read holds the workspace''s column'
+);
+
+-- Entries of the audit log outlive whom they concern.
+SELECT is_empty(
+    $$
+    SELECT t.name
+    FROM tables AS t
+    INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
+    WHERE t.name <> 'tenancy.audit_log'
+        AND NOT (
+            a.attnotnull
+            AND a.atthasdef
+            AND EXISTS (
+                SELECT FROM pg_constraint AS c
+                WHERE c.conrelid = t.oid
+                    AND c.contype = 'c'
+                    AND c.convalidated
+                    AND c.conname ~ '_tenancy_workspace_check$'
+                    AND a.attnum = ANY(c.conkey)
+            )
+            AND EXISTS (
+                SELECT FROM pg_constraint AS c
+                WHERE c.conrelid = t.oid
+                    AND c.contype = 'f'
+                    AND c.convalidated
+                    AND c.conkey = ARRAY[a.attnum]
+                    AND c.confrelid = 'tenancy.workspaces'::regclass
+                    AND c.confdeltype = 'c'
+            )
+        )
+    $$,
+    'a workspace_id is never NULL, has a default, agrees with the organization, and goes with the workspace'
+);
+
+SELECT is_empty(
+    $$
+    SELECT t.name, a.attname, r.role, w.privilege
+    FROM tables AS t
+    INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped
+    CROSS JOIN application_roles AS r
+    CROSS JOIN (VALUES ('INSERT'), ('UPDATE')) AS w (privilege)
+    WHERE a.attname ~ '^(id|user_id|organization_id|workspace_id|model_workspace_id|.*_hash)$'
+        AND has_column_privilege(r.role, t.oid, a.attname, w.privilege)
+    $$,
+    'no application role may write whose a row is, its id, or a hash'
 );
 
 SELECT is_empty(

@@ -1,7 +1,7 @@
 -- The policies of each table: these, and no others.
 
 BEGIN;
-SELECT plan(36);
+SELECT plan(58);
 
 SELECT policies_are('public', 'users', ARRAY[
     'users_workspace', 'users_select', 'users_service', 'users_auditor'
@@ -38,13 +38,30 @@ SELECT policies_are('tenancy', 'invitations', ARRAY[
     'invitations_workspace', 'invitations_select', 'invitations_service', 'invitations_owner',
     'invitations_auditor'
 ]);
+SELECT policies_are('public', 'api_keys', ARRAY[
+    'api_keys_workspace', 'api_keys_select', 'api_keys_update',
+    'api_keys_service', 'api_keys_auditor'
+]);
+SELECT policies_are('public', 'instances', ARRAY[
+    'instances_workspace', 'instances_select', 'instances_insert', 'instances_update',
+    'instances_service', 'instances_auditor'
+]);
+SELECT policies_are('public', 'models', ARRAY[
+    'models_workspace', 'models_select', 'models_insert', 'models_update', 'models_delete',
+    'models_service', 'models_auditor'
+]);
+SELECT policies_are('tenancy', 'instance_transitions', ARRAY[
+    'instance_transitions_select', 'instance_transitions_service', 'instance_transitions_owner',
+    'instance_transitions_auditor'
+]);
 SELECT is_empty(
     $$
     SELECT tablename, policyname
     FROM pg_policies
     WHERE schemaname || '.' || tablename NOT IN (
         'public.users', 'public.organizations', 'public.organization_memberships', 'tenancy.workspaces',
-        'tenancy.audit_log', 'tenancy.role_permissions', 'tenancy.role_delegations', 'tenancy.invitations'
+        'tenancy.audit_log', 'tenancy.role_permissions', 'tenancy.role_delegations', 'tenancy.invitations',
+        'public.api_keys', 'public.instances', 'public.models', 'tenancy.instance_transitions'
     )
     $$,
     'no other table has a policy'
@@ -98,6 +115,22 @@ SELECT
         ARRAY['tenancy_app', 'tenancy_credentialed']
     );
 SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_select'::name, 'select');
+SELECT policy_roles_are(
+    'public', t.name, t.name || '_workspace', ARRAY['tenancy_app', 'tenancy_credentialed']
+)
+FROM (VALUES ('api_keys'), ('instances'), ('models')) AS t (name);
+SELECT policy_roles_are(
+    'public', w.name, w.name || '_' || w.command, ARRAY['tenancy_app', 'tenancy_credentialed']
+)
+FROM (VALUES
+    ('api_keys', 'update'), ('instances', 'insert'), ('instances', 'update'),
+    ('models', 'insert'), ('models', 'update'), ('models', 'delete')
+) AS w (name, command);
+SELECT policy_cmd_is('public', w.name, (w.name || '_' || w.command)::name, w.command)
+FROM (VALUES
+    ('api_keys', 'update'), ('instances', 'insert'), ('instances', 'update'),
+    ('models', 'insert'), ('models', 'update'), ('models', 'delete')
+) AS w (name, command);
 
 -- Services and auditors have policies of their own; an auditor only reads.
 SELECT
@@ -112,6 +145,8 @@ SELECT
     );
 SELECT policy_cmd_is('tenancy', 'workspaces', 'workspaces_auditor'::name, 'select');
 SELECT policy_cmd_is('tenancy', 'audit_log', 'audit_log_auditor'::name, 'select');
+SELECT policy_cmd_is('public', t.name, (t.name || '_auditor')::name, 'select')
+FROM (VALUES ('api_keys'), ('instances'), ('models')) AS t (name);
 SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_service'::name, 'select');
 SELECT policy_cmd_is('tenancy', 'invitations', 'invitations_auditor'::name, 'select');
 

@@ -55,13 +55,18 @@ CALL pg_temp.return_ownership(
     'THEN a.owner_id ELSE t.user_id END',
     'expires_at = coalesce(t.expires_at, (a.further ->> ''expires_at'')::timestamptz), '
     'revoked_at = CASE WHEN t.revoked_at IS NOT DISTINCT FROM '
-    '(pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> ''stopped'')).revoked_at '
-    'THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at ELSE t.revoked_at END'
+    '(pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> ''stopped''))'
+    '.revoked_at '
+    'THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at '
+    'ELSE t.revoked_at END'
 );
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
 ('public.api_keys', 'api_keys_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),
-('public.api_keys', 'api_keys_organization_id_idx', '{organization_id,workspace_id}', 'organization_id IS NOT NULL'),
+(
+    'public.api_keys', 'api_keys_organization_id_idx', '{organization_id,workspace_id}',
+    'organization_id IS NOT NULL'
+),
 ('public.api_keys', 'api_keys_key_prefix_idx', '{key_prefix,workspace_id}', NULL);
 CALL pg_temp.widen_indexes('public.api_keys');
 \ir ../adoption/build_indexes.psql

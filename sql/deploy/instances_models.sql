@@ -21,7 +21,8 @@ BEGIN
             '''Whose the model is: the instance''''s own workspace or the platform''''s. Set by a trigger.''; '
             'CREATE TRIGGER instances_workspace_model '
             'BEFORE INSERT OR UPDATE OF model_id, workspace_id, organization_id, user_id ON public.instances '
-            'FOR EACH ROW WHEN (new.model_id IS NOT NULL) '
+            'FOR EACH ROW WHEN (new.model_id IS NOT NULL '
+            'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
             'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
             'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model');
     END IF;
@@ -56,12 +57,16 @@ BEGIN
 END; $$;
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns) VALUES
-('public.instances', 'instances_model_workspace_id_idx', '{model_workspace_id,model_id,workspace_id}');
+(
+    'public.instances', 'instances_model_workspace_id_idx',
+    '{model_workspace_id,model_id,workspace_id}'
+);
 \ir ../adoption/build_indexes.psql
 
 CALL pg_temp.add_constraint(
     'public.instances', '{}', 'instances_model_workspace_id_check',
-    'CHECK (model_workspace_id = workspace_id OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')'
+    'CHECK (model_workspace_id = workspace_id '
+    'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')'
 );
 
 -- Giving a model to an organization takes the instances of that organization

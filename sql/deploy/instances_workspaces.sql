@@ -20,7 +20,10 @@ CALL pg_temp.return_ownership('public.instances', 'user_id', NULL, NULL);
 
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
 ('public.instances', 'instances_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),
-('public.instances', 'instances_organization_id_idx', '{organization_id,workspace_id}', 'organization_id IS NOT NULL'),
+(
+    'public.instances', 'instances_organization_id_idx', '{organization_id,workspace_id}',
+    'organization_id IS NOT NULL'
+),
 ('public.instances', 'instances_user_id_idx', '{user_id,workspace_id}', 'user_id IS NOT NULL');
 CALL pg_temp.widen_indexes('public.instances');
 \ir ../adoption/build_indexes.psql

@@ -103,7 +103,7 @@ END;
 $$;
 ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[]) OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[]) FROM public;
-COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass[]) IS
+COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass []) IS
 'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
 
 -- Only where a deploy granted it and nobody has revoked it since.
@@ -129,7 +129,7 @@ END;
 $$;
 ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[]) OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[]) FROM public;
-COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass[]) IS
+COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass []) IS
 'Takes back what keep_legacy_logins granted for these tables.';
 
 CALL tenancy_private.keep_legacy_logins(

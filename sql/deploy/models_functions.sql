@@ -11,7 +11,8 @@ SET LOCAL ROLE tenancy_owner;
 
 -- An instance refers to its model with the workspace that the model is in, which
 -- has to be the instance's own or the platform's. Nothing else is looked at, so
--- that a model of somebody else and one that does not exist are one error.
+-- that a model of somebody else and one that does not exist are one error. An
+-- instance without a model refers to nobody's, so that it can be moved.
 CREATE FUNCTION tenancy_private.set_model_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -20,10 +21,21 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF new.model_id IS NULL THEN
+        new.model_workspace_id := '00000000-0000-0000-0000-000000000000';
+        RETURN new;
+    END IF;
     SELECT m.workspace_id INTO new.model_workspace_id
     FROM public.models AS m
     WHERE m.id = new.model_id
         AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid]);
+    IF NOT FOUND AND tg_op = 'UPDATE' AND (old.model_id, old.workspace_id) = (new.model_id, new.workspace_id) THEN
+        -- The model is what moves, and only a service can move it.
+        RAISE EXCEPTION 'instances of another workspace use the model %', new.model_id
+        USING ERRCODE = '23503',
+        CONSTRAINT = 'model_in_use',
+        HINT = 'Give the organization these instances first, or give them another model.';
+    END IF;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the instance''s workspace has no such model'
         USING ERRCODE = '23503',

@@ -7,6 +7,21 @@
 \ir ../adoption/patiently.psql
 \ir ../adoption/tenant_table.psql
 
+-- What a later change of this phase adds, while there is nothing to take back.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'model_workspace_id' AND NOT a.attisdropped
+    ) THEN
+        RAISE EXCEPTION 'public.instances: model_workspace_id is there, and must be free for pg-tenancy'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
+    END IF;
+END;
+$$;
+
 -- Public models that have one model_id would keep it from being unique.
 DO $$
 DECLARE
@@ -48,7 +63,8 @@ CALL tenancy_private.grant_to_owner('public.models');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
 
 CALL pg_temp.add_workspace(
-    'public.models', NULL, 'tenancy.default_shared_workspace_id()', '{"id": "gen_random_uuid()"}', NULL, NULL
+    'public.models', NULL, 'tenancy.default_shared_workspace_id()',
+    '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);
 CALL pg_temp.return_ownership('public.models', NULL, NULL, NULL);
@@ -80,7 +96,10 @@ $$;
 INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition, is_unique) VALUES
 ('public.models', 'models_workspace_id_id_key', '{workspace_id,id}', NULL, true),
 ('public.models', 'models_workspace_id_model_id_key', '{workspace_id,model_id}', NULL, true),
-('public.models', 'models_organization_id_idx', '{organization_id,workspace_id}', 'organization_id IS NOT NULL', false);
+(
+    'public.models', 'models_organization_id_idx', '{organization_id,workspace_id}',
+    'organization_id IS NOT NULL', false
+);
 CALL pg_temp.widen_indexes('public.models');
 \ir ../adoption/build_indexes.psql
 

@@ -100,7 +100,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' THEN tenancy.current_organization_id()
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
+        THEN tenancy.current_organization_id()
 END;
 REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO
@@ -114,7 +115,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' AND tenancy.current_organization_id() IS NULL
+    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
+        AND tenancy.current_organization_id() IS NULL
         THEN tenancy.current_user_id()
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
@@ -185,7 +187,10 @@ COMMENT ON FUNCTION tenancy.check_platform_row() IS
 -- assigned is no legacy row any more, so the same call goes on where the one
 -- before stopped, whatever stopped it.
 CREATE FUNCTION tenancy.assign(
-    table_name regclass, organization_id uuid, condition text DEFAULT 'true', batch_size integer DEFAULT 5000
+    table_name regclass,
+    organization_id uuid,
+    condition text DEFAULT 'true',
+    batch_size integer DEFAULT 5000
 ) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
@@ -194,8 +199,13 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- The condition may end in a comment.
+    is_wanted CONSTANT text := format(
+        E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
+    );
+    found tid[];
     waiting text;
-    assigned bigint;
+    assigned bigint := 0;
 BEGIN
     IF (
         SELECT count(*) FROM pg_attribute AS a
@@ -228,16 +238,23 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    -- The condition may end in a comment. What somebody else has locked is passed over, and waited for when nothing
-    -- else is left, one by one: who holds no other row is in nobody's circle.
-    FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
-        EXECUTE format(
-            'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-            'SELECT ctid FROM %1$s WHERE workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%2$s'
-            || E'\n) LIMIT $2 FOR UPDATE %3$s)) AND workspace_id = ''00000000-0000-0000-0000-000000000000''',
-            table_name, coalesce(condition, 'true'), waiting
-        ) USING assign.organization_id, CASE waiting WHEN '' THEN 1 ELSE batch_size END;
-        GET DIAGNOSTICS assigned = ROW_COUNT;
+    -- Found first and locked then: to find them may take long. What somebody else
+    -- has locked is passed over, and waited for when nothing else is left, one by
+    -- one, because who holds no other row is in nobody's circle. What has moved
+    -- meanwhile is looked for again.
+    FOR attempt IN 1 .. 10 LOOP
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size;
+        EXIT WHEN found = '{}';
+        FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
+            EXECUTE format(
+                'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                table_name, is_wanted, waiting
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+            GET DIAGNOSTICS assigned = ROW_COUNT;
+            EXIT WHEN assigned > 0;
+        END LOOP;
         EXIT WHEN assigned > 0;
     END LOOP;
     RETURN assigned;

@@ -322,6 +322,10 @@ BEGIN
     END IF;
 
     BEGIN
+        -- The personal workspace first, with what is in it: a key that an adopted
+        -- table had to users, without ON DELETE, is looked at before the workspace
+        -- would go by itself.
+        DELETE FROM tenancy.workspaces AS w WHERE w.id = delete_user.id AND w.kind = 'personal';
         DELETE FROM public.users AS u WHERE u.id = delete_user.id;
         IF NOT FOUND THEN
             PERFORM tenancy_private.refuse_user_id();

@@ -8,7 +8,8 @@ REVOKE ALL ON public.api_keys FROM tenancy_app, tenancy_credentialed, tenancy_au
 CALL tenancy.drop_policies('public.api_keys');
 
 GRANT SELECT (
-    id, user_id, organization_id, workspace_id, name, key_prefix, created_at, expires_at, last_used_at, revoked_at
+    id, user_id, organization_id, workspace_id, name, key_prefix,
+    created_at, expires_at, last_used_at, revoked_at
 ) ON public.api_keys TO tenancy_app, tenancy_credentialed, tenancy_auditor;
 GRANT UPDATE (name) ON public.api_keys TO tenancy_app, tenancy_credentialed;
 

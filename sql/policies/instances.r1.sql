@@ -40,7 +40,9 @@ WITH CHECK (workspace_id = (SELECT tenancy.workspace_for('instances.create')));
 CREATE POLICY instances_update ON public.instances
 FOR UPDATE TO tenancy_app, tenancy_credentialed
 USING (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.update', 'personal'))::uuid[]))
-WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.update', 'staff'))::uuid[]));
+WITH CHECK (
+    workspace_id = ANY((SELECT tenancy.workspaces_for('instances.update', 'staff'))::uuid[])
+);
 
 CREATE POLICY instances_service ON public.instances
 FOR ALL TO tenancy_service, tenancy_owner

@@ -3,7 +3,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_policies('public.api_keys', ARRAY[
-    'api_keys_workspace', 'api_keys_select', 'api_keys_update', 'api_keys_service', 'api_keys_auditor'
+    'api_keys_workspace', 'api_keys_select', 'api_keys_update', 'api_keys_service',
+    'api_keys_auditor'
 ]);
 
 DO $$

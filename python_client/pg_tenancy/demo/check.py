@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 
-from pg_tenancy.demo.isolation import Cast, Truth, View, check_everybody, look_around
-from pg_tenancy.demo.refusals import Attempt, try_everything, unchanged
+from pg_tenancy.demo.attempts import Attempt
+from pg_tenancy.demo.isolation import View, check_everybody, look_around
+from pg_tenancy.demo.refusals import try_everything, unchanged
+from pg_tenancy.demo.truth import Cast, Truth
 
 __all__ = ["Checked", "check"]
 
@@ -61,7 +63,7 @@ def check(application: Connect, deployer: Connect, truth: Truth, cast: Cast) -> 
     with application() as connection:
         views = look_around(connection, truth, cast)
         memberships, personal, strange = check_everybody(connection, truth)
-    attempts = try_everything(application, cast)
+    attempts = try_everything(application, truth, cast)
     with deployer() as connection:
         changed = unchanged(connection, truth)
     return Checked(views, memberships, personal, strange, attempts, changed)

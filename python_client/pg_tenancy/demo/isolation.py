@@ -8,7 +8,6 @@ from the tables and functions under test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -16,97 +15,11 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from pg_tenancy.demo.data import Organization, Person, Platform
+from pg_tenancy.demo.truth import PLATFORM, Cast, Truth
 
-__all__ = ["Cast", "Truth", "View", "check_everybody", "do_some_work", "look", "look_around"]
+__all__ = ["View", "check_everybody", "look", "look_around"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-@dataclass
-class Truth:
-    """What is so, by the generated rows and by what was done since.
-
-    Attributes:
-        memberships: (organization, person) to role.
-        audit: workspace to how often each (action, object) was recorded.
-        permissions: role to how many permissions it holds, ``""`` for all there are.
-
-    """
-
-    people: dict[UUID, Person]
-    organizations: dict[UUID, str]
-    memberships: dict[tuple[UUID, UUID], str]
-    permissions: dict[str, int]
-    audit: dict[UUID, Counter[tuple[str, UUID]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, platform: Platform, matrix: Iterable[tuple[str, str]]) -> Truth:
-        """Return the truth about a platform in which nothing happened yet.
-
-        Args:
-            platform: its rows.
-            matrix: (permission, role), read as the deployer.
-
-        """
-        pairs = set(matrix)
-        permissions = Counter(role for _, role in pairs)
-        permissions[""] = len({permission for permission, _ in pairs})
-        return cls(
-            {person.id: person for person in platform.people},
-            {organization.id: organization.name for organization in platform.organizations},
-            dict(platform.memberships),
-            dict(permissions),
-        )
-
-    def record(self, workspace: UUID, action: str, object_id: UUID) -> None:
-        """Note that the audit log must have an entry."""
-        self.audit.setdefault(workspace, Counter())[action, object_id] += 1
-
-
-@dataclass(frozen=True)
-class Cast:
-    """The people and organizations that the demonstration shows."""
-
-    first: Organization
-    second: Organization
-    third: Organization
-    owner: Person
-    """Owns the first organization alone, manages the second, is a user of the third."""
-    admin: Person
-    manager: Person
-    user: Person
-    other_owner: Person
-    """Owns the second organization, and is not in the first."""
-    staff: Person
-    """Administers the platform, and is a user of the second organization."""
-    nobody: Person
-    """Is in no organization."""
-    founder: Person
-    """Is in no organization at first."""
-
-    @classmethod
-    def of(cls, platform: Platform) -> Cast:
-        """Choose them from the rows."""
-        first, second, third = platform.organizations[:3]
-        nobody, founder, *_ = (person for person in platform.outsiders() if not person.is_staff)
-
-        def outside(people: Sequence[Person]) -> Person:
-            return next(person for person in people if (first.id, person.id) not in platform.memberships)
-
-        return cls(
-            first,
-            second,
-            third,
-            owner=platform.members(first, "owner")[0],
-            admin=platform.members(first, "admin")[0],
-            manager=platform.members(first, "manager")[0],
-            user=platform.members(first, "user")[-1],
-            other_owner=outside(platform.members(second, "owner")),
-            staff=next(person for person in platform.members(second) if person.is_staff),
-            nobody=nobody,
-            founder=founder,
-        )
 
 
 @dataclass
@@ -127,7 +40,7 @@ class View:
     failures: list[str] = field(default_factory=list)
 
 
-# What is read, in a workspace, and what it must be.
+# What is read, in a workspace.
 _READ: Final = {
     "organizations": "SELECT id FROM public.organizations",
     "memberships": "SELECT organization_id, user_id, role FROM public.organization_memberships",
@@ -135,61 +48,106 @@ _READ: Final = {
     "workspaces": "SELECT id FROM tenancy.workspaces",
     "audit_log": "SELECT action, object_id::uuid FROM tenancy.audit_log",
     "members()": "SELECT user_id, role FROM tenancy.members()",
+    "all_users()": "SELECT user_id FROM tenancy.all_users(page_size => 10000)",
     "my_organizations()": "SELECT id, role, is_current FROM tenancy.my_organizations()",
+    "invitations": "SELECT id, organization_id, email, role,"
+    " CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked' ELSE 'pending' END"
+    " FROM tenancy.invitations",
+    "api_keys": "SELECT id, coalesce(organization_id, user_id) FROM public.api_keys",
+    "instances": "SELECT id, coalesce(organization_id, user_id), status FROM public.instances",
+    "models": "SELECT id, organization_id FROM public.models",
 }
+# And by which error it is refused to whom it is not for.
+_REFUSED: Final = {"members()": "organization_required", "all_users()": "permission_denied"}
 
 
-# A whole transaction in one message.
-_WHOLE: Final = """
-BEGIN;
-SELECT tenancy.enter({}, {});
-SELECT
+# Planned once and used in one workspace after the other, as the statements of an
+# application are. What is the platform's is counted only: it is many rows, and
+# the same for everybody.
+_PREPARE: Final = """
+PREPARE everything AS SELECT
     ARRAY(SELECT id FROM public.organizations),
     ARRAY(SELECT user_id || ' ' || role FROM public.organization_memberships),
     ARRAY(SELECT id FROM public.users),
-    ARRAY(SELECT id FROM tenancy.workspaces);
-COMMIT;
+    ARRAY(SELECT id FROM tenancy.workspaces),
+    ARRAY(SELECT id FROM tenancy.invitations),
+    ARRAY(SELECT id FROM public.api_keys),
+    ARRAY(SELECT id FROM public.instances WHERE coalesce(organization_id, user_id) IS NOT NULL),
+    ARRAY(SELECT count(*) FROM public.instances WHERE coalesce(organization_id, user_id) IS NULL),
+    ARRAY(SELECT id FROM public.models WHERE organization_id IS NOT NULL),
+    ARRAY(SELECT count(*) FROM public.models WHERE organization_id IS NULL)
 """
 
+# A whole transaction in one message.
+_WHOLE: Final = "BEGIN; SELECT tenancy.enter({person}, {organization}); EXECUTE everything; COMMIT"
 
-def _expected(truth: Truth, person: UUID, organization: UUID | None) -> dict[str, Counter[tuple[Any, ...]] | None]:
-    role = truth.memberships[organization, person] if organization is not None else None
-    audit = truth.audit.get(organization or person, Counter())
+
+def _expected(
+    truth: Truth, person: UUID, organization: UUID | None, role: str | None, *, with_key: bool
+) -> dict[str, Counter[tuple[Any, ...]] | None]:
+    workspace = organization or person
+    members = truth.members(organization) if organization else {}
+    is_staff = organization is None and truth.people[person].is_staff and not with_key
+    visible = {workspace: workspace} | ({} if organization else {PLATFORM: None})
     return {
         "organizations": Counter([(organization,)] if organization else []),
-        "memberships": Counter((o, p, r) for (o, p), r in truth.memberships.items() if o == organization),
-        "users": Counter([(person,)]),
-        "workspaces": Counter([(organization or person,)]),
-        "audit_log": Counter() if role == "user" else Counter(audit),
-        "members()": None
-        if organization is None
-        else Counter((p, r) for (o, p), r in truth.memberships.items() if o == organization),
-        "my_organizations()": Counter(
-            (o, r, o == organization) for (o, p), r in truth.memberships.items() if p == person
+        "memberships": Counter((organization, member, held) for member, held in members.items()),
+        "users": Counter((member,) for member in (members if organization else [person])),
+        "workspaces": Counter([(workspace,)]),
+        "audit_log": Counter() if role == "user" else Counter(truth.audit.get(workspace, Counter())),
+        "members()": Counter(members.items()) if organization else None,
+        "all_users()": Counter((number,) for number in sorted(truth.people)[:10000]) if is_staff else None,
+        # A key is in its own workspace, and knows of no other.
+        "my_organizations()": Counter([(organization, role, True)] if organization else [])
+        if with_key
+        else Counter((o, r, o == organization) for (o, p), r in truth.memberships.items() if p == person),
+        "invitations": Counter(
+            (number, i.organization, i.email, i.role, i.status)
+            for number, i in truth.invitations.items()
+            if i.organization == organization and role != "user"
+        ),
+        "api_keys": Counter((number, owner) for number, owner in truth.api_keys.items() if owner == workspace),
+        "instances": Counter(
+            (number, visible[i.workspace], i.status) for number, i in truth.instances.items() if i.workspace in visible
+        ),
+        "models": Counter(
+            (number, None if owner == PLATFORM else owner)
+            for number, owner in truth.models.items()
+            if owner in (organization, PLATFORM)
         ),
     }
 
 
-def look(connection: Connection, truth: Truth, person: UUID, organization: UUID | None = None) -> View:
+def look(
+    connection: Connection, truth: Truth, person: UUID, organization: UUID | None = None, *, key: str | None = None
+) -> View:
     """Enter a workspace as the application does, and read everything in it.
 
     Args:
         connection: the application's, in autocommit.
         truth: what must be seen.
-        person: who enters.
+        person: who enters, or who made the key.
         organization: where; None for the personal workspace.
+        key: an API key to enter with.
 
     """
+    workspace = truth.organizations[organization] if organization else "personal"
     name = truth.people[person].name
-    view = View(name, truth.organizations[organization] if organization else "personal", None, 0, {})
-    where = f"{name} in {view.workspace}"
+    view = View(f"key of {name}" if key else name, workspace, None, 0, {})
+    where = f"{view.person} in {workspace}"
+    role = None
+    if organization is not None:
+        role = "user" if key else truth.memberships[organization, person]
     try:
         with connection.transaction():
-            connection.execute("SELECT tenancy.enter(%s, %s)", [person, organization])
+            if key is None:
+                connection.execute("SELECT tenancy.enter(%s, %s)", [person, organization])
+            else:
+                connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
             view.role, view.permissions = connection.execute(
                 "SELECT tenancy.current_role(), (SELECT count(*) FROM tenancy.my_permissions())"
             ).fetchall()[0]
-            for kind, wanted in _expected(truth, person, organization).items():
+            for kind, wanted in _expected(truth, person, organization, role, with_key=key is not None).items():
                 found = _read(connection, kind)
                 view.seen[kind] = None if found is None else found.total()
                 if found != wanted:
@@ -197,7 +155,6 @@ def look(connection: Connection, truth: Truth, person: UUID, organization: UUID 
     except psycopg.Error as error:
         view.failures.append(f"{where}: {error.diag.message_primary or error}")
         return view
-    role = truth.memberships[organization, person] if organization is not None else None
     if view.role != role:
         view.failures.append(f"{where}: has the role {view.role}, and must have {role}")
     if view.permissions != truth.permissions.get(role or "", 0):
@@ -208,9 +165,9 @@ def look(connection: Connection, truth: Truth, person: UUID, organization: UUID 
 
 
 def look_around(connection: Connection, truth: Truth, cast: Cast) -> list[View]:
-    """Return what the cast sees: the members of the first organization, and people elsewhere."""
+    """Return what the cast sees: the members of the first organization, people elsewhere, and keys."""
     founded = next(o for (o, person) in truth.memberships if person == cast.founder.id)
-    return [
+    people = [
         look(connection, truth, person.id, organization)
         for person, organization in (
             (cast.owner, cast.first.id),
@@ -228,6 +185,15 @@ def look_around(connection: Connection, truth: Truth, cast: Cast) -> list[View]:
             (cast.nobody, None),
         )
     ]
+    keys = [
+        look(connection, truth, person.id, organization, key=truth.secrets[whose])
+        for whose, person, organization in (
+            ("organization's key", cast.guest, cast.first.id),
+            ("person's key", cast.nobody, None),
+            ("staff's key", cast.staff, None),
+        )
+    ]
+    return people + keys
 
 
 def _read(connection: Connection, kind: str) -> Counter[tuple[Any, ...]] | None:
@@ -235,7 +201,7 @@ def _read(connection: Connection, kind: str) -> Counter[tuple[Any, ...]] | None:
         with connection.transaction():
             return Counter(connection.execute(_READ[kind].encode()).fetchall())
     except psycopg.Error as error:
-        if error.diag.constraint_name == "organization_required":
+        if error.diag.constraint_name == _REFUSED.get(kind):
             return None
         raise
 
@@ -263,13 +229,24 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
         how many memberships and how many personal workspaces were entered, and what was wrong.
 
     """
-    members: dict[UUID, set[str]] = {}
+    members: dict[UUID, dict[UUID, str]] = {}
     for (organization, person), role in truth.memberships.items():
-        members.setdefault(organization, set()).add(f"{person} {role}")
+        members.setdefault(organization, {})[person] = role
+    owned: dict[str, dict[UUID, set[Any]]] = {"invitations": {}, "api_keys": {}, "instances": {}, "models": {}}
+    for kind, pairs in (
+        ("invitations", ((number, i.organization) for number, i in truth.invitations.items())),
+        ("api_keys", iter(truth.api_keys.items())),
+        ("instances", ((number, i.workspace) for number, i in truth.instances.items())),
+        ("models", iter(truth.models.items())),
+    ):
+        for number, owner in pairs:
+            owned[kind].setdefault(owner, set()).add(number)
+    legacy, public = (len(owned[kind].get(PLATFORM, ())) for kind in ("instances", "models"))
     entered: list[tuple[UUID, UUID | None]] = [(person, organization) for organization, person in truth.memberships]
     some = list(truth.people)[:: max(1, len(truth.people) // people)]
     personal: list[tuple[UUID, UUID | None]] = [(person, None) for person in some]
     failures: list[str] = []
+    connection.execute(_PREPARE)
     for person, where in (*entered, *personal):
         place = truth.organizations[where] if where else "personal"
         try:
@@ -278,58 +255,36 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
             connection.rollback()
             failures.append(f"{truth.people[person].name} in {place}: {error.diag.message_primary or error}")
             continue
+        inside = members[where] if where else {}
         wanted: dict[str, set[Any]] = {
             "organizations": {where} if where else set(),
-            "memberships": members[where] if where else set(),
-            "users": {person},
+            "memberships": {f"{member} {role}" for member, role in inside.items()},
+            "users": set(inside if where else [person]),
             "workspaces": {where or person},
+            "invitations": set() if inside.get(person) == "user" else owned["invitations"].get(where or person, set()),
+            "api_keys": owned["api_keys"].get(where or person, set()),
+            "instances": owned["instances"].get(where or person, set()),
+            "legacy instances": {0 if where else legacy},
+            "models": owned["models"].get(where or person, set()),
+            "public models": {public},
         }
         for (kind, right), seen in zip(wanted.items(), found, strict=True):
             if set(seen) != right or len(seen) != len(right):
-                difference = _difference(kind, Counter(seen), Counter(right))
+                if kind in ("legacy instances", "public models"):
+                    difference = f"sees {seen[0]} {kind}, and must see {min(right)}"
+                else:
+                    difference = _difference(kind, Counter(seen), Counter(right))
                 failures.append(f"{truth.people[person].name} in {place}: {difference}")
+    connection.execute("DEALLOCATE everything")
     return len(entered), len(personal), failures
 
 
 def _everything_in_one(connection: Connection, person: UUID, organization: UUID | None) -> tuple[list[Any], ...]:
-    identity = [sql.quote(str(value)) if value else "NULL" for value in (person, organization)]
-    cursor = connection.execute(_WHOLE.format(*identity).encode())
+    named = {
+        name: sql.quote(str(value)) if value else "NULL"
+        for name, value in (("person", person), ("organization", organization))
+    }
+    cursor = connection.execute(_WHOLE.format(**named).encode())
     cursor.nextset()
     cursor.nextset()
     return cursor.fetchall()[0]
-
-
-def do_some_work(connection: Connection, truth: Truth, cast: Cast) -> list[str]:
-    """Do, as the application, what leaves entries in the audit log, and note it in the truth.
-
-    Returns:
-        what was done, in words.
-
-    """
-    done: list[str] = []
-
-    def work(person: Person, organization: Organization | None, statement: str, *values: Any) -> Any:
-        with connection.transaction():
-            connection.execute("SELECT tenancy.enter(%s, %s)", [person.id, organization.id if organization else None])
-            return connection.execute(statement.encode(), values).fetchall()[0][0]
-
-    for person, role in ((cast.user, "manager"), (cast.user, "user")):
-        work(cast.owner, cast.first, "SELECT tenancy.change_member_role(%s, %s)", person.id, role)
-        truth.record(cast.first.id, "membership.update", person.id)
-        done.append(f"{cast.owner.name} made {person.name} a {role} of {cast.first.name}")
-    newcomer = next(p for (o, p), role in truth.memberships.items() if o == cast.first.id and role == "user")
-    if newcomer != cast.user.id:
-        work(cast.manager, cast.first, "SELECT tenancy.change_member_role(%s, 'manager')", newcomer)
-        truth.memberships[cast.first.id, newcomer] = "manager"
-        truth.record(cast.first.id, "membership.update", newcomer)
-        done.append(f"{cast.manager.name} made {truth.people[newcomer].name} a manager of {cast.first.name}")
-    work(cast.other_owner, cast.second, "SELECT tenancy.update_organization(color => %s)", "#123456")
-    truth.record(cast.second.id, "workspace.update", cast.second.id)
-    done.append(f"{cast.other_owner.name} changed the color of {cast.second.name}")
-    created = work(cast.founder, None, "SELECT (tenancy.create_organization(%s)).id", "Café Zürich")
-    truth.organizations[created] = "Café Zürich"
-    truth.memberships[created, cast.founder.id] = "owner"
-    truth.record(created, "organization.create", created)
-    truth.record(created, "membership.create", cast.founder.id)
-    done.append(f"{cast.founder.name} made the organization Café Zürich")
-    return done

@@ -8,15 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 
 from pg_tenancy.demo.data import COLUMNS, Platform
 from pg_tenancy.demo.place import Place
 from pg_tenancy.demo.platform import OldApplication, Seen
+from pg_tenancy.demo.truth import PLATFORM
 from pg_tenancy.phases import Phase, Progress
 
 __all__ = ["Effect", "PhaseReport", "compare", "deploy_phase", "snapshot"]
 
 _TABLES: Final = list(COLUMNS)
+
+# Whose rows were when tenancy came: what those with an owner are called, and those without.
+_OWNED: Final = {
+    "public.api_keys": ("personal API keys", "API keys of nobody"),
+    "public.instances": ("instances of somebody", "legacy instances"),
+    "public.models": ("models of somebody", "public models"),
+}
 
 # What is counted before and after each phase.
 _COUNTS: Final = """
@@ -77,6 +86,14 @@ def snapshot(connection: psycopg.Connection[Any]) -> dict[str, int]:
         counts["permissions of roles"] = connection.execute("SELECT count(*) FROM tenancy.role_permissions").fetchall()[
             0
         ][0]
+    for table, (owned, legacy) in _OWNED.items():
+        if _has_workspaces(connection, table):
+            query = sql.SQL(
+                "SELECT count(*) FILTER (WHERE workspace_id <> %(platform)s),"
+                " count(*) FILTER (WHERE workspace_id = %(platform)s) FROM {}"
+            ).format(sql.Identifier(*table.split(".")))
+            counted = connection.execute(query, {"platform": PLATFORM}).fetchall()[0]
+            counts |= zip((owned, legacy), counted, strict=True)
     return counts
 
 
@@ -129,6 +146,13 @@ def deploy_phase(
         found = after.get(f"{what} workspaces", count)
         if found != count:
             report.failures.append(f"there are {found} {what} workspaces and must be {count}")
+    for table, (owned, legacy) in _OWNED.items():
+        # A key was somebody's before, everything else nobody's.
+        rows = len(platform.rows[table])
+        for what, count in ((owned, rows), (legacy, 0)) if table == "public.api_keys" else ((owned, 0), (legacy, rows)):
+            found = after.get(what, count)
+            if found != count:
+                report.failures.append(f"there are {found} {what} and must be {count}")
     seen = old.look()
     report.old_rows = sum(seen.rows.values())
     report.failures += compare(before, seen)
@@ -165,3 +189,11 @@ def _keys(connection: psycopg.Connection[Any]) -> Iterator[str]:
 
 def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
     return bool(connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchall()[0][0])
+
+
+def _has_workspaces(connection: psycopg.Connection[Any], table: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT FROM pg_attribute AS a WHERE a.attrelid = %s::regclass AND a.attname = 'workspace_id'", [table]
+        ).fetchall()
+    )

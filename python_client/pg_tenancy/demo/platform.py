@@ -90,6 +90,16 @@ _QUERIES: Final[dict[str, LiteralString]] = {
         INNER JOIN public.providers AS p ON i.provider_id = p.id
         WHERE i.status = 'ready' GROUP BY p.name, i.gpu_profile ORDER BY 1, 2
     """,
+    "which models run, and how often": """
+        SELECT m.model_id, m.is_active, count(*) FROM public.models AS m
+        LEFT JOIN public.instances AS i ON m.id = i.model_id AND i.status = 'ready'
+        GROUP BY m.model_id, m.is_active ORDER BY 1
+    """,
+    "the keys that are in use": """
+        SELECT u.username, k.name, k.key_prefix, k.last_used_at FROM public.api_keys AS k
+        INNER JOIN public.users AS u ON k.user_id = u.id
+        WHERE k.revoked_at IS NULL AND k.last_used_at IS NOT NULL ORDER BY k.last_used_at DESC, k.id LIMIT 50
+    """,
     "the costs of a month": """
         SELECT date_trunc('day', c.bucket_minute, 'UTC'), sum(c.amount_eur) FROM finops.cost_actual_minute AS c
         WHERE c.bucket_minute >= '2025-03-01Z' AND c.bucket_minute < '2025-04-01Z' GROUP BY 1 ORDER BY 1
@@ -103,7 +113,22 @@ _WRITES: Final[tuple[LiteralString, ...]] = (
     "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
     " VALUES (%(new_too)s, %(new)s, 'owner')",
     "UPDATE public.users SET last_name = 'New' WHERE id = %(new)s",
-    "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash) VALUES (%(new)s, 'ci', 'gpk_new', 'x')",
+    "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash)"
+    " VALUES (%(new)s, %(new)s, 'ci', 'gpk_new', 'x')",
+    "UPDATE public.api_keys SET last_used_at = now() WHERE key_prefix = 'gpk_new' AND revoked_at IS NULL",
+    "UPDATE public.api_keys SET revoked_at = now() WHERE id = %(new)s",
+    "UPDATE public.api_keys SET name = 'old' WHERE id = (SELECT id FROM public.api_keys ORDER BY id LIMIT 1)",
+    "INSERT INTO public.models (id, name, model_id) VALUES (%(new)s, 'New', 'new/new')",
+    "UPDATE public.models SET is_active = false, metadata = '{\"quantized\": true}' WHERE id = %(new)s",
+    "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
+    " SELECT %(new)s, p.id, %(new)s, 'provisioning', '1x L4 24GB' FROM public.providers AS p ORDER BY p.id LIMIT 1",
+    "UPDATE public.instances SET status = 'ready', ip_address = '10.9.9.9' WHERE id = %(new)s",
+    "UPDATE public.instances SET model_id = (SELECT id FROM public.models ORDER BY model_id LIMIT 1)"
+    " WHERE id = %(new)s AND status = 'ready'",
+    "DELETE FROM public.models WHERE id = %(new)s",
+    "UPDATE public.instances SET status = 'terminated', terminated_at = now() WHERE id = %(new)s",
+    "DELETE FROM public.instances WHERE id = %(new)s",
+    "DELETE FROM public.api_keys WHERE id = %(new)s",
     "UPDATE public.instances SET status = 'terminated', terminated_at = now()"
     " WHERE id = (SELECT id FROM public.instances ORDER BY id LIMIT 1)",
     "DELETE FROM public.provider_settings WHERE id = (SELECT id FROM public.provider_settings ORDER BY id LIMIT 1)",
@@ -169,20 +194,19 @@ class OldApplication:
         """Count and read everything, and write, over the old connection and over a new one."""
         seen = self._look(self._connection)
         with psycopg.connect(self._dsn) as fresh:
-            again = self._look(fresh)
-        if again != seen:
+            again = self._look(fresh, contents=False)
+        if (again.rows, again.answers, again.failures) != (seen.rows, seen.answers, seen.failures):
             seen.failures.append("a new connection of the old application sees something else than its old one")
         return seen
 
-    def _look(self, connection: Connection) -> Seen:
+    def _look(self, connection: Connection, *, contents: bool = True) -> Seen:
         seen = Seen()
+        checksum = sql.SQL("coalesce(sum(hashtextextended(t::text, 0)), 0)" if contents else "0")
         try:
             for table in COLUMNS:
-                query = sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} AS t")
                 only = sql.SQL("(SELECT {} FROM {})").format(_columns(table), _identifier(table))
-                count, contents = connection.execute(query.format(only)).fetchall()[0]
-                seen.rows[table] = count
-                seen.contents[table] = contents
+                query = sql.SQL("SELECT count(*), {} FROM {} AS t").format(checksum, only)
+                seen.rows[table], seen.contents[table] = connection.execute(query).fetchall()[0]
             for name, question in _QUERIES.items():
                 seen.answers[name] = connection.execute(question).fetchall()
             connection.commit()

@@ -1,69 +1,39 @@
-"""What must be refused, tried as the application, and what came of it."""
+"""Tries what must be refused, as the application, and says what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from pg_tenancy.demo.data import Organization, Person
-from pg_tenancy.demo.isolation import Cast, Truth
+from pg_tenancy.demo.attempts import Attempt, attempts
+from pg_tenancy.demo.truth import Cast, Truth
 
-__all__ = ["Attempt", "try_everything", "unchanged"]
+__all__ = ["try_everything", "unchanged"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-Step = tuple[str, list[Any]]
-
-_COUNT: Final = "SELECT count(*) FROM public.organizations"
-_KEEP: Final = "SELECT set_config(v.name, current_setting(v.name), false) FROM unnest(%s::text[]) AS v (name)"
-_VARIABLES: Final = [
-    "tenancy.current_user_id",
-    "tenancy.current_organization_id",
-    "tenancy.current_role",
-    "tenancy.seal",
-]
-_UNKNOWN: Final = UUID(int=0xDEAD, version=4)
 
 
-@dataclass
-class Attempt:
-    """Something that must not work.
-
-    Attributes:
-        what: what is tried.
-        wanted: SQLSTATE and name of the error that it must be; None for an answer without rows.
-        got: SQLSTATE and name of what it was.
-        message: in the server's words, or what was answered.
-
-    """
-
-    what: str
-    wanted: tuple[str, str] | None
-    steps: list[Step]
-    got: tuple[str, str] | None = None
-    message: str = ""
-    failures: list[str] = field(default_factory=list)
-
-
-def try_everything(connect: Callable[[], Connection], cast: Cast) -> list[Attempt]:
+def try_everything(connect: Callable[[], Connection], truth: Truth, cast: Cast) -> list[Attempt]:
     """Try all that must be refused, each over a connection of its own.
 
     Args:
         connect: opens a connection of the application, in autocommit.
+        truth: what is so, and the tokens and keys that were shown.
         cast: who tries.
 
     """
-    attempts = _attempts(cast)
-    for attempt in attempts:
+    tried = attempts(truth, cast)
+    alike: dict[str, Attempt] = {}
+    for attempt in tried:
         with connect() as connection:
             _try(connection, attempt)
-    outsider, unknown = attempts[0], attempts[1]
-    if (outsider.got, outsider.message) != (unknown.got, unknown.message):
-        outsider.failures.append("an organization of others and one that does not exist are told apart by their errors")
-    return attempts
+        first = alike.setdefault(attempt.alike or attempt.what, attempt)
+        if (attempt.got, attempt.message) != (first.got, first.message):
+            attempt.failures.append(f"{attempt.what}: the error tells it apart from: {first.what}")
+    return tried
 
 
 def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
@@ -74,116 +44,33 @@ def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
             "SELECT organization_id, user_id, role FROM public.organization_memberships"
         ).fetchall()
     }
+    people = {person.id: person.name for person in truth.people.values()}
     failures = [
-        f"the role of {truth.people[person].name} in {truth.organizations[organization]} is "
+        f"the role of {people.get(person, 'somebody new')} in {truth.organizations.get(organization, 'a new one')} is "
         f"{found.get((organization, person))}, and must be {truth.memberships.get((organization, person))}"
         for organization, person in found.keys() | truth.memberships.keys()
         if found.get((organization, person)) != truth.memberships.get((organization, person))
     ]
-    organizations = {row[0] for row in connection.execute("SELECT id FROM public.organizations").fetchall()}
-    if organizations != set(truth.organizations):
-        failures.append(f"there are {len(organizations)} organizations, and must be {len(truth.organizations)}")
+    kept: dict[str, tuple[str, Mapping[UUID, Any]]] = {
+        "organizations": ("SELECT id, name FROM public.organizations", truth.organizations),
+        "users": ("SELECT id, email FROM public.users", {p.id: p.email for p in truth.people.values()}),
+        "API keys": ("SELECT id, workspace_id FROM public.api_keys", truth.api_keys),
+        "instances": (
+            "SELECT id, ARRAY[workspace_id::text, status] FROM public.instances",
+            {number: [str(i.workspace), i.status] for number, i in truth.instances.items()},
+        ),
+        "models": ("SELECT id, workspace_id FROM public.models", truth.models),
+        "invitations": (
+            "SELECT id, organization_id FROM tenancy.invitations",
+            {number: i.organization for number, i in truth.invitations.items()},
+        ),
+    }
+    for what, (query, wanted) in kept.items():
+        rows = dict(connection.execute(query.encode()).fetchall())
+        different = sum(rows.get(number) != wanted.get(number) for number in rows.keys() | wanted.keys())
+        if different:
+            failures.append(f"{different} of the {what} are not what they were")
     return failures
-
-
-def _enter(person: Person, organization: Organization | None) -> list[Step]:
-    identity = [person.id, organization.id if organization else None]
-    return [("BEGIN", []), ("SELECT tenancy.enter(%s, %s)", identity)]
-
-
-def _attempts(cast: Cast) -> list[Attempt]:
-    first, second = cast.first, cast.second
-    other = cast.other_owner
-    elsewhere = [str(first.id)]
-    set_organization = "SELECT set_config('tenancy.current_organization_id', %s, true)"
-    nowhere = Organization(_UNKNOWN, "")
-    forged: list[Step] = [
-        ("BEGIN", []),
-        ("SELECT set_config('tenancy.current_user_id', %s, true)", [str(cast.owner.id)]),
-        (set_organization, elsewhere),
-        ("SELECT set_config('tenancy.current_role', 'owner', true)", []),
-        (_COUNT, []),
-    ]
-    return [
-        Attempt(f"{other.name} enters {first.name}, a stranger there", ("28000", "not_a_member"), _enter(other, first)),
-        Attempt(
-            f"{other.name} enters an organization that does not exist",
-            ("28000", "not_a_member"),
-            _enter(other, nowhere),
-        ),
-        Attempt("a query without a context", ("28000", "no_context"), [("BEGIN", []), (_COUNT, [])]),
-        Attempt(f"SET by hand: {cast.owner.name} in {first.name}", ("28000", "invalid_context"), forged),
-        Attempt(
-            f"{other.name} enters {second.name}, then SETs {first.name}",
-            ("28000", "invalid_context"),
-            [*_enter(other, second), (set_organization, elsewhere), (_COUNT, [])],
-        ),
-        Attempt(
-            "a context that was kept for the next transaction",
-            ("28000", "invalid_context"),
-            [*_enter(cast.owner, first), (_KEEP, [_VARIABLES]), ("COMMIT", []), ("BEGIN", []), (_COUNT, [])],
-        ),
-        Attempt(
-            "the context after COMMIT",
-            ("28000", "no_context"),
-            [*_enter(cast.owner, first), ("COMMIT", []), ("BEGIN", []), (_COUNT, [])],
-        ),
-        Attempt(
-            f"{cast.owner.name} enters {first.name} and, in the same transaction, {second.name}",
-            ("28000", "context_already_set"),
-            [*_enter(cast.owner, first), *_enter(cast.owner, second)[1:]],
-        ),
-        Attempt(
-            "a workspace outside a transaction",
-            ("25P01", "transaction_required"),
-            [(f"SELECT tenancy.enter('{cast.owner.id}', '{first.id}')", [])],
-        ),
-        Attempt(
-            f"{other.name} asks for {first.name} by its id, in {second.name}",
-            None,
-            [*_enter(other, second), ("SELECT name FROM public.organizations WHERE id = %s", [first.id])],
-        ),
-        Attempt(
-            f"{other.name} asks for the account of {cast.owner.name}",
-            None,
-            [*_enter(other, second), ("SELECT email FROM public.users WHERE id = %s", [cast.owner.id])],
-        ),
-        Attempt(
-            f"{cast.user.name}, a user, makes {cast.owner.name} a user",
-            ("42501", "permission_denied"),
-            [*_enter(cast.user, first), ("SELECT tenancy.change_member_role(%s, 'user')", [cast.owner.id])],
-        ),
-        Attempt(
-            f"{cast.admin.name}, an admin, becomes an owner",
-            ("42501", "delegation_denied"),
-            [*_enter(cast.admin, first), ("SELECT tenancy.change_member_role(%s, 'owner')", [cast.admin.id])],
-        ),
-        Attempt(
-            f"{cast.owner.name}, the last owner, leaves {first.name}",
-            ("23514", "organization_keeps_an_owner"),
-            [*_enter(cast.owner, first), ("SELECT tenancy.leave_organization()", [])],
-        ),
-        Attempt(
-            f"{cast.user.name} writes the memberships without the functions",
-            ("42501", ""),
-            [*_enter(cast.user, first), ("UPDATE public.organization_memberships SET role = 'owner'", [])],
-        ),
-        Attempt(
-            f"{cast.owner.name} selects password_hash",
-            ("42501", ""),
-            [*_enter(cast.owner, first), ("SELECT password_hash FROM public.users", [])],
-        ),
-        Attempt(
-            f"{cast.staff.name}, platform staff, enters {first.name}",
-            ("28000", "not_a_member"),
-            _enter(cast.staff, first),
-        ),
-        Attempt(
-            f"{cast.owner.name} empties the audit log of {first.name}",
-            ("42501", ""),
-            [*_enter(cast.owner, first), ("DELETE FROM tenancy.audit_log", [])],
-        ),
-    ]
 
 
 def _try(connection: Connection, attempt: Attempt) -> None:

@@ -9,19 +9,26 @@ from typing import Any, Final
 
 from pg_tenancy._terminal import Terminal
 from pg_tenancy.demo import migration
+from pg_tenancy.demo.attempts import Attempt
 from pg_tenancy.demo.check import check
 from pg_tenancy.demo.data import COLUMNS, Platform, generate
-from pg_tenancy.demo.isolation import Cast, Truth, View, do_some_work
+from pg_tenancy.demo.isolation import View
 from pg_tenancy.demo.migration import PhaseReport
 from pg_tenancy.demo.place import Place
 from pg_tenancy.demo.platform import OldApplication, Seen, create_tables, fill
-from pg_tenancy.demo.refusals import Attempt
+from pg_tenancy.demo.truth import Cast, Truth
+from pg_tenancy.demo.work import do_some_work
 from pg_tenancy.phases import Progress, read_phases
-from pg_tenancy.sqitch import read_plan
 
 __all__ = ["Demonstration", "demonstrate"]
 
-_SHORT: Final = {"organizations": "orgs"}
+_SHORT: Final = {
+    "organizations": "orgs",
+    "memberships": "mships",
+    "workspaces": "wspaces",
+    "audit_log": "audit",
+    "invitations": "invited",
+}
 
 
 @dataclass
@@ -155,12 +162,12 @@ def _tell_platform(terminal: Terminal, result: Demonstration) -> None:
 def _deploy(
     place: Place, platform: Platform, old: OldApplication, before: Seen, terminal: Terminal, result: Demonstration
 ) -> None:
-    notes = {change.name: change.note for change in read_plan()}
     for phase in read_phases():
+        notes = {change.name: change.note for change in phase.changes}
         terminal.heading(f"{('@' + phase.tag) if phase.tag else 'After the last phase'}: {phase.title}")
         width = max(len(change.name) for change in phase.changes)
 
-        def done(name: str, width: int = width) -> None:
+        def done(name: str, width: int = width, notes: dict[str, str] = notes) -> None:
             terminal.check(True, f"{name:<{width}}", notes.get(name, ""))
 
         report = migration.deploy_phase(place, phase, platform, old, before, done)
@@ -199,8 +206,8 @@ def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Dem
     result.truth = truth = Truth.of(platform, [(permission, role) for permission, role in matrix])
 
     terminal.heading("Some work, as the new application")
-    with place.connect(place.app) as connection:
-        result.work = do_some_work(connection, truth, cast)
+    with place.connect(place.app) as application, place.connect(place.old) as service:
+        result.work = do_some_work(application, service, truth, cast)
     for done in result.work:
         terminal.line(f"  {done}")
 
@@ -259,8 +266,12 @@ def _old_at_the_end(old: OldApplication, result: Demonstration, truth: Truth, te
     seen = old.look()
     result.old_application = seen.rows
     wanted = result.tables | {
+        "public.users": len(truth.people),
         "public.organizations": len(truth.organizations),
         "public.organization_memberships": len(truth.memberships),
+        "public.api_keys": len(truth.api_keys),
+        "public.instances": len(truth.instances),
+        "public.models": len(truth.models),
     }
     failures = [
         f"the old application sees {seen.rows.get(table)} rows of {table}, and must see {wanted[table]}"
@@ -271,7 +282,8 @@ def _old_at_the_end(old: OldApplication, result: Demonstration, truth: Truth, te
         terminal.check(
             True,
             f"sees everything: {seen.rows['public.organizations']:,} organizations,"
-            f" {seen.rows['public.users']:,} users, {sum(seen.rows.values()):,} rows in all",
+            f" {seen.rows['public.users']:,} users, {seen.rows['public.instances']:,} instances,"
+            f" {sum(seen.rows.values()):,} rows in all",
         )
     for failure in failures:
         _fail(terminal, result, failure)
@@ -292,6 +304,7 @@ def _how_to_connect(place: Place, cast: Cast, result: Demonstration) -> None:
             enter,
             "SELECT * FROM tenancy.current_workspace()",
             "SELECT role, count(*) FROM tenancy.members() GROUP BY role",
+            "SELECT status, count(*) FROM public.instances GROUP BY status",
             "COMMIT",
         ),
         _psql(place.app.shown, "BEGIN", forge, "SELECT name FROM public.organizations"),

@@ -1,0 +1,417 @@
+"""Whose each key, instance and model is outlives a revert, whatever the old application does meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
+from support.database import Database
+from support.people import Organization, People, User
+from support.platform import KEYLESS
+from support.racing import name_of
+from support.scripts import differences
+from support.server import Logins, Server
+
+Run = Callable[[Database], Sqitch]
+
+TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
+BEFORE = TAGS[TAGS.index("@phase-4") - 1]
+EARLIER = [BEFORE, "@phase-4", "@phase-5"]
+
+KEPT = {
+    "public.api_keys": "to_jsonb(t)",
+    "public.models": "to_jsonb(t)",
+    "public.instances": "to_jsonb(t)",
+    "tenancy.instance_transitions": "to_jsonb(t)",
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key, and what an application presents."""
+
+    id: UUID
+    text: str
+
+
+class Platform:
+    """Two organizations and some people who have keys, instances and models."""
+
+    def __init__(self, database: Database, logins: Logins) -> None:
+        self.database, self.logins = database, logins
+        with database.connect(autocommit=True) as connection:
+            people = People(connection)
+            self.ann, self.bob, self.gone = (people.user(name) for name in ("ann", "bob", "gone"))
+            self.acme, self.bulk = (
+                people.organization("Acme", owner=self.ann),
+                people.organization("Bulk", owner=self.bob),
+            )
+            people.membership(self.acme, self.gone, "admin")
+            connection.execute("INSERT INTO providers (id, name) VALUES (gen_random_uuid(), 'Cloud')")
+            connection.execute("INSERT INTO models (id, name, model_id) VALUES (gen_random_uuid(), 'Public', 'hub/p')")
+            connection.execute(
+                "INSERT INTO instances (id, provider_id, model_id, status)"
+                " SELECT gen_random_uuid(), p.id, m.id, 'ready' FROM providers AS p, models AS m"
+            )
+            connection.execute(
+                "INSERT INTO tenancy.instance_transitions VALUES ('terminate', 'sleeping', 'terminating')"
+            )
+        provider = self.one("SELECT id FROM providers")
+        self.orphan = self.key(self.gone, self.acme)
+        self.key(self.gone)
+        with database.connect(autocommit=True) as connection:
+            connection.execute("DELETE FROM users WHERE id = %s", [self.gone.id])
+        self.personal, self.shared = self.key(self.ann), self.key(self.ann, self.acme)
+        self.expiring = self.key(self.ann, expires="1 day")
+        self.revoked = self.key(self.ann, self.acme)
+        with database.entered(logins.app, self.ann, self.acme) as connection:
+            connection.execute("SELECT tenancy.revoke_api_key(%s)", [self.revoked.id])
+        for user, organization in ((self.ann, self.acme), (self.bob, self.bulk), (self.bob, None)):
+            with database.entered(logins.app, user, organization) as connection:
+                if organization:
+                    connection.execute("INSERT INTO models (name, model_id) VALUES ('Own', 'hub/own')")
+                connection.execute(
+                    "INSERT INTO instances (provider_id, model_id, status) SELECT %s, m.id, 'ready' FROM models AS m",
+                    [provider],
+                )
+
+    def key(self, user: User, organization: Organization | None = None, expires: str | None = None) -> Key:
+        """Make a key."""
+        with self.database.entered(self.logins.app, user, organization) as connection:
+            row = connection.execute(
+                "SELECT id, key FROM tenancy.create_api_key('ci', now() + %s::interval)", [expires]
+            ).fetchone()
+        assert row is not None
+        return Key(*row)
+
+    def works(self, key: Key) -> bool:
+        """Say whether somebody can enter with a key."""
+        with self.database.connect(self.logins.app) as connection:
+            try:
+                connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key.text])
+            except psycopg.Error as error:
+                return name_of(error) != "invalid_api_key"
+            return True
+
+    def rows(self) -> dict[str, list[str]]:
+        """Return what has to be there again."""
+        with self.database.connect() as connection:
+            return {
+                table: [
+                    str(row)
+                    for (row,) in connection.execute(
+                        f"SELECT ({value})::text FROM {table} AS t ORDER BY 1"  # noqa: S608
+                    ).fetchall()
+                ]
+                for table, value in KEPT.items()
+            }
+
+    def execute(self, *statements: str, **values: Any) -> None:
+        """Do something as the old application, which sees everything."""
+        with self.database.connect(self.logins.old, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement, values)
+
+    def one(self, query: str, **values: Any) -> Any:
+        """Return a value."""
+        with self.database.connect() as connection:
+            row = connection.execute(query, values).fetchone()
+        return None if row is None else row[0]
+
+
+@pytest.fixture(scope="module")
+def adopted(server: Server) -> Any:
+    owner = server.create_login(server.new_name("login"))
+    database = server.create()
+    server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database.name, owner))))
+    with database.connect(owner) as connection:
+        connection.execute(KEYLESS.encode())
+        # As an application that takes keys seriously has it.
+        connection.execute("ALTER TABLE public.api_keys ALTER COLUMN user_id SET NOT NULL")
+    server.sqitch(database.name).deploy("@phase-6")
+    yield database.name
+    server.drop(database.name)
+    server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))
+
+
+@pytest.fixture
+def platform(server: Server, adopted: str, logins: Logins, _logins_of_the_test: list[str]) -> Any:
+    database = server.create(adopted)
+    try:
+        yield Platform(database, logins)
+    finally:
+        server.drop(database.name)
+
+
+def _archived(platform: Platform) -> list[str]:
+    with platform.database.connect() as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('tenancy_archive') AND relkind = 'r'"
+        )
+        return [str(name) for (name,) in rows.fetchall()]
+
+
+@pytest.mark.parametrize("to", [None, "@phase-0", "@phase-1", *EARLIER])
+def test_all_owners_are_there_again(platform: Platform, sqitch: Run, to: str | None) -> None:
+    before, run = platform.rows(), sqitch(platform.database)
+    run.revert(to)
+    run.deploy("@phase-6")
+    assert platform.rows() == before
+    assert _archived(platform) == []
+    run.verify()
+    for key, works in (
+        (platform.personal, True),
+        (platform.shared, True),
+        (platform.expiring, True),
+        (platform.orphan, True),
+        (platform.revoked, False),
+    ):
+        assert platform.works(key) is works
+
+
+def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform, sqitch: Run) -> None:
+    run = sqitch(platform.database)
+    expired = platform.key(platform.ann, expires="1 day")
+    platform.execute("UPDATE api_keys SET expires_at = now() - interval '1 hour' WHERE id = %(id)s", id=expired.id)
+    run.revert(BEFORE)
+    stopped = "SELECT revoked_at IS NOT NULL AND user_id IS NOT NULL FROM api_keys WHERE id = %(id)s"
+    for key in (platform.shared, platform.orphan, platform.revoked, expired):
+        assert platform.one(stopped, id=key.id) is True
+    for key in (platform.personal, platform.expiring):
+        assert platform.one(stopped, id=key.id) is False
+    # Nothing that the old application does to it lets the archive forget what it was.
+    platform.execute("UPDATE api_keys SET last_used_at = now()")
+    run.deploy("@phase-6")
+    assert platform.works(platform.shared)
+    assert platform.works(platform.orphan)
+    assert not platform.works(platform.revoked)
+    assert not platform.works(expired)
+    assert platform.one("SELECT revoked_at FROM api_keys WHERE id = %(id)s", id=expired.id) is None
+    assert platform.one("SELECT user_id FROM api_keys WHERE id = %(id)s", id=platform.orphan.id) is None
+
+
+def test_what_the_old_application_did_in_between_counts(platform: Platform, sqitch: Run) -> None:
+    run = sqitch(platform.database)
+    run.revert(BEFORE)
+    platform.execute(
+        # Revokes a key that worked, and one that the revert stopped, by hand.
+        "UPDATE api_keys SET revoked_at = now() WHERE id IN (%(expiring)s, %(shared)s)",
+        # Hands one over.
+        "UPDATE api_keys SET user_id = %(bob)s WHERE id = %(personal)s",
+        "DELETE FROM api_keys WHERE id = %(orphan)s",
+        "INSERT INTO api_keys (id, user_id, name) VALUES (gen_random_uuid(), %(bob)s, 'new')",
+        "INSERT INTO models (id, name, model_id) VALUES (gen_random_uuid(), 'New', 'hub/new')",
+        "INSERT INTO instances (id, provider_id, model_id, status)"
+        " SELECT gen_random_uuid(), p.id, m.id, 'new' FROM providers AS p, models AS m WHERE m.model_id = 'hub/new'",
+        "UPDATE instances SET status = 'changed' WHERE status = 'ready'",
+        expiring=platform.expiring.id,
+        shared=platform.shared.id,
+        personal=platform.personal.id,
+        orphan=platform.orphan.id,
+        bob=platform.bob.id,
+    )
+    run.deploy("@phase-6")
+    run.verify()
+    assert not platform.works(platform.expiring)
+    assert not platform.works(platform.shared)
+    workspace = "SELECT workspace_id FROM api_keys WHERE {} = %(value)s"
+    assert platform.one(workspace.format("id"), value=platform.personal.id) == platform.bob.id
+    assert platform.one(workspace.format("name"), value="new") == platform.bob.id
+    assert (
+        platform.one("SELECT organization_id FROM api_keys WHERE id = %(id)s", id=platform.shared.id)
+        == platform.acme.id
+    )
+    assert platform.one("SELECT count(*) FROM api_keys WHERE id = %(id)s", id=platform.orphan.id) == 0
+    assert platform.one("SELECT workspace_id FROM models WHERE model_id = 'hub/new'") == UUID(int=0)
+    assert (
+        platform.one(
+            "SELECT count(*) FROM instances WHERE status = 'changed' AND workspace_id <> %(nil)s", nil=UUID(int=0)
+        )
+        == 5
+    )
+    assert _archived(platform) == []
+
+
+@pytest.mark.parametrize("who", ["organization", "person"])
+def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(
+    platform: Platform, sqitch: Run, who: str
+) -> None:
+    run = sqitch(platform.database)
+    run.revert(BEFORE)
+    platform.execute("DELETE FROM organizations WHERE id = %(bulk)s", bulk=platform.bulk.id)
+    if who == "person":
+        platform.execute("DELETE FROM users WHERE id = %(bob)s", bob=platform.bob.id)
+    with pytest.raises(SqitchError) as error:
+        run.deploy("@phase-6")
+    output = error.value.output
+    assert "rows of instances belonged to organizations or users that are no more" in output
+    query = next(line for line in output.splitlines() if line.startswith("DETAIL:")).removeprefix("DETAIL:").strip()
+    with platform.database.connect(autocommit=True) as connection:
+        found = [id_ for (id_,) in connection.execute(query.encode()).fetchall()]
+        assert len(found) == (2 if who == "organization" else 3)
+    with platform.database.connect(platform.logins.app) as connection, pytest.raises(psycopg.Error):
+        connection.execute("SELECT * FROM instances")
+    # The old application deletes the instances, the DBA makes the model public.
+    platform.execute("DELETE FROM instances WHERE id = ANY(%(found)s)", found=found)
+    with pytest.raises(SqitchError, match="rows of models belonged"):
+        run.deploy("@phase-6")
+    with platform.database.connect(autocommit=True) as connection:
+        connection.execute("DELETE FROM tenancy_archive.models_ownership WHERE workspace_id = %s", [platform.bulk.id])
+        connection.execute(
+            "UPDATE models SET model_id = 'hub/bulk' WHERE model_id = 'hub/own' AND organization_id IS NULL"
+            " AND id NOT IN (SELECT id FROM tenancy_archive.models_ownership)"
+        )
+    run.deploy("@phase-6")
+    run.verify()
+    assert _archived(platform) == []
+    assert platform.one("SELECT workspace_id FROM models WHERE model_id = 'hub/bulk'") == UUID(int=0)
+
+
+def test_models_that_came_twice_meanwhile_are_said(platform: Platform, sqitch: Run) -> None:
+    run = sqitch(platform.database)
+    run.revert("@phase-5")
+    platform.execute(
+        "INSERT INTO models (id, name, model_id) SELECT gen_random_uuid(), n, 'hub/x' FROM unnest(ARRAY['a', 'b']) AS n"
+    )
+    with pytest.raises(SqitchError, match=r"1 values of model_id in public\.models are those of more than one"):
+        run.deploy("@phase-6")
+    platform.execute("DELETE FROM models WHERE name = 'b'")
+    run.deploy("@phase-6")
+    run.verify()
+
+
+# -- stopped halfway -----------------------------------------------------------------
+
+# Ends the session, as when psql is killed, at the n-th command that changes something.
+SABOTAGE = """
+CREATE SCHEMA sabotage;
+CREATE TABLE sabotage.statements (at bigint);
+CREATE SEQUENCE sabotage.statement;
+CREATE FUNCTION sabotage.stop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF nextval('sabotage.statement') = (SELECT at FROM sabotage.statements) THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+    END IF;
+END; $$;
+CREATE EVENT TRIGGER sabotage ON ddl_command_end
+WHEN TAG IN ('ALTER TABLE', 'ALTER INDEX', 'CREATE INDEX', 'DROP INDEX', 'COMMENT', 'CREATE TRIGGER', 'DROP TRIGGER',
+    'CREATE TABLE', 'DROP TABLE', 'GRANT', 'REVOKE')
+EXECUTE FUNCTION sabotage.stop();
+"""
+
+
+def _stop_at(database: Database, place: float, statements: int, run: Callable[[], Any]) -> None:
+    with database.connect(autocommit=True) as connection:
+        connection.execute(SABOTAGE)
+        connection.execute("INSERT INTO sabotage.statements VALUES (%s)", [1 + int(place * (statements - 1))])
+    with pytest.raises(SqitchError):
+        run()
+    with database.connect(autocommit=True) as connection:
+        connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
+
+
+@pytest.fixture(scope="module")
+def statements(server: Server, adopted: str) -> dict[str, int]:
+    """Return how many commands the way back has, and the way there."""
+    counts: dict[str, int] = {}
+    copy = server.create(adopted)
+    run = server.sqitch(copy.name)
+    try:
+        for way, go in (("revert", lambda: run.revert(BEFORE)), ("deploy", lambda: run.deploy("@phase-6"))):
+            with copy.connect(autocommit=True) as connection:
+                connection.execute(SABOTAGE)
+            go()
+            with copy.connect(autocommit=True) as connection:
+                row = connection.execute("SELECT last_value FROM sabotage.statement").fetchone()
+                connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
+            assert row is not None
+            counts[way] = int(row[0])
+    finally:
+        server.drop(copy.name)
+    return counts
+
+
+PLACES = [0.0, 0.23, 0.45, 0.67, 0.9]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_a_revert_that_was_stopped_goes_on(
+    platform: Platform, sqitch: Run, statements: dict[str, int], place: float
+) -> None:
+    run, before = sqitch(platform.database), platform.rows()
+    _stop_at(platform.database, place, statements["revert"], lambda: run.revert(BEFORE))
+    platform.execute("UPDATE api_keys SET last_used_at = last_used_at")
+    run.revert(BEFORE)
+    platform.execute("UPDATE instances SET status = status")
+    run.deploy("@phase-6")
+    assert platform.rows() == before
+    assert _archived(platform) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("then", ["deploy", "revert"])
+def test_a_deploy_that_was_stopped_goes_on_or_back(
+    platform: Platform, sqitch: Run, statements: dict[str, int], place: float, then: str
+) -> None:
+    run, before, wanted = sqitch(platform.database), platform.rows(), platform.database.dump()
+    run.revert(BEFORE)
+    at_rest = platform.database.dump()
+    _stop_at(platform.database, place, statements["deploy"], lambda: run.deploy("@phase-6"))
+    if then == "revert":
+        # One further back than the deploy began, which takes what stopped halfway along.
+        run.revert("@phase-2")
+        run.deploy(BEFORE)
+        assert differences(at_rest, platform.database.dump()) == ""
+    run.deploy("@phase-6")
+    run.verify()
+    assert platform.rows() == before
+    assert differences(wanted, platform.database.dump()) == ""
+    assert _archived(platform) == []
+
+
+def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform, sqitch: Run) -> None:
+    """A row that somebody holds lets the revert wait in the middle, and changes hands there."""
+    run = sqitch(platform.database)
+    with platform.database.connect() as holder, platform.database.connect(autocommit=True) as watcher:
+        instance = platform.one(
+            "SELECT id FROM instances WHERE organization_id = %(acme)s LIMIT 1", acme=platform.acme.id
+        )
+        holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
+        revert = threading.Thread(target=lambda: run.revert("@phase-4"))
+        revert.start()
+        trigger = "SELECT FROM pg_trigger WHERE tgname = 'instances_keep_ownership'"
+        try:
+            deadline = time.monotonic() + 30
+            while watcher.execute(trigger).fetchone() is None and time.monotonic() < deadline:
+                # FOR UPDATE holds a lock that the trigger has to wait for, so it is let through.
+                holder.rollback()
+                holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
+                time.sleep(0.05)
+            made = UUID(int=77)
+            platform.execute(
+                "INSERT INTO instances (id, organization_id, provider_id, status)"
+                " SELECT %(made)s, %(bulk)s, p.id, 'late' FROM providers AS p",
+                made=made,
+                bulk=platform.bulk.id,
+            )
+            holder.execute(
+                "UPDATE instances SET model_id = NULL, organization_id = %s WHERE id = %s", [platform.bulk.id, instance]
+            )
+            holder.commit()
+        finally:
+            revert.join()
+    run.deploy("@phase-6")
+    query = "SELECT workspace_id FROM instances WHERE id = %(id)s"
+    assert platform.one(query, id=instance) == platform.bulk.id
+    assert platform.one(query, id=made) == platform.bulk.id

@@ -1,0 +1,288 @@
+"""A day of work on the migrated platform, as its new application does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from pg_tenancy.demo.data import Organization, Person
+from pg_tenancy.demo.truth import PLATFORM, Cast, Instance, Invitation, Truth
+
+__all__ = ["do_some_work"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_BATCH: Final = 50
+_MODEL: Final = "house/assistant-7b"
+
+
+def do_some_work(application: Connection, service: Connection, truth: Truth, cast: Cast) -> list[str]:
+    """Use what each phase brought, and note in the truth what must be so then.
+
+    Args:
+        application: the new application's connection, in autocommit.
+        service: one of a login of ``tenancy_service``, in autocommit.
+        truth: what is so; it is changed.
+        cast: who works.
+
+    Returns:
+        what was done, in words, each line with its phase.
+
+    """
+    work = _Work(application, service, truth, cast)
+    work.organizations()
+    work.memberships()
+    work.invitations()
+    work.api_keys()
+    work.instances()
+    work.models()
+    work.users()
+    return work.done
+
+
+class _Work:
+    def __init__(self, application: Connection, service: Connection, truth: Truth, cast: Cast) -> None:
+        self.application = application
+        self.service = service
+        self.truth = truth
+        self.cast = cast
+        self.done: list[str] = []
+
+    def tell(self, phase: int, line: str) -> None:
+        self.done.append(f"@phase-{phase}  {line}")
+
+    def act(self, person: Person, organization: Organization | None, statement: str, *values: Any) -> tuple[Any, ...]:
+        """Run one statement in a workspace, and return the first row of its answer."""
+        with self.application.transaction():
+            self.application.execute(
+                "SELECT tenancy.enter(%s, %s)", [person.id, organization.id if organization else None]
+            )
+            return self.application.execute(statement.encode(), values).fetchall()[0]
+
+    def join(self, organization: Organization, person: UUID, role: str) -> None:
+        self.truth.memberships[organization.id, person] = role
+        self.truth.record(organization.id, "membership.create", person)
+
+    # -- phases 1 and 2 -------------------------------------------------------------
+
+    def organizations(self) -> None:
+        truth, cast = self.truth, self.cast
+        self.act(cast.other_owner, cast.second, "SELECT tenancy.update_organization(color => %s)", "#123456")
+        truth.record(cast.second.id, "workspace.update", cast.second.id)
+        self.tell(1, f"{cast.other_owner.name} changed the color of {cast.second.name}")
+        (created,) = self.act(cast.founder, None, "SELECT (tenancy.create_organization(%s)).id", "Café Zürich")
+        truth.organizations[created] = "Café Zürich"
+        truth.record(created, "organization.create", created)
+        self.join(Organization(created, "Café Zürich"), cast.founder.id, "owner")
+        self.tell(1, f"{cast.founder.name} made the organization Café Zürich")
+
+    def memberships(self) -> None:
+        truth, cast = self.truth, self.cast
+        for role in ("manager", "user"):
+            self.act(cast.owner, cast.first, "SELECT tenancy.change_member_role(%s, %s)", cast.user.id, role)
+            truth.record(cast.first.id, "membership.update", cast.user.id)
+            self.tell(2, f"{cast.owner.name} made {cast.user.name} a {role} of {cast.first.name}")
+        promoted = next(person for person, role in truth.members(cast.first.id).items() if role == "user")
+        if promoted != cast.user.id:
+            self.act(cast.manager, cast.first, "SELECT tenancy.change_member_role(%s, 'manager')", promoted)
+            truth.memberships[cast.first.id, promoted] = "manager"
+            truth.record(cast.first.id, "membership.update", promoted)
+            self.tell(2, f"{cast.manager.name} made {truth.people[promoted].name} a manager of {cast.first.name}")
+
+    # -- phase 3 ----------------------------------------------------------------------
+
+    def invite(self, person: Person, email: str, role: str) -> tuple[UUID, str]:
+        where = self.cast.first
+        invitation, token = self.act(person, where, "SELECT id, token FROM tenancy.invite_member(%s, %s)", email, role)
+        self.truth.invitations[invitation] = Invitation(where.id, email, role)
+        self.truth.record(where.id, "invitation.create", invitation)
+        return invitation, token
+
+    def accept(self, invitation: UUID, token: str, name: tuple[str, str] | None = None) -> UUID:
+        """Show a token, as somebody who is in no workspace, and return whose membership came of it."""
+        (person,) = self.application.execute(
+            "SELECT user_id FROM tenancy.accept_invitation("
+            "%s, username => %s, first_name => %s, last_name => %s, password_hash => 'scrypt$new')",
+            [token, ".".join(name).lower() if name else None, *(name or (None, None))],
+        ).fetchall()[0]
+        known = self.truth.invitations[invitation]
+        self.truth.invitations[invitation] = replace(known, status="accepted")
+        # Who accepted it is written down after that it was.
+        self.truth.record(known.organization, "invitation.update", invitation)
+        self.truth.record(known.organization, "invitation.update", invitation)
+        assert isinstance(person, UUID)  # noqa: S101
+        return person
+
+    def invitations(self) -> None:
+        truth, cast = self.truth, self.cast
+        first = cast.first
+
+        invitation, token = self.invite(cast.owner, cast.guest.email, "admin")
+        self.tell(3, f"{cast.owner.name} invited {cast.guest.email} into {first.name}: a token, shown this once")
+        self.accept(invitation, token)
+        self.join(first, cast.guest.id, "admin")
+        truth.secrets["used invitation"] = token
+        self.tell(3, f"{cast.guest.name}, who has an account, accepted and is an admin of {first.name}")
+
+        email = "noor.newcomer@example.org"
+        invitation, token = self.invite(cast.manager, email, "user")
+        newcomer = self.accept(invitation, token, ("Noor", "Newcomer"))
+        truth.people[newcomer] = Person(newcomer, "Noor Newcomer", email, datetime.now(timezone.utc))
+        self.join(first, newcomer, "user")
+        self.tell(3, f"{email}, an address without an account, accepted: an account, and a user of {first.name}")
+
+        invitation, token = self.invite(cast.admin, cast.nobody.email, "user")
+        self.act(cast.admin, first, "SELECT tenancy.revoke_invitation(%s)", invitation)
+        truth.invitations[invitation] = replace(truth.invitations[invitation], status="revoked")
+        truth.record(first.id, "invitation.update", invitation)
+        truth.secrets["revoked invitation"] = token
+        self.tell(3, f"{cast.admin.name} invited {cast.nobody.email} and revoked it")
+
+    # -- phase 4 ----------------------------------------------------------------------
+
+    def make_key(self, person: Person, organization: Organization | None, name: str) -> tuple[UUID, str]:
+        number, key = self.act(person, organization, "SELECT id, key FROM tenancy.create_api_key(%s)", name)
+        workspace = organization.id if organization else person.id
+        self.truth.api_keys[number] = workspace
+        self.truth.record(workspace, "api_key.create", number)
+        return number, key
+
+    def api_keys(self) -> None:
+        truth, cast = self.truth, self.cast
+        first = cast.first
+
+        _, truth.secrets["organization's key"] = self.make_key(cast.guest, first, "build server")
+        self.act(cast.guest, first, "SELECT tenancy.leave_organization()")
+        del truth.memberships[first.id, cast.guest.id]
+        truth.record(first.id, "membership.delete", cast.guest.id)
+        self.tell(4, f"{cast.guest.name} made a key for {first.name}, shown this once, and left; the key goes on")
+        for person, whose in ((cast.nobody, "person's key"), (cast.staff, "staff's key")):
+            _, truth.secrets[whose] = self.make_key(person, None, "laptop")
+            self.tell(4, f"{person.name} made a personal key")
+        number, truth.secrets["revoked key"] = self.make_key(cast.owner, first, "old laptop")
+        self.act(cast.owner, first, "SELECT tenancy.revoke_api_key(%s)", number)
+        truth.record(first.id, "api_key.update", number)
+        self.tell(4, f"{cast.owner.name} made another for {first.name} and revoked it")
+
+    # -- phase 5 ----------------------------------------------------------------------
+
+    def assign(self, organization: Organization, profile: str) -> None:
+        """Give the legacy instances of one kind to an organization, a batch at a time."""
+        batches: list[int] = []
+        while not batches or batches[-1]:
+            (count,) = self.service.execute(
+                "SELECT tenancy.assign('public.instances', %s, %s, %s)",
+                [organization.id, f"gpu_profile = '{profile}'", _BATCH],
+            ).fetchall()[0]
+            batches.append(count)
+        for number, instance in self.truth.instances.items():
+            if (instance.workspace, instance.profile) == (PLATFORM, profile):
+                self.truth.instances[number] = replace(instance, workspace=organization.id)
+        legacy = sum(instance.workspace == PLATFORM for instance in self.truth.instances.values())
+        self.tell(
+            5,
+            f"a service gave the {sum(batches)} instances {profile} to {organization.name}, in batches of {_BATCH}; "
+            f"{legacy} are as they were, for everybody to read",
+        )
+
+    def make_instance(self, person: Person, organization: Organization | None, status: str) -> UUID:
+        profile = "1x H100 80GB"
+        number, workspace = self.act(
+            person,
+            organization,
+            "INSERT INTO public.instances (provider_id, status, gpu_profile, hourly_price_eur)"
+            " VALUES (%s, %s, %s, 2.73) RETURNING id, workspace_id",
+            self.truth.provider,
+            status,
+            profile,
+        )
+        # Where it must have landed, whatever the answer says.
+        self.truth.instances[number] = Instance(organization.id if organization else person.id, status, profile)
+        assert isinstance(workspace, UUID)  # noqa: S101
+        assert isinstance(number, UUID)  # noqa: S101
+        return number
+
+    def instances(self) -> None:
+        truth, cast = self.truth, self.cast
+        first = cast.first
+        self.assign(first, "1x L4 24GB")
+        self.assign(cast.second, "1x L40S 48GB")
+        self.make_instance(cast.owner, first, "ready")
+        self.tell(5, f"{cast.owner.name} started an instance: it is {first.name}'s, and nobody had to say so")
+        self.make_instance(cast.nobody, None, "ready")
+        self.tell(5, f"{cast.nobody.name} started one in the personal workspace")
+        for action, before, after in (
+            ("terminate", "provisioning", "terminating"),
+            ("reinstall", "failed", "reinstalling"),
+        ):
+            number = self.make_instance(cast.admin, first, before)
+            self.act(cast.admin, first, f"SELECT tenancy.{action}_instance(%s)", number)
+            truth.instances[number] = replace(truth.instances[number], status=after)
+            self.tell(5, f"{cast.admin.name} started one more, which is {after} by {action}_instance()")
+
+    # -- phase 6 ----------------------------------------------------------------------
+
+    def make_model(self, person: Person, organization: Organization | None, model_id: str) -> UUID:
+        (number,) = self.act(
+            person,
+            organization,
+            "INSERT INTO public.models (name, model_id, required_vram_gb, context_length) VALUES (%s, %s, 16, 32768)"
+            " RETURNING id",
+            model_id.split("/")[1],
+            model_id,
+        )
+        self.truth.models[number] = organization.id if organization else PLATFORM
+        assert isinstance(number, UUID)  # noqa: S101
+        return number
+
+    def models(self) -> None:
+        cast = self.cast
+        own = self.make_model(cast.admin, cast.first, _MODEL)
+        self.make_model(cast.other_owner, cast.second, _MODEL)
+        self.tell(6, f"{cast.first.name} and {cast.second.name} each made a model {_MODEL}, and see their own")
+        self.make_model(cast.staff, None, "house/embedder")
+        self.tell(6, f"{cast.staff.name}, platform staff, made a public one in the personal workspace")
+        for model, words in ((self.truth.model(PLATFORM), "a public model"), (own, f"{cast.first.name}'s own")):
+            self.act(
+                cast.owner,
+                cast.first,
+                "UPDATE public.instances SET model_id = %s WHERE id = %s RETURNING id",
+                model,
+                self.truth.instance(cast.first.id, "ready"),
+            )
+            self.tell(6, f"{cast.owner.name} ran {words} on an instance")
+
+    # -- phase 7 ----------------------------------------------------------------------
+
+    def make_user(self, person: Person, organization: Organization | None, first: str, last: str) -> Person:
+        email = f"{first}.{last}@example.net".lower()
+        (number,) = self.act(
+            person,
+            organization,
+            "SELECT tenancy.create_user(%s, %s, %s, %s, 'scrypt$new')",
+            email,
+            f"{first}.{last}".lower(),
+            first,
+            last,
+        )
+        self.truth.people[number] = made = Person(number, f"{first} {last}", email, datetime.now(timezone.utc))
+        return made
+
+    def users(self) -> None:
+        truth, cast = self.truth, self.cast
+        made = self.make_user(cast.admin, cast.first, "Milo", "Colleague")
+        self.join(cast.first, made.id, "user")
+        self.tell(7, f"{cast.admin.name} made an account for {made.name}, a user of {cast.first.name}")
+        self.act(cast.owner, cast.first, "SELECT tenancy.update_user(%s, last_name => 'Newhall')", made.id)
+        self.tell(7, f"{cast.owner.name} corrected the name of {made.name}")
+        leaver = self.make_user(cast.staff, None, "Lou", "Leaver")
+        self.tell(7, f"{cast.staff.name}, platform staff, made an account for {leaver.name}, in no organization")
+        key, _ = self.make_key(leaver, None, "laptop")
+        instance = self.make_instance(leaver, None, "ready")
+        self.act(leaver, None, "SELECT tenancy.delete_user(%s)", leaver.id)
+        del truth.people[leaver.id], truth.api_keys[key], truth.instances[instance]
+        self.tell(7, f"{leaver.name} deleted the account, with the key and the instance in the personal workspace")
