@@ -1128,3 +1128,44 @@ def test_members_reads_a_few_blocks_a_member(
         ).fetchall()
     root = explained[0]["Plan"]
     assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] <= 200 * 5 + 100
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT * FROM tenancy.members()", "SELECT id FROM public.users", "SELECT unnest(tenancy.visible_user_ids())"],
+)
+def test_old_statistics_make_nobody_read_a_whole_table(
+    people: People, as_app: AsApp, admin: Connection, query: str
+) -> None:
+    first = people.organization("First", owner=people.user("ann"))
+    make = (
+        "INSERT INTO public.users (id, email)"
+        " SELECT gen_random_uuid(), n || '@example.com' FROM generate_series(%s::int, %s::int) AS n"
+    )
+    admin.execute(make, [1, 500])
+    admin.execute(
+        "INSERT INTO public.organization_memberships (organization_id, user_id)"
+        " SELECT %s, id FROM public.users WHERE email ~ '^[0-9]' LIMIT 99",
+        [first.id],
+    )
+    admin.execute("ANALYZE")
+    admin.execute(make, [501, 20000])
+    admin.execute(
+        "INSERT INTO public.organizations (name, slug) SELECT n, 'o-' || n FROM generate_series(501, 1500) AS n"
+    )
+    admin.execute(
+        "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+        " SELECT o.id, u.id, 'owner' FROM public.organizations AS o JOIN public.users AS u"
+        " ON u.email IN (o.name || '@example.com', o.name || '0@example.com')"
+    )
+    # How many scans of whole tables there were in this transaction.
+    admin.execute("GRANT EXECUTE ON FUNCTION pg_stat_get_xact_numscans(oid) TO PUBLIC")
+    scans = (
+        "SELECT sum(pg_stat_get_xact_numscans(oid)) FROM pg_class"
+        " WHERE oid IN ('public.users'::regclass, 'public.organization_memberships'::regclass)"
+    )
+    with as_app(first.owner, first) as connection:
+        before = _one(connection, scans)
+        for _ in range(8):
+            assert len(connection.execute(query).fetchall()) == 100
+        assert _one(connection, scans) == before
