@@ -55,7 +55,7 @@ def parse(table: str) -> dict[str, dict[str, str]]:
 READS = parse("""
                                 | owner admin manager credentialed outsider | user key | personal person personal_key | staff | service old | auditor | bare    | forged | nobody
 --------------------------------+-------------------------------------------+----------+------------------------------+-------+-------------+---------+---------+--------+-------
-public.users                    | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no
+public.users                    | x-.                                       | x-.      | x-.                          | xx.   | xx.         | xx.     | context | forged | no
 public.organizations            | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
 public.organization_memberships | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
 public.api_keys                 | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no

@@ -130,6 +130,8 @@ def test_platform_staff_list_everybody_in_the_personal_workspace(
     everybody = admin.execute(f"SELECT {columns} FROM public.users ORDER BY id").fetchall()
     assert len(everybody) == 7
     with as_app(staff) as connection:
+        assert connection.execute(f"SELECT {columns} FROM public.users ORDER BY id").fetchall() == everybody
+        assert _one(connection, "SELECT username FROM public.users WHERE email = 'gina@example.com'") == "gina"
         assert connection.execute("SELECT * FROM tenancy.all_users()").fetchall() == everybody
         first = connection.execute("SELECT * FROM tenancy.all_users(page_size => 4)").fetchall()
         rest = connection.execute("SELECT * FROM tenancy.all_users(after_id => %s)", [first[-1][0]]).fetchall()

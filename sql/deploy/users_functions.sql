@@ -9,8 +9,12 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 -- Who is seen in the current workspace, for the policies of public.users: the
--- members of the organization, or oneself. A list, because there an account
--- belongs to no workspace, and the table is far larger than any organization.
+-- members of the organization; in personal mode oneself, and for platform staff
+-- everybody. A list, because there an account belongs to no workspace, and the
+-- table is far larger than any organization. For staff it is long, and all_users()
+-- the better way; but "or anybody, if you are staff" as one more condition would
+-- have PostgreSQL go by a query's own ids alone and find out afterwards, and
+-- EXPLAIN ANALYZE tells everybody how many rows that were.
 -- By the index always: statistics from when there was one organization only say
 -- that the whole table is wanted.
 CREATE FUNCTION tenancy.visible_user_ids() RETURNS uuid[]
@@ -25,6 +29,9 @@ DECLARE
     current_organization CONSTANT uuid := tenancy.current_organization_id();
 BEGIN
     IF current_organization IS NULL THEN
+        IF current_setting('tenancy.current_role') = 'staff' THEN
+            RETURN ARRAY(SELECT u.id FROM public.users AS u);
+        END IF;
         RETURN ARRAY[tenancy.current_user_id()];
     END IF;
     RETURN ARRAY(
@@ -37,14 +44,11 @@ REVOKE ALL ON FUNCTION tenancy.visible_user_ids() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.visible_user_ids() TO
 tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.visible_user_ids() IS
-'The members of the current organization, to who holds members.view there, or the current user in personal mode. '
-'Raises 28000 no_context.';
+'The members of the current organization, to who holds members.view there; in personal mode the current user, and to '
+'platform staff everybody. Raises 28000 no_context.';
 
--- Everybody, for platform staff. A function and not one more condition of the
--- policies: theirs is one list of ids, which PostgreSQL looks up together with
--- whatever ids a query names, so that it reaches no other row. With "or anybody,
--- if you are staff" beside it, it would go by the query's ids alone and find out
--- afterwards, and EXPLAIN ANALYZE tells everybody how many rows that were.
+-- Everybody, for platform staff, a page at a time: the policies of the table have
+-- to gather all ids first.
 CREATE FUNCTION tenancy.all_users(
     with_email text DEFAULT NULL, after_id uuid DEFAULT NULL, page_size integer DEFAULT 100
 )

@@ -92,7 +92,7 @@ def _expected(
     return {
         "organizations": Counter([(organization,)] if organization else []),
         "memberships": Counter((organization, member, held) for member, held in members.items()),
-        "users": Counter((member,) for member in (members if organization else [person])),
+        "users": Counter((member,) for member in (members if organization else truth.people if is_staff else [person])),
         "workspaces": Counter([(workspace,)]),
         "audit_log": Counter() if role == "user" else Counter(truth.audit.get(workspace, Counter())),
         "members()": Counter(members.items()) if organization else None,
