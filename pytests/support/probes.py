@@ -16,6 +16,7 @@ import psycopg
 
 from support.database import Database
 from support.people import People
+from support.probes_of_users import CALLABLE_BY_PEOPLE, CALLS_OF_USERS, SPECIAL_OF_USERS
 from support.racing import name_of
 from support.server import Logins
 
@@ -24,7 +25,7 @@ __all__ = ["CALLS", "Probe", "Probed", "probes"]
 NIL = "00000000-0000-0000-0000-000000000000"
 
 # Who may call what, written down by hand.
-PEOPLE_CALL = {
+PEOPLE_CALL = CALLABLE_BY_PEOPLE | {
     "accept_invitation(text,text,text,text,text)",
     "badge(uuid)",
     "change_member_role(uuid,text)",
@@ -406,7 +407,6 @@ CALLS: list[tuple[str | None, str | None, str | None, str | list[str], Any]] = [
     ("app", "ann", None, "SELECT name FROM public.organizations", []),
     ("app", "uma", "acme", "SELECT count(*) FROM public.organization_memberships", [(4,)]),
     ("app", "ann", None, "SELECT count(*) FROM public.organization_memberships", [(0,)]),
-    ("app", "ann", "acme", "SELECT username FROM public.users", [("ann",)]),
     ("app", "ann", None, "SELECT username FROM public.users", [("ann",)]),
     ("app", "ann", "acme", "SELECT kind FROM tenancy.workspaces", [("organization",)]),
     ("app", "ann", None, "SELECT kind FROM tenancy.workspaces", [("personal",)]),
@@ -1046,7 +1046,7 @@ CALLS.append(
 # floor whatever is added to it; and it lets no row out either.
 ONLY = {
     "public.organizations": "id = '{acme}'",
-    "public.users": "id = '{ann}'",
+    "public.users": "id IN ('{ann}', '{abe}', '{max}', '{uma}')",
     "public.organization_memberships": "organization_id = '{acme}'",
     "tenancy.workspaces": "id = '{acme}'",
     "tenancy.audit_log": "workspace_id = '{acme}'",
@@ -1075,6 +1075,7 @@ for _table, _own in ONLY.items():
             "42501",
         ),
     ]
+CALLS += CALLS_OF_USERS
 CALLS += [
     (
         None,
@@ -1414,5 +1415,6 @@ def probes() -> list[Probe]:
         "lock_email accept_invitation snapshot": _past_account,
         "accept_invitation revoke_invitation wait": _waits_for_no_owner,
         "read_ticket enter_with_ticket decode_base64url": _tickets,
+        **SPECIAL_OF_USERS,
     }
     return [*(Probe(text, ask) for text, ask in special.items()), *map(_call, CALLS)]
