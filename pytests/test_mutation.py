@@ -892,6 +892,112 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy.visible_user_ids()", "ARRAY[tenancy.current_user_id()]", "NULL"),),
 ]
 
+# Accounts.
+_UPDATE_USER = "tenancy.update_user(uuid,text,text,text,text,text)"
+FUNCTIONS += [
+    *(
+        (("tenancy.visible_user_ids()", old, new),)
+        for old, new in (
+            ("m.organization_id = current_organization AND", ""),
+            ("AND tenancy.has_permission('members.view')", ""),
+            ("IF current_organization IS NULL THEN", "IF false THEN"),
+        )
+    ),
+    *(
+        (("tenancy.all_users(text,uuid,integer)", old, new),)
+        for old, new in (
+            ("tenancy.current_organization_id() IS NOT NULL OR ", ""),
+            ("OR current_setting('tenancy.current_role') <> 'staff'", ""),
+            ("coalesce(page_size BETWEEN 1 AND 10000, false)", "coalesce(page_size BETWEEN 1 AND 10000, true)"),
+            ("BETWEEN 1 AND", "BETWEEN 0 AND"),
+            ("AND 10000", "AND 100000"),
+            ("IF with_email IS NOT NULL THEN", "IF false THEN"),
+            ("WHERE e.email = tenancy_private.email_key(with_email)", "WHERE e.email = with_email"),
+            ("WHERE e.email = tenancy_private.email_key(with_email)", ""),
+            ("WHERE u.id > coalesce(after_id, '00000000-0000-0000-0000-000000000000')", ""),
+            ("LIMIT page_size", ""),
+            ("WHERE u.id = ANY(found_ids)", ""),
+        )
+    ),
+    *(
+        (("tenancy.create_user(text,text,text,text,text)", old, new),)
+        for old, new in (
+            ("act_in_organization('users.create')", "act_in_organization(NULL)"),
+            ("PERFORM tenancy_private.check_delegation(acting.role, 'user');", ""),
+            ("PERFORM tenancy_private.require_person();", ""),
+            ("IF current_setting('tenancy.current_role') <> 'staff' THEN", "IF false THEN"),
+            ("IF current_setting('tenancy.current_role') <> 'staff' THEN", "IF true THEN"),
+            ("IF acting IS NOT NULL THEN", "IF false THEN"),
+            ("new_id, 'user');", "new_id, 'owner');"),
+        )
+    ),
+    *(
+        ((_UPDATE_USER, old, new),)
+        for old, new in (
+            ("tenancy_private.checked_email(update_user.email)", "update_user.email"),
+            ("PERFORM tenancy_private.require_person();", ""),
+            ("IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN", "IF false THEN"),
+            ("IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN", "IF true THEN"),
+            ("act_in_organization('users.update')", "act_in_organization(NULL)"),
+            ("PERFORM tenancy_private.check_delegation(acting.role, 'owner');", ""),
+            ("update_user.user_id) = 'owner' THEN", "update_user.user_id) <> '' THEN"),
+            ("IF update_user.email IS NOT NULL OR ", "IF "),
+            (" OR update_user.password_hash IS NOT NULL THEN", " THEN"),
+            ("ELSIF current_setting('tenancy.current_role') <> 'staff' THEN", "ELSIF true THEN"),
+            ("PERFORM tenancy_private.refuse_other_account();", ""),
+            ("PERFORM tenancy_private.lock_email(new_email);", ""),
+            ("IF EXISTS (", "IF false AND EXISTS ("),
+            ("e.email = tenancy_private.email_key(new_email) AND", "e.email = new_email AND"),
+            (" AND e.user_id <> update_user.user_id", ""),
+            ("coalesce(new_email, u.email)", "new_email"),
+            ("coalesce(update_user.username, u.username)", "update_user.username"),
+            ("coalesce(update_user.first_name, u.first_name)", "update_user.first_name"),
+            ("coalesce(update_user.last_name, u.last_name)", "update_user.last_name"),
+            ("coalesce(update_user.password_hash, u.password_hash)", "update_user.password_hash"),
+            ("coalesce(new_email, u.email)", "u.email"),
+            ("coalesce(update_user.password_hash, u.password_hash)", "u.password_hash"),
+            ("updated_at = now()", "updated_at = u.updated_at"),
+            ("WHERE u.id = update_user.user_id", ""),
+            ("PERFORM tenancy_private.refuse_user_id();", ""),
+        )
+    ),
+    *(
+        (("tenancy.delete_user(uuid)", old, new),)
+        for old, new in (
+            ("act_in_organization('users.delete')", "act_in_organization(NULL)"),
+            ("PERFORM tenancy_private.check_delegation(acting.role, held_role);", ""),
+            ("PERFORM tenancy_private.end_membership(acting.organization_id, delete_user.id, held_role);", ""),
+            ("        RETURN;\n", ""),
+            ("PERFORM tenancy_private.require_person();", ""),
+            ("delete_user.id IS DISTINCT FROM tenancy.current_user_id()\n        AND", ""),
+            ("current_setting('tenancy.current_role') <> 'staff'", "true"),
+            ("PERFORM tenancy_private.refuse_other_account();", ""),
+            ("WHERE m.user_id = delete_user.id AND m.role = 'owner'", "WHERE m.user_id = delete_user.id"),
+            ("m.organization_id = o.id AND m.user_id", "m.user_id"),
+            (" AND m.user_id <> delete_user.id", ""),
+            ("m.user_id <> delete_user.id AND m.role = 'owner'", "m.user_id <> delete_user.id"),
+            ("IF left_ownerless IS NOT NULL THEN", "IF false THEN"),
+            ("DELETE FROM tenancy.workspaces AS w", "PERFORM FROM tenancy.workspaces AS w"),
+            ("WHERE w.id = delete_user.id AND w.kind", "WHERE w.kind"),
+            ("WHERE u.id = delete_user.id", ""),
+            ("PERFORM tenancy_private.refuse_user_id();", ""),
+            ("WHEN foreign_key_violation OR restrict_violation THEN", "WHEN division_by_zero THEN"),
+            ("IF referring = '' THEN", "IF false THEN"),
+        )
+    ),
+    # Either of the two makes the second owner wait.
+    (
+        (
+            "tenancy.delete_user(uuid)",
+            "        FOR NO KEY UPDATE\n    );\n"
+            "    UPDATE tenancy.workspaces AS w SET owner_changes = w.owner_changes + 1 WHERE w.id = ANY(owned);",
+            "    );",
+        ),
+    ),
+    (("tenancy_private.refuse_other_account()", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
+    (("tenancy_private.refuse_user_id()", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
+]
+
 
 def _named(changes: tuple[Change, ...]) -> str:
     return " and ".join(f"{function}: {old!r} -> {new!r}" for function, old, new in changes)

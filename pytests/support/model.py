@@ -263,7 +263,7 @@ class Platform:
             ],
         }
         if organization is None:
-            visible = set(self.people) if self._is_staff(entry) else {self._person(entry)}
+            visible = {self._person(entry)}
             none: list[list[Any]] = []
             return view | {
                 "users": self._users(visible),

@@ -17,6 +17,7 @@ import psycopg
 from support.database import Database
 from support.people import People
 from support.probes_of_tables import QUESTIONS, fill
+from support.probes_of_users import CALLABLE_BY_PEOPLE, CALLS_OF_USERS, SPECIAL_OF_USERS
 from support.racing import name_of
 from support.server import Logins
 
@@ -25,7 +26,7 @@ __all__ = ["CALLS", "Probe", "Probed", "probes"]
 NIL = "00000000-0000-0000-0000-000000000000"
 
 # Who may call what, written down by hand.
-PEOPLE_CALL = {
+PEOPLE_CALL = CALLABLE_BY_PEOPLE | {
     "accept_invitation(text,text,text,text,text)",
     "all_users(text,uuid,integer)",
     "badge(uuid)",
@@ -1155,6 +1156,7 @@ for _table, _own in ONLY.items():
             "42501",
         ),
     ]
+CALLS += CALLS_OF_USERS
 CALLS += [
     (
         None,
@@ -1571,5 +1573,6 @@ def probes() -> list[Probe]:
         "read_ticket enter_with_ticket decode_base64url": _tickets,
         "revoke_api_key act_on_api_keys record_api_key_use": _nobody_waits_for_a_key,
         "check_fresh_api_key enter_with_api_key": _old_snapshots_of_keys,
+        **SPECIAL_OF_USERS,
     }
     return [*(Probe(text, ask) for text, ask in special.items()), *map(_call, CALLS)]

@@ -1,0 +1,358 @@
+"""What is promised about accounts, as small questions; see probes.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from support.racing import name_of
+
+if TYPE_CHECKING:
+    from support.probes import Probed
+
+__all__ = ["CALLABLE_BY_PEOPLE", "CALLS_OF_USERS", "SPECIAL_OF_USERS"]
+
+CALLABLE_BY_PEOPLE = {
+    "all_users(text,uuid,integer)",
+    "create_user(text,text,text,text,text)",
+    "delete_user(uuid)",
+    "update_user(uuid,text,text,text,text,text)",
+    "visible_user_ids()",
+}
+Call = tuple[str | None, str | None, str | None, str | list[str], Any]
+
+UPDATE = "SELECT tenancy.update_user('{{{}}}', {})"
+DELETE = "SELECT tenancy.delete_user('{{{}}}')"
+ROW = "SELECT email, username, first_name, last_name, password_hash, role FROM public.users WHERE id = '{{{}}}'"
+KEY = (
+    "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash)"
+    " VALUES ('{sam}', 'k', 'pgt_00000001', encode(sha256('pgt_00000001_x'), 'hex'))"
+)
+ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('pgt_00000001_x')"
+FORGE = "SELECT set_config('tenancy.current_role', 'staff', true)"
+UNOWNED = (
+    "WITH o AS (INSERT INTO public.organizations (name, slug) VALUES ('Unowned', 'unowned') RETURNING id)"
+    " INSERT INTO public.organization_memberships (organization_id, user_id, role) SELECT id, '{uma}', 'user' FROM o"
+)
+COUNT = "SELECT count(*) FROM public.users"
+KEEPS = "organization_keeps_an_owner"
+
+
+def _after(user: str, organization: str | None, call: str, question: str) -> list[str]:
+    """Return what asks, as the superuser, what a call has done."""
+    return ["as app", f"enter {user} {organization}", call, "as None", question]
+
+
+CALLS_OF_USERS: list[Call] = [
+    # who is seen
+    (
+        "app",
+        "uma",
+        "acme",
+        "SELECT string_agg(username, ' ' ORDER BY username) FROM public.users",
+        [("abe ann max uma",)],
+    ),
+    ("app", "olga", "bulk", "SELECT username FROM public.users", [("olga",)]),
+    ("app", "sam", None, "SELECT username FROM public.users", [("sam",)]),
+    ("app", "uma", "acme", "SELECT cardinality(tenancy.visible_user_ids())", [(4,)]),
+    ("app", "uma", None, "SELECT tenancy.visible_user_ids()::text[] = ARRAY['{uma}']", [(True,)]),
+    ("app", None, None, "SELECT tenancy.visible_user_ids()", "no_context"),
+    *(
+        (
+            None,
+            None,
+            None,
+            [
+                "DELETE FROM tenancy.role_permissions WHERE permission = 'members.view' AND role = 'user'",
+                "as app",
+                "enter uma acme",
+                question,
+            ],
+            [(0,)],
+        )
+        for question in (COUNT, "SELECT cardinality(tenancy.visible_user_ids())")
+    ),
+    # everybody
+    ("app", "sam", None, "SELECT count(*) FROM tenancy.all_users()", [(6,)]),
+    ("app", "sam", None, "SELECT username FROM tenancy.all_users(' OLGA@example.com')", [("olga",)]),
+    (
+        "app",
+        "sam",
+        None,
+        "SELECT count(*) FROM tenancy.all_users(after_id => (SELECT user_id FROM tenancy.all_users(page_size => 1)))",
+        [(5,)],
+    ),
+    ("app", "sam", None, "SELECT count(*) FROM tenancy.all_users(page_size => 2)", [(2,)]),
+    *(
+        ("app", "sam", None, f"SELECT tenancy.all_users(page_size => {size})", "page_size_invalid")
+        for size in (0, 10001, "NULL")
+    ),
+    ("app", "ann", None, "SELECT tenancy.all_users()", "permission_denied"),
+    ("app", "ann", "acme", "SELECT tenancy.all_users()", "permission_denied"),
+    ("app", None, None, "SELECT tenancy.all_users()", "no_context"),
+    ("app", None, None, [FORGE, "SELECT tenancy.all_users()"], "invalid_context"),
+    (None, None, None, [KEY, "as app", ENTER_WITH_KEY, "SELECT tenancy.all_users()"], "permission_denied"),
+    # making
+    (
+        None,
+        None,
+        None,
+        _after(
+            "abe",
+            "acme",
+            "SELECT tenancy.create_user(' New@example.com', 'newt', 'N', 'T', 'h')",
+            "SELECT u.email, u.username, u.first_name, u.last_name, u.password_hash, u.role, m.role, o.slug"
+            " FROM public.users AS u JOIN public.organization_memberships AS m ON u.id = m.user_id"
+            " JOIN public.organizations AS o ON o.id = m.organization_id WHERE u.created_at >= now()",
+        ),
+        [("New@example.com", "newt", "N", "T", "h", "user", "user", "acme")],
+    ),
+    (None, None, None, _after("sam", None, "SELECT tenancy.create_user('new@example.com')", COUNT), [(7,)]),
+    ("app", "max", "acme", "SELECT tenancy.create_user('new@example.com')", "permission_denied"),
+    ("app", "ann", None, "SELECT tenancy.create_user('new@example.com')", "organization_required"),
+    ("app", "ann", "acme", "SELECT tenancy.create_user('OLGA@example.com')", "email_taken"),
+    (
+        None,
+        None,
+        None,
+        [
+            "DELETE FROM tenancy.role_delegations WHERE role = 'admin'",
+            "as app",
+            "enter abe acme",
+            "SELECT tenancy.create_user('new@example.com')",
+        ],
+        "delegation_denied",
+    ),
+    *(
+        (None, None, None, [KEY, "as app", ENTER_WITH_KEY, f"SELECT tenancy.{call}"], "person_required")
+        for call in ("create_user('new@example.com')", "update_user('{sam}', username => 'x')", "delete_user('{sam}')")
+    ),
+    # changing
+    (
+        None,
+        None,
+        None,
+        [
+            *_after("abe", "acme", UPDATE.format("uma", "username => 'u'"), ROW.format("uma")),
+        ],
+        [("uma@example.com", "u", "Uma", "Example", "hash of uma", "user")],
+    ),
+    (
+        None,
+        None,
+        None,
+        _after("abe", "acme", UPDATE.format("max", "first_name => 'f', last_name => 'l'"), ROW.format("max")),
+        [("max@example.com", "max", "f", "l", "hash of max", "user")],
+    ),
+    (
+        None,
+        None,
+        None,
+        _after("uma", "acme", UPDATE.format("uma", "' U@x ', password_hash => 'p'"), ROW.format("uma")),
+        [("U@x", "uma", "Uma", "Example", "p", "user")],
+    ),
+    (
+        None,
+        None,
+        None,
+        _after("sam", None, UPDATE.format("ann", "'a@x', password_hash => 'p'"), ROW.format("ann")),
+        [("a@x", "ann", "Ann", "Example", "p", "user")],
+    ),
+    (
+        None,
+        None,
+        None,
+        _after(
+            "uma",
+            None,
+            UPDATE.format("uma", "username => 'u'"),
+            "SELECT username FROM public.users WHERE updated_at >= now()",
+        ),
+        [("u",)],
+    ),
+    (None, None, None, _after("uma", None, UPDATE.format("uma", "'UMA@example.com'"), "SELECT 1"), [(1,)]),
+    ("app", "uma", None, UPDATE.format("uma", "'OLGA@example.com'"), "email_taken"),
+    ("app", "uma", None, UPDATE.format("uma", "'x'"), "email_invalid"),
+    ("app", "uma", None, UPDATE.format("ann", "username => 'x'"), "permission_denied"),
+    ("app", "max", "acme", UPDATE.format("uma", "username => 'x'"), "permission_denied"),
+    ("app", "abe", "acme", UPDATE.format("ann", "username => 'x'"), "delegation_denied"),
+    ("app", "ann", "acme", UPDATE.format("uma", "'x@x'"), "credentials_denied"),
+    ("app", "ann", "acme", UPDATE.format("uma", "password_hash => 'x'"), "credentials_denied"),
+    ("app", "ann", "acme", UPDATE.format("olga", "username => 'x'"), "member_not_found"),
+    ("app", "sam", None, UPDATE.format("nobody", "username => 'x'"), "user_not_found"),
+    # deleting
+    ("app", "max", "acme", DELETE.format("uma"), "permission_denied"),
+    ("app", "abe", "acme", DELETE.format("max"), "delegation_denied"),
+    ("app", "ann", "acme", DELETE.format("olga"), "member_not_found"),
+    ("app", "ann", "acme", DELETE.format("ann"), KEEPS),
+    (
+        None,
+        None,
+        None,
+        _after(
+            "abe",
+            "acme",
+            DELETE.format("uma"),
+            "SELECT (SELECT count(*) FROM public.users), count(*) FROM public.organization_memberships",
+        ),
+        [(6, 7)],
+    ),
+    ("app", "uma", None, DELETE.format("ann"), "permission_denied"),
+    ("app", "ann", None, DELETE.format("ann"), KEEPS),
+    ("app", "sam", None, DELETE.format("ann"), KEEPS),
+    ("app", "sam", None, DELETE.format("nobody"), "user_not_found"),
+    (None, None, None, _after("uma", None, DELETE.format("uma"), COUNT), [(5,)]),
+    (None, None, None, _after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM tenancy.workspaces"), [(10,)]),
+    (None, None, None, _after("sam", None, DELETE.format("uma"), COUNT), [(5,)]),
+    # Of Duo there is another owner; of Acme Abe is none.
+    (None, None, None, _after("abe", None, DELETE.format("abe"), COUNT), [(5,)]),
+    (None, None, None, [UNOWNED, *_after("uma", None, DELETE.format("uma"), COUNT)], [(5,)]),
+    (
+        None,
+        None,
+        None,
+        [
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+            " VALUES ('{bulk}', '{uma}', 'admin')",
+            "as app",
+            "enter olga None",
+            DELETE.format("olga"),
+        ],
+        KEEPS,
+    ),
+    *(
+        (
+            None,
+            None,
+            None,
+            [
+                f"CREATE TABLE public.things (owner uuid REFERENCES public.users (id) ON DELETE {action})",
+                "INSERT INTO public.things VALUES ('{uma}')",
+                "as app",
+                "enter uma None",
+                DELETE.format("uma"),
+            ],
+            "user_in_use",
+        )
+        for action in ("NO ACTION", "RESTRICT")
+    ),
+    (
+        None,
+        None,
+        None,
+        [
+            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN RAISE USING ERRCODE = '23503', CONSTRAINT = 'unpaid', MESSAGE = 'x'; END$$",
+            "CREATE TRIGGER refuse BEFORE DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.refuse()",
+            "as app",
+            "enter uma None",
+            DELETE.format("uma"),
+        ],
+        "unpaid",
+    ),
+    # A key of an adopted table that says nothing of a delete, and is asked first because it is the oldest.
+    (
+        None,
+        None,
+        None,
+        [
+            "ALTER TABLE public.instances DROP CONSTRAINT instances_user_id_fkey,"
+            " ADD CONSTRAINT instances_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id)",
+            "ALTER TABLE tenancy.workspaces DROP CONSTRAINT workspaces_user_id_fkey, ADD CONSTRAINT"
+            " workspaces_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id) ON DELETE CASCADE",
+            "INSERT INTO public.providers (name) VALUES ('p')",
+            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers",
+            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM public.instances"),
+        ],
+        [(0,)],
+    ),
+    # Usage names an instance and a key that both go, and stays.
+    (
+        None,
+        None,
+        None,
+        [
+            KEY.replace("{sam}", "{uma}"),
+            "INSERT INTO public.providers (name) VALUES ('p')",
+            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers",
+            "INSERT INTO finops.inference_usage (instance_id, api_key_id)"
+            " SELECT i.id, k.id FROM public.instances AS i, public.api_keys AS k",
+            "DELETE FROM public.users WHERE id = '{uma}'",
+            "SELECT instance_id, api_key_id FROM finops.inference_usage",
+        ],
+        [(None, None)],
+    ),
+]
+
+
+def _floor(probed: Probed) -> None:
+    """The context is looked at, and who is visible, before a row can be."""
+    connection = probed._connections["app"]
+    try:
+        connection.execute("SELECT tenancy.enter(%s, %s)", [probed.ids["ann"], probed.ids["acme"]])
+        connection.execute("SET LOCAL enable_seqscan = off")
+        plan = str(
+            connection.execute("EXPLAIN SELECT id FROM public.users WHERE id = %s", [probed.ids["olga"]]).fetchall()
+        )
+        assert "One-Time Filter" in plan, plan
+        assert "Index Cond: ((id = ANY" in plan, plan
+        connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
+        plan = str(connection.execute("EXPLAIN SELECT id FROM public.users WHERE email = 'x'").fetchall())
+        assert "Filter: ((ANY (id = (hashed SubPlan" in plan or "Filter: ((hashed SubPlan" in plan, plan
+    finally:
+        connection.rollback()
+
+
+def _error(connection: psycopg.Connection[Any], statement: str, *values: Any) -> str:
+    try:
+        connection.execute(statement, values or None)
+    except psycopg.Error as error:
+        return name_of(error)
+    return "done"
+
+
+def _one_address(probed: Probed) -> None:
+    """Who makes an account and who changes the own address wait for each other."""
+    connection, other = probed._connections["app"], probed.other
+    try:
+        connection.execute("SELECT tenancy.enter(%s, %s)", [probed.ids["ann"], probed.ids["acme"]])
+        connection.execute("SELECT tenancy.create_user('new@example.com')")
+        other.execute("SET LOCAL lock_timeout = '40ms'")
+        other.execute("SELECT tenancy.enter(%s)", [probed.ids["olga"]])
+        answer = _error(other, "SELECT tenancy.update_user(%s, 'NEW@example.com')", probed.ids["olga"])
+        assert answer == "55P03", answer
+    finally:
+        connection.rollback()
+        other.rollback()
+
+
+def _both_owners(probed: Probed) -> None:
+    """Two owners of one organization who delete their accounts wait for each other."""
+    admin, connection, other = probed.admin, probed._connections["app"], probed.other
+    # Ann owns others alone, which would answer first.
+    moved = (
+        "UPDATE public.organization_memberships SET user_id = %s WHERE user_id = %s AND role = 'owner'"
+        " AND organization_id = ANY(%s)"
+    )
+    organizations = [probed.ids["acme"], probed.ids["gone"]]
+    admin.execute(moved, [probed.ids["olga"], probed.ids["ann"], organizations])
+    try:
+        connection.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
+        connection.execute("SELECT tenancy.delete_user(%s)", [probed.ids["ann"]])
+        other.execute("SET LOCAL lock_timeout = '40ms'")
+        other.execute("SELECT tenancy.enter(%s)", [probed.ids["abe"]])
+        answer = _error(other, "SELECT tenancy.delete_user(%s)", probed.ids["abe"])
+        assert answer == "55P03", answer
+    finally:
+        connection.rollback()
+        other.rollback()
+        admin.execute(moved, [probed.ids["ann"], probed.ids["olga"], organizations])
+
+
+SPECIAL_OF_USERS: dict[str, Callable[[Probed], None]] = {
+    "users_select users_workspace visible_user_ids plan": _floor,
+    "update_user lock_email wait": _one_address,
+    "delete_user wait": _both_owners,
+}
