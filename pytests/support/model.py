@@ -30,12 +30,22 @@ _LEADS_TO = {"terminate": "terminating", "reinstall": "reinstalling"}
 
 
 class Refused(Exception):  # noqa: N818  (it is an answer)
-    """An error, as a program knows it: its SQLSTATE and its name, if it has one."""
+    """An error, as a program knows it: its SQLSTATE and its name, if it has one.
 
-    def __init__(self, sqlstate: str, name: str | None = None) -> None:
+    ``other`` is the one that comes as well, where the order of rows decides.
+    """
+
+    def __init__(self, sqlstate: str, name: str | None = None, other: Refused | None = None) -> None:
         super().__init__(sqlstate, name)
         self.sqlstate = sqlstate
         self.name = name
+        self.other = other
+
+    def is_it(self, sqlstate: str | None, name: str | None) -> bool:
+        """Whether an error is this one."""
+        if (sqlstate, name) == (self.sqlstate, self.name):
+            return True
+        return self.other is not None and self.other.is_it(sqlstate, name)
 
     def __str__(self) -> str:
         return f"{self.sqlstate} {self.name}" if self.name else self.sqlstate
@@ -263,10 +273,10 @@ class Platform:
             ],
         }
         if organization is None:
-            visible = {self._person(entry)}
             none: list[list[Any]] = []
             return view | {
-                "users": self._users(visible),
+                "users": self._users(set(self.people) if self._is_staff(entry) else {self._person(entry)}),
+                "all_users": [row[:3] for row in self._users(self.people)] if self._is_staff(entry) else none,
                 "organizations": none,
                 "memberships": none,
                 "members": none,
@@ -275,6 +285,7 @@ class Platform:
             }
         invites = self._has(entry, "members.invite")
         return view | {
+            "all_users": [],
             "users": self._users({person for tenant, person in self.roles if tenant == organization}),
             "organizations": self._organizations(own),
             "memberships": self._memberships(own),
@@ -526,6 +537,7 @@ class Platform:
     def update_api_key(self, entry: Entry, name: str | None, title: str) -> int:
         """Rename a key, or all of them, with an UPDATE."""
         self._require(entry, "api_keys.update")
+        self._in_person(entry)
         own = [key for n, key in self.keys.items() if key.workspace == self.workspace(entry) and name in {None, n}]
         for key in own:
             key.name = title
@@ -650,15 +662,18 @@ class Platform:
     def delete_model(self, entry: Entry, name: str | None) -> int:
         """Delete a model, or all."""
         self._write_models(entry, "models.delete")
-        found = self._reached_models(entry, name)
-        self._unused(found)
+        used = {instance.model for instance in self.instances.values()}
+        try:
+            found = self._reached_models(entry, name)
+        except Refused as denied:
+            if name is None and any(m.workspace == entry.organization and n in used for n, m in self.models.items()):
+                denied.other = Refused("23503", "model_in_use")
+            raise
+        if used & set(found):
+            raise Refused("23503", "model_in_use")
         for model in found:
             del self.models[model]
         return len(found)
-
-    def _unused(self, names: list[str]) -> None:
-        if any(instance.model in names for instance in self.instances.values()):
-            raise Refused("23503", "model_in_use")
 
     # -- users -----------------------------------------------------------------
 
@@ -711,6 +726,12 @@ class Platform:
         if person not in self.people:
             raise Refused("P0002", "user_not_found")
         self._remove_person(person)
+
+    def find_user(self, entry: Entry, email: str) -> int:
+        """Count the accounts with an address, which staff may."""
+        if not self._is_staff(entry):
+            raise _denied()
+        return len(self._with_email(email))
 
     def _owns_nothing_alone(self, person: str) -> None:
         if any(self._is_last_owner(tenant, person) for tenant in self.organizations):
@@ -801,7 +822,7 @@ class Platform:
             return 0
         self._unique(organization, model.model_id)
         if any(i.model == name and i.workspace != organization for i in self.instances.values()):
-            raise Refused("23514", "instances_model_workspace_id_check")
+            raise Refused("23503", "model_in_use")
         model.workspace = organization
         return 1
 
