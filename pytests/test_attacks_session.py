@@ -211,10 +211,10 @@ def test_copy_writes_out_what_select_shows(tenants: TwoTenants, login: str) -> N
         for statement, lines in {
             "COPY public.organizations (name) TO STDOUT": [b"Acme"],
             "COPY (SELECT name FROM public.organizations) TO STDOUT": [b"Acme"],
-            "COPY public.users (email) TO STDOUT": [tenants.acme.owner.email.encode()],
+            "COPY public.users (email) TO STDOUT": [member.email.encode() for member in tenants.members.values()],
         }.items():
             with connection.cursor().copy(statement) as copy:
-                assert b"".join(bytes(part) for part in copy).split() == lines
+                assert sorted(b"".join(bytes(part) for part in copy).split()) == sorted(lines)
         for statement in ("COPY public.users TO STDOUT", "COPY public.users (password_hash) TO STDOUT"):
             with refused("42501"), connection.transaction(), connection.cursor().copy(statement) as copy:
                 list(copy)

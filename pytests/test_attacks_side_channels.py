@@ -307,7 +307,7 @@ def _numbers(plan: Any) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("state", ["no_context", "invalid_context"])
 def test_without_a_context_the_error_does_not_depend_on_a_row(tenants: TwoTenants, login: str, state: str) -> None:
-    answers: dict[tuple[str, str], set[tuple[str | None, ...]]] = {}
+    answers: dict[tuple[str, str, str], set[tuple[str | None, ...]]] = {}
     with tenants.session(login) as connection:
         if state == "invalid_context":
             connection.execute("SELECT set_config('tenancy.seal', %s, true)", ["0" * 72])
@@ -325,7 +325,8 @@ def test_without_a_context_the_error_does_not_depend_on_a_row(tenants: TwoTenant
                     with pytest.raises(psycopg.Error) as raised, connection.transaction():
                         connection.execute(f"SELECT 1 FROM {table} WHERE {probe}", guess)
                     diag = raised.value.diag
-                    answers.setdefault((table, probe), set()).add(
+                    # Which of the calls is the first depends on the plan, and may.
+                    answers.setdefault((table, probe, str(planner)), set()).add(
                         (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.context)
                     )
     assert {key: len(answer) for key, answer in answers.items() if len(answer) != 1} == {}

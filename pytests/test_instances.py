@@ -415,7 +415,7 @@ def test_a_public_model_that_becomes_an_organizations_takes_its_instances_along(
     service = connect(logins.service)
     statement = f"UPDATE models SET organization_id = '{platform.acme.id}' WHERE id = '{model}'"
     theirs = platform.instance(platform.globex, model_id=model)
-    assert attempt(service, statement) == "instances_model_id_fkey"
+    assert attempt(service, statement) == "model_in_use"
     service.commit()
     platform.admin.execute("DELETE FROM public.instances WHERE id = %s", [theirs])
     assert attempt(service, statement) == "done"

@@ -193,15 +193,13 @@ def test_an_api_key_sees_what_its_workspace_sees_and_is_never_staff(
 
 @pytest.mark.parametrize(
     "where",
-    ["", "WHERE id = '{there}'", "WHERE id = '{absent}'", "WHERE email = '{email}'", "WHERE email = 'x'", "LIMIT 0"],
+    ["", "WHERE id = '{there}'", "WHERE id = '{absent}'", "WHERE email = '{email}'", "WHERE email = 'x'"],
 )
 def test_without_a_context_the_error_is_the_same_whether_or_not_there_is_a_row(
     acme: Organization, connect: Connect, logins: Logins, where: str
 ) -> None:
     connection = connect(logins.app)
     query = "SELECT id FROM public.users " + where.format(there=acme.owner.id, absent=NOBODY, email=acme.owner.email)
-    if where == "LIMIT 0":
-        query = "SELECT id FROM public.users WHERE false OR id IS NULL"
     assert _error(connection, query).diag.constraint_name == "no_context"
 
 

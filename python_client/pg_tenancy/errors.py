@@ -289,6 +289,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
     ("22023", "batch_size_invalid"): InvalidArgumentError,
+    ("22023", "page_size_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
     ("23503", "user_in_use"): UserInUseError,

@@ -207,7 +207,7 @@ class Sqitch:
         """Run any sqitch command on the database and return what it printed.
 
         Raises:
-            SqitchError: it failed; the message is its last lines.
+            SqitchError: it failed; the message is its last lines without those of changes that went well.
             SqitchNotFoundError: it, or ``psql``, is not installed.
 
         """
@@ -228,7 +228,7 @@ class Sqitch:
                     self.on_line(line.rstrip("\n"))
         output = "".join(lines)
         if process.returncode != 0:
-            last = "".join(lines[-15:]).strip()
+            last = "".join([line for line in lines if not line.rstrip().endswith(". ok")][-15:]).strip()
             raise SqitchError(f"sqitch {command} failed:\n{last}", output, process.returncode)
         return output
 

@@ -16,8 +16,8 @@ ON public.users TO tenancy_app, tenancy_credentialed, tenancy_auditor;
 -- needed. A hash is no dearer than they are, and comes first.
 CREATE POLICY users_workspace ON public.users
 AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
-USING (id IN (SELECT unnest(tenancy.visible_user_ids())))
-WITH CHECK (id IN (SELECT unnest(tenancy.visible_user_ids())));
+USING (id IN (SELECT unnest((SELECT tenancy.visible_user_ids()))))
+WITH CHECK (id IN (SELECT unnest((SELECT tenancy.visible_user_ids()))));
 
 -- The array is a condition on the index with which every query's own ids are looked
 -- up, so that no hidden row is reached and counted; nothing may stand beside it

@@ -259,7 +259,7 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
         wanted: dict[str, set[Any]] = {
             "organizations": {where} if where else set(),
             "memberships": {f"{member} {role}" for member, role in inside.items()},
-            "users": set(inside if where else [person]),
+            "users": set(inside if where else truth.people if truth.people[person].is_staff else [person]),
             "workspaces": {where or person},
             "invitations": set() if inside.get(person) == "user" else owned["invitations"].get(where or person, set()),
             "api_keys": owned["api_keys"].get(where or person, set()),
