@@ -55,7 +55,7 @@ CALLS_OF_USERS: list[Call] = [
         [("abe ann max uma",)],
     ),
     ("app", "olga", "bulk", "SELECT username FROM public.users", [("olga",)]),
-    ("app", "sam", None, "SELECT username FROM public.users", [("sam",)]),
+    ("app", "sam", None, "SELECT count(*) FROM public.users", [(6,)]),
     ("app", "uma", "acme", "SELECT cardinality(tenancy.visible_user_ids())", [(4,)]),
     ("app", "uma", None, "SELECT tenancy.visible_user_ids()::text[] = ARRAY['{uma}']", [(True,)]),
     ("app", None, None, "SELECT tenancy.visible_user_ids()", "no_context"),
@@ -263,8 +263,8 @@ CALLS_OF_USERS: list[Call] = [
             "ALTER TABLE tenancy.workspaces DROP CONSTRAINT workspaces_user_id_fkey, ADD CONSTRAINT"
             " workspaces_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id) ON DELETE CASCADE",
             "INSERT INTO public.providers (name) VALUES ('p')",
-            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers",
-            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM public.instances"),
+            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
+            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM public.instances WHERE workspace_id = '{uma}'"),
         ],
         [(0,)],
     ),
@@ -276,11 +276,12 @@ CALLS_OF_USERS: list[Call] = [
         [
             KEY.replace("{sam}", "{uma}"),
             "INSERT INTO public.providers (name) VALUES ('p')",
-            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers",
+            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
             "INSERT INTO finops.inference_usage (instance_id, api_key_id)"
-            " SELECT i.id, k.id FROM public.instances AS i, public.api_keys AS k",
+            " SELECT i.id, k.id FROM public.instances AS i, public.api_keys AS k"
+            " WHERE i.user_id = '{uma}' AND k.user_id = '{uma}' AND k.organization_id IS NULL",
             "DELETE FROM public.users WHERE id = '{uma}'",
-            "SELECT instance_id, api_key_id FROM finops.inference_usage",
+            "SELECT DISTINCT instance_id, api_key_id FROM finops.inference_usage",
         ],
         [(None, None)],
     ),
