@@ -431,10 +431,10 @@ def test_a_key_does_not_change_who_has_entered(
             with refused("28000", "context_already_set"):
                 connection.execute(ENTER, [then])
             connection.rollback()
-        for key, then in ((ours, other), (mine, ours), (ours, mine)):
-            connection.execute(ENTER, [key.key])
+        for made, second in ((ours, other), (mine, ours), (ours, mine)):
+            connection.execute(ENTER, [made.key])
             with refused("28000", "context_already_set"):
-                connection.execute(ENTER, [then.key])
+                connection.execute(ENTER, [second.key])
             connection.rollback()
     with with_key(ours) as connection:
         # Again with the same is entering again as oneself.

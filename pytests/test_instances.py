@@ -70,14 +70,15 @@ class Platform:
 
     def instance(self, workspace: User | Organization | None = None, status: str = "ready", **more: Any) -> UUID:
         """Insert an instance of a person, of an organization, or from before tenancy."""
-        columns = {"id": uuid4(), "provider_id": self.provider, "status": status, **more}
+        made = uuid4()
+        columns = {"id": made, "provider_id": self.provider, "status": status, **more}
         if workspace is not None:
             columns["user_id" if isinstance(workspace, User) else "organization_id"] = workspace.id
         self.admin.execute(
             f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
             list(columns.values()),
         )
-        return columns["id"]
+        return made
 
     def row(self, instance: UUID, columns: str = "workspace_id, organization_id, user_id, status") -> tuple[Any, ...]:
         found = self.admin.execute(f"SELECT {columns} FROM public.instances WHERE id = %s", [instance]).fetchone()
@@ -116,17 +117,15 @@ def attempt(connection: Connection, statement: str, *values: Any) -> str:
 
 @pytest.mark.parametrize("who", WHO)
 def test_listing(platform: Platform, as_app: AsApp, who: str) -> None:
-    rows = {
-        name: platform.instance(workspace)
-        for name, workspace in {
-            "acme": platform.acme,
-            "globex": platform.globex,
-            "ann": platform.users["ann"],
-            "pat": platform.users["pat"],
-            "sam": platform.users["sam"],
-            "legacy": None,
-        }.items()
+    workspaces: dict[str, User | Organization | None] = {
+        "acme": platform.acme,
+        "globex": platform.globex,
+        "ann": platform.users["ann"],
+        "pat": platform.users["pat"],
+        "sam": platform.users["sam"],
+        "legacy": None,
     }
+    rows = {name: platform.instance(workspace) for name, workspace in workspaces.items()}
     user, in_acme, _ = WHO[who]
     with as_app(*platform.where(who)) as connection:
         seen = {row[0] for row in connection.execute("SELECT id FROM public.instances")}
@@ -204,20 +203,22 @@ def test_nobody_deletes(platform: Platform, as_app: AsApp, who: str) -> None:
 @pytest.mark.parametrize("action", ["terminate", "reinstall"])
 def test_acting(platform: Platform, as_app: AsApp, who: str, whose: str, action: str) -> None:
     user, organization = platform.where(who)
-    instance = {
+    makers: dict[str, Callable[[], UUID | None]] = {
         "own": lambda: platform.instance(organization or user),
         "globex": lambda: platform.instance(platform.globex),
         "pat or ann": lambda: platform.instance(platform.users["ann" if who == "person" else "pat"]),
         "legacy": platform.instance,
         "unknown": uuid4,
         "null": lambda: None,
-    }[whose]()
+    }
+    instance = makers[whose]()
     with as_app(user, organization) as connection:
         outcome = attempt(connection, f"SELECT tenancy.{action}_instance(%s)", instance)
     if not WHO[who][2] or (whose == "legacy" and who in {"personal", "person"}):
         assert outcome == "permission_denied"
     elif whose == "own" or (whose, who) == ("legacy", "staff"):
         assert outcome == "done"
+        assert instance is not None
         assert platform.row(instance, "status") == ("terminating" if action == "terminate" else "reinstalling",)
     else:
         assert outcome == "instance_not_found"
@@ -350,7 +351,7 @@ def test_a_guess_at_a_model_is_one_error_whether_or_not_there_is_one(platform: P
         "an instance's": instance,
         "an organization's": platform.globex.id,
     }
-    answers = {}
+    answers: dict[str, dict[str, Any]] = {}
     with as_app(platform.users["ann"], platform.acme) as connection:
         for name, guess in guesses.items():
             for statement in (

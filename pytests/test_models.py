@@ -38,7 +38,7 @@ class Catalogue:
     admin: Connection
 
     def names(self) -> dict[str, str]:
-        return dict(self.admin.execute("SELECT model_id, name FROM public.models").fetchall())  # type: ignore[arg-type]
+        return dict(self.admin.execute("SELECT model_id, name FROM public.models").fetchall())
 
 
 @pytest.fixture

@@ -805,7 +805,7 @@ def machine(database: Database, logins: Logins) -> Iterator[type[People]]:
 
 @pytest.mark.slow
 def test_people_see_and_do_what_the_model_says(machine: type[People]) -> None:
-    run_state_machine_as_test(machine, settings=PROFILE)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(machine, settings=PROFILE)
 
 
 # -- planted holes -------------------------------------------------------------
@@ -916,7 +916,7 @@ def test_a_hole_is_found_in_seconds(hole: str, machine: type[People], capsys: py
     )
     began = time.monotonic()
     with pytest.raises(AssertionError, match="the database did not do what it should") as found:
-        run_state_machine_as_test(machine, settings=bounded)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine, settings=bounded)
     with capsys.disabled():
         print(f"\n{hole}: found in play {machine.played}, after {time.monotonic() - began:.1f} s", end="")
     print(found.value)

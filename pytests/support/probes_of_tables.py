@@ -959,7 +959,7 @@ def _named(question: Question) -> Question:
     *asked, answer = question
     if isinstance(answer, list):
         answer = [tuple(v.replace("NIL", NIL) if isinstance(v, str) else v for v in row) for row in answer]
-    return (*asked, answer)  # type: ignore[return-value]
+    return (*asked, answer)
 
 
 QUESTIONS: list[Question] = [_named(question) for question in [*_LISTS, *_KEYS, *_INSTANCES, *_MODELS]]

@@ -263,8 +263,11 @@ CALLS_OF_USERS: list[Call] = [
             "ALTER TABLE tenancy.workspaces DROP CONSTRAINT workspaces_user_id_fkey, ADD CONSTRAINT"
             " workspaces_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id) ON DELETE CASCADE",
             "INSERT INTO public.providers (name) VALUES ('p')",
-            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
-            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM public.instances WHERE workspace_id = '{uma}'"),
+            "INSERT INTO public.instances (provider_id, user_id)"
+            " SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
+            *_after(
+                "uma", None, DELETE.format("uma"), "SELECT count(*) FROM public.instances WHERE workspace_id = '{uma}'"
+            ),
         ],
         [(0,)],
     ),
@@ -276,7 +279,8 @@ CALLS_OF_USERS: list[Call] = [
         [
             KEY.replace("{sam}", "{uma}"),
             "INSERT INTO public.providers (name) VALUES ('p')",
-            "INSERT INTO public.instances (provider_id, user_id) SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
+            "INSERT INTO public.instances (provider_id, user_id)"
+            " SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
             "INSERT INTO finops.inference_usage (instance_id, api_key_id)"
             " SELECT i.id, k.id FROM public.instances AS i, public.api_keys AS k"
             " WHERE i.user_id = '{uma}' AND k.user_id = '{uma}' AND k.organization_id IS NULL",

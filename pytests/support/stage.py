@@ -167,7 +167,8 @@ class Play:
             self.ids[name], self.secrets[name] = uuid4(), f"inv_{secrets.token_hex(32)}"
         for name in model.keys:
             self.secrets[name] = f"pgt_{secrets.token_hex(4)}_{secrets.token_hex(32)}"
-        ids: dict[str | None, UUID | None] = {None: None, **self.ids}
+        ids: dict[str | None, UUID | None] = {None: None}
+        ids.update(self.ids)
         self.stage.run(
             "admin",
             *(

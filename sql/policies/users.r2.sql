@@ -2,8 +2,9 @@
 --
 -- In an organization its members, for the roles that hold members.view; in
 -- personal mode oneself, and for platform staff everybody. An account belongs to
--- no workspace, so the floor is a list of people and not one equality. Nobody who enters a workspace can select password_hash, or write
--- here: there are functions for that.
+-- no workspace, so the floor is a list of people and not one equality. Nobody who
+-- enters a workspace can select password_hash, or write here: there are functions
+-- for that.
 REVOKE ALL ON public.users FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
 CALL tenancy.drop_policies('public.users');
 
