@@ -1011,6 +1011,10 @@ REDUNDANT = {
             (("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""),),
             "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",
         ),
+        (
+            (("tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"),),
+            "record_api_key_use() asks again, in a subtransaction that is saved here",
+        ),
     )
 }
 

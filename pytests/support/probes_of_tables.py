@@ -262,6 +262,17 @@ _LISTS: list[Question] = [
             ("'public.instances', '{duo}', 'true', NULL", "batch_size_invalid"),
         )
     ),
+    # Columns of those names make no table of tenants.
+    (
+        None,
+        None,
+        None,
+        [
+            "CREATE TABLE public.others (id uuid PRIMARY KEY, workspace_id uuid, organization_id uuid)",
+            "SELECT tenancy.assign('public.others', '{duo}')",
+        ],
+        "table_not_protected",
+    ),
     (
         "service",
         None,
@@ -474,6 +485,29 @@ _KEYS: list[Question] = [
         None,
         ["SELECT set_config('tenancy.current_credential_id', 'x', true)", "SELECT tenancy.current_role()"],
         "invalid_context",
+    ),
+    # who made it is gone
+    *(
+        (
+            None,
+            None,
+            None,
+            [
+                *before,
+                "DELETE FROM public.users WHERE id = '{uma}'",
+                "SELECT user_id FROM public.api_keys WHERE id = '{k_uma}'",
+            ],
+            [(None,)],
+        )
+        for before in ([], [REPLICA])
+    ),
+    (
+        "app",
+        "ann",
+        "acme",
+        "SELECT count(DISTINCT right(k.key, 64)) FROM (SELECT (tenancy.create_api_key('x')).key"
+        " UNION ALL SELECT (tenancy.create_api_key('x')).key) AS k",
+        [(2,)],
     ),
     # when it was used
     *(
@@ -950,6 +984,18 @@ _MODELS: list[Question] = [
             ),
             ([REPLICA], "DELETE FROM tenancy.workspaces WHERE id = '{acme}'"),
         )
+    ),
+    (
+        None,
+        None,
+        None,
+        [
+            "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+            " VALUES ('{acme}', '{m_acme}', 'n', 'c'), ('{bulk}', '{m_bulk}', 'n', 'c')",
+            "DELETE FROM tenancy.workspaces WHERE id = '{acme}'",
+            "SELECT organization_id::text FROM public.organization_models",
+        ],
+        [("{bulk}",)],
     ),
 ]
 
