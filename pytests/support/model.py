@@ -175,6 +175,12 @@ class Platform:
         ]
         return people + members + [Entry(None, key=key) for key in self.keys if self._works(key)]
 
+    def closed(self) -> list[Entry]:
+        """Return every way in that there is a row for and that is closed nevertheless."""
+        members = [Entry(person, organization) for organization, person in self.roles]
+        entries = self.entries()
+        return [entry for entry in (*members, *(Entry(None, key=key) for key in self.keys)) if entry not in entries]
+
     def enter(self, entry: Entry) -> None:
         """Check that this way in is open."""
         if entry.key:

@@ -354,6 +354,11 @@ class Play:
         if strangers or (audited and self.model.role(actor) == "user"):
             self.fail(f"{actor} to read the own audit log at most", f"entries of {self._names(list(audited))}")
 
+    def knock(self, actor: Entry, *, by_credential: bool = False) -> None:
+        """Check that a way in is closed; a part of the story only where it is not."""
+        self.act(actor, "SELECT 1", [], lambda: 0, by_credential=by_credential)
+        self.story.pop()
+
     def look_from_above(self) -> None:
         """Compare all that there is with what the model says."""
         ((found,),) = self.stage.admin.execute("EXECUTE everything").fetchall()
