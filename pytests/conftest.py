@@ -6,7 +6,7 @@ README.md in this folder says how to use them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from psycopg import sql
 
 from pg_tenancy.embedded import EmbeddedServer
 from pg_tenancy.sqitch import Sqitch
+from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins, Server, server_of_this_run, start_embedded
@@ -125,6 +126,40 @@ def connect(database: Database) -> Iterator[Callable[..., Connection]]:
         yield lambda login=None, *, autocommit=False: stack.enter_context(
             database.connect(login, autocommit=autocommit)
         )
+
+
+@pytest.fixture
+def dsn(database: Database, logins: Logins) -> str:
+    """Return the URI by which the application connects to the test's database."""
+    return database.dsn(logins.app)
+
+
+@pytest.fixture(params=CLIENTS, ids=repr)
+def client(request: pytest.FixtureRequest) -> Client:
+    """Return each flavour of the Python client in turn."""
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture(params=CLIENTS[:2], ids=repr)
+def psycopg_client(request: pytest.FixtureRequest) -> Client:
+    """Return the two flavours for psycopg in turn."""
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture(params=CLIENTS[1:], ids=repr)
+def async_client(request: pytest.FixtureRequest) -> Client:
+    """Return the two flavours in which a task can be cancelled in turn."""
+    client: Client = request.param
+    return client
+
+
+@pytest.fixture
+async def conn(client: Client, dsn: str) -> AsyncIterator[Any]:
+    """Yield the flavour's connection as the application."""
+    async with client.connect(dsn) as conn:
+        yield conn
 
 
 Entered = Callable[..., AbstractContextManager[Connection]]

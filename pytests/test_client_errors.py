@@ -33,24 +33,13 @@ from pg_tenancy import (
     errors,
 )
 from pg_tenancy.errors import _CLASSES, translate
-from support.clients import CLIENTS, Client, assert_error
+from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SQL = Path(__file__).resolve().parents[1] / "sql"
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture
-def dsn(database: Database, logins: Logins) -> str:
-    return database.dsn(logins.app)
 
 
 class Cast:

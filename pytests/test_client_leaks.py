@@ -18,10 +18,8 @@ from psycopg_pool import ConnectionPool
 
 from pg_tenancy import TransactionAbortedError, TransactionEndedError, fetch_all, workspace
 from support.clients import CLIENTS, Client
-from support.database import Database
 from support.people import Organization, People
 from support.proxy import Proxy
-from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -32,23 +30,6 @@ VARIABLES = (
     " || coalesce(current_setting('tenancy.seal', true), '')"
 )
 MINE = "SELECT id FROM public.organizations"
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture(params=CLIENTS[1:], ids=repr)
-def async_client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture
-def dsn(database: Database, logins: Logins) -> str:
-    return database.dsn(logins.app)
 
 
 @pytest.fixture

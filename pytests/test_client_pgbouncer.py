@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from support.clients import CLIENTS, Client
+from support.clients import Client
 from support.database import Database
 from support.people import Organization, People
 from support.server import Logins
@@ -31,12 +31,6 @@ NOT_PREPARED: dict[str, dict[str, Any]] = {
     "psycopg-async": {"prepare_threshold": None},
     "asyncpg": {"statement_cache_size": 0},
 }
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -50,7 +50,7 @@ from pg_tenancy import (
 )
 from pg_tenancy._opening import identify
 from pg_tenancy.phases import read_phases
-from support.clients import CLIENTS, Client, assert_error
+from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User
 from support.proxy import Proxy
@@ -59,29 +59,6 @@ from support.server import Logins
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 PHASES = [phase.tag for phase in read_phases() if phase.tag]
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture(params=CLIENTS[1:], ids=repr)
-def async_client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture
-def dsn(database: Database, logins: Logins) -> str:
-    return database.dsn(logins.app)
-
-
-@pytest.fixture
-async def conn(client: Client, dsn: str) -> AsyncIterator[Any]:
-    async with client.connect(dsn) as conn:
-        yield conn
 
 
 @pytest.fixture

@@ -8,21 +8,9 @@ import pytest
 
 from pg_tenancy import NotAMemberError, PermissionDeniedError
 from pg_tenancy._opening import pause_before
-from support.clients import CLIENTS, Client
+from support.clients import Client
 from support.database import Database
 from support.people import Organization, People
-from support.server import Logins
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture
-def dsn(database: Database, logins: Logins) -> str:
-    return database.dsn(logins.app)
 
 
 @pytest.fixture

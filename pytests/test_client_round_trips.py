@@ -27,12 +27,6 @@ def acme(people: People) -> Organization:
     return people.organization("Acme")
 
 
-@pytest.fixture(params=CLIENTS[:2], ids=repr)
-def psycopg_client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
 @pytest.fixture
 def asyncpg_client() -> Client:
     return CLIENTS[2]

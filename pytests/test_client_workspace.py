@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,35 +27,12 @@ from pg_tenancy import (
     WorkspaceClosedError,
     workspace,
 )
-from support.clients import CLIENTS, Client
+from support.clients import Client
 from support.database import Database
 from support.people import People
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-@pytest.fixture(params=CLIENTS, ids=repr)
-def client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture(params=CLIENTS[:2], ids=repr)
-def psycopg_client(request: pytest.FixtureRequest) -> Client:
-    client: Client = request.param
-    return client
-
-
-@pytest.fixture
-def dsn(database: Database, logins: Logins) -> str:
-    return database.dsn(logins.app)
-
-
-@pytest.fixture
-async def conn(client: Client, dsn: str) -> AsyncIterator[Any]:
-    async with client.connect(dsn) as conn:
-        yield conn
 
 
 async def test_a_person_makes_an_organization_and_works_in_it(client: Client, conn: Any, people: People) -> None:

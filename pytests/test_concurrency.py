@@ -12,32 +12,13 @@ from psycopg import IsolationLevel
 
 from support.database import Database
 from support.people import People
-from support.racing import Session, name_of
+from support.racing import Session, at_once, name_of
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 
 LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
-
-
-def _all_at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:
-    """Run some work in as many threads, and return the name of each one's outcome."""
-    barrier, outcomes = threading.Barrier(count), [""] * count
-
-    def run(number: int) -> None:
-        try:
-            work(number, barrier)
-            outcomes[number] = "done"
-        except psycopg.Error as error:
-            outcomes[number] = name_of(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(outcomes)
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
@@ -54,7 +35,7 @@ def test_eight_organizations_of_one_name_get_eight_slugs(
             connection.execute("SELECT tenancy.create_organization('Acme')")
             connection.commit()
 
-    outcomes = _all_at_once(8, create)
+    outcomes = at_once(8, create)
     # SERIALIZABLE may ask some of them to try again, as it may of anybody.
     assert set(outcomes) <= ({"done", "40001"} if level is IsolationLevel.SERIALIZABLE else {"done"})
     done = outcomes.count("done")
@@ -80,7 +61,7 @@ def test_of_eight_that_want_one_slug_one_gets_it(
             connection.execute("SELECT tenancy.create_organization('Acme', 'acme')")
             connection.commit()
 
-    assert _all_at_once(8, create) == ["done"] + ["organization_slug_taken"] * 7
+    assert at_once(8, create) == ["done"] + ["organization_slug_taken"] * 7
 
 
 def test_two_that_change_to_one_slug(database: Database, logins: Logins, people: People) -> None:
@@ -92,7 +73,7 @@ def test_two_that_change_to_one_slug(database: Database, logins: Logins, people:
             barrier.wait(10)
             connection.execute("SELECT tenancy.update_organization(slug => 'wanted')")
 
-    assert _all_at_once(2, change) == ["done", "organization_slug_taken"]
+    assert at_once(2, change) == ["done", "organization_slug_taken"]
 
 
 def test_a_unique_name_of_the_application_itself_is_an_error_and_no_endless_search(
@@ -225,5 +206,5 @@ def test_a_user_and_a_membership_come_and_go_without_a_deadlock_that_stays(
                 service.execute("SELECT tenancy.purge_organization(%s)", [row[0]])
                 service.commit()
 
-    assert _all_at_once(6, work) == ["done"] * 6
+    assert at_once(6, work) == ["done"] * 6
     assert admin.execute("SELECT count(*) FROM tenancy.workspaces WHERE kind = 'organization'").fetchone() == (0,)

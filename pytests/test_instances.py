@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from support.people import Organization, People, User
-from support.racing import name_of
+from support.racing import attempt, name_of
 from support.server import Logins
 from support.two_tenants import refused
 
@@ -100,16 +100,6 @@ def platform(people: People, admin: Connection) -> Platform:
             [models[name], name, owner],
         )
     return Platform(users, acme, globex, provider, models, admin)
-
-
-def attempt(connection: Connection, statement: str, *values: Any) -> str:
-    """Return ``done`` or the error's name; what was done is kept."""
-    try:
-        with connection.transaction():
-            connection.execute(statement, values or None)
-    except psycopg.Error as error:
-        return name_of(error)
-    return "done"
 
 
 # -- reading -----------------------------------------------------------------------

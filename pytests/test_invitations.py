@@ -21,7 +21,7 @@ from pg_tenancy.embedded import EmbeddedServer
 from pg_tenancy.sqitch import Sqitch, SqitchError, libpq_environment
 from support.database import Database
 from support.people import Organization, People, User
-from support.racing import Session, name_of
+from support.racing import Session, at_once, name_of
 from support.server import Logins, Server
 from support.two_tenants import refused
 
@@ -98,25 +98,6 @@ def members(admin: Connection, organization: Organization) -> dict[str, str]:
 def statuses(as_app: Entered, organization: Organization) -> list[tuple[str, str]]:
     with as_app(organization.owner, organization) as connection:
         return connection.execute("SELECT email, status FROM tenancy.invitations()").fetchall()
-
-
-def at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:
-    """Run the same work in many sessions, and return the names of the outcomes, sorted."""
-    barrier, outcomes = threading.Barrier(count), [""] * count
-
-    def run(number: int) -> None:
-        try:
-            work(number, barrier)
-            outcomes[number] = "done"
-        except psycopg.Error as error:
-            outcomes[number] = name_of(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(outcomes)
 
 
 # -- accepting ------------------------------------------------------------------------------

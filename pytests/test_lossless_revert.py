@@ -35,19 +35,6 @@ KEPT = {
 }
 
 
-def _rows(database: Database) -> dict[str, list[str]]:
-    with database.connect() as connection:
-        return {
-            table: [
-                str(row)
-                for (row,) in connection.execute(
-                    f"SELECT ({value})::text FROM {table} AS t ORDER BY 1"  # noqa: S608
-                ).fetchall()
-            ]
-            for table, value in KEPT.items()
-        }
-
-
 def _archived(database: Database) -> list[str]:
     with database.connect() as connection:
         rows = connection.execute(
@@ -136,10 +123,10 @@ def adopted(server: Server, adopted_once: str) -> Iterator[Database]:
 @pytest.mark.parametrize("to", EARLIER, ids=str)
 def test_everything_is_there_again(database: Database, logins: Logins, sqitch: Run, to: str | None) -> None:
     Used(database, logins)
-    before, run = _rows(database), sqitch(database)
+    before, run = database.values(KEPT), sqitch(database)
     run.revert(to)
     run.deploy()
-    assert _rows(database) == before
+    assert database.values(KEPT) == before
     assert _archived(database) == []
 
 
@@ -148,7 +135,7 @@ def test_everything_is_there_again_in_an_adopted_database(
     adopted: Database, logins: Logins, sqitch: Run, to: str | None
 ) -> None:
     Used(adopted, logins)
-    before, run = _rows(adopted), sqitch(adopted)
+    before, run = adopted.values(KEPT), sqitch(adopted)
     run.revert(to)
     # What the application had before is its own, and never goes anywhere.
     with adopted.connect() as connection:
@@ -156,19 +143,19 @@ def test_everything_is_there_again_in_an_adopted_database(
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
     assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(adopted))
     run.deploy()
-    assert _rows(adopted) == before
+    assert adopted.values(KEPT) == before
     assert _archived(adopted) == []
 
 
 def test_all_ways_down_and_up(adopted: Database, logins: Logins, sqitch: Run) -> None:
     """Revert and deploy tag by tag, with something done at each."""
     Used(adopted, logins)
-    before, run = _rows(adopted), sqitch(adopted)
+    before, run = adopted.values(KEPT), sqitch(adopted)
     for to in reversed(EARLIER):
         run.revert(to)
     for tag in TAGS:
         run.deploy(tag)
-    assert _rows(adopted) == before
+    assert adopted.values(KEPT) == before
 
 
 @pytest.mark.parametrize("to", [None, "@phase-0"], ids=str)
@@ -224,7 +211,7 @@ def test_what_the_old_application_did_in_between_is_respected(
 def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins, sqitch: Run) -> None:
     """A deploy that stopped before it took the archive back, and the way down again."""
     used, run = Used(database, logins), sqitch(database)
-    before = _rows(database)
+    before = database.values(KEPT)
     run.revert("@phase-0")
     # Somebody wrote an organization whose slug clashes: the deploy stops half way.
     with database.connect(autocommit=True) as connection:
@@ -238,8 +225,8 @@ def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, log
     with database.connect(autocommit=True) as connection:
         connection.execute("DELETE FROM public.organizations WHERE name = 'x'")
     run.deploy()
-    assert _rows(database)["tenancy.workspaces"] == before["tenancy.workspaces"]
-    assert set(_rows(database)["tenancy.audit_log"]) >= set(before["tenancy.audit_log"])
+    assert database.values(KEPT)["tenancy.workspaces"] == before["tenancy.workspaces"]
+    assert set(database.values(KEPT)["tenancy.audit_log"]) >= set(before["tenancy.audit_log"])
     assert _archived(database) == []
 
 

@@ -104,16 +104,7 @@ class Platform:
 
     def rows(self) -> dict[str, list[str]]:
         """Return what has to be there again."""
-        with self.database.connect() as connection:
-            return {
-                table: [
-                    str(row)
-                    for (row,) in connection.execute(
-                        f"SELECT ({value})::text FROM {table} AS t ORDER BY 1"  # noqa: S608
-                    ).fetchall()
-                ]
-                for table, value in KEPT.items()
-            }
+        return self.database.values(KEPT)
 
     def execute(self, *statements: str, **values: Any) -> None:
         """Do something as the old application, which sees everything."""

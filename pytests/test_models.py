@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from support.people import Organization, People, User
-from support.racing import name_of
+from support.racing import attempt, name_of
 from support.server import Logins
 from support.two_tenants import refused
 
@@ -54,16 +54,6 @@ def catalogue(people: People, admin: Connection) -> Catalogue:
             [models[name], name, f"of/{name}", owner],
         )
     return Catalogue(users, acme, globex, models, admin)
-
-
-def attempt(connection: Connection, statement: str, *values: Any) -> str:
-    """Return ``done`` or the error's name; what was done is kept."""
-    try:
-        with connection.transaction():
-            connection.execute(statement, values or None)
-    except psycopg.Error as error:
-        return name_of(error)
-    return "done"
 
 
 @pytest.mark.parametrize("who", [*IN_ACME, "personal", "pat", "sam"])

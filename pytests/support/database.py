@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,17 @@ class Database:
         with self.connect(login) as connection:
             connection.execute("SELECT tenancy.enter(%s, %s)", [id_of(user), id_of(organization)])
             yield connection
+
+    def values(self, kept: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return of each table an expression's values as text, sorted; the table is ``t`` in it."""
+        with self.connect() as connection:
+            return {
+                table: [
+                    str(row)
+                    for (row,) in connection.execute(f"SELECT ({value})::text FROM {table} AS t ORDER BY 1").fetchall()  # noqa: S608
+                ]
+                for table, value in kept.items()
+            }
 
     def dump(self) -> str:
         """Return its schema as text that can be compared; see ``Server.dump``."""

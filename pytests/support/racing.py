@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["Session", "name_of"]
+__all__ = ["Session", "at_once", "attempt", "name_of"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -21,6 +21,41 @@ def name_of(error: BaseException | None) -> str:
     if not isinstance(error, psycopg.Error):
         raise error
     return error.diag.constraint_name or error.sqlstate or str(error)
+
+
+def attempt(connection: Connection, statement: str, *values: Any) -> str:
+    """Do one thing in a savepoint, and return ``done`` or the error's name."""
+    try:
+        with connection.transaction():
+            connection.execute(statement, values or None)
+    except psycopg.Error as error:
+        return name_of(error)
+    return "done"
+
+
+def at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:
+    """Run some work in as many threads, and return the names of the outcomes, sorted.
+
+    Args:
+        count: how many threads.
+        work: given the thread's number and the barrier at which all of them can meet.
+
+    """
+    barrier, outcomes = threading.Barrier(count), [""] * count
+
+    def run(number: int) -> None:
+        try:
+            work(number, barrier)
+            outcomes[number] = "done"
+        except psycopg.Error as error:
+            outcomes[number] = name_of(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
 
 
 class Session:
