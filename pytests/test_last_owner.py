@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -412,6 +413,8 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
                         # What a retry solves is retried, as an application does.
                         if error.sqlstate in {"40001", "40P01"} and again < 10:
                             again += 1
+                            # Entering does not wait for a change that is under way, so the next try is later.
+                            time.sleep(choose.random() * 0.002 * 2**again)
                             continue
                         if error.sqlstate in {"40001", "40P01"}:
                             outcomes.append("given up")
