@@ -7,6 +7,7 @@ a database of its own, asked about, and taken back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 
 from support.database import Database
-from support.probes import Probe, Probed, probes
+from support.probes import SUMMARIES, Probe, Probed, probes
 from support.scripts import differences
 from support.server import Logins
 
@@ -51,16 +52,22 @@ def _sorted(probed: Probed) -> str:
     return "\n".join(sorted(probed.database.dump().splitlines()))
 
 
+def _most_likely_first(questions: list[Probe], mutation: Mutation) -> list[Probe]:
+    """Put what is about everything first, and then what shares most names with the mutated thing."""
+    names = {name for name in re.findall(r"\w+", mutation.name) if "_" in name or name.endswith("s")}
+    return [
+        *questions[:SUMMARIES],
+        *sorted(questions[SUMMARIES:], key=lambda probe: -sum(name in probe.text for name in names)),
+    ]
+
+
 def _survivors(probed: Probed, mutations: list[Mutation]) -> list[str]:
     """Return the mutations that no probe noticed, and check that nothing is left of any."""
     questions, before, survivors = probes(), _sorted(probed), []
     assert mutations
     for mutation in mutations:
         probed.admin.execute(mutation.do.encode())
-        # What names the mutated thing is asked first.
-        short = mutation.name.split("(")[0].rpartition(".")[2]
-        ordered = sorted(questions, key=lambda probe: short not in probe.text)
-        if not any(_answers_wrong(probed, probe) for probe in ordered):
+        if not any(_answers_wrong(probed, probe) for probe in _most_likely_first(questions, mutation)):
             survivors.append(mutation.name)
         probed.admin.execute(mutation.undo.encode())
     assert differences(before, _sorted(probed)) == ""

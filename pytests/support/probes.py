@@ -21,7 +21,7 @@ from support.probes_of_users import CALLABLE_BY_PEOPLE, CALLS_OF_USERS, SPECIAL_
 from support.racing import name_of
 from support.server import Logins
 
-__all__ = ["CALLS", "Probe", "Probed", "probes"]
+__all__ = ["CALLS", "SUMMARIES", "Probe", "Probed", "probes"]
 
 NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -1518,6 +1518,7 @@ def _old_snapshots_of_keys(probed: Probed) -> None:
     finally:
         probed.admin.execute("RESET lock_timeout")
         other.rollback()
+        probed.admin.execute("UPDATE public.api_keys SET last_used_at = NULL")
 
 
 def _tickets(probed: Probed) -> None:
@@ -1557,11 +1558,17 @@ def _call(call: tuple[str | None, str | None, str | None, str | list[str], Any])
     return Probe(str(call[:4]), ask)
 
 
+# How many of the probes, the first ones, are about all objects at once.
+SUMMARIES = 2
+
+
 def probes() -> list[Probe]:
-    """Return every probe, the quick ones first."""
-    special = {
+    """Return every probe: those about everything, the quick ones, and those that wait."""
+    summaries = {
         "privileges": _privileges,
         "attributes search_path ROW LEVEL SECURITY": _attributes,
+    }
+    special = {
         "seal_context workspace_for replay": _replay,
         "seal_context autocommit": _autocommit,
         "act_in_organization wait": _second_waits,
@@ -1575,4 +1582,9 @@ def probes() -> list[Probe]:
         "check_fresh_api_key enter_with_api_key": _old_snapshots_of_keys,
         **SPECIAL_OF_USERS,
     }
-    return [*(Probe(text, ask) for text, ask in special.items()), *map(_call, CALLS)]
+    assert len(summaries) == SUMMARIES
+    return [
+        *(Probe(text, ask) for text, ask in summaries.items()),
+        *map(_call, CALLS),
+        *(Probe(text, ask) for text, ask in special.items()),
+    ]
