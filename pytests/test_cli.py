@@ -306,14 +306,14 @@ def test_no_password_is_printed_or_in_the_list_of_processes() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    seen: list[str] = []
+    seen: set[str] = set()
     done = threading.Event()
 
     def watch() -> None:
-        while not done.is_set():
+        while not done.wait(0.005):
             for process in filter(str.isdigit, os.listdir("/proc")):
                 try:
-                    seen.append(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
+                    seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
                 except OSError:
                     continue
 
