@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -56,6 +57,34 @@ async def test_fetch_all_is_one_round_trip_with_psycopg(
                 rows = await client.fetch_all(conn, QUERY, ["Acme"], user_id=acme.owner.id, organization_id=acme.id)
             assert rows == [(acme.id,)]
             assert trips() == 1
+
+
+async def test_nothing_is_sent_behind_the_sync_that_ends_a_transaction(
+    proxy: Proxy, acme: Organization, psycopg_client: Client
+) -> None:
+    # A pooler has given the backend to somebody else by then, and would keep the next one for a stray message.
+    client, sent = psycopg_client, bytearray()
+    async with client.connect(proxy.dsn) as conn:
+        proxy.on_sent = sent.extend
+        for organization, name in ((acme.id, "Acme"), (acme.owner.id, "nobody's"), (acme.id, "' error")):
+            with suppress(NotAMemberError, client.error):
+                query = QUERY if name == "Acme" else f"{QUERY} AND 1 / $2 = 1"
+                await client.fetch_all(
+                    conn,
+                    query,
+                    ["Acme"] if name == "Acme" else ["Acme", 0],
+                    user_id=acme.owner.id,
+                    organization_id=organization,
+                )
+        async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
+            await ws.fetch_value(client.sql(QUERY), ["Acme"])
+        proxy.on_sent = None
+    kinds = ""
+    while sent:
+        kinds += chr(sent[0])
+        del sent[: 1 + int.from_bytes(sent[1:5], "big")]
+    assert kinds.count("S") == 4
+    assert "H" not in kinds, kinds
 
 
 async def test_fetch_all_through_a_pool_is_one_round_trip_with_psycopg(

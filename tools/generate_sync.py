@@ -30,7 +30,7 @@ WORDS = [
     (r"\bawait ", ""),
     (r"\bAwaitable, ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
-    (r"\bAsync(Connection|ConnectionPool|Cursor|RawCursor)\b", r"\1"),
+    (r"\bAsync(Connection|ConnectionPool|Cursor|Pipeline|RawCursor)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\b(_calls|_psycopg|_waits)_async\b", r"\1"),
     (r"\ban (Connection|ConnectionPool)\b", r"a \1"),

@@ -21,6 +21,7 @@ from psycopg.rows import Row, scalar_row, tuple_row
 from pg_tenancy import _opening
 from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
+from pg_tenancy._pipeline import leave_quietly
 from pg_tenancy._sql import Call
 from pg_tenancy._waits import give_back, sleep
 from pg_tenancy.errors import (
@@ -211,7 +212,8 @@ class Workspace(Calls, Generic[Row]):
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
         conn.set_autocommit(True)
         try:
-            with conn.pipeline():
+            with conn.pipeline() as pipeline:
+                leave_quietly(pipeline)
                 plain.execute(start.begin, prepare=False)
                 if start.statement_timeout_ms is not None:
                     plain.execute(

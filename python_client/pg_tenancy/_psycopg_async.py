@@ -20,6 +20,7 @@ from psycopg.rows import Row, scalar_row, tuple_row
 from pg_tenancy import _opening
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
+from pg_tenancy._pipeline import leave_quietly
 from pg_tenancy._sql import Call
 from pg_tenancy._waits_async import give_back, sleep
 from pg_tenancy.errors import (
@@ -210,7 +211,8 @@ class Workspace(Calls, Generic[Row]):
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
         await conn.set_autocommit(True)
         try:
-            async with conn.pipeline():
+            async with conn.pipeline() as pipeline:
+                leave_quietly(pipeline)
                 await plain.execute(start.begin, prepare=False)
                 if start.statement_timeout_ms is not None:
                     await plain.execute(
