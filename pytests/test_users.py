@@ -15,6 +15,7 @@ from psycopg import IsolationLevel
 
 from support.database import Database
 from support.people import Organization, People, User
+from support.planner import SETTINGS, plan_of
 from support.racing import Session
 from support.server import Logins
 from support.two_tenants import refused
@@ -865,22 +866,6 @@ def test_no_error_shows_a_row(
 
 # -- attacks: an account that one does not see ----------------------------------------------
 
-SETTINGS = {
-    "as it is": "SELECT 1",
-    "no index": "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off;"
-    " SET LOCAL enable_indexonlyscan = off",
-    "no bitmap": "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off",
-    "no index scan": "SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off",
-    "generic": "SET LOCAL plan_cache_mode = force_generic_plan",
-    "cheap": "SET LOCAL cpu_operator_cost = 0; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
-    "dear": "SET LOCAL cpu_operator_cost = 1000; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
-    "little memory": "SET LOCAL work_mem = '64kB'; SET LOCAL hash_mem_multiplier = 1;"
-    " SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
-    "no hash": "SET LOCAL enable_hashagg = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_material = off;"
-    " SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
-    "parallel": "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0;"
-    " SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
-}
 # The same question about somebody hidden and about nobody.
 QUESTIONS = {
     "id": "id = '{id}'",
@@ -915,19 +900,7 @@ def test_no_plan_tells_a_hidden_account_from_none(
 
     def seen(connection: Connection, question: str, about: dict[str, Any]) -> tuple[Any, str]:
         query = f"SELECT id FROM public.users WHERE {question.format(**about)}"
-        with connection.transaction(force_rollback=True):
-            connection.execute(SETTINGS[settings])
-            explained = connection.execute(
-                f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {query}"
-            ).fetchall()
-        plan = "\n".join(line for (line,) in explained)
-        for value in about.values():
-            plan = plan.replace(str(value), "?")
-        # The memory of a sort and how many workers came in time are no answer.
-        plan = re.sub(r"Memory: \d+kB", "", plan)
-        if settings == "parallel":
-            plan = re.sub(r"loops=[1-9]\d*|Workers Launched: \d+|Rows Removed by Filter: [1-9]\d*", "", plan)
-        return connection.execute(query).fetchall(), plan
+        return connection.execute(query).fetchall(), plan_of(connection, query, settings, about.values())
 
     wrong = []
     with as_app(acme.owner, acme if mode == "organization" else None) as connection:

@@ -9,9 +9,15 @@ CALL tenancy.drop_policies('tenancy.audit_log');
 GRANT SELECT ON tenancy.audit_log
 TO tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
 
+-- Looked up in a hash too: that is done before a query's own comparisons, which are
+-- no dearer, wherever no index is used. Otherwise EXPLAIN ANALYZE would say whether
+-- a hidden row had got past them.
 CREATE POLICY audit_log_workspace ON tenancy.audit_log
 AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
-USING (workspace_id = (SELECT tenancy.current_workspace_id()))
+USING (
+    workspace_id = (SELECT tenancy.current_workspace_id())
+    AND workspace_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+)
 WITH CHECK (workspace_id = (SELECT tenancy.current_workspace_id()));
 
 CREATE POLICY audit_log_select ON tenancy.audit_log

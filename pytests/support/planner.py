@@ -1,0 +1,46 @@
+"""Plans as somebody sees them who wants to know of hidden rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+__all__ = ["SETTINGS", "plan_of"]
+
+# What anybody may set, and thereby choose how a table is read.
+SETTINGS = {
+    "as it is": "SELECT 1",
+    "no index": "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off;"
+    " SET LOCAL enable_indexonlyscan = off",
+    "no bitmap": "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off",
+    "no index scan": "SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off",
+    "generic": "SET LOCAL plan_cache_mode = force_generic_plan",
+    "cheap": "SET LOCAL cpu_operator_cost = 0; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+    "dear": "SET LOCAL cpu_operator_cost = 1000; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+    "little memory": "SET LOCAL work_mem = '64kB'; SET LOCAL hash_mem_multiplier = 1;"
+    " SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+    "no hash": "SET LOCAL enable_hashagg = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_material = off;"
+    " SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+    "parallel": "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0;"
+    " SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+}
+
+
+def plan_of(connection: psycopg.Connection[Any], query: str, settings: str, values: Iterable[object]) -> str:
+    """Return what EXPLAIN ANALYZE says of a query, without the values that were asked about."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(SETTINGS[settings].encode())
+        explained = connection.execute(
+            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {query}".encode()
+        ).fetchall()
+    plan = "\n".join(line for (line,) in explained)
+    for value in values:
+        plan = plan.replace(str(value), "?")
+    # The memory of a sort and how many workers came in time are no answer.
+    plan = re.sub(r"Memory: \d+kB", "", plan)
+    if settings == "parallel":
+        plan = re.sub(r"loops=[1-9]\d*|Workers Launched: \d+|Rows Removed by Filter: [1-9]\d*", "", plan)
+    return plan
