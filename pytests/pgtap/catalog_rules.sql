@@ -66,9 +66,13 @@ SELECT is_empty(
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
     WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = 'workspace_id')
         AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g') !~ concat(
-            '^\(workspace_id = \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\)\)$|',
-            '^\(workspace_id = ANY \(\( SELECT tenancy\.workspaces_for\(NULL::text, ''(always|personal)''::text\) ',
-            'AS workspaces_for\)::uuid\[\]\)\)$'
+            '^\(\(workspace_id = \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\)\) ',
+            'AND \(workspace_id IN \( SELECT unnest\(ARRAY\[\( SELECT tenancy\.current_workspace_id\(\) ',
+            'AS current_workspace_id\)\]\) AS unnest\)\)\)$|',
+            '^\(\(workspace_id = ANY \(\( SELECT tenancy\.workspaces_for\(NULL::text, ''(always|personal)''::text\) ',
+            'AS workspaces_for\)::uuid\[\]\)\) ',
+            'AND \(workspace_id IN \( SELECT unnest\(\( SELECT tenancy\.workspaces_for\(NULL::text, ''\1''::text\) ',
+            'AS workspaces_for\)\) AS unnest\)\)\)$'
         )
     $$,
     'the floor of a table of tenants is the current workspace, or a list that ends with the platform'

@@ -22,7 +22,10 @@ USING (
     workspace_id = (SELECT tenancy.current_workspace_id())
     AND workspace_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
 )
-WITH CHECK (workspace_id = (SELECT tenancy.current_workspace_id()));
+WITH CHECK (
+    workspace_id = (SELECT tenancy.current_workspace_id())
+    AND workspace_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+);
 
 CREATE POLICY api_keys_select ON public.api_keys
 FOR SELECT TO tenancy_app, tenancy_credentialed

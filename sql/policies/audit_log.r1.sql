@@ -18,7 +18,10 @@ USING (
     workspace_id = (SELECT tenancy.current_workspace_id())
     AND workspace_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
 )
-WITH CHECK (workspace_id = (SELECT tenancy.current_workspace_id()));
+WITH CHECK (
+    workspace_id = (SELECT tenancy.current_workspace_id())
+    AND workspace_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+);
 
 CREATE POLICY audit_log_select ON tenancy.audit_log
 FOR SELECT TO tenancy_app, tenancy_credentialed

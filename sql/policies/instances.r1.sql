@@ -27,7 +27,10 @@ USING (
     workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[])
     AND workspace_id IN (SELECT unnest((SELECT tenancy.workspaces_for(NULL, 'personal'))))
 )
-WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[]));
+WITH CHECK (
+    workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'personal'))::uuid[])
+    AND workspace_id IN (SELECT unnest((SELECT tenancy.workspaces_for(NULL, 'personal'))))
+);
 
 -- The last two conditions are compared before the table is opened, so that an
 -- error without a context tells of no row.

@@ -23,7 +23,10 @@ USING (
     organization_id = (SELECT tenancy.current_workspace_id())
     AND organization_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
 )
-WITH CHECK (organization_id = (SELECT tenancy.current_workspace_id()));
+WITH CHECK (
+    organization_id = (SELECT tenancy.current_workspace_id())
+    AND organization_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+);
 
 CREATE POLICY invitations_select ON tenancy.invitations
 FOR SELECT TO tenancy_app, tenancy_credentialed

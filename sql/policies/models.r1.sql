@@ -23,7 +23,10 @@ USING (
     workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[])
     AND workspace_id IN (SELECT unnest((SELECT tenancy.workspaces_for(NULL, 'always'))))
 )
-WITH CHECK (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));
+WITH CHECK (
+    workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[])
+    AND workspace_id IN (SELECT unnest((SELECT tenancy.workspaces_for(NULL, 'always'))))
+);
 
 -- The last two conditions are compared before the table is opened, so that an
 -- error without a context tells of no row.

@@ -19,7 +19,10 @@ USING (
     organization_id = (SELECT tenancy.current_workspace_id())
     AND organization_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
 )
-WITH CHECK (organization_id = (SELECT tenancy.current_workspace_id()));
+WITH CHECK (
+    organization_id = (SELECT tenancy.current_workspace_id())
+    AND organization_id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+);
 
 CREATE POLICY organization_memberships_select ON public.organization_memberships
 FOR SELECT TO tenancy_app, tenancy_credentialed

@@ -19,7 +19,10 @@ USING (
     id = (SELECT tenancy.current_workspace_id())
     AND id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
 )
-WITH CHECK (id = (SELECT tenancy.current_workspace_id()));
+WITH CHECK (
+    id = (SELECT tenancy.current_workspace_id())
+    AND id IN (SELECT unnest(ARRAY[(SELECT tenancy.current_workspace_id())]))
+);
 
 -- Asked in other words than above on purpose: PostgreSQL would fold two equal
 -- conditions into one, and it is the comparison of two that is made before the
