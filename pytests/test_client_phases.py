@@ -48,6 +48,7 @@ from pg_tenancy import (
     TenancyError,
     UserNotFoundError,
 )
+from pg_tenancy import User as ListedUser
 from pg_tenancy._opening import identify
 from pg_tenancy.phases import read_phases
 from support.clients import Client, assert_error
@@ -451,6 +452,25 @@ async def test_platform_staff_create_accounts(client: Client, conn: Any, people:
         zoe = await ws.create_user("zoe@example.com")
     async with client.workspace(conn, user_id=zoe) as ws:
         assert await ws.my_organizations() == []
+
+
+async def test_platform_staff_list_everybody_a_page_at_a_time(client: Client, conn: Any, people: People) -> None:
+    staff = people.user(role="admin")
+    others = [people.user(name) for name in ("ann", "bob", "eve")]
+    everybody = sorted([staff.id, *(other.id for other in others)])
+    async with client.workspace(conn, user_id=staff.id) as ws:
+        first = await ws.all_users(page_size=3)
+        rest = await ws.all_users(after_id=first[-1].user_id, page_size=3)
+        assert [user.user_id for user in [*first, *rest]] == everybody
+        (bob,) = await ws.all_users(f" {others[1].email.upper()}")
+        assert bob == ListedUser(others[1].id, others[1].email, "bob", "Bob", "Example", "user", bob.created_at)
+        assert await ws.all_users("nobody@example.com") == []
+    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 users"):
+        async with client.workspace(conn, user_id=staff.id) as ws:
+            await ws.all_users(page_size=0)
+    with pytest.raises(PermissionDeniedError, match="only platform staff"):
+        async with client.workspace(conn, user_id=others[0].id) as ws:
+            await ws.all_users()
 
 
 # -- refusals -------------------------------------------------------------------------------
@@ -864,6 +884,7 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (7, "tenancy.create_user", lambda ws: ws.create_user("zoe@example.com")),
     (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
     (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),
+    (7, "tenancy.all_users", lambda ws: ws.all_users()),
 ]
 
 

@@ -60,6 +60,7 @@ from pg_tenancy.results import (
     NewInvitation,
     Organization,
     OrganizationChoice,
+    User,
 )
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "User",
     "UserInUseError",
     "UserNotFoundError",
     "Workspace",

@@ -20,6 +20,7 @@ from pg_tenancy.results import (
     NewInvitation,
     Organization,
     OrganizationChoice,
+    User,
 )
 
 
@@ -339,3 +340,21 @@ class Calls(ABC):
                 organizations.
         """
         await self._call(_sql.DELETE_USER, user_id)
+
+    async def all_users(
+        self, email: str | None = None, *, after_id: UUID | None = None, page_size: int = 100
+    ) -> list[User]:
+        """Return everybody by id, a page at a time: for platform staff in their personal workspace.
+
+        Args:
+            email: only who has this address, in any case; with it the rest does not
+                count.
+            after_id: the last id of the page before; None for the first page.
+            page_size: how many users at most, 1 to 10,000.
+
+        Raises:
+            PermissionDeniedError: the user is not platform staff, or the workspace is
+                an organization's.
+            InvalidArgumentError: the size is out of its range.
+        """
+        return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]

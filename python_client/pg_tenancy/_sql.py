@@ -115,6 +115,12 @@ UPDATE_USER: Final = Call(
     7, "tenancy.update_user", "SELECT tenancy.update_user($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)"
 )
 DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)")
+ALL_USERS: Final = Call(
+    7,
+    "tenancy.all_users",
+    "SELECT user_id, email, username, first_name, last_name, role, created_at"
+    " FROM tenancy.all_users($1::text, $2::uuid, $3::integer)",
+)
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
 ASSIGN_IS_THERE: Final[LiteralString] = "SELECT pg_catalog.to_regproc('tenancy.assign') IS NOT NULL"

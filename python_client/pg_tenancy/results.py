@@ -18,6 +18,7 @@ __all__ = [
     "NewInvitation",
     "Organization",
     "OrganizationChoice",
+    "User",
 ]
 
 
@@ -144,3 +145,16 @@ class ApiKey:
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account, as platform staff list it; ``role`` is the platform's, ``admin`` for staff."""
+
+    user_id: UUID
+    email: str
+    username: str | None
+    first_name: str | None
+    last_name: str | None
+    role: str | None
+    created_at: datetime
