@@ -273,6 +273,20 @@ async def test_a_refusal_that_arrives_while_the_first_statement_is_being_sent_is
             assert rows[0][0] == len(text)
 
 
+async def test_a_refusal_leaves_nothing_in_the_drivers_log(
+    client: Client, dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client.connect(dsn) as conn:
+        # Often: what psycopg would say of it depends on when the refusal arrives.
+        for _ in range(50):
+            with pytest.raises(NotAMemberError):
+                await client.fetch_all(conn, "SELECT 1", user_id=uuid4())
+            with pytest.raises(NotAMemberError):
+                async with client.workspace(conn, user_id=uuid4()) as ws:
+                    await ws.fetch_all("SELECT 1")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("psycopg")] == []
+
+
 async def test_an_error_of_the_application_passes_unchanged(client: Client, dsn: str, cast: Cast) -> None:
     async with client.connect(dsn) as conn:
         for first in (True, False):

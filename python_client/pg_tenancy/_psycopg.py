@@ -211,25 +211,32 @@ class Workspace(Calls, Generic[Row]):
         plain = RawCursor(conn, row_factory=tuple_row)
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
         conn.set_autocommit(True)
+        refused: psycopg.Error | None = None
         try:
             with conn.pipeline() as pipeline:
                 leave_quietly(pipeline)
-                plain.execute(start.begin, prepare=False)
-                if start.statement_timeout_ms is not None:
-                    plain.execute(
-                        "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
-                        [str(start.statement_timeout_ms)],
-                    )
-                if self._identity is not None:
-                    entering.execute(self._identity.call.text, self._identity.values)
-                if first is not None:
-                    first()
-                if commit:
-                    plain.execute("COMMIT", prepare=False)
+                try:
+                    plain.execute(start.begin, prepare=False)
+                    if start.statement_timeout_ms is not None:
+                        plain.execute(
+                            "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
+                            [str(start.statement_timeout_ms)],
+                        )
+                    if self._identity is not None:
+                        entering.execute(self._identity.call.text, self._identity.values)
+                    if first is not None:
+                        first()
+                    if commit:
+                        plain.execute("COMMIT", prepare=False)
+                except psycopg.Error as error:
+                    # Kept from the end of the pipeline, which would log what comes of it.
+                    refused = error
+            if refused is not None:
+                raise refused
         except psycopg.Error as error:
             if self._identity is not None and entering.statusmessage is None:
                 call = self._identity.call
-            _raise(error, call)
+            _raise(refused or error, call)
         finally:
             self._opened = conn.info.transaction_status != TransactionStatus.IDLE
             self._entered = self._identity is None or entering.statusmessage is not None
