@@ -17,6 +17,7 @@ Question = tuple[str | None, str | None, str | None, str | list[str], Any]
 
 NIL = "00000000-0000-0000-0000-000000000000"
 ENTER = "SELECT tenancy.enter_with_api_key('{}-1')"
+NO_SEAL = "set_config('tenancy.seal', '', true)"
 REPLICA = "SET LOCAL session_replication_role = replica"
 
 
@@ -318,6 +319,20 @@ _KEYS: list[Question] = [
         ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
         [(0,)],
     ),
+    *(
+        ("app", "ann", "acme", f"UPDATE public.api_keys SET name = {name}", "api_key_name_invalid")
+        for name in ("''", "repeat('x', 201)", "E'a\\nb'")
+    ),
+    (
+        "app",
+        "ann",
+        None,
+        ["UPDATE public.api_keys SET name = ' new '", "SELECT name FROM public.api_keys"],
+        [("new",)],
+    ),
+    ("service", None, None, ONE.format("UPDATE public.api_keys SET name = '' WHERE id = '{k_acme}' RETURNING 1"), [(1,)]),
+    # the log is written when RETURNING has been worked out
+    ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_SEAL, "no_context"),
     # making
     ("app", "uma", "acme", NEW_KEY.format("'x'"), "permission_denied"),
     ("app", "max", "acme", NEW_KEY.format("'x'"), "permission_denied"),

@@ -31,6 +31,22 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 
+-- Definer: who writes the table may not call what this calls. It is asked for the
+-- right, and of these writers only, where the trigger is made.
+CREATE FUNCTION tenancy_private.check_api_key_name() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    new.name := tenancy_private.checked_api_key_name(new.name);
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_api_key_name() FROM public;
+
 -- Keys that were revoked while a transaction held their row, as one does that
 -- entered with the key and wrote when. Nobody must be able to keep a key alive by
 -- not committing, so the revocation is written here and reaches the row later.

@@ -28,6 +28,7 @@ DROP FUNCTION tenancy_private.refuse_api_key_id();
 DROP FUNCTION tenancy.create_api_key(text, timestamptz);
 DROP FUNCTION tenancy_private.act_on_api_keys(text);
 DROP TABLE tenancy_private.revoked_api_keys;
+DROP FUNCTION tenancy_private.check_api_key_name();
 DROP FUNCTION tenancy_private.checked_api_key_name(text);
 
 COMMIT;

@@ -12,6 +12,8 @@ CALL pg_temp.patiently(
     ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
+DROP TRIGGER api_keys_name ON public.api_keys;
+DROP TRIGGER api_keys_permission_after ON public.api_keys;
 DROP TRIGGER api_keys_permission ON public.api_keys;
 CALL tenancy_private.reopen_table('public.api_keys');
 

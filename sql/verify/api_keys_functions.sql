@@ -24,6 +24,7 @@ FROM tenancy_private.revoked_api_keys AS r
 LIMIT 0;
 
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.check_api_key_name()',
     'tenancy_private.checked_api_key_name(text)',
     'tenancy_private.act_on_api_keys(text)',
     'tenancy_private.refuse_api_key_id()',
