@@ -213,6 +213,26 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
         assert connection.execute("SELECT pg_has_role('tenancy_auditor', 'MEMBER')").fetchone() == (True,)
 
 
+def test_a_revert_next_door_leaves_the_application_its_rows(old: Old, sqitch: Run) -> None:
+    def rows() -> list[tuple[Any, ...]]:
+        with old.database.connect(old.owner) as connection:
+            return connection.execute("SELECT count(*) FROM public.users").fetchall()
+
+    server = old.database.server
+    sqitch(old.database).deploy()
+    rehearsal = server.create(old.database.name)
+    told = sqitch(rehearsal).revert()
+    assert f"{old.owner} keeps tenancy_service, for the databases {old.database.name}" in told
+    assert rows() == [(2,)]
+    # The last one takes it, a login at a time.
+    told = sqitch(old.database).revert("@phase-0")
+    assert "keeps tenancy_service" not in told
+    assert rows() == [(2,)]
+    with old.database.connect(old.owner) as connection:
+        assert connection.execute("SELECT pg_has_role('tenancy_service', 'MEMBER')").fetchone() == (False,)
+    server.drop(rehearsal.name)
+
+
 def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old, sqitch: Run) -> None:
     def readable() -> bool:
         with old.database.connect(old.usage_writer) as connection:

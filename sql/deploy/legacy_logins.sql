@@ -106,23 +106,41 @@ REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[]) FROM public
 COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass []) IS
 'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
 
--- Only where a deploy granted it and nobody has revoked it since.
+-- Only where a deploy granted it and nobody has revoked it since. Roles belong to
+-- all databases of the server: it stays with a login that has tables, or rights to
+-- some, in another one where pg-tenancy is deployed too.
 CREATE PROCEDURE tenancy_private.drop_legacy_logins(tables regclass[])
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    holder name;
+    holder record;
 BEGIN
     FOR holder IN
-        SELECT r.rolname
+        SELECT
+            r.rolname,
+            (
+                SELECT string_agg(d.datname, ', ' ORDER BY d.datname)
+                FROM pg_database AS d
+                WHERE d.datname <> current_database() AND (
+                    SELECT count(DISTINCT s.refobjid) = 2
+                    FROM pg_shdepend AS s
+                    WHERE s.dbid = d.oid
+                        AND s.refclassid = 'pg_authid'::regclass
+                        AND s.refobjid IN (r.oid, m.roleid)
+                )
+            ) AS other_databases
         FROM tenancy_private.legacy_logins AS l
         INNER JOIN pg_roles AS r ON l.role = r.rolname
         INNER JOIN pg_auth_members AS m ON m.member = r.oid
         WHERE m.roleid = 'tenancy_service'::regrole AND l.table_name = ANY(tables)
     LOOP
-        EXECUTE format('REVOKE tenancy_service FROM %I', holder);
+        IF holder.other_databases IS NULL THEN
+            EXECUTE format('REVOKE tenancy_service FROM %I', holder.rolname);
+        ELSE
+            RAISE NOTICE '% keeps tenancy_service, for the databases %', holder.rolname, holder.other_databases;
+        END IF;
     END LOOP;
     DELETE FROM tenancy_private.legacy_logins AS l WHERE l.table_name = ANY(tables);
 END;
