@@ -116,10 +116,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.audit() FROM public;
 
--- In the policies of tenancy_auditor, once for each table of a statement, when
--- it comes to the first row. It always answers true; what counts is the entry,
--- and the line in the server's log, which a ROLLBACK does not take back.
-CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS boolean
+-- In the policies of tenancy_auditor, once for each table of a statement. They
+-- compare tableoid with its answer and with a constant: PostgreSQL compares those
+-- two first, so the entry is made before the table is opened, whether a row is
+-- found or not. The line in the server's log is not taken back by a ROLLBACK.
+CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS oid
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -144,13 +145,13 @@ BEGIN
     END IF;
     INSERT INTO tenancy.audit_log (workspace_id, action, object_kind, object_id)
     VALUES ('00000000-0000-0000-0000-000000000000', 'table.read', 'table', read_table);
-    RETURN true;
+    RETURN table_name;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.record_read(regclass) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.record_read(regclass) TO tenancy_auditor;
 COMMENT ON FUNCTION tenancy.record_read(regclass) IS
-'Records that the auditor reads a table, in the audit log and in the server''s log, and answers true.';
+'Records that the auditor reads a table, in the audit log and in the server''s log, and answers the table''s oid.';
 
 RESET ROLE;
 

@@ -43,4 +43,7 @@ WITH CHECK (true);
 
 CREATE POLICY api_keys_auditor ON public.api_keys
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.api_keys')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.api_keys'))
+    AND tableoid = 'public.api_keys'::regclass
+);

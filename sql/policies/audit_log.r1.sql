@@ -38,4 +38,7 @@ WITH CHECK (true);
 
 CREATE POLICY audit_log_auditor ON tenancy.audit_log
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.audit_log')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.audit_log'))
+    AND tableoid = 'tenancy.audit_log'::regclass
+);

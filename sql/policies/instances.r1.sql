@@ -60,7 +60,10 @@ WITH CHECK (true);
 
 CREATE POLICY instances_auditor ON public.instances
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.instances')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.instances'))
+    AND tableoid = 'public.instances'::regclass
+);
 
 -- Everybody in a workspace may read which state allows what. Changes are a DBA's.
 GRANT SELECT ON tenancy.instance_transitions
@@ -81,4 +84,7 @@ WITH CHECK (true);
 
 CREATE POLICY instance_transitions_auditor ON tenancy.instance_transitions
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.instance_transitions')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.instance_transitions'))
+    AND tableoid = 'tenancy.instance_transitions'::regclass
+);

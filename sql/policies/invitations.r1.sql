@@ -43,4 +43,7 @@ WITH CHECK (true);
 
 CREATE POLICY invitations_auditor ON tenancy.invitations
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.invitations')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.invitations'))
+    AND tableoid = 'tenancy.invitations'::regclass
+);

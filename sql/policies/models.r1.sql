@@ -58,4 +58,7 @@ WITH CHECK (true);
 
 CREATE POLICY models_auditor ON public.models
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.models')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.models'))
+    AND tableoid = 'public.models'::regclass
+);

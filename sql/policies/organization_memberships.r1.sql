@@ -35,4 +35,7 @@ WITH CHECK (true);
 
 CREATE POLICY organization_memberships_auditor ON public.organization_memberships
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.organization_memberships')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.organization_memberships'))
+    AND tableoid = 'public.organization_memberships'::regclass
+);

@@ -37,4 +37,7 @@ WITH CHECK (true);
 
 CREATE POLICY organizations_auditor ON public.organizations
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.organizations')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.organizations'))
+    AND tableoid = 'public.organizations'::regclass
+);

@@ -20,7 +20,10 @@ USING (true);
 
 CREATE POLICY role_permissions_auditor ON tenancy.role_permissions
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.role_permissions')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.role_permissions'))
+    AND tableoid = 'tenancy.role_permissions'::regclass
+);
 
 CREATE POLICY role_permissions_owner ON tenancy.role_permissions
 FOR ALL TO tenancy_owner
@@ -37,7 +40,10 @@ USING (true);
 
 CREATE POLICY role_delegations_auditor ON tenancy.role_delegations
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.role_delegations')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.role_delegations'))
+    AND tableoid = 'tenancy.role_delegations'::regclass
+);
 
 CREATE POLICY role_delegations_owner ON tenancy.role_delegations
 FOR ALL TO tenancy_owner

@@ -39,4 +39,7 @@ WITH CHECK (true);
 
 CREATE POLICY users_auditor ON public.users
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('public.users')));
+USING (
+    tableoid = (SELECT tenancy.record_read('public.users'))
+    AND tableoid = 'public.users'::regclass
+);

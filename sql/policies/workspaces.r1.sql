@@ -38,4 +38,7 @@ WITH CHECK (true);
 
 CREATE POLICY workspaces_auditor ON tenancy.workspaces
 FOR SELECT TO tenancy_auditor
-USING ((SELECT tenancy.record_read('tenancy.workspaces')));
+USING (
+    tableoid = (SELECT tenancy.record_read('tenancy.workspaces'))
+    AND tableoid = 'tenancy.workspaces'::regclass
+);
