@@ -1,5 +1,7 @@
 """Phases 4 to 6 on tables that an application made: what they adopt, refuse, warn of and give back."""
 
+# ruff: noqa: S608  (the names are the test's own)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -83,6 +85,7 @@ def test_each_phase_goes_back_to_where_it_came_from(
         ("@phase-4", "api_keys ADD organization_id text", "organization_id is text, and must be uuid"),
         ("@phase-4", "api_keys ADD workspace_id uuid", "workspace_id is there, and must be free for pg-tenancy"),
         ("@phase-4", "api_keys ADD expires_at date", "expires_at is date, and must be timestamp with time zone"),
+        ("@phase-4", "api_keys ADD organization_id uuid NOT NULL DEFAULT {acme}", "organization_id is NOT NULL"),
         ("@phase-5", "instances ADD user_id bigint", "user_id is bigint, and must be uuid"),
         (
             "@phase-5",
@@ -118,6 +121,41 @@ def test_a_column_in_the_way_is_named_and_nothing_is_changed(
     run.verify()
 
 
+@pytest.mark.parametrize(
+    ("to", "table", "column", "type_", "needed"),
+    [
+        ("@phase-4", "api_keys", "key_prefix", "varchar(8)", 12),
+        ("@phase-4", "api_keys", "key_hash", "varchar(60)", 64),
+        ("@phase-5", "instances", "status", "varchar(11)", 12),
+    ],
+)
+def test_a_column_that_is_too_short_is_named_and_nothing_is_changed(
+    keyless: Database, sqitch: Run, to: str, table: str, column: str, type_: str, needed: int
+) -> None:
+    run, before = sqitch(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    _execute(keyless, f"ALTER TABLE public.{table} ALTER {column} TYPE {type_} USING left({column}, 8)")
+    run.deploy(before)
+    was = keyless.dump()
+    output = _refusal(run, to)
+    long = type_.replace("varchar", "character varying")
+    assert f"public.{table}: {column} is {long}, and must hold {needed} characters" in output
+    assert differences(was, keyless.dump()) == ""
+    _execute(keyless, f"ALTER TABLE public.{table} ALTER {column} TYPE varchar({needed})")
+    run.deploy(to)
+
+
+def test_two_organizations_may_have_had_one_model_before(keyless: Database, sqitch: Run) -> None:
+    run = sqitch(keyless)
+    _execute(
+        keyless,
+        "ALTER TABLE public.models ADD organization_id uuid",
+        "INSERT INTO public.models (id, model_id, organization_id)"
+        " VALUES (gen_random_uuid(), 'hub/ours', {acme}), (gen_random_uuid(), 'hub/ours', {bulk})",
+    )
+    run.deploy("@phase-6")
+    run.verify()
+
+
 def test_rows_with_an_organization_get_its_workspace_and_keep_it(keyless: Database, sqitch: Run) -> None:
     run = sqitch(keyless)
     _execute(
@@ -150,6 +188,69 @@ def test_rows_with_an_organization_get_its_workspace_and_keep_it(keyless: Databa
     run.deploy("@phase-6")
     run.verify()
     assert sorted(_fetch(keyless, owners), key=str) == [(None, ANN, ANN), (BULK, None, BULK)]
+
+
+@pytest.mark.parametrize(
+    ("to", "table", "column", "referred"),
+    [
+        ("@phase-4", "api_keys", "organization_id", "public.organizations"),
+        ("@phase-5", "instances", "organization_id", "public.organizations"),
+        ("@phase-5", "instances", "user_id", "public.users"),
+        ("@phase-6", "models", "organization_id", "public.organizations"),
+    ],
+)
+def test_rows_of_nobody_are_counted_and_found_before_anything_is_changed(
+    keyless: Database, sqitch: Run, to: str, table: str, column: str, referred: str
+) -> None:
+    run, before = sqitch(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    _execute(
+        keyless,
+        f"ALTER TABLE public.{table} ADD {column} uuid",
+        f"UPDATE public.{table} SET {column} = gen_random_uuid()",
+    )
+    run.deploy(before)
+    was = keyless.dump()
+    output = _refusal(run, to)
+    ((count,),) = _fetch(keyless, f"SELECT count(*) FROM public.{table}")
+    counted = "1 row" if count == 1 else f"{count} rows"
+    assert f"public.{table}: {counted} whose {column} refers to no row of {referred}" in output
+    assert "Nothing was changed." in output
+    assert differences(was, keyless.dump()) == ""
+    query = next(line for line in output.splitlines() if line.startswith("DETAIL:")).removeprefix("DETAIL:").strip()
+    assert len(_fetch(keyless, query)) == count
+    _execute(keyless, f"UPDATE public.{table} SET {column} = NULL")
+    run.deploy(to)
+    run.verify()
+
+
+def test_rows_whose_organization_went_meanwhile_are_counted_and_can_be_cleared(keyless: Database, sqitch: Run) -> None:
+    run = sqitch(keyless)
+    _execute(
+        keyless,
+        "ALTER TABLE public.instances ADD organization_id uuid",
+        "UPDATE public.instances SET organization_id = {bulk}",
+    )
+    run.deploy("@phase-4")
+    _execute(
+        keyless,
+        "CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'stopped'; END $$",
+        "CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION public.stop()",
+    )
+    assert "stopped" in _refusal(run, "@phase-5")
+    _execute(
+        keyless,
+        "DROP EVENT TRIGGER stop",
+        "DELETE FROM public.organization_memberships WHERE organization_id = {bulk};"
+        " DELETE FROM public.organizations WHERE id = {bulk}",
+    )
+    output = _refusal(run, "@phase-5")
+    assert "public.instances: 1 row whose workspace_id refers to no row of tenancy.workspaces" in output
+    assert "it goes on here" in output
+    _execute(keyless, "UPDATE public.instances SET organization_id = NULL")
+    run.deploy("@phase-5")
+    run.verify()
+    assert _fetch(keyless, "SELECT organization_id, user_id, workspace_id FROM public.instances") == [(None, None, NIL)]
 
 
 def test_what_people_make_says_whose_it_is_in_columns_that_were_there(
@@ -243,7 +344,7 @@ def test_models_that_are_there_twice_are_refused_with_the_query(keyless: Databas
     )
     before = keyless.dump()
     output = _refusal(run, "@phase-6")
-    assert "1 values of model_id in public.models are those of more than one model" in output
+    assert "public.models: 1 value of model_id is that of more than one model" in output
     assert "Nothing was changed." in output
     assert differences(before, keyless.dump()) == ""
     query = next(line for line in output.splitlines() if line.startswith("DETAIL:")).removeprefix("DETAIL:").strip()
@@ -316,15 +417,15 @@ def test_who_may_write_goes_on_and_is_let_go_by_the_revert(
     assert _fetch(keyless, member, writer) == [(True,)]
     assert _fetch(keyless, member, reader) == [(False,)]
     with keyless.connect(writer) as connection:
-        connection.execute(f"INSERT INTO public.{table} (id) VALUES (gen_random_uuid())")  # noqa: S608
-        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (2,)  # noqa: S608
+        connection.execute(f"INSERT INTO public.{table} (id) VALUES (gen_random_uuid())")
+        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (2,)
     with keyless.connect(reader) as connection:
-        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (0,)  # noqa: S608
+        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (0,)
     run.revert(earlier)
     assert _fetch(keyless, member, writer) == [(False,)]
     assert differences(before, keyless.dump()) == ""
     with keyless.connect(reader) as connection:
-        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (2,)  # noqa: S608
+        assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ def test_models_that_came_twice_meanwhile_are_said(platform: Platform, sqitch: R
     platform.execute(
         "INSERT INTO models (id, name, model_id) SELECT gen_random_uuid(), n, 'hub/x' FROM unnest(ARRAY['a', 'b']) AS n"
     )
-    with pytest.raises(SqitchError, match=r"1 values of model_id in public\.models are those of more than one"):
+    with pytest.raises(SqitchError, match=r"public\.models: 1 value of model_id is that of more than one"):
         run.deploy("@phase-6")
     platform.execute("DELETE FROM models WHERE name = 'b'")
     run.deploy("@phase-6")

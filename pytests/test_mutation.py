@@ -485,7 +485,13 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_user_id() END", "NULL"),),
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_role() END", "NULL"),),
     (("tenancy_private.audit()", "WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name", ""),),
-    (("tenancy.record_read(regclass)", "INSERT INTO tenancy.audit_log", "RETURN table_name; INSERT INTO tenancy.audit_log"),),
+    (
+        (
+            "tenancy.record_read(regclass)",
+            "INSERT INTO tenancy.audit_log",
+            "RETURN table_name; INSERT INTO tenancy.audit_log",
+        ),
+    ),
     # the latch
     (
         (

@@ -8,17 +8,8 @@
 \ir ../adoption/patiently.psql
 \ir ../adoption/tenant_table.psql
 
-CALL tenancy_private.grant_to_owner('public.api_keys');
-CALL tenancy_private.keep_legacy_logins(ARRAY['public.api_keys']::regclass[]);
-
--- A key is a person's or an organization's. An organization's outlives the
--- account of whoever made it, so its maker may be nobody.
 DO $$
 DECLARE
-    maker_required CONSTANT boolean := (
-        SELECT a.attnotnull FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'user_id'
-    );
     expiry CONSTANT regtype := (
         SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'expires_at' AND NOT a.attisdropped
@@ -30,13 +21,33 @@ BEGIN
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
     END IF;
+END; $$;
+
+CALL pg_temp.check_tenant_table('public.api_keys', 'user_id', '{"key_prefix": 12, "key_hash": 64}');
+
+CALL tenancy_private.grant_to_owner('public.api_keys');
+CALL tenancy_private.keep_legacy_logins(ARRAY['public.api_keys']::regclass[]);
+
+-- A key is a person's or an organization's. An organization's outlives the
+-- account of whoever made it, so its maker may be nobody.
+DO $$
+DECLARE
+    maker_required CONSTANT boolean := (
+        SELECT a.attnotnull FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'user_id'
+    );
+    expires CONSTANT boolean := EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'expires_at' AND NOT a.attisdropped
+    );
+BEGIN
     CALL pg_temp.add_workspace(
         'public.api_keys', 'user_id', 'tenancy.default_workspace_id()', '{}',
         CASE WHEN maker_required THEN 'Could not be null before: user_id.' END,
         nullif(
             CASE WHEN maker_required THEN 'ALTER TABLE public.api_keys ALTER COLUMN user_id DROP NOT NULL; ' ELSE '' END
             || CASE
-                WHEN expiry IS NULL
+                WHEN NOT expires
                     THEN 'ALTER TABLE public.api_keys ADD COLUMN expires_at timestamptz; '
                     'COMMENT ON COLUMN public.api_keys.expires_at IS ''When it stops working; NULL for never.'''
                 ELSE ''

@@ -7,6 +7,7 @@ SET statement_timeout = 0;
 
 \ir ../adoption/expected.psql
 \ir ../adoption/patiently.psql
+\ir ../adoption/orphans.psql
 
 -- A key that is not validated yet takes its locks for an instant, and from then
 -- on holds for every row that is written.
@@ -45,16 +46,12 @@ BEGIN
     END LOOP;
 END; $$;
 
--- Validating reads the table and blocks nobody. Rows that came since
--- existing_tables looked can still be wrong.
 DO $$
 DECLARE
     unvalidated record;
-    query text;
-    orphans bigint;
 BEGIN
     FOR unvalidated IN
-        SELECT f.relation, f.column_name, f.referred, f.conname, f.is_ours
+        SELECT f.relation, f.conname, f.is_ours
         FROM pg_temp.found_foreign_keys AS f
         WHERE NOT f.is_valid
         ORDER BY f.schema_name DESC, f.table_name, f.column_name
@@ -64,27 +61,7 @@ BEGIN
                 unvalidated.conname, unvalidated.relation;
             CONTINUE;
         END IF;
-        BEGIN
-            CALL pg_temp.patiently(ARRAY[unvalidated.relation], NULL, format(
-                'ALTER TABLE %s VALIDATE CONSTRAINT %I', unvalidated.relation, unvalidated.conname
-            ));
-        EXCEPTION
-            WHEN foreign_key_violation THEN
-                query := format(
-                    'SELECT * FROM %s AS t WHERE t.%I IS NOT NULL '
-                    'AND NOT EXISTS (SELECT FROM %s AS r WHERE r.id = t.%I)',
-                    unvalidated.relation, unvalidated.column_name,
-                    unvalidated.referred, unvalidated.column_name
-                );
-                EXECUTE format('SELECT count(*) FROM (%s) AS q', query) INTO orphans;
-                RAISE EXCEPTION '%: % whose % refers to no row of %', unvalidated.relation,
-                    CASE orphans WHEN 1 THEN '1 row' ELSE format('%s rows', orphans) END,
-                    unvalidated.column_name, unvalidated.referred
-                    USING ERRCODE = '55000',
-                          CONSTRAINT = 'foreign_keys',
-                          DETAIL = query || ';',
-                          HINT = 'Mend or delete these rows, then deploy again: it goes on here.';
-        END;
+        CALL pg_temp.validate_constraint(unvalidated.relation, unvalidated.conname);
         COMMIT;
     END LOOP;
 END; $$;

@@ -24,6 +24,8 @@ BEGIN
 END;
 $$;
 
+CALL pg_temp.check_tenant_table('public.instances', 'user_id', '{"status": 12}');
+
 CALL tenancy_private.grant_to_owner('public.instances');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.instances']::regclass[]);
 

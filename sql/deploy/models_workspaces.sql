@@ -22,7 +22,10 @@ BEGIN
 END;
 $$;
 
--- Public models that have one model_id would keep it from being unique.
+CALL pg_temp.check_tenant_table('public.models', NULL, NULL);
+
+-- Public models that have one model_id would keep it from being unique, and so
+-- would an organization's, where models belong to organizations already.
 DO $$
 DECLARE
     duplicates CONSTANT bigint := (
@@ -30,7 +33,7 @@ DECLARE
         FROM (
             SELECT FROM public.models AS m
             WHERE m.model_id IS NOT NULL
-            GROUP BY m.model_id
+            GROUP BY m.model_id, pg_catalog.to_jsonb(m) -> 'organization_id'
             HAVING pg_catalog.count(*) > 1
         ) AS d
     );
@@ -39,11 +42,14 @@ BEGIN
         SELECT FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.models'::regclass AND a.attname = 'workspace_id' AND NOT a.attisdropped
     ) AND pg_catalog.to_regclass('tenancy_archive.models_ownership') IS NULL THEN
-        RAISE EXCEPTION '% values of model_id in public.models are those of more than one model', duplicates
+        RAISE EXCEPTION 'public.models: % that of more than one model', CASE duplicates
+            WHEN 1 THEN '1 value of model_id is'
+            ELSE pg_catalog.format('%s values of model_id are each', duplicates)
+        END
         USING ERRCODE = '23505',
         CONSTRAINT = 'models_workspace_id_model_id_key',
-        DETAIL = 'SELECT model_id, array_agg(id) FROM public.models WHERE model_id IS NOT NULL '
-        'GROUP BY model_id HAVING count(*) > 1;',
+        DETAIL = 'SELECT model_id, array_agg(id) FROM public.models AS m WHERE model_id IS NOT NULL '
+        'GROUP BY model_id, to_jsonb(m) -> ''organization_id'' HAVING count(*) > 1;',
         HINT = 'Nothing was changed. The query in the detail finds them: rename or delete all but one of each, then '
         'deploy again.';
     END IF;
@@ -83,7 +89,10 @@ DECLARE
     );
 BEGIN
     IF duplicates > 0 THEN
-        RAISE EXCEPTION '% values of model_id in public.models are those of more than one model of a workspace', duplicates
+        RAISE EXCEPTION 'public.models: % that of more than one model of a workspace', CASE duplicates
+            WHEN 1 THEN '1 value of model_id is'
+            ELSE pg_catalog.format('%s values of model_id are each', duplicates)
+        END
         USING ERRCODE = '23505',
         CONSTRAINT = 'models_workspace_id_model_id_key',
         DETAIL = 'SELECT workspace_id, model_id, array_agg(id) FROM public.models WHERE model_id IS NOT NULL '
