@@ -218,6 +218,8 @@ accept_invitation('inv_0')                | invitation         | invitation | in
                                           | owner credentialed | admin | manager | user | key | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
 ------------------------------------------+--------------------+-------+---------+------+-----+----------+-----------------------+--------------+------------------+--------+---------------
 visible_user_ids()                        | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
+sees_all_users()                          | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
+is_listed('{user}', '{{}}')               | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | ok               | ok     | no
 table_for('members.view', 'public.users') | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
 """)
     | parse("""

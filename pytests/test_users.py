@@ -868,6 +868,9 @@ def test_no_error_shows_a_row(
 
 # The same question about somebody hidden and about nobody.
 QUESTIONS = {
+    "any of one": "email = ANY('{{{email}}}')",
+    "any of one, and more": "email >= ANY('{{{email}}}') AND email <= ANY('{{{email}}}')"
+    " AND username <> (SELECT current_setting('server_version'))",
     "id": "id = '{id}'",
     "id, not twice": "id IN ('{id}', '11111111-0000-4000-8000-000000000000')",
     "id, or": "id = '{id}' OR id = '11111111-0000-4000-8000-000000000000'",

@@ -67,12 +67,13 @@ SELECT is_empty(
     WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = 'workspace_id')
         AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g') !~ concat(
             '^\(\(workspace_id = \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\)\) ',
-            'AND \(workspace_id IN \( SELECT unnest\(ARRAY\[\( SELECT tenancy\.current_workspace_id\(\) ',
-            'AS current_workspace_id\)\]\) AS unnest\)\)\)$|',
+            'AND \(workspace_id = ANY \(ARRAY\[\( SELECT tenancy\.current_workspace_id\(\) ',
+            'AS current_workspace_id\)\]\)\)\)$|',
             '^\(\(workspace_id = ANY \(\( SELECT tenancy\.workspaces_for\(NULL::text, ''(always|personal)''::text\) ',
             'AS workspaces_for\)::uuid\[\]\)\) ',
-            'AND \(workspace_id IN \( SELECT unnest\(\( SELECT tenancy\.workspaces_for\(NULL::text, ''\1''::text\) ',
-            'AS workspaces_for\)\) AS unnest\)\)\)$'
+            'AND \(workspace_id = ANY \(ARRAY\[ CASE ',
+            'WHEN \(?\(organization_id IS NULL\)( AND \(user_id IS NULL\)\))? THEN workspace_id ',
+            'ELSE \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\) END\]\)\)\)$'
         )
     $$,
     'the floor of a table of tenants is the current workspace, or a list that ends with the platform'
@@ -119,7 +120,7 @@ SELECT is_empty(
     'what an application role may do is one policy a command'
 );
 
--- A call that stands alone is made for every row.
+-- A call that stands alone is made for every row: is_listed() is meant to be.
 SELECT is_empty(
     $$
     SELECT p.polname, p.polrelid::regclass, e.expression
@@ -128,7 +129,7 @@ SELECT is_empty(
         (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))
     ) AS e (expression)
     -- Twice, for one in another.
-    CROSS JOIN (VALUES ('\( SELECT [^()]*(\([^()]*\)[^()]*)*\)')) AS s (selected)
+    CROSS JOIN (VALUES ('tenancy\.is_listed|\( SELECT [^()]*(\([^()]*\)[^()]*)*\)')) AS s (selected)
     WHERE regexp_replace(regexp_replace(e.expression, s.selected, '', 'g'), s.selected, '', 'g') ~ '\w\('
     $$,
     'every policy wraps its calls in (SELECT ...)'

@@ -11,8 +11,14 @@ ON public.users TO tenancy_app, tenancy_credentialed, tenancy_auditor;
 
 CREATE POLICY users_workspace ON public.users
 AS RESTRICTIVE FOR ALL TO tenancy_app, tenancy_credentialed
-USING (id = (SELECT tenancy.current_user_id()))
-WITH CHECK (id = (SELECT tenancy.current_user_id()));
+USING (
+    id = (SELECT tenancy.current_user_id())
+    AND id = ANY(ARRAY[(SELECT tenancy.current_user_id())])
+)
+WITH CHECK (
+    id = (SELECT tenancy.current_user_id())
+    AND id = ANY(ARRAY[(SELECT tenancy.current_user_id())])
+);
 
 -- Asked in other words than above on purpose: PostgreSQL would fold two equal
 -- conditions into one, and it is the comparison of two that is made before the
