@@ -590,6 +590,51 @@ def test_revoking_waits_for_nobody_who_uses_the_key(
         pass
 
 
+def test_whoever_holds_the_row_of_a_key_does_not_keep_it_from_being_revoked(
+    acme: Acme, make: Make, with_key: WithKey, as_app: AsApp
+) -> None:
+    made = make(acme.ann)
+    with with_key(made) as holding:
+        holding.execute("SELECT id FROM public.api_keys FOR UPDATE")
+        with as_app(acme.ann) as connection:
+            connection.execute("SET LOCAL lock_timeout = '500ms'")
+            connection.execute("SELECT tenancy.revoke_api_key(%s)", [made.id])
+        with refused("28000", "invalid_api_key"), with_key(made):
+            pass
+
+
+def test_the_log_says_who_revoked_a_key_that_was_in_use(
+    acme: Acme, make: Make, with_key: WithKey, as_app: AsApp, admin: Connection
+) -> None:
+    revocations = (
+        "SELECT user_id, workspace_id, role, old_values, new_values ->> 'revoked_at' IS NOT NULL FROM tenancy.audit_log"
+        " WHERE object_id = %s AND action = 'api_key.update'"
+    )
+    made = make(acme.ann, acme.organization)
+    with with_key(made):
+        for who in (acme.abe, acme.ann):  # the second finds it done
+            with as_app(who, acme.organization) as connection:
+                connection.execute("SELECT tenancy.revoke_api_key(%s)", [made.id])
+    once = [(acme.abe.id, acme.id, "admin", {"revoked_at": None}, True)]
+    assert admin.execute(revocations, [str(made.id)]).fetchall() == once
+    # It reaches the row with somebody else's change, which is not a revocation.
+    with as_app(acme.ann, acme.organization) as connection:
+        connection.execute("SELECT tenancy.create_api_key('next')")
+    assert one(admin, "SELECT revoked_at IS NOT NULL FROM public.api_keys WHERE id = %s", made.id)
+    assert admin.execute(revocations, [str(made.id)]).fetchall() == once
+    directly = make(acme.ann, acme.organization)
+    with as_app(acme.abe, acme.organization) as connection:
+        connection.execute("SELECT tenancy.revoke_api_key(%s)", [directly.id])
+    assert admin.execute(revocations, [str(directly.id)]).fetchall() == once
+
+
+def test_a_key_that_is_nobodys_opens_nothing(acme: Acme, make: Make, with_key: WithKey, admin: Connection) -> None:
+    made = make(acme.ann)
+    admin.execute("UPDATE public.api_keys SET user_id = NULL WHERE id = %s", [made.id])
+    with refused("28000", "invalid_api_key"), with_key(made):
+        pass
+
+
 def test_a_revocation_that_is_rolled_back_leaves_the_key(
     acme: Acme, make: Make, with_key: WithKey, connect: Connect, logins: Logins
 ) -> None:

@@ -361,3 +361,40 @@ def test_a_definer_function_is_not_a_way_around_row_security_off(tenants: TwoTen
         ):
             with refused("42501"), connection.transaction():
                 connection.execute(query)
+
+
+# -- settings that make the server talk -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE public.api_keys SET name = 'other' WHERE id = '{api_key}'",
+        "SELECT tenancy.rename_api_key('{api_key}', 'other')",
+        "SELECT tenancy.revoke_api_key('{api_key}')",
+        "SELECT tenancy.revoke_invitation('{invitation}')",
+        "SELECT tenancy.delete_user('{user}')",
+        "SELECT tenancy.delete_organization()",
+    ],
+)
+def test_the_plans_of_the_functions_are_not_printed(tenants: TwoTenants, statement: str) -> None:
+    with tenants.admin() as admin:
+        secrets = [
+            value if isinstance(value, bytes) else value.encode()
+            for (value,) in admin.execute(
+                "SELECT convert_to(key_hash, 'UTF8') FROM public.api_keys UNION ALL"
+                " SELECT token_hash FROM tenancy.invitations"
+            ).fetchall()
+        ]
+    said: list[str] = []
+    with tenants.entered() as connection:
+        connection.add_notice_handler(lambda notice: said.append(notice.message_detail or ""))
+        connection.execute(
+            "SET LOCAL client_min_messages = log; SET LOCAL debug_pretty_print = off;"
+            " SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL debug_print_plan = on"
+        )
+        connection.execute(statement.format(**tenants.rows["own"] | {"user": tenants.members["user"].id}).encode())
+    text = " ".join(said)
+    assert text
+    for secret in secrets:
+        assert " ".join(str(byte if byte < 128 else byte - 256) for byte in secret) not in text

@@ -172,22 +172,26 @@ def test_one_tenant_does_not_see_the_statements_of_another(tenants: TwoTenants, 
         assert theirs.execute("SELECT name FROM public.organizations").fetchall() == [("Globex",)]
 
 
+def test_locks_are_not_for_tenants(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(login=login) as connection, refused("42501"):
+        connection.execute("SELECT count(*) FROM pg_locks")
+
+
 def test_what_locks_show_of_another_session_names_nobody(tenants: TwoTenants, login: str) -> None:
-    # pg_locks is everybody's. The latch of a transaction must not be computable
-    # from the ids of a person and an organization.
-    with tenants.entered(tenants.outsider, tenants.globex, login) as theirs:
+    # Where nobody could harden the database pg_locks is everybody's. The latch of a
+    # transaction must not be computable from the ids of a person and an organization.
+    with tenants.entered(tenants.outsider, tenants.globex, login) as theirs, tenants.admin() as admin:
         pid = theirs.info.backend_pid
-        with tenants.entered(login=login) as connection:
-            for identity in (
-                f"{tenants.outsider.id}/{tenants.globex.id}",
-                str(tenants.outsider.id),
-                str(tenants.globex.id),
-            ):
-                assert connection.execute(
-                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
-                    " AND (objid = hashtext(%s)::oid OR classid = hashtext(%s)::oid)",
-                    [pid, identity, identity],
-                ).fetchone() == (0,)
+        for identity in (
+            f"{tenants.outsider.id}/{tenants.globex.id}",
+            str(tenants.outsider.id),
+            str(tenants.globex.id),
+        ):
+            assert admin.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+                " AND (objid = hashtext(%s)::oid OR classid = hashtext(%s)::oid)",
+                [pid, identity, identity],
+            ).fetchone() == (0,)
 
 
 @pytest.mark.parametrize(

@@ -475,16 +475,46 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.refuse_audit_change()", "RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION"),),
     (
         (
-            "tenancy_private.audit()",
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
             "WHERE e.happened AND (v.old_values IS NOT NULL OR v.new_values IS NOT NULL)",
             "WHERE e.happened",
         ),
     ),
-    (("tenancy_private.audit()", "tg_op = 'UPDATE' AND NOT moved", "tg_op = 'UPDATE'"),),
-    (("tenancy_private.audit()", "tg_op = 'DELETE' OR moved", "tg_op = 'DELETE'"),),
-    (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_user_id() END", "NULL"),),
-    (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_role() END", "NULL"),),
-    (("tenancy_private.audit()", "WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name", ""),),
+    (
+        (
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
+            "operation = 'UPDATE' AND NOT moved",
+            "operation = 'UPDATE'",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
+            "operation = 'DELETE' OR moved",
+            "operation = 'DELETE'",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
+            "CASE WHEN entered THEN tenancy.current_user_id() END",
+            "NULL",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
+            "CASE WHEN entered THEN tenancy.current_role() END",
+            "NULL",
+        ),
+    ),
+    (
+        (
+            "tenancy_private.record_change(text,jsonb,jsonb,text[])",
+            "WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name",
+            "",
+        ),
+    ),
     (
         (
             "tenancy.record_read(regclass)",

@@ -31,17 +31,20 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 
--- Definer: who writes the table may not call what this calls. It is asked for the
--- right, and of these writers only, where the trigger is made.
+-- Definer: who writes the table may not call what this calls. Which writers are
+-- asked says the trigger.
 CREATE FUNCTION tenancy_private.check_api_key_name() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
-    new.name := tenancy_private.checked_api_key_name(new.name);
+    IF new.name IS DISTINCT FROM old.name THEN
+        new.name := tenancy_private.checked_api_key_name(new.name);
+    END IF;
     RETURN new;
 END;
 $$;
@@ -49,7 +52,8 @@ REVOKE ALL ON FUNCTION tenancy_private.check_api_key_name() FROM public;
 
 -- Keys that were revoked while a transaction held their row, as one does that
 -- entered with the key and wrote when. Nobody must be able to keep a key alive by
--- not committing, so the revocation is written here and reaches the row later.
+-- not committing, so the revocation is written here and reaches the row later. No
+-- foreign key: it would wait for that transaction.
 CREATE TABLE tenancy_private.revoked_api_keys (
     api_key_id uuid        NOT NULL,
     revoked_at timestamptz NOT NULL,
@@ -93,8 +97,10 @@ BEGIN
     FROM free AS f
     WHERE k.id = f.id;
     DELETE FROM tenancy_private.revoked_api_keys AS r
-    USING public.api_keys AS k
-    WHERE r.api_key_id = k.id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL;
+    WHERE EXISTS (
+        SELECT FROM public.api_keys AS k
+        WHERE k.id = r.api_key_id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL
+    ) OR NOT EXISTS (SELECT FROM public.api_keys AS k WHERE k.id = r.api_key_id);
     RETURN current_workspace;
 END;
 $$;
@@ -110,6 +116,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
@@ -169,6 +176,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
@@ -194,6 +202,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
@@ -217,6 +226,14 @@ BEGIN
     INSERT INTO tenancy_private.revoked_api_keys (api_key_id, revoked_at)
     VALUES (revoke_api_key.id, now())
     ON CONFLICT (api_key_id) DO NOTHING;
+    IF FOUND THEN
+        PERFORM tenancy_private.record_change(
+            'UPDATE',
+            jsonb_build_object('workspace_id', current_workspace, 'id', revoke_api_key.id, 'revoked_at', NULL),
+            jsonb_build_object('workspace_id', current_workspace, 'id', revoke_api_key.id, 'revoked_at', now()),
+            '[0:3]={api_key,workspace_id,id,revoked_at}'
+        );
+    END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
@@ -247,6 +264,7 @@ BEGIN
     WHERE k.key_prefix = ANY(ARRAY(SELECT left(key, n.length) FROM generate_series(4, 24) AS n (length)))
         AND k.key_hash = encode(sha256(convert_to(key, 'UTF8')), 'hex')
         AND k.revoked_at IS NULL
+        AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)
         AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
         AND w.kind <> 'platform'
         AND w.deleted_at IS NULL
@@ -322,6 +340,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     found CONSTANT record := tenancy_private.find_api_key(key);
@@ -358,6 +377,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     UPDATE public.api_keys AS k
@@ -368,18 +388,35 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.leave_api_keys() FROM public;
 
+-- A revocation that reaches its row was recorded when it was made. The columns are
+-- not compared where the trigger is made: that would keep the application from
+-- changing their types.
+CREATE FUNCTION tenancy_private.audit_api_key() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF new.revoked_at IS DISTINCT FROM old.revoked_at AND EXISTS (
+        SELECT FROM tenancy_private.revoked_api_keys AS r
+        WHERE r.api_key_id = new.id AND r.revoked_at = new.revoked_at
+    ) THEN
+        old.revoked_at := new.revoked_at;
+    END IF;
+    PERFORM tenancy_private.record_change(tg_op, to_jsonb(old), to_jsonb(new), tg_argv);
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.audit_api_key() FROM public;
+
 RESET ROLE;
 
 CALL pg_temp.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
-
-SET LOCAL ROLE tenancy_owner;
-
-ALTER TABLE tenancy_private.revoked_api_keys ADD CONSTRAINT revoked_api_keys_api_key_id_fkey
-FOREIGN KEY (api_key_id) REFERENCES public.api_keys (id) ON DELETE CASCADE;
-
-RESET ROLE;
 
 CREATE TRIGGER users_api_keys
 BEFORE DELETE ON public.users
@@ -393,20 +430,9 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
--- Not for the many that only say when a key was used.
 CREATE TRIGGER api_keys_audit_update
 AFTER UPDATE ON public.api_keys
-FOR EACH ROW
-WHEN (
-    old.name IS DISTINCT FROM new.name
-    OR old.user_id IS DISTINCT FROM new.user_id
-    OR old.organization_id IS DISTINCT FROM new.organization_id
-    OR old.workspace_id IS DISTINCT FROM new.workspace_id
-    OR old.key_prefix IS DISTINCT FROM new.key_prefix
-    OR old.expires_at IS DISTINCT FROM new.expires_at
-    OR old.revoked_at IS DISTINCT FROM new.revoked_at
-)
-EXECUTE FUNCTION tenancy_private.audit(
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
     'api_key', 'workspace_id', 'id',
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );

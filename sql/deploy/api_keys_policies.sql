@@ -27,11 +27,10 @@ tenancy.check_permission('api_keys.create', 'api_keys.update', 'api_keys.revoke'
 -- A name that rename_api_key() would refuse is refused here too. Not to services:
 -- the application from before gives the names that it always gave.
 CREATE TRIGGER api_keys_name
-BEFORE UPDATE OF name ON public.api_keys
+BEFORE UPDATE ON public.api_keys
 FOR EACH ROW
 WHEN (
-    old.name IS DISTINCT FROM new.name
-    AND (pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE'))
+    (pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE'))
     AND row_security_active('public.api_keys'::regclass)
 )
 EXECUTE FUNCTION tenancy_private.check_api_key_name();

@@ -61,24 +61,26 @@ BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy.audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.refuse_audit_change();
 ALTER TABLE tenancy.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
 
--- One entry for each row that a statement changed. Arguments: what the row is
--- called, the column with its workspace, the one with its id, and the columns
--- to record; a column that is not named, a secret above all, is never copied.
-CREATE FUNCTION tenancy_private.audit() RETURNS trigger
+-- One entry for a row that was changed. Arguments: what happened, the row before
+-- and after, and what a trigger is given: what the row is called, the column with
+-- its workspace, the one with its id, and the columns to record; a column that is
+-- not named, a secret above all, is never copied.
+CREATE FUNCTION tenancy_private.record_change(
+    operation text, old_row jsonb, new_row jsonb, arguments text[]
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER
+SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    kind CONSTANT text := tg_argv[0];
-    recorded CONSTANT text[] := tg_argv[3:];
-    old_row CONSTANT jsonb := CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END;
-    new_row CONSTANT jsonb := CASE WHEN tg_op <> 'DELETE' THEN to_jsonb(new) END;
+    kind CONSTANT text := arguments[0];
+    recorded CONSTANT text[] := arguments[3:];
     -- What moves to another workspace ends in the one and begins in the other,
     -- and neither is told of the other.
-    moved CONSTANT boolean := tg_op = 'UPDATE' AND old_row -> tg_argv[1] IS DISTINCT FROM new_row -> tg_argv[1];
+    moved CONSTANT boolean :=
+        operation = 'UPDATE' AND old_row -> arguments[1] IS DISTINCT FROM new_row -> arguments[1];
     -- A service writes without a context; one that is forged still raises.
     entered CONSTANT boolean := coalesce(current_setting('tenancy.seal', true), '') <> '';
     acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
@@ -89,19 +91,19 @@ BEGIN
         workspace_id, user_id, organization_id, role, action, object_kind, object_id, old_values, new_values
     )
     SELECT
-        coalesce((e.some_row ->> tg_argv[1])::uuid, '00000000-0000-0000-0000-000000000000'),
+        coalesce((e.some_row ->> arguments[1])::uuid, '00000000-0000-0000-0000-000000000000'),
         acting_user,
         acting_organization,
         acting_role,
         kind || e.verb,
         kind,
-        coalesce(e.some_row ->> tg_argv[2], ''),
+        coalesce(e.some_row ->> arguments[2], ''),
         v.old_values,
         v.new_values
     FROM (VALUES
-        ('.create', new_row, NULL::jsonb, new_row, tg_op = 'INSERT' OR moved),
-        ('.update', new_row, old_row, new_row, tg_op = 'UPDATE' AND NOT moved),
-        ('.delete', old_row, old_row, NULL::jsonb, tg_op = 'DELETE' OR moved)
+        ('.create', new_row, NULL::jsonb, new_row, operation = 'INSERT' OR moved),
+        ('.update', new_row, old_row, new_row, operation = 'UPDATE' AND NOT moved),
+        ('.delete', old_row, old_row, NULL::jsonb, operation = 'DELETE' OR moved)
     ) AS e (verb, some_row, old_row, new_row, happened)
     CROSS JOIN LATERAL (
         SELECT
@@ -111,6 +113,28 @@ BEGIN
         WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name
     ) AS v
     WHERE e.happened AND (v.old_values IS NOT NULL OR v.new_values IS NOT NULL);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.record_change(text, jsonb, jsonb, text[]) FROM public;
+
+-- The trigger: one entry for each row that a statement changed. The rows are whole
+-- here, with their secrets, and debug_print_plan, which everybody may set, would
+-- show them to the client and write them to the server's log.
+CREATE FUNCTION tenancy_private.audit() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.record_change(
+        tg_op,
+        CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END,
+        CASE WHEN tg_op <> 'DELETE' THEN to_jsonb(new) END,
+        tg_argv
+    );
     RETURN NULL;
 END;
 $$;
@@ -126,6 +150,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     -- Not the cast to text, which the auditor's settings would change.

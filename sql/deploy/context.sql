@@ -204,6 +204,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy_private.require_person();
@@ -233,6 +234,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 BEGIN ATOMIC
     SELECT DISTINCT p.permission
     FROM tenancy.role_permissions AS p
@@ -278,6 +280,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     IF permission IS NULL OR tenancy.workspace_for(permission) IS NULL THEN
@@ -297,6 +300,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     IF tenancy.current_organization_id() IS NULL AND current_setting('tenancy.current_role') <> 'staff' THEN
@@ -599,6 +603,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy_private.enter_as(user_id, organization_id);
@@ -621,6 +626,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     id := tenancy.current_workspace_id();
@@ -650,6 +656,7 @@ STABLE
 PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();

@@ -9,8 +9,9 @@ SET LOCAL lock_timeout = '2s';
 -- make temporary objects, make objects in the schema public, see other
 -- sessions' statements, stop other sessions, export a snapshot in which a
 -- membership is kept alive, use large objects that have one owner for all
--- tenants, and read the statistics functions, which count rows
--- that row-level security hid. What is taken from PUBLIC here is given to
+-- tenants, and read the statistics functions, which count rows that row-level
+-- security hid, the locks, which under SERIALIZABLE tell what a function has read,
+-- and currtid2(), which finds the newest version of a row that is hidden. What is taken from PUBLIC here is given to
 -- tenancy_service, so that the old application goes on, and the statistics to
 -- the monitoring roles. Each is written down for the way back.
 CREATE TABLE tenancy_private.revoked_from_public (
@@ -48,7 +49,7 @@ BEGIN
         WHERE n.nspname NOT LIKE 'pg\_%' AND acl.grantee = 0 AND acl.privilege_type = 'CREATE'
         UNION ALL
         SELECT 'FUNCTION', p.oid::regprocedure::text, 'EXECUTE', pg_has_role(p.proowner, 'USAGE'),
-            p.proname LIKE 'pg\_stat\_get\_%'
+            p.proname LIKE 'pg\_stat\_get\_%' OR p.proname = 'pg_lock_status'
         FROM pg_proc AS p
         CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
         WHERE p.pronamespace = 'pg_catalog'::regnamespace
@@ -57,7 +58,8 @@ BEGIN
                 p.proname LIKE 'pg\_stat\_get\_%'
                 OR p.proname LIKE 'lo\_%'
                 OR p.proname IN (
-                    'loread', 'lowrite', 'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot'
+                    'loread', 'lowrite', 'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot',
+                    'pg_lock_status', 'currtid2'
                 )
             )
     LOOP

@@ -137,6 +137,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     owner_id CONSTANT uuid := CASE WHEN tg_nargs > 0 THEN (to_jsonb(new) ->> tg_argv[0])::uuid END;

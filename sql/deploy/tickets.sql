@@ -26,6 +26,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     key_id := substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
@@ -49,6 +50,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     DELETE FROM tenancy_private.ticket_keys AS k WHERE k.id = revoke_ticket_key.key_id;
@@ -169,6 +171,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     identity record;

@@ -48,6 +48,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     INSERT INTO tenancy_private.user_emails (email, user_id)
@@ -67,6 +68,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 DECLARE
     new_key CONSTANT text := tenancy_private.email_key(new.email::text);

@@ -93,6 +93,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
 AS $$
 BEGIN
     INSERT INTO tenancy.workspaces (id, kind, user_id, organization_id, color)

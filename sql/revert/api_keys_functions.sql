@@ -17,6 +17,7 @@ WHERE k.id = r.api_key_id;
 DROP TRIGGER api_keys_audit_update ON public.api_keys;
 DROP TRIGGER api_keys_audit ON public.api_keys;
 DROP TRIGGER users_api_keys ON public.users;
+DROP FUNCTION tenancy_private.audit_api_key();
 DROP FUNCTION tenancy_private.leave_api_keys();
 DROP FUNCTION tenancy.enter_with_api_key(text);
 DROP FUNCTION tenancy_private.record_api_key_use(uuid);

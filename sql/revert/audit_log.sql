@@ -37,6 +37,7 @@ $$;
 
 DROP FUNCTION tenancy.record_read(regclass);
 DROP FUNCTION tenancy_private.audit();
+DROP FUNCTION tenancy_private.record_change(text, jsonb, jsonb, text[]);
 DROP TABLE tenancy.audit_log;
 DROP FUNCTION tenancy_private.refuse_audit_change();
 

@@ -26,7 +26,8 @@ $$;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_audit_change()',
-    'tenancy_private.audit()'
+    'tenancy_private.audit()',
+    'tenancy_private.record_change(text, jsonb, jsonb, text[])'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.record_read(regclass)'
