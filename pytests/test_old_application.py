@@ -15,6 +15,7 @@ from pg_tenancy.sqitch import Sqitch, read_plan
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.racing import name_of
+from support.scripts import differences
 
 Run = Callable[[Database], Sqitch]
 NewLogin = Callable[..., str]
@@ -211,6 +212,70 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
         assert connection.execute("SELECT pg_has_role('tenancy_auditor', 'MEMBER')").fetchone() == (True,)
+
+
+def test_a_statement_may_make_somebody_and_what_is_theirs(old: Old, sqitch: Run) -> None:
+    sqitch(old.database).deploy()
+    with old.database.connect(old.writer) as connection:
+        user = "WITH u AS (INSERT INTO users (id, email, role) VALUES (gen_random_uuid(), '{}', 'user') RETURNING id)"
+        organization = (
+            "WITH o AS (INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'N', 'n') RETURNING id)"
+        )
+        for made in (
+            user.format("c@example.com") + " INSERT INTO api_keys (id, user_id, name, key_prefix, key_hash)"
+            " SELECT gen_random_uuid(), id, 'n', 'p', 'h' FROM u",
+            user.format("d@example.com") + " INSERT INTO instances (id, user_id, provider_id, status)"
+            " SELECT gen_random_uuid(), id, '00000000-0000-0000-0002-00000000000a', 'ready' FROM u",
+            organization + " INSERT INTO models (id, organization_id, name, model_id)"
+            " SELECT gen_random_uuid(), id, 'M', 'hub/m' FROM o",
+        ):
+            assert connection.execute(made.encode()).rowcount == 1
+        connection.rollback()
+
+
+@pytest.mark.parametrize(("action", "left"), [("SET NULL", 1), ("CASCADE", 0)])
+def test_a_key_that_clears_or_deletes_instances_goes_on_doing_so(old: Old, sqitch: Run, action: str, left: int) -> None:
+    with old.database.connect(old.owner) as connection:
+        connection.execute("ALTER TABLE models ADD PRIMARY KEY (id)")
+        connection.execute(
+            f"ALTER TABLE instances ADD FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE {action}".encode()
+        )
+    sqitch(old.database).deploy()
+    with old.database.connect(old.writer) as connection:
+        model, instance = uuid4(), uuid4()
+        connection.execute("INSERT INTO models (id, name, model_id) VALUES (%s, 'M', 'hub/m')", [model])
+        connection.execute(
+            "INSERT INTO instances (id, provider_id, model_id, status)"
+            " VALUES (%s, '00000000-0000-0000-0002-00000000000a', %s, 'ready')",
+            [instance, model],
+        )
+        assert connection.execute("DELETE FROM models WHERE id = %s", [model]).rowcount == 1
+        found = connection.execute("SELECT model_id FROM instances WHERE id = %s", [instance]).fetchall()
+        assert found == [(None,)] * left
+
+
+def test_the_application_can_change_the_types_of_its_columns(old: Old, sqitch: Run) -> None:
+    sqitch(old.database).deploy()
+    with old.database.connect(old.owner) as connection:
+        for column in (
+            "users ALTER email",
+            "api_keys ALTER name",
+            "api_keys ALTER key_prefix",
+            "instances ALTER status",
+        ):
+            connection.execute(f"ALTER TABLE public.{column} TYPE varchar(300)".encode())
+
+
+def test_row_level_security_that_was_on_is_on_again(old: Old, sqitch: Run) -> None:
+    run = sqitch(old.database)
+    with old.database.connect(old.owner) as connection:
+        connection.execute("ALTER TABLE models ENABLE ROW LEVEL SECURITY")
+        connection.execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    run.deploy("@phase-0")
+    before = old.database.dump()
+    run.deploy()
+    run.revert("@phase-0")
+    assert differences(before, old.database.dump()) == ""
 
 
 def test_a_revert_next_door_leaves_the_application_its_rows(old: Old, sqitch: Run) -> None:

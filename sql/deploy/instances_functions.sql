@@ -197,9 +197,16 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF row_security_active(tg_relid) AND (
+    IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND (
         pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE')
     ) THEN
+        -- The policies were asked when the statement began.
+        IF old.workspace_id NOT IN (tenancy.current_workspace_id(), '00000000-0000-0000-0000-000000000000') THEN
+            RAISE EXCEPTION 'the workspace was changed in the middle of a statement'
+            USING ERRCODE = '28000',
+            CONSTRAINT = 'invalid_context',
+            HINT = 'Do not set tenancy.* variables by hand.';
+        END IF;
         PERFORM tenancy.require_instance_transition(old.status::text, new.status::text);
     END IF;
     RETURN new;
@@ -272,11 +279,11 @@ BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_instances();
 ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
 
+-- Without a condition on the column, which would keep the application from changing
+-- its type.
 CREATE TRIGGER instances_status
 BEFORE UPDATE ON public.instances
-FOR EACH ROW
-WHEN (old.status IS DISTINCT FROM new.status)
-EXECUTE FUNCTION tenancy_private.check_instance_status();
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();
 ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
 
 CREATE TRIGGER instances_platform

@@ -347,7 +347,11 @@ BEGIN
         AND i.expires_at > clock_timestamp()
         AND w.id = i.organization_id AND w.deleted_at IS NULL
     RETURNING i.id, i.organization_id, i.email, i.role INTO invitation;
-    IF invitation.id IS NULL THEN
+    -- It must not be deleted, or have been since this transaction looked.
+    PERFORM FROM tenancy.workspaces AS w
+    WHERE w.id = invitation.organization_id AND w.deleted_at IS NULL
+    FOR SHARE;
+    IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_invitation();
     END IF;
 

@@ -48,6 +48,23 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_model_workspace() FROM public;
 
+-- Whether the references to a model keep it: a table that was there before may
+-- have a key that clears or deletes them, and its application relies on that.
+CREATE FUNCTION tenancy_private.keeps_model(referring regclass) RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN NOT EXISTS (
+    SELECT FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+    WHERE c.conrelid = referring
+        AND c.confrelid = 'public.models'::regclass
+        AND a.attname = 'model_id'
+        AND c.confdeltype IN ('c', 'n', 'd')
+);
+REVOKE ALL ON FUNCTION tenancy_private.keeps_model(regclass) FROM public;
+
 -- Row-level, after the trigger that keeps tenants from public models, so that
 -- nobody learns from it whether others use one.
 CREATE FUNCTION tenancy_private.keep_used_model() RETURNS trigger
@@ -61,9 +78,13 @@ AS $$
 DECLARE
     used_by text;
 BEGIN
-    IF EXISTS (SELECT FROM public.instances AS i WHERE i.model_id = old.id) THEN
+    IF EXISTS (SELECT FROM public.instances AS i WHERE i.model_id = old.id)
+        AND (tg_nargs = 0 OR tenancy_private.keeps_model('public.instances'))
+    THEN
         used_by := 'instances';
-    ELSIF EXISTS (SELECT FROM public.organization_models AS o WHERE o.model_id = old.id) THEN
+    ELSIF EXISTS (SELECT FROM public.organization_models AS o WHERE o.model_id = old.id)
+        AND (tg_nargs = 0 OR tenancy_private.keeps_model('public.organization_models'))
+    THEN
         used_by := 'offerings';
     END IF;
     IF used_by IS NOT NULL THEN
@@ -110,7 +131,21 @@ ALTER TABLE public.models ENABLE ALWAYS TRIGGER models_platform;
 
 CREATE TRIGGER models_used
 BEFORE DELETE ON public.models
-FOR EACH ROW EXECUTE FUNCTION tenancy_private.keep_used_model();
+FOR EACH ROW
+WHEN (
+    row_security_active('public.models'::regclass)
+    AND (pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE'))
+)
+EXECUTE FUNCTION tenancy_private.keep_used_model();
+
+CREATE TRIGGER models_used_by_services
+BEFORE DELETE ON public.models
+FOR EACH ROW
+WHEN (
+    NOT row_security_active('public.models'::regclass)
+    OR NOT pg_has_role('tenancy_app', 'USAGE') AND NOT pg_has_role('tenancy_credentialed', 'USAGE')
+)
+EXECUTE FUNCTION tenancy_private.keep_used_model('where a key says so');
 
 CREATE TRIGGER workspaces_models
 BEFORE DELETE ON tenancy.workspaces

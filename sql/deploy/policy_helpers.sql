@@ -6,6 +6,17 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
+-- What of it was on before.
+CREATE TABLE tenancy_private.closed_tables (
+    table_name   regclass NOT NULL,
+    row_security boolean  NOT NULL,
+    is_forced    boolean  NOT NULL,
+    CONSTRAINT closed_tables_pkey PRIMARY KEY (table_name)
+);
+ALTER TABLE tenancy_private.closed_tables ENABLE ROW LEVEL SECURITY;
+COMMENT ON TABLE tenancy_private.closed_tables IS
+'The tables that close_table() closed, and whether row-level security was enabled and forced there before.';
+
 -- Closes a table: from here on nobody reads or writes a row without a policy,
 -- the table's owner included. A table that has policies of its own is refused,
 -- because the contract files replace all policies of a table, and policies
@@ -29,6 +40,11 @@ DECLARE
         INNER JOIN pg_am AS am ON c.relam = am.oid
         WHERE i.indrelid = table_name
             AND am.amname IN ('btree', 'hash')
+            -- Nothing is to be done about a key of random ids.
+            AND NOT (i.indisprimary AND i.indnkeyatts = 1 AND EXISTS (
+                SELECT FROM pg_attribute AS a
+                WHERE a.attrelid = table_name AND a.attnum = i.indkey[0] AND a.atttypid = 'uuid'::regtype
+            ))
             AND NOT EXISTS (
                 SELECT FROM pg_attribute AS a
                 WHERE a.attrelid = table_name
@@ -38,11 +54,9 @@ DECLARE
     );
 BEGIN
     IF telling_indexes IS NOT NULL THEN
-        RAISE WARNING 'the indexes % tell a tenant which values others have', telling_indexes
-        USING HINT = format(
-            'EXPLAIN ANALYZE counts the hidden rows that an index leads to. Add %I to their columns where the '
-            'application allows it.', workspace_column
-        );
+        RAISE WARNING 'EXPLAIN ANALYZE tells a tenant which values others have in: %', telling_indexes
+        USING HINT = 'It counts the hidden rows that an index leads to. "What row-level security does not hide" in '
+        'docs/dba.md says what to do about each.';
     END IF;
     IF foreign_policies IS NOT NULL THEN
         RAISE EXCEPTION 'table % has row-level security policies of its own: %', table_name, foreign_policies
@@ -50,6 +64,11 @@ BEGIN
         CONSTRAINT = 'table_has_policies',
         HINT = 'Save their definitions, drop them, and deploy again: pg-tenancy decides who sees which rows of this table.';
     END IF;
+    INSERT INTO tenancy_private.closed_tables (table_name, row_security, is_forced)
+    SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity
+    FROM pg_class AS c
+    WHERE c.oid = close_table.table_name
+    ON CONFLICT DO NOTHING;
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', table_name);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
 END;
@@ -58,16 +77,25 @@ REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass, name) FROM public;
 COMMENT ON PROCEDURE tenancy_private.close_table (regclass, name) IS
 'Enables and forces row-level security on a table that has no policies yet.';
 
--- The way back of close_table: the table is as open as its grants say.
+-- The way back of close_table: the table is as open as its grants say, and as it was.
 CREATE PROCEDURE tenancy_private.reopen_table(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    was record;
 BEGIN
     CALL tenancy.drop_policies(table_name);
-    EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
-    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
+    DELETE FROM tenancy_private.closed_tables AS t
+    WHERE t.table_name = reopen_table.table_name
+    RETURNING t.row_security, t.is_forced INTO was;
+    IF was.is_forced IS NOT TRUE THEN
+        EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
+    END IF;
+    IF was.row_security IS NOT TRUE THEN
+        EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
+    END IF;
     EXECUTE format(
         'REVOKE ALL ON %s FROM tenancy_app, tenancy_credentialed, tenancy_auditor', table_name
     );
@@ -75,7 +103,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.reopen_table(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
-'Drops the policies of a table, switches its row-level security off and takes the application roles'' privileges.';
+'Drops the policies of a table, switches its row-level security off, if it was, and takes the application roles'' '
+'privileges.';
 
 -- Every contract file in sql/policies starts with this, so that a table has
 -- exactly the policies which its newest revision names.

@@ -73,6 +73,9 @@ AS $$
 DECLARE
     new_key CONSTANT text := tenancy_private.email_key(new.email::text);
 BEGIN
+    IF new.email IS NOT DISTINCT FROM old.email THEN
+        RETURN NULL;
+    END IF;
     IF new_key IS NULL THEN
         DELETE FROM tenancy_private.user_emails AS e WHERE e.user_id = new.id;
     ELSE
@@ -161,10 +164,10 @@ AFTER INSERT ON public.users
 REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_user_emails();
 
+-- Without a condition on the column, which would keep the application from changing
+-- its type.
 CREATE TRIGGER users_emails_update
 AFTER UPDATE ON public.users
-FOR EACH ROW
-WHEN (old.email IS DISTINCT FROM new.email)
-EXECUTE FUNCTION tenancy_private.change_user_email();
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
 
 COMMIT;

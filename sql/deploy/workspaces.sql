@@ -86,8 +86,9 @@ INSERT INTO tenancy.workspaces (id, kind, color)
 VALUES ('00000000-0000-0000-0000-000000000000', 'platform', '#334155');
 
 -- Whoever inserts a person or an organization, and however, makes a workspace
--- with it: one statement for all the rows of one INSERT.
-CREATE FUNCTION tenancy_private.add_workspaces() RETURNS trigger
+-- with it: row by row, because one statement may insert a person and what is the
+-- person's, and the keys of that are checked before triggers of the statement fire.
+CREATE FUNCTION tenancy_private.add_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -97,17 +98,17 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     INSERT INTO tenancy.workspaces (id, kind, user_id, organization_id, color)
-    SELECT
-        n.id,
+    VALUES (
+        new.id,
         tg_argv[0],
-        CASE tg_argv[0] WHEN 'personal' THEN n.id END,
-        CASE tg_argv[0] WHEN 'organization' THEN n.id END,
-        tenancy_private.color_for(n.id)
-    FROM new_rows AS n;
+        CASE tg_argv[0] WHEN 'personal' THEN new.id END,
+        CASE tg_argv[0] WHEN 'organization' THEN new.id END,
+        tenancy_private.color_for(new.id)
+    );
     RETURN NULL;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.add_workspaces() FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.add_workspace() FROM public;
 
 -- TRUNCATE ... CASCADE on organizations would empty this table as a whole, the
 -- workspaces of people included.
@@ -136,12 +137,10 @@ RESET ROLE;
 
 CREATE TRIGGER users_workspaces
 AFTER INSERT ON public.users
-REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_workspaces('personal');
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('personal');
 
 CREATE TRIGGER organizations_workspaces
 AFTER INSERT ON public.organizations
-REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_workspaces('organization');
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('organization');
 
 COMMIT;

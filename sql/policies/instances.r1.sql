@@ -13,7 +13,7 @@ CALL tenancy.drop_policies('public.instances');
 CALL tenancy.drop_policies('tenancy.instance_transitions');
 
 GRANT SELECT ON public.instances TO tenancy_app, tenancy_credentialed, tenancy_auditor;
-GRANT INSERT (provider_id, model_id, status, ip_address, gpu_profile, hourly_price_eur)
+GRANT INSERT (provider_id, model_id, status, ip_address, gpu_profile, hourly_price_eur, terminated_at)
 ON public.instances TO tenancy_app, tenancy_credentialed;
 GRANT UPDATE (model_id, status, ip_address, gpu_profile)
 ON public.instances TO tenancy_app, tenancy_credentialed;

@@ -13,10 +13,12 @@ CALL pg_temp.patiently(
 );
 
 DROP TRIGGER workspaces_models ON tenancy.workspaces;
+DROP TRIGGER models_used_by_services ON public.models;
 DROP TRIGGER models_used ON public.models;
 DROP TRIGGER models_platform ON public.models;
 DROP FUNCTION tenancy_private.empty_models();
 DROP FUNCTION tenancy_private.keep_used_model();
+DROP FUNCTION tenancy_private.keeps_model(regclass);
 DROP FUNCTION tenancy_private.set_model_workspace();
 
 COMMIT;

@@ -11,5 +11,6 @@ DROP PROCEDURE tenancy_private.verify_policies(regclass, text[]);
 DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
 DROP PROCEDURE tenancy_private.close_table(regclass, name);
+DROP TABLE tenancy_private.closed_tables;
 
 COMMIT;

@@ -10,7 +10,7 @@ CALL pg_temp.patiently(
 
 DROP TRIGGER organizations_workspaces ON public.organizations;
 DROP TRIGGER users_workspaces ON public.users;
-DROP FUNCTION tenancy_private.add_workspaces();
+DROP FUNCTION tenancy_private.add_workspace();
 DROP TABLE tenancy.workspaces;
 DROP FUNCTION tenancy_private.keep_workspaces();
 DROP FUNCTION tenancy_private.color_for(uuid);

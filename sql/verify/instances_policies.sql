@@ -15,7 +15,8 @@ DO $$
 DECLARE
     written CONSTANT text :=
         'SELECT, INSERT(gpu_profile), INSERT(hourly_price_eur), INSERT(ip_address), INSERT(model_id), '
-        'INSERT(provider_id), INSERT(status), UPDATE(gpu_profile), UPDATE(ip_address), UPDATE(model_id), '
+        'INSERT(provider_id), INSERT(status), INSERT(terminated_at), UPDATE(gpu_profile), UPDATE(ip_address), '
+        'UPDATE(model_id), '
         'UPDATE(status)';
 BEGIN
     CALL tenancy_private.verify_grants('public.instances', 'tenancy_app', written);

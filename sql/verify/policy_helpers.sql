@@ -12,4 +12,11 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.verify_tenant_table(regclass, text[])'
 ]);
 
+SELECT
+    t.table_name,
+    t.row_security,
+    t.is_forced
+FROM tenancy_private.closed_tables AS t
+LIMIT 0;
+
 ROLLBACK;
