@@ -1,4 +1,4 @@
-"""Giving legacy rows to an organization: in batches, with progress, and from where it stopped."""
+"""Legacy rows become an organization's: batch after batch, and again from where that stopped."""
 
 from __future__ import annotations
 

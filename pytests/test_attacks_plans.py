@@ -55,7 +55,13 @@ def test_no_plan_tells_a_hidden_row_from_none(
         connection.execute("SELECT tenancy.invite_member('secret@example.com')")
         connection.execute("SELECT tenancy.create_api_key('secret')")
     first, second, kind = TABLES[table]
-    hidden = {"word": "secret", "user": bob.id, "address": "secret@example.com", "organization": globex.id}[kind]
+    names: dict[str, UUID | str] = {
+        "word": "secret",
+        "user": bob.id,
+        "address": "secret@example.com",
+        "organization": globex.id,
+    }
+    hidden = names[kind]
     assert admin.execute(f"SELECT FROM {table} WHERE {first} = '{hidden}'".encode()).rowcount > 0
     # Next to it, and without statistics: what the planner expects is no answer here.
     nothing = UUID(int=hidden.int ^ 1) if isinstance(hidden, UUID) else f"{hidden[:-1]}~"

@@ -466,7 +466,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "users of all organizations are seen": (
         "CREATE OR REPLACE FUNCTION tenancy.visible_user_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER"
-        " AS 'SELECT array_agg(id) FROM public.users'",
+        " AS 'SELECT array_agg(id ORDER BY id) FROM public.users'",
         "rows of users",
     ),
     "everybody is staff": (

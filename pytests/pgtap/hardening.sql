@@ -62,8 +62,15 @@ SELECT throws_ok('SELECT lo_create(0)', '42501', NULL, 'it makes no large object
 SELECT throws_ok('CREATE TABLE public.mine (id integer)', '42501', NULL, 'it makes no table');
 SELECT
     throws_ok('CALL tenancy.harden_database()', '42501', NULL, 'and it cannot call the hardening');
-SELECT throws_ok('SELECT pid FROM pg_locks', '42501', NULL, 'it does not see what its functions have read');
-SELECT throws_ok($$ SELECT currtid2('tenancy.audit_log', '(0,1)') $$, '42501', NULL, 'nor where a hidden row is now');
+SELECT
+    throws_ok('SELECT pid FROM pg_locks', '42501', NULL, 'it does not see what was read for it');
+SELECT
+    throws_ok(
+        $$ SELECT currtid2('tenancy.audit_log', '(0,1)') $$,
+        '42501',
+        NULL,
+        'nor where a hidden row is now'
+    );
 SELECT lives_ok('SELECT relname FROM pg_class', 'what it may see, it still sees');
 
 -- The application as it was before goes on.

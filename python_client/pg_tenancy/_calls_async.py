@@ -86,7 +86,7 @@ class Calls(ABC):
         return Organization(*row)
 
     async def delete_organization(self) -> None:
-        """Close the current organization: nobody can enter it, nothing is lost.
+        """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
             OrganizationRequiredError: the workspace is personal.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
-    """Return what an invitation is to, for the page that asks to accept it.
+    """Return what an invitation is to, to be shown to whoever is invited.
 
     Args:
         source: a connection that nothing else uses, or a pool.

@@ -1,7 +1,7 @@
 """Every statement that the client sends by itself, with the phase that brings it.
 
 The placeholders are Postgres's own (``$1``), which both drivers send as they
-are. Columns are always listed: an adopted table may have more.
+are. Columns are always listed, because an application's table has others too.
 """
 
 from __future__ import annotations

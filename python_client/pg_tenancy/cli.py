@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pg-tenancy",
-        description="Turn a single-tenant PostgreSQL application into a multi-tenant one, phase by phase.",
+        description="Give an ordinary PostgreSQL application tenants: deploy, look after and try pg-tenancy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -101,7 +101,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class InvitationPreview:
-    """What the page that asks to accept an invitation shows."""
+    """What somebody who is invited is shown."""
 
     organization_name: str
     role: str

@@ -11,9 +11,10 @@ SET LOCAL lock_timeout = '2s';
 -- membership is kept alive, use large objects that have one owner for all
 -- tenants, and read the statistics functions, which count rows that row-level
 -- security hid, the locks, which under SERIALIZABLE tell what a function has read,
--- and currtid2(), which finds the newest version of a row that is hidden. What is taken from PUBLIC here is given to
--- tenancy_service, so that the old application goes on, and the statistics to
--- the monitoring roles. Each is written down for the way back.
+-- and currtid2(), which finds the newest version of a row that is hidden. What is
+-- taken from PUBLIC here is given to tenancy_service, so that the old application
+-- goes on, and the statistics and the locks to the monitoring roles. Each is
+-- written down for the way back.
 CREATE TABLE tenancy_private.revoked_from_public (
     object_kind text NOT NULL,
     object      text NOT NULL,

@@ -35,7 +35,7 @@ CREATE TABLE tenancy.invitations (
     )
 );
 COMMENT ON TABLE tenancy.invitations IS
-'Who was invited to which organization, as what, and what became of it.';
+'One row an invitation: the address, the organization, the role, and how it ended.';
 COMMENT ON COLUMN tenancy.invitations.email IS
 'As it was typed; looked up in small letters.';
 COMMENT ON COLUMN tenancy.invitations.token_hash IS

@@ -72,7 +72,8 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN tenancy.current_organization_id() IS NULL AND current_setting('tenancy.current_role') = 'staff';
+RETURN tenancy.current_organization_id() IS NULL
+    AND current_setting('tenancy.current_role') = 'staff';
 REVOKE ALL ON FUNCTION tenancy.sees_all_users() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.sees_all_users() TO
 tenancy_app, tenancy_credentialed, tenancy_service;

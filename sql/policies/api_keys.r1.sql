@@ -1,4 +1,4 @@
--- Access to public.api_keys, revision 1: the whole of it.
+-- Access to public.api_keys, revision 1.
 --
 -- The keys of the current workspace: in an organization the organization's, in
 -- personal mode one's own. Made and revoked by functions, because the key has to

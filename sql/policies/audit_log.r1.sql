@@ -1,4 +1,4 @@
--- Access to tenancy.audit_log, revision 1: the whole of it.
+-- Access to tenancy.audit_log, revision 1.
 --
 -- The entries of the current workspace, for the roles that hold audit.view,
 -- and a person's own. Written by triggers only.

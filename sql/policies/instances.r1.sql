@@ -1,5 +1,4 @@
--- Access to public.instances and tenancy.instance_transitions, revision 1: the
--- whole of it.
+-- Access to public.instances and tenancy.instance_transitions, revision 1.
 --
 -- In an organization its instances. In personal mode one's own, and to read the
 -- ones from before, which belong to the platform: its staff change them. The
@@ -13,8 +12,9 @@ CALL tenancy.drop_policies('public.instances');
 CALL tenancy.drop_policies('tenancy.instance_transitions');
 
 GRANT SELECT ON public.instances TO tenancy_app, tenancy_credentialed, tenancy_auditor;
-GRANT INSERT (provider_id, model_id, status, ip_address, gpu_profile, hourly_price_eur, terminated_at)
-ON public.instances TO tenancy_app, tenancy_credentialed;
+GRANT INSERT (
+    provider_id, model_id, status, ip_address, gpu_profile, hourly_price_eur, terminated_at
+) ON public.instances TO tenancy_app, tenancy_credentialed;
 GRANT UPDATE (model_id, status, ip_address, gpu_profile)
 ON public.instances TO tenancy_app, tenancy_credentialed;
 

@@ -1,4 +1,4 @@
--- Access to tenancy.invitations, revision 1: the whole of it.
+-- Access to tenancy.invitations, revision 1.
 --
 -- In an organization its invitations, for the roles that hold members.invite;
 -- in a personal workspace none. Nobody reads the hash of a token, and nobody

@@ -1,9 +1,9 @@
--- Access to public.models, revision 1: the whole of it.
+-- Access to public.models, revision 1.
 --
--- In an organization its models and the public ones; in personal mode the public
--- ones, which platform staff make and change there. The policies for writing
--- reach every row that can be seen, so that the trigger models_platform can say
--- why; what is written must be the organization's, or staff's to write.
+-- Public models are seen from everywhere, an organization's from nowhere but there.
+-- Public ones are written by platform staff in their own workspace. The policies for
+-- writing reach every row that can be seen, so that the trigger models_platform can
+-- say why; what is written must be the organization's, or staff's to write.
 REVOKE ALL ON public.models FROM tenancy_app, tenancy_credentialed, tenancy_auditor;
 CALL tenancy.drop_policies('public.models');
 

@@ -1,4 +1,4 @@
--- Access to public.organization_memberships, revision 1: the whole of it.
+-- Access to public.organization_memberships, revision 1.
 --
 -- In an organization its memberships, for the roles that hold members.view; in
 -- a personal workspace none. Written by functions only: a role is a right, and

@@ -1,4 +1,4 @@
--- Access to public.organizations, revision 1: the whole of it.
+-- Access to public.organizations, revision 1.
 --
 -- In an organization its own row, for every member; in a personal workspace
 -- none. tenancy.my_organizations() lists what a person can enter, and the

@@ -1,5 +1,4 @@
--- Access to tenancy.role_permissions and tenancy.role_delegations, revision 1:
--- the whole of it.
+-- Access to tenancy.role_permissions and tenancy.role_delegations, revision 1.
 --
 -- Everybody in a workspace may read who can do what. Changes are a DBA's.
 REVOKE ALL ON tenancy.role_permissions, tenancy.role_delegations

@@ -1,4 +1,4 @@
--- Access to public.users, revision 1: the whole of it.
+-- Access to public.users, revision 1.
 --
 -- A person sees the own account, in every workspace. The people of an
 -- organization are listed by tenancy.members(). Nobody who enters a workspace

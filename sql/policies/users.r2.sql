@@ -1,4 +1,4 @@
--- Access to public.users, revision 2: the whole of it.
+-- Access to public.users, revision 2.
 --
 -- In an organization its members, for the roles that hold members.view; in
 -- personal mode oneself, and for platform staff everybody. An account belongs to

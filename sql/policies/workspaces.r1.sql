@@ -1,4 +1,4 @@
--- Access to tenancy.workspaces, revision 1: the whole of it.
+-- Access to tenancy.workspaces, revision 1.
 --
 -- The current workspace's own row. A service sees all and changes color and
 -- plan; who is deleted is for tenancy.delete_organization() and its way back.
