@@ -230,6 +230,36 @@ def test_states(platform: Platform, as_app: AsApp, status: str, action: str) -> 
     assert raised.value.diag.message_hint == f"States that allow it: {', '.join(sorted(allowed))}."
 
 
+def test_a_context_that_is_changed_in_a_statement_permits_nothing(
+    platform: Platform, connect: Connect, logins: Logins
+) -> None:
+    # A manager who may change instances and not terminate them; at home he may do both.
+    platform.admin.execute(
+        "INSERT INTO tenancy.role_permissions (role, permission) VALUES ('manager', 'instances.update')"
+    )
+    platform.admin.execute(
+        "INSERT INTO public.instances (provider_id, organization_id, status)"
+        " SELECT %s, %s, 'ready' FROM generate_series(1, 2)",
+        [platform.provider, platform.acme.id],
+    )
+    max_ = platform.users["max"]
+    connection = connect(logins.app)
+    names = ("current_user_id", "current_organization_id", "current_role", "current_credential_id", "seal")
+    with connection.transaction(force_rollback=True):
+        with connection.transaction(force_rollback=True):
+            connection.execute("SELECT tenancy.enter(%s)", [max_.id])
+            kept = [connection.execute(f"SELECT current_setting('tenancy.{name}')").fetchall()[0][0] for name in names]
+        connection.execute("SELECT tenancy.enter(%s, %s)", [max_.id, platform.acme.id])
+        home = " || ".join(f"set_config('tenancy.{name}', %s, true)" for name in names)
+        with refused("28000", "invalid_context"):
+            connection.execute(
+                "WITH i AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM public.instances)"
+                " UPDATE public.instances AS t SET status = CASE WHEN i.n = 1 THEN 'starting'"
+                f" WHEN {home} IS NOT NULL THEN 'terminating' END FROM i WHERE t.id = i.id AND t.status = 'ready'",
+                kept,
+            )
+
+
 def test_the_table_says_which_states_allow_what(platform: Platform, as_app: AsApp) -> None:
     with as_app(platform.users["uma"], platform.acme) as connection:
         rows = connection.execute("SELECT action, from_status FROM tenancy.instance_transitions").fetchall()

@@ -278,6 +278,21 @@ def test_a_deleted_organization_cannot_be_joined_until_it_is_restored(
     connection.execute(ACCEPT_ALONE, [token])
 
 
+@by_level
+def test_an_organization_that_was_deleted_meanwhile_is_not_joined(
+    acme: Organization, invited: Invite, as_app: Entered, connect: Connect, logins: Logins, level: IsolationLevel
+) -> None:
+    invitation = invited(acme)
+    connection = connect(logins.app)
+    connection.isolation_level = level
+    connection.execute("SELECT count(*) FROM pg_class")  # the transaction's snapshot
+    with as_app(acme.owner, acme) as deleting:
+        deleting.execute("SELECT tenancy.delete_organization()")
+    late = level is IsolationLevel.READ_COMMITTED
+    with refused("28000", "invalid_invitation") if late else refused("40001"):
+        connection.execute(ACCEPT_ALONE, [invitation.token])
+
+
 def test_an_organization_that_is_purged_takes_its_invitations_along(
     acme: Organization, invited: Invite, connect: Connect, logins: Logins, as_app: Entered, admin: Connection
 ) -> None:

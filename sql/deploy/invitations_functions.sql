@@ -347,10 +347,17 @@ BEGIN
         AND i.expires_at > clock_timestamp()
         AND w.id = i.organization_id AND w.deleted_at IS NULL
     RETURNING i.id, i.organization_id, i.email, i.role INTO invitation;
-    -- It must not be deleted, or have been since this transaction looked.
-    PERFORM FROM tenancy.workspaces AS w
-    WHERE w.id = invitation.organization_id AND w.deleted_at IS NULL
-    FOR SHARE;
+    -- It may have been deleted since this transaction looked. Changes of the
+    -- organization are not waited for, and not held up.
+    IF tenancy_private.reads_the_past() THEN
+        PERFORM FROM tenancy.workspaces AS w
+        WHERE w.id = invitation.organization_id AND w.deleted_at IS NULL
+        FOR SHARE;
+    ELSE
+        PERFORM FROM tenancy.workspaces AS w
+        WHERE w.id = invitation.organization_id AND w.deleted_at IS NULL
+        FOR KEY SHARE;
+    END IF;
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_invitation();
     END IF;
