@@ -664,7 +664,7 @@ FUNCTIONS: list[tuple[Change, ...]] = [
             ("AND i.lapsed_at IS NULL", ""),
             ("AND i.expires_at > clock_timestamp()", ""),
             ("AND w.deleted_at IS NULL", ""),
-            ("w.id = i.organization_id AND", ""),
+            ("WHERE w.id = invitation.organization_id AND", "WHERE"),
             ("PERFORM tenancy_private.refuse_invitation();", "RETURN;"),
             ("SET accepted_at = clock_timestamp()", "SET accepted_at = NULL"),
             ("SET accepted_by_user_id = accept_invitation.user_id", "SET accepted_by_user_id = NULL"),
@@ -823,7 +823,7 @@ FUNCTIONS: list[tuple[Change, ...]] = [
             ("AND k.revoked_at IS NULL", ""),
             ("AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())", ""),
             ("k.expires_at IS NULL OR ", ""),
-            ("AND w.kind <> 'platform'", ""),
+            ("AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)", ""),
             ("AND w.deleted_at IS NULL", ""),
             ("AND NOT EXISTS (SELECT FROM tenancy_private.revoked_api_keys AS r WHERE r.api_key_id = k.id)", ""),
         )
@@ -897,7 +897,13 @@ FUNCTIONS: list[tuple[Change, ...]] = [
         )
     ),
     (("tenancy_private.refuse_instance_state(text,text)", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),),
-    (("tenancy_private.check_instance_status()", "IF row_security_active(tg_relid) AND", "IF false AND"),),
+    (
+        (
+            "tenancy_private.check_instance_status()",
+            "IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND",
+            "IF false AND",
+        ),
+    ),
     (("tenancy_private.check_instance_status()", "row_security_active(tg_relid)", "true"),),
     (("tenancy_private.empty_instances()", " AND i.workspace_id = old.id", ""),),
     (("tenancy_private.empty_instances()", "DELETE FROM public.instances AS i WHERE i.workspace_id = old.id", "NULL"),),

@@ -112,7 +112,7 @@ WHOLE = (
     "public.instances",
     "public.models",
 )
-INSTANCES = "gpu_profile hourly_price_eur ip_address model_id provider_id status"
+INSTANCES = "gpu_profile hourly_price_eur ip_address model_id provider_id status terminated_at"
 MODELS = "context_length is_active metadata model_id name required_vram_gb"
 WRITABLE = {
     "public.api_keys": {"UPDATE": "name"},

@@ -318,6 +318,7 @@ _KEYS: list[Question] = [
         "uma acme",
         ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
         [(0,)],
+        "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_permission_after",
     ),
     *(
         ("app", "ann", "acme", f"UPDATE public.api_keys SET name = {name}", "api_key_name_invalid")
@@ -338,7 +339,7 @@ _KEYS: list[Question] = [
         [(1,)],
     ),
     # the log is written when RETURNING has been worked out
-    ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_SEAL, "no_context"),
+    ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_SEAL, "invalid_context"),
     # making
     ("app", "uma", "acme", NEW_KEY.format("'x'"), "permission_denied"),
     ("app", "max", "acme", NEW_KEY.format("'x'"), "permission_denied"),
@@ -970,6 +971,7 @@ _MODELS: list[Question] = [
     ),
     # a model that is in use
     ("app", "ann", "acme", "DELETE FROM public.models WHERE name = 'acme'", "model_in_use"),
+    ("service", None, None, "DELETE FROM public.models WHERE name = 'acme'", "model_in_use"),
     (
         None,
         None,

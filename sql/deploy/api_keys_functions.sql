@@ -266,7 +266,6 @@ BEGIN
         AND k.revoked_at IS NULL
         AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)
         AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-        AND w.kind <> 'platform'
         AND w.deleted_at IS NULL
         AND NOT EXISTS (SELECT FROM tenancy_private.revoked_api_keys AS r WHERE r.api_key_id = k.id)
     LIMIT 1;
