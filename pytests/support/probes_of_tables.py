@@ -330,7 +330,13 @@ _KEYS: list[Question] = [
         ["UPDATE public.api_keys SET name = ' new '", "SELECT name FROM public.api_keys"],
         [("new",)],
     ),
-    ("service", None, None, ONE.format("UPDATE public.api_keys SET name = '' WHERE id = '{k_acme}' RETURNING 1"), [(1,)]),
+    (
+        "service",
+        None,
+        None,
+        ONE.format("UPDATE public.api_keys SET name = '' WHERE id = '{k_acme}' RETURNING 1"),
+        [(1,)],
+    ),
     # the log is written when RETURNING has been worked out
     ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_SEAL, "no_context"),
     # making
