@@ -485,7 +485,13 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_user_id() END", "NULL"),),
     (("tenancy_private.audit()", "CASE WHEN entered THEN tenancy.current_role() END", "NULL"),),
     (("tenancy_private.audit()", "WHERE e.old_row -> c.name IS DISTINCT FROM e.new_row -> c.name", ""),),
-    (("tenancy.record_read(regclass)", "INSERT INTO tenancy.audit_log", "RETURN table_name; INSERT INTO tenancy.audit_log"),),
+    (
+        (
+            "tenancy.record_read(regclass)",
+            "INSERT INTO tenancy.audit_log",
+            "RETURN table_name; INSERT INTO tenancy.audit_log",
+        ),
+    ),
     # the latch
     (
         (
@@ -559,7 +565,47 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     (("tenancy_private.checked_email(text)", "RETURN trimmed", "RETURN email"),),
     (("tenancy_private.new_user(text,text,text,text,text)", "IF EXISTS (", "IF false AND EXISTS ("),),
     (("tenancy_private.new_user(text,text,text,text,text)", "tenancy_private.checked_email(new_user.email)", "email"),),
-    (("tenancy_private.new_user(text,text,text,text,text)", "'user', now()", "'admin', now()"),),
+    *(
+        (("tenancy_private.refuse_user_data(text,text,text,text,text,text,jsonb)", old, new),)
+        for old, new in (
+            ("(schema_name, table_name) = ('public', 'users')", "true"),
+            ("(schema_name, table_name) = ('public', 'users')", "false"),
+            ("a.attname = column_name OR a.atttypid = type_id", "a.attname = column_name"),
+            ("IF state = '22001' THEN", "IF false THEN"),
+            ("AND length(rtrim(given ->> a.attname, ' ')) > l.limit_of", ""),
+            ("nullif(t.typtypmod, -1)", "NULL"),
+            ("nullif(a.atttypmod, -1)", "NULL"),
+            ("ELSIF state = '23502' AND columns <> '{}' THEN", "ELSIF state = '23502' THEN"),
+            ("state IN ('23505', '23P01')", "state IN ('23505')"),
+            ("i.indnkeyatts", "i.indnatts"),
+            ("k.number, true", "0, true"),
+            ("AND c.relname = constraint_name", ""),
+            ("IF found ~ '\\musername\\M' THEN", "IF false THEN"),
+            ("IF found ~ '\\musername\\M' THEN", "IF found ~ 'username' THEN"),
+            ("IF found ~ '\\memail\\M' THEN", "IF false THEN"),
+            ("c.conname = constraint_name AND ", ""),
+            (" OR c.contypid = type_id)", ")"),
+        )
+    ),
+    *(
+        (("tenancy_private.write_user(uuid,boolean,text,text,text,text,text)", old, new),)
+        for old, new in (
+            ("'user', now()", "'admin', now()"),
+            ("coalesce(write_user.email, u.email)", "write_user.email"),
+            ("coalesce(write_user.username, u.username)", "write_user.username"),
+            ("coalesce(write_user.first_name, u.first_name)", "write_user.first_name"),
+            ("coalesce(write_user.last_name, u.last_name)", "write_user.last_name"),
+            ("coalesce(write_user.password_hash, u.password_hash)", "write_user.password_hash"),
+            ("coalesce(write_user.email, u.email)", "u.email"),
+            ("coalesce(write_user.password_hash, u.password_hash)", "u.password_hash"),
+            ("updated_at = now()", "updated_at = u.updated_at"),
+            ("WHERE u.id = write_user.user_id", ""),
+            ("RETURN FOUND", "RETURN true"),
+            ("integrity_constraint_violation OR ", ""),
+            (" OR string_data_right_truncation", ""),
+            ("        RAISE;\n", "        RETURN true;\n"),
+        )
+    ),
     (("tenancy_private.add_member(uuid,uuid,text)", "DO NOTHING", "DO UPDATE SET role = given_role"),),
     *(
         (("tenancy_private.invitation_status(timestamptz,timestamptz,timestamptz,timestamptz,timestamptz)", old, new),)
@@ -956,15 +1002,6 @@ FUNCTIONS += [
             ("IF EXISTS (", "IF false AND EXISTS ("),
             ("e.email = tenancy_private.email_key(new_email) AND", "e.email = new_email AND"),
             (" AND e.user_id <> update_user.user_id", ""),
-            ("coalesce(new_email, u.email)", "new_email"),
-            ("coalesce(update_user.username, u.username)", "update_user.username"),
-            ("coalesce(update_user.first_name, u.first_name)", "update_user.first_name"),
-            ("coalesce(update_user.last_name, u.last_name)", "update_user.last_name"),
-            ("coalesce(update_user.password_hash, u.password_hash)", "update_user.password_hash"),
-            ("coalesce(new_email, u.email)", "u.email"),
-            ("coalesce(update_user.password_hash, u.password_hash)", "u.password_hash"),
-            ("updated_at = now()", "updated_at = u.updated_at"),
-            ("WHERE u.id = update_user.user_id", ""),
             ("PERFORM tenancy_private.refuse_user_id();", ""),
         )
     ),
