@@ -304,15 +304,19 @@ DECLARE
     invited_email CONSTANT text := tenancy_private.checked_email(invite_member.email);
     invited_at CONSTANT timestamptz := clock_timestamp();
     -- In seconds, so that a month is 30 days and no day is an hour short.
-    lifetime CONSTANT double precision := extract(EPOCH FROM invite_member.expires_in);
+    lifetime CONSTANT double precision := extract(EPOCH FROM coalesce(invite_member.expires_in, '7 days'));
 BEGIN
     PERFORM tenancy_private.check_role(invite_member.role);
     PERFORM tenancy_private.check_delegation(acting.role, invite_member.role);
-    IF NOT coalesce(lifetime > 0 AND lifetime <= 90 * 86400, false) THEN
-        RAISE EXCEPTION 'an invitation is open for 90 days at most'
+    IF lifetime <= 0 OR lifetime > 90 * 86400 THEN
+        RAISE EXCEPTION '%', CASE
+            WHEN lifetime = 0 THEN 'an invitation that is open for no time can be accepted by nobody'
+            WHEN lifetime < 0 THEN 'an invitation does not expire before it is made'
+            ELSE 'an invitation is open for 90 days at most'
+        END
         USING ERRCODE = '22023',
         CONSTRAINT = 'invitation_expiry_invalid',
-        HINT = 'Give an interval of more than nothing and not more than 90 days, or none for 7 days.';
+        HINT = 'Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.';
     END IF;
 
     IF EXISTS (
