@@ -46,6 +46,7 @@ from pg_tenancy import (
     PersonRequiredError,
     PhaseNotDeployedError,
     TenancyError,
+    UsernameTakenError,
     UserNotFoundError,
 )
 from pg_tenancy import User as ListedUser
@@ -842,6 +843,37 @@ async def test_a_model_that_the_workspace_does_not_see_is_refused(client: Client
         async with client.workspace(conn, user_id=cast.owner.id, organization_id=cast.acme.id) as ws:
             await use_an_unknown_model(ws, cast, client)
     assert (raised.value.sqlstate, raised.value.constraint) == ("23503", "instances_model_id_fkey")
+
+
+@pytest.mark.parametrize(
+    ("username", "expected", "constraint"),
+    [("taken", UsernameTakenError, "username_taken"), ("eleven char", InvalidArgumentError, "user_data_invalid")],
+)
+async def test_a_rule_of_the_applications_own_table_is_an_exception_too(
+    client: Client,
+    conn: Any,
+    acme: Organization,
+    people: People,
+    admin: Connection,
+    username: str,
+    expected: type[TenancyError],
+    constraint: str,
+) -> None:
+    admin.execute("ALTER TABLE public.users ALTER username TYPE varchar(10), ADD UNIQUE (username)")
+    people.user("taken")
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        token = (await ws.invite_member("zoe@example.com")).token
+    acts: list[Callable[[Any], Awaitable[object]]] = [
+        lambda ws: ws.create_user("new@example.com", username=username),
+        lambda ws: ws.update_user(acme.owner.id, username=username),
+    ]
+    for act in acts:
+        with pytest.raises(TenancyError) as raised:
+            async with client.workspace(conn, **owner_of(acme)) as ws:
+                await act(ws)
+        assert_error(raised.value, expected, "23505" if username == "taken" else "22023", constraint)
+    with pytest.raises(expected):
+        await client.accept_invitation(conn, token, username=username)
 
 
 async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, acme: Organization) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -444,6 +445,37 @@ def test_a_lifetime_is_counted_in_seconds(acme: Organization, as_app: Entered, l
             "SELECT extract(EPOCH FROM expires_at - created_at)::integer FROM tenancy.invitations()"
         ).fetchone()
     assert found == (seconds,)
+
+
+def test_no_lifetime_is_the_usual_one(acme: Organization, as_app: Entered) -> None:
+    with as_app(acme.owner, acme) as connection:
+        invite(connection, "new@example.com", "user", None)
+        found = connection.execute("SELECT expires_at - created_at FROM tenancy.invitations()").fetchone()
+    assert found == (timedelta(days=7),)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "message"),
+    [
+        ("0", "an invitation that is open for no time can be accepted by nobody"),
+        ("1 month -30 days", "an invitation that is open for no time can be accepted by nobody"),
+        ("-1 second", "an invitation does not expire before it is made"),
+        ("90 days 1 second", "an invitation is open for 90 days at most"),
+        ("1 year", "an invitation is open for 90 days at most"),
+    ],
+)
+def test_a_lifetime_that_is_none_is_refused_in_words_that_fit(
+    acme: Organization, as_app: Entered, lifetime: str, message: str
+) -> None:
+    with as_app(acme.owner, acme) as connection, pytest.raises(psycopg.Error) as raised, connection.transaction():
+        invite(connection, "new@example.com", "user", lifetime)
+    diag = raised.value.diag
+    assert (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_hint) == (
+        "22023",
+        "invitation_expiry_invalid",
+        message,
+        "Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.",
+    )
 
 
 # -- inviting ---------------------------------------------------------------------------------

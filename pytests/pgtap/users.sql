@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(76);
+SELECT plan(80);
 
 \ir include/people.psql
 UPDATE public.users SET role = 'user' WHERE username = 'pete';
@@ -224,6 +224,27 @@ SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('pgt_0000000c_sam') AS entered \gset
 SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', NULL, 'Sam''s is not platform staff');
 SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, '42501', 'an API key may not do this');
+
+-- The application's own rules for its users, seen by Olga in Acme.
+ROLLBACK TO turn;
+ALTER TABLE public.users ALTER COLUMN username TYPE varchar(10);
+ALTER TABLE public.users ADD CONSTRAINT users_username_key UNIQUE (username);
+ALTER TABLE public.users ADD CONSTRAINT users_last_name_check CHECK (last_name <> '');
+ALTER TABLE public.users ALTER COLUMN username SET NOT NULL;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com', 'gina') $$, '23505', 'an account has this username');
+SELECT throws_ok(
+    $$ SELECT tenancy.create_user('new@example.com') $$, '22023', 'the column username of public.users has to have a value'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', username => 'eleven char') $$, '22023',
+    'the column username of public.users takes 10 characters at most'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', last_name => '') $$, '22023',
+    'the constraint users_last_name_check of public.users does not allow this'
+);
 
 SELECT finish();
 ROLLBACK;

@@ -37,6 +37,70 @@ UNOWNED = (
     " INSERT INTO public.organization_memberships (organization_id, user_id, role) SELECT id, '{uma}', 'user' FROM o"
 )
 COUNT = "SELECT count(*) FROM public.users"
+NOT_NULL = ["ALTER TABLE public.users ALTER username SET NOT NULL"]
+
+
+def _trigger(body: str) -> list[str]:
+    """Return what makes a trigger of the application's on its users."""
+    return [
+        "CREATE TABLE public.things (username text NOT NULL, CONSTRAINT things_check CHECK (username <> 'y'))",
+        "GRANT INSERT ON public.things TO tenancy_owner",
+        f"CREATE FUNCTION public.own() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body}; RETURN new; END$$",
+        "CREATE TRIGGER own BEFORE INSERT OR UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.own()",
+    ]
+
+
+# A rule of the application's, what is given that it forbids, and the name that the refusal has.
+OWN_RULES: list[tuple[list[str], str, str]] = [
+    (["CREATE UNIQUE INDEX u ON public.users (lower(username))"], "'Olga'", "username_taken"),
+    (["CREATE UNIQUE INDEX u ON public.users (first_name) INCLUDE (username)"], "'x', 'Olga'", "user_data_invalid"),
+    (
+        [
+            "ALTER TABLE public.users ADD username_of text DEFAULT 'x'",
+            "CREATE UNIQUE INDEX u ON public.users (username_of) WHERE username = 'x' OR username = 'olga'",
+        ],
+        "'x'",
+        "user_data_invalid",
+    ),
+    (
+        ["CREATE UNIQUE INDEX u ON public.users (first_name, (length(email) > 0)) WHERE first_name = 'Olga'"],
+        "'x', 'Olga'",
+        "email_taken",
+    ),
+    (["ALTER TABLE public.users ADD CONSTRAINT u EXCLUDE USING btree (username WITH =)"], "'olga'", "username_taken"),
+    (["ALTER TABLE public.users ALTER username TYPE varchar(10)"], "'eleven char'", "user_data_invalid"),
+    (
+        [
+            "CREATE DOMAIN public.short AS varchar(10) CHECK (value <> 'no')",
+            "ALTER TABLE public.users ALTER username TYPE public.short",
+        ],
+        "'eleven char'",
+        "user_data_invalid",
+    ),
+    (
+        [
+            "CREATE DOMAIN public.short AS varchar(10) CHECK (value <> 'no')",
+            "ALTER TABLE public.users ALTER username TYPE public.short",
+        ],
+        "'no'",
+        "user_data_invalid",
+    ),
+    (["ALTER TABLE public.users ADD CHECK (username <> 'no')"], "'no'", "user_data_invalid"),
+    (_trigger("INSERT INTO public.things VALUES ('y')"), "'x'", "things_check"),
+    (_trigger("INSERT INTO public.things VALUES (NULL)"), "'x'", "23502"),
+    (_trigger("RAISE USING ERRCODE = '22001', MESSAGE = 'x'"), "'x'", "22001"),
+    *(
+        (
+            _trigger(
+                f"RAISE USING ERRCODE = '{state}', CONSTRAINT = 'own', SCHEMA = 'public', TABLE = 'users',"
+                " MESSAGE = 'x'"
+            ),
+            "'x'",
+            "own",
+        )
+        for state in ("23505", "23514")
+    ),
+]
 KEEPS = "organization_keeps_an_owner"
 
 
@@ -182,6 +246,39 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "ann", "acme", UPDATE.format("uma", "password_hash => 'x'"), "credentials_denied"),
     ("app", "ann", "acme", UPDATE.format("olga", "username => 'x'"), "member_not_found"),
     ("app", "sam", None, UPDATE.format("nobody", "username => 'x'"), "user_not_found"),
+    # what the application's own rules refuse
+    *(
+        (None, None, None, [*rules, "as app", "enter ann acme", f"SELECT tenancy.{call}"], name)
+        for rules, given, name in OWN_RULES
+        for call in (f"create_user('new@example.com', {given})", f"update_user('{{ann}}', NULL, {given})")
+    ),
+    (
+        None,
+        None,
+        None,
+        [*NOT_NULL, "as app", "enter ann acme", "SELECT tenancy.create_user('x@x')"],
+        "user_data_invalid",
+    ),
+    (
+        None,
+        None,
+        None,
+        [
+            "CREATE DOMAIN public.given AS text NOT NULL",
+            "ALTER TABLE public.users ALTER username TYPE public.given",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.create_user('x@x')",
+        ],
+        "user_data_invalid",
+    ),
+    (
+        None,
+        None,
+        None,
+        [*NOT_NULL, "as app", "SELECT tenancy.accept_invitation('inv_open_acme')"],
+        "user_data_invalid",
+    ),
     # deleting
     ("app", "max", "acme", DELETE.format("uma"), "permission_denied"),
     ("app", "abe", "acme", DELETE.format("max"), "delegation_denied"),

@@ -46,6 +46,7 @@ from pg_tenancy.errors import (
     TransactionEndedError,
     TransactionRequiredError,
     UserInUseError,
+    UsernameTakenError,
     UserNotFoundError,
     WorkspaceClosedError,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "User",
     "UserInUseError",
     "UserNotFoundError",
+    "UsernameTakenError",
     "Workspace",
     "WorkspaceClosedError",
     "accept_invitation",

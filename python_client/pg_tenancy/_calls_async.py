@@ -283,7 +283,9 @@ class Calls(ABC):
             OrganizationRequiredError: the workspace is personal, and the person is
                 not platform staff.
             EmailTakenError: the address has an account; invite its owner instead.
-            InvalidArgumentError: the address is not acceptable.
+            UsernameTakenError: another account has the username.
+            InvalidArgumentError: the address is not acceptable, or something else
+                is not to a rule of the application's own table.
         """
         (row,) = await self._call(_sql.CREATE_USER, email, username, first_name, last_name, password_hash)
         user_id: UUID = row[0]
@@ -319,7 +321,9 @@ class Calls(ABC):
             MemberNotFoundError: the person is not a member of the organization.
             UserNotFoundError: there is no such user, or it is not for this one to know.
             EmailTakenError: another account has the address.
-            InvalidArgumentError: the address is not acceptable.
+            UsernameTakenError: another account has the username.
+            InvalidArgumentError: the address is not acceptable, or something else
+                is not to a rule of the application's own table.
         """
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 

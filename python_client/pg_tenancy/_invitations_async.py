@@ -61,6 +61,9 @@ async def accept_invitation(
     Raises:
         InvitationError: the token is unknown, used, revoked or expired.
         EmailAmbiguousError: several accounts have the invited address.
+        UsernameTakenError: another account has the username.
+        InvalidArgumentError: what is given for the new account is not to a rule of
+            the application's own table.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """

@@ -48,6 +48,7 @@ __all__ = [
     "TransactionRequiredError",
     "UserInUseError",
     "UserNotFoundError",
+    "UsernameTakenError",
     "WorkspaceClosedError",
 ]
 
@@ -206,6 +207,10 @@ class EmailTakenError(TenancyError):
     """An account with this e-mail address exists."""
 
 
+class UsernameTakenError(TenancyError):
+    """Another account has this username, and the application's table allows it once."""
+
+
 class EmailAmbiguousError(TenancyError):
     """Several accounts have this e-mail address, and none of them in this spelling."""
 
@@ -285,6 +290,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "organization_color_invalid"): InvalidArgumentError,
     ("22023", "unknown_role"): InvalidArgumentError,
     ("22023", "email_invalid"): InvalidArgumentError,
+    ("22023", "user_data_invalid"): InvalidArgumentError,
     ("22023", "invitation_expiry_invalid"): InvalidArgumentError,
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
@@ -297,6 +303,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23505", "already_a_member"): AlreadyAMemberError,
     ("23505", "invitation_pending"): InvitationPendingError,
     ("23505", "email_taken"): EmailTakenError,
+    ("23505", "username_taken"): UsernameTakenError,
     ("23514", "organization_keeps_an_owner"): LastOwnerError,
 }
 

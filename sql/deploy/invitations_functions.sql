@@ -35,6 +35,173 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_email(text) FROM public;
 
+-- An adopted table has rules of its own. What breaks one is said in words and
+-- with a name, and without the row, which Postgres's message would show. Comes
+-- back where it is none of them: a trigger of the application's has words too.
+CREATE FUNCTION tenancy_private.refuse_user_data(
+    state text,
+    schema_name text,
+    table_name text,
+    column_name text,
+    constraint_name text,
+    type_name text,
+    given jsonb
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    users CONSTANT regclass := 'public.users'::regclass;
+    is_of_users CONSTANT boolean := (schema_name, table_name) = ('public', 'users');
+    type_id CONSTANT oid := (
+        SELECT t.oid FROM pg_type AS t
+        INNER JOIN pg_namespace AS n ON t.typnamespace = n.oid
+        WHERE (n.nspname, t.typname) = (schema_name, type_name)
+    );
+    columns CONSTANT text[] := ARRAY(
+        SELECT a.attname FROM pg_attribute AS a
+        WHERE a.attrelid = users AND a.attnum > 0
+            AND (is_of_users AND a.attname = column_name OR a.atttypid = type_id)
+        ORDER BY a.attnum
+    );
+    found text;
+    problem text;
+    advice text;
+BEGIN
+    IF state = '22001' THEN
+        SELECT
+            format('the column %I of public.users takes %s characters at most', a.attname, l.limit_of),
+            'Give a shorter value.'
+        INTO problem, advice
+        FROM pg_attribute AS a
+        INNER JOIN pg_type AS t ON a.atttypid = t.oid
+        CROSS JOIN LATERAL (
+            SELECT coalesce(nullif(a.atttypmod, -1), nullif(t.typtypmod, -1)) - 4 AS limit_of
+        ) AS l
+        WHERE a.attrelid = users AND length(rtrim(given ->> a.attname, ' ')) > l.limit_of
+        ORDER BY a.attnum
+        LIMIT 1;
+    ELSIF state = '23502' AND columns <> '{}' THEN
+        problem := format('the column %s of public.users has to have a value', array_to_string(columns, ' or '));
+        advice := CASE
+            WHEN given ?| columns THEN format('Give a %s.', array_to_string(columns, ' or '))
+            ELSE 'Nothing gives it one here: it needs a default.'
+        END;
+    ELSIF state IN ('23505', '23P01') THEN
+        SELECT string_agg(pg_get_indexdef(i.indexrelid, k.number, true), ', ' ORDER BY k.number)
+        INTO found
+        FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k (number)
+        WHERE is_of_users AND i.indrelid = users AND c.relname = constraint_name;
+        IF found ~ '\musername\M' THEN
+            RAISE EXCEPTION 'an account has this username'
+            USING ERRCODE = '23505',
+            CONSTRAINT = 'username_taken',
+            HINT = 'Give another username.';
+        ELSIF found ~ '\memail\M' THEN
+            RAISE EXCEPTION 'an account has this e-mail address'
+            USING ERRCODE = '23505',
+            CONSTRAINT = 'email_taken',
+            HINT = 'Give another address.';
+        ELSIF found IS NOT NULL THEN
+            problem := format('another account has a value that %I allows once in public.users', constraint_name);
+            advice := format('Give another value for %s.', found);
+        END IF;
+    ELSE
+        SELECT
+            format(
+                'the constraint %I of %s does not allow this', c.conname, coalesce(type_id::regtype::text, 'public.users')
+            ),
+            format('It says: %s.', pg_get_constraintdef(c.oid, true))
+        INTO problem, advice
+        FROM pg_constraint AS c
+        WHERE c.conname = constraint_name AND (is_of_users AND c.conrelid = users OR c.contypid = type_id);
+    END IF;
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', problem
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'user_data_invalid',
+        HINT = advice;
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_user_data(
+    text, text, text, text, text, text, jsonb
+) FROM public;
+COMMENT ON FUNCTION tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb) IS
+'What an error says that writing public.users met, as 23505 username_taken, email_taken or 22023 user_data_invalid; '
+'nothing where it is about something else.';
+
+-- The one place that writes accounts: a new one, or what is given of one that is
+-- there. Answers whether there was one.
+CREATE FUNCTION tenancy_private.write_user(
+    user_id uuid,
+    is_new boolean,
+    email text,
+    username text,
+    first_name text,
+    last_name text,
+    password_hash text
+) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema_name text;
+    table_name text;
+    column_name text;
+    constraint_name text;
+    type_name text;
+BEGIN
+    IF is_new THEN
+        INSERT INTO public.users (
+            id, email, username, first_name, last_name, password_hash, role, created_at, updated_at
+        )
+        VALUES (
+            write_user.user_id, write_user.email, write_user.username, write_user.first_name, write_user.last_name,
+            write_user.password_hash, 'user', now(), now()
+        );
+    ELSE
+        UPDATE public.users AS u
+        SET
+            email = coalesce(write_user.email, u.email),
+            username = coalesce(write_user.username, u.username),
+            first_name = coalesce(write_user.first_name, u.first_name),
+            last_name = coalesce(write_user.last_name, u.last_name),
+            password_hash = coalesce(write_user.password_hash, u.password_hash),
+            updated_at = now()
+        WHERE u.id = write_user.user_id;
+    END IF;
+    RETURN FOUND;
+EXCEPTION
+    WHEN integrity_constraint_violation OR string_data_right_truncation THEN
+        GET STACKED DIAGNOSTICS
+            schema_name = SCHEMA_NAME,
+            table_name = TABLE_NAME,
+            column_name = COLUMN_NAME,
+            constraint_name = CONSTRAINT_NAME,
+            type_name = PG_DATATYPE_NAME;
+        PERFORM tenancy_private.refuse_user_data(
+            sqlstate, schema_name, table_name, column_name, constraint_name, type_name,
+            jsonb_build_object(
+                'email', email, 'username', username, 'first_name', first_name, 'last_name', last_name,
+                'password_hash', password_hash
+            )
+        );
+        RAISE;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.write_user(
+    uuid, boolean, text, text, text, text, text
+) FROM public;
+
 CREATE FUNCTION tenancy_private.new_user(
     email text, username text, first_name text, last_name text, password_hash text
 ) RETURNS uuid
@@ -58,19 +225,16 @@ BEGIN
         CONSTRAINT = 'email_taken',
         HINT = 'Invite the person who has it, or give another address.';
     END IF;
-    INSERT INTO public.users (
-        id, email, username, first_name, last_name, password_hash, role, created_at, updated_at
-    )
-    VALUES (
-        new_id, new_email, new_user.username, new_user.first_name, new_user.last_name, new_user.password_hash,
-        'user', now(), now()
+    PERFORM tenancy_private.write_user(
+        new_id, true, new_email, new_user.username, new_user.first_name, new_user.last_name, new_user.password_hash
     );
     RETURN new_id;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.new_user(text, text, text, text, text) FROM public;
 COMMENT ON FUNCTION tenancy_private.new_user(text, text, text, text, text) IS
-'Makes an account and answers with its id. Raises 23505 email_taken, 22023 email_invalid.';
+'Makes an account and answers with its id. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
+'user_data_invalid.';
 
 -- Who is a member already stays what he is. Without the organization's counter,
 -- because nobody becomes less of an owner by it.
@@ -141,15 +305,19 @@ DECLARE
     invited_email CONSTANT text := tenancy_private.checked_email(invite_member.email);
     invited_at CONSTANT timestamptz := clock_timestamp();
     -- In seconds, so that a month is 30 days and no day is an hour short.
-    lifetime CONSTANT double precision := extract(EPOCH FROM invite_member.expires_in);
+    lifetime CONSTANT double precision := extract(EPOCH FROM coalesce(invite_member.expires_in, '7 days'));
 BEGIN
     PERFORM tenancy_private.check_role(invite_member.role);
     PERFORM tenancy_private.check_delegation(acting.role, invite_member.role);
-    IF NOT coalesce(lifetime > 0 AND lifetime <= 90 * 86400, false) THEN
-        RAISE EXCEPTION 'an invitation is open for 90 days at most'
+    IF lifetime <= 0 OR lifetime > 90 * 86400 THEN
+        RAISE EXCEPTION '%', CASE
+            WHEN lifetime = 0 THEN 'an invitation that is open for no time can be accepted by nobody'
+            WHEN lifetime < 0 THEN 'an invitation does not expire before it is made'
+            ELSE 'an invitation is open for 90 days at most'
+        END
         USING ERRCODE = '22023',
         CONSTRAINT = 'invitation_expiry_invalid',
-        HINT = 'Give an interval of more than nothing and not more than 90 days, or none for 7 days.';
+        HINT = 'Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.';
     END IF;
 
     IF EXISTS (
@@ -385,7 +553,7 @@ tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) IS
 'Makes the account of the invited address a member, and the account first, with what is given here, if there is none; '
 'of one that is there nothing is changed. A token works once. Needs no context and makes none: enter afterwards. '
-'Raises 28000 invalid_invitation, 21000 email_ambiguous.';
+'Raises 28000 invalid_invitation, 21000 email_ambiguous, 23505 username_taken, 22023 user_data_invalid.';
 
 CREATE FUNCTION tenancy.peek_invitation(
     token text, OUT organization_name text, OUT role text, OUT account_exists boolean

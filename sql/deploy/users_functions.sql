@@ -225,8 +225,8 @@ GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text) TO
 tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_user(text, text, text, text, text) IS
 'Makes an account and, in an organization, its membership with the role user; needs users.create there, and platform '
-'staff in personal mode. Raises 23505 email_taken, 22023 email_invalid, 42501 permission_denied, 55000 '
-'organization_required.';
+'staff in personal mode. Raises 23505 email_taken, username_taken, 22023 email_invalid, user_data_invalid, 42501 '
+'permission_denied, 55000 organization_required.';
 
 -- The name is the organization's business too. The address and the password are
 -- how a person is known, so nobody changes them for somebody else but who runs
@@ -282,16 +282,10 @@ BEGIN
             HINT = 'Give another address.';
         END IF;
     END IF;
-    UPDATE public.users AS u
-    SET
-        email = coalesce(new_email, u.email),
-        username = coalesce(update_user.username, u.username),
-        first_name = coalesce(update_user.first_name, u.first_name),
-        last_name = coalesce(update_user.last_name, u.last_name),
-        password_hash = coalesce(update_user.password_hash, u.password_hash),
-        updated_at = now()
-    WHERE u.id = update_user.user_id;
-    IF NOT FOUND THEN
+    IF NOT tenancy_private.write_user(
+        update_user.user_id, false, new_email, update_user.username, update_user.first_name, update_user.last_name,
+        update_user.password_hash
+    ) THEN
         PERFORM tenancy_private.refuse_user_id();
     END IF;
 END;
@@ -302,7 +296,8 @@ tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) IS
 'Changes what is given of an account: one''s own; a member''s names, with users.update, an owner''s only by an owner; '
 'anybody''s, by platform staff in personal mode. Raises 42501 permission_denied, delegation_denied, '
-'credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, 22023 email_invalid.';
+'credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, username_taken, 22023 '
+'email_invalid, user_data_invalid.';
 
 CREATE FUNCTION tenancy.delete_user(id uuid) RETURNS void
 LANGUAGE plpgsql
