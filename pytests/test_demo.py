@@ -395,7 +395,7 @@ HOLES: dict[str, tuple[str, str]] = {
     "a key ends with the membership of its maker": (
         _body(
             "tenancy_private.find_api_key",
-            "AND w.kind <> 'platform'",
+            "AND w.deleted_at IS NULL",
             "AND (k.organization_id IS NULL OR EXISTS (SELECT FROM public.organization_memberships AS m"
             " WHERE m.organization_id = k.organization_id AND m.user_id = k.user_id))",
         ),

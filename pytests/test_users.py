@@ -532,10 +532,11 @@ def test_no_function_gives_or_takes_the_role_of_platform_staff(
         connection.execute("SELECT tenancy.update_user(%s, username => 'user')", [staff.id])
     assert admin.execute("SELECT id FROM public.users WHERE role <> 'user'").fetchall() == [(staff.id,)]
     functions = admin.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'tenancy'::regnamespace"
+        "SELECT oid::regprocedure::text FROM pg_proc"
+        " WHERE pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
         " AND prosrc ~* 'UPDATE public.users' ORDER BY 1"
     ).fetchall()
-    assert functions == [("tenancy.update_user(uuid,text,text,text,text,text)",)]
+    assert functions == [("tenancy_private.write_user(uuid,boolean,text,text,text,text,text)",)]
 
 
 # -- deleting: in an organization ----------------------------------------------------------
