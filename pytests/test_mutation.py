@@ -744,7 +744,7 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     *(
         (("tenancy.assign(regclass,uuid,text,integer)", old, new),)
         for old, new in (
-            ("RAISE EXCEPTION '% is no table of tenants'", "RETURN 0; RAISE EXCEPTION '% is no table of tenants'"),
+            ("RAISE EXCEPTION '%', coalesce(table_name", "RETURN 0; RAISE EXCEPTION '%', coalesce(table_name"),
             ("<> 2 OR NOT EXISTS", "<> 2 AND NOT EXISTS"),
             ("IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false)", "IF false"),
             (" AND w.deleted_at IS NULL", ""),
