@@ -19,6 +19,7 @@ from pg_tenancy import (
     ConnectionNotIdleError,
     InvalidArgumentError,
     OrganizationNotFoundError,
+    PermissionDeniedError,
     PhaseNotDeployedError,
     TableNotProtectedError,
 )
@@ -163,8 +164,19 @@ def test_a_batch_has_rows(dsn: str, acme: Organization) -> None:
 
 
 def test_the_application_may_not_assign(database: Database, logins: Logins, acme: Organization) -> None:
-    with pytest.raises(Exception, match=r"denied|workspace|context"):
-        assign(database.dsn(logins.app), "public.instances", acme.id)
+    for login in (logins.app, logins.credentialed, logins.auditor):
+        with pytest.raises(PermissionDeniedError) as raised:
+            assign(database.dsn(login), "public.instances", acme.id)
+        assert raised.value.message == f"{login} may not assign rows: it is no login of tenancy_service"
+        assert raised.value.hint == f"GRANT tenancy_service TO {login}; or use a login that has it."
+
+
+def test_a_login_without_any_right_is_told_the_same(
+    database: Database, new_login: Callable[..., str], run: Answer, acme: Organization
+) -> None:
+    status, output, complaint = run("assign", database.dsn(new_login()), "public.instances", "acme", "--yes")
+    assert (status, output) == (1, "")
+    assert "it is no login of tenancy_service" in complaint
 
 
 def test_before_its_phase_it_says_so(database_at: Callable[[str], Database], logins: Logins) -> None:

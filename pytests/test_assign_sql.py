@@ -132,6 +132,17 @@ def test_a_table_that_is_nobodys(service: Connection, acme: Organization, table:
     _refused("table_not_protected", "42809", service, table, acme)
 
 
+def test_no_table_is_said_to_be_none(service: Connection, acme: Organization) -> None:
+    with pytest.raises(psycopg.Error) as raised:
+        service.execute("SELECT tenancy.assign(NULL, %s)", [acme.id])
+    diag = raised.value.diag
+    assert (diag.sqlstate, diag.constraint_name, diag.message_primary) == (
+        "42809",
+        "table_not_protected",
+        "no table was given to assign rows of",
+    )
+
+
 def test_organizations_that_get_nothing(
     service: Connection, as_app: Callable[..., Any], admin: Connection, people: People, acme: Organization
 ) -> None:

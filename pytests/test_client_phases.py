@@ -36,6 +36,7 @@ from pg_tenancy import (
     InvitationPreview,
     LastOwnerError,
     MemberNotFoundError,
+    ModelIdTakenError,
     ModelInUseError,
     ModelNotVisibleError,
     NewApiKey,
@@ -874,6 +875,17 @@ async def test_a_rule_of_the_applications_own_table_is_an_exception_too(
         assert_error(raised.value, expected, "23505" if username == "taken" else "22023", constraint)
     with pytest.raises(expected):
         await client.accept_invitation(conn, token, username=username)
+
+
+async def test_a_model_id_that_the_workspace_has_is_taken(client: Client, conn: Any, acme: Organization) -> None:
+    """It is an index, so the message is PostgreSQL's own and comes without a hint."""
+    insert = client.sql("INSERT INTO public.models (name, model_id) VALUES ('m', $1)")
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await ws.execute(insert, ["acme/bot"])
+    with pytest.raises(ModelIdTakenError) as raised:
+        async with client.workspace(conn, **owner_of(acme)) as ws:
+            await ws.execute(insert, ["acme/bot"])
+    assert (raised.value.sqlstate, raised.value.constraint) == ("23505", "models_workspace_id_model_id_key")
 
 
 async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, acme: Organization) -> None:

@@ -209,7 +209,22 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
     cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {deployer}"))
     with pytest.raises(SqitchError) as error:
         _sqitch(database, deployer).deploy()
-    assert re.search(rf"{deployer} is neither the owner of public\.users", error.value.output), error.value.output
+    output = error.value.output
+    assert (
+        f"{deployer} is neither the owner of public.users nor a member of its owner {owner}: as a superuser, " in output
+    )
+    assert "Each query above" not in output
+    assert "HINT:  Nothing was changed. Give the deployer what it lacks, or deploy as a superuser." in output
+    assert _groups(cluster) == []
+
+    # And what it says is enough.
+    grants = set(re.findall(rf"as a superuser, (GRANT {owner} TO {deployer}[^;]*);", output))
+    assert len(grants) == 1, output
+    cluster.execute(*(sql.SQL(grant) for grant in grants))
+    run = _sqitch(database, deployer)
+    run.deploy()
+    run.verify()
+    run.revert()
     assert _groups(cluster) == []
 
 

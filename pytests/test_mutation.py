@@ -774,7 +774,7 @@ FUNCTIONS: list[tuple[Change, ...]] = [
     *(
         (("tenancy.assign(regclass,uuid,text,integer)", old, new),)
         for old, new in (
-            ("RAISE EXCEPTION '% is no table of tenants'", "RETURN 0; RAISE EXCEPTION '% is no table of tenants'"),
+            ("RAISE EXCEPTION '%', coalesce(table_name", "RETURN 0; RAISE EXCEPTION '%', coalesce(table_name"),
             ("<> 2 OR NOT EXISTS", "<> 2 AND NOT EXISTS"),
             ("IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false)", "IF false"),
             (" AND w.deleted_at IS NULL", ""),
@@ -1029,8 +1029,9 @@ FUNCTIONS += [
             ("IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN", "IF false THEN"),
             ("IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN", "IF true THEN"),
             ("act_in_organization('users.update')", "act_in_organization(NULL)"),
-            ("PERFORM tenancy_private.check_delegation(acting.role, 'owner');", ""),
-            ("update_user.user_id) = 'owner' THEN", "update_user.user_id) <> '' THEN"),
+            ("WHERE d.role = acting.role AND", "WHERE"),
+            ("AND NOT EXISTS (", "AND EXISTS ("),
+            ("update_user.user_id) = 'owner'", "update_user.user_id) <> ''"),
             ("IF update_user.email IS NOT NULL OR ", "IF "),
             (" OR update_user.password_hash IS NOT NULL THEN", " THEN"),
             ("ELSIF current_setting('tenancy.current_role') <> 'staff' THEN", "ELSIF true THEN"),

@@ -219,7 +219,9 @@ def test_the_context_is_looked_at_before_the_table(people: People, as_app: AsApp
     "call",
     [
         "tenancy.create_user('new@example.com')",
+        "tenancy.create_user('bad')",
         "tenancy.update_user('{there}', username => 'x')",
+        "tenancy.update_user('{there}', 'bad')",
         "tenancy.delete_user('{there}')",
         "tenancy.delete_user('{absent}')",
         "tenancy.visible_user_ids()",
@@ -321,7 +323,53 @@ def test_of_two_sessions_that_make_one_address_at_once_one_does(
     assert _one(admin, "SELECT count(*) FROM public.users WHERE lower(email) = 'new@example.com'") == 1
 
 
+@pytest.mark.parametrize(
+    ("role", "call", "name"),
+    [
+        ("user", "create_user('bad')", "permission_denied"),
+        ("user", "update_user('{owner}', 'bad')", "permission_denied"),
+        ("admin", "update_user('{owner}', 'bad')", "delegation_denied"),
+        ("admin", "update_user('{user}', 'bad')", "credentials_denied"),
+        ("user", "all_users(page_size => 0)", "permission_denied"),
+        ("user", "invite_member('bad', 'king', '0')", "permission_denied"),
+        ("manager", "invite_member('bad', 'admin', '0')", "delegation_denied"),
+        ("user", "change_member_role('{owner}', 'king')", "permission_denied"),
+        ("manager", "change_member_role('{owner}', 'king')", "delegation_denied"),
+        ("user", "update_organization('', 'not a slug', 'red')", "permission_denied"),
+    ],
+)
+def test_who_may_not_is_told_so_and_not_what_is_wrong_with_the_arguments(
+    acme: Organization, member: Callable[[str], UUID], as_app: AsApp, role: str, call: str, name: str
+) -> None:
+    with as_app(member(role), acme) as connection:
+        statement = "SELECT tenancy." + call.format(owner=acme.owner.id, user=member("user"))
+        assert _error(connection, statement).diag.constraint_name == name
+
+
+def test_a_program_is_told_that_it_is_none_before_what_is_wrong_with_the_arguments(
+    acme: Organization, as_app: AsApp, connect: Connect, logins: Logins
+) -> None:
+    connection = connect(logins.credentialed)
+    connection.execute("SELECT tenancy.enter_with_api_key(%s)", [_api_key(as_app, acme.owner)])
+    for call in ("create_organization('')", f"update_user('{acme.owner.id}', 'bad')", "create_user('bad')"):
+        assert _error(connection, f"SELECT tenancy.{call}").diag.constraint_name == "person_required"
+
+
 # -- changing ----------------------------------------------------------------------------
+
+
+def test_an_admin_is_told_who_changes_the_profile_of_an_owner(
+    acme: Organization, member: Callable[[str], UUID], as_app: AsApp
+) -> None:
+    with as_app(member("admin"), acme) as connection:
+        error = _error(connection, "SELECT tenancy.update_user(%s, first_name => 'x')", acme.owner.id)
+    assert _words(error) == (
+        "42501",
+        "delegation_denied",
+        "the role admin may not change the profile of an owner",
+        None,
+        "The person may, and of the roles: owner.",
+    )
 
 
 @pytest.mark.parametrize("held", ROLES)
@@ -532,9 +580,8 @@ def test_no_function_gives_or_takes_the_role_of_platform_staff(
         connection.execute("SELECT tenancy.update_user(%s, username => 'user')", [staff.id])
     assert admin.execute("SELECT id FROM public.users WHERE role <> 'user'").fetchall() == [(staff.id,)]
     functions = admin.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc"
-        " WHERE pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
-        " AND prosrc ~* 'UPDATE public.users' ORDER BY 1"
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace::regnamespace::text LIKE 'tenancy%'"
+        " AND prosrc ~* '(UPDATE|INSERT INTO) public.users' ORDER BY 1"
     ).fetchall()
     assert functions == [("tenancy_private.write_user(uuid,boolean,text,text,text,text,text)",)]
 
@@ -669,8 +716,9 @@ def test_the_refusal_names_every_organization_of_which_one_is_the_last_owner(
     people: People, staff: User, as_app: AsApp, admin: Connection
 ) -> None:
     ann, bob = people.user("ann"), people.user("bob")
-    for name in ("Cee", "Acme", "Bee"):
+    for name in ("Cee", "Acme", "Bee", "Zoo"):
         people.organization(name, owner=ann)
+    admin.execute("UPDATE public.organizations SET name = 'Acme' WHERE name = 'Zoo'")
     shared = people.organization("Shared", owner=ann)
     people.membership(shared, bob, "owner")
     people.organization("Elsewhere", owner=bob, user=ann)
@@ -682,8 +730,10 @@ def test_the_refusal_names_every_organization_of_which_one_is_the_last_owner(
         with as_app(actor) as connection:
             error = _error(connection, "SELECT tenancy.delete_user(%s)", ann.id)
             assert (error.sqlstate, error.diag.constraint_name) == ("23514", "organization_keeps_an_owner")
-            assert error.diag.message_primary == "the person is the last owner of Acme, Bee (deleted), Cee"
-    assert _one(admin, "SELECT count(*) FROM public.organization_memberships WHERE user_id = %s", ann.id) == 5
+            assert error.diag.message_primary == (
+                "the person is the last owner of Acme (acme), Acme (zoo), Bee (bee, deleted), Cee (cee)"
+            )
+    assert _one(admin, "SELECT count(*) FROM public.organization_memberships WHERE user_id = %s", ann.id) == 6
 
 
 @pytest.mark.parametrize("level", [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ])

@@ -34,10 +34,16 @@ SELECT lives_ok($$ SELECT tenancy.invite_member('m@example.com', 'manager', '1 s
 SELECT throws_ok(format('SELECT tenancy.invite_member(%L)', email), '22023', 'this is no e-mail address', quote_nullable(replace(email, E'\n', ' ')))
 FROM (VALUES ('x'), ('@x'), ('x@'), (''), ('a b@x'), (E'a@x\nBcc: b@x'), ('a@x,b'), ('<a@x>'), (NULL)) AS v (email);
 SELECT throws_ok(
-    format('SELECT tenancy.invite_member(%L, %L, %L)', 'y@example.com', 'user', lifetime), '22023',
-    'an invitation is open for 90 days at most', coalesce(lifetime, 'NULL')
+    format('SELECT tenancy.invite_member(%L, %L, %L)', 'y@example.com', 'user', lifetime), '22023', message, lifetime
 )
-FROM (VALUES ('0'), ('-1 day'), ('90 days 1 second'), ('4 months'), (NULL)) AS v (lifetime);
+FROM (
+    VALUES
+    ('0', 'an invitation that is open for no time can be accepted by nobody'),
+    ('-1 day', 'an invitation does not expire before it is made'),
+    ('90 days 1 second', 'an invitation is open for 90 days at most'),
+    ('4 months', 'an invitation is open for 90 days at most')
+) AS v (lifetime, message);
+SELECT lives_ok($$ SELECT tenancy.invite_member('z@example.com', 'user', NULL) $$, 'and without one it is 7 days');
 SELECT throws_ok($$ SELECT tenancy.invite_member('y@example.com', 'king') $$, '22023', 'there is no role ''king''');
 SELECT throws_ok($$ INSERT INTO tenancy.invitations (email) VALUES ('y@example.com') $$, '42501', NULL, 'not by hand');
 SELECT throws_ok($$ UPDATE tenancy.invitations SET role = 'owner' $$, '42501', NULL, 'nor changed');

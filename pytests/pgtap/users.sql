@@ -92,7 +92,7 @@ SELECT lives_ok($$ SELECT tenancy.create_user('new@example.com') $$, 'makes acco
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000c', first_name => 'Mary') $$, 'changes the manager''s name');
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', first_name => 'Olga') $$, '42501',
-    'the role admin may not give or take the role owner', 'not the owner''s'
+    'the role admin may not change the profile of an owner', 'not the owner''s'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000c') $$, '42501', 'the role admin may not give or take the role manager'
@@ -169,7 +169,7 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000e') AS entered \gset
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '23514', 'the person is the last owner of Globex'
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '23514', 'the person is the last owner of Globex (globex)'
 );
 
 -- Sam, platform staff.
@@ -193,7 +193,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-0000000000ff') $$, 'P0002', 'there is no such user');
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000a') $$, '23514', 'the person is the last owner of Acme'
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000a') $$, '23514', 'the person is the last owner of Acme (acme)'
 );
 SELECT lives_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, 'and deletes Pete''s');
 

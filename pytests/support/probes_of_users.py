@@ -246,6 +246,8 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "ann", "acme", UPDATE.format("uma", "password_hash => 'x'"), "credentials_denied"),
     ("app", "ann", "acme", UPDATE.format("olga", "username => 'x'"), "member_not_found"),
     ("app", "sam", None, UPDATE.format("nobody", "username => 'x'"), "user_not_found"),
+    ("app", None, None, UPDATE.format("uma", "'x'"), "no_context"),
+    ("app", "max", "acme", UPDATE.format("uma", "'x'"), "permission_denied"),
     # what the application's own rules refuse
     *(
         (None, None, None, [*rules, "as app", "enter ann acme", f"SELECT tenancy.{call}"], name)

@@ -123,7 +123,13 @@ ALL_USERS: Final = Call(
 )
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
-ASSIGN_IS_THERE: Final[LiteralString] = "SELECT pg_catalog.to_regproc('tenancy.assign') IS NOT NULL"
+# NULL where there is nothing to assign with.
+MAY_ASSIGN: Final[LiteralString] = (
+    "SELECT pg_catalog.quote_ident(current_user), pg_catalog.bool_or("
+    "pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))"
+    " FROM pg_catalog.pg_proc AS p INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
+    " WHERE n.nspname = 'tenancy' AND p.proname = 'assign'"
+)
 TABLE: Final[LiteralString] = (
     "SELECT c.oid, n.nspname, c.relname, a.attname IS NOT NULL"
     " FROM pg_catalog.pg_class AS c"

@@ -24,6 +24,7 @@ from pg_tenancy._sql import Call
 from pg_tenancy.errors import (
     InvalidArgumentError,
     OrganizationNotFoundError,
+    PermissionDeniedError,
     PhaseNotDeployedError,
     TableNotProtectedError,
     is_transient,
@@ -65,6 +66,7 @@ class Assignment:
         TableNotProtectedError: its rows do not belong to workspaces.
         OrganizationNotFoundError: there is no such organization, or it was deleted.
         PhaseNotDeployedError: the database has nothing to assign with.
+        PermissionDeniedError: the login is not granted ``tenancy_service``.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
         psycopg.Error: anything else, a mistake in the condition for instance.
@@ -89,8 +91,14 @@ class Assignment:
         with conn.transaction():
             # The condition is somebody's SQL, and looking changes nothing.
             self._fetch("SET TRANSACTION READ ONLY")
-            if self._fetch(_sql.ASSIGN_IS_THERE) != [(True,)]:
+            ((login, may_assign),) = self._fetch(_sql.MAY_ASSIGN)
+            if may_assign is None:
                 raise PhaseNotDeployedError(_sql.ASSIGN.phase, _sql.ASSIGN.function)
+            if not may_assign:
+                raise PermissionDeniedError(
+                    f"{login} may not assign rows: it is no login of tenancy_service",
+                    hint=f"GRANT tenancy_service TO {login}; or use a login that has it.",
+                )
             self._oid, schema, name = self._find_table(table)
             self.organization_id, self.organization_name = self._find_organization(organization)
             self.table = sql.Identifier(schema, name).as_string(conn)
@@ -209,6 +217,7 @@ def assign(
         TableNotProtectedError: its rows do not belong to workspaces.
         OrganizationNotFoundError: there is no such organization, or it was deleted.
         PhaseNotDeployedError: the database has nothing to assign with.
+        PermissionDeniedError: the login is not granted ``tenancy_service``.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
         psycopg.Error: anything else, a mistake in the condition for instance.

@@ -28,6 +28,7 @@ __all__ = [
     "InvitationPendingError",
     "LastOwnerError",
     "MemberNotFoundError",
+    "ModelIdTakenError",
     "ModelInUseError",
     "ModelNotVisibleError",
     "NoContextError",
@@ -199,6 +200,10 @@ class UserInUseError(TenancyError):
     """Rows of the application's own tables refer to the account that was to be deleted."""
 
 
+class ModelIdTakenError(TenancyError):
+    """The workspace has a model with this ``model_id``."""
+
+
 class ModelInUseError(TenancyError):
     """The model cannot be deleted while instances use it."""
 
@@ -304,6 +309,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23505", "invitation_pending"): InvitationPendingError,
     ("23505", "email_taken"): EmailTakenError,
     ("23505", "username_taken"): UsernameTakenError,
+    ("23505", "models_workspace_id_model_id_key"): ModelIdTakenError,
     ("23514", "organization_keeps_an_owner"): LastOwnerError,
 }
 

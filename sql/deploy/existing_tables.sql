@@ -25,7 +25,8 @@ END; $$;
 CREATE TEMPORARY TABLE problems (
     number      integer GENERATED ALWAYS AS IDENTITY,
     problem     text    NOT NULL,
-    of_deployer boolean NOT NULL DEFAULT false
+    of_deployer boolean NOT NULL DEFAULT false,
+    has_query   boolean NOT NULL DEFAULT false
 ) ON COMMIT DROP;
 
 -- Row-level security has holes in older minor releases.
@@ -98,10 +99,20 @@ FROM (
             AND has_schema_privilege(current_user, n.oid, 'CREATE WITH GRANT OPTION')
         )
     UNION ALL
-    SELECT format('is neither the owner of %s nor a member of its owner %I',
-        t.relation, pg_get_userbyid(c.relowner))
+    -- A member of a superuser could become it, and own far more than a table.
+    SELECT format(
+        'is neither the owner of %s nor a member of its owner %I: as a superuser, %s;',
+        t.relation, o.rolname, CASE
+            WHEN o.rolsuper THEN format('ALTER TABLE %s OWNER TO %I', t.relation, current_user)
+            ELSE format('GRANT %I TO %I', o.rolname, current_user) || CASE
+                WHEN current_setting('server_version_num')::integer < 160000 THEN ''
+                ELSE ' WITH INHERIT TRUE'
+            END
+        END
+    )
     FROM pg_temp.expected_tables AS t
     INNER JOIN pg_catalog.pg_class AS c ON t.relation = c.oid
+    INNER JOIN pg_catalog.pg_roles AS o ON c.relowner = o.oid
     WHERE NOT pg_has_role(current_user, c.relowner, 'USAGE')
 ) AS p
 WHERE NOT (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = current_user);
@@ -191,7 +202,7 @@ BEGIN
     LOOP
         EXECUTE format('SELECT count(*) FROM (%s) AS q', candidate.query) INTO found;
         IF found > 0 THEN
-            INSERT INTO pg_temp.problems (problem) VALUES (format(
+            INSERT INTO pg_temp.problems (has_query, problem) VALUES (true, format(
                 '%s: %s %s: %s;',
                 candidate.relation, found,
                 CASE found WHEN 1 THEN 'row whose ' ELSE 'rows whose ' END || candidate.what,
@@ -205,9 +216,24 @@ DO $$
 DECLARE
     problem_count bigint;
     list text;
+    advice text;
 BEGIN
-    SELECT count(*), string_agg(p.problem, E'\n' ORDER BY p.number)
-    INTO problem_count, list
+    SELECT
+        count(*),
+        string_agg(p.problem, E'\n' ORDER BY p.number),
+        concat_ws(
+            ' ', 'Nothing was changed.',
+            CASE
+                WHEN bool_or(p.has_query)
+                    THEN 'Each query above finds the rows that it stands with: mend or delete them.'
+            END,
+            CASE
+                WHEN bool_or(p.of_deployer)
+                    THEN 'Give the deployer what it lacks, or deploy as a superuser.'
+            END,
+            'Then deploy again.'
+        )
+    INTO problem_count, list, advice
     FROM pg_temp.problems AS p;
     IF problem_count > 0 THEN
         RAISE EXCEPTION '%', CASE problem_count
@@ -217,8 +243,7 @@ BEGIN
             USING ERRCODE = '55000',
                   CONSTRAINT = 'existing_tables',
                   DETAIL = list,
-                  HINT = 'Nothing was changed. Each query above finds the rows that it stands with: '
-                      'mend or delete them. Then deploy again.';
+                  HINT = advice;
     END IF;
 END; $$;
 

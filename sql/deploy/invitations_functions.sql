@@ -302,13 +302,14 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     acting CONSTANT record := tenancy_private.act_in_organization('members.invite');
-    invited_email CONSTANT text := tenancy_private.checked_email(invite_member.email);
+    invited_email text;
     invited_at CONSTANT timestamptz := clock_timestamp();
     -- In seconds, so that a month is 30 days and no day is an hour short.
     lifetime CONSTANT double precision := extract(EPOCH FROM coalesce(invite_member.expires_in, '7 days'));
 BEGIN
     PERFORM tenancy_private.check_role(invite_member.role);
     PERFORM tenancy_private.check_delegation(acting.role, invite_member.role);
+    invited_email := tenancy_private.checked_email(invite_member.email);
     IF lifetime <= 0 OR lifetime > 90 * 86400 THEN
         RAISE EXCEPTION '%', CASE
             WHEN lifetime = 0 THEN 'an invitation that is open for no time can be accepted by nobody'

@@ -163,8 +163,8 @@ DECLARE
     acting CONSTANT record := tenancy_private.act_in_organization('members.change_role');
     held_role CONSTANT text := tenancy_private.role_of_member(acting.organization_id, change_member_role.user_id);
 BEGIN
-    PERFORM tenancy_private.check_role(change_member_role.role);
     PERFORM tenancy_private.check_delegation(acting.role, held_role);
+    PERFORM tenancy_private.check_role(change_member_role.role);
     PERFORM tenancy_private.check_delegation(acting.role, change_member_role.role);
     IF held_role = change_member_role.role THEN
         RETURN;

@@ -172,14 +172,16 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     creator CONSTANT uuid := tenancy.current_user_id();
-    new_name CONSTANT text := tenancy_private.checked_name(name);
     new_id CONSTANT uuid := gen_random_uuid();
-    new_slug text := coalesce(
-        tenancy_private.checked_slug(create_organization.slug), tenancy_private.slug_from_name(new_name)
-    );
+    new_name text;
+    new_slug text;
     violated text;
 BEGIN
     PERFORM tenancy_private.require_person();
+    new_name := tenancy_private.checked_name(name);
+    new_slug := coalesce(
+        tenancy_private.checked_slug(create_organization.slug), tenancy_private.slug_from_name(new_name)
+    );
     FOR attempt IN 1..8 LOOP
         BEGIN
             INSERT INTO public.organizations (id, name, slug, created_by_user_id, created_at, updated_at)

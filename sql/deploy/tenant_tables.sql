@@ -219,7 +219,7 @@ BEGIN
         INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
         WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_workspace')
     ) THEN
-        RAISE EXCEPTION '% is no table of tenants', table_name
+        RAISE EXCEPTION '%', coalesce(table_name || ' is no table of tenants', 'no table was given to assign rows of')
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
         HINT = 'Rows can be assigned in tables that a phase has given a workspace_id.';

@@ -248,16 +248,25 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     acting record;
-    new_email CONSTANT text := CASE
-        WHEN update_user.email IS NOT NULL THEN tenancy_private.checked_email(update_user.email)
-    END;
+    new_email text;
 BEGIN
     PERFORM tenancy_private.require_person();
     IF update_user.user_id IS DISTINCT FROM tenancy.current_user_id() THEN
         IF tenancy.current_organization_id() IS NOT NULL THEN
             acting := tenancy_private.act_in_organization('users.update');
-            IF tenancy_private.role_of_member(acting.organization_id, update_user.user_id) = 'owner' THEN
-                PERFORM tenancy_private.check_delegation(acting.role, 'owner');
+            IF tenancy_private.role_of_member(acting.organization_id, update_user.user_id) = 'owner'
+                AND NOT EXISTS (
+                    SELECT FROM tenancy.role_delegations AS d
+                    WHERE d.role = acting.role AND d.delegated_role = 'owner'
+                )
+            THEN
+                RAISE EXCEPTION 'the role % may not change the profile of an owner', acting.role
+                USING ERRCODE = '42501',
+                CONSTRAINT = 'delegation_denied',
+                HINT = format('The person may, and of the roles: %s.', coalesce((
+                    SELECT string_agg(d.role, ', ' ORDER BY d.role) FROM tenancy.role_delegations AS d
+                    WHERE d.delegated_role = 'owner'
+                ), 'none'));
             END IF;
             IF update_user.email IS NOT NULL OR update_user.password_hash IS NOT NULL THEN
                 RAISE EXCEPTION 'nobody changes the e-mail address or the password of another member'
@@ -270,7 +279,8 @@ BEGIN
         END IF;
     END IF;
 
-    IF new_email IS NOT NULL THEN
+    IF update_user.email IS NOT NULL THEN
+        new_email := tenancy_private.checked_email(update_user.email);
         PERFORM tenancy_private.lock_email(new_email);
         IF EXISTS (
             SELECT FROM tenancy_private.user_emails AS e
@@ -341,7 +351,11 @@ BEGIN
         FOR NO KEY UPDATE
     );
     UPDATE tenancy.workspaces AS w SET owner_changes = w.owner_changes + 1 WHERE w.id = ANY(owned);
-    SELECT string_agg(o.name || CASE WHEN w.deleted_at IS NULL THEN '' ELSE ' (deleted)' END, ', ' ORDER BY o.name, o.id)
+    -- Names are not unique, slugs are.
+    SELECT string_agg(
+        format('%s (%s%s)', o.name, o.slug, CASE WHEN w.deleted_at IS NULL THEN '' ELSE ', deleted' END),
+        ', ' ORDER BY o.name, o.slug
+    )
     INTO left_ownerless
     FROM public.organizations AS o
     INNER JOIN tenancy.workspaces AS w ON o.id = w.id
@@ -386,7 +400,7 @@ tenancy_app, tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
 'In an organization ends a membership, with users.delete and a delegation for the member''s role. In personal mode '
 'deletes one''s own account, or as platform staff anybody''s, with all that is in the personal workspace; what '
-'belongs to organizations stays. Raises 23514 organization_keeps_an_owner with the organizations'' names, 42501 '
+'belongs to organizations stays. Raises 23514 organization_keeps_an_owner with the organizations'' names and slugs, 42501 '
 'permission_denied, delegation_denied, P0002 member_not_found, user_not_found, 23503 user_in_use.';
 
 COMMIT;

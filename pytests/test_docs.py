@@ -1,0 +1,75 @@
+"""What the documents list is what there is: errors, exceptions, answers, columns that can be written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from pg_tenancy import errors, results
+from pg_tenancy.errors import _CLASSES
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+ROOT = Path(__file__).resolve().parents[1]
+
+WRITABLE = """
+SELECT c.oid::regclass::text, p.privilege, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname), '')
+FROM pg_class AS c
+CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE']) AS p (privilege)
+LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    AND has_column_privilege('tenancy_app', c.oid, a.attnum, p.privilege)
+WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('public', 'tenancy')
+GROUP BY c.oid, p.privilege
+UNION ALL
+SELECT c.oid::regclass::text, 'DELETE', CASE WHEN has_table_privilege('tenancy_app', c.oid, 'DELETE') THEN 'yes' END
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('public', 'tenancy')
+"""
+
+
+def _rows(document: str, heading: str) -> list[list[str]]:
+    """Return the cells of the tables under a heading."""
+    text = (ROOT / "docs" / document).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+
+
+def test_every_error_is_in_the_table_with_its_sqlstate() -> None:
+    listed = {(row[0], name) for row in _rows("sql.md", "Errors")[1:] for name in re.findall(r"`(\w+)`", row[1])}
+    raised = re.compile(r"ERRCODE = '(\w{5})',\s*CONSTRAINT = '(\w+)'")
+    scripts = [path.read_text() for path in (ROOT / "sql" / "deploy").glob("*.sql")]
+    found = {pair for text in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in text for pair in raised.findall(text)}
+    assert found - listed == set()
+    assert set(_CLASSES) - listed == set()
+
+
+def test_every_exception_and_every_answer_is_named_where_the_client_is_described() -> None:
+    text = (ROOT / "docs" / "python.md").read_text()
+    for name in [*errors.__all__, *results.__all__]:
+        assert f"`{name}`" in text, name
+    listed = "\n".join(row[0] for row in _rows("python.md", "Errors"))
+    assert [name for name in errors.__all__ if name != "TenancyError" and f"`{name}`" not in listed] == [
+        "ApiKeyNotFoundError",
+        "InstanceNotFoundError",
+        "InvitationNotFoundError",
+        "MemberNotFoundError",
+        "OrganizationNotFoundError",
+        "UserNotFoundError",
+    ], "but for the kinds of NotFoundError, which its own row names"
+
+
+def test_the_columns_that_can_be_written_are_listed(admin: Connection) -> None:
+    admin.execute("SET search_path = pg_catalog")
+    can: dict[str, dict[str, set[str]]] = {}
+    for table, privilege, columns in admin.execute(WRITABLE.encode()).fetchall():
+        if columns:
+            can.setdefault(table, {})[privilege] = set(columns.split(", "))
+    listed: dict[str, dict[str, set[str]]] = {}
+    for table, *cells in _rows("sql.md", "What can be written"):
+        if table == "table":
+            continue
+        for privilege, cell in zip(("INSERT", "UPDATE", "DELETE"), cells, strict=True):
+            if cell not in {"none", "no"}:
+                listed.setdefault(table.strip("`"), {})[privilege] = set(re.findall(r"`(\w+)`", cell)) or {cell}
+    assert listed == can
