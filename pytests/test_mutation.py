@@ -1064,7 +1064,13 @@ FUNCTIONS += [
             ("WHERE u.id = delete_user.id", ""),
             ("PERFORM tenancy_private.refuse_user_id();", ""),
             ("WHEN foreign_key_violation OR restrict_violation THEN", "WHEN division_by_zero THEN"),
-            ("IF referring = '' THEN", "IF false THEN"),
+            ("IF referring_table = '' THEN", "IF false THEN"),
+            ("IF deferrable_keys IS NOT NULL THEN", "IF false THEN"),
+            ("'public.users', ", ""),
+            ("'public.api_keys', ", ""),
+            ("'public.instances', ", ""),
+            ("'public.instances', 'tenancy.workspaces'", "'public.instances'"),
+            ("                RAISE SQLSTATE 'T0000';\n", ""),
         )
     ),
     # Either of the two makes the second owner wait.

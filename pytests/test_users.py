@@ -782,11 +782,81 @@ def test_rows_of_the_application_keep_an_account_without_being_shown(
     with as_app(ann) as connection:
         error = _error(connection, "SELECT tenancy.delete_user(%s)", ann.id)
         assert (error.sqlstate, error.diag.constraint_name) == ("23503", "user_in_use")
-        assert error.diag.message_primary == "rows of the table orders refer to the account"
+        assert error.diag.message_primary == "rows of the table public.orders refer to the account"
         shown = f"{error} {error.diag.message_detail} {error.diag.context}"
         assert "secret" not in shown
         assert str(ann.id) not in shown
     assert _one(admin, "SELECT count(*) FROM public.users WHERE username = 'ann'") == 1
+
+
+DEFERRED = [
+    ("users", "DEFERRABLE INITIALLY DEFERRED", "SELECT 1"),
+    ("users", "ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED", "SELECT 1"),
+    ("users", "DEFERRABLE", "SET CONSTRAINTS ALL DEFERRED"),
+    ("users", "DEFERRABLE INITIALLY DEFERRED", "SET CONSTRAINTS ALL IMMEDIATE"),
+    ("instances", "DEFERRABLE INITIALLY DEFERRED", "SELECT 1"),
+    ("api_keys", "DEFERRABLE INITIALLY DEFERRED", "SELECT 1"),
+]
+
+
+@pytest.mark.parametrize(("referred", "key", "before"), DEFERRED)
+def test_a_key_of_the_application_that_is_checked_at_commit_is_asked_at_once(
+    people: People, as_app: AsApp, admin: Connection, referred: str, key: str, before: str
+) -> None:
+    ann = people.user("ann")
+    _api_key(as_app, ann)
+    admin.execute("INSERT INTO public.providers (name) VALUES ('p')")
+    admin.execute("INSERT INTO public.instances (provider_id, user_id) SELECT id, %s FROM public.providers", [ann.id])
+    admin.execute(f"CREATE TABLE public.orders (id serial, of uuid REFERENCES public.{referred} (id) {key})")
+    column = "id" if referred == "users" else "user_id"
+    admin.execute(f"INSERT INTO public.orders (of) SELECT id FROM public.{referred} WHERE {column} = %s", [ann.id])
+    with as_app(ann) as connection:
+        connection.execute(before.encode())
+        error = _error(connection, "SELECT tenancy.delete_user(%s)", ann.id)
+        assert _words(error) == (
+            "23503",
+            "user_in_use",
+            "rows of the table public.orders refer to the account",
+            None,
+            "Delete them first, or let them refer to somebody else.",
+        )
+    assert _one(admin, "SELECT count(*) FROM public.users WHERE username = 'ann'") == 1
+    admin.execute("DELETE FROM public.orders")
+    with as_app(ann) as connection:
+        connection.execute("SELECT tenancy.delete_user(%s)", [ann.id])
+    assert _one(admin, "SELECT count(*) FROM public.users WHERE username = 'ann'") == 0
+
+
+@pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
+def test_what_is_checked_at_commit_is_as_it_was_afterwards(
+    people: People, staff: User, connect: Connect, logins: Logins, admin: Connection, mode: str
+) -> None:
+    """The application's keys, and the rule that an organization keeps an owner."""
+    ann, bob = people.user("ann"), people.user("bob")
+    acme = people.organization("Acme", owner=bob)
+    admin.execute(
+        "CREATE TABLE public.orders (of uuid CONSTRAINT orders_of_fkey REFERENCES public.users (id) DEFERRABLE"
+        " INITIALLY DEFERRED)"
+    )
+    admin.execute("GRANT INSERT ON public.orders TO tenancy_service")
+    connection = connect(logins.service)
+    connection.execute("SELECT tenancy.enter(%s)", [staff.id])
+    connection.execute(f"SET CONSTRAINTS public.orders_of_fkey {mode}".encode())
+    role = "UPDATE public.organization_memberships SET role = %s WHERE organization_id = %s"
+    connection.execute(role, ["admin", acme.id])
+    connection.execute("SELECT tenancy.delete_user(%s)", [ann.id])
+    if mode == "IMMEDIATE":
+        error = _error(connection, "INSERT INTO public.orders VALUES (%s)", NOBODY)
+        assert error.sqlstate == "23503"
+        with pytest.raises(psycopg.Error) as raised:
+            connection.commit()
+        assert raised.value.diag.constraint_name == "organization_keeps_an_owner"
+        return
+    connection.execute("INSERT INTO public.orders VALUES (%s)", [NOBODY])
+    connection.execute(role, ["owner", acme.id])
+    with pytest.raises(psycopg.Error) as raised:
+        connection.commit()
+    assert raised.value.diag.constraint_name == "orders_of_fkey"
 
 
 def test_a_trigger_of_the_application_may_refuse_in_its_own_words(

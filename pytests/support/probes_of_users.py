@@ -351,6 +351,49 @@ CALLS_OF_USERS: list[Call] = [
         ],
         "unpaid",
     ),
+    *(
+        (
+            None,
+            None,
+            None,
+            [
+                "INSERT INTO public.providers (name) VALUES ('p')",
+                "INSERT INTO public.instances (provider_id, user_id)"
+                " SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
+                KEY.replace("{sam}", "{uma}"),
+                "CREATE TABLE public.things (of uuid CONSTRAINT things_of_fkey"
+                f" REFERENCES {referred} (id) DEFERRABLE INITIALLY DEFERRED)",
+                f"INSERT INTO public.things SELECT id FROM {referred} WHERE {column} = '{{uma}}'",  # noqa: S608
+                "as app",
+                "enter uma None",
+                DELETE.format("uma"),
+            ],
+            "user_in_use",
+        )
+        for referred, column in (
+            ("public.users", "id"),
+            ("public.api_keys", "user_id"),
+            ("public.instances", "user_id"),
+            ("tenancy.workspaces", "id"),
+        )
+    ),
+    # What is checked at COMMIT still is.
+    (
+        None,
+        None,
+        None,
+        [
+            "CREATE TABLE public.things (of uuid CONSTRAINT things_of_fkey"
+            " REFERENCES public.users (id) DEFERRABLE INITIALLY DEFERRED)",
+            "GRANT INSERT ON public.things TO tenancy_app",
+            "as app",
+            "enter uma None",
+            DELETE.format("uma"),
+            "INSERT INTO public.things VALUES ('{nobody}')",
+            "SELECT 1",
+        ],
+        [(1,)],
+    ),
     # A key of an adopted table that says nothing of a delete, and is asked first because it is the oldest.
     (
         None,

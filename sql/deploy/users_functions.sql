@@ -322,7 +322,9 @@ DECLARE
     held_role text;
     owned uuid[];
     left_ownerless text;
-    referring text;
+    deferrable_keys text;
+    referring_schema text;
+    referring_table text;
 BEGIN
     IF tenancy.current_organization_id() IS NOT NULL THEN
         acting := tenancy_private.act_in_organization('users.delete');
@@ -380,14 +382,35 @@ BEGIN
         IF NOT FOUND THEN
             PERFORM tenancy_private.refuse_user_id();
         END IF;
+
+        -- Keys of the application's that may be checked at COMMIT, where nobody could
+        -- say any more what it is about, are asked now. What is undone is that they
+        -- were: they are deferred or not as before, and so is every other constraint.
+        SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') INTO deferrable_keys
+        FROM pg_constraint AS c
+        INNER JOIN pg_namespace AS n ON c.connamespace = n.oid
+        WHERE c.contype = 'f' AND c.condeferrable AND c.conparentid = 0 AND c.confrelid = ANY(ARRAY[
+            'public.users', 'public.api_keys', 'public.instances', 'tenancy.workspaces'
+        ]::regclass[]);
+        IF deferrable_keys IS NOT NULL THEN
+            BEGIN
+                EXECUTE format('SET CONSTRAINTS %s IMMEDIATE', deferrable_keys);
+                RAISE SQLSTATE 'T0000';
+            EXCEPTION
+                WHEN SQLSTATE 'T0000' THEN
+                    NULL;
+            END;
+        END IF;
     EXCEPTION
         -- A key of the application's own; its message would show the row.
         WHEN foreign_key_violation OR restrict_violation THEN
-            GET STACKED DIAGNOSTICS referring = TABLE_NAME;
-            IF referring = '' THEN
+            GET STACKED DIAGNOSTICS
+                referring_schema = SCHEMA_NAME,
+                referring_table = TABLE_NAME;
+            IF referring_table = '' THEN
                 RAISE;
             END IF;
-            RAISE EXCEPTION 'rows of the table % refer to the account', referring
+            RAISE EXCEPTION 'rows of the table % refer to the account', format('%I.%I', referring_schema, referring_table)
             USING ERRCODE = '23503',
             CONSTRAINT = 'user_in_use',
             HINT = 'Delete them first, or let them refer to somebody else.';
