@@ -510,9 +510,11 @@ DECLARE
 BEGIN
     UPDATE tenancy.invitations AS i
     SET accepted_at = clock_timestamp()
+    FROM tenancy.workspaces AS w
     WHERE i.token_hash = tenancy_private.token_hash(accept_invitation.token)
         AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.lapsed_at IS NULL
         AND i.expires_at > clock_timestamp()
+        AND w.id = i.organization_id AND w.deleted_at IS NULL
     RETURNING i.id, i.organization_id, i.email, i.role INTO invitation;
     -- It may have been deleted since this transaction looked. Changes of the
     -- organization are not waited for, and not held up.
