@@ -525,6 +525,17 @@ def test_a_transaction_that_is_rolled_back_has_used_nothing(
     assert one(admin, "SELECT count(*) FROM tenancy_private.revoked_api_keys") == 0
 
 
+def test_what_was_left_over_in_the_variables_is_no_hindrance(
+    acme: Acme, make: Make, connect: Connect, logins: Logins, admin: Connection
+) -> None:
+    made = make(acme.ann)
+    connection = connect(logins.app)
+    connection.execute("SET tenancy.seal = 'left over'")
+    connection.execute(ENTER, [made.key])
+    connection.commit()
+    assert one(admin, "SELECT last_used_at IS NOT NULL FROM public.api_keys")
+
+
 def test_read_only_writes_nothing(acme: Acme, make: Make, connect: Connect, logins: Logins, admin: Connection) -> None:
     made = make(acme.ann)
     connection = connect(logins.app)

@@ -399,6 +399,10 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 BEGIN
+    -- Many say only when the key was used, and before anybody has entered.
+    IF to_jsonb(old) - 'last_used_at' = to_jsonb(new) - 'last_used_at' THEN
+        RETURN NULL;
+    END IF;
     IF new.revoked_at IS DISTINCT FROM old.revoked_at AND EXISTS (
         SELECT FROM tenancy_private.revoked_api_keys AS r
         WHERE r.api_key_id = new.id AND r.revoked_at = new.revoked_at
