@@ -994,10 +994,16 @@ FUNCTIONS += [
         )
     ),
     *(
+        (("tenancy.sees_all_users()", old, new),)
+        for old, new in (
+            ("(tenancy.current_organization_id() IS NULL) AND ", ""),
+            (" AND (current_setting('tenancy.current_role'::text) = 'staff'::text)", ""),
+        )
+    ),
+    *(
         (("tenancy.all_users(text,uuid,integer)", old, new),)
         for old, new in (
-            ("tenancy.current_organization_id() IS NOT NULL OR ", ""),
-            ("OR current_setting('tenancy.current_role') <> 'staff'", ""),
+            ("IF NOT tenancy.sees_all_users() THEN", "IF false THEN"),
             ("coalesce(page_size BETWEEN 1 AND 10000, false)", "coalesce(page_size BETWEEN 1 AND 10000, true)"),
             ("BETWEEN 1 AND", "BETWEEN 0 AND"),
             ("AND 10000", "AND 100000"),

@@ -105,7 +105,7 @@ AS $$
 DECLARE
     found_ids uuid[];
 BEGIN
-    IF tenancy.current_organization_id() IS NOT NULL OR current_setting('tenancy.current_role') <> 'staff' THEN
+    IF NOT tenancy.sees_all_users() THEN
         RAISE EXCEPTION 'only platform staff list all users, in their personal workspace'
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
