@@ -3,7 +3,7 @@
 Written from the specification. Everything is known by a name (``ann``, ``Acme``,
 ``instance 3``) and never by an id, so that the two cannot agree by copying. A
 method either changes the model and answers, or raises ``Refused`` and changes
-nothing. ``test_property.py`` does the same things to a database and compares.
+nothing. ``proof/test_property.py`` does the same things to a database and compares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from access_matrix import DELEGATION, PERMISSIONS, ROLES
+from support.access_matrix import DELEGATION, PERMISSIONS, ROLES
 
 __all__ = ["PLATFORM", "STATES", "Entry", "Platform", "Refused"]
 

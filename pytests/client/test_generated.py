@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "generate_sync.py"
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "generate_sync.py"
 
 
 def test_the_synchronous_modules_are_current() -> None:

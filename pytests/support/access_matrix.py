@@ -1,6 +1,6 @@
 """Who may do what, as data: written from the specification, not taken from a database.
 
-``test_access_matrix.py`` compares a database with it, cell by cell.
+``proof/test_access_matrix.py`` compares a database with it, cell by cell.
 """
 
 # ruff: noqa: E501  (a table is as wide as it has columns)

@@ -12,7 +12,7 @@ from pg_tenancy import errors, results
 from pg_tenancy.errors import _CLASSES
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 WRITABLE = """
 SELECT c.oid::regclass::text, p.privilege, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname), '')

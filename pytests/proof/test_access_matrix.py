@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from access_matrix import (
+from support.access_matrix import (
     ACTORS,
     CALLS,
     DELEGATION,

@@ -13,7 +13,7 @@ import pytest
 from pg_tenancy.sqitch import project_directory, read_plan
 from support.server import Server
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from access_matrix import ROLES
+from support.access_matrix import ROLES
 from support.database import Database
 from support.model import (
     PLATFORM,

@@ -39,7 +39,7 @@ from support.people import Organization, People, User
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-SQL = Path(__file__).resolve().parents[1] / "sql"
+SQL = Path(__file__).resolve().parents[2] / "sql"
 
 
 class Cast:
