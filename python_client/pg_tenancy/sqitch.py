@@ -155,6 +155,16 @@ def libpq_environment(dsn: str) -> dict[str, str]:
     return {names[key]: value for key, value in given.items()}
 
 
+def _problems(command: str, lines: list[str]) -> str:
+    """Return the lines of sqitch's output that say what is wrong."""
+    telling = [line for line in lines if not line.rstrip().endswith(". ok")]
+    if command != "verify":
+        return "".join(telling[-15:]).strip()
+    # What is not deployed yet and the summary stand at its end.
+    ends = [at for at, line in enumerate(telling) if line.startswith(("Undeployed changes:", "Verify Summary Report"))]
+    return "".join(telling[: min(ends, default=None)]).strip()
+
+
 @dataclass
 class Sqitch:
     """sqitch, on one database.
@@ -207,7 +217,8 @@ class Sqitch:
         """Run any sqitch command on the database and return what it printed.
 
         Raises:
-            SqitchError: it failed; the message is its last lines without those of changes that went well.
+            SqitchError: it failed; the message is what it printed of that: the last lines of a deploy or a
+                revert, and of a verify all that is wrong.
             SqitchNotFoundError: it, or ``psql``, is not installed.
 
         """
@@ -228,8 +239,7 @@ class Sqitch:
                     self.on_line(line.rstrip("\n"))
         output = "".join(lines)
         if process.returncode != 0:
-            last = "".join([line for line in lines if not line.rstrip().endswith(". ok")][-15:]).strip()
-            raise SqitchError(f"sqitch {command} failed:\n{last}", output, process.returncode)
+            raise SqitchError(f"sqitch {command} failed:\n{_problems(command, lines)}", output, process.returncode)
         return output
 
     def _target(self, environment: Mapping[str, str]) -> str:

@@ -59,7 +59,7 @@ CREATE TABLE tenancy_private.revoked_api_keys (
     revoked_at timestamptz NOT NULL,
     CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
 );
-ALTER TABLE tenancy_private.revoked_api_keys ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.revoked_api_keys');
 COMMENT ON TABLE tenancy_private.revoked_api_keys IS
 'Revoked keys whose row was held by somebody; api_keys.revoked_at follows with the next change of a key there.';
 
@@ -439,5 +439,8 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
     'api_key', 'workspace_id', 'id',
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
+
+CALL tenancy_private.record_triggers('public.users', 'users_api_keys');
+CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_audit', 'api_keys_audit_update');
 
 COMMIT;

@@ -35,4 +35,11 @@ WHEN (
 )
 EXECUTE FUNCTION tenancy_private.check_api_key_name();
 
+CALL tenancy_private.record_triggers(
+    'public.api_keys',
+    'api_keys_permission',
+    'api_keys_permission_after',
+    'api_keys_name'
+);
+
 COMMIT;

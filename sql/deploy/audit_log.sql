@@ -33,10 +33,7 @@ COMMENT ON COLUMN tenancy.audit_log.user_id IS
 CREATE INDEX audit_log_occurred_at_idx ON tenancy.audit_log (workspace_id, occurred_at);
 
 -- Closed until audit_log_policies opens it.
-ALTER TABLE tenancy.audit_log ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.audit_log FORCE ROW LEVEL SECURITY;
-CREATE POLICY audit_log_owner ON tenancy.audit_log
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.audit_log');
 
 CREATE FUNCTION tenancy_private.refuse_audit_change() RETURNS trigger
 LANGUAGE plpgsql
@@ -228,6 +225,16 @@ CREATE TRIGGER organization_memberships_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organization_memberships
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role', 'created_at'
+);
+
+CALL tenancy_private.record_triggers('tenancy.audit_log', 'audit_log_append_only');
+CALL tenancy_private.record_triggers('tenancy.role_permissions', 'role_permissions_audit');
+CALL tenancy_private.record_triggers('tenancy.role_delegations', 'role_delegations_audit');
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_audit');
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_audit');
+CALL tenancy_private.record_triggers(
+    'public.organization_memberships',
+    'organization_memberships_audit'
 );
 
 COMMIT;

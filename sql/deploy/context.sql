@@ -360,7 +360,7 @@ COMMENT ON FUNCTION tenancy.check_permission() IS
 
 -- Always empty: entering scans it, and PostgreSQL counts that.
 CREATE TABLE tenancy_private.latch_scans ();
-ALTER TABLE tenancy_private.latch_scans ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.latch_scans');
 COMMENT ON TABLE tenancy_private.latch_scans IS
 'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
 

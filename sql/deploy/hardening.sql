@@ -22,7 +22,7 @@ CREATE TABLE tenancy_private.revoked_from_public (
     CONSTRAINT revoked_from_public_pkey PRIMARY KEY (object_kind, object, privilege)
 );
 ALTER TABLE tenancy_private.revoked_from_public OWNER TO tenancy_owner;
-ALTER TABLE tenancy_private.revoked_from_public ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.revoked_from_public');
 COMMENT ON TABLE tenancy_private.revoked_from_public IS
 'What this change took from PUBLIC, so that a revert gives back exactly that.';
 

@@ -39,10 +39,7 @@ INSERT INTO tenancy.instance_transitions (action, from_status, to_status) VALUES
 ('reinstall', 'error', 'reinstalling');
 
 -- Closed until instances_policies opens it; the functions read it as its owner.
-ALTER TABLE tenancy.instance_transitions ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.instance_transitions FORCE ROW LEVEL SECURITY;
-CREATE POLICY instance_transitions_owner ON tenancy.instance_transitions
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.instance_transitions');
 
 CREATE FUNCTION tenancy_private.refuse_instance_state(action text, status text) RETURNS void
 LANGUAGE plpgsql
@@ -292,5 +289,8 @@ FOR EACH ROW
 WHEN (old.workspace_id = '00000000-0000-0000-0000-000000000000')
 EXECUTE FUNCTION tenancy.check_platform_row();
 ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_platform;
+
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
+CALL tenancy_private.record_triggers('public.instances', 'instances_status', 'instances_platform');
 
 COMMIT;

@@ -24,7 +24,8 @@ BEGIN
             'FOR EACH ROW WHEN (new.model_id IS NOT NULL '
             'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
             'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
-            'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model');
+            'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model; '
+            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_workspace_model'')');
     END IF;
 END; $$;
 

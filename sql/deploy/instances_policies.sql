@@ -18,4 +18,6 @@ BEFORE INSERT OR UPDATE ON public.instances
 FOR EACH STATEMENT EXECUTE FUNCTION
 tenancy.check_permission('instances.create', 'instances.update', 'instances.terminate');
 
+CALL tenancy_private.record_triggers('public.instances', 'instances_permission');
+
 COMMIT;

@@ -58,10 +58,7 @@ CREATE INDEX invitations_accepted_by_user_id_idx
 ON tenancy.invitations (accepted_by_user_id, organization_id);
 
 -- Closed until invitations_policies opens it.
-ALTER TABLE tenancy.invitations ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.invitations FORCE ROW LEVEL SECURITY;
-CREATE POLICY invitations_owner ON tenancy.invitations
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.invitations');
 
 RESET ROLE;
 
@@ -118,5 +115,7 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'email', 'role', 'invited_by_user_id', 'created_at', 'expires_at',
     'accepted_at', 'accepted_by_user_id', 'revoked_at', 'lapsed_at'
 );
+
+CALL tenancy_private.record_triggers('tenancy.invitations', 'invitations_audit');
 
 COMMIT;

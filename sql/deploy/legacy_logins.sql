@@ -15,7 +15,7 @@ CREATE TABLE tenancy_private.legacy_logins (
     CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
 );
 ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
-ALTER TABLE tenancy_private.legacy_logins ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.legacy_logins');
 COMMENT ON TABLE tenancy_private.legacy_logins IS
 'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
 'revert takes it from no other.';

@@ -97,4 +97,11 @@ ENABLE ALWAYS TRIGGER organization_keeps_an_owner,
 ENABLE ALWAYS TRIGGER organization_keeps_an_owner_changed,
 ENABLE ALWAYS TRIGGER organization_keeps_an_owner_truncate;
 
+CALL tenancy_private.record_triggers(
+    'public.organization_memberships',
+    'organization_keeps_an_owner',
+    'organization_keeps_an_owner_changed',
+    'organization_keeps_an_owner_truncate'
+);
+
 COMMIT;

@@ -152,4 +152,12 @@ BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_models();
 ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_models;
 
+CALL tenancy_private.record_triggers(
+    'public.models',
+    'models_platform',
+    'models_used',
+    'models_used_by_services'
+);
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_models');
+
 COMMIT;

@@ -18,4 +18,6 @@ BEFORE INSERT OR UPDATE OR DELETE ON public.models
 FOR EACH STATEMENT EXECUTE FUNCTION
 tenancy.check_permission('models.create', 'models.update', 'models.delete', 'platform');
 
+CALL tenancy_private.record_triggers('public.models', 'models_permission');
+
 COMMIT;

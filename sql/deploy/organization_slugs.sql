@@ -25,7 +25,7 @@ CREATE TABLE tenancy_private.organization_slugs (
     CONSTRAINT organization_slugs_organization_id_fkey FOREIGN KEY (organization_id)
     REFERENCES public.organizations (id) ON DELETE CASCADE
 );
-ALTER TABLE tenancy_private.organization_slugs ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.organization_slugs');
 COMMENT ON TABLE tenancy_private.organization_slugs IS
 'The slugs that are taken, in small letters; kept by a trigger on public.organizations.';
 
@@ -70,5 +70,11 @@ AFTER UPDATE ON public.organizations
 FOR EACH ROW
 WHEN (old.slug IS DISTINCT FROM new.slug)
 EXECUTE FUNCTION tenancy_private.take_slug();
+
+CALL tenancy_private.record_triggers(
+    'public.organizations',
+    'organizations_slug_insert',
+    'organizations_slug_update'
+);
 
 COMMIT;

@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:policy_helpers to pg
--- requires: schemas
+-- requires: contracts
 
 BEGIN;
 
@@ -8,14 +8,15 @@ SET LOCAL ROLE tenancy_owner;
 
 -- What of it was on before.
 CREATE TABLE tenancy_private.closed_tables (
-    table_name   regclass NOT NULL,
-    row_security boolean  NOT NULL,
-    is_forced    boolean  NOT NULL,
+    table_name        regclass NOT NULL,
+    row_security      boolean  NOT NULL,
+    is_forced         boolean  NOT NULL,
+    public_privileges text,
     CONSTRAINT closed_tables_pkey PRIMARY KEY (table_name)
 );
-ALTER TABLE tenancy_private.closed_tables ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.closed_tables IS
-'The tables that close_table() closed, and whether row-level security was enabled and forced there before.';
+'The tables that close_table() closed, whether row-level security was enabled and forced there before, and what PUBLIC '
+'was granted.';
 
 -- Closes a table: from here on nobody reads or writes a row without a policy,
 -- the table's owner included. A table that has policies of its own is refused,
@@ -64,11 +65,15 @@ BEGIN
         CONSTRAINT = 'table_has_policies',
         HINT = 'Save their definitions, drop them, and deploy again: pg-tenancy decides who sees which rows of this table.';
     END IF;
-    INSERT INTO tenancy_private.closed_tables (table_name, row_security, is_forced)
-    SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity
+    INSERT INTO tenancy_private.closed_tables (table_name, row_security, is_forced, public_privileges)
+    SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity, (
+        SELECT p.definition FROM tenancy_private.contract_of(c.oid) AS p WHERE p.kind = 'privileges' AND p.name = 'public'
+    )
     FROM pg_class AS c
     WHERE c.oid = close_table.table_name
     ON CONFLICT DO NOTHING;
+    -- What everybody may, tenants may too: columns of their own rows that the contract leaves out.
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', table_name);
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', table_name);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
 END;
@@ -89,7 +94,7 @@ BEGIN
     CALL tenancy.drop_policies(table_name);
     DELETE FROM tenancy_private.closed_tables AS t
     WHERE t.table_name = reopen_table.table_name
-    RETURNING t.row_security, t.is_forced INTO was;
+    RETURNING t.row_security, t.is_forced, t.public_privileges INTO was;
     IF was.is_forced IS NOT TRUE THEN
         EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
     END IF;
@@ -99,6 +104,10 @@ BEGIN
     EXECUTE format(
         'REVOKE ALL ON %s FROM tenancy_app, tenancy_credentialed, tenancy_auditor', table_name
     );
+    IF was.public_privileges IS NOT NULL THEN
+        EXECUTE format('GRANT %s ON %s TO PUBLIC', was.public_privileges, table_name);
+    END IF;
+    CALL tenancy_private.forget_contract(table_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.reopen_table(regclass) FROM public;
@@ -106,30 +115,7 @@ COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
 'Drops the policies of a table, switches its row-level security off, if it was, and takes the application roles'' '
 'privileges.';
 
--- Every contract file in sql/policies starts with this, so that a table has
--- exactly the policies which its newest revision names.
-CREATE PROCEDURE tenancy.drop_policies(table_name regclass)
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    policy name;
-BEGIN
-    FOR policy IN
-        SELECT p.polname FROM pg_policy AS p
-        WHERE p.polrelid = table_name
-        ORDER BY p.polname
-    LOOP
-        EXECUTE format('DROP POLICY %I ON %s', policy, table_name);
-    END LOOP;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy.drop_policies(regclass) FROM public;
-COMMENT ON PROCEDURE tenancy.drop_policies (regclass) IS
-'Drops all policies of a table; the caller must own the table.';
-
--- The three below serve the verify scripts: each compares a whole answer and
+-- The ones below serve the verify scripts: each compares a whole answer and
 -- raises with the name of what differs.
 CREATE PROCEDURE tenancy_private.verify_policies(table_name regclass, wanted text[])
 LANGUAGE plpgsql
@@ -274,5 +260,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_tenant_table(regclass, text[]) FROM public;
+
+CALL tenancy_private.close_own_table('tenancy_private.closed_tables');
 
 COMMIT;

@@ -20,8 +20,7 @@ COMMENT ON TABLE tenancy.role_permissions IS
 'Which organization role holds which permission. In a personal workspace the user holds every permission named here.';
 
 -- Closed until role_permissions_policies opens it.
-ALTER TABLE tenancy.role_permissions ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.role_permissions FORCE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy.role_permissions');
 
 -- A permission says that somebody may deal with roles at all, this table which
 -- ones: a change of role needs both the old and the new one here, an
@@ -37,14 +36,7 @@ CREATE TABLE tenancy.role_delegations (
 COMMENT ON TABLE tenancy.role_delegations IS
 'Which roles somebody of a role may give and take.';
 
-ALTER TABLE tenancy.role_delegations ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.role_delegations FORCE ROW LEVEL SECURITY;
-
--- The definer functions read both as tenancy_owner.
-CREATE POLICY role_permissions_owner ON tenancy.role_permissions
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
-CREATE POLICY role_delegations_owner ON tenancy.role_delegations
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.role_delegations');
 
 INSERT INTO tenancy.role_permissions (permission, role)
 SELECT

@@ -54,7 +54,7 @@ CREATE TABLE tenancy_private.seal_keys (
 CREATE UNIQUE INDEX seal_keys_current_idx
 ON tenancy_private.seal_keys ((superseded_at IS NULL))
 WHERE superseded_at IS NULL;
-ALTER TABLE tenancy_private.seal_keys ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.seal_keys');
 
 -- Sessions go on while this runs. A transaction that entered under the old key
 -- stays valid for as long as "keep" says; the next one is sealed with the new.

@@ -18,7 +18,7 @@ CREATE TABLE tenancy_private.ticket_keys (
     CONSTRAINT ticket_keys_pkey PRIMARY KEY (id),
     CONSTRAINT ticket_keys_id_check CHECK (id ~ '^[0-9a-f]{8}$')
 );
-ALTER TABLE tenancy_private.ticket_keys ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.ticket_keys');
 
 CREATE FUNCTION tenancy.create_ticket_key(OUT key_id text, OUT secret text)
 LANGUAGE plpgsql

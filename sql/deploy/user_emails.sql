@@ -37,7 +37,7 @@ CREATE TABLE tenancy_private.user_emails (
     CONSTRAINT user_emails_user_id_fkey FOREIGN KEY (user_id)
     REFERENCES public.users (id) ON DELETE CASCADE
 );
-ALTER TABLE tenancy_private.user_emails ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.user_emails');
 COMMENT ON TABLE tenancy_private.user_emails IS
 'The e-mail addresses of accounts, in small letters; kept by triggers on public.users.';
 
@@ -136,7 +136,7 @@ CREATE TABLE tenancy_private.email_locks (
     uses   bigint  NOT NULL,
     CONSTRAINT email_locks_pkey PRIMARY KEY (number)
 );
-ALTER TABLE tenancy_private.email_locks ENABLE ROW LEVEL SECURITY;
+CALL tenancy_private.close_own_table('tenancy_private.email_locks');
 COMMENT ON TABLE tenancy_private.email_locks IS
 'One row for all e-mail addresses of one hash; writing it makes those who make an account wait for each other.';
 
@@ -169,5 +169,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_user_emails();
 CREATE TRIGGER users_emails_update
 AFTER UPDATE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
+
+CALL tenancy_private.record_triggers('public.users', 'users_emails_insert', 'users_emails_update');
 
 COMMIT;

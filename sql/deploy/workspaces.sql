@@ -77,10 +77,7 @@ CREATE INDEX workspaces_user_id_idx ON tenancy.workspaces (user_id, id);
 CREATE INDEX workspaces_organization_id_idx ON tenancy.workspaces (organization_id, id);
 
 -- Closed until workspaces_policies opens it.
-ALTER TABLE tenancy.workspaces ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tenancy.workspaces FORCE ROW LEVEL SECURITY;
-CREATE POLICY workspaces_owner ON tenancy.workspaces
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.workspaces');
 
 INSERT INTO tenancy.workspaces (id, kind, color)
 VALUES ('00000000-0000-0000-0000-000000000000', 'platform', '#334155');
@@ -142,5 +139,9 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('personal');
 CREATE TRIGGER organizations_workspaces
 AFTER INSERT ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('organization');
+
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_are_kept');
+CALL tenancy_private.record_triggers('public.users', 'users_workspaces');
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_workspaces');
 
 COMMIT;

@@ -47,3 +47,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('public.api_keys'))
     AND tableoid = 'public.api_keys'::regclass
 );
+
+CALL tenancy_private.record_contract('public.api_keys');

@@ -42,3 +42,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('tenancy.audit_log'))
     AND tableoid = 'tenancy.audit_log'::regclass
 );
+
+CALL tenancy_private.record_contract('tenancy.audit_log');

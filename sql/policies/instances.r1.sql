@@ -100,3 +100,6 @@ USING (
     tableoid = (SELECT tenancy.record_read('tenancy.instance_transitions'))
     AND tableoid = 'tenancy.instance_transitions'::regclass
 );
+
+CALL tenancy_private.record_contract('public.instances');
+CALL tenancy_private.record_contract('tenancy.instance_transitions');

@@ -47,3 +47,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('tenancy.invitations'))
     AND tableoid = 'tenancy.invitations'::regclass
 );
+
+CALL tenancy_private.record_contract('tenancy.invitations');

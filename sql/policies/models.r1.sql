@@ -74,3 +74,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('public.models'))
     AND tableoid = 'public.models'::regclass
 );
+
+CALL tenancy_private.record_contract('public.models');

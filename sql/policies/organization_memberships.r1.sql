@@ -39,3 +39,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('public.organization_memberships'))
     AND tableoid = 'public.organization_memberships'::regclass
 );
+
+CALL tenancy_private.record_contract('public.organization_memberships');

@@ -41,3 +41,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('public.organizations'))
     AND tableoid = 'public.organizations'::regclass
 );
+
+CALL tenancy_private.record_contract('public.organizations');

@@ -48,3 +48,6 @@ CREATE POLICY role_delegations_owner ON tenancy.role_delegations
 FOR ALL TO tenancy_owner
 USING (true)
 WITH CHECK (true);
+
+CALL tenancy_private.record_contract('tenancy.role_permissions');
+CALL tenancy_private.record_contract('tenancy.role_delegations');

@@ -38,3 +38,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('public.users'))
     AND tableoid = 'public.users'::regclass
 );
+
+CALL tenancy_private.record_contract('public.users');

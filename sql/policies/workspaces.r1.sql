@@ -42,3 +42,5 @@ USING (
     tableoid = (SELECT tenancy.record_read('tenancy.workspaces'))
     AND tableoid = 'tenancy.workspaces'::regclass
 );
+
+CALL tenancy_private.record_contract('tenancy.workspaces');

@@ -9,10 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change audit_log left it.
-CALL tenancy.drop_policies('tenancy.audit_log');
-REVOKE ALL ON tenancy.audit_log
-FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
-CREATE POLICY audit_log_owner ON tenancy.audit_log
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.audit_log');
 
 COMMIT;

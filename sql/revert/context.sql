@@ -12,6 +12,7 @@ DROP FUNCTION tenancy_private.check_fresh(uuid, uuid);
 DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
 DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text, uuid);
+CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 DROP FUNCTION tenancy.check_permission();
 DROP FUNCTION tenancy.require_staff_or_organization();

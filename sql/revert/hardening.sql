@@ -24,6 +24,7 @@ END;
 $$;
 
 DROP PROCEDURE tenancy.harden_database();
+CALL tenancy_private.forget_contract('tenancy_private.revoked_from_public');
 DROP TABLE tenancy_private.revoked_from_public;
 
 COMMIT;

@@ -11,6 +11,8 @@ CALL pg_temp.patiently(
 DROP TRIGGER instances_platform ON public.instances;
 DROP TRIGGER instances_status ON public.instances;
 DROP TRIGGER workspaces_instances ON tenancy.workspaces;
+CALL tenancy_private.forget_triggers('public.instances', 'instances_platform', 'instances_status');
+CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_instances');
 DROP FUNCTION tenancy_private.empty_instances();
 DROP FUNCTION tenancy_private.check_instance_status();
 DROP FUNCTION tenancy.require_instance_transition(text, text);
@@ -36,6 +38,7 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.forget_contract('tenancy.instance_transitions');
 DROP TABLE tenancy.instance_transitions;
 
 COMMIT;

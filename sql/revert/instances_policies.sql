@@ -13,13 +13,10 @@ CALL pg_temp.patiently(
 );
 
 DROP TRIGGER instances_permission ON public.instances;
+CALL tenancy_private.forget_triggers('public.instances', 'instances_permission');
 CALL tenancy_private.reopen_table('public.instances');
 
 -- As instances_functions left it.
-REVOKE ALL ON tenancy.instance_transitions
-FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
-CALL tenancy.drop_policies('tenancy.instance_transitions');
-CREATE POLICY instance_transitions_owner ON tenancy.instance_transitions
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.instance_transitions');
 
 COMMIT;

@@ -32,6 +32,7 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.forget_contract('tenancy.invitations');
 DROP TABLE tenancy.invitations;
 
 COMMIT;

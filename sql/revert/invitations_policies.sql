@@ -9,10 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change invitations left it.
-CALL tenancy.drop_policies('tenancy.invitations');
-REVOKE ALL ON tenancy.invitations
-FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
-CREATE POLICY invitations_owner ON tenancy.invitations
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.invitations');
 
 COMMIT;

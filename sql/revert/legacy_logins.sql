@@ -10,6 +10,7 @@ CALL tenancy_private.drop_legacy_logins(
 
 DROP PROCEDURE tenancy_private.drop_legacy_logins(regclass[]);
 DROP PROCEDURE tenancy_private.keep_legacy_logins(regclass[]);
+CALL tenancy_private.forget_contract('tenancy_private.legacy_logins');
 DROP TABLE tenancy_private.legacy_logins;
 
 COMMIT;

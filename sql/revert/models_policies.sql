@@ -9,6 +9,7 @@ CALL pg_temp.patiently(
 );
 
 DROP TRIGGER models_permission ON public.models;
+CALL tenancy_private.forget_triggers('public.models', 'models_permission');
 CALL tenancy_private.reopen_table('public.models');
 
 COMMIT;

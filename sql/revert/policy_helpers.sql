@@ -8,9 +8,9 @@ DROP PROCEDURE tenancy_private.verify_tenant_table(regclass, text[]);
 DROP PROCEDURE tenancy_private.verify_routines(text[], text[]);
 DROP PROCEDURE tenancy_private.verify_grants(regclass, text, text);
 DROP PROCEDURE tenancy_private.verify_policies(regclass, text[]);
-DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
 DROP PROCEDURE tenancy_private.close_table(regclass, name);
+CALL tenancy_private.forget_contract('tenancy_private.closed_tables');
 DROP TABLE tenancy_private.closed_tables;
 
 COMMIT;

@@ -22,7 +22,9 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.forget_contract('tenancy.role_delegations');
 DROP TABLE tenancy.role_delegations;
+CALL tenancy_private.forget_contract('tenancy.role_permissions');
 DROP TABLE tenancy.role_permissions;
 
 COMMIT;

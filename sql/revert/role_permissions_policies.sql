@@ -10,13 +10,7 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change role_permissions left them.
-CALL tenancy.drop_policies('tenancy.role_permissions');
-CALL tenancy.drop_policies('tenancy.role_delegations');
-REVOKE ALL ON tenancy.role_permissions, tenancy.role_delegations
-FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
-CREATE POLICY role_permissions_owner ON tenancy.role_permissions
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
-CREATE POLICY role_delegations_owner ON tenancy.role_delegations
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.role_permissions');
+CALL tenancy_private.close_own_table('tenancy.role_delegations');
 
 COMMIT;

@@ -11,6 +11,7 @@ DROP FUNCTION tenancy_private.read_ticket(text);
 DROP FUNCTION tenancy_private.decode_base64url(text);
 DROP FUNCTION tenancy.revoke_ticket_key(text);
 DROP FUNCTION tenancy.create_ticket_key();
+CALL tenancy_private.forget_contract('tenancy_private.ticket_keys');
 DROP TABLE tenancy_private.ticket_keys;
 
 COMMIT;

@@ -9,10 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change workspaces left it.
-CALL tenancy.drop_policies('tenancy.workspaces');
-REVOKE ALL ON tenancy.workspaces
-FROM tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
-CREATE POLICY workspaces_owner ON tenancy.workspaces
-FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.close_own_table('tenancy.workspaces');
 
 COMMIT;
