@@ -148,8 +148,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
 'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
 'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, 42501 permission_denied, person_required.';
@@ -191,8 +190,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rename_api_key(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.rename_api_key(uuid, text) IS
 'Gives a key of the current workspace another name. Needs api_keys.update. Raises P0002 api_key_not_found.';
 
@@ -237,8 +235,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_api_key(uuid) IS
 'Ends a key of the current workspace: nobody enters with it any more from the next transaction on. Waits for nobody. '
 'Needs api_keys.revoke. Raises P0002 api_key_not_found.';
@@ -344,6 +341,7 @@ AS $$
 DECLARE
     found CONSTANT record := tenancy_private.find_api_key(key);
 BEGIN
+    PERFORM tenancy_private.check_login();
     IF found.id IS NULL THEN
         RAISE EXCEPTION 'the API key is not valid'
         USING ERRCODE = '28000',
@@ -357,13 +355,17 @@ BEGIN
         PERFORM tenancy_private.record_api_key_use(found.id);
     END IF;
     PERFORM tenancy_private.seal_context(
-        found.user_id, found.organization_id, CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END, found.id
+        found.user_id, found.organization_id, CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END,
+        (
+            SELECT b.bits FROM tenancy_private.role_bits AS b
+            WHERE b.role = CASE WHEN found.organization_id IS NULL THEN 'person' ELSE 'user' END
+        ),
+        found.id
     );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_with_api_key(text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.enter_with_api_key(text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.enter_with_api_key(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.enter_with_api_key(text) IS
 'Enters the workspace that an API key belongs to: a person''s, or an organization''s with the role user, whatever '
 'became of its maker. Never as platform staff. Raises 28000 invalid_api_key and what tenancy.enter() raises.';

@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:audit_log to pg
--- requires: context
+-- requires: entering
 
 \ir ../adoption/patiently.psql
 
@@ -79,7 +79,7 @@ DECLARE
     moved CONSTANT boolean :=
         operation = 'UPDATE' AND old_row -> arguments[1] IS DISTINCT FROM new_row -> arguments[1];
     -- A service writes without a context; one that is forged still raises.
-    entered CONSTANT boolean := coalesce(current_setting('tenancy.seal', true), '') <> '';
+    entered CONSTANT boolean := coalesce(current_setting('tenancy.context', true), '') <> '';
     acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
     acting_organization CONSTANT uuid := CASE WHEN entered THEN tenancy.current_organization_id() END;
     acting_role CONSTANT text := CASE WHEN entered THEN tenancy.current_role() END;
@@ -137,10 +137,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.audit() FROM public;
 
--- In the policies of tenancy_auditor, once for each table of a statement. They
--- compare tableoid with its answer and with a constant: PostgreSQL compares those
--- two first, so the entry is made before the table is opened, whether a row is
--- found or not. The line in the server's log is not taken back by a ROLLBACK.
+-- In the policies of tenancy_auditor, once for each table of a statement, and before
+-- the table is opened, whether a row is found or not. The line in the server's log is
+-- not taken back by a ROLLBACK.
 CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS oid
 LANGUAGE plpgsql
 VOLATILE

@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:audit_log_policies to pg
--- requires: audit_log
+-- requires: protection
 
 \ir ../adoption/patiently.psql
 

@@ -62,8 +62,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_instance_state(text, text) FROM public;
 
--- The permission before anything is looked up; then only what the workspace can
--- see is found: its own, and in personal mode the platform's, which staff change.
+-- The permission before anything is looked up; then what the workspace has.
 CREATE FUNCTION tenancy_private.transform_instance(instance_id uuid, action text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -73,17 +72,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     permission CONSTANT text := 'instances.' || action;
-    instance record;
+    current_status text;
     next_status text;
 BEGIN
     PERFORM tenancy.require_permission(permission);
-    SELECT
-        i.status,
-        i.workspace_id
-    INTO instance
+    SELECT i.status::text INTO current_status
     FROM public.instances AS i
-    WHERE i.id = instance_id
-        AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))
+    WHERE i.id = instance_id AND i.workspace_id = tenancy.current_workspace_id()
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the workspace has no such instance'
@@ -91,14 +86,11 @@ BEGIN
         CONSTRAINT = 'instance_not_found',
         HINT = 'The table public.instances shows the instances of the current workspace.';
     END IF;
-    IF instance.workspace_id = '00000000-0000-0000-0000-000000000000' THEN
-        PERFORM tenancy.require_staff_or_organization();
-    END IF;
     SELECT t.to_status INTO next_status
     FROM tenancy.instance_transitions AS t
-    WHERE t.action = transform_instance.action AND t.from_status = instance.status::text;
+    WHERE t.action = transform_instance.action AND t.from_status = current_status;
     IF next_status IS NULL THEN
-        PERFORM tenancy_private.refuse_instance_state(action, instance.status::text);
+        PERFORM tenancy_private.refuse_instance_state(action, current_status);
     END IF;
     UPDATE public.instances AS i SET status = next_status WHERE i.id = instance_id;
 END;
@@ -118,8 +110,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
 'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Needs '
 'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
@@ -137,11 +128,51 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
 'Orders an instance of the current workspace to be set up anew: it is reinstalling until a worker has done it. Needs '
 'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+-- Instances from before the migration that have no owner yet. What they run with is
+-- not for everybody.
+CREATE FUNCTION tenancy.legacy_instances(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
+RETURNS TABLE (
+    id uuid,
+    provider_id uuid,
+    model_id uuid,
+    status text,
+    created_at timestamptz,
+    terminated_at timestamptz
+)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id() THEN
+        RAISE EXCEPTION 'legacy instances are listed in personal mode'
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'permission_denied',
+        HINT = 'Enter without an organization. In the platform''s workspace they are rows of public.instances.';
+    END IF;
+    PERFORM tenancy_private.require_page_size(page_size);
+    RETURN QUERY
+    SELECT i.id, i.provider_id, i.model_id, i.status::text, i.created_at, i.terminated_at
+    FROM public.instances AS i
+    WHERE i.workspace_id = '00000000-0000-0000-0000-000000000000'
+        AND (after_id IS NULL OR i.id > after_id)
+    ORDER BY i.id
+    LIMIT page_size;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.legacy_instances(uuid, integer) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.legacy_instances(uuid, integer) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
+'A page of the instances that belong to nobody, in the order of their ids, to everybody in personal mode. Raises 42501 '
+'permission_denied, 22023 page_size_invalid.';
 
 -- An application may also write the status by itself. Where that is what one of
 -- the two actions does, it needs what the action needs.
@@ -181,8 +212,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
 'Raises what terminate_instance() and reinstall_instance() raise, if such a change of state is one of theirs.';
 
@@ -195,10 +225,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND (
-        pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE')
+        pg_has_role('tenancy_credentialed', 'USAGE')
     ) THEN
         -- The policies were asked when the statement began.
-        IF old.workspace_id NOT IN (tenancy.current_workspace_id(), '00000000-0000-0000-0000-000000000000') THEN
+        IF old.workspace_id <> tenancy.current_workspace_id() THEN
             RAISE EXCEPTION 'the workspace was changed in the middle of a statement'
             USING ERRCODE = '28000',
             CONSTRAINT = 'invalid_context',
@@ -283,14 +313,7 @@ BEFORE UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();
 ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
 
-CREATE TRIGGER instances_platform
-BEFORE UPDATE OR DELETE ON public.instances
-FOR EACH ROW
-WHEN (old.workspace_id = '00000000-0000-0000-0000-000000000000')
-EXECUTE FUNCTION tenancy.check_platform_row();
-ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_platform;
-
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
-CALL tenancy_private.record_triggers('public.instances', 'instances_status', 'instances_platform');
+CALL tenancy_private.record_triggers('public.instances', 'instances_status');
 
 COMMIT;

@@ -362,8 +362,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.invite_member(text, text, interval) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invite_member(text, text, interval) IS
 'Invites an e-mail address into the current organization, and shows the token, this once: send it to that address and '
 'show it to nobody else. Needs members.invite, and a delegation for the role. Raises 23505 already_a_member, '
@@ -410,8 +409,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.invitations() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.invitations() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.invitations() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invitations() IS
 'The current organization''s invitations with a status, pending, accepted, revoked or expired; the newest first. '
 'Needs members.invite.';
@@ -458,8 +456,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_invitation(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.revoke_invitation(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.revoke_invitation(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_invitation(uuid) IS
 'Takes an open invitation of the current organization back. Needs members.invite, and a delegation for the role that '
 'it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
@@ -551,8 +548,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) IS
 'Makes the account of the invited address a member, and the account first, with what is given here, if there is none; '
 'of one that is there nothing is changed. A token works once. Needs no context and makes none: enter afterwards. '
@@ -589,8 +585,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.peek_invitation(text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.peek_invitation(text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.peek_invitation(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.peek_invitation(text) IS
 'What the page shows that asks whether to accept: the organization, the role, and whether the invited address has an '
 'account already. Uses nothing up. Raises 28000 invalid_invitation.';

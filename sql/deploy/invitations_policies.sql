@@ -1,5 +1,6 @@
 -- Deploy pg-tenancy:invitations_policies to pg
 -- requires: invitations
+-- requires: protection
 
 \ir ../adoption/patiently.psql
 

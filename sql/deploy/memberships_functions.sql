@@ -146,8 +146,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.members() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.members() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.members() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.members() IS
 'The people of the current organization, the longest members first. Needs members.view.';
 
@@ -178,8 +177,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.change_member_role(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.change_member_role(uuid, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.change_member_role(uuid, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.change_member_role(uuid, text) IS
 'Gives a member of the current organization another role. Needs members.change_role, and a delegation for both roles. '
 'Raises 42501 permission_denied, delegation_denied, 22023 unknown_role, P0002 member_not_found, '
@@ -220,8 +218,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.remove_member(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.remove_member(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.remove_member(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.remove_member(uuid) IS
 'Ends a membership of the current organization, from that person''s next transaction on. Needs members.remove, and a '
 'delegation for the member''s role. Raises what change_member_role() raises.';
@@ -254,8 +251,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.leave_organization() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.leave_organization() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.leave_organization() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.leave_organization() IS
 'Ends the current user''s own membership of the current organization, whatever the role. '
 'Raises 23514 organization_keeps_an_owner.';

@@ -65,8 +65,7 @@ RETURN NOT EXISTS (
 );
 REVOKE ALL ON FUNCTION tenancy_private.keeps_model(regclass) FROM public;
 
--- Row-level, after the trigger that keeps tenants from public models, so that
--- nobody learns from it whether others use one.
+-- Who uses a model. The key says whether a service's DELETE is refused for it.
 CREATE FUNCTION tenancy_private.keep_used_model() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -75,28 +74,78 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
-DECLARE
-    used_by text;
 BEGIN
-    IF EXISTS (SELECT FROM public.instances AS i WHERE i.model_id = old.id)
-        AND (tg_nargs = 0 OR tenancy_private.keeps_model('public.instances'))
-    THEN
-        used_by := 'instances';
-    ELSIF EXISTS (SELECT FROM public.organization_models AS o WHERE o.model_id = old.id)
-        AND (tg_nargs = 0 OR tenancy_private.keeps_model('public.organization_models'))
-    THEN
-        used_by := 'offerings';
-    END IF;
-    IF used_by IS NOT NULL THEN
-        RAISE EXCEPTION 'the model % is used by %', old.name, used_by
-        USING ERRCODE = '23503',
-        CONSTRAINT = 'model_in_use',
-        HINT = format('Give these %s another model first, or set the model''s is_active to false.', used_by);
-    END IF;
+    PERFORM tenancy_private.require_unused_model(
+        old.id, old.name,
+        tenancy_private.keeps_model('public.instances'), tenancy_private.keeps_model('public.organization_models')
+    );
     RETURN old;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_used_model() FROM public;
+
+CREATE FUNCTION tenancy_private.require_unused_model(
+    model_id uuid, model_name text, by_instances boolean, by_offerings boolean
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used_by text;
+BEGIN
+    IF by_instances AND EXISTS (
+        SELECT FROM public.instances AS i WHERE i.model_id = require_unused_model.model_id
+    ) THEN
+        used_by := 'instances';
+    ELSIF by_offerings AND EXISTS (
+        SELECT FROM public.organization_models AS o WHERE o.model_id = require_unused_model.model_id
+    ) THEN
+        used_by := 'offerings';
+    END IF;
+    IF used_by IS NOT NULL THEN
+        RAISE EXCEPTION 'the model % is used by %', model_name, used_by
+        USING ERRCODE = '23503',
+        CONSTRAINT = 'model_in_use',
+        HINT = format('Give these %s another model first, or set the model''s is_active to false.', used_by);
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean) FROM public;
+
+-- A right to DELETE is one to LOCK TABLE, too, so tenants have this instead.
+CREATE FUNCTION tenancy.delete_model(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    model_name text;
+BEGIN
+    PERFORM tenancy.require_permission('models.delete');
+    SELECT m.name INTO model_name
+    FROM public.models AS m
+    WHERE m.id = delete_model.id AND m.workspace_id = tenancy.current_workspace_id()
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the workspace has no such model'
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'model_not_found',
+        HINT = 'Public models are deleted by platform staff, in the platform''s workspace.';
+    END IF;
+    PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);
+    DELETE FROM public.models AS m WHERE m.id = delete_model.id;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.delete_model(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.delete_model(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.delete_model(uuid) IS
+'Deletes a model of the current workspace. Needs models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
 
 -- A workspace that goes takes its models along, after its instances and with
 -- what it offered of them.
@@ -122,42 +171,16 @@ CALL pg_temp.patiently(
     ARRAY['tenancy.workspaces', 'public.models']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
-CREATE TRIGGER models_platform
-BEFORE UPDATE OR DELETE ON public.models
-FOR EACH ROW
-WHEN (old.workspace_id = '00000000-0000-0000-0000-000000000000')
-EXECUTE FUNCTION tenancy.check_platform_row();
-ALTER TABLE public.models ENABLE ALWAYS TRIGGER models_platform;
-
 CREATE TRIGGER models_used
 BEFORE DELETE ON public.models
-FOR EACH ROW
-WHEN (
-    row_security_active('public.models'::regclass)
-    AND (pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE'))
-)
-EXECUTE FUNCTION tenancy_private.keep_used_model();
-
-CREATE TRIGGER models_used_by_services
-BEFORE DELETE ON public.models
-FOR EACH ROW
-WHEN (
-    NOT row_security_active('public.models'::regclass)
-    OR NOT pg_has_role('tenancy_app', 'USAGE') AND NOT pg_has_role('tenancy_credentialed', 'USAGE')
-)
-EXECUTE FUNCTION tenancy_private.keep_used_model('where a key says so');
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.keep_used_model();
 
 CREATE TRIGGER workspaces_models
 BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_models();
 ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_models;
 
-CALL tenancy_private.record_triggers(
-    'public.models',
-    'models_platform',
-    'models_used',
-    'models_used_by_services'
-);
+CALL tenancy_private.record_triggers('public.models', 'models_used');
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_models');
 
 COMMIT;

@@ -69,7 +69,7 @@ CALL tenancy_private.grant_to_owner('public.models');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
 
 CALL pg_temp.add_workspace(
-    'public.models', NULL, 'tenancy.default_shared_workspace_id()',
+    'public.models', NULL, 'tenancy.default_workspace_id()',
     '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);

@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:organizations_functions to pg
--- requires: context
+-- requires: entering
 -- requires: organization_slugs_backfill
 
 BEGIN;
@@ -204,8 +204,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_organization(text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_organization(text, text) IS
 'Makes an organization whose owner is the current user; enter it in the next transaction. Without a slug one is made '
 'from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, 23505 organization_slug_taken.';
@@ -251,8 +250,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.my_organizations() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.my_organizations() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.my_organizations() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.my_organizations() IS
 'The organizations that the current user can enter, in alphabetical order: what a switcher lists.';
 
@@ -291,8 +289,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_organization(text, text, text) IS
 'Changes what is given of the current organization''s name, slug and banner color. Needs organization.update.';
 
@@ -313,8 +310,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.delete_organization() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.delete_organization() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.delete_organization() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_organization() IS
 'Deletes the current organization: nobody can enter it any more. Its rows stay until a service calls '
 'purge_organization(), and restore_organization() brings it back. Needs organization.delete.';

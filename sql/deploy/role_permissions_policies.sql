@@ -1,13 +1,14 @@
 -- Deploy pg-tenancy:role_permissions_policies to pg
--- requires: role_permissions
--- requires: audit_log
+-- requires: protection
 
 \ir ../adoption/patiently.psql
 
 BEGIN;
 
 CALL pg_temp.patiently(
-    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[],
+    ARRAY[
+        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
+    ]::regclass[],
     'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -39,7 +39,9 @@ BEGIN
             CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
             CASE WHEN r.rolreplication THEN 'REPLICATION' END,
             (SELECT 'member of ' || string_agg(m.roleid::regrole::text, ', ')
-            FROM pg_catalog.pg_auth_members AS m WHERE m.member = r.oid)
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE m.member = r.oid
+                AND NOT (r.rolname = 'tenancy_app' AND m.roleid = to_regrole('tenancy_credentialed')))
         ) INTO wrong
         FROM pg_catalog.pg_roles AS r
         WHERE r.rolname = role_name;
@@ -52,6 +54,16 @@ BEGIN
         END IF;
     END LOOP;
 END; $$;
+
+-- Policies and grants name tenancy_credentialed alone. tenancy_app is a member that
+-- may, besides, enter by naming a user; a member that does not inherit would be
+-- denied everything.
+SELECT format(
+    'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app %s',
+    CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE, SET FALSE' END
+)
+WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
+\gexec
 
 -- A superuser may do all this as it is. Any other role that deploys must be
 -- able to act as the owner, and to see the rows that policies will hide.

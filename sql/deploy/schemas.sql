@@ -15,7 +15,6 @@ COMMENT ON SCHEMA tenancy IS 'Workspaces, the sealed session context, and the fu
 CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
 
-GRANT USAGE ON SCHEMA tenancy TO
-tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+GRANT USAGE ON SCHEMA tenancy TO tenancy_credentialed, tenancy_service, tenancy_auditor;
 
 COMMIT;

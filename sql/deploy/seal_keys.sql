@@ -48,6 +48,7 @@ CREATE TABLE tenancy_private.seal_keys (
     outer_block   bytea       NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     superseded_at timestamptz,
+    valid_until   timestamptz NOT NULL DEFAULT 'infinity',
     CONSTRAINT seal_keys_pkey PRIMARY KEY (id),
     CONSTRAINT seal_keys_id_check CHECK (id ~ '^[0-9a-f]{8}$')
 );
@@ -55,6 +56,13 @@ CREATE UNIQUE INDEX seal_keys_current_idx
 ON tenancy_private.seal_keys ((superseded_at IS NULL))
 WHERE superseded_at IS NULL;
 CALL tenancy_private.close_own_table('tenancy_private.seal_keys');
+
+-- A dump has the keys, and not this: restoring it makes another value. It is a part
+-- of what is sealed, so whoever has read a dump can seal nothing where it is restored.
+CREATE MATERIALIZED VIEW tenancy_private.incarnations AS
+SELECT gen_random_uuid() AS id;
+COMMENT ON MATERIALIZED VIEW tenancy_private.incarnations IS
+'A random value that each restore of a dump makes anew, and that each seal covers.';
 
 -- Sessions go on while this runs. A transaction that entered under the old key
 -- stays valid for as long as "keep" says; the next one is sealed with the new.
@@ -69,13 +77,19 @@ AS $$
 DECLARE
     key CONSTANT bytea := tenancy_private.random_bytes();
 BEGIN
+    IF keep IS NULL OR keep < interval '0' THEN
+        RAISE EXCEPTION 'keep must be 0 or longer'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'keep_invalid',
+        HINT = 'It says for how long transactions that were entered under the old key go on.';
+    END IF;
     -- Two rotations at once would both supersede the same key.
     LOCK TABLE tenancy_private.seal_keys IN SHARE ROW EXCLUSIVE MODE;
     UPDATE tenancy_private.seal_keys AS k
-    SET superseded_at = clock_timestamp()
-    WHERE k.superseded_at IS NULL;
-    DELETE FROM tenancy_private.seal_keys AS k
-    WHERE k.superseded_at <= clock_timestamp() - keep;
+    SET
+        superseded_at = coalesce(k.superseded_at, clock_timestamp()),
+        valid_until = least(k.valid_until, clock_timestamp() + keep);
+    DELETE FROM tenancy_private.seal_keys AS k WHERE k.valid_until <= clock_timestamp();
     INSERT INTO tenancy_private.seal_keys (id, inner_block, outer_block)
     VALUES (
         substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8),
@@ -86,8 +100,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rotate_seal_key(interval) FROM public;
 COMMENT ON FUNCTION tenancy.rotate_seal_key(interval) IS
-'Makes a new key for the seal of the context. Keys superseded longer ago than "keep" are deleted, and transactions '
-'that were entered under them fail with invalid_context; ''0'' does that at once.';
+'Makes a new key for the seal of the context. Transactions that were entered under an older one fail with '
+'invalid_context once "keep" is over; with ''0'' at once. Raises 22023 keep_invalid.';
 
 DO $$
 BEGIN

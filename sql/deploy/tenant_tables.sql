@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:tenant_tables to pg
--- requires: context
+-- requires: entering
 -- requires: workspaces_backfill
 
 BEGIN;
@@ -7,107 +7,38 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A table of tenants has a workspace_id, which says whose each row is. Some rows
--- of the platform can be read by others too; for these tables the policies
--- compare with this list. It is worked out once a query, and NULL where the role
--- does not hold the permission.
-CREATE FUNCTION tenancy.workspaces_for(permission text, platform text) RETURNS uuid[]
-LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    -- Verifies the context that the conditions below are about.
-    current_workspace CONSTANT uuid := tenancy.workspace_for(permission);
-BEGIN
-    IF current_workspace IS NULL THEN
-        RETURN NULL;
-    END IF;
-    IF platform = 'always'
-        OR platform = 'personal' AND current_setting('tenancy.current_organization_id') = ''
-        OR platform = 'staff' AND current_setting('tenancy.current_role') = 'staff'
-    THEN
-        RETURN ARRAY[current_workspace, '00000000-0000-0000-0000-000000000000'::uuid];
-    END IF;
-    RETURN ARRAY[current_workspace];
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy.workspaces_for(text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.workspaces_for(text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.workspaces_for(text, text) IS
-'What workspace_for() answers, in an array, and the platform''s id with it: always, in every personal workspace '
-'(personal), or in that of platform staff (staff). Raises 28000 no_context or invalid_context.';
-
--- An error for want of a context must not depend on a row being reached. Where a
--- policy is one equality with a workspace, the planner compares it with that of
--- the floor before it opens the table; a list gives it nothing to compare. So
--- these policies also say that the row is in its table, twice: once as a
--- constant and once with this, and it is the comparison of those two that comes
--- first.
-CREATE FUNCTION tenancy.table_for(permission text, table_name regclass) RETURNS oid
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN CASE WHEN tenancy.workspace_for(permission) IS NOT NULL THEN table_name::oid END;
-REVOKE ALL ON FUNCTION tenancy.table_for(text, regclass) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.table_for(text, regclass) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.table_for(text, regclass) IS
-'The table''s oid, if the current role holds the permission, else NULL. Raises 28000 no_context or invalid_context.';
-
--- The defaults of a tenant table's columns: a row lands in the workspace that
--- the transaction works in. Who has entered none, as a service or the
--- application from before, makes rows of the platform, as it always did.
+-- The defaults of a tenant table's columns: a row lands in the workspace that the
+-- transaction works in. Who has entered none, as a service or the application from
+-- before, makes rows of the platform, as it always did. What the variables claim is
+-- enough: the table's floor verifies it.
 CREATE FUNCTION tenancy.default_workspace_id() RETURNS uuid
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> '' THEN tenancy.workspace_for(NULL)
-    ELSE '00000000-0000-0000-0000-000000000000'
-END;
+RETURN coalesce(
+    nullif(current_setting('tenancy.current_organization_id', true), ''),
+    nullif(current_setting('tenancy.current_user_id', true), ''),
+    '00000000-0000-0000-0000-000000000000'
+)::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.default_workspace_id() IS
 'Default of workspace_id: the current workspace, or the platform''s outside of any.';
-
--- For tables whose rows are an organization's or public, never a person's.
-CREATE FUNCTION tenancy.default_shared_workspace_id() RETURNS uuid
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
-        THEN coalesce(tenancy.current_organization_id(), '00000000-0000-0000-0000-000000000000')
-    ELSE '00000000-0000-0000-0000-000000000000'
-END;
-REVOKE ALL ON FUNCTION tenancy.default_shared_workspace_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_shared_workspace_id() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.default_shared_workspace_id() IS
-'Default of workspace_id where people have no rows of their own: the current organization''s, or the platform''s.';
 
 CREATE FUNCTION tenancy.default_organization_id() RETURNS uuid
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
-        THEN tenancy.current_organization_id()
-END;
+RETURN nullif(
+    nullif(current_setting('tenancy.current_organization_id', true), ''), '00000000-0000-0000-0000-000000000000'
+)::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.default_organization_id() IS
-'Default of organization_id: the current organization, NULL in personal mode and outside of any workspace.';
+'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace and outside of '
+'any.';
 
 CREATE FUNCTION tenancy.default_user_id() RETURNS uuid
 LANGUAGE sql
@@ -115,15 +46,13 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN coalesce(current_setting('tenancy.seal', true), '') <> ''
-        AND tenancy.current_organization_id() IS NULL
-        THEN tenancy.current_user_id()
+    WHEN coalesce(current_setting('tenancy.current_organization_id', true), '') = ''
+        THEN nullif(current_setting('tenancy.current_user_id', true), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_user_id() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.default_user_id() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.default_user_id() IS
-'Default of user_id: the person in personal mode, NULL in an organization and outside of any workspace.';
+'Default of user_id: the person in personal mode, NULL elsewhere and outside of any workspace.';
 
 -- Keeps workspace_id what organization_id and the owner's column say, for who
 -- may write them: a service, or the application from before, which names the
@@ -153,36 +82,6 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
-
--- Row-level, for tables of which tenants see rows that are the platform's: their
--- policies for UPDATE and DELETE reach what can be seen, so that a write to such
--- a row is an error that says why, and not "UPDATE 0".
-CREATE FUNCTION tenancy.check_platform_row() RETURNS trigger
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF row_security_active(tg_relid) AND (
-        pg_has_role('tenancy_app', 'USAGE') OR pg_has_role('tenancy_credentialed', 'USAGE')
-    ) AND (tenancy.current_organization_id() IS NOT NULL OR current_setting('tenancy.current_role') <> 'staff')
-    THEN
-        RAISE EXCEPTION 'this row of % is the platform''s', tg_table_name
-        USING ERRCODE = '42501',
-        CONSTRAINT = 'permission_denied',
-        HINT = 'Platform staff change it, in their personal workspace.';
-    END IF;
-    IF tg_op = 'DELETE' THEN
-        RETURN old;
-    END IF;
-    RETURN new;
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy.check_platform_row() FROM public;
-COMMENT ON FUNCTION tenancy.check_platform_row() IS
-'Row-level trigger for UPDATE and DELETE: rows of the platform are changed by platform staff in personal mode.';
 
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one

@@ -1,5 +1,5 @@
 -- Deploy pg-tenancy:tickets to pg
--- requires: context
+-- requires: entering
 
 BEGIN;
 
@@ -176,6 +176,7 @@ AS $$
 DECLARE
     identity record;
 BEGIN
+    PERFORM tenancy_private.check_login();
     SELECT t.key_id, t.user_id, t.organization_id INTO identity
     FROM tenancy_private.read_ticket(ticket) AS t;
     IF identity.user_id IS NULL THEN
@@ -190,8 +191,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_with_ticket(text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.enter_with_ticket(text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.enter_with_ticket(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.enter_with_ticket(text) IS
 'Enters the workspace that a signed ticket names. Raises 28000 invalid_ticket, and what tenancy.enter() raises.';
 

@@ -9,7 +9,7 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 -- Who is seen in the current workspace, for the policies of public.users: the
--- members of the organization; in personal mode oneself, and for platform staff
+-- members of the organization; in personal mode oneself, in the platform's workspace
 -- everybody. A list, because there an account belongs to no workspace, and the
 -- table is far larger than any organization. For staff it is long, and all_users()
 -- the better way; but "or anybody, if you are staff" as one more condition would
@@ -30,7 +30,7 @@ DECLARE
     current_organization CONSTANT uuid := tenancy.current_organization_id();
 BEGIN
     IF current_organization IS NULL THEN
-        IF current_setting('tenancy.current_role') = 'staff' THEN
+        IF tenancy.current_role() = 'staff' THEN
             RETURN ARRAY(SELECT u.id FROM public.users AS u ORDER BY u.id);
         END IF;
         RETURN ARRAY[tenancy.current_user_id()];
@@ -43,8 +43,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.visible_user_ids() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.visible_user_ids() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.visible_user_ids() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.visible_user_ids() IS
 'The members of the current organization, sorted, to who holds members.view there; in personal mode the current user, '
 'and to platform staff everybody. Raises 28000 no_context.';
@@ -63,8 +62,7 @@ SECURITY INVOKER
 COST 1e-30
 RETURN coalesce(sorted_ids[width_bucket(id, sorted_ids)] = id, false);
 REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
 
 CREATE FUNCTION tenancy.sees_all_users() RETURNS boolean
@@ -72,13 +70,11 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN tenancy.current_organization_id() IS NULL
-    AND current_setting('tenancy.current_role') = 'staff';
+RETURN coalesce(tenancy.current_role() = 'staff', false);
 REVOKE ALL ON FUNCTION tenancy.sees_all_users() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.sees_all_users() TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.sees_all_users() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.sees_all_users() IS
-'Whether the current user is platform staff in personal mode. Raises 28000 no_context.';
+'Whether this is the platform''s workspace, whose staff see everybody. Raises 28000 no_context.';
 
 -- Everybody, for platform staff, a page at a time: the policies of the table have
 -- to gather all ids first.
@@ -105,18 +101,13 @@ AS $$
 DECLARE
     found_ids uuid[];
 BEGIN
-    IF NOT tenancy.sees_all_users() THEN
-        RAISE EXCEPTION 'only platform staff list all users, in their personal workspace'
+    IF NOT tenancy_private.is_staff() THEN
+        RAISE EXCEPTION 'all users are listed for platform staff alone'
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
         HINT = 'The members of an organization are in public.users, and tenancy.members() lists them.';
     END IF;
-    IF NOT coalesce(page_size BETWEEN 1 AND 10000, false) THEN
-        RAISE EXCEPTION 'a page has 1 to 10000 users'
-        USING ERRCODE = '22023',
-        CONSTRAINT = 'page_size_invalid',
-        HINT = 'For the next page give the last id of this one as after_id.';
-    END IF;
+    PERFORM tenancy_private.require_page_size(page_size);
     IF with_email IS NOT NULL THEN
         found_ids := ARRAY(
             SELECT e.user_id FROM tenancy_private.user_emails AS e
@@ -145,8 +136,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.all_users(text, uuid, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.all_users(text, uuid, integer) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.all_users(text, uuid, integer) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.all_users(text, uuid, integer) IS
 'To platform staff in personal mode, everybody by id, a page at a time after the id that is given, or who has an '
 'e-mail address, however it is spelled. Raises 42501 permission_denied, 22023 page_size_invalid.';
@@ -178,7 +168,7 @@ BEGIN
     RAISE EXCEPTION 'there is no such user'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'user_not_found',
-    HINT = 'tenancy.all_users() lists everybody, to platform staff in personal mode.';
+    HINT = 'tenancy.all_users() lists everybody, to platform staff in the platform''s workspace.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_user_id() FROM public;
@@ -206,7 +196,7 @@ BEGIN
         PERFORM tenancy_private.check_delegation(acting.role, 'user');
     ELSE
         PERFORM tenancy_private.require_person();
-        IF current_setting('tenancy.current_role') <> 'staff' THEN
+        IF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
             PERFORM tenancy_private.refuse_personal();
         END IF;
     END IF;
@@ -221,11 +211,10 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_user(text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_user(text, text, text, text, text) IS
 'Makes an account and, in an organization, its membership with the role user; needs users.create there, and platform '
-'staff in personal mode. Raises 23505 email_taken, username_taken, 22023 email_invalid, user_data_invalid, 42501 '
+'staff in the platform''s workspace. Raises 23505 email_taken, username_taken, 22023 email_invalid, user_data_invalid, 42501 '
 'permission_denied, 55000 organization_required.';
 
 -- The name is the organization's business too. The address and the password are
@@ -272,9 +261,9 @@ BEGIN
                 RAISE EXCEPTION 'nobody changes the e-mail address or the password of another member'
                 USING ERRCODE = '42501',
                 CONSTRAINT = 'credentials_denied',
-                HINT = 'The person does, or platform staff in personal mode.';
+                HINT = 'The person does, or platform staff in the platform''s workspace.';
             END IF;
-        ELSIF current_setting('tenancy.current_role') <> 'staff' THEN
+        ELSIF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
             PERFORM tenancy_private.refuse_other_account();
         END IF;
     END IF;
@@ -301,11 +290,10 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) IS
 'Changes what is given of an account: one''s own; a member''s names, with users.update, an owner''s only by an owner; '
-'anybody''s, by platform staff in personal mode. Raises 42501 permission_denied, delegation_denied, '
+'anybody''s, by platform staff in the platform''s workspace. Raises 42501 permission_denied, delegation_denied, '
 'credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, username_taken, 22023 '
 'email_invalid, user_data_invalid.';
 
@@ -336,7 +324,7 @@ BEGIN
 
     PERFORM tenancy_private.require_person();
     IF delete_user.id IS DISTINCT FROM tenancy.current_user_id()
-        AND current_setting('tenancy.current_role') <> 'staff'
+        AND tenancy.current_role() IS DISTINCT FROM 'staff'
     THEN
         PERFORM tenancy_private.refuse_other_account();
     END IF;
@@ -418,8 +406,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.delete_user(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.delete_user(uuid) TO
-tenancy_app, tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.delete_user(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
 'In an organization ends a membership, with users.delete and a delegation for the member''s role. In personal mode '
 'deletes one''s own account, or as platform staff anybody''s, with all that is in the personal workspace; what '

@@ -1,6 +1,5 @@
 -- Deploy pg-tenancy:users_policies to pg
--- requires: context
--- requires: audit_log
+-- requires: protection
 -- requires: legacy_logins
 
 \ir ../adoption/patiently.psql
@@ -11,7 +10,6 @@ CALL pg_temp.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.close_table('public.users', 'id');
 \ir ../policies/users.r1.sql
 
 COMMIT;

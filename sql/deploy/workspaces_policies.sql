@@ -1,6 +1,5 @@
 -- Deploy pg-tenancy:workspaces_policies to pg
--- requires: workspaces
--- requires: audit_log
+-- requires: protection
 
 \ir ../adoption/patiently.psql
 

@@ -14,13 +14,11 @@ CALL pg_temp.patiently(
 
 DROP TRIGGER api_keys_name ON public.api_keys;
 DROP TRIGGER api_keys_permission_after ON public.api_keys;
-DROP TRIGGER api_keys_permission ON public.api_keys;
 CALL tenancy_private.forget_triggers(
     'public.api_keys',
     'api_keys_name',
-    'api_keys_permission_after',
-    'api_keys_permission'
+    'api_keys_permission_after'
 );
-CALL tenancy_private.reopen_table('public.api_keys');
+CALL tenancy.unprotect('public.api_keys');
 
 COMMIT;

@@ -9,6 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change audit_log left it.
-CALL tenancy_private.close_own_table('tenancy.audit_log');
+CALL tenancy.unprotect('tenancy.audit_log');
 
 COMMIT;

@@ -8,14 +8,14 @@ CALL pg_temp.patiently(
     ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER instances_platform ON public.instances;
 DROP TRIGGER instances_status ON public.instances;
 DROP TRIGGER workspaces_instances ON tenancy.workspaces;
-CALL tenancy_private.forget_triggers('public.instances', 'instances_platform', 'instances_status');
+CALL tenancy_private.forget_triggers('public.instances', 'instances_status');
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_instances');
 DROP FUNCTION tenancy_private.empty_instances();
 DROP FUNCTION tenancy_private.check_instance_status();
 DROP FUNCTION tenancy.require_instance_transition(text, text);
+DROP FUNCTION tenancy.legacy_instances(uuid, integer);
 DROP FUNCTION tenancy.reinstall_instance(uuid);
 DROP FUNCTION tenancy.terminate_instance(uuid);
 DROP FUNCTION tenancy_private.transform_instance(uuid, text);

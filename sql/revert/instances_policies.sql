@@ -12,11 +12,9 @@ CALL pg_temp.patiently(
     ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER instances_permission ON public.instances;
-CALL tenancy_private.forget_triggers('public.instances', 'instances_permission');
-CALL tenancy_private.reopen_table('public.instances');
+CALL tenancy.unprotect('public.instances');
 
 -- As instances_functions left it.
-CALL tenancy_private.close_own_table('tenancy.instance_transitions');
+CALL tenancy.unprotect('tenancy.instance_transitions');
 
 COMMIT;

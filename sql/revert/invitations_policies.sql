@@ -9,6 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change invitations left it.
-CALL tenancy_private.close_own_table('tenancy.invitations');
+CALL tenancy.unprotect('tenancy.invitations');
 
 COMMIT;

@@ -13,18 +13,13 @@ CALL pg_temp.patiently(
 );
 
 DROP TRIGGER workspaces_models ON tenancy.workspaces;
-DROP TRIGGER models_used_by_services ON public.models;
 DROP TRIGGER models_used ON public.models;
-DROP TRIGGER models_platform ON public.models;
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_models');
-CALL tenancy_private.forget_triggers(
-    'public.models',
-    'models_used_by_services',
-    'models_used',
-    'models_platform'
-);
+CALL tenancy_private.forget_triggers('public.models', 'models_used');
 DROP FUNCTION tenancy_private.empty_models();
+DROP FUNCTION tenancy.delete_model(uuid);
 DROP FUNCTION tenancy_private.keep_used_model();
+DROP FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean);
 DROP FUNCTION tenancy_private.keeps_model(regclass);
 DROP FUNCTION tenancy_private.set_model_workspace();
 

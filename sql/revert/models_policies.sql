@@ -8,8 +8,6 @@ CALL pg_temp.patiently(
     ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER models_permission ON public.models;
-CALL tenancy_private.forget_triggers('public.models', 'models_permission');
-CALL tenancy_private.reopen_table('public.models');
+CALL tenancy.unprotect('public.models');
 
 COMMIT;

@@ -8,6 +8,6 @@ CALL pg_temp.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.reopen_table('public.organization_memberships');
+CALL tenancy.unprotect('public.organization_memberships');
 
 COMMIT;

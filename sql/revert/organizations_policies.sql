@@ -8,6 +8,6 @@ CALL pg_temp.patiently(
     ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.reopen_table('public.organizations');
+CALL tenancy.unprotect('public.organizations');
 
 COMMIT;

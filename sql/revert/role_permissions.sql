@@ -24,7 +24,13 @@ $$;
 
 CALL tenancy_private.forget_contract('tenancy.role_delegations');
 DROP TABLE tenancy.role_delegations;
+DROP FUNCTION tenancy.define_permission(text, text[]);
 CALL tenancy_private.forget_contract('tenancy.role_permissions');
 DROP TABLE tenancy.role_permissions;
+CALL tenancy_private.forget_contract('tenancy.permissions');
+DROP TABLE tenancy.permissions;
+DROP FUNCTION tenancy_private.refresh_role_bits();
+CALL tenancy_private.forget_contract('tenancy_private.role_bits');
+DROP TABLE tenancy_private.role_bits;
 
 COMMIT;

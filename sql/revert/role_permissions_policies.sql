@@ -5,12 +5,15 @@
 BEGIN;
 
 CALL pg_temp.patiently(
-    ARRAY['tenancy.role_permissions', 'tenancy.role_delegations']::regclass[],
+    ARRAY[
+        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
+    ]::regclass[],
     'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 -- Closed again, as the change role_permissions left them.
-CALL tenancy_private.close_own_table('tenancy.role_permissions');
-CALL tenancy_private.close_own_table('tenancy.role_delegations');
+CALL tenancy.unprotect('tenancy.permissions');
+CALL tenancy.unprotect('tenancy.role_permissions');
+CALL tenancy.unprotect('tenancy.role_delegations');
 
 COMMIT;

@@ -5,7 +5,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 REVOKE USAGE ON SCHEMA tenancy FROM
-tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor;
+tenancy_credentialed, tenancy_service, tenancy_auditor;
 DROP SCHEMA tenancy_private;
 DROP SCHEMA tenancy;
 

@@ -8,6 +8,6 @@ CALL pg_temp.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-CALL tenancy_private.reopen_table('public.users');
+CALL tenancy.unprotect('public.users');
 
 COMMIT;

@@ -9,6 +9,6 @@ CALL pg_temp.patiently(
 );
 
 -- Closed again, as the change workspaces left it.
-CALL tenancy_private.close_own_table('tenancy.workspaces');
+CALL tenancy.unprotect('tenancy.workspaces');
 
 COMMIT;

@@ -39,6 +39,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.rename_api_key(uuid, text)',
     'tenancy.revoke_api_key(uuid)',
     'tenancy.enter_with_api_key(text)'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -13,7 +13,6 @@ DECLARE
         'SELECT(created_at), SELECT(expires_at), SELECT(id), SELECT(key_prefix), SELECT(last_used_at), SELECT(name), '
         'SELECT(organization_id), SELECT(revoked_at), SELECT(user_id), SELECT(workspace_id)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.api_keys', 'tenancy_app', readable || ', UPDATE(name)');
     CALL tenancy_private.verify_grants('public.api_keys', 'tenancy_credentialed', readable || ', UPDATE(name)');
     CALL tenancy_private.verify_grants('public.api_keys', 'tenancy_auditor', readable);
 END;

@@ -30,6 +30,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.terminate_instance(uuid)',
     'tenancy.reinstall_instance(uuid)',
     'tenancy.require_instance_transition(text, text)'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -19,10 +19,8 @@ DECLARE
         'UPDATE(model_id), '
         'UPDATE(status)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.instances', 'tenancy_app', written);
     CALL tenancy_private.verify_grants('public.instances', 'tenancy_credentialed', written);
     CALL tenancy_private.verify_grants('public.instances', 'tenancy_auditor', 'SELECT');
-    CALL tenancy_private.verify_grants('tenancy.instance_transitions', 'tenancy_app', 'SELECT');
 END;
 $$;
 

@@ -19,6 +19,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.revoke_invitation(uuid)',
     'tenancy.accept_invitation(text, text, text, text, text)',
     'tenancy.peek_invitation(text)'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -14,7 +14,6 @@ DECLARE
         'SELECT(id), SELECT(invited_by_user_id), SELECT(lapsed_at), SELECT(organization_id), SELECT(revoked_at), '
         'SELECT(role)';
 BEGIN
-    CALL tenancy_private.verify_grants('tenancy.invitations', 'tenancy_app', columns);
     CALL tenancy_private.verify_grants('tenancy.invitations', 'tenancy_credentialed', columns);
     CALL tenancy_private.verify_grants('tenancy.invitations', 'tenancy_service', columns);
     CALL tenancy_private.verify_grants('tenancy.invitations', 'tenancy_auditor', columns);

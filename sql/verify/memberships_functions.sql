@@ -14,6 +14,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.change_member_role(uuid, text)',
     'tenancy.remove_member(uuid)',
     'tenancy.leave_organization()'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -14,7 +14,6 @@ DECLARE
         'INSERT(required_vram_gb), UPDATE(context_length), UPDATE(is_active), UPDATE(metadata), UPDATE(model_id), '
         'UPDATE(name), UPDATE(required_vram_gb)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.models', 'tenancy_app', written);
     CALL tenancy_private.verify_grants('public.models', 'tenancy_credentialed', written);
     CALL tenancy_private.verify_grants('public.models', 'tenancy_auditor', 'SELECT');
 END;

@@ -12,7 +12,6 @@ DECLARE
     columns CONSTANT text :=
         'SELECT(created_at), SELECT(organization_id), SELECT(role), SELECT(user_id)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.organization_memberships', 'tenancy_app', columns);
     CALL tenancy_private.verify_grants('public.organization_memberships', 'tenancy_credentialed', columns);
     CALL tenancy_private.verify_grants('public.organization_memberships', 'tenancy_auditor', columns);
 END;

@@ -16,7 +16,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.my_organizations()',
     'tenancy.update_organization(text, text, text)',
     'tenancy.delete_organization()'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.restore_organization(uuid)',
     'tenancy.purge_organization(uuid)'

@@ -12,7 +12,6 @@ DECLARE
     columns CONSTANT text :=
         'SELECT(created_at), SELECT(created_by_user_id), SELECT(id), SELECT(name), SELECT(slug), SELECT(updated_at)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.organizations', 'tenancy_app', columns);
     CALL tenancy_private.verify_grants('public.organizations', 'tenancy_credentialed', columns);
     CALL tenancy_private.verify_grants('public.organizations', 'tenancy_auditor', columns);
 END;

@@ -8,7 +8,7 @@ DECLARE
     wrong text;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY[
-        'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+        'tenancy_owner', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
     ]::name[] LOOP
         SELECT concat_ws(', ',
             CASE WHEN r.rolcanlogin THEN 'LOGIN' END,
@@ -18,7 +18,9 @@ BEGIN
             CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
             CASE WHEN r.rolreplication THEN 'REPLICATION' END,
             (SELECT 'member of ' || string_agg(m.roleid::regrole::text, ', ')
-            FROM pg_catalog.pg_auth_members AS m WHERE m.member = r.oid)
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE m.member = r.oid
+                AND NOT (r.rolname = 'tenancy_app' AND m.roleid = to_regrole('tenancy_credentialed')))
         ) INTO wrong
         FROM pg_catalog.pg_roles AS r
         WHERE r.rolname = role_name;
@@ -29,6 +31,11 @@ BEGIN
             RAISE EXCEPTION 'the role % must be a plain group, and is: %', role_name, wrong;
         END IF;
     END LOOP;
+
+    IF NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE') THEN
+        RAISE EXCEPTION 'tenancy_app has not the rights of tenancy_credentialed'
+        USING HINT = 'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app;';
+    END IF;
 
     -- An entry that gives PUBLIC nothing replaces the built-in default.
     IF NOT EXISTS (

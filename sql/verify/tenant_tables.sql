@@ -13,7 +13,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.default_shared_workspace_id()',
     'tenancy.default_organization_id()',
     'tenancy.default_user_id()'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.assign(regclass, uuid, text, integer)'
 ], ARRAY['tenancy_service']);

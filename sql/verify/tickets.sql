@@ -19,6 +19,6 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.enter_with_ticket(text)'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -14,6 +14,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.create_user(text, text, text, text, text)',
     'tenancy.update_user(uuid, text, text, text, text, text)',
     'tenancy.delete_user(uuid)'
-], ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_service']);
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
 ROLLBACK;

@@ -11,7 +11,6 @@ DECLARE
     columns CONSTANT text :=
         'SELECT(created_at), SELECT(email), SELECT(first_name), SELECT(id), SELECT(last_name), SELECT(role), SELECT(updated_at), SELECT(username)';
 BEGIN
-    CALL tenancy_private.verify_grants('public.users', 'tenancy_app', columns);
     CALL tenancy_private.verify_grants('public.users', 'tenancy_credentialed', columns);
     CALL tenancy_private.verify_grants('public.users', 'tenancy_auditor', columns);
 END;

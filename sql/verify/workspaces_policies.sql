@@ -12,7 +12,6 @@ DECLARE
         'SELECT(color), SELECT(created_at), SELECT(deleted_at), SELECT(id), SELECT(kind), '
         'SELECT(organization_id), SELECT(plan), SELECT(user_id)';
 BEGIN
-    CALL tenancy_private.verify_grants('tenancy.workspaces', 'tenancy_app', columns);
     CALL tenancy_private.verify_grants('tenancy.workspaces', 'tenancy_credentialed', columns);
     CALL tenancy_private.verify_grants('tenancy.workspaces', 'tenancy_auditor', columns);
     CALL tenancy_private.verify_grants('tenancy.workspaces', 'tenancy_service', 'SELECT, UPDATE(color), UPDATE(plan)');
