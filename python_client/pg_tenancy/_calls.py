@@ -16,6 +16,7 @@ from pg_tenancy.results import (
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    LegacyInstance,
     Member,
     NewApiKey,
     NewInvitation,
@@ -256,6 +257,29 @@ class Calls(ABC):
         """
         self._call(_sql.REINSTALL_INSTANCE, instance_id)
 
+    def legacy_instances(self, *, after_id: UUID | None = None, page_size: int = 100) -> list[LegacyInstance]:
+        """Return a page of the instances that belong to nobody, by id: for everybody in personal mode.
+
+        Args:
+            after_id: the last id of the page before; None for the first page.
+            page_size: how many instances at most, 1 to 10,000.
+
+        Raises:
+            PermissionDeniedError: the workspace is not the user's own.
+            InvalidArgumentError: the size is out of its range.
+        """
+        return [LegacyInstance(*row) for row in self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
+
+    def delete_model(self, model_id: UUID) -> None:
+        """Delete a model of this workspace.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``models.delete``.
+            ModelNotFoundError: the workspace has no such model.
+            ModelInUseError: instances or offerings use it.
+        """
+        self._call(_sql.DELETE_MODEL, model_id)
+
     def create_user(
         self,
         email: str,
@@ -347,7 +371,7 @@ class Calls(ABC):
         self._call(_sql.DELETE_USER, user_id)
 
     def all_users(self, email: str | None = None, *, after_id: UUID | None = None, page_size: int = 100) -> list[User]:
-        """Return everybody by id, a page at a time: for platform staff in their personal workspace.
+        """Return everybody by id, a page at a time: for platform staff.
 
         Args:
             email: only who has this address, in any case; with it the rest does not

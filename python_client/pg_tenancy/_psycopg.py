@@ -282,6 +282,7 @@ def workspace(
     *,
     user_id: UUID | str | None = None,
     organization_id: UUID | str | None = None,
+    platform: bool = False,
     ticket: str | None = None,
     api_key: str | None = None,
     **options: Unpack[Options],
@@ -299,6 +300,7 @@ def workspace(
         source: a connection that nothing else uses, or a pool.
         user_id: the person who acts.
         organization_id: where; None for the person's own workspace.
+        platform: with user_id, in the platform's workspace, which is for its staff.
         ticket: instead of user_id, a signed ticket.
         api_key: instead of user_id, an API key.
         **options: ``isolation_level``, ``read_only``, ``deferrable`` and
@@ -314,7 +316,7 @@ def workspace(
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
+    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
 
 
 def run(
