@@ -1,7 +1,8 @@
 -- Deploy pg-tenancy:protection to pg
 -- requires: entering
 -- requires: audit_log
--- requires: policy_helpers
+-- requires: adoption
+-- requires: legacy_logins
 
 BEGIN;
 
@@ -282,14 +283,8 @@ BEGIN
     IF protected.shape = 'author' THEN
         CALL tenancy_private.add_policy(
             protected.table_name, 'author_select', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
-            format('coalesce(%I = %s, false)%s', protected.author, me, ' OR ' || quote_ident(protected.shared))
+            format('coalesce(%I = %s, false)', protected.author, me) || coalesce(' OR ' || quote_ident(protected.shared), '')
         );
-        FOREACH command IN ARRAY ARRAY['INSERT', 'UPDATE', 'DELETE'] LOOP
-            CALL tenancy_private.add_policy(
-                protected.table_name, 'author_' || lower(command), 'RESTRICTIVE', command, 'tenancy_credentialed',
-                format('%I = %s', protected.author, me)
-            );
-        END LOOP;
     END IF;
 END;
 $$;
@@ -322,6 +317,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) <> 'tenancy'::regnamespace THEN
+        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name]);
+        IF NOT EXISTS (
+            SELECT FROM tenancy_private.closed_tables AS c WHERE c.table_name = protected.table_name
+        ) AND NOT has_table_privilege('tenancy_service', protected.table_name, 'SELECT, INSERT, UPDATE, DELETE') THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tenancy_service', protected.table_name);
+            INSERT INTO tenancy_private.adopted_parts VALUES (protected.table_name, 'rights', 'tenancy_service', NULL);
+        END IF;
         CALL tenancy_private.close_table(protected.table_name, protected.key);
     END IF;
     EXECUTE format(
@@ -375,8 +377,19 @@ BEGIN
     protected.parent := parent;
     protected.author := author;
     protected.shared := shared;
-    CALL tenancy_private.require_columns(table_name, ARRAY[key, parent, author, shared]);
-
+    IF shared IS NOT NULL AND author IS NULL OR num_nonnulls(parent, author, nullif(catalogue, false), people) > 1 THEN
+        RAISE EXCEPTION 'a table is a child, or has authors, or is a catalogue'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'shape_invalid',
+        HINT = 'Name parent, or author and shared, or neither.';
+    END IF;
+    CALL tenancy_private.check_adoptable(table_name);
+    CALL tenancy_private.require_columns(table_name, ARRAY[nullif(key, 'workspace_id'), parent, author, shared]);
+    CALL tenancy_private.require_type(table_name, ARRAY[key, author], 'uuid');
+    CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');
+    IF key = 'workspace_id' THEN
+        CALL tenancy_private.adopt_table(table_name, parent, author);
+    END IF;
     CALL tenancy_private.close_protected(protected);
     CALL tenancy_private.add_floor(protected);
     IF NOT EXISTS (
@@ -423,6 +436,28 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_columns(regclass, name[]) FROM public;
 
+CREATE PROCEDURE tenancy_private.require_type(table_name regclass, columns name[], wanted regtype)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(format('%s is %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ')
+        FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attname = ANY(columns) AND NOT a.attisdropped AND a.atttypid <> wanted
+    );
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%: %, and must be %', table_name, wrong, wanted
+        USING ERRCODE = '42804',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Name a column of that type, or change its type.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_type(regclass, name[], regtype) FROM public;
+
 -- Names of columns, separated by commas: split and quoted, never pasted.
 CREATE FUNCTION tenancy_private.split_columns(columns text) RETURNS name[]
 LANGUAGE sql
@@ -434,6 +469,34 @@ RETURN ARRAY(
     FROM string_to_table(columns, ',') AS c (name)
 );
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
+
+-- A column of type serial takes its default from a sequence, with the rights of who
+-- inserts. (An identity column needs none, and tells nobody where it stands.)
+CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used record;
+BEGIN
+    FOR used IN
+        SELECT s.oid::regclass AS name, s.relname
+        FROM pg_depend AS d
+        INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
+        WHERE d.classid = 'pg_class'::regclass
+            AND d.refclassid = 'pg_class'::regclass
+            AND d.refobjid = grant_sequences.table_name
+            AND d.deptype = 'a'
+            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege('tenancy_credentialed', s.oid, 'USAGE') END
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO tenancy_credentialed', used.name);
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'sequence', used.relname, used.name::text)
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass) FROM public;
 
 CREATE PROCEDURE tenancy.allow(
     table_name regclass,
@@ -450,6 +513,7 @@ AS $$
 DECLARE
     relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
     named CONSTANT name[] := tenancy_private.split_columns(columns);
+    moderation CONSTANT text := split_part(permission, '.', 1) || '.moderate';
     condition text;
     protected record;
 BEGIN
@@ -494,6 +558,17 @@ BEGIN
         HINT = 'It says whose a row is: a row lands in the current workspace by itself.';
     END IF;
     CALL tenancy_private.require_columns(table_name, named);
+    IF command = 'INSERT' AND EXISTS (
+        SELECT FROM pg_index AS i
+        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+        WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
+            AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+    ) THEN
+        RAISE EXCEPTION 'tenants cannot name a key of integers that does not start with %', protected.key
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_invalid',
+        HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';
+    END IF;
 
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
     VALUES (allow.table_name, allow.command, allow.permission, named, allow.person, allow."for");
@@ -515,10 +590,27 @@ BEGIN
     CALL tenancy_private.add_policy(
         table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed', condition
     );
+    -- The author's own rows are written by the author, shared ones also by who moderates.
+    IF protected.shape = 'author' AND command <> 'SELECT' THEN
+        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.claimed_author());
+        IF command <> 'INSERT' AND protected.shared IS NOT NULL
+            AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
+        THEN
+            condition := format(
+                '%s OR %I AND (SELECT %s)', condition, protected.shared, tenancy_private.may(moderation, true, "for")
+            );
+        END IF;
+        CALL tenancy_private.add_policy(
+            table_name, 'author_' || lower(command), 'RESTRICTIVE', command, 'tenancy_credentialed', condition
+        );
+    END IF;
     EXECUTE format(
         'GRANT %s%s ON %s TO tenancy_credentialed', command,
         (SELECT ' (' || string_agg(quote_ident(c.name), ', ') || ')' FROM unnest(named) AS c (name)), table_name
     );
+    IF command = 'INSERT' THEN
+        CALL tenancy_private.grant_sequences(table_name);
+    END IF;
     IF command = 'SELECT' THEN
         EXECUTE format(
             'GRANT SELECT (%s) ON %s TO tenancy_auditor',
@@ -560,6 +652,8 @@ BEGIN
         CALL tenancy_private.close_own_table(table_name);
     ELSE
         CALL tenancy_private.reopen_table(table_name);
+        CALL tenancy_private.release_table(table_name);
+        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
     END IF;
 END;
 $$;

@@ -1,31 +1,12 @@
 -- Deploy pg-tenancy:tenant_tables to pg
--- requires: entering
--- requires: workspaces_backfill
+-- requires: adoption
 
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The defaults of a tenant table's columns: a row lands in the workspace that the
--- transaction works in. Who has entered none, as a service or the application from
--- before, makes rows of the platform, as it always did. What the variables claim is
--- enough: the table's floor verifies it.
-CREATE FUNCTION tenancy.default_workspace_id() RETURNS uuid
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN coalesce(
-    nullif(current_setting('tenancy.current_organization_id', true), ''),
-    nullif(current_setting('tenancy.current_user_id', true), ''),
-    '00000000-0000-0000-0000-000000000000'
-)::uuid;
-REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id() TO tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.default_workspace_id() IS
-'Default of workspace_id: the current workspace, or the platform''s outside of any.';
-
+-- The defaults of the other columns that say whose a row is.
 CREATE FUNCTION tenancy.default_organization_id() RETURNS uuid
 LANGUAGE sql
 STABLE

@@ -4,10 +4,27 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
+DO $$
+DECLARE
+    protected CONSTANT text := (
+        SELECT string_agg(p.table_name::text, ', ' ORDER BY p.table_name::text) FROM tenancy_private.protected_tables AS p
+    );
+BEGIN
+    IF protected IS NOT NULL THEN
+        RAISE EXCEPTION 'these tables are still protected: %', protected
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'tables_protected',
+        HINT = 'CALL tenancy.unprotect() for each, then revert again: which row belongs to whom is kept.';
+    END IF;
+END;
+$$;
+
 DROP PROCEDURE tenancy.publish(regclass, text);
 DROP PROCEDURE tenancy.unprotect(regclass);
 DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);
+DROP PROCEDURE tenancy_private.grant_sequences(regclass);
 DROP FUNCTION tenancy_private.split_columns(text);
+DROP PROCEDURE tenancy_private.require_type(regclass, name[], regtype);
 DROP PROCEDURE tenancy_private.require_columns(regclass, name[]);
 DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
 DROP PROCEDURE tenancy_private.close_protected(tenancy_private.protected_tables);

@@ -11,13 +11,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy.assign(regclass, uuid, text, integer);
-DROP FUNCTION tenancy.check_platform_row();
 DROP FUNCTION tenancy_private.set_workspace();
 DROP FUNCTION tenancy.default_user_id();
 DROP FUNCTION tenancy.default_organization_id();
-DROP FUNCTION tenancy.default_shared_workspace_id();
-DROP FUNCTION tenancy.default_workspace_id();
-DROP FUNCTION tenancy.table_for(text, regclass);
-DROP FUNCTION tenancy.workspaces_for(text, text);
 
 COMMIT;

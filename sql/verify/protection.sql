@@ -17,6 +17,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_readers_of_all(regclass)',
     'tenancy_private.close_protected(tenancy_private.protected_tables)',
     'tenancy_private.require_columns(regclass, name[])',
+    'tenancy_private.require_type(regclass, name[], regtype)',
+    'tenancy_private.grant_sequences(regclass)',
     'tenancy_private.split_columns(text)',
     'tenancy.protect(regclass, name, name, name, name, boolean, text)',
     'tenancy.allow(regclass, text, text, text, boolean, text)',

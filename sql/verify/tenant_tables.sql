@@ -3,14 +3,9 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.set_workspace()',
-    'tenancy.check_platform_row()'
+    'tenancy_private.set_workspace()'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy.workspaces_for(text, text)',
-    'tenancy.table_for(text, regclass)',
-    'tenancy.default_workspace_id()',
-    'tenancy.default_shared_workspace_id()',
     'tenancy.default_organization_id()',
     'tenancy.default_user_id()'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
