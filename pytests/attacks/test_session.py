@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
@@ -14,17 +14,6 @@ from support.server import Logins, Server
 from support.two_tenants import TwoTenants, refused, two_tenants
 
 GROUPS = ("tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor")
-
-
-@pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
-
-
-@pytest.fixture(params=["app", "credentialed"])
-def login(request: pytest.FixtureRequest, logins: Logins) -> str:
-    return str(getattr(logins, request.param))
 
 
 def test_the_application_is_a_member_of_its_own_group_alone(tenants: TwoTenants, login: str) -> None:
