@@ -336,7 +336,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_changed(keyless
         "public.models: 1 row whose id is null: SELECT * FROM public.models WHERE id IS NULL;",
     ):
         assert problem in output
-    assert "Nothing was changed. Each query above finds the rows that it stands with: mend or delete them." in output
+    assert "Nothing was changed. Make the tables and columns above what they must be. Each query above finds" in output
     assert keyless.dump() == before
 
 
