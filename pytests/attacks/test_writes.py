@@ -119,7 +119,7 @@ ATTEMPTS = (
     "CREATE FUNCTION pg_temp.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE FUNCTION public.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE DOMAIN pg_temp.uuid AS pg_catalog.uuid",
-    "CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = point, FUNCTION = point_eq)",
+    "CREATE OPERATOR public.### (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq)",
     "CREATE OR REPLACE FUNCTION tenancy.current_workspace_id() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
     "ALTER FUNCTION tenancy.enter(uuid, uuid) RESET ALL",
     "ALTER FUNCTION tenancy.current_workspace_id() LEAKPROOF",
