@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
+from support.replay import Replay
+from support.scripts import SQL, ScriptError
 
 Warn = Callable[..., "str | None"]
 
-RELEASES = Path(__file__).parents[2] / "sql" / "adoption" / "server_release.psql"
+RELEASES = SQL / "adoption" / "server_release.psql"
 
 TABLES = "Make the tables and columns above what they must be."
 ROWS = "Each query above finds the rows that it stands with: mend or delete them."
@@ -47,13 +47,11 @@ USERS = (
     ids=["bigint ids", "a view", "a column is missing", "partitions", "a row without an id", "several"],
 )
 def test_a_refusal_says_what_to_do_before_the_next_deploy(
-    empty_database: Database, sqitch: Callable[[Database], Sqitch], statements: list[str], remedies: list[str]
+    empty_database: Database, statements: list[str], remedies: list[str]
 ) -> None:
-    with empty_database.connect() as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
-    with pytest.raises(SqitchError) as refusal:
-        sqitch(empty_database).deploy("existing_tables")
+    empty_database.execute(*statements)
+    with pytest.raises(ScriptError) as refusal:
+        Replay(empty_database).deploy("existing_tables")
     hints = re.findall(r"HINT:  (.*)", refusal.value.output)
     assert hints == [" ".join(["Nothing was changed.", *remedies, "Then deploy again."])]
 
@@ -93,8 +91,6 @@ def test_nothing_is_said_of_a_major_release_that_came_later(warning: Warn) -> No
     assert warning(200_003) is None
 
 
-def test_a_deploy_warns_of_the_release_that_it_runs_on(
-    empty_database: Database, sqitch: Callable[[Database], Sqitch], warning: Warn
-) -> None:
-    said = re.findall(r"WARNING:  (PostgreSQL .*)", sqitch(empty_database).deploy("existing_tables"))
+def test_a_deploy_warns_of_the_release_that_it_runs_on(empty_database: Database, warning: Warn) -> None:
+    said = re.findall(r"WARNING:  (PostgreSQL .*)", Replay(empty_database).deploy("existing_tables"))
     assert said == [sentence for sentence in [warning()] if sentence is not None]
