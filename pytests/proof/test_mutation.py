@@ -10,27 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
 
 from support.database import Database
+from support.mutations import Mutation
+from support.mutations.catalog import catalog_mutations
 from support.probes import SUMMARIES, Probe, Probed, probes
 from support.scripts import differences
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """What is done to the database, and how it is undone."""
-
-    name: str
-    do: str
-    undo: str
 
 
 @pytest.fixture
@@ -87,202 +79,24 @@ def test_the_probes_find_nothing_wrong(probed: Probed) -> None:
 
 # -- from the catalog --------------------------------------------------------------------
 
-POLICIES = """
-SELECT p.polrelid::regclass::text, p.polname::text,
-    format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', p.polname, p.polrelid::regclass,
-        CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
-        CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE'
-            ELSE 'ALL' END,
-        (SELECT string_agg(r::regrole::text, ', ') FROM unnest(p.polroles) AS r),
-        coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', ''),
-        coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')),
-    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
-FROM pg_policy AS p ORDER BY 1, 2
-"""
+
+def _of_kind(probed: Probed, *kinds: str) -> list[Mutation]:
+    return [mutation for mutation in catalog_mutations(probed.admin) if mutation.kind in kinds]
 
 
 def test_each_policy_counts(probed: Probed) -> None:
-    mutations = []
-    for table, name, create, using, check in _texts(probed.admin, POLICIES):
-        drop = f"DROP POLICY {name} ON {table}"
-        mutations.append(Mutation(f"{table}: {name} dropped", drop, create))
-        for what, expression in (("USING", using), ("WITH CHECK", check)):
-            if expression not in {"", "true"}:
-                mutations.append(
-                    Mutation(
-                        f"{table}: {name} {what} (true)",
-                        f"ALTER POLICY {name} ON {table} {what} (true)",
-                        f"{drop}; {create}",
-                    )
-                )
-    survivors = _survivors(probed, mutations)
     # Nobody may write a column that either condition names, so the row that is
     # written meets the one because the row that was found met the other.
-    assert survivors == ["public.api_keys: api_keys_update WITH CHECK (true)"]
-
-
-# The tables that are not ours, and that somebody in a workspace has a right on.
-OPEN = ["users", "organizations", "organization_memberships", "api_keys", "instances", "models"]
-
-GRANTS = """
-SELECT object, kind, privilege, grantee FROM (
-    SELECT n.nspname::text AS object, 'SCHEMA' AS kind, acl.privilege_type AS privilege, acl.grantee::regrole::text
-    FROM pg_namespace AS n, aclexplode(n.nspacl) AS acl
-    WHERE n.nspname IN ('public', 'tenancy', 'tenancy_private') AND acl.grantee NOT IN (0, n.nspowner)
-    UNION ALL
-    SELECT c.oid::regclass::text, 'TABLE', acl.privilege_type, acl.grantee::regrole::text
-    FROM pg_class AS c, aclexplode(c.relacl) AS acl
-    WHERE acl.grantee::regrole::text ~ '^tenancy_' AND acl.grantee <> c.relowner
-        AND (c.relnamespace = 'tenancy'::regnamespace
-            OR c.relname = ANY(%s))
-    UNION ALL
-    SELECT c.oid::regclass::text, 'TABLE', acl.privilege_type || ' (' || a.attname || ')', acl.grantee::regrole::text
-    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
-    WHERE acl.grantee::regrole::text ~ '^tenancy_'
-    UNION ALL
-    SELECT p.oid::regprocedure::text, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, 'EXECUTE',
-        acl.grantee::regrole::text
-    FROM pg_proc AS p, aclexplode(p.proacl) AS acl
-    WHERE p.pronamespace = 'tenancy'::regnamespace AND acl.grantee <> p.proowner
-) AS g ORDER BY 1, 3, 4
-"""
+    survivors = ["public.api_keys: api_keys_update WITH CHECK (true)"]
+    assert _survivors(probed, _of_kind(probed, "policy")) == survivors
 
 
 def test_each_grant_counts(probed: Probed) -> None:
-    mutations = []
-    held = []
-    for thing, kind, privilege, grantee in _texts(probed.admin, GRANTS, OPEN):
-        on = f"{privilege} ON {kind} {thing}"
-        mutations.append(Mutation(f"{on} from {grantee}", f"REVOKE {on} FROM {grantee}", f"GRANT {on} TO {grantee}"))
-        held.append((f"{privilege} ON {thing}", grantee))
-    # Nor may anybody get more than that.
-    for table, privilege in (
-        (table, privilege)
-        for (table,) in _texts(
-            probed.admin,
-            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND (relnamespace IN"
-            " ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
-            " OR relname = ANY(%s))",
-            OPEN,
-        )
-        for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
-    ):
-        on = f"{privilege} ON {table}"
-        if (on, "tenancy_app") in held:
-            continue
-        # Taking a privilege on a table takes it on the table's columns, too.
-        columns = [
-            f"GRANT {thing} TO tenancy_app"
-            for thing, grantee in held
-            if grantee == "tenancy_app" and thing.startswith(f"{privilege} (") and thing.endswith(f" ON {table}")
-        ]
-        mutations.append(
-            Mutation(
-                f"{on} to app",
-                f"GRANT {on} TO tenancy_app",
-                "; ".join([f"REVOKE {on} FROM tenancy_app", *columns]),
-            )
-        )
-    for (routine,) in _texts(
-        probed.admin,
-        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace IN"
-        " ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)"
-        " AND NOT has_function_privilege('tenancy_credentialed', p.oid, 'EXECUTE')",
-    ):
-        on = f"EXECUTE ON ROUTINE {routine}"
-        mutations.append(Mutation(f"{on} to PUBLIC", f"GRANT {on} TO PUBLIC", f"REVOKE {on} FROM PUBLIC"))
-    for what, undo in (
-        (
-            "GRANT USAGE ON SCHEMA tenancy_private TO tenancy_app",
-            "REVOKE USAGE ON SCHEMA tenancy_private FROM tenancy_app",
-        ),
-        ("GRANT CREATE ON SCHEMA public TO PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
-        ("GRANT CREATE ON SCHEMA tenancy TO tenancy_app", "REVOKE CREATE ON SCHEMA tenancy FROM tenancy_app"),
-        (
-            f"GRANT TEMPORARY ON DATABASE {probed.database.name} TO PUBLIC",
-            f"REVOKE TEMPORARY ON DATABASE {probed.database.name} FROM PUBLIC",
-        ),
-        *(
-            (f"GRANT EXECUTE ON FUNCTION {name} TO PUBLIC", f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC")
-            for name in (
-                "pg_terminate_backend(integer, bigint)",
-                "pg_cancel_backend(integer)",
-                "lo_create(oid)",
-                "pg_stat_get_xact_tuples_fetched(oid)",
-            )
-        ),
-    ):
-        mutations.append(Mutation(what, what, undo))
-    assert _survivors(probed, mutations) == []
-
-
-TRIGGERS = """
-SELECT tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid), tgenabled::text
-FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2
-"""
-CONSTRAINTS = """
-SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) || coalesce(
-    format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid)), '')
-FROM pg_constraint
-WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
-    OR conname ~ 'tenancy' OR conname = 'instances_model_workspace_id_check')
-    OR conname = 'instances_model_workspace_id_fkey' ORDER BY 1, 2
-"""
-INDEX = """
-SELECT pg_get_indexdef(%s::regclass)
-    || coalesce('; COMMENT ON INDEX ' || %s || ' IS ' || quote_literal(obj_description(%s::regclass)), '')
-"""
-CLOSED = """
-SELECT oid::regclass::text, relforcerowsecurity::text FROM pg_class WHERE relrowsecurity ORDER BY 1
-"""
-PINNED = """
-SELECT oid::regprocedure::text FROM pg_proc WHERE proconfig IS NOT NULL
-    AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
-"""
+    assert _survivors(probed, _of_kind(probed, "grant")) == []
 
 
 def test_each_trigger_constraint_and_attribute_counts(probed: Probed) -> None:
-    mutations = []
-    for table, name, create, enabled in _texts(probed.admin, TRIGGERS):
-        always = f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
-        mutations.append(
-            Mutation(
-                f"{name} dropped",
-                f"DROP TRIGGER {name} ON {table}",
-                create + (f"; {always}" if enabled == "A" else ""),
-            )
-        )
-        if enabled == "A":
-            mutations.append(Mutation(f"{name} not always", f"ALTER TABLE {table} ENABLE TRIGGER {name}", always))
-    for table, name, definition in _texts(probed.admin, CONSTRAINTS):
-        mutations.append(
-            Mutation(
-                f"{name} dropped",
-                f"ALTER TABLE {table} DROP CONSTRAINT {name}",
-                f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
-            )
-        )
-    for table, index in (
-        ("tenancy_private.seal_keys", "seal_keys_current_idx"),
-        ("public.models", "models_workspace_id_model_id_key"),
-    ):
-        name = f"{table.partition('.')[0]}.{index}"
-        ((definition,),) = _texts(probed.admin, INDEX, name, name, name)
-        mutations.append(Mutation(f"{index} dropped", f"DROP INDEX {name}", definition))
-    for table, forced in _texts(probed.admin, CLOSED):
-        for attribute in ("ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY")[: 2 if forced == "true" else 1]:
-            off = "NO FORCE ROW LEVEL SECURITY" if attribute.startswith("FORCE") else "DISABLE ROW LEVEL SECURITY"
-            on = attribute if attribute.startswith("FORCE") else "ENABLE ROW LEVEL SECURITY"
-            mutations.append(Mutation(f"{table} {off}", f"ALTER TABLE {table} {off}", f"ALTER TABLE {table} {on}"))
-    for (routine,) in _texts(probed.admin, PINNED):
-        mutations.append(
-            Mutation(
-                f"{routine} search_path",
-                f"ALTER ROUTINE {routine} RESET search_path",
-                f"ALTER ROUTINE {routine} SET search_path = pg_catalog, pg_temp",
-            )
-        )
-    assert _survivors(probed, mutations) == []
+    assert _survivors(probed, _of_kind(probed, "trigger", "constraint", "row security", "search_path")) == []
 
 
 # -- what functions check -------------------------------------------------------------------
@@ -1124,7 +938,7 @@ def test_each_check_in_a_function_counts(probed: Probed, part: int) -> None:
                 absent.append((function, old))
             do.append(definition.replace(old, new))
             undo.append(definition)
-        mutations.append(Mutation(_named(changes), ";\n".join(do), ";\n".join(undo)))
+        mutations.append(Mutation(_named(changes), changes[0][0], "function", ";\n".join(do), ";\n".join(undo)))
     assert not absent, "the functions are written in other words by now"
     expected = [mutation.name for mutation in mutations if mutation.name in REDUNDANT]
     survivors = _survivors(probed, mutations)
