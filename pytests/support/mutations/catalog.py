@@ -32,7 +32,7 @@ def catalog_mutations(connection: Connection) -> list[Mutation]:
 
 
 def _rows(connection: Connection, query: str, *values: Any) -> list[tuple[str, ...]]:
-    return connection.execute(query.encode(), values or None).fetchall()
+    return connection.execute(query, values or None).fetchall()
 
 
 # -- policies ------------------------------------------------------------------------------
