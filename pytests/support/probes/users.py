@@ -1,27 +1,10 @@
-"""What is promised about accounts, as small questions; see probes.py."""
+"""Accounts."""
+
+# ruff: noqa: S608  (the statements are made here)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import psycopg
-
-from support.racing import name_of
-
-if TYPE_CHECKING:
-    from support.probes import Probed
-
-__all__ = ["CALLABLE_BY_PEOPLE", "CALLS_OF_USERS", "SPECIAL_OF_USERS"]
-
-CALLABLE_BY_PEOPLE = {
-    "all_users(text,uuid,integer)",
-    "create_user(text,text,text,text,text)",
-    "delete_user(uuid)",
-    "update_user(uuid,text,text,text,text,text)",
-    "visible_user_ids()",
-}
-Call = tuple[str | None, str | None, str | None, str | list[str], Any]
+from support.probes.base import ENTER, KEEPS, WAIT, Probed, Question, error_of, superuser, two_sessions
 
 UPDATE = "SELECT tenancy.update_user('{{{}}}', {})"
 DELETE = "SELECT tenancy.delete_user('{{{}}}')"
@@ -30,7 +13,7 @@ KEY = (
     "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash)"
     " VALUES ('{sam}', 'k', 'pgt_00000001', encode(sha256('pgt_00000001_x'), 'hex'))"
 )
-ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('pgt_00000001_x')"
+USE_KEY = "SELECT tenancy.enter_with_api_key('pgt_00000001_x')"
 FORGE = "SELECT set_config('tenancy.current_role', 'staff', true)"
 UNOWNED = (
     "WITH o AS (INSERT INTO public.organizations (name, slug) VALUES ('Unowned', 'unowned') RETURNING id)"
@@ -101,7 +84,6 @@ OWN_RULES: list[tuple[list[str], str, str]] = [
         for state in ("23505", "23514")
     ),
 ]
-KEEPS = "organization_keeps_an_owner"
 
 
 def _after(user: str, organization: str | None, call: str, question: str) -> list[str]:
@@ -109,7 +91,7 @@ def _after(user: str, organization: str | None, call: str, question: str) -> lis
     return ["as app", f"enter {user} {organization}", call, "as None", question]
 
 
-CALLS_OF_USERS: list[Call] = [
+QUESTIONS: list[Question] = [
     # who is seen
     (
         "app",
@@ -124,10 +106,7 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "uma", None, "SELECT tenancy.visible_user_ids()::text[] = ARRAY['{uma}']", [(True,)]),
     ("app", None, None, "SELECT tenancy.visible_user_ids()", "no_context"),
     *(
-        (
-            None,
-            None,
-            None,
+        superuser(
             [
                 "DELETE FROM tenancy.role_permissions WHERE permission = 'members.view' AND role = 'user'",
                 "as app",
@@ -157,12 +136,9 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "ann", "acme", "SELECT tenancy.all_users()", "permission_denied"),
     ("app", None, None, "SELECT tenancy.all_users()", "no_context"),
     ("app", None, None, [FORGE, "SELECT tenancy.all_users()"], "invalid_context"),
-    (None, None, None, [KEY, "as app", ENTER_WITH_KEY, "SELECT tenancy.all_users()"], "permission_denied"),
+    superuser([KEY, "as app", USE_KEY, "SELECT tenancy.all_users()"], "permission_denied"),
     # making
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after(
             "abe",
             "acme",
@@ -173,14 +149,11 @@ CALLS_OF_USERS: list[Call] = [
         ),
         [("New@example.com", "newt", "N", "T", "h", "user", "user", "acme")],
     ),
-    (None, None, None, _after("sam", None, "SELECT tenancy.create_user('new@example.com')", COUNT), [(7,)]),
+    superuser(_after("sam", None, "SELECT tenancy.create_user('new@example.com')", COUNT), [(7,)]),
     ("app", "max", "acme", "SELECT tenancy.create_user('new@example.com')", "permission_denied"),
     ("app", "ann", None, "SELECT tenancy.create_user('new@example.com')", "organization_required"),
     ("app", "ann", "acme", "SELECT tenancy.create_user('OLGA@example.com')", "email_taken"),
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             "DELETE FROM tenancy.role_delegations WHERE role = 'admin'",
             "as app",
@@ -190,44 +163,29 @@ CALLS_OF_USERS: list[Call] = [
         "delegation_denied",
     ),
     *(
-        (None, None, None, [KEY, "as app", ENTER_WITH_KEY, f"SELECT tenancy.{call}"], "person_required")
+        superuser([KEY, "as app", USE_KEY, f"SELECT tenancy.{call}"], "person_required")
         for call in ("create_user('new@example.com')", "update_user('{sam}', username => 'x')", "delete_user('{sam}')")
     ),
     # changing
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             *_after("abe", "acme", UPDATE.format("uma", "username => 'u'"), ROW.format("uma")),
         ],
         [("uma@example.com", "u", "Uma", "Example", "hash of uma", "user")],
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after("abe", "acme", UPDATE.format("max", "first_name => 'f', last_name => 'l'"), ROW.format("max")),
         [("max@example.com", "max", "f", "l", "hash of max", "user")],
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after("uma", "acme", UPDATE.format("uma", "' U@x ', password_hash => 'p'"), ROW.format("uma")),
         [("U@x", "uma", "Uma", "Example", "p", "user")],
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after("sam", None, UPDATE.format("ann", "'a@x', password_hash => 'p'"), ROW.format("ann")),
         [("a@x", "ann", "Ann", "Example", "p", "user")],
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after(
             "uma",
             None,
@@ -236,7 +194,7 @@ CALLS_OF_USERS: list[Call] = [
         ),
         [("u",)],
     ),
-    (None, None, None, _after("uma", None, UPDATE.format("uma", "'UMA@example.com'"), "SELECT 1"), [(1,)]),
+    superuser(_after("uma", None, UPDATE.format("uma", "'UMA@example.com'"), "SELECT 1"), [(1,)]),
     ("app", "uma", None, UPDATE.format("uma", "'OLGA@example.com'"), "email_taken"),
     ("app", "uma", None, UPDATE.format("uma", "'x'"), "email_invalid"),
     ("app", "uma", None, UPDATE.format("ann", "username => 'x'"), "permission_denied"),
@@ -250,21 +208,15 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "max", "acme", UPDATE.format("uma", "'x'"), "permission_denied"),
     # what the application's own rules refuse
     *(
-        (None, None, None, [*rules, "as app", "enter ann acme", f"SELECT tenancy.{call}"], name)
+        superuser([*rules, "as app", "enter ann acme", f"SELECT tenancy.{call}"], name)
         for rules, given, name in OWN_RULES
         for call in (f"create_user('new@example.com', {given})", f"update_user('{{ann}}', NULL, {given})")
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         [*NOT_NULL, "as app", "enter ann acme", "SELECT tenancy.create_user('x@x')"],
         "user_data_invalid",
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             "CREATE DOMAIN public.given AS text NOT NULL",
             "ALTER TABLE public.users ALTER username TYPE public.given",
@@ -274,10 +226,7 @@ CALLS_OF_USERS: list[Call] = [
         ],
         "user_data_invalid",
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         [*NOT_NULL, "as app", "SELECT tenancy.accept_invitation('inv_open_acme')"],
         "user_data_invalid",
     ),
@@ -286,10 +235,7 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "abe", "acme", DELETE.format("max"), "delegation_denied"),
     ("app", "ann", "acme", DELETE.format("olga"), "member_not_found"),
     ("app", "ann", "acme", DELETE.format("ann"), KEEPS),
-    (
-        None,
-        None,
-        None,
+    superuser(
         _after(
             "abe",
             "acme",
@@ -302,16 +248,13 @@ CALLS_OF_USERS: list[Call] = [
     ("app", "ann", None, DELETE.format("ann"), KEEPS),
     ("app", "sam", None, DELETE.format("ann"), KEEPS),
     ("app", "sam", None, DELETE.format("nobody"), "user_not_found"),
-    (None, None, None, _after("uma", None, DELETE.format("uma"), COUNT), [(5,)]),
-    (None, None, None, _after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM tenancy.workspaces"), [(10,)]),
-    (None, None, None, _after("sam", None, DELETE.format("uma"), COUNT), [(5,)]),
+    superuser(_after("uma", None, DELETE.format("uma"), COUNT), [(5,)]),
+    superuser(_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM tenancy.workspaces"), [(10,)]),
+    superuser(_after("sam", None, DELETE.format("uma"), COUNT), [(5,)]),
     # Of Duo there is another owner; of Acme Abe is none.
-    (None, None, None, _after("abe", None, DELETE.format("abe"), COUNT), [(5,)]),
-    (None, None, None, [UNOWNED, *_after("uma", None, DELETE.format("uma"), COUNT)], [(5,)]),
-    (
-        None,
-        None,
-        None,
+    superuser(_after("abe", None, DELETE.format("abe"), COUNT), [(5,)]),
+    superuser([UNOWNED, *_after("uma", None, DELETE.format("uma"), COUNT)], [(5,)]),
+    superuser(
         [
             "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
             " VALUES ('{bulk}', '{uma}', 'admin')",
@@ -322,10 +265,7 @@ CALLS_OF_USERS: list[Call] = [
         KEEPS,
     ),
     *(
-        (
-            None,
-            None,
-            None,
+        superuser(
             [
                 f"CREATE TABLE public.things (owner uuid REFERENCES public.users (id) ON DELETE {action})",
                 "INSERT INTO public.things VALUES ('{uma}')",
@@ -337,10 +277,7 @@ CALLS_OF_USERS: list[Call] = [
         )
         for action in ("NO ACTION", "RESTRICT")
     ),
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS"
             " $$BEGIN RAISE USING ERRCODE = '23503', CONSTRAINT = 'unpaid', MESSAGE = 'x'; END$$",
@@ -352,10 +289,7 @@ CALLS_OF_USERS: list[Call] = [
         "unpaid",
     ),
     *(
-        (
-            None,
-            None,
-            None,
+        superuser(
             [
                 "INSERT INTO public.providers (name) VALUES ('p')",
                 "INSERT INTO public.instances (provider_id, user_id)"
@@ -363,7 +297,7 @@ CALLS_OF_USERS: list[Call] = [
                 KEY.replace("{sam}", "{uma}"),
                 "CREATE TABLE public.things (of uuid CONSTRAINT things_of_fkey"
                 f" REFERENCES {referred} (id) DEFERRABLE INITIALLY DEFERRED)",
-                f"INSERT INTO public.things SELECT id FROM {referred} WHERE {column} = '{{uma}}'",  # noqa: S608
+                f"INSERT INTO public.things SELECT id FROM {referred} WHERE {column} = '{{uma}}'",
                 "as app",
                 "enter uma None",
                 DELETE.format("uma"),
@@ -378,10 +312,7 @@ CALLS_OF_USERS: list[Call] = [
         )
     ),
     # What is checked at COMMIT still is.
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             "CREATE TABLE public.things (of uuid CONSTRAINT things_of_fkey"
             " REFERENCES public.users (id) DEFERRABLE INITIALLY DEFERRED)",
@@ -395,10 +326,7 @@ CALLS_OF_USERS: list[Call] = [
         [(1,)],
     ),
     # A key of an adopted table that says nothing of a delete, and is asked first because it is the oldest.
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             "ALTER TABLE public.instances DROP CONSTRAINT instances_user_id_fkey,"
             " ADD CONSTRAINT instances_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id)",
@@ -414,10 +342,7 @@ CALLS_OF_USERS: list[Call] = [
         [(0,)],
     ),
     # Usage names an instance and a key that both go, and stays.
-    (
-        None,
-        None,
-        None,
+    superuser(
         [
             KEY.replace("{sam}", "{uma}"),
             "INSERT INTO public.providers (name) VALUES ('p')",
@@ -436,9 +361,9 @@ CALLS_OF_USERS: list[Call] = [
 
 def _floor(probed: Probed) -> None:
     """The context is looked at, and who is visible, before a row can be."""
-    connection = probed._connections["app"]
+    connection = probed.connections["app"]
     try:
-        connection.execute("SELECT tenancy.enter(%s, %s)", [probed.ids["ann"], probed.ids["acme"]])
+        connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("SET LOCAL enable_seqscan = off")
         plan = str(
             connection.execute("EXPLAIN SELECT id FROM public.users WHERE id = %s", [probed.ids["olga"]]).fetchall()
@@ -452,32 +377,20 @@ def _floor(probed: Probed) -> None:
         connection.rollback()
 
 
-def _error(connection: psycopg.Connection[Any], statement: str, *values: Any) -> str:
-    try:
-        connection.execute(statement, values or None)
-    except psycopg.Error as error:
-        return name_of(error)
-    return "done"
-
-
 def _one_address(probed: Probed) -> None:
     """Who makes an account and who changes the own address wait for each other."""
-    connection, other = probed._connections["app"], probed.other
-    try:
-        connection.execute("SELECT tenancy.enter(%s, %s)", [probed.ids["ann"], probed.ids["acme"]])
+    with two_sessions(probed) as (connection, other):
+        connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("SELECT tenancy.create_user('new@example.com')")
-        other.execute("SET LOCAL lock_timeout = '40ms'")
+        other.execute(WAIT)
         other.execute("SELECT tenancy.enter(%s)", [probed.ids["olga"]])
-        answer = _error(other, "SELECT tenancy.update_user(%s, 'NEW@example.com')", probed.ids["olga"])
+        answer = error_of(other, "SELECT tenancy.update_user(%s, 'NEW@example.com')", probed.ids["olga"])
         assert answer == "55P03", answer
-    finally:
-        connection.rollback()
-        other.rollback()
 
 
 def _both_owners(probed: Probed) -> None:
     """Two owners of one organization who delete their accounts wait for each other."""
-    admin, connection, other = probed.admin, probed._connections["app"], probed.other
+    admin, connection, other = probed.admin, probed.connections["app"], probed.connections["other"]
     # Ann owns others alone, which would answer first.
     moved = (
         "UPDATE public.organization_memberships SET user_id = %s WHERE user_id = %s AND role = 'owner'"
@@ -488,9 +401,9 @@ def _both_owners(probed: Probed) -> None:
     try:
         connection.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
         connection.execute("SELECT tenancy.delete_user(%s)", [probed.ids["ann"]])
-        other.execute("SET LOCAL lock_timeout = '40ms'")
+        other.execute(WAIT)
         other.execute("SELECT tenancy.enter(%s)", [probed.ids["abe"]])
-        answer = _error(other, "SELECT tenancy.delete_user(%s)", probed.ids["abe"])
+        answer = error_of(other, "SELECT tenancy.delete_user(%s)", probed.ids["abe"])
         assert answer == "55P03", answer
     finally:
         connection.rollback()
@@ -498,7 +411,7 @@ def _both_owners(probed: Probed) -> None:
         admin.execute(moved, [probed.ids["ann"], probed.ids["olga"], organizations])
 
 
-SPECIAL_OF_USERS: dict[str, Callable[[Probed], None]] = {
+OTHERS = {
     "users_select users_workspace visible_user_ids plan": _floor,
     "update_user lock_email wait": _one_address,
     "delete_user wait": _both_owners,
