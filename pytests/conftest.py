@@ -76,12 +76,16 @@ def database(server: Server, template: str, logins: Logins, _logins_of_the_test:
 
 
 @pytest.fixture
-def database_at(server: Server, _logins_of_the_test: list[str]) -> Iterator[Callable[[str], Database]]:
-    """Return a function that makes a database deployed up to a tag or change."""
+def state(server: Server, _logins_of_the_test: list[str]) -> Iterator[Callable[..., Database]]:
+    """Return a function that makes a database as an application left it, with a part of the plan deployed.
+
+    ``state(KEYLESS + ROWS)``, ``state(KEYLESS, "@phase-3")`` or ``state(KEYLESS, "@phase-3", owned=True)``;
+    see ``Server.state``.
+    """
     made: list[str] = []
 
-    def make(to: str) -> Database:
-        database = server.create(server.template(to))
+    def make(tables: str = "", at: str | None = None, *, owned: bool = False) -> Database:
+        database = server.create(server.state(tables, at, owned=owned))
         made.append(database.name)
         return database
 
@@ -90,11 +94,15 @@ def database_at(server: Server, _logins_of_the_test: list[str]) -> Iterator[Call
 
 
 @pytest.fixture
-def empty_database(server: Server, _logins_of_the_test: list[str]) -> Iterator[Database]:
+def database_at(state: Callable[..., Database]) -> Callable[[str], Database]:
+    """Return a function that makes a database deployed up to a tag or change."""
+    return lambda to: state(at=to)
+
+
+@pytest.fixture
+def empty_database(state: Callable[..., Database]) -> Database:
     """Return a database in which nothing was deployed."""
-    database = server.create()
-    yield database
-    server.drop(database.name)
+    return state()
 
 
 @pytest.fixture

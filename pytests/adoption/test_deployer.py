@@ -16,7 +16,8 @@ from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import People
 from support.platform import KEYLESS, ROWS
-from support.scripts import differences
+from support.replay import Replay
+from support.scripts import ScriptError, differences
 from support.server import Server
 
 
@@ -69,11 +70,7 @@ def roles(cluster: Server) -> Iterator[Callable[..., str]]:
 
 def _database(cluster: Server, owner: str | None = None, tables: str = "") -> Database:
     database = cluster.create()
-    if owner is not None:
-        cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {owner}"))
-    if tables:
-        with database.connect(owner) as connection:
-            connection.execute(tables.encode())
+    database.fill(tables, owner)
     return database
 
 
@@ -107,7 +104,7 @@ def _works(database: Database, login: str) -> None:
 
 
 def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
-    _sqitch(database, deployer).revert()
+    Replay(database, deployer).revert()
     assert differences(before, database.dump()) == ""
 
 
@@ -120,9 +117,9 @@ def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: C
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer, tables)
     before = database.dump()
-    run = _sqitch(database, deployer)
-    told = run.deploy()
+    told = _sqitch(database, deployer).deploy()
     assert re.search(r"WARNING:.*PUBLIC keeps", told)
+    run = Replay(database, deployer)
     run.verify()
     _works(database, app)
     with database.connect(autocommit=True) as connection:
@@ -146,7 +143,7 @@ def test_a_member_of_the_owner_deploys(cluster: Server, roles: Callable[..., str
     database = _database(cluster, owner, KEYLESS + ROWS)
     cluster.execute(sql.SQL(f"GRANT {owner} TO {deployer}"))
     before = database.dump()
-    run = _sqitch(database, deployer)
+    run = Replay(database, deployer)
     run.deploy()
     run.verify()
     _works(database, app)
@@ -161,7 +158,7 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
 ) -> None:
     deployer = roles("LOGIN CREATEROLE")
     database = _database(cluster, deployer)
-    run = _sqitch(database, deployer)
+    run = Replay(database, deployer)
     run.deploy()
     with database.connect(autocommit=True) as connection:
         query = "SELECT has_function_privilege('public', 'pg_terminate_backend(integer, bigint)', 'EXECUTE')"
@@ -172,12 +169,12 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
     # said, and the rest goes on; or it fails with words that say what to do.
     try:
         run.revert()
-    except SqitchError as error:
+    except ScriptError as error:
         told = error.output
     else:
         return
     assert re.search(r"superuser", told), told
-    cluster.sqitch(database.name).revert()
+    Replay(database).revert()
 
 
 @pytest.mark.parametrize(
@@ -207,8 +204,8 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
     deployer, owner = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, owner, KEYLESS)
     cluster.execute(sql.SQL(f"ALTER DATABASE {database.name} OWNER TO {deployer}"))
-    with pytest.raises(SqitchError) as error:
-        _sqitch(database, deployer).deploy()
+    with pytest.raises(ScriptError) as error:
+        Replay(database, deployer).deploy()
     output = error.value.output
     assert (
         f"{deployer} is neither the owner of public.users nor a member of its owner {owner}: as a superuser, " in output
@@ -221,7 +218,7 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
     grants = set(re.findall(rf"as a superuser, (GRANT {owner} TO {deployer}[^;]*);", output))
     assert len(grants) == 1, output
     cluster.execute(*(sql.SQL(grant) for grant in grants))
-    run = _sqitch(database, deployer)
+    run = Replay(database, deployer)
     run.deploy()
     run.verify()
     run.revert()
@@ -231,24 +228,24 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
 @every_version
 def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Server, roles: Callable[..., str]) -> None:
     first = _database(cluster)
-    cluster.sqitch(first.name).deploy("roles")
+    Replay(first).deploy("roles")
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer)
     if cluster.version >= 16:
         # Before 16 CREATEROLE was enough to join any role.
-        with pytest.raises(SqitchError) as error:
-            _sqitch(database, deployer).deploy()
+        with pytest.raises(ScriptError) as error:
+            Replay(database, deployer).deploy()
         hints = re.findall(r"(GRANT tenancy_\w+ TO \S+ WITH ADMIN OPTION)", error.value.output)
         assert hints, error.value.output
         cluster.execute(*(sql.SQL(hint) for hint in hints))
-    run = _sqitch(database, deployer)
+    run = Replay(database, deployer)
     run.deploy()
     run.verify()
     _works(database, app)
     run.revert()
     # The first database needs them still.
     assert len(_groups(cluster)) == 5
-    cluster.sqitch(first.name).revert()
+    Replay(first).revert()
     assert _groups(cluster) == []
 
 
@@ -260,26 +257,26 @@ def test_two_databases_share_the_roles(cluster: Server, roles: Callable[..., str
     first, second = _database(cluster), _database(cluster, owner, KEYLESS + ROWS)
     before = [database.dump() for database in (first, second)]
     for database in (first, second):
-        cluster.sqitch(database.name).deploy()
+        Replay(database).deploy()
     for database in (first, second):
         _works(database, app)
     with first.connect(autocommit=True) as connection:
         for table in ("organization_memberships", "organizations", "users"):
             connection.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER ALL")
             connection.execute(f"DELETE FROM public.{table}")  # noqa: S608
-    cluster.sqitch(first.name).revert()
+    Replay(first).revert()
     assert differences(before[0], first.dump()) == ""
-    cluster.sqitch(second.name).verify()
+    Replay(second).verify()
     _works(second, app)
     with second.connect(owner) as connection:
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
-    cluster.sqitch(second.name).revert()
+    Replay(second).revert()
     with second.connect(autocommit=True) as connection:
         # The people made above stay, like any row of an adopted table.
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
     assert differences(before[1], second.dump()) == ""
     assert _groups(cluster) == []
     # And from the start again.
-    cluster.sqitch(first.name).deploy()
+    Replay(first).deploy()
     _works(first, app)
-    cluster.sqitch(first.name).revert("@phase-0")
+    Replay(first).revert("@phase-0")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
 from support.database import Database
 from support.people import Organization, People, User
 from support.platform import KEYLESS, ROWS, TABLES
-from support.server import Logins, Server
+from support.replay import TAGS, WHOLE_PLAN, Replay
+from support.scripts import ScriptError
+from support.server import Logins
 
-Run = Callable[[Database], Sqitch]
-Connection = psycopg.Connection[tuple[Any, ...]]
-
-PLAN = read_plan()
-TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
 # None is the database as it was before anything was deployed.
 EARLIER: list[str | None] = [None, *TAGS[:-1]]
 
@@ -99,31 +93,16 @@ class Used:
         return Organization(row[0], name, row[1], owner)
 
 
-@pytest.fixture(scope="module")
-def adopted_once(server: Server) -> Iterator[str]:
-    owner = server.create_login(server.new_name("login"))
-    database = server.create()
-    server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database.name, owner))))
-    with database.connect(owner) as connection:
-        connection.execute(KEYLESS.encode())
-    server.sqitch(database.name).deploy()
-    yield database.name
-    server.drop(database.name)
-    server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))
-
-
 @pytest.fixture
-def adopted(server: Server, adopted_once: str) -> Iterator[Database]:
+def adopted(state: Callable[..., Database]) -> Database:
     """Return a database whose tables belong to the login of an old application."""
-    database = server.create(adopted_once)
-    yield database
-    server.drop(database.name)
+    return state(KEYLESS, WHOLE_PLAN, owned=True)
 
 
 @pytest.mark.parametrize("to", EARLIER, ids=str)
-def test_everything_is_there_again(database: Database, logins: Logins, sqitch: Run, to: str | None) -> None:
+def test_everything_is_there_again(database: Database, logins: Logins, to: str | None) -> None:
     Used(database, logins)
-    before, run = database.values(KEPT), sqitch(database)
+    before, run = database.values(KEPT), Replay(database)
     run.revert(to)
     run.deploy()
     assert database.values(KEPT) == before
@@ -131,11 +110,9 @@ def test_everything_is_there_again(database: Database, logins: Logins, sqitch: R
 
 
 @pytest.mark.parametrize("to", EARLIER, ids=str)
-def test_everything_is_there_again_in_an_adopted_database(
-    adopted: Database, logins: Logins, sqitch: Run, to: str | None
-) -> None:
+def test_everything_is_there_again_in_an_adopted_database(adopted: Database, logins: Logins, to: str | None) -> None:
     Used(adopted, logins)
-    before, run = adopted.values(KEPT), sqitch(adopted)
+    before, run = adopted.values(KEPT), Replay(adopted)
     run.revert(to)
     # What the application had before is its own, and never goes anywhere.
     with adopted.connect() as connection:
@@ -143,14 +120,15 @@ def test_everything_is_there_again_in_an_adopted_database(
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
     assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(adopted))
     run.deploy()
+    run.verify()
     assert adopted.values(KEPT) == before
     assert _archived(adopted) == []
 
 
-def test_all_ways_down_and_up(adopted: Database, logins: Logins, sqitch: Run) -> None:
+def test_all_ways_down_and_up(adopted: Database, logins: Logins) -> None:
     """Revert and deploy tag by tag, with something done at each."""
     Used(adopted, logins)
-    before, run = adopted.values(KEPT), sqitch(adopted)
+    before, run = adopted.values(KEPT), Replay(adopted)
     for to in reversed(EARLIER):
         run.revert(to)
     for tag in TAGS:
@@ -160,9 +138,9 @@ def test_all_ways_down_and_up(adopted: Database, logins: Logins, sqitch: Run) ->
 
 @pytest.mark.parametrize("to", [None, "@phase-0"], ids=str)
 def test_what_the_old_application_did_in_between_is_respected(
-    adopted: Database, logins: Logins, sqitch: Run, to: str | None
+    adopted: Database, logins: Logins, to: str | None
 ) -> None:
-    used, run = Used(adopted, logins), sqitch(adopted)
+    used, run = Used(adopted, logins), Replay(adopted)
     run.revert(to)
     with adopted.connect(autocommit=True) as connection:
         people = People(connection)
@@ -208,9 +186,9 @@ def test_what_the_old_application_did_in_between_is_respected(
     assert _archived(adopted) == []
 
 
-def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins, sqitch: Run) -> None:
+def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins) -> None:
     """A deploy that stopped before it took the archive back, and the way down again."""
-    used, run = Used(database, logins), sqitch(database)
+    used, run = Used(database, logins), Replay(database)
     before = database.values(KEPT)
     run.revert("@phase-0")
     # Somebody wrote an organization whose slug clashes: the deploy stops half way.
@@ -219,7 +197,7 @@ def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, log
             "INSERT INTO public.organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', %s)",
             [used.acme.slug.upper()],
         )
-    with pytest.raises(SqitchError, match="more than one organization"):
+    with pytest.raises(ScriptError, match="more than one organization"):
         run.deploy()
     run.revert("@phase-0")
     with database.connect(autocommit=True) as connection:
@@ -230,13 +208,13 @@ def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, log
     assert _archived(database) == []
 
 
-def test_keys_are_made_anew_and_nothing_unused_is_kept(database: Database, sqitch: Run) -> None:
+def test_keys_are_made_anew_and_nothing_unused_is_kept(database: Database) -> None:
     query = "SELECT id FROM tenancy_private.seal_keys"
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT * FROM tenancy.create_ticket_key()")
         before = connection.execute(query).fetchall()
-        sqitch(database).revert("@phase-0")
+        Replay(database).revert("@phase-0")
         assert _archived(database) == []
-        sqitch(database).deploy()
+        Replay(database).deploy()
         assert connection.execute(query).fetchall() != before
         assert connection.execute("SELECT count(*) FROM tenancy_private.ticket_keys").fetchone() == (0,)

@@ -11,19 +11,16 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
+from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import Organization, People, User
 from support.platform import KEYLESS
 from support.racing import name_of
-from support.scripts import differences
+from support.replay import TAGS, Replay
+from support.scripts import ScriptError, differences
 from support.server import Logins, Server
 
-Run = Callable[[Database], Sqitch]
-
-TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
 BEFORE = TAGS[TAGS.index("@phase-4") - 1]
 EARLIER = [BEFORE, "@phase-4", "@phase-5"]
 
@@ -119,28 +116,13 @@ class Platform:
         return None if row is None else row[0]
 
 
-@pytest.fixture(scope="module")
-def adopted(server: Server) -> Any:
-    owner = server.create_login(server.new_name("login"))
-    database = server.create()
-    server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*map(sql.Identifier, (database.name, owner))))
-    with database.connect(owner) as connection:
-        connection.execute(KEYLESS.encode())
-        # As an application that takes keys seriously has it.
-        connection.execute("ALTER TABLE public.api_keys ALTER COLUMN user_id SET NOT NULL")
-    server.sqitch(database.name).deploy("@phase-6")
-    yield database.name
-    server.drop(database.name)
-    server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))
+# As an application that takes keys seriously has them.
+ADOPTED = KEYLESS + "ALTER TABLE public.api_keys ALTER COLUMN user_id SET NOT NULL;"
 
 
 @pytest.fixture
-def platform(server: Server, adopted: str, logins: Logins, _logins_of_the_test: list[str]) -> Any:
-    database = server.create(adopted)
-    try:
-        yield Platform(database, logins)
-    finally:
-        server.drop(database.name)
+def platform(state: Callable[..., Database], logins: Logins) -> Platform:
+    return Platform(state(ADOPTED, "@phase-6", owned=True), logins)
 
 
 def _archived(platform: Platform) -> list[str]:
@@ -152,8 +134,8 @@ def _archived(platform: Platform) -> list[str]:
 
 
 @pytest.mark.parametrize("to", [None, "@phase-0", "@phase-1", *EARLIER])
-def test_all_owners_are_there_again(platform: Platform, sqitch: Run, to: str | None) -> None:
-    before, run = platform.rows(), sqitch(platform.database)
+def test_all_owners_are_there_again(platform: Platform, to: str | None) -> None:
+    before, run = platform.rows(), Replay(platform.database)
     run.revert(to)
     run.deploy("@phase-6")
     assert platform.rows() == before
@@ -169,8 +151,8 @@ def test_all_owners_are_there_again(platform: Platform, sqitch: Run, to: str | N
         assert platform.works(key) is works
 
 
-def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform, sqitch: Run) -> None:
-    run = sqitch(platform.database)
+def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform) -> None:
+    run = Replay(platform.database)
     expired = platform.key(platform.ann, expires="1 day")
     platform.execute("UPDATE api_keys SET expires_at = now() - interval '1 hour' WHERE id = %(id)s", id=expired.id)
     run.revert(BEFORE)
@@ -190,8 +172,8 @@ def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform, s
     assert platform.one("SELECT user_id FROM api_keys WHERE id = %(id)s", id=platform.orphan.id) is None
 
 
-def test_what_the_old_application_did_in_between_counts(platform: Platform, sqitch: Run) -> None:
-    run = sqitch(platform.database)
+def test_what_the_old_application_did_in_between_counts(platform: Platform) -> None:
+    run = Replay(platform.database)
     run.revert(BEFORE)
     platform.execute(
         # Revokes a key that worked, and one that the revert stopped, by hand.
@@ -233,15 +215,13 @@ def test_what_the_old_application_did_in_between_counts(platform: Platform, sqit
 
 
 @pytest.mark.parametrize("who", ["organization", "person"])
-def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(
-    platform: Platform, sqitch: Run, who: str
-) -> None:
-    run = sqitch(platform.database)
+def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(platform: Platform, who: str) -> None:
+    run = Replay(platform.database)
     run.revert(BEFORE)
     platform.execute("DELETE FROM organizations WHERE id = %(bulk)s", bulk=platform.bulk.id)
     if who == "person":
         platform.execute("DELETE FROM users WHERE id = %(bob)s", bob=platform.bob.id)
-    with pytest.raises(SqitchError) as error:
+    with pytest.raises(ScriptError) as error:
         run.deploy("@phase-6")
     output = error.value.output
     assert "rows of instances belonged to organizations or users that are no more" in output
@@ -253,7 +233,7 @@ def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(
         connection.execute("SELECT * FROM instances")
     # The old application deletes the instances, the DBA makes the model public.
     platform.execute("DELETE FROM instances WHERE id = ANY(%(found)s)", found=found)
-    with pytest.raises(SqitchError, match="rows of models belonged"):
+    with pytest.raises(ScriptError, match="rows of models belonged"):
         run.deploy("@phase-6")
     with platform.database.connect(autocommit=True) as connection:
         connection.execute("DELETE FROM tenancy_archive.models_ownership WHERE workspace_id = %s", [platform.bulk.id])
@@ -267,13 +247,13 @@ def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(
     assert platform.one("SELECT workspace_id FROM models WHERE model_id = 'hub/bulk'") == UUID(int=0)
 
 
-def test_models_that_came_twice_meanwhile_are_said(platform: Platform, sqitch: Run) -> None:
-    run = sqitch(platform.database)
+def test_models_that_came_twice_meanwhile_are_said(platform: Platform) -> None:
+    run = Replay(platform.database)
     run.revert("@phase-5")
     platform.execute(
         "INSERT INTO models (id, name, model_id) SELECT gen_random_uuid(), n, 'hub/x' FROM unnest(ARRAY['a', 'b']) AS n"
     )
-    with pytest.raises(SqitchError, match=r"public\.models: 1 value of model_id is that of more than one"):
+    with pytest.raises(ScriptError, match=r"public\.models: 1 value of model_id is that of more than one"):
         run.deploy("@phase-6")
     platform.execute("DELETE FROM models WHERE name = 'b'")
     run.deploy("@phase-6")
@@ -298,36 +278,31 @@ WHEN TAG IN ('ALTER TABLE', 'ALTER INDEX', 'CREATE INDEX', 'DROP INDEX', 'COMMEN
     'CREATE TABLE', 'DROP TABLE', 'GRANT', 'REVOKE')
 EXECUTE FUNCTION sabotage.stop();
 """
+MEND = "DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE"
 
 
 def _stop_at(database: Database, place: float, statements: int, run: Callable[[], Any]) -> None:
-    with database.connect(autocommit=True) as connection:
-        connection.execute(SABOTAGE)
-        connection.execute("INSERT INTO sabotage.statements VALUES (%s)", [1 + int(place * (statements - 1))])
+    at = 1 + int(place * (statements - 1))
+    database.execute(SABOTAGE, f"INSERT INTO sabotage.statements VALUES ({at})")  # noqa: S608
     with pytest.raises(SqitchError):
         run()
-    with database.connect(autocommit=True) as connection:
-        connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
+    database.execute(MEND)
 
 
 @pytest.fixture(scope="module")
-def statements(server: Server, adopted: str) -> dict[str, int]:
+def statements(server: Server) -> dict[str, int]:
     """Return how many commands the way back has, and the way there."""
-    counts: dict[str, int] = {}
-    copy = server.create(adopted)
-    run = server.sqitch(copy.name)
-    try:
-        for way, to in (("revert", BEFORE), ("deploy", "@phase-6")):
-            with copy.connect(autocommit=True) as connection:
-                connection.execute(SABOTAGE)
-            run.run(way, *(["-y"] if way == "revert" else []), "--to-change", to)
-            with copy.connect(autocommit=True) as connection:
-                row = connection.execute("SELECT last_value FROM sabotage.statement").fetchone()
-                connection.execute("DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE")
-            assert row is not None
-            counts[way] = int(row[0])
-    finally:
-        server.drop(copy.name)
+    copy = server.create(server.state(ADOPTED, "@phase-6", owned=True))
+
+    def counted(run: Callable[[str], str], to: str) -> int:
+        copy.execute(SABOTAGE)
+        run(to)
+        ((count,),) = copy.fetch("SELECT last_value FROM sabotage.statement")
+        copy.execute(MEND)
+        return int(count)
+
+    counts = {"revert": counted(Replay(copy).revert, BEFORE), "deploy": counted(Replay(copy).deploy, "@phase-6")}
+    server.drop(copy.name)
     return counts
 
 
@@ -337,10 +312,10 @@ PLACES = [0.0, 0.23, 0.45, 0.67, 0.9]
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_revert_that_was_stopped_goes_on(
-    platform: Platform, sqitch: Run, statements: dict[str, int], place: float
+    platform: Platform, sqitch: Callable[[Database], Sqitch], statements: dict[str, int], place: float
 ) -> None:
-    run, before = sqitch(platform.database), platform.rows()
-    _stop_at(platform.database, place, statements["revert"], lambda: run.revert(BEFORE))
+    run, before = Replay(platform.database), platform.rows()
+    _stop_at(platform.database, place, statements["revert"], lambda: sqitch(platform.database).revert(BEFORE))
     platform.execute("UPDATE api_keys SET last_used_at = last_used_at")
     run.revert(BEFORE)
     platform.execute("UPDATE instances SET status = status")
@@ -353,12 +328,16 @@ def test_a_revert_that_was_stopped_goes_on(
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("then", ["deploy", "revert"])
 def test_a_deploy_that_was_stopped_goes_on_or_back(
-    platform: Platform, sqitch: Run, statements: dict[str, int], place: float, then: str
+    platform: Platform,
+    sqitch: Callable[[Database], Sqitch],
+    statements: dict[str, int],
+    place: float,
+    then: str,
 ) -> None:
-    run, before, wanted = sqitch(platform.database), platform.rows(), platform.database.dump()
+    run, before, wanted = Replay(platform.database), platform.rows(), platform.database.dump()
     run.revert(BEFORE)
     at_rest = platform.database.dump()
-    _stop_at(platform.database, place, statements["deploy"], lambda: run.deploy("@phase-6"))
+    _stop_at(platform.database, place, statements["deploy"], lambda: sqitch(platform.database).deploy("@phase-6"))
     if then == "revert":
         # One further back than the deploy began, which takes what stopped halfway along.
         run.revert("@phase-2")
@@ -371,9 +350,9 @@ def test_a_deploy_that_was_stopped_goes_on_or_back(
     assert _archived(platform) == []
 
 
-def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform, sqitch: Run) -> None:
+def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform) -> None:
     """A row that somebody holds lets the revert wait in the middle, and changes hands there."""
-    run = sqitch(platform.database)
+    run = Replay(platform.database)
     with platform.database.connect() as holder, platform.database.connect(autocommit=True) as watcher:
         instance = platform.one(
             "SELECT id FROM instances WHERE organization_id = %(acme)s LIMIT 1", acme=platform.acme.id

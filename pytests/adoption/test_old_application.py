@@ -13,16 +13,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pg_tenancy.sqitch import Sqitch, read_plan
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.racing import name_of
+from support.replay import TAGS, Replay
 from support.scripts import differences
 
-Run = Callable[[Database], Sqitch]
 NewLogin = Callable[..., str]
-
-TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
 
 TABLES = (
     "public.users, public.organizations, public.organization_memberships, public.models, public.instances,"
@@ -44,17 +41,13 @@ class Old:
 @pytest.fixture
 def old(empty_database: Database, new_login: NewLogin) -> Old:
     old = Old(empty_database, *(new_login() for _ in range(4)))
-    name = sql.Identifier(empty_database.name)
-    empty_database.server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(old.owner)))
-    with empty_database.connect(old.owner) as connection:
-        connection.execute((KEYLESS + ROWS).encode())
-        for statement in (
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES} TO {old.writer}",
-            f"GRANT SELECT ON {TABLES} TO {old.reader}",
-            f"GRANT USAGE ON SCHEMA finops TO {old.usage_writer}",
-            f"GRANT INSERT ON finops.inference_usage TO {old.usage_writer}",
-        ):
-            connection.execute(statement)
+    granted = (
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES} TO {old.writer};"
+        f"GRANT SELECT ON {TABLES} TO {old.reader};"
+        f"GRANT USAGE ON SCHEMA finops TO {old.usage_writer};"
+        f"GRANT INSERT ON finops.inference_usage TO {old.usage_writer};"
+    )
+    empty_database.fill(KEYLESS + ROWS + granted, old.owner)
     return old
 
 
@@ -174,11 +167,12 @@ def _orphans(database: Database) -> list[Any]:
         ).fetchall()
 
 
-def test_the_day_goes_on_at_each_tag_and_back(old: Old, sqitch: Run) -> None:
-    run = sqitch(old.database)
+def test_the_day_goes_on_at_each_tag_and_back(old: Old) -> None:
+    run = Replay(old.database)
     for tag in [None, *TAGS]:
         if tag:
             run.deploy(tag)
+            run.verify()
         for login in (old.owner, old.writer):
             _day(old.database, login)
             _work(old.database, login, keyed=tag is not None)
@@ -190,9 +184,9 @@ def test_the_day_goes_on_at_each_tag_and_back(old: Old, sqitch: Run) -> None:
             _work(old.database, login, keyed=tag is not None)
 
 
-def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old: Old, sqitch: Run) -> None:
+def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old: Old) -> None:
     count = "SELECT count(*) FROM public.users"
-    run = sqitch(old.database)
+    run = Replay(old.database)
     run.deploy("@phase-0")
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
@@ -216,8 +210,8 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
         assert connection.execute("SELECT pg_has_role('tenancy_auditor', 'MEMBER')").fetchone() == (True,)
 
 
-def test_a_statement_may_make_somebody_and_what_is_theirs(old: Old, sqitch: Run) -> None:
-    sqitch(old.database).deploy()
+def test_a_statement_may_make_somebody_and_what_is_theirs(old: Old) -> None:
+    Replay(old.database).deploy()
     with old.database.connect(old.writer) as connection:
         user = "WITH u AS (INSERT INTO users (id, email, role) VALUES (gen_random_uuid(), '{}', 'user') RETURNING id)"
         organization = (
@@ -236,13 +230,13 @@ def test_a_statement_may_make_somebody_and_what_is_theirs(old: Old, sqitch: Run)
 
 
 @pytest.mark.parametrize(("action", "left"), [("SET NULL", 1), ("CASCADE", 0)])
-def test_a_key_that_clears_or_deletes_instances_goes_on_doing_so(old: Old, sqitch: Run, action: str, left: int) -> None:
+def test_a_key_that_clears_or_deletes_instances_goes_on_doing_so(old: Old, action: str, left: int) -> None:
     with old.database.connect(old.owner) as connection:
         connection.execute("ALTER TABLE models ADD PRIMARY KEY (id)")
         connection.execute(
             f"ALTER TABLE instances ADD FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE {action}".encode()
         )
-    sqitch(old.database).deploy()
+    Replay(old.database).deploy()
     with old.database.connect(old.writer) as connection:
         model, instance = uuid4(), uuid4()
         connection.execute("INSERT INTO models (id, name, model_id) VALUES (%s, 'M', 'hub/m')", [model])
@@ -256,8 +250,8 @@ def test_a_key_that_clears_or_deletes_instances_goes_on_doing_so(old: Old, sqitc
         assert found == [(None,)] * left
 
 
-def test_the_application_can_change_the_types_of_its_columns(old: Old, sqitch: Run) -> None:
-    sqitch(old.database).deploy()
+def test_the_application_can_change_the_types_of_its_columns(old: Old) -> None:
+    Replay(old.database).deploy()
     with old.database.connect(old.owner) as connection:
         for column in (
             "users ALTER email",
@@ -268,8 +262,8 @@ def test_the_application_can_change_the_types_of_its_columns(old: Old, sqitch: R
             connection.execute(f"ALTER TABLE public.{column} TYPE varchar(300)".encode())
 
 
-def test_row_level_security_that_was_on_is_on_again(old: Old, sqitch: Run) -> None:
-    run = sqitch(old.database)
+def test_row_level_security_that_was_on_is_on_again(old: Old) -> None:
+    run = Replay(old.database)
     with old.database.connect(old.owner) as connection:
         connection.execute("ALTER TABLE models ENABLE ROW LEVEL SECURITY")
         connection.execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
@@ -280,19 +274,19 @@ def test_row_level_security_that_was_on_is_on_again(old: Old, sqitch: Run) -> No
     assert differences(before, old.database.dump()) == ""
 
 
-def test_a_revert_next_door_leaves_the_application_its_rows(old: Old, sqitch: Run) -> None:
+def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
     def rows() -> list[tuple[Any, ...]]:
         with old.database.connect(old.owner) as connection:
             return connection.execute("SELECT count(*) FROM public.users").fetchall()
 
     server = old.database.server
-    sqitch(old.database).deploy()
+    Replay(old.database).deploy()
     rehearsal = server.create(old.database.name)
-    told = sqitch(rehearsal).revert()
+    told = Replay(rehearsal).revert()
     assert f"{old.owner} keeps tenancy_service, for the databases {old.database.name}" in told
     assert rows() == [(2,)]
     # The last one takes it, a login at a time.
-    told = sqitch(old.database).revert("@phase-0")
+    told = Replay(old.database).revert("@phase-0")
     assert "keeps tenancy_service" not in told
     assert rows() == [(2,)]
     with old.database.connect(old.owner) as connection:
@@ -300,7 +294,7 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old, sqitch: Ru
     server.drop(rehearsal.name)
 
 
-def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old, sqitch: Run) -> None:
+def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old) -> None:
     def readable() -> bool:
         with old.database.connect(old.usage_writer) as connection:
             try:
@@ -310,15 +304,15 @@ def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old, sqitch: Run
             return True
 
     assert not readable()
-    sqitch(old.database).deploy()
+    Replay(old.database).deploy()
     assert not readable()
     with old.database.connect(old.usage_writer) as connection:
         connection.execute("INSERT INTO finops.inference_usage (id, occurred_at) VALUES (gen_random_uuid(), now())")
 
 
-def test_a_login_that_inherits_nothing_goes_on(old: Old, sqitch: Run) -> None:
+def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:
     old.database.server.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(sql.Identifier(old.writer)))
-    told = sqitch(old.database).deploy()
+    told = Replay(old.database).deploy()
     if old.database.server.version >= 16:
         _day(old.database, old.writer)
     else:
@@ -328,9 +322,9 @@ def test_a_login_that_inherits_nothing_goes_on(old: Old, sqitch: Run) -> None:
 
 
 @pytest.mark.parametrize("who", ["owner", "writer"])
-def test_the_cut_over_is_a_revoke(old: Old, sqitch: Run, who: str) -> None:
+def test_the_cut_over_is_a_revoke(old: Old, who: str) -> None:
     login = getattr(old, who)
-    run = sqitch(old.database)
+    run = Replay(old.database)
     run.deploy()
     with old.database.connect(autocommit=True) as connection:
         connection.execute(f"REVOKE tenancy_service FROM {login}")

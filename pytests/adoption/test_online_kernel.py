@@ -15,10 +15,11 @@ from psycopg import sql
 from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.busy import Busy, Statement, patiently
 from support.database import Database
+from support.replay import PLAN, Replay, position
 from support.scripts import differences
+from support.server import Server
 
-Run = Callable[[Database], Sqitch]
-DatabaseAt = Callable[[str], Database]
+Real = Callable[[Database], Sqitch]
 NewLogin = Callable[..., str]
 
 PEOPLE = 80_000
@@ -82,17 +83,9 @@ def _without_workspace(database: Database) -> tuple[Any, ...] | None:
         ).fetchone()
 
 
-@pytest.fixture(scope="module")
-def filled(server: Any) -> Iterator[str]:
-    database = server.create(server.template("@phase-0"))
-    with database.connect() as connection:
-        connection.execute(FILL)
-    yield database.name
-    server.drop(database.name)
-
-
 @pytest.fixture
-def large(server: Any, filled: str, _logins_of_the_test: list[str]) -> Iterator[Database]:
+def large(server: Server, _logins_of_the_test: list[str]) -> Iterator[Database]:
+    filled = server.once("people", lambda building: building.fill(FILL), lambda: server.template("@phase-0"))
     database = server.create(filled)
     # As a server has it that nobody tuned for tests.
     server.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '1s'").format(sql.Identifier(database.name)))
@@ -101,10 +94,10 @@ def large(server: Any, filled: str, _logins_of_the_test: list[str]) -> Iterator[
 
 
 def test_nobody_fails_while_the_phases_come_and_go(
-    large: Database, sqitch: Run, new_login: NewLogin, record_property: Callable[..., None]
+    large: Database, new_login: NewLogin, record_property: Callable[..., None]
 ) -> None:
     old = new_login("tenancy_service")
-    run = sqitch(large)
+    run = Replay(large)
     waits = {}
     for name, work in (
         ("deploy @phase-1", lambda: run.deploy("@phase-1")),
@@ -131,8 +124,8 @@ def test_nobody_fails_while_the_phases_come_and_go(
     assert max(waited for waited, _ in waits.values()) < 5
 
 
-def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Run) -> None:
-    run = sqitch(large)
+def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Real) -> None:
+    run = Replay(large)
     run.deploy("workspaces")
     with large.connect(autocommit=True) as watcher:
 
@@ -149,12 +142,12 @@ def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Run) -> Non
         killer = threading.Thread(target=kill)
         killer.start()
         with pytest.raises(SqitchError):
-            run.deploy("workspaces_backfill")
+            sqitch(large).deploy("workspaces_backfill")
         killer.join()
         kept = watcher.execute("SELECT count(*) FROM tenancy.workspaces").fetchone()
         assert kept is not None
         assert 5000 < kept[0] < PEOPLE
-        run.deploy("workspaces_backfill")
+        sqitch(large).deploy("workspaces_backfill")
         run.verify()
         assert _without_workspace(large) == (0,)
     run.revert("@phase-0")
@@ -186,22 +179,19 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
     ],
 )
 def test_a_change_that_was_stopped_goes_on_and_goes_back(
-    database: Database, sqitch: Run, server: Any, change: str, tag: str, condition: str
+    database: Database, sqitch: Real, change: str, tag: str, condition: str
 ) -> None:
-    run = sqitch(database)
+    run = Replay(database)
     wanted = database.dump()
-    changes = [line.split()[0] for line in (run.project / "sqitch.plan").read_text().splitlines() if "[" in line]
-    before = changes[changes.index(change) - 1]
+    before = PLAN[position(change) - 2].script
     run.revert(before)
     at_rest = database.dump()
 
     def stop() -> None:
-        with database.connect(autocommit=True) as connection:
-            connection.execute(STOP.format(tag=tag, condition=condition))
+        database.execute(STOP.format(tag=tag, condition=condition))
         with pytest.raises(SqitchError, match="stopped by the test"):
-            run.deploy()
-        with database.connect(autocommit=True) as connection:
-            connection.execute(GO_ON)
+            sqitch(database).deploy()
+        database.execute(GO_ON)
 
     stop()
     run.deploy()
@@ -217,16 +207,14 @@ def test_a_change_that_was_stopped_goes_on_and_goes_back(
     assert differences(at_rest, database.dump()) == "", "back"
 
 
-def test_a_deploy_behind_a_long_transaction_gives_up_and_goes_on_later(
-    database: Database, sqitch: Run, new_login: NewLogin
-) -> None:
-    run = sqitch(database)
+def test_a_deploy_behind_a_long_transaction_gives_up_and_goes_on_later(database: Database, sqitch: Real) -> None:
+    run = Replay(database)
     run.revert("@phase-0")
     with database.connect() as long:
         long.execute("LOCK TABLE public.users IN ROW EXCLUSIVE MODE")
         start = time.monotonic()
         with pytest.raises(SqitchError, match="lock"):
-            run.deploy("@phase-1")
+            sqitch(database).deploy("@phase-1")
         assert time.monotonic() - start < 20
     run.deploy()
     run.verify()

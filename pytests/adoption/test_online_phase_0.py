@@ -16,9 +16,10 @@ import pytest
 from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.platform import KEYLESS, ROWS
+from support.replay import Replay
 from support.server import Server
 
-Run = Callable[[Database], Sqitch]
+Real = Callable[[Database], Sqitch]
 
 # Raises at the n-th statement that changes a table or an index, wherever that is.
 SABOTAGE = """
@@ -41,8 +42,6 @@ MEND = "DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE"
 class Stages:
     """A keyless platform, as it was and as phase 0 leaves it."""
 
-    server: Server
-    untouched: str
     prepared: str
     deployed: str
     before: str
@@ -68,24 +67,18 @@ def _disarm(database: Database) -> int:
 
 @pytest.fixture(scope="module")
 def stages(server: Server) -> Iterator[Stages]:
-    untouched = server.create()
-    with untouched.connect() as connection:
-        connection.execute(KEYLESS + ROWS)
-    before = untouched.dump()
-    prepared = server.create(untouched.name)
-    server.sqitch(prepared.name).deploy("base_tables")
-    deployed = server.create(prepared.name)
+    untouched, prepared = server.state(KEYLESS + ROWS), server.state(KEYLESS + ROWS, "base_tables")
+    before = server.create(untouched)
+    deployed = server.create(prepared)
     _arm(deployed, 0)
-    server.sqitch(deployed.name).deploy("@phase-0")
+    Replay(deployed).deploy("@phase-0")
     statements = _disarm(deployed)
-    after = deployed.dump()
     reverted = server.create(deployed.name)
     _arm(reverted, 0)
-    server.sqitch(reverted.name).revert("base_tables")
+    Replay(reverted).revert("base_tables")
     statements_back = _disarm(reverted)
-    names = [untouched.name, prepared.name, deployed.name, reverted.name]
-    yield Stages(server, untouched.name, prepared.name, deployed.name, before, after, statements, statements_back)
-    server.drop(*names)
+    yield Stages(prepared, deployed.name, before.dump(), deployed.dump(), statements, statements_back)
+    server.drop(before.name, deployed.name, reverted.name)
 
 
 @pytest.fixture
@@ -113,51 +106,53 @@ PLACES = [0.0, 0.1, 0.25, 0.37, 0.65, 0.99]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_deploy_that_was_stopped_goes_on(stages: Stages, clone: Any, sqitch: Run, place: float) -> None:
+def test_a_deploy_that_was_stopped_goes_on(stages: Stages, clone: Any, sqitch: Real, place: float) -> None:
     database = clone(stages.prepared)
     _arm(database, 1 + int(place * (stages.statements - 1)))
     assert "stopped by the test" in _fails(lambda: sqitch(database).deploy("@phase-0"))
     _disarm(database)
-    sqitch(database).deploy("@phase-0")
+    Replay(database).deploy("@phase-0")
     assert database.dump() == stages.after
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_deploy_that_was_stopped_can_be_reverted(stages: Stages, clone: Any, sqitch: Run, place: float) -> None:
+def test_a_deploy_that_was_stopped_can_be_reverted(stages: Stages, clone: Any, sqitch: Real, place: float) -> None:
     database = clone(stages.prepared)
     _arm(database, 1 + int(place * (stages.statements - 1)))
     assert "stopped by the test" in _fails(lambda: sqitch(database).deploy("@phase-0"))
     _disarm(database)
-    sqitch(database).revert()
+    Replay(database).revert()
     assert database.dump() == stages.before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.99])
-def test_a_revert_that_was_stopped_goes_on(stages: Stages, clone: Any, sqitch: Run, place: float) -> None:
+def test_a_revert_that_was_stopped_goes_on(stages: Stages, clone: Any, sqitch: Real, place: float) -> None:
     database = clone(stages.deployed)
     _arm(database, 1 + int(place * (stages.statements_back - 1)))
     assert "stopped by the test" in _fails(lambda: sqitch(database).revert())
     _disarm(database)
-    sqitch(database).revert()
+    Replay(database).revert()
     assert database.dump() == stages.before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_revert_that_was_stopped_can_be_deployed_again(stages: Stages, clone: Any, sqitch: Run, place: float) -> None:
+def test_a_revert_that_was_stopped_can_be_deployed_again(
+    stages: Stages, clone: Any, sqitch: Real, place: float
+) -> None:
     database = clone(stages.deployed)
     _arm(database, 1 + int(place * (stages.statements_back - 1)))
     assert "stopped by the test" in _fails(lambda: sqitch(database).revert())
     _disarm(database)
     # What the stopped change had taken back is missing until it is reverted.
-    sqitch(database).revert("base_tables")
-    sqitch(database).deploy("@phase-0")
+    Replay(database).revert("base_tables")
+    Replay(database).deploy("@phase-0")
     assert database.dump() == stages.after
 
 
-def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitch: Run) -> None:
+def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitch: Real) -> None:
     database = clone(stages.prepared)
     with database.connect(autocommit=True) as connection:
         connection.execute("ALTER TABLE public.users ALTER COLUMN id SET NOT NULL")
@@ -178,10 +173,10 @@ def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitc
         invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
         assert killer.execute(invalid).fetchall() == [("users_pkey_tenancy_building",)]
         writer.commit()
-        sqitch(database).deploy("@phase-0")
+        Replay(database).deploy("@phase-0")
         assert killer.execute(invalid).fetchall() == []
-    sqitch(database).verify()
-    sqitch(database).revert("base_tables")
+    Replay(database).verify()
+    Replay(database).revert("base_tables")
     assert database.dump() == before
 
 
@@ -193,24 +188,24 @@ def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitc
     ],
 )
 def test_a_long_transaction_stops_the_deploy_and_says_how_it_goes_on(
-    stages: Stages, clone: Any, sqitch: Run, to: str, lock: str
+    stages: Stages, clone: Any, sqitch: Real, to: str, lock: str
 ) -> None:
     database = clone(stages.prepared)
     if to == "foreign_keys":
-        sqitch(database).deploy("foreign_key_indexes")
+        Replay(database).deploy("foreign_key_indexes")
     run = replace(sqitch(database), environment={"PGOPTIONS": "-c tenancy.lock_attempts=2"})
     with database.connect() as busy:
         busy.execute(lock)
         output = _fails(lambda: run.deploy("@phase-0"))
     assert "no lock in 2 attempts:" in output
     assert "it goes on here" in output
-    run.deploy("@phase-0")
+    Replay(database).deploy("@phase-0")
     assert database.dump() == stages.after
 
 
-def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages, clone: Any, sqitch: Run) -> None:
+def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages, clone: Any, sqitch: Real) -> None:
     database = clone(stages.prepared)
-    sqitch(database).deploy("foreign_key_indexes")
+    Replay(database).deploy("foreign_key_indexes")
     with database.connect(autocommit=True) as connection:
         connection.execute(
             "INSERT INTO public.api_keys (id, user_id) SELECT gen_random_uuid(), gen_random_uuid()"
@@ -227,7 +222,7 @@ def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages
                 "INSERT INTO public.api_keys (id, user_id) VALUES (gen_random_uuid(), gen_random_uuid())"
             )
         connection.execute(query.replace("SELECT *", "DELETE", 1))
-    sqitch(database).deploy("@phase-0")
+    Replay(database).deploy("@phase-0")
     assert database.dump() == stages.after
 
 
@@ -288,7 +283,7 @@ class Traffic:
 
 @pytest.mark.slow
 def test_readers_and_writers_go_on_during_deploy_and_revert(
-    empty_database: Database, sqitch: Run, capsys: pytest.CaptureFixture[str]
+    empty_database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with empty_database.connect() as connection:
         connection.execute(KEYLESS)
@@ -313,9 +308,9 @@ def test_readers_and_writers_go_on_during_deploy_and_revert(
     try:
         time.sleep(1)
         idle, traffic.longest = traffic.longest, 0.0
-        sqitch(empty_database).deploy("@phase-0")
+        Replay(empty_database).deploy("@phase-0")
         deploying, traffic.longest = traffic.longest, 0.0
-        sqitch(empty_database).revert()
+        Replay(empty_database).revert()
         reverting = traffic.longest
     finally:
         traffic.stop.set()

@@ -13,14 +13,12 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import sql
 
-from pg_tenancy.sqitch import Sqitch, read_plan
 from support.busy import Busy, Statement, patiently
 from support.database import Database
+from support.replay import TAGS, Replay
 
-Run = Callable[[Database], Sqitch]
 NewLogin = Callable[..., str]
 
-TAGS = [f"@{tag}" for change in read_plan() for tag in change.tags]
 BEFORE = TAGS[TAGS.index("@phase-4") - 1]
 WAY = [BEFORE, "@phase-4", "@phase-5", "@phase-6"]
 
@@ -178,9 +176,9 @@ def _owned(database: Database) -> dict[str, tuple[Any, ...] | None]:
 
 @pytest.mark.slow
 def test_nobody_fails_while_the_phases_come_and_go(
-    large: Database, sqitch: Run, new_login: NewLogin, record_property: Callable[..., None]
+    large: Database, new_login: NewLogin, record_property: Callable[..., None]
 ) -> None:
-    old, run = new_login("tenancy_service"), sqitch(large)
+    old, run = new_login("tenancy_service"), Replay(large)
     waits: dict[str, float] = {}
     idle = 0.0
 

@@ -13,6 +13,7 @@ import pytest
 
 from pg_tenancy.sqitch import Sqitch, SqitchError, libpq_environment
 from support.database import Database
+from support.replay import Replay
 from support.server import Server
 
 Run = Callable[[Database], Sqitch]
@@ -231,7 +232,7 @@ def test_what_was_damaged_before_a_later_phase_is_named_after_it(
     with database.connect(autocommit=True) as admin:
         admin.execute("DROP TRIGGER users_emails_update ON public.users")
         admin.execute("GRANT SELECT ON public.users TO PUBLIC")
-    sqitch(database).deploy()
+    Replay(database).deploy()
     with pytest.raises(SqitchError) as error:
         sqitch(database).verify()
     assert "public.users: trigger users_emails_update is missing" in error.value.output
@@ -262,12 +263,12 @@ def copies(server: Server, database: Database) -> Iterator[dict[str, Database]]:
     server.drop(*(copy.name for copy in made.values()))
 
 
-def test_a_copy_is_verified_too(copies: dict[str, Database], sqitch: Run) -> None:
+def test_a_copy_is_verified_too(copies: dict[str, Database]) -> None:
     for copy in copies.values():
         with copy.connect(autocommit=True) as admin:
             # Privileges on the database itself, and on PostgreSQL's functions, do not come along.
             admin.execute("CALL tenancy.harden_database()")
-            sqitch(copy).verify()
+            Replay(copy).verify()
             _, policy, privileges = _complaints(
                 admin,
                 "ALTER POLICY users_select ON public.users USING (true)",
@@ -280,29 +281,29 @@ def test_a_copy_is_verified_too(copies: dict[str, Database], sqitch: Run) -> Non
 # -- what others have granted ---------------------------------------------------------------
 
 
-def test_default_privileges_open_no_table(empty_database: Database, sqitch: Run) -> None:
+def test_default_privileges_open_no_table(empty_database: Database) -> None:
     with empty_database.connect(autocommit=True) as admin:
         admin.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC")
-        sqitch(empty_database).deploy()
+        Replay(empty_database).deploy()
         opened = admin.execute(
             "SELECT c.oid::regclass::text FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl"
             " WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee = 0"
         ).fetchall()
     assert opened == []
-    sqitch(empty_database).verify()
+    Replay(empty_database).verify()
 
 
-def test_what_public_was_granted_is_taken_and_given_back(database_at: Callable[[str], Database], sqitch: Run) -> None:
+def test_what_public_was_granted_is_taken_and_given_back(database_at: Callable[[str], Database]) -> None:
     database = database_at("@phase-4")
     with database.connect(autocommit=True) as admin:
         admin.execute("GRANT SELECT, UPDATE (status, gpu_profile) ON public.instances TO PUBLIC")
         before = database.dump()
-        sqitch(database).deploy("@phase-5")
+        Replay(database).deploy("@phase-5")
         admin.execute("CALL tenancy_private.verify_contracts()")
         assert admin.execute(
             "SELECT has_column_privilege('tenancy_app', 'public.instances', 'status', 'UPDATE'),"
             " EXISTS (SELECT FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl"
             " WHERE c.oid = 'public.instances'::regclass AND acl.grantee = 0)"
         ).fetchone() == (True, False)
-        sqitch(database).revert("@phase-4")
+        Replay(database).revert("@phase-4")
     assert database.dump() == before

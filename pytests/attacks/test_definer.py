@@ -11,8 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.server import Logins, Server
-from support.two_tenants import Connection, TwoTenants, refused, two_tenants
+from support.two_tenants import Connection, TwoTenants, refused
 
 # Every function that an application may call, and what it answers Acme's owner.
 CALLS = {
@@ -37,17 +36,6 @@ CHANGES = (
     "create_organization('New')",
     "delete_organization()",
 )
-
-
-@pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
-
-
-@pytest.fixture(params=["app", "credentialed"])
-def login(request: pytest.FixtureRequest, logins: Logins) -> str:
-    return str(getattr(logins, request.param))
 
 
 def use_everything(tenants: TwoTenants, connection: Connection) -> None:

@@ -7,26 +7,13 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from support.server import Logins, Server
-from support.two_tenants import Key, TwoTenants, base64url, refused, two_tenants
-
-
-@pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
-
-
-@pytest.fixture(params=["app", "credentialed"])
-def login(request: pytest.FixtureRequest, logins: Logins) -> str:
-    return str(getattr(logins, request.param))
+from support.two_tenants import Key, TwoTenants, base64url, refused
 
 
 def forgeries(tenants: TwoTenants) -> dict[str, Any]:

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
 import pytest
 
-from support.server import Logins, Server
-from support.two_tenants import TwoTenants, refused, two_tenants
+from support.two_tenants import TwoTenants, refused
 
 TABLES = (
     "public.users",
@@ -37,17 +35,6 @@ KEYS = {
     "tenancy.role_permissions": "role",
     "tenancy.role_delegations": "role",
 }
-
-
-@pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
-
-
-@pytest.fixture(params=["app", "credentialed"])
-def login(request: pytest.FixtureRequest, logins: Logins) -> str:
-    return str(getattr(logins, request.param))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -132,7 +119,7 @@ ATTEMPTS = (
     "CREATE FUNCTION pg_temp.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE FUNCTION public.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE DOMAIN pg_temp.uuid AS pg_catalog.uuid",
-    "CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = point, FUNCTION = point_eq)",
+    "CREATE OPERATOR public.### (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq)",
     "CREATE OR REPLACE FUNCTION tenancy.current_workspace_id() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
     "ALTER FUNCTION tenancy.enter(uuid, uuid) RESET ALL",
     "ALTER FUNCTION tenancy.current_workspace_id() LEAKPROOF",

@@ -38,6 +38,8 @@ from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
@@ -319,6 +321,7 @@ async def test_the_last_owner_stays_also_in_fetch_all(client: Client, dsn: str, 
         assert [tuple(row) for row in rows] == [(1,)]
 
 
+@pytest.mark.shared_database(False)
 async def test_a_commit_that_fails_is_an_error(client: Client, database: Database, dsn: str, cast: Cast) -> None:
     """A constraint that is checked at COMMIT, from a table of the application's own."""
     with database.connect() as admin:
@@ -340,6 +343,7 @@ async def test_a_commit_that_fails_is_an_error(client: Client, database: Databas
         assert not client.in_transaction(conn)
 
 
+@pytest.mark.shared_database(False)
 async def test_a_refused_user_does_not_run_the_first_statement(
     client: Client, dsn: str, cast: Cast, admin: Connection
 ) -> None:

@@ -21,6 +21,8 @@ from support.clients import CLIENTS, Client
 from support.people import Organization, People
 from support.proxy import Proxy
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 VARIABLES = (

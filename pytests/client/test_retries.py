@@ -12,6 +12,8 @@ from support.clients import Client
 from support.database import Database
 from support.people import Organization, People
 
+pytestmark = pytest.mark.shared_database
+
 
 @pytest.fixture
 def acme(people: People) -> Organization:
@@ -63,6 +65,7 @@ async def test_the_last_failure_is_raised(client: Client, dsn: str, acme: Organi
         assert not client.in_transaction(conn)
 
 
+@pytest.mark.shared_database(False)
 async def test_a_failure_at_the_commit_is_retried(
     client: Client, dsn: str, acme: Organization, database: Database
 ) -> None:

@@ -14,6 +14,8 @@ from support.people import Organization, People
 from support.proxy import Proxy
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 QUERY = "SELECT id FROM public.organizations WHERE name = $1"
 
 

@@ -32,6 +32,8 @@ from support.database import Database
 from support.people import People
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

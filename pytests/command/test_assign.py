@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pg_tenancy import (
 from pg_tenancy._terminal import Terminal, _bar, progress_bar
 from pg_tenancy.assign import Assignment, assign
 from pg_tenancy.cli import main
+from support.command import command, on_a_terminal, started, without_signals
 from support.database import Database
 from support.people import Organization, People
 from support.server import Logins
@@ -284,7 +284,7 @@ def test_the_command_asks_nobody_where_nobody_can_answer(
 def test_the_command_asks_on_a_terminal_and_shows_a_bar(
     dsn: str, admin: Connection, acme: Organization, answer: str, status: int, given: int
 ) -> None:
-    ended, output = _on_a_terminal(["assign", dsn, "public.instances", "acme", "--batch", "10"], answer + "\n")
+    ended, output = on_a_terminal(["assign", dsn, "public.instances", "acme", "--batch", "10"], answer + "\n")
     assert ended == status
     assert "This gives 25 rows" in output
     assert f"to Acme ({acme.id})" in output
@@ -298,50 +298,24 @@ def test_a_name_cannot_write_to_the_terminal_of_the_dba(run: Answer, dsn: str, p
     assert "\x1b" not in output
 
 
-def test_control_c_leaves_what_is_done_and_says_how_to_go_on(dsn: str, admin: Connection, acme: Organization) -> None:
-    """While the second batch is on its way, which takes a while because it looks at every row for long."""
-    slow = ["--where", "pg_catalog.pg_sleep(0.05) IS NOT NULL", "--batch", "10"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "pg_tenancy", "assign", dsn, "public.instances", "acme", *slow, "--yes"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
+def test_an_interruption_leaves_what_is_done_and_says_how_to_go_on(
+    dsn: str, admin: Connection, acme: Organization, ending: str
+) -> None:
+    """While the second batch is on its way, which looks at every row for long."""
+    given = "(SELECT count(*) FROM public.instances AS i WHERE i.organization_id IS NOT NULL)"
+    slow = f"pg_catalog.pg_sleep(CASE {given} WHEN 0 THEN 0 ELSE 5 END) IS NOT NULL"
+    assignment = command("assign", dsn, "public.instances", "acme", "--where", slow, "--batch", "10", "--yes")
+    with started(without_signals(assignment), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert "10 of 25" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=60)
+        process.send_signal(signal.Signals[ending])
+        _, complaint = process.communicate()
     assert process.returncode == 1
     assert "interrupted" in complaint
     assert "10 of 25 rows are assigned and stay so; the same command goes on from there" in complaint
     assert owned(admin, acme) == 10
     assert assign(dsn, "public.instances", acme.id) == 15
-
-
-def _on_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
-    try:
-        ours, theirs = pty.openpty()
-    except OSError as error:  # a bare chroot has no /dev/pts
-        pytest.skip(f"this machine gives no terminals: {error}")
-    with subprocess.Popen(
-        [sys.executable, "-m", "pg_tenancy", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", "COLUMNS": "120"},
-    ) as process:
-        os.close(theirs)
-        os.write(ours, typed.encode())
-        output = b""
-        try:
-            while part := os.read(ours, 65536):
-                output += part
-        except OSError:
-            # That is how a terminal ends.
-            pass
-    os.close(ours)
-    return process.returncode, output.decode()
 
 
 class _Screen(io.StringIO):

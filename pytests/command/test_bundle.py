@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pg_tenancy.sqitch import project_directory, read_plan
+from support.command import run
 from support.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,20 +19,20 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("bundle") / "pg-tenancy"
-    subprocess.run([str(ROOT / "dev"), "bundle", str(destination)], check=True, stdin=subprocess.DEVNULL)
+    run([str(ROOT / "dev"), "bundle", str(destination)], check=True, env=os.environ)
     return destination
 
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(destination), str(ROOT)],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
+    _build(ROOT, destination)
     return destination
+
+
+def _build(project: Path, destination: Path, *options: str) -> None:
+    build = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(destination), str(project)]
+    run(build, check=True, env=os.environ)
 
 
 def _deployed_from(project: Path, server: Server) -> str:
@@ -92,13 +92,9 @@ def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_pat
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    found = subprocess.run(
-        [sys.executable, "-c", "from pg_tenancy.sqitch import project_directory; print(project_directory())"],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        cwd=tmp_path,
+    look = "from pg_tenancy.sqitch import project_directory; print(project_directory())"
+    found = run(
+        [sys.executable, "-c", look], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path
     ).stdout.strip()
     assert Path(found) == (tmp_path / "pg_tenancy" / "_sqitch").resolve()
 
@@ -106,23 +102,9 @@ def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_pat
 @pytest.mark.slow
 def test_the_source_distribution_builds_the_same_wheel(distributions: Path, tmp_path: Path) -> None:
     (source,) = distributions.glob("*.tar.gz")
-    subprocess.run(["tar", "-xzf", str(source), "-C", str(tmp_path)], check=True)
+    run(["tar", "-xzf", str(source), "-C", str(tmp_path)], check=True)
     (unpacked,) = tmp_path.iterdir()
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "build",
-            "--wheel",
-            "--no-isolation",
-            "--outdir",
-            str(tmp_path / "again"),
-            str(unpacked),
-        ],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
+    _build(unpacked, tmp_path / "again", "--wheel")
     (first,), (second,) = distributions.glob("*.whl"), (tmp_path / "again").glob("*.whl")
     assert _contents(first) == _contents(second)
 

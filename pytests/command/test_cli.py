@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
-import socket
-import subprocess
 import sys
-import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_urlsafe
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pg_tenancy.cli import main
-from pg_tenancy.embedded import EmbeddedServer
 from pg_tenancy.phases import read_phases, read_status
 from pg_tenancy.sqitch import Sqitch, read_plan
+from support.command import command, environment, on_a_terminal, processes
+from support.command import run as run_program
 from support.database import Database
 
 PHASES = [phase.tag for phase in read_phases() if phase.tag]
@@ -56,11 +55,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Answer:
 def _phase(dsn: str) -> str | None:
     with psycopg.connect(dsn) as connection:
         return read_status(connection).phase
-
-
-def _environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
-    return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"} | more
 
 
 # -- status -----------------------------------------------------------------------
@@ -180,42 +174,15 @@ def test_revert_asks_nobody_where_nobody_can_answer(
 
 @pytest.mark.parametrize(("answer", "status", "phase"), [("n", 1, LAST), ("", 1, LAST), ("y", 0, PHASES[-2])])
 def test_revert_asks_on_a_terminal(database: Database, answer: str, status: int, phase: str) -> None:
-    ended, output = _on_a_terminal(["revert", "--to", PHASES[-2], database.dsn()], answer + "\n")
+    ended, output = on_a_terminal(["revert", "--to", PHASES[-2], database.dsn()], answer + "\n")
     assert ended == status
     assert "Go on? [y/N]" in output
     assert _phase(database.dsn()) == phase
 
 
-def _on_a_terminal(arguments: list[str], typed: str, **more: str) -> tuple[int, str]:
-    try:
-        ours, theirs = pty.openpty()
-    except OSError as error:  # a bare chroot has no /dev/pts
-        pytest.skip(f"this machine gives no terminals: {error}")
-    with subprocess.Popen(
-        [sys.executable, "-m", "pg_tenancy", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=_environment(TERM="xterm", **more),
-    ) as process:
-        os.close(theirs)
-        os.write(ours, typed.encode())
-        output = b""
-        try:
-            while part := os.read(ours, 65536):
-                output += part
-        except OSError:
-            # That is how a terminal ends.
-            pass
-        finally:
-            os.close(ours)
-        process.wait(60)
-    return process.returncode, output.decode()
-
-
 def test_colors_are_for_terminals_that_want_them(database: Database, run: Answer) -> None:
-    assert "\033[" in _on_a_terminal(["status", database.dsn()], "")[1]
-    assert "\033" not in _on_a_terminal(["status", database.dsn()], "", NO_COLOR="1")[1]
+    assert "\033[" in on_a_terminal(["status", database.dsn()], "")[1]
+    assert "\033" not in on_a_terminal(["status", database.dsn()], "", NO_COLOR="1")[1]
     assert "\033" not in run("status", database.dsn())[1]
 
 
@@ -291,60 +258,27 @@ def test_a_missing_program_comes_with_the_line_that_installs_it(
 def test_help_says_what_each_command_is_for(run: Answer) -> None:
     status, output, _ = run("--help")
     assert status == 0
-    for command in ("demo", "deploy", "status", "verify", "revert", "matrix"):
-        assert f"\n    {command} " in output
-        status, text, _ = run(command, "--help")
+    for name in ("demo", "deploy", "status", "verify", "revert", "matrix"):
+        assert f"\n    {name} " in output
+        status, text, _ = run(name, "--help")
         assert (status, "It ends with 0" in text) == (0, True)
 
 
 # -- passwords --------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to look at other processes")
-def test_no_password_is_printed_or_in_the_list_of_processes() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    seen: set[str] = set()
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            for process in filter(str.isdigit, os.listdir("/proc")):
-                try:
-                    seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue
-
-    with EmbeddedServer(port=port, durable=False) as server:
-        dsn = f"postgresql://postgres:{server.password}@127.0.0.1:{port}/postgres"
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            said = ""
-            for command in (
-                ["deploy"],
-                ["verify"],
-                ["status"],
-                ["revert", "--all", "--yes"],
-                ["demo", "--scale", "0.05"],
-            ):
-                ended = subprocess.run(
-                    [sys.executable, "-m", "pg_tenancy", *command],
-                    env=_environment(PG_TENANCY_DSN=dsn),
-                    capture_output=True,
-                    text=True,
-                    timeout=300,
-                )
-                assert ended.returncode == 0, ended.stderr
-                said += ended.stdout + ended.stderr
-        finally:
-            done.set()
-            watcher.join()
-        password = server.password or ""
-    assert password
-    assert any("sqitch\0deploy" in arguments for arguments in seen)
+def test_no_password_is_printed_or_in_the_list_of_processes(empty_database: Database) -> None:
+    # The demonstration's is in test_demo.py. A server that asks for no password is given one, too.
+    password = str(conninfo_to_dict(empty_database.dsn()).get("password") or token_urlsafe())
+    dsn = make_conninfo(empty_database.dsn(), password=password)
+    said = ""
+    with processes() as seen:
+        for arguments in (["deploy", "--to", PHASES[0]], ["verify"], ["status"], ["revert", "--all", "--yes"]):
+            ended = run_program(command(*arguments), env=environment(PG_TENANCY_DSN=dsn))
+            assert ended.returncode == 0, ended.stderr
+            said += ended.stdout + ended.stderr
+    for action in ("deploy", "verify", "revert"):
+        assert any(f"sqitch\0{action}" in arguments for arguments in seen)
     assert not [arguments for arguments in seen if password in arguments]
     assert password not in said
 

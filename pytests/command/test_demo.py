@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import psycopg
@@ -31,11 +31,20 @@ from pg_tenancy.demo.platform import OldApplication
 from pg_tenancy.demo.run import Demonstration
 from pg_tenancy.demo.truth import Cast, Truth
 from pg_tenancy.demo.work import do_some_work
-from pg_tenancy.phases import Progress, read_phases
+from pg_tenancy.phases import Phase, Progress, read_phases
+from pg_tenancy.sqitch import read_plan
+from support.command import command, environment, processes, run, started, without_signals
 from support.database import Database
 from support.server import Server
 
 SMALL = 0.05
+# With everybody who is shown, and smaller than the command line takes.
+SMALLEST = 0.02
+
+
+def _in_one_go() -> list[Phase]:
+    """Return all changes as one phase, which sqitch is started for once."""
+    return [Phase("", "all of them", tuple(read_plan()))]
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,9 @@ def deployed(server: Server, template: str) -> Iterator[Deployed]:
     # With the template the groups are there before, so that nobody removes them
     # while another test uses them.
     with Place(server.dsn) as place:
-        result = demonstrate(place, Terminal(None), scale=SMALL)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+            result = demonstrate(place, Terminal(None), scale=SMALLEST)
         assert result.failures == []
         assert result.truth is not None
         assert result.cast is not None
@@ -67,23 +78,21 @@ def copy(server: Server, deployed: Deployed) -> Iterator[Database]:
     server.drop(copy.name)
 
 
-def _environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
-    return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"} | more
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pg_tenancy", *arguments]
-
-
 # -- from its beginning to its end ------------------------------------------------
 
 
+@pytest.fixture
+def in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+
+
 @pytest.mark.slow
-def test_the_demonstration_prints_one_document_and_ends_well() -> None:
-    ended = subprocess.run(
-        _command("demo", "--json", "--scale", "0.1"), env=_environment(), capture_output=True, text=True, timeout=300
-    )
+def test_on_a_given_server_it_prints_one_document_and_removes_everything(server: Server, template: str) -> None:
+    # A server that asks for no password is given one, too.
+    password = str(conninfo_to_dict(server.dsn).get("password") or token_urlsafe())
+    dsn = make_conninfo(server.dsn, password=password)
+    with processes() as seen:
+        ended = run(command("demo", "--json", "--scale", str(SMALL)), env=environment(PG_TENANCY_DSN=dsn))
     assert (ended.returncode, ended.stderr) == (0, "")
     document = json.loads(ended.stdout)
     assert document["ok"] is True
@@ -91,7 +100,7 @@ def test_the_demonstration_prints_one_document_and_ends_well() -> None:
     assert [phase["tag"] for phase in document["phases"]] == [phase.tag for phase in read_phases()]
     assert document["verified_changes"] == sum(len(phase["changes"]) for phase in document["phases"])
     rows = sum(document["tables"].values())
-    assert rows == sum(map(len, generate(0.1).rows.values()))
+    assert rows == sum(map(len, generate(SMALL).rows.values()))
     assert {phase["old_application_rows"] for phase in document["phases"]} == {rows}
     assert all(view["ok"] for view in document["views"])
     assert all(attempt["ok"] for attempt in document["refusals"])
@@ -119,43 +128,43 @@ def test_the_demonstration_prints_one_document_and_ends_well() -> None:
     }
     # What is shown once is not shown here.
     assert not re.search(r"(inv|pgt_[0-9a-f]{8})_[0-9a-f]{8}", ended.stdout)
+    assert any("sqitch\0deploy" in arguments for arguments in seen)
+    assert not [arguments for arguments in seen if password in arguments]
+    assert password not in ended.stdout
+    # There is nothing to connect to any more.
+    assert (document["connections"], document["statements"]) == ({}, [])
+    made = document["database"]
+    suffix = made.removeprefix("pg_tenancy_demo_")
+    with psycopg.connect(server.dsn) as connection:
+        left = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname = %s"
+            " UNION ALL SELECT rolname FROM pg_roles WHERE starts_with(reverse(rolname), reverse(%s))",
+            [made, suffix],
+        )
+        assert (len(suffix), left.fetchall()) == (6, [])
 
 
 @pytest.mark.slow
-def test_on_a_given_server_it_has_a_database_of_its_own_and_removes_everything(server: Server, template: str) -> None:
-    def there() -> set[tuple[str]]:
-        with psycopg.connect(server.dsn) as connection:
-            return set(
-                connection.execute(
-                    "SELECT datname::text FROM pg_database WHERE datname LIKE 'pg_tenancy_demo%%'"
-                    " UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE '%%_application_%%'"
-                ).fetchall()
-            )
-
-    before = there()
-    ended = subprocess.run(
-        _command("demo", "--scale", str(SMALL)),
-        env=_environment(PG_TENANCY_DSN=server.dsn),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "everything is as it must be" in ended.stdout
+@pytest.mark.usefixtures("in_one_go")
+def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
+    assert main(["demo", "--scale", str(SMALL)]) == 0
+    said, complaints = capsys.readouterr()
+    assert complaints == ""
+    assert "everything is as it must be" in said
+    assert "Nothing is left of it" in said
     # No colors where it is no terminal.
-    assert "\033" not in ended.stdout
-    assert there() <= before
+    assert "\033" not in said
+    assert "psql" not in said
+    assert "postgresql://" not in said
 
 
 @pytest.mark.slow
 def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
-    with subprocess.Popen(
-        _command("demo", "--keep", "--scale", str(SMALL)),
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    demo = command("demo", "--keep", "--scale", str(SMALL))
+    with started(without_signals(demo), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         lines: list[str] = []
         for line in process.stdout:
@@ -163,11 +172,9 @@ def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
             if "Ctrl-C" in line:
                 break
         statements = [line for line in lines if line.startswith("psql ")]
-        ended = [
-            subprocess.run(shlex.split(line), env=_environment(), capture_output=True, text=True) for line in statements
-        ]
+        ended = [run(shlex.split(line)) for line in statements]
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=60)
+        _, complaints = process.communicate()
     assert process.returncode == 0, complaints
     assert "Traceback" not in complaints
     in_workspace, forged, old = ended
@@ -181,29 +188,28 @@ def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
 
 
 @pytest.mark.slow
-def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(server: Server, template: str) -> None:
-    ended = subprocess.run(
-        _command("demo", "--keep", "--scale", str(SMALL)),
-        env=_environment(PG_TENANCY_DSN=server.dsn),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    lines = [line.strip() for line in ended.stdout.splitlines()]
-    assert "password=" not in ended.stdout
+@pytest.mark.usefixtures("in_one_go")
+def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
+    server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PG_TENANCY_DSN", server.dsn)
+    status = main(["demo", "--keep", "--scale", str(SMALL)])
+    said, complaints = capsys.readouterr()
+    assert (status, complaints) == (0, "")
+    lines = [line.strip() for line in said.splitlines()]
+    assert "password=" not in said
     removal = lines[lines.index("To remove it all:") + 1 :]
     try:
         for line in [line for line in lines if line.startswith("psql ") and "enter(" in line]:
-            tried = subprocess.run(shlex.split(line), env=_environment(), capture_output=True, text=True)
+            tried = run(shlex.split(line))
             assert tried.returncode == 0, tried.stderr
     finally:
         # The given server's own password is for whoever removes it to give.
         password = str(conninfo_to_dict(server.dsn).get("password") or "")
         for line in removal:
-            environment = _environment(**({"PGPASSWORD": password} if password else {}))
-            subprocess.run(shlex.split(line), env=environment, check=True, capture_output=True)
-    name = re.search(r"DROP DATABASE (\w+)", ended.stdout)
+            given = environment(**({"PGPASSWORD": password} if password else {}))
+            run(shlex.split(line), env=given, check=True)
+    name = re.search(r"DROP DATABASE (\w+)", said)
     assert name is not None
     with psycopg.connect(server.dsn) as connection:
         left = connection.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [name[1]]).fetchall()
@@ -211,6 +217,7 @@ def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(server: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_one_go")
 def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
     server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -497,12 +504,21 @@ HOLES: dict[str, tuple[str, str]] = {
 }
 
 
-def _check(deployed: Deployed, database: str) -> Checked:
-    def connect(dsn: str) -> Callable[[], psycopg.Connection[tuple[Any, ...]]]:
-        return lambda: psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True)
+class _Kept(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that is given back when it is left, as to a pool that trusts nobody."""
 
+    def __exit__(self, *_: object) -> None:
+        self.rollback()
+        self.execute("DISCARD ALL")
+
+
+def _check(deployed: Deployed, database: str) -> Checked:
     place = deployed.place
-    return check(connect(place.app.dsn), connect(place.deployer.dsn), deployed.truth, deployed.cast)
+    with (
+        closing(_Kept.connect(make_conninfo(place.app.dsn, dbname=database), autocommit=True)) as application,
+        closing(psycopg.connect(make_conninfo(place.deployer.dsn, dbname=database), autocommit=True)) as deployer,
+    ):
+        return check(lambda: application, lambda: deployer, deployed.truth, deployed.cast)
 
 
 def test_a_sound_database_has_no_failures(deployed: Deployed, copy: Database) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from support.command import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ class Repository:
 
     def git(self, *arguments: str) -> None:
         identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", "-C", str(self.root), *identity, *arguments], check=True, stdin=subprocess.DEVNULL)
+        run(["git", "-C", str(self.root), *identity, *arguments], check=True)
 
     def release(self, version: str) -> None:
         self.git("add", "--all")
@@ -34,11 +35,7 @@ class Repository:
         self.git("tag", version)
 
     def check(self, *arguments: str) -> tuple[int, str]:
-        answer = subprocess.run(
-            [sys.executable, str(ROOT / "tools" / "check_policies.py"), "--root", str(self.root), *arguments],
-            capture_output=True,
-            text=True,
-        )
+        answer = run([sys.executable, str(ROOT / "tools" / "check_policies.py"), "--root", str(self.root), *arguments])
         return answer.returncode, answer.stderr
 
 
@@ -54,7 +51,7 @@ def test_policies_that_are_listed_pass(repository: Repository) -> None:
 
 
 def test_the_list_is_one_that_sha256sum_reads(repository: Repository) -> None:
-    subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], check=True, cwd=repository.root / "sql/policies")
+    run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], check=True, cwd=repository.root / "sql/policies")
 
 
 def test_a_policy_that_is_not_listed_fails_and_is_named(repository: Repository) -> None:
@@ -103,12 +100,12 @@ def test_a_new_revision_after_a_release_is_listed(repository: Repository) -> Non
 
 
 def test_dev_without_a_command_says_what_there_is() -> None:
-    said = subprocess.run([str(ROOT / "dev")], check=True, capture_output=True, text=True).stdout
+    said = run([str(ROOT / "dev")], check=True).stdout
     for command in ("run", "test", "lint", "bench", "bundle", "matrix"):
         assert f"./dev {command}" in said
 
 
 def test_dev_refuses_a_command_that_it_does_not_know() -> None:
-    answer = subprocess.run([str(ROOT / "dev"), "no-such-command"], capture_output=True, text=True)
+    answer = run([str(ROOT / "dev"), "no-such-command"])
     assert answer.returncode == 2
     assert "./dev test" in answer.stderr

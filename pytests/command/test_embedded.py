@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
+from support.command import environment, started
 
 
 def test_a_server_answers_and_its_directory_is_gone_afterwards() -> None:
@@ -79,9 +80,7 @@ _CHILD = textwrap.dedent("""
 
 @pytest.mark.parametrize("ending", ["exit", "exception", "SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_nothing_survives_the_process_however_it_ends(ending: str) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _CHILD, ending], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as child:
+    with started([sys.executable, "-c", _CHILD, ending], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         directory, pid = child.stdout.readline().split()
         if ending.startswith("SIG"):
@@ -106,16 +105,12 @@ def test_a_process_killed_while_its_server_starts_leaves_nothing() -> None:
         temporary = Path(name)
         temporary.chmod(0o777)
         for delay in (0.0, 0.05, 0.1, 0.2, 0.3):
-            child = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, "sleep"],
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "TMPDIR": name},
-            )
-            while child.poll() is None and not any(temporary.glob("*/log")):
-                time.sleep(0.002)
-            time.sleep(delay)
-            child.kill()
-            child.wait()
+            sleeping = [sys.executable, "-c", _CHILD, "sleep"]
+            with started(sleeping, stdout=subprocess.DEVNULL, env=environment(TMPDIR=name)) as child:
+                while child.poll() is None and not any(temporary.glob("*/log")):
+                    time.sleep(0.002)
+                time.sleep(delay)
+                child.kill()
         deadline = time.monotonic() + 20
         while any(temporary.iterdir()):
             assert time.monotonic() < deadline, "a server's directory is still there"

@@ -257,12 +257,18 @@ def statement_of(actors: Actors, command: str, table: str) -> str:
     }[command]
 
 
-@pytest.mark.parametrize("table", SERVICES_WRITE)
-@pytest.mark.parametrize("command", ["INSERT", "UPDATE", "DELETE"])
-@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize(
+    ("table", "command", "actor"),
+    [
+        pytest.param(table, command, actor, id=f"{actor}-{command}-{table}")
+        for actor in ACTORS
+        for command in ("INSERT", "UPDATE", "DELETE")
+        for table in SERVICES_WRITE
+        # What WRITES says of somebody in a workspace is the next test's.
+        if actor in {"service", "old"} or f"{table} {command}" not in WRITES
+    ],
+)
 def test_writing(actors: Actors, actor: str, command: str, table: str) -> None:
-    if actor not in {"service", "old"} and f"{table} {command}" in WRITES:
-        pytest.skip("in WRITES")
     statement = statement_of(actors, command, table)
     outcome, count, _ = attempt(actors.session(actor), statement)
     if actor in {"service", "old"} and command in SERVICES_WRITE[table]:

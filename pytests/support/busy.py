@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from pg_tenancy.sqitch import SqitchError
 from support.database import Database
+from support.scripts import ScriptError
 
 __all__ = ["Busy", "Statement", "Work", "patiently"]
 
@@ -72,7 +72,7 @@ def patiently(run: Callable[[], Any]) -> int:
     for attempt in range(20):
         try:
             run()
-        except SqitchError as error:
+        except ScriptError as error:
             if "no lock in" not in error.output:
                 raise
         else:

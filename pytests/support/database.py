@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 if TYPE_CHECKING:
     from support.people import Organization, User
@@ -48,6 +49,32 @@ class Database:
         with self.connect(login) as connection:
             connection.execute("SELECT tenancy.enter(%s, %s)", [id_of(user), id_of(organization)])
             yield connection
+
+    def execute(self, *statements: str) -> None:
+        """Run statements as the superuser, each by itself."""
+        with self.connect(autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return what a query gives the superuser; names come with their schema."""
+        with self.connect() as connection:
+            connection.execute("SET search_path = pg_catalog")
+            return connection.execute(query.encode(), values or None).fetchall()
+
+    def fill(self, tables: str, owner: str | None = None) -> None:
+        """Make an application's tables.
+
+        Args:
+            tables: the SQL that does.
+            owner: the application's login, which also gets the database; default: the superuser has both.
+
+        """
+        if owner is not None:
+            names = map(sql.Identifier, (self.name, owner))
+            self.server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*names))
+        with self.connect(owner) as connection:
+            connection.execute(tables.encode())
 
     def values(self, kept: Mapping[str, str]) -> dict[str, list[str]]:
         """Return of each table an expression's values as text, sorted; the table is ``t`` in it."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
-__all__ = ["KEYLESS", "NAMED_KEYS", "ROWS", "TABLES", "rows_of"]
+from support.database import Database
+
+__all__ = ["KEYLESS", "NAMED_KEYS", "PRIMARY_KEYS", "ROWS", "TABLES", "fill_and_grant", "primary_keys", "rows_of"]
 
 TABLES = (
     "public.users",
@@ -22,6 +25,13 @@ TABLES = (
     "finops.inference_usage",
     "finops.cost_actual_minute",
 )
+
+# The columns that identify a row, once phase 0 is deployed.
+PRIMARY_KEYS = {
+    **{table: ["id"] for table in TABLES},
+    "public.organization_memberships": ["organization_id", "user_id"],
+    "finops.cost_actual_minute": ["bucket_minute", "provider_id", "instance_id"],
+}
 
 # No key of any kind, and every column may be null.
 KEYLESS = """
@@ -141,6 +151,41 @@ INSERT INTO finops.inference_usage
 INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur) VALUES
     ('2026-01-02 03:04:00+00', '00000000-0000-0000-0002-00000000000a', '00000000-0000-0000-0005-00000000000a', 0.0123);
 """
+
+
+# What an application has done to its tables before anybody thought of tenants.
+GRANTED = """
+GRANT SELECT ON public.users TO {reader};
+GRANT SELECT (id, name) ON public.organizations TO {reader} WITH GRANT OPTION;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.organization_memberships TO {writer};
+GRANT UPDATE (name) ON public.organizations TO {writer};
+GRANT USAGE ON SCHEMA finops TO {reader};
+GRANT CREATE ON SCHEMA public TO PUBLIC;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader};
+"""
+
+
+def fill_and_grant(database: Database, tables: str, owner: str, reader: str, writer: str) -> None:
+    """Fill a database with the tables of an application, owned by its login and granted to two more."""
+    database.fill(tables + GRANTED.format(reader=reader, writer=writer), owner)
+    database.server.execute(
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (database.name, reader)))
+    )
+
+
+def primary_keys(database: Database) -> dict[str, list[str]]:
+    """Return the columns of each table's primary key."""
+    rows = database.fetch(
+        "SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint AS c"
+        " CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k (attnum, position)"
+        " JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.attnum"
+        " WHERE c.contype = 'p' AND c.connamespace IN ('public'::regnamespace, to_regnamespace('finops'))"
+        " ORDER BY 1, k.position"
+    )
+    keys: dict[str, list[str]] = {}
+    for table, column in rows:
+        keys.setdefault(table, []).append(column)
+    return keys
 
 
 def rows_of(connection: psycopg.Connection[tuple[Any, ...]], *tables: str) -> dict[str, list[str]]:

@@ -1,11 +1,10 @@
-"""The plan's scripts, each run by itself, and what can be compared of a database besides its dump."""
+"""psql as sqitch calls it, and what can be compared of a database besides its dump."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,22 +12,35 @@ import psycopg
 from pg_tenancy.sqitch import libpq_environment, project_directory
 from support.database import Database
 
-__all__ = ["SQL", "ScriptError", "differences", "privileges", "run_script"]
+__all__ = ["SQL", "ScriptError", "differences", "everything", "psql"]
 
 SQL = project_directory() / "sql"
 
 
 class ScriptError(RuntimeError):
-    """psql stopped at an error; the message is all that it wrote."""
+    """psql stopped at an error.
+
+    Attributes:
+        output: everything that it wrote, its error message last.
+
+    """
+
+    def __init__(self, output: str) -> None:
+        super().__init__(f"psql stopped:\n{''.join(output.splitlines(keepends=True)[-15:]).strip()}")
+        self.output = output
 
 
-def run_script(database: Database, path: Path, login: str | None = None) -> str:
-    """Run a script with psql, with the options that sqitch gives it, and return what it wrote.
+def psql(database: Database, *arguments: str, login: str | None = None, script: str = "") -> str:
+    """Run psql with the options that sqitch gives it, and return what it wrote.
 
     Args:
         database: where to run it.
-        path: the script.
+        arguments: further arguments; ``--file=-`` is where the script comes.
         login: the role to connect as; default: the superuser.
+        script: what psql reads from its standard input.
+
+    Raises:
+        ScriptError: it stopped at an error.
 
     """
     done = subprocess.run(
@@ -40,31 +52,56 @@ def run_script(database: Database, path: Path, login: str | None = None) -> str:
             "--tuples-only",
             "--set=ON_ERROR_STOP=1",
             "--set=registry=sqitch",
-            f"--file={path}",
+            *arguments,
         ],
         env={**os.environ, **libpq_environment(database.dsn(login))},
-        stdin=subprocess.DEVNULL,
+        input=script,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     if done.returncode:
-        raise ScriptError(f"{path.parent.name}/{path.name}: {done.stdout}")
+        raise ScriptError(done.stdout)
     return done.stdout
 
 
-def privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-    """Return who may call PostgreSQL's own functions, which no dump tells."""
+def _privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+    """Return which of PostgreSQL's own functions have other privileges than a new function has; no dump tells."""
     rows = connection.execute(
         """
-        SELECT p.oid::regprocedure || ' ' || acl.grantee::regrole || ' ' || acl.privilege_type
-        FROM pg_catalog.pg_proc AS p
-        CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
-        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+        SELECT f.name || ' ' || f.privileges::text
+        FROM (
+            SELECT
+                p.oid::regprocedure::text AS name,
+                ARRAY(SELECT unnest(p.proacl)::text ORDER BY 1) AS privileges,
+                ARRAY(SELECT unnest(acldefault('f', p.proowner))::text ORDER BY 1) AS usual
+            FROM pg_catalog.pg_proc AS p
+            WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proacl IS NOT NULL
+        ) AS f
+        WHERE f.privileges <> f.usual
         ORDER BY 1
         """
     )
     return [str(line) for (line,) in rows.fetchall()]
+
+
+def everything(database: Database) -> str:
+    """Return all of a database but its rows as text: its dump and what no dump tells."""
+    with database.connect() as connection:
+        catalog = _privileges(connection)
+        # Who belongs to the groups, of the roles that own the database or may connect to it.
+        members = connection.execute(
+            """
+            SELECT m.member::regrole::text, m.roleid::regrole::text
+            FROM pg_auth_members AS m
+            WHERE EXISTS (
+                SELECT FROM pg_database AS d, aclexplode(d.datacl) AS acl
+                WHERE d.datname = current_database() AND m.member IN (d.datdba, acl.grantee)
+            )
+            ORDER BY 1, 2
+            """
+        ).fetchall()
+    return "\n".join([database.dump(), *(f"-- {member} is a member of {group}" for member, group in members), *catalog])
 
 
 def differences(wanted: str, found: str) -> str:

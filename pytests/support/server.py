@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +27,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
 from pg_tenancy.sqitch import Sqitch, libpq_environment
 from support.database import Database
+from support.replay import WHOLE_PLAN
+from support.states import state_of
 
 __all__ = ["Logins", "Server", "server_of_this_run", "start_embedded"]
 
@@ -71,6 +73,8 @@ class Server:
     bin_dir: str | None
     version: int
     _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+    # What exists for the rest of the run, as far as this process knows.
+    _made: set[str] = field(default_factory=set, compare=False, repr=False)
 
     # -- connecting ------------------------------------------------------------
 
@@ -107,15 +111,15 @@ class Server:
     def create(self, template: str = "template0", name: str | None = None) -> Database:
         """Make a database, empty or as a copy of another of the run.
 
-        PostgreSQL does not copy the privileges on the database itself, which a
-        change of ours may have altered, so they are given again.
+        PostgreSQL copies neither the owner nor the privileges on the database
+        itself, which a change of ours may have altered, so they are given again.
         """
         name = name or self.new_name("db")
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
             )
-            for statement in _database_grants(connection, template, name) if template != "template0" else []:
+            for statement in _as_on(connection, template, name) if template != "template0" else []:
                 connection.execute(statement)
         return Database(self, name)
 
@@ -125,44 +129,70 @@ class Server:
             *(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)) for name in names)
         )
 
-    def template(self, to: str | None = None) -> str:
-        """Return the name of a database that was deployed with sqitch, once a run.
+    def once(
+        self, kind: str, make: Callable[[Database], object], template: Callable[[], str] = lambda: "template0"
+    ) -> str:
+        """Return the name of a database that the first of the run's processes to need it makes.
+
+        It has its name only when it is finished. PostgreSQL copies no database that
+        somebody is connected to, so who takes copies of it must not connect to it.
 
         Args:
-            to: the change or tag that is its last one; default: the whole plan.
+            kind: what it is, which is also what its name ends with.
+            make: given the database, makes it what it should be.
+            template: returns the name of the database that it is a copy of at first.
 
         """
-        name = f"{self.run}_template" + (re.sub(r"\W", "_", to) if to else "")
-        with self._alone():
+        name = f"{self.run}_{kind}"
+        if name in self._made or self._exists(name):
+            self._made.add(name)
+            return name
+        source = template()
+        with self._alone(name):
             if not self._exists(name):
-                building = self.create(name=f"{name}_building")
+                building = f"{name}_building"
                 try:
-                    self.sqitch(building.name).deploy(to)
+                    make(self.create(source, building))
                 except BaseException:
-                    self.drop(building.name)
+                    self.drop(building)
                     raise
                 self.execute(
-                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                        sql.Identifier(building.name), sql.Identifier(name)
-                    )
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name))
                 )
+        self._made.add(name)
         return name
+
+    def state(self, tables: str = "", at: str | None = None, *, owned: bool = False) -> str:
+        """Return the name of a template: an application's tables with a part of the plan deployed on them.
+
+        It is made once a run, on top of the same tables at the tag before.
+
+        Args:
+            tables: SQL that makes the tables, and rows in them; default: nothing.
+            at: the tag or change that is the last one deployed; default: none is.
+            owned: whether database and tables belong to a login of their own
+                instead of the superuser.
+
+        """
+        return state_of(self, tables, at, owned)
+
+    def template(self, to: str | None = None) -> str:
+        """Return the name of a template in which there was nothing before the plan.
+
+        Args:
+            to: the tag or change that is the last one deployed; default: the whole plan.
+
+        """
+        return self.state(at=to or WHOLE_PLAN)
 
     def tap_template(self) -> str:
         """Return the name of a deployed database that also has pgTAP, in the schema ``tap``."""
-        deployed = self.template()
-        name = f"{self.run}_tap"
-        with self._alone():
-            if not self._exists(name):
-                building = self.create(deployed, f"{name}_building")
-                with building.connect(autocommit=True) as connection:
-                    _load_pgtap(connection)
-                self.execute(
-                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                        sql.Identifier(building.name), sql.Identifier(name)
-                    )
-                )
-        return name
+
+        def load(building: Database) -> None:
+            with building.connect(autocommit=True) as connection:
+                _load_pgtap(connection)
+
+        return self.once("tap", load, self.template)
 
     def sqitch(self, dbname: str) -> Sqitch:
         """Return sqitch for a database, deaf to the machine's own configuration."""
@@ -179,37 +209,39 @@ class Server:
         sqitch's own tables and what a revert keeps aside, and with the
         privileges on the database itself.
         """
+        lines = [self.pg_dump(dbname, "--schema-only", "--exclude-schema=sqitch", "--exclude-schema=tenancy_archive")]
+        with psycopg.connect(self.dsn) as connection:
+            lines += [f"-- on the database: {grant}" for grant in _explode(connection, dbname)]
+        return "\n".join(lines)
+
+    def pg_dump(self, dbname: str, *options: str) -> str:
+        """Return what pg_dump writes, without the lines that differ between two runs of it."""
         written = subprocess.run(
-            [
-                self.program("pg_dump"),
-                "--schema-only",
-                "--exclude-schema=sqitch",
-                "--exclude-schema=tenancy_archive",
-            ],
+            [self.program("pg_dump"), *options],
             env={**os.environ, **libpq_environment(self.uri(dbname))},
             check=True,
             capture_output=True,
             text=True,
         ).stdout
         volatile = re.compile(r"\\(un)?restrict |-- Dumped (from|by) ")
-        lines = [line for line in written.splitlines() if not volatile.match(line)]
-        with psycopg.connect(self.dsn) as connection:
-            lines += [f"-- on the database: {grant}" for grant in _explode(connection, dbname)]
-        return "\n".join(lines)
+        return "\n".join(line for line in written.splitlines() if not volatile.match(line))
 
     # -- logins ----------------------------------------------------------------
 
     def logins(self) -> Logins:
         """Make the run's logins, once; the groups come with the template."""
         self.template()
-        logins = Logins(**{name: f"{self.run}_{name}" for name in _GROUPS})
-        with self._alone(), psycopg.connect(self.dsn, autocommit=True) as connection:
-            for name, group in _GROUPS.items():
-                login = f"{self.run}_{name}"
-                if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [login]).fetchone():
-                    continue
-                self.create_login(login, group)
-        return logins
+        return Logins(**{name: self.login(name, group) for name, group in _GROUPS.items()})
+
+    def login(self, kind: str, *groups: str) -> str:
+        """Return the name of a login that the first of the run's processes to need it makes."""
+        name = f"{self.run}_{kind}"
+        if name not in self._made:
+            with self._alone(name), psycopg.connect(self.dsn, autocommit=True) as connection:
+                if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                    self.create_login(name, *groups)
+            self._made.add(name)
+        return name
 
     def create_login(self, name: str, *groups: str) -> str:
         """Make a login with the run's password and grant it groups."""
@@ -241,10 +273,10 @@ class Server:
                     continue
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep the run's other processes out while something is made once for all."""
+    def _alone(self, name: str) -> Iterator[None]:
+        """Keep the run's other processes out while something of that name is made once for all."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [self.run])
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
             yield
 
     def _exists(self, name: str) -> bool:
@@ -274,16 +306,17 @@ def _directory_of(program: str, bin_dir: str | None, version: int) -> Path:
     raise RuntimeError(f"there is no {program} of version {version} or newer")
 
 
-def _database_grants(
-    connection: psycopg.Connection[tuple[object, ...]], template: str, name: str
-) -> list[sql.Composed]:
-    database = sql.Identifier(name)
-    wanted = _explode(connection, template)
-    if wanted == _explode(connection, name):
-        return []
-    statements = [sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)]
-    for grant in wanted:
-        grantee, privilege, grantable = grant
+def _as_on(connection: psycopg.Connection[tuple[object, ...]], template: str, name: str) -> list[sql.Composed]:
+    """Return what gives a database the owner of another, and the privileges on it."""
+    database, statements = sql.Identifier(name), []
+    wanted, found = _owner_of(connection, template), _owner_of(connection, name)
+    if wanted != found:
+        statements.append(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(wanted)))
+    grants = _explode(connection, template)
+    if grants == _explode(connection, name):
+        return statements
+    statements.append(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    for grantee, privilege, grantable in grants:
         statements.append(
             sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
                 sql.SQL(privilege),
@@ -293,6 +326,12 @@ def _database_grants(
             )
         )
     return statements
+
+
+def _owner_of(connection: psycopg.Connection[tuple[object, ...]], name: str) -> str:
+    row = connection.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _explode(connection: psycopg.Connection[tuple[object, ...]], name: str) -> list[tuple[str, str, bool]]:

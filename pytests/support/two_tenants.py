@@ -117,12 +117,6 @@ class TwoTenants:
         else:
             connection.execute("SELECT tenancy.enter(%s, %s)", [user.id, id_of(organization)])
 
-    def server_has_known_holes(self) -> bool:
-        """Return whether the server's minor release is older than the fixes of its row-level security."""
-        with self.admin() as admin:
-            version = admin.info.server_version
-        return version < {15: 150020, 16: 160016, 17: 170012, 18: 180007}.get(version // 10000, 0)
-
     def admin(self) -> Connection:
         """Open the superuser's connection, in autocommit; whoever calls closes it."""
         return self.database.connect(autocommit=True)

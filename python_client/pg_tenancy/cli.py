@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -63,11 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if threading.current_thread() is threading.main_thread():
-        # A polite end, so that what was started is stopped and what was made is removed.
-        signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status: int = options.run(options)
+        with _interruptible():
+            status: int = options.run(options)
         return status
     except _UsageError as error:
         print(f"pg-tenancy: {error}", file=sys.stderr)
@@ -168,12 +166,15 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         with Place(dsn) as place:
             result = demonstrate(place, terminal, scale=options.scale)
+            if not options.keep:
+                # There will be nothing to connect to.
+                result.connections, result.statements = {}, []
             if options.json:
                 print(json.dumps(result.document(), indent=2), flush=True)
             else:
                 _tell_end(terminal, place, result, kept=options.keep)
             if options.keep and place.server is not None:
-                _wait()
+                _wait(terminal)
             elif options.keep:
                 place.keep()
     except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
@@ -185,12 +186,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: bool) -> None:
-    terminal.heading("Try it" if kept else "Try it, with --keep: these were the connections of this run")
-    for who, shown in result.connections.items():
-        terminal.line(f"  {who + ':':<17}{shown}")
-    terminal.line()
-    for statement in result.statements:
-        terminal.line(f"  {statement}")
+    if kept:
+        terminal.heading("Try it")
+        for who, shown in result.connections.items():
+            terminal.line(f"  {who + ':':<17}{shown}")
+        terminal.line()
+        for statement in result.statements:
+            terminal.line(f"  {statement}")
     terminal.line()
     if result.failures:
         terminal.check(False, f"{len(result.failures)} things are not as they must be:")
@@ -198,18 +200,17 @@ def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: 
             terminal.line(f"    {failure}")
     else:
         terminal.check(True, f"everything is as it must be, in {result.seconds:.1f} s")
-    if kept and place.server is not None:
-        terminal.line("  The server runs until Ctrl-C.")
-    elif kept:
+    if kept and place.server is None:
         terminal.line("  To remove it all:")
         for command in place.how_to_remove:
             terminal.line(f"  {command}")
-    else:
-        terminal.line("  Nothing is left of it; pg-tenancy demo --keep leaves it running for you.")
+    elif not kept:
+        terminal.line("  Nothing is left of it; pg-tenancy demo --keep leaves it there, to be tried.")
 
 
-def _wait() -> None:
+def _wait(terminal: Terminal) -> None:
     try:
+        terminal.line("  The server runs until Ctrl-C.")
         while True:
             signal.pause()
     except KeyboardInterrupt:
@@ -514,6 +515,24 @@ def _batch(text: str) -> int:
     if not 1 <= batch <= 1_000_000:
         raise argparse.ArgumentTypeError("a number from 1 to 1,000,000")
     return batch
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have SIGINT and SIGTERM end the block politely: what was started is stopped, what was made is removed.
+
+    Both, whatever they did before: a script's background jobs are born deaf to SIGINT,
+    and Python leaves it at that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there can it be asked for
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -21,39 +21,40 @@ END; $$;
 -- everything that is wrong at once, or lets the next changes begin.
 \ir ../adoption/expected.psql
 \ir ../adoption/column_problems.psql
+\ir ../adoption/server_release.psql
 
+-- A remedy is a sentence, said once for all the problems that it mends.
 CREATE TEMPORARY TABLE problems (
     number      integer GENERATED ALWAYS AS IDENTITY,
     problem     text    NOT NULL,
-    of_deployer boolean NOT NULL DEFAULT false,
-    has_query   boolean NOT NULL DEFAULT false
+    remedy      text    NOT NULL,
+    of_deployer boolean NOT NULL DEFAULT false
 ) ON COMMIT DROP;
 
--- Row-level security has holes in older minor releases.
 DO $$
 DECLARE
     version CONSTANT integer := current_setting('server_version_num')::integer;
-    safe CONSTANT integer := CASE version / 10000
-        WHEN 15 THEN 150020
-        WHEN 16 THEN 160016
-        WHEN 17 THEN 170012
-        WHEN 18 THEN 180007
-    END;
+    holes CONSTANT text := pg_temp.release_warning(version);
 BEGIN
     IF version < 150000 THEN
-        INSERT INTO pg_temp.problems (problem) VALUES (format(
-            'the server is PostgreSQL %s, and must be 15 or later',
-            current_setting('server_version')
-        ));
-    ELSIF version < safe THEN
-        RAISE WARNING 'PostgreSQL % has known holes in row-level security: update it to %.%',
-            current_setting('server_version'), safe / 10000, safe % 10000;
+        INSERT INTO pg_temp.problems (problem, remedy) VALUES (
+            format(
+                'the server is PostgreSQL %s, and must be 15 or later',
+                current_setting('server_version')
+            ),
+            'Upgrade the server.'
+        );
+    ELSIF holes IS NOT NULL THEN
+        RAISE WARNING '%', holes;
     END IF;
 END; $$;
 
 -- What the deployer must be allowed to do, unless it is a superuser.
-INSERT INTO pg_temp.problems (problem, of_deployer)
-SELECT format('%s %s', current_user, p.problem), true
+INSERT INTO pg_temp.problems (problem, remedy, of_deployer)
+SELECT
+    format('%s %s', current_user, p.problem),
+    'Give the deployer what it lacks, or deploy as a superuser.',
+    true
 FROM (
     SELECT format(
         'does not own the database %I (needed to open it to the roles, and for new schemas)',
@@ -117,16 +118,18 @@ FROM (
 ) AS p
 WHERE NOT (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = current_user);
 
-INSERT INTO pg_temp.problems (problem)
-SELECT c.problem
+INSERT INTO pg_temp.problems (problem, remedy)
+SELECT c.problem, 'Make the tables and columns above what they must be.'
 FROM pg_temp.column_problems AS c
 ORDER BY c.schema_name DESC, c.table_name, c.position;
 
 -- On a partitioned table neither an index can be built concurrently nor a
 -- foreign key be added without looking at the rows at once.
-INSERT INTO pg_temp.problems (problem)
-SELECT format('%s is partitioned and lacks %s: add it in a way that suits the partitions, '
-    'or deploy on an ordinary table', m.relation, string_agg(m.what, ', ' ORDER BY m.what))
+INSERT INTO pg_temp.problems (problem, remedy)
+SELECT
+    format('%s is partitioned and lacks %s', m.relation, string_agg(m.what, ', ' ORDER BY m.what)),
+    'Add what a partitioned table lacks in a way that suits its partitions, or replace it by an '
+    'ordinary table.'
 FROM (
     SELECT
         k.relation,
@@ -202,12 +205,15 @@ BEGIN
     LOOP
         EXECUTE format('SELECT count(*) FROM (%s) AS q', candidate.query) INTO found;
         IF found > 0 THEN
-            INSERT INTO pg_temp.problems (has_query, problem) VALUES (true, format(
-                '%s: %s %s: %s;',
-                candidate.relation, found,
-                CASE found WHEN 1 THEN 'row whose ' ELSE 'rows whose ' END || candidate.what,
-                candidate.query
-            ));
+            INSERT INTO pg_temp.problems (problem, remedy) VALUES (
+                format(
+                    '%s: %s %s: %s;',
+                    candidate.relation, found,
+                    CASE found WHEN 1 THEN 'row whose ' ELSE 'rows whose ' END || candidate.what,
+                    candidate.query
+                ),
+                'Each query above finds the rows that it stands with: mend or delete them.'
+            );
         END IF;
     END LOOP;
 END; $$;
@@ -216,25 +222,18 @@ DO $$
 DECLARE
     problem_count bigint;
     list text;
-    advice text;
+    remedies text;
 BEGIN
-    SELECT
-        count(*),
-        string_agg(p.problem, E'\n' ORDER BY p.number),
-        concat_ws(
-            ' ', 'Nothing was changed.',
-            CASE
-                WHEN bool_or(p.has_query)
-                    THEN 'Each query above finds the rows that it stands with: mend or delete them.'
-            END,
-            CASE
-                WHEN bool_or(p.of_deployer)
-                    THEN 'Give the deployer what it lacks, or deploy as a superuser.'
-            END,
-            'Then deploy again.'
-        )
-    INTO problem_count, list, advice
+    SELECT count(*), string_agg(p.problem, E'\n' ORDER BY p.number)
+    INTO problem_count, list
     FROM pg_temp.problems AS p;
+    SELECT string_agg(r.remedy, ' ' ORDER BY r.number)
+    INTO remedies
+    FROM (
+        SELECT p.remedy, min(p.number) AS number
+        FROM pg_temp.problems AS p
+        GROUP BY p.remedy
+    ) AS r;
     IF problem_count > 0 THEN
         RAISE EXCEPTION '%', CASE problem_count
             WHEN 1 THEN 'one problem has to be mended before the deploy'
@@ -243,7 +242,7 @@ BEGIN
             USING ERRCODE = '55000',
                   CONSTRAINT = 'existing_tables',
                   DETAIL = list,
-                  HINT = advice;
+                  HINT = format('Nothing was changed. %s Then deploy again.', remedies);
     END IF;
 END; $$;
 

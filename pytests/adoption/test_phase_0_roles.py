@@ -1,0 +1,137 @@
+"""The groups belong to the whole server: who makes them, which are refused, and who drops them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from pg_tenancy.embedded import EmbeddedServer
+from support.database import Database
+from support.platform import KEYLESS, NAMED_KEYS, PRIMARY_KEYS, ROWS, primary_keys
+from support.replay import Replay
+from support.scripts import ScriptError
+from support.server import Server
+
+
+def _refusal(run: Replay) -> str:
+    with pytest.raises(ScriptError) as error:
+        run.deploy("@phase-0")
+    return error.value.output
+
+
+@pytest.fixture
+def alone(own_server: EmbeddedServer) -> Server:
+    """Return a server that no other test shares the roles of."""
+    return Server(own_server.dsn(), "alone", "secret", str(own_server.bin_dir), own_server.version)
+
+
+def _tenancy_roles(server: Server) -> set[str]:
+    with psycopg.connect(server.dsn) as connection:
+        rows = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'tenancy_')")
+        return {str(name) for (name,) in rows.fetchall()}
+
+
+GROUPS = {"tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor"}
+
+
+def test_roles_stay_until_the_last_database_that_uses_them(alone: Server) -> None:
+    one, two = alone.create(), alone.create()
+    Replay(one).deploy("@phase-0")
+    Replay(two).deploy("roles")
+    login = alone.create_login("worker", "tenancy_service", "tenancy_app")
+    output = Replay(one).revert()
+    for role in GROUPS:
+        assert f"role {role} stays, because it is still needed" in output
+    assert _tenancy_roles(alone) == GROUPS
+    assert two.fetch("SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')", login) == [(True,)]
+    Replay(two).verify()
+    Replay(two).revert()
+    assert _tenancy_roles(alone) == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("CREATE ROLE tenancy_app LOGIN", "LOGIN"),
+        ("CREATE ROLE tenancy_service BYPASSRLS", "BYPASSRLS"),
+        ("CREATE ROLE tenancy_owner SUPERUSER CREATEDB", "SUPERUSER, CREATEDB"),
+        ("CREATE ROLE tenancy_auditor IN ROLE pg_read_all_data", "member of pg_read_all_data"),
+    ],
+)
+def test_a_role_of_that_name_that_is_no_plain_group_is_refused(alone: Server, statement: str, reason: str) -> None:
+    database = alone.create()
+    database.execute(statement)
+    before = database.dump()
+    output = _refusal(Replay(database))
+    assert f"exists and is not a plain group: {reason}" in output
+    assert database.dump() == before
+
+
+def test_two_databases_can_be_deployed_and_reverted_at_once(alone: Server) -> None:
+    databases = [alone.create() for _ in range(3)]
+    failures: list[Exception] = []
+
+    def run(action: Callable[[Replay], Any]) -> None:
+        def guarded(database: Database) -> None:
+            try:
+                action(Replay(database))
+            except ScriptError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=guarded, args=[database]) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    run(lambda each: each.deploy("roles"))
+    assert failures == []
+    run(lambda each: each.revert())
+    assert failures == []
+
+
+@pytest.mark.parametrize("platform", ["", KEYLESS + ROWS, NAMED_KEYS], ids=["empty", "keyless", "named"])
+def test_the_owner_of_a_database_who_may_make_roles_can_deploy(alone: Server, platform: str) -> None:
+    database = alone.create()
+    database.execute(
+        "CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'secret'",
+        f"ALTER DATABASE {database.name} OWNER TO dba",
+    )
+    with database.connect("dba", autocommit=True) as connection:
+        if platform:
+            connection.execute(platform)
+    before = database.dump()
+    run = Replay(database, "dba")
+    run.deploy("@phase-0")
+    run.verify()
+    assert set(primary_keys(database)) >= set(PRIMARY_KEYS)
+    run.revert()
+    assert database.dump() == before
+    assert _tenancy_roles(alone) == set()
+
+
+def test_a_deployer_is_told_every_privilege_that_is_missing(alone: Server) -> None:
+    database = alone.create()
+    database.execute(
+        KEYLESS,
+        "CREATE ROLE dba LOGIN PASSWORD 'secret'",
+        "CREATE ROLE tenancy_owner",
+        # sqitch's own tables come before anything of ours.
+        f"GRANT CREATE, TEMPORARY ON DATABASE {database.name} TO dba",
+    )
+    output = _refusal(Replay(database, "dba"))
+    for problem in (
+        f"dba does not own the database {database.name}",
+        "dba has not CREATEROLE, and the role tenancy_app has to be made",
+        "dba is not a member of the role tenancy_owner, which is there already",
+        "dba may not grant USAGE and CREATE on the schema public",
+        "dba is neither the owner of public.users nor a member of its owner",
+        # Who is a member of a superuser can become it.
+        "as a superuser, ALTER TABLE public.users OWNER TO dba;",
+    ):
+        assert problem in output
+    assert "Each query above" not in output

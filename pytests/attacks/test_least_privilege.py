@@ -1,0 +1,226 @@
+"""What the application roles own, hold and are named in leaves a hole of PostgreSQL's own nothing to aim at.
+
+Each rule is a query over the catalogs that finds its offenders. None is found in what was deployed, and the
+query finds the one that is then made.
+"""
+
+# ruff: noqa: S608  (the statements are the test's own)
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.server import Logins, Server
+from support.two_tenants import TwoTenants, two_tenants
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+ENTERING = ("tenancy_app", "tenancy_credentialed")
+ROLES = (*ENTERING, "tenancy_service", "tenancy_auditor")
+
+# A table, and what its rows show of whose they are.
+TABLES = {
+    "public.users": "id",
+    "public.organizations": "id",
+    "public.organization_memberships": "organization_id",
+    "public.api_keys": "workspace_id",
+    "public.instances": "workspace_id",
+    "public.models": "workspace_id",
+    "tenancy.workspaces": "id",
+    "tenancy.audit_log": "workspace_id",
+    "tenancy.invitations": "organization_id",
+}
+
+
+def offenders(admin: Connection, query: str, roles: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    return admin.execute(query.encode(), {"roles": list(roles)}).fetchall()
+
+
+# -- a role that owns something can change what protects it -------------------------------
+
+OWNED = """
+SELECT d.refobjid::regrole::text, pg_describe_object(d.classid, d.objid, d.objsubid)
+FROM pg_shdepend AS d
+WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
+    AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    AND d.refobjid::regrole::text = ANY (%(roles)s)
+"""
+
+
+def test_no_application_role_owns_anything(admin: Connection, logins: Logins) -> None:
+    roles = (*ROLES, logins.app, logins.credentialed, logins.service, logins.auditor)
+    assert offenders(admin, OWNED, roles) == []
+    admin.execute("CREATE TABLE public.found (id uuid)")
+    admin.execute("ALTER TABLE public.found OWNER TO tenancy_app")
+    assert offenders(admin, OWNED, roles) == [("tenancy_app", "table found")]
+
+
+# -- a role that is out of a policy ----------------------------------------------------------
+
+RESTRICTIONS_OF_ONE = """
+SELECT p.polrelid::regclass::text, p.polname::text
+FROM pg_policy AS p
+WHERE NOT p.polpermissive AND NOT p.polroles @> ARRAY(SELECT r::regrole::oid FROM unnest(%(roles)s::text[]) AS r)
+"""
+WITHOUT_RESTRICTION = """
+SELECT p.polrelid::regclass::text, r.role
+FROM pg_policy AS p CROSS JOIN unnest(%(roles)s::text[]) AS r (role)
+WHERE p.polpermissive AND r.role::regrole = ANY (p.polroles)
+    AND NOT (SELECT c.relrowsecurity AND c.relforcerowsecurity FROM pg_class AS c WHERE c.oid = p.polrelid)
+"""
+
+
+def test_a_restriction_is_of_all_who_enter_and_never_of_one(admin: Connection) -> None:
+    # A policy of one role alone goes when the role goes out of it.
+    assert offenders(admin, RESTRICTIONS_OF_ONE, ENTERING) == []
+    admin.execute("ALTER POLICY instances_workspace ON public.instances TO tenancy_app")
+    assert offenders(admin, RESTRICTIONS_OF_ONE, ENTERING) == [("instances", "instances_workspace")]
+
+
+def test_every_table_with_a_policy_is_closed_to_whom_no_policy_names(admin: Connection) -> None:
+    assert offenders(admin, WITHOUT_RESTRICTION, ROLES) == []
+    admin.execute("ALTER TABLE public.models NO FORCE ROW LEVEL SECURITY")
+    assert {table for table, _ in offenders(admin, WITHOUT_RESTRICTION, ROLES)} == {"models"}
+
+
+def _seen(connection: Connection, table: str) -> set[Any]:
+    return {value for (value,) in connection.execute(f"SELECT {TABLES[table]} FROM {table}").fetchall()}
+
+
+def _take_out(admin: Connection, role: str) -> None:
+    """Leave a role in no policy; its privileges stay."""
+    policies = admin.execute(
+        "SELECT polrelid::regclass::text, polname::text,"
+        " ARRAY(SELECT r::regrole::text FROM unnest(polroles) AS r WHERE r <> %(role)s::regrole)"
+        " FROM pg_policy WHERE %(role)s::regrole = ANY (polroles)",
+        {"role": role},
+    ).fetchall()
+    assert policies
+    for table, policy, others in policies:
+        admin.execute(
+            f"ALTER POLICY {policy} ON {table} TO {', '.join(others)}" if others else f"DROP POLICY {policy} ON {table}"
+        )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_is_in_no_policy_sees_nothing_and_the_others_what_they_saw(
+    server: Server, template: str, logins: Logins, role: str
+) -> None:
+    login = str(getattr(logins, role.removeprefix("tenancy_")))
+    other = logins.credentialed if role == "tenancy_app" else logins.app
+    with two_tenants(server, template, logins) as here:
+        with here.entered(login=other) as connection:
+            before = {table: _seen(connection, table) for table in TABLES}
+        with here.admin() as admin:
+            _take_out(admin, role)
+        with here.session(login) as connection:
+            if role in ENTERING:
+                here.enter(connection, here.acme.owner, here.acme)
+            assert {table: _seen(connection, table) for table in TABLES} == {table: set() for table in TABLES}
+        with here.entered(login=other) as connection:
+            assert {table: _seen(connection, table) for table in TABLES} == before
+
+
+def test_what_a_role_is_permitted_ends_at_its_workspace_without_the_restriction(
+    server: Server, template: str, logins: Logins
+) -> None:
+    def seen(here: TwoTenants, login: str) -> dict[str, set[Any]]:
+        with here.entered(login=login) as connection:
+            return {table: _seen(connection, table) for table in TABLES}
+
+    with two_tenants(server, template, logins) as here:
+        before = {login: seen(here, login) for login in (logins.app, logins.credentialed)}
+        assert all(all(tables.values()) for tables in before.values())
+        with here.admin() as admin:
+            restrictions = admin.execute(
+                "SELECT polname::text, polrelid::regclass::text FROM pg_policy WHERE NOT polpermissive"
+            ).fetchall()
+            assert {table.removeprefix("public.") for _, table in restrictions} == {
+                table.removeprefix("public.") for table in TABLES
+            }
+            for policy, table in restrictions:
+                admin.execute(f"DROP POLICY {policy} ON {table}")
+        assert {login: seen(here, login) for login in before} == before
+
+
+# -- a row that is written meets one that is hidden ---------------------------------------------
+
+VIEWS = """
+SELECT r.role, c.oid::regclass::text
+FROM pg_class AS c CROSS JOIN unnest(%(roles)s::text[]) AS r (role)
+WHERE (c.relkind IN ('v', 'm', 'f') OR c.relhasrules) AND c.relnamespace::regnamespace::text <> 'information_schema'
+    AND (
+        c.relnamespace <> 'pg_catalog'::regnamespace
+        AND has_any_column_privilege(r.role, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+        OR has_table_privilege(r.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+    )
+"""
+# A unique key whose every column the role may write: what is hidden could be met by its value.
+KEYS_TO_MEET = """
+SELECT r.role, i.indexrelid::regclass::text
+FROM pg_index AS i
+INNER JOIN pg_class AS c ON i.indrelid = c.oid AND c.relrowsecurity
+CROSS JOIN unnest(%(roles)s::text[]) AS r (role)
+WHERE (i.indisunique OR i.indisexclusion)
+    AND has_any_column_privilege(r.role, c.oid, 'INSERT')
+    AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid
+            AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+            AND NOT has_column_privilege(r.role, c.oid, a.attnum, 'INSERT')
+    )
+ORDER BY 1, 2
+"""
+
+
+def test_no_application_role_writes_or_reads_through_a_view(admin: Connection) -> None:
+    assert offenders(admin, VIEWS, ENTERING) == []
+    admin.execute("CREATE VIEW public.found AS SELECT id FROM public.models")
+    admin.execute("GRANT INSERT ON public.found TO tenancy_app")
+    assert offenders(admin, VIEWS, ENTERING) == [("tenancy_app", "found")]
+
+
+def test_no_unique_key_can_be_written_whole_by_whoever_enters(admin: Connection) -> None:
+    # So a new row can be like a row of its own workspace and like no other.
+    assert offenders(admin, KEYS_TO_MEET, ENTERING) == []
+    admin.execute("GRANT INSERT (id) ON public.instances TO tenancy_app")
+    assert offenders(admin, KEYS_TO_MEET, ENTERING) == [("tenancy_app", "instances_pkey")]
+
+
+# -- a comparison of one's own, which would run before the policy's ------------------------------
+
+PLACES = """
+SELECT r.role, n.nspname::text
+FROM pg_namespace AS n CROSS JOIN unnest(%(roles)s::text[]) AS r (role)
+WHERE has_schema_privilege(r.role, n.oid, 'CREATE')
+UNION ALL
+SELECT r.role, 'the database'
+FROM unnest(%(roles)s::text[]) AS r (role)
+WHERE has_database_privilege(r.role, current_database(), 'CREATE, TEMPORARY')
+ORDER BY 1, 2
+"""
+COMPARISONS = """
+SELECT o.oid::regoperator::text FROM pg_operator AS o WHERE o.oid >= 16384
+UNION ALL
+SELECT pg_describe_object('pg_cast'::regclass, c.oid, 0) FROM pg_cast AS c WHERE c.oid >= 16384
+UNION ALL
+SELECT pg_describe_object('pg_opclass'::regclass, c.oid, 0) FROM pg_opclass AS c WHERE c.oid >= 16384
+UNION ALL
+SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.oid >= 16384 AND p.proleakproof
+"""
+
+
+def test_whoever_enters_has_no_place_to_make_anything_in(admin: Connection, logins: Logins) -> None:
+    roles = (*ENTERING, logins.app, logins.credentialed)
+    assert offenders(admin, PLACES, roles) == []
+    admin.execute("GRANT CREATE ON SCHEMA tenancy TO tenancy_credentialed")
+    assert offenders(admin, PLACES, ENTERING) == [("tenancy_credentialed", "tenancy")]
+
+
+def test_what_was_deployed_brings_no_comparison_of_its_own(admin: Connection) -> None:
+    assert offenders(admin, COMPARISONS, ()) == []
+    admin.execute("CREATE OPERATOR public.### (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq)")
+    assert offenders(admin, COMPARISONS, ()) == [("###(integer,integer)",)]

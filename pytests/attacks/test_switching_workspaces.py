@@ -1,0 +1,278 @@
+"""Attacks on the session context: a second workspace in one transaction."""
+
+# ruff: noqa: PT012  (a block is a transaction; the statements are the attacks)
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from support.contexts import names
+from support.two_tenants import TwoTenants, refused
+
+PLATFORM = UUID(int=0)
+
+
+# -- within the transaction ----------------------------------------------------
+
+
+def test_a_savepoint_that_is_undone_takes_the_context_along(tenants: TwoTenants, login: str) -> None:
+    with tenants.session(login) as connection:
+        connection.execute("SAVEPOINT s")
+        tenants.enter(connection, tenants.acme.owner, tenants.acme)
+        assert names(connection) == ["Acme"]
+        connection.execute("ROLLBACK TO s")
+        with refused("28000", "no_context"):
+            names(connection)
+
+
+def test_a_savepoint_inside_a_workspace_changes_nothing(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(login=login) as connection:
+        for ending in ("RELEASE s", "ROLLBACK TO s"):
+            connection.execute("SAVEPOINT s")
+            connection.execute("SELECT set_config('tenancy.current_organization_id', %s, true)", [str(tenants.acme.id)])
+            connection.execute(ending)
+            assert names(connection) == ["Acme"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "RESET ALL",
+        "SELECT set_config('tenancy.' || name, NULL, true) FROM unnest(ARRAY['current_user_id',"
+        " 'current_organization_id', 'current_role', 'seal']) AS name",
+        "SET tenancy.seal TO DEFAULT; RESET tenancy.current_user_id; RESET tenancy.current_organization_id;"
+        ' RESET tenancy."current_role"',
+        "SELECT pg_advisory_unlock_all()",
+    ],
+)
+def test_clearing_the_context_makes_no_room_for_another(tenants: TwoTenants, login: str, statement: str) -> None:
+    with tenants.entered(login=login) as connection:
+        connection.execute(statement)
+        if "unlock" not in statement:
+            with refused("28000", "no_context"), connection.transaction():
+                names(connection)
+        with refused("28000", "context_already_set"), connection.transaction():
+            tenants.enter(connection, tenants.outsider, tenants.globex)
+        # Coming back as oneself is allowed.
+        tenants.enter(connection, tenants.acme.owner, tenants.acme)
+        assert names(connection) == ["Acme"]
+
+
+@pytest.mark.parametrize("where", ["another person's", "the own personal", "another person's personal"])
+def test_a_transaction_enters_one_workspace(tenants: TwoTenants, login: str, where: str) -> None:
+    with tenants.entered(login=login) as connection, refused("28000", "context_already_set"):
+        if where == "another person's":
+            tenants.enter(connection, tenants.outsider, tenants.globex)
+        elif where == "the own personal":
+            tenants.enter(connection, tenants.acme.owner)
+        else:
+            tenants.enter(connection, tenants.person)
+
+
+LATCH = "hashint8((extract(EPOCH FROM now()) * 1000000)::bigint)"
+
+
+@pytest.mark.parametrize("lock", ["pg_advisory_xact_lock_shared", "pg_advisory_xact_lock", "pg_advisory_lock_shared"])
+def test_taking_the_lock_of_another_identity_opens_no_second_workspace(tenants: TwoTenants, lock: str) -> None:
+    identity = f"{tenants.outsider.id}/{tenants.globex.id}"
+    # Which of two locks the server lists first depends on the instant.
+    for _ in range(12):
+        with tenants.entered() as connection:
+            connection.execute(f"SELECT {lock}({LATCH}, hashtext(%s))", [identity])
+            with refused("28000", "context_already_set"):
+                tenants.enter(connection, tenants.outsider, tenants.globex)
+
+
+def test_a_lock_taken_beforehand_opens_no_second_workspace(tenants: TwoTenants) -> None:
+    with tenants.session(tenants.logins.app) as connection:
+        connection.execute(
+            f"SELECT pg_advisory_xact_lock_shared({LATCH}, hashtext(%s))",
+            [f"{tenants.outsider.id}/{tenants.globex.id}"],
+        )
+        # Whether it shuts oneself out or not, it lets nobody else in.
+        with suppress(psycopg.errors.InvalidAuthorizationSpecification), connection.transaction():
+            tenants.enter(connection, tenants.acme.owner, tenants.acme)
+        with refused("28000", "context_already_set"):
+            tenants.enter(connection, tenants.outsider, tenants.globex)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"parallel": "on"},
+        {"parallel": "on", "parallel_leader_participation": "off", "min_parallel_table_scan_size": "0"},
+        {
+            "parallel_leader_participation": "off",
+            "min_parallel_table_scan_size": "0",
+            "parallel_setup_cost": "0",
+            "parallel_tuple_cost": "0",
+        },
+        {"enable_seqscan": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"},
+        {"plan_cache_mode": "force_generic_plan", "constraint_exclusion": "on", "from_collapse_limit": "1"},
+        {"default_transaction_isolation": "repeatable read", "stats_fetch_consistency": "snapshot"},
+        {"search_path": "pg_temp", "standard_conforming_strings": "off", "bytea_output": "escape"},
+        {"default_transaction_read_only": "on"},
+    ],
+    ids=" ".join,
+)
+def test_no_setting_of_the_session_opens_a_second_workspace(
+    tenants: TwoTenants, login: str, settings: dict[str, str]
+) -> None:
+    # Left in a pooled connection by one request, for another to use.
+    with tenants.session(login) as connection:
+        for name, value in settings.items():
+            if name == "parallel":
+                name = "debug_parallel_query" if connection.info.server_version >= 160000 else "force_parallel_mode"
+            connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        connection.commit()
+        for _ in range(3):
+            tenants.enter(connection, tenants.acme.owner, tenants.acme)
+            assert names(connection) == ["Acme"]
+            with refused("28000", "context_already_set"), connection.transaction():
+                tenants.enter(connection, tenants.outsider, tenants.globex)
+            tenants.enter(connection, tenants.acme.owner, tenants.acme)
+            connection.execute("SELECT pg_stat_clear_snapshot()")
+            with refused("28000", "context_already_set"):
+                tenants.enter(connection, tenants.outsider, tenants.globex)
+            connection.rollback()
+
+
+INJECTIONS = [
+    # A value computed first, the hidden rows read next, in one statement.
+    "WITH x AS MATERIALIZED (SELECT set_config('tenancy.current_organization_id', '{globex}', true))"
+    " SELECT p.name FROM x CROSS JOIN LATERAL"
+    " (SELECT name FROM public.organizations WHERE x.set_config <> '' OFFSET 0) AS p",
+    "SELECT query_to_xml($$SELECT set_config('tenancy.current_organization_id', '{globex}', true)$$, true, false, ''),"
+    " query_to_xml('SELECT name FROM public.organizations', true, false, '')",
+    "SELECT set_config('tenancy.current_organization_id', '{globex}', true)"
+    " UNION ALL SELECT name FROM public.organizations",
+    "SELECT name FROM public.organizations WHERE set_config('tenancy.current_organization_id', '{globex}', true) <> ''"
+    " AND id = tenancy.current_workspace_id()",
+    "WITH x AS MATERIALIZED (SELECT tenancy.enter('{outsider}', '{globex}') AS v)"
+    " SELECT p.name FROM x CROSS JOIN LATERAL (SELECT name FROM public.organizations WHERE x.v IS NULL OFFSET 0) AS p",
+    "SELECT query_to_xml($$SELECT tenancy.enter('{outsider}', '{globex}')$$, true, false, ''),"
+    " query_to_xml('SELECT name FROM public.organizations', true, false, '')",
+    "SELECT tenancy.enter('{outsider}', '{globex}')::text UNION ALL SELECT name FROM public.organizations",
+    "UPDATE pg_settings SET setting = '{globex}' WHERE name = 'tenancy.current_organization_id'"
+    " RETURNING (SELECT name FROM public.organizations), tenancy.current_workspace_id()",
+]
+
+
+@pytest.mark.parametrize("injection", INJECTIONS, ids=[f"injection {number}" for number in range(len(INJECTIONS))])
+def test_no_single_injected_statement_switches_the_tenant(tenants: TwoTenants, login: str, injection: str) -> None:
+    statement = injection.format(globex=tenants.globex.id, outsider=tenants.outsider.id)
+    with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
+        seen: Any = []
+        try:
+            seen = connection.execute(statement).fetchall()
+        except psycopg.Error as error:
+            seen = error
+        assert "Globex" not in str(seen)
+
+
+def test_stacked_statements_of_a_login_with_credentials_name_no_user(tenants: TwoTenants) -> None:
+    with tenants.entered(login=tenants.logins.credentialed) as connection:
+        connection.execute("COMMIT; BEGIN")
+        with refused("42501"):
+            connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.outsider.id, tenants.globex.id])
+
+
+# -- parallel workers ----------------------------------------------------------
+
+
+def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str) -> None:
+    queries = [
+        "SELECT count(*) FROM tenancy.audit_log",
+        "SELECT count(*) FROM public.organization_memberships",
+        "SELECT count(*) FROM tenancy.role_permissions WHERE tenancy.current_workspace_id() IS NOT NULL",
+        "SELECT tenancy.current_workspace_id(), tenancy.current_role()",
+    ]
+    with tenants.entered(login=login) as connection:
+        alone = [connection.execute(query).fetchall() for query in queries]
+        forced = "debug_parallel_query" if connection.info.server_version >= 160000 else "force_parallel_mode"
+        for setting in (
+            f"{forced} = on",
+            "parallel_setup_cost = 0",
+            "parallel_tuple_cost = 0",
+            "min_parallel_table_scan_size = 0",
+            "min_parallel_index_scan_size = 0",
+            "max_parallel_workers_per_gather = 4",
+        ):
+            connection.execute(f"SET LOCAL {setting}")
+        plan = str(connection.execute("EXPLAIN (COSTS OFF) " + queries[-1]).fetchall())
+        assert "Gather" in plan
+        assert [connection.execute(query).fetchall() for query in queries] == alone
+        connection.execute("SELECT set_config('tenancy.current_role', 'user', true)")
+        with refused("28000", "invalid_context"):
+            connection.execute(queries[0])
+
+
+# -- entering ------------------------------------------------------------------
+
+
+def test_entering_needs_a_transaction_block(tenants: TwoTenants) -> None:
+    with tenants.session(tenants.logins.app, autocommit=True) as connection:
+        with refused("25P01", "transaction_required"):
+            connection.execute(f"SELECT tenancy.enter('{tenants.acme.owner.id}')")
+        # With parameters the server cannot tell, and the next statement does.
+        with suppress(psycopg.errors.NoActiveSqlTransaction):
+            connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
+        with refused("28000", "no_context"):
+            names(connection)
+
+
+def test_entering_says_the_same_whatever_does_not_exist(tenants: TwoTenants, login: str) -> None:
+    with tenants.admin() as admin:
+        gone = admin.execute(
+            "UPDATE tenancy.workspaces SET deleted_at = now() WHERE id = %s RETURNING id", [tenants.globex.id]
+        ).fetchone()
+        assert gone
+    answers = set()
+    try:
+        for user, organization in (
+            (tenants.person.id, tenants.acme.id),  # is no member
+            (tenants.outsider.id, tenants.globex.id),  # was deleted
+            (uuid4(), tenants.acme.id),  # nobody
+            (tenants.acme.owner.id, uuid4()),  # nowhere
+            (uuid4(), None),
+            (tenants.acme.id, None),  # an organization is no person
+            (tenants.acme.owner.id, tenants.acme.owner.id),  # and a person no organization
+            (tenants.acme.owner.id, PLATFORM),  # nobody enters the platform
+            (PLATFORM, None),
+        ):
+            with tenants.session(login) as connection, pytest.raises(psycopg.Error) as raised:
+                if login == tenants.logins.credentialed:
+                    ticket = tenants.key.ticket(user, organization)
+                    connection.execute("SELECT tenancy.enter_with_ticket(%s)", [ticket])
+                else:
+                    connection.execute("SELECT tenancy.enter(%s, %s)", [user, organization])
+            diag = raised.value.diag
+            answers.add(
+                (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint)
+            )
+    finally:
+        with tenants.admin() as admin:
+            admin.execute("UPDATE tenancy.workspaces SET deleted_at = NULL WHERE id = %s", [tenants.globex.id])
+    assert len(answers) == 1
+    assert next(iter(answers))[:2] == ("28000", "not_a_member")
+
+
+def test_a_membership_that_is_removed_opens_nothing_from_the_next_transaction_on(tenants: TwoTenants) -> None:
+    with tenants.admin() as admin:
+        admin.execute(
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'admin')",
+            [tenants.acme.id, tenants.person.id],
+        )
+        with tenants.entered(tenants.person, tenants.acme) as connection:
+            admin.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [tenants.person.id])
+            # The functions that change something look again.
+            with refused("28000", "not_a_member"), connection.transaction():
+                connection.execute("SELECT tenancy.remove_member(%s)", [tenants.members["user"].id])
+            connection.commit()
+            with refused("28000", "not_a_member"):
+                tenants.enter(connection, tenants.person, tenants.acme)

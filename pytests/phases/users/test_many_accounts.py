@@ -1,0 +1,101 @@
+"""Users: in a large table an organization's members are found by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.database import Database
+from support.people import Organization, People
+from support.server import Server
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+AsApp = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def crowded(server: Server, template: str) -> Iterator[tuple[str, Organization]]:
+    """Return a database with 20,000 users and the organization of which 200 of them are members."""
+    database = server.create(template)
+    with database.connect(autocommit=True) as admin:
+        people = People(admin)
+        organization = people.organization("Crowd", owner=people.user("crowd-owner"))
+        admin.execute(
+            "INSERT INTO public.users (id, email, username)"
+            " SELECT gen_random_uuid(), 'u' || n || '@example.com', 'u' || n FROM generate_series(1, 20000) AS n"
+        )
+        admin.execute(
+            "INSERT INTO public.organization_memberships (organization_id, user_id)"
+            " SELECT %s, id FROM public.users WHERE username ~ '^u[0-9]+00$' ORDER BY id LIMIT 199",
+            [organization.id],
+        )
+        # So that autovacuum, which goes by these numbers, makes no statistics of its own.
+        admin.execute("SELECT pg_stat_force_next_flush()")
+        admin.execute("SELECT pg_stat_reset()")
+    yield database.name, organization
+    server.drop(database.name)
+
+
+@pytest.fixture
+def database(server: Server, crowded: tuple[str, Organization]) -> Iterator[Database]:
+    """Return a copy of the crowded database for each test."""
+    database = server.create(crowded[0])
+    yield database
+    server.drop(database.name)
+
+
+@pytest.fixture
+def crowd(crowded: tuple[str, Organization]) -> Organization:
+    return crowded[1]
+
+
+def _scans(node: dict[str, Any]) -> list[dict[str, Any]]:
+    below = [scan for child in node.get("Plans", []) for scan in _scans(child)]
+    return [node, *below]
+
+
+@pytest.mark.parametrize("statistics", ["ANALYZE", "ANALYZE public.users", "SELECT 1"])
+@pytest.mark.parametrize("plans", ["auto", "force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("SELECT id, email, username FROM public.users", 200),
+        ("SELECT id, email, username FROM public.users ORDER BY created_at DESC LIMIT 20", 20),
+        ("SELECT id, email, username FROM public.users ORDER BY id LIMIT 20", 20),
+        ("SELECT id, email, username FROM public.users WHERE username = 'u100'", None),
+    ],
+)
+def test_the_members_are_found_by_the_primary_key(
+    crowd: Organization, as_app: AsApp, admin: Connection, query: str, rows: int | None, plans: str, statistics: str
+) -> None:
+    admin.execute(statistics.encode())
+    with as_app(crowd.owner, crowd) as connection:
+        connection.execute(f"SET LOCAL plan_cache_mode = {plans}")
+        connection.execute(query)
+        if rows is not None:
+            assert len(connection.execute(query).fetchall()) == rows
+        ((explained,),) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}").fetchall()
+    root = explained[0]["Plan"]
+    nodes = _scans(root)
+    assert not [n for n in nodes if n["Node Type"] == "Seq Scan"]
+    assert any(n.get("Index Name") == "users_pkey" for n in nodes)
+    # An index entry, a row and, at the most, the way down the index for each member.
+    assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] <= 200 * 4 + 100
+
+
+@pytest.mark.parametrize("statistics", ["ANALYZE", "SELECT 1"])
+def test_members_reads_a_few_blocks_a_member(
+    crowd: Organization, as_app: AsApp, admin: Connection, statistics: str
+) -> None:
+    admin.execute(statistics.encode())
+    with as_app(crowd.owner, crowd) as connection:
+        for _ in range(10):
+            assert len(connection.execute("SELECT * FROM tenancy.members()", prepare=True).fetchall()) == 200
+        ((explained,),) = connection.execute(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM tenancy.members()"
+        ).fetchall()
+    root = explained[0]["Plan"]
+    assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] <= 200 * 5 + 100

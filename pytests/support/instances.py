@@ -1,0 +1,83 @@
+"""What the tests of instances share: who asks, which states there are, and the rows of a platform."""
+
+# ruff: noqa: S608  (the names of columns are the tests' own)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from support.people import Organization, User
+
+__all__ = ["NIL", "REINSTALL", "STATES", "TERMINATE", "WHO", "Platform"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+NIL = UUID(int=0)
+WHO = {
+    # who: (user, in Acme, may write)
+    "owner": ("ann", True, True),
+    "admin": ("abe", True, True),
+    "manager": ("max", True, False),
+    "user": ("uma", True, False),
+    "personal": ("ann", False, True),
+    "person": ("pat", False, True),
+    "staff": ("sam", False, True),
+}
+TERMINATE = {
+    "provisioning",
+    "booting",
+    "installing",
+    "starting",
+    "ready",
+    "running",
+    "stopped",
+    "reinstalling",
+    "failed",
+    "error",
+}
+REINSTALL = {"ready", "running", "stopped", "failed", "error"}
+STATES = sorted(TERMINATE | {"terminating", "terminated", "of the application's own"})
+
+
+@dataclass
+class Platform:
+    """Acme and Globex, people beside them, and rows of each."""
+
+    users: dict[str, User]
+    acme: Organization
+    globex: Organization
+    provider: UUID
+    models: dict[str, UUID]
+    admin: Connection
+
+    def where(self, who: str) -> tuple[User, Organization | None]:
+        """Return as whom and in which organization one of ``WHO`` enters."""
+        user, organization, _ = WHO[who]
+        return self.users[user], self.acme if organization else None
+
+    def workspace(self, who: str) -> UUID:
+        """Return the workspace that one of ``WHO`` enters."""
+        user, organization = self.where(who)
+        return organization.id if organization else user.id
+
+    def instance(self, workspace: User | Organization | None = None, status: str = "ready", **more: Any) -> UUID:
+        """Insert an instance of a person, of an organization, or from before tenancy."""
+        made = uuid4()
+        columns = {"id": made, "provider_id": self.provider, "status": status, **more}
+        if workspace is not None:
+            columns["user_id" if isinstance(workspace, User) else "organization_id"] = workspace.id
+        self.admin.execute(
+            f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
+            list(columns.values()),
+        )
+        return made
+
+    def row(self, instance: UUID, columns: str = "workspace_id, organization_id, user_id, status") -> tuple[Any, ...]:
+        """Return some columns of an instance."""
+        found = self.admin.execute(f"SELECT {columns} FROM public.instances WHERE id = %s", [instance]).fetchone()
+        assert found is not None
+        return found

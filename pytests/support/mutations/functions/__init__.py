@@ -1,0 +1,89 @@
+"""What functions check, a module for each subject.
+
+A module lists by function what is in its definition and what stands there
+instead. Changes of its ``TOGETHER`` are made together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from support.mutations import Mutation
+from support.mutations.functions import (
+    api_keys,
+    audit_log,
+    context,
+    instances,
+    invitations,
+    members,
+    models,
+    organizations,
+    tenant_tables,
+    tickets,
+    user_data,
+    user_emails,
+    users,
+)
+
+__all__ = ["SUBJECTS", "Change", "function_mutations", "named"]
+
+# A function, what is in it, and what stands there instead.
+Change = tuple[str, str, str]
+
+_MODULES = (
+    context,
+    organizations,
+    members,
+    audit_log,
+    tickets,
+    user_emails,
+    user_data,
+    invitations,
+    tenant_tables,
+    api_keys,
+    instances,
+    models,
+    users,
+)
+SUBJECTS: dict[str, list[tuple[Change, ...]]] = {
+    module.__name__.rpartition(".")[2]: [
+        *(((function, old, new),) for function, pairs in module.CHANGES.items() for old, new in pairs),
+        *(context.TOGETHER if module is context else []),
+    ]
+    for module in _MODULES
+}
+
+
+def named(*changes: Change) -> str:
+    """Return the name of a mutation of functions."""
+    return " and ".join(f"{function}: {old!r} -> {new!r}" for function, old, new in changes)
+
+
+def function_mutations(connection: psycopg.Connection[Any], subject: str) -> list[Mutation]:
+    """Return the mutations of a subject's functions, in a database with the whole plan deployed.
+
+    Args:
+        connection: the superuser's.
+        subject: one of ``SUBJECTS``.
+
+    Raises:
+        LookupError: what a function should contain is not there.
+
+    """
+    mutations, absent = [], []
+    for changes in SUBJECTS[subject]:
+        do, undo = [], []
+        for function, old, new in changes:
+            row = connection.execute("SELECT pg_get_functiondef(%s::regprocedure)", [function]).fetchone()
+            assert row is not None
+            (definition,) = row
+            if old not in definition:
+                absent.append((function, old))
+            do.append(definition.replace(old, new))
+            undo.append(definition)
+        mutations.append(Mutation(named(*changes), changes[0][0], "function", ";\n".join(do), ";\n".join(undo)))
+    if absent:
+        raise LookupError(f"functions are written in other words by now: {absent}")
+    return mutations

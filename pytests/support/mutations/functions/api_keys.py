@@ -1,0 +1,101 @@
+"""API keys."""
+
+from __future__ import annotations
+
+CHANGES = {
+    "tenancy_private.require_person()": [("IF tenancy.current_credential_id() IS NOT NULL", "IF false")],
+    "tenancy.require_person()": [("PERFORM tenancy_private.require_person();", "NULL;")],
+    "tenancy.create_organization(text,text)": [("PERFORM tenancy_private.require_person();", "NULL;")],
+    "tenancy.leave_organization()": [("PERFORM tenancy_private.require_person();", "NULL;")],
+    "tenancy_private.act_in_organization(text)": [("PERFORM tenancy_private.require_person();", "NULL;")],
+    "tenancy.my_organizations()": [
+        ("IF tenancy.current_credential_id() IS NOT NULL", "IF false"),
+        ("WHERE o.id = current_workspace_id;", ";"),
+    ],
+    "tenancy.badge(uuid)": [
+        ("WHEN by_key THEN", "WHEN false THEN"),
+        ("WHEN by_key THEN o.id = tenancy.current_organization_id()", "WHEN by_key THEN true"),
+    ],
+    "tenancy_private.checked_api_key_name(text)": [
+        ("trimmed IS NULL OR ", ""),
+        ("trimmed = '' OR ", ""),
+        ("length(trimmed) > 200 OR ", ""),
+        (" OR trimmed ~ '[[:cntrl:]]'", ""),
+    ],
+    "tenancy_private.act_on_api_keys(text)": [
+        ("PERFORM tenancy_private.act_in_organization(permission);", "NULL;"),
+        ("PERFORM tenancy_private.require_person();", "NULL;"),
+        ("PERFORM tenancy.require_permission(permission);", "NULL;"),
+        ("WHERE k.workspace_id = current_workspace\n        FOR", "FOR"),
+        ("coalesce(k.revoked_at, f.revoked_at)", "f.revoked_at"),
+        (" SKIP LOCKED", ""),
+        ("WHERE k.id = f.id", "WHERE k.id = f.id AND false"),
+        (" AND k.revoked_at IS NOT NULL", ""),
+    ],
+    "tenancy.create_api_key(text,timestamptz)": [
+        ("act_on_api_keys('api_keys.create')", "act_on_api_keys('api_keys.view')"),
+        ("tenancy_private.checked_api_key_name(name)", "name"),
+        ("IF create_api_key.expires_at <= clock_timestamp()", "IF false"),
+        ("encode(sha256(convert_to(key, 'UTF8')), 'hex')", "key"),
+        ("encode(tenancy_private.random_bytes(), 'hex')", "repeat('0', 64)"),
+        ("        tenancy.current_organization_id(),", "        NULL,"),
+        ("        tenancy.current_user_id(),", "        NULL,"),
+        ("        create_api_key.expires_at\n", "        NULL\n"),
+    ],
+    "tenancy.rename_api_key(uuid,text)": [
+        ("act_on_api_keys('api_keys.update')", "act_on_api_keys('api_keys.view')"),
+        ("tenancy_private.checked_api_key_name(name)", "name"),
+        (" AND k.workspace_id = current_workspace", ""),
+        ("k.id = rename_api_key.id AND ", ""),
+        ("IF NOT FOUND", "IF false"),
+    ],
+    "tenancy.revoke_api_key(uuid)": [
+        ("act_on_api_keys('api_keys.revoke')", "act_on_api_keys('api_keys.view')"),
+        (" AND f.workspace_id = current_workspace", ""),
+        (" AND k.workspace_id = current_workspace", ""),
+        ("coalesce(k.revoked_at, now())", "now()"),
+        (" SKIP LOCKED", ""),
+        ("PERFORM tenancy_private.refuse_api_key_id();", "RETURN;"),
+        ("VALUES (revoke_api_key.id, now())", "SELECT revoke_api_key.id, now() WHERE false"),
+        ("ON CONFLICT (api_key_id) DO NOTHING", ""),
+    ],
+    "tenancy_private.find_api_key(text)": [
+        ("AND k.key_hash = encode(sha256(convert_to(key, 'UTF8')), 'hex')", ""),
+        ("AND k.revoked_at IS NULL", ""),
+        ("AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())", ""),
+        ("k.expires_at IS NULL OR ", ""),
+        ("AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)", ""),
+        ("AND w.deleted_at IS NULL", ""),
+        ("AND NOT EXISTS (SELECT FROM tenancy_private.revoked_api_keys AS r WHERE r.api_key_id = k.id)", ""),
+    ],
+    "tenancy_private.check_fresh_api_key(uuid)": [
+        ("IF NOT tenancy_private.reads_the_past() THEN", "IF true THEN"),
+        ("IF NOT tenancy_private.reads_the_past() THEN", "IF false THEN"),
+        (
+            "PERFORM FROM public.api_keys AS k",
+            "PERFORM FROM (SELECT FROM public.api_keys) AS x; PERFORM FROM tenancy.workspaces AS k",
+        ),
+        ("WHERE w.id = (SELECT", "WHERE false AND w.id = (SELECT"),
+        ("VALUES (check_fresh_api_key.api_key_id, now())", "SELECT check_fresh_api_key.api_key_id, now() WHERE false"),
+        ("RAISE EXCEPTION 'the key is as it was read'", "RETURN; RAISE EXCEPTION 'the key is as it was read'"),
+    ],
+    "tenancy_private.record_api_key_use(uuid)": [
+        (" SKIP LOCKED", ""),
+        ("WHERE f.id = record_api_key_use.api_key_id\n            AND", "WHERE"),
+    ],
+    "tenancy.enter_with_api_key(text)": [
+        ("IF found.id IS NULL THEN", "IF false THEN"),
+        ("PERFORM tenancy_private.check_fresh_api_key(found.id);", ""),
+        (" OR found.last_used_at < now() - interval '1 minute'", ""),
+        ("found.last_used_at < now() - interval '1 minute'", "true"),
+        ("AND NOT current_setting('transaction_read_only')::boolean", ""),
+        ("ELSE 'user' END", "ELSE 'owner' END"),
+        ("THEN '' ELSE", "THEN 'staff' ELSE"),
+        ("END, found.id", "END, NULL"),
+        ("found.user_id, found.organization_id,", "found.user_id, NULL,"),
+    ],
+    "tenancy_private.leave_api_keys()": [
+        ("WHERE k.user_id = old.id AND", "WHERE"),
+        ("SET user_id = NULL", "SET user_id = k.user_id"),
+    ],
+}

@@ -1,0 +1,36 @@
+"""Instances."""
+
+from __future__ import annotations
+
+CHANGES = {
+    "tenancy_private.transform_instance(uuid,text)": [
+        ("PERFORM tenancy.require_permission(permission);", "NULL;"),
+        ("AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))", ""),
+        ("'personal'))", "'always'))"),
+        ("'personal'))", "'never'))"),
+        ("PERFORM tenancy.require_staff_or_organization();", "NULL;"),
+        ("t.action = transform_instance.action AND ", ""),
+        ("PERFORM tenancy_private.refuse_instance_state(action, instance.status::text);", "RETURN;"),
+        ("SET status = next_status WHERE i.id = instance_id", "SET status = next_status"),
+    ],
+    "tenancy.require_instance_transition(text,text)": [
+        ("IF needed IS NULL THEN", "IF true THEN"),
+        (" OR (t.action, new_status) = ('terminate', 'terminated')", ""),
+        ("WHERE t.to_status = new_status OR", "WHERE"),
+        ("old_status IN (t.to_status, 'terminated')", "old_status = 'terminated'"),
+        ("old_status IN (t.to_status, 'terminated')", "old_status = t.to_status"),
+        ("PERFORM tenancy.require_permission('instances.' || needed);", ""),
+        ("PERFORM tenancy_private.refuse_instance_state(needed, old_status);", "NULL;"),
+        ("old_status IN (t.from_status, t.to_status)", "old_status = t.from_status"),
+        ("WHERE t.action = needed AND old_status", "WHERE old_status"),
+    ],
+    "tenancy_private.refuse_instance_state(text,text)": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
+    "tenancy_private.check_instance_status()": [
+        ("IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND", "IF false AND"),
+        ("row_security_active(tg_relid)", "true"),
+    ],
+    "tenancy_private.empty_instances()": [
+        (" AND i.workspace_id = old.id", ""),
+        ("DELETE FROM public.instances AS i WHERE i.workspace_id = old.id", "NULL"),
+    ],
+}

@@ -1,0 +1,60 @@
+"""Organizations and their slugs."""
+
+from __future__ import annotations
+
+CHANGES = {
+    "tenancy_private.act_in_organization(text)": [
+        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
+        ("PERFORM tenancy.require_permission(permission);", "NULL;"),
+        (" AND w.deleted_at IS NULL", ""),
+        ("PERFORM tenancy_private.refuse_member();", "NULL;"),
+        ("PERFORM tenancy_private.refuse_permission(permission, role);", "NULL;"),
+        ("owner_changes = w.owner_changes + 1\n    WHERE", "owner_changes = w.owner_changes + 1\n    WHERE false AND"),
+        ("AND m.user_id = act_in_organization.user_id", ""),
+    ],
+    "tenancy_private.checked_name(text)": [
+        ("OR trimmed ~ '[[:cntrl:]]'", ""),
+        ("OR trimmed = ''", ""),
+    ],
+    "tenancy_private.checked_slug(text)": [("RAISE EXCEPTION", "RETURN slug; RAISE EXCEPTION")],
+    "tenancy.create_organization(text,text)": [
+        ("VALUES (new_id, creator, 'owner', now())", "VALUES (new_id, creator, 'user', now())")
+    ],
+    "tenancy.my_organizations()": [
+        ("m.user_id = current_user_id AND ", ""),
+        (" AND w.deleted_at IS NULL", ""),
+    ],
+    "tenancy.update_organization(text,text,text)": [
+        ("act_in_organization('organization.update')", "act_in_organization(NULL)"),
+        ("IF color !~", "IF 'x' ="),
+        ("WHERE o.id = acting.organization_id\n        AND", "WHERE"),
+        ("WHERE w.id = acting.organization_id AND", "WHERE"),
+    ],
+    "tenancy.delete_organization()": [
+        ("act_in_organization('organization.delete')", "act_in_organization(NULL)"),
+        ("WHERE w.id = acting.organization_id", "WHERE w.kind = 'organization'"),
+    ],
+    "tenancy.restore_organization(uuid)": [
+        (" AND w.deleted_at IS NOT NULL", ""),
+        ("w.id = restore_organization.organization_id AND ", ""),
+    ],
+    "tenancy.purge_organization(uuid)": [
+        (" AND w.deleted_at IS NOT NULL", ""),
+        ("WHERE o.id = purge_organization.organization_id", ""),
+    ],
+    "tenancy_private.take_slug()": [
+        ("IF new.slug IS NOT NULL THEN", "IF false THEN"),
+        ("VALUES (lower(new.slug), new.id)", "VALUES (new.slug, new.id)"),
+        ("IF lower(old.slug) = lower(new.slug) THEN", "IF true THEN"),
+        (
+            "DELETE FROM tenancy_private.organization_slugs AS s",
+            "UPDATE tenancy_private.organization_slugs AS s SET slug = s.slug",
+        ),
+    ],
+    "tenancy_private.organization_row(uuid)": [
+        (
+            "RETURN shown",
+            "SELECT o.* INTO shown FROM public.organizations AS o WHERE o.id = organization_id; RETURN shown",
+        ),
+    ],
+}

@@ -1,0 +1,70 @@
+"""Which mutations are tried together: they are one item of the test, and have one name."""
+
+from __future__ import annotations
+
+from support.mutations import Mutation
+from support.mutations.functions import SUBJECTS, named
+
+__all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "REDUNDANT", "item_of"]
+
+TABLES = (
+    "public.api_keys",
+    "public.instances",
+    "public.models",
+    "public.organization_memberships",
+    "public.organizations",
+    "public.users",
+    "tenancy.audit_log",
+    "tenancy.instance_transitions",
+    "tenancy.invitations",
+    "tenancy.role_delegations",
+    "tenancy.role_permissions",
+    "tenancy.workspaces",
+)
+_PARTS = {
+    "policy": "policies of",
+    "row security": "policies of",
+    "grant": "grants on",
+    "trigger": "triggers and constraints of",
+    "constraint": "triggers and constraints of",
+}
+_PRIVATE = "tables of tenancy_private"
+_SCHEMAS = "grants on schemas and built-in functions"
+
+CATALOG_ITEMS = [
+    *(f"{part} {table}" for part in dict.fromkeys(_PARTS.values()) for table in TABLES),
+    _PRIVATE,
+    _SCHEMAS,
+    *(
+        f"{part} functions of {schema}"
+        for part in ("grants on", "search_path of")
+        for schema in ("tenancy", "tenancy_private")
+    ),
+]
+FUNCTION_ITEMS = {f"functions: {subject}": subject for subject in SUBJECTS}
+ITEMS = [*CATALOG_ITEMS, *FUNCTION_ITEMS]
+
+
+def item_of(mutation: Mutation) -> str:
+    """Return the item that a mutation of the catalog belongs to, which may be missing in ``CATALOG_ITEMS``."""
+    schema, dot, name = mutation.object.partition(".")
+    if not dot:
+        return _SCHEMAS
+    if "(" in name:
+        return f"{'search_path of' if mutation.kind == 'search_path' else 'grants on'} functions of {schema}"
+    return _PRIVATE if schema == "tenancy_private" else f"{_PARTS[mutation.kind]} {mutation.object}"
+
+
+# Which mutations change nothing that anybody could see, and why.
+REDUNDANT = {
+    "public.api_keys: api_keys_update WITH CHECK (true)": (
+        "nobody may write a column that either condition names, so the row that is written meets the one because"
+        " the row that was found met the other"
+    ),
+    named(
+        ("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", "")
+    ): "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",
+    named(
+        ("tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true")
+    ): "record_api_key_use() asks again, in a subtransaction that is saved here",
+}

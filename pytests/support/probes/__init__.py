@@ -1,0 +1,63 @@
+"""What the kernel promises, as many small questions that are asked in a few seconds.
+
+A module for each subject has ``QUESTIONS``, which are data, and ``OTHERS``,
+which are functions: most of those need two sessions.
+"""
+
+from __future__ import annotations
+
+from support.probes import (
+    api_keys,
+    audit_log,
+    constraints,
+    context,
+    instances,
+    invitations,
+    isolation,
+    keys,
+    members,
+    models,
+    organizations,
+    privileges,
+    tenant_tables,
+    user_emails,
+    users,
+)
+from support.probes.base import Probe, Probed
+
+__all__ = ["SUMMARIES", "Probe", "Probed", "probes"]
+
+# How many of the probes, the first ones, are about all objects at once.
+SUMMARIES = len(privileges.SUMMARIES)
+
+
+def probes() -> list[Probe]:
+    """Return every probe: those about everything, the quick ones, and those that may wait."""
+    questions = [
+        question
+        for module in (
+            privileges,
+            isolation,
+            context,
+            organizations,
+            members,
+            invitations,
+            user_emails,
+            tenant_tables,
+            api_keys,
+            instances,
+            models,
+            users,
+            audit_log,
+            constraints,
+            keys,
+        )
+        for question in module.QUESTIONS
+    ]
+    others = [
+        Probe(text, ask)
+        for module in (context, members, invitations, keys, api_keys, users)
+        for text, ask in module.OTHERS.items()
+    ]
+    summaries = [Probe(text, ask) for text, ask in privileges.SUMMARIES.items()]
+    return [*summaries, *map(Probe.of, questions), *others]

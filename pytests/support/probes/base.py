@@ -1,0 +1,314 @@
+"""What all probes share: how a question is written, the database it is asked in, and the ways to ask."""
+
+# ruff: noqa: S608  (the statements are made here)
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from support.database import Database
+from support.people import People
+from support.racing import name_of
+from support.server import Logins
+
+__all__ = [
+    "ENTER",
+    "ENTER_WITH_KEY",
+    "IMMEDIATE",
+    "KEEPS",
+    "NIL",
+    "ONE",
+    "REPLICA",
+    "SET",
+    "WAIT",
+    "Probe",
+    "Probed",
+    "Question",
+    "error_of",
+    "later",
+    "superuser",
+    "two_sessions",
+    "without",
+]
+
+# login, user, organization, statements, what the last one answers or the error's name.
+# A login that is None is the superuser; "as LOGIN" and "enter USER ORGANIZATION"
+# among the statements change who acts, within one transaction. "{ann}" is Ann's id.
+Question = tuple[str | None, str | None, str | None, str | list[str], Any]
+
+NIL = "00000000-0000-0000-0000-000000000000"
+ENTER = "SELECT tenancy.enter(%s, %s)"
+ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('{}-1')"
+SET = "SELECT set_config('tenancy.{}', '{}', true)"
+IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
+REPLICA = "SET LOCAL session_replication_role = replica"
+ONE = "WITH done AS ({}) SELECT count(*) FROM done"
+WAIT = "SET LOCAL lock_timeout = '40ms'"
+KEEPS = "organization_keeps_an_owner"
+
+
+def superuser(statements: str | list[str], answer: Any) -> Question:
+    """Ask as the superuser, or as whoever the statements say."""
+    return (None, None, None, statements, answer)
+
+
+def later(first: list[str], then: str, answer: Any, login: str = "app") -> Question:
+    """Ask the superuser what has become of something that somebody did."""
+    return superuser([f"as {login}", *first, "as None", then], answer)
+
+
+def without(trigger: str, table: str, who: str, statement: str, answer: Any, *before: str) -> Question:
+    """Ask what the policies refuse when a trigger has not done so before."""
+    return superuser(
+        [f"ALTER TABLE {table} DISABLE TRIGGER {trigger}", *before, "as app", f"enter {who}", statement], answer
+    )
+
+
+def error_of(connection: psycopg.Connection[Any], statement: str, *values: Any) -> str:
+    """Run a statement, and return ``done`` or the error's name."""
+    try:
+        connection.execute(statement, values or None)
+    except psycopg.Error as error:
+        return name_of(error)
+    return "done"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question, with the text by which it is found."""
+
+    text: str
+    ask: Callable[[Probed], None]
+
+    @classmethod
+    def of(cls, question: Question) -> Probe:
+        """Make a probe of a question."""
+        login, user, organization, statements, wanted = question
+
+        def ask(probed: Probed) -> None:
+            found = probed.ask(login, user, organization, statements)
+            assert found == probed.filled(wanted), (question, found)
+
+        who = " ".join(name for name in (login or "superuser", user, organization) if name)
+        return cls(f"{who}: {statements if isinstance(statements, str) else '; '.join(statements)}", ask)
+
+    def answers_wrong(self, probed: Probed) -> bool:
+        """Ask, and return whether the answer is another than it should be."""
+        try:
+            self.ask(probed)
+        except (AssertionError, psycopg.Error):
+            return True
+        return False
+
+
+class Probed:
+    """A database with a few people in it, which every probe leaves as it was.
+
+    Args:
+        database: with the whole plan deployed, and nothing in it.
+        logins: the run's.
+        stack: closes the connections.
+
+    """
+
+    def __init__(self, database: Database, logins: Logins, stack: ExitStack) -> None:
+        self.database = database
+        self.admin = stack.enter_context(database.connect(autocommit=True))
+        # With this path the name of every object is written with its schema.
+        self.admin.execute("SET search_path = pg_catalog")
+        self.ids = {"nobody": "99999999-0000-4000-8000-000000000000", "platform": NIL}
+        _people_and_invitations(self.admin, self.ids)
+        _rows_of_tenants(self.admin, self.ids)
+        row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
+        assert row is not None
+        self.key, self.secret = row
+        self.logins = {
+            "app": logins.app,
+            "service": logins.service,
+            "auditor": logins.auditor,
+            "credentialed": logins.credentialed,
+        }
+        self.connections: dict[str | None, psycopg.Connection[Any]] = {
+            name: stack.enter_context(database.connect(login))
+            for name, login in [(None, None), *self.logins.items(), ("other", logins.app)]
+        }
+        self.lone = stack.enter_context(database.connect(logins.app, autocommit=True))
+        # Prepared, it would be several messages.
+        self.lone.prepare_threshold = None
+
+    def ask(self, login: str | None, user: str | None, organization: str | None, statements: str | list[str]) -> Any:
+        """Run statements in one transaction, which is rolled back, and return the last rows or the error's name."""
+        connection = self.connections[login]
+        steps = [statements] if isinstance(statements, str) else statements
+        if user is not None:
+            steps = [f"enter {user} {organization}", *steps]
+        try:
+            for step in steps:
+                verb, _, rest = step.partition(" ")
+                if verb == "as":
+                    connection.execute(
+                        "RESET SESSION AUTHORIZATION"
+                        if rest == "None"
+                        else f"SET LOCAL SESSION AUTHORIZATION {self.logins[rest]}"
+                    )
+                elif verb == "enter":
+                    who, where = rest.split()
+                    connection.execute(ENTER, [self.ids[who], self.ids.get(where)])
+                else:
+                    cursor = connection.execute(self.filled(step))
+            return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            return name_of(error)
+        finally:
+            connection.rollback()
+
+    def filled(self, thing: Any) -> Any:
+        """Return a text, or rows with texts in them, with ids in the place of names."""
+        if isinstance(thing, str):
+            return re.sub(r"\{(\w+)\}", lambda name: self.ids.get(name[1], name[0]), thing)
+        if isinstance(thing, list):
+            return [tuple(self.filled(cell) if isinstance(cell, str) else cell for cell in row) for row in thing]
+        return thing
+
+    def ticket(self, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
+        """Return a ticket for Ann in Acme, with whatever is given instead."""
+        now = int(time.time())
+        parts = [
+            json.dumps(part).encode()
+            for part in (
+                {"alg": "HS256", "kid": self.key, **(header or {})},
+                {"sub": self.ids["ann"], "org": self.ids["acme"], "exp": now + 600, **claims},
+            )
+        ]
+        signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+        digest = hmac.new((secret or self.secret).encode(), signed, hashlib.sha256).digest()
+        return (signed + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
+
+    def enter_with(self, ticket: str) -> Any:
+        """Return who a ticket makes one, or the error's name."""
+        return self.ask(
+            "credentialed",
+            None,
+            None,
+            [f"SELECT tenancy.enter_with_ticket('{ticket}')", "SELECT tenancy.current_user_id()::text"],
+        )
+
+
+@contextmanager
+def two_sessions(
+    probed: Probed, first: str | None = "app", second: str | None = "other"
+) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
+    """Yield two connections, the application's by default, and roll both back at the end."""
+    connection, other = probed.connections[first], probed.connections[second]
+    try:
+        yield connection, other
+    finally:
+        connection.rollback()
+        other.rollback()
+
+
+def _people_and_invitations(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Make people, organizations and invitations, and note their ids.
+
+    The token of an invitation is what its id is called, with ``inv_`` before: ``inv_open_acme``.
+    """
+    people = People(admin)
+    users = {name: people.user(name) for name in ("ann", "abe", "max", "uma", "olga")}
+    users["sam"] = people.user("sam", role="admin")
+    acme = people.organization("Acme", owner=users["ann"], admin=users["abe"], manager=users["max"], user=users["uma"])
+    duo = people.organization("Duo", owner=users["ann"])
+    people.membership(duo, users["abe"], "owner")
+    bulk, gone = people.organization("Bulk", owner=users["olga"]), people.organization("Gone", owner=users["ann"])
+    admin.execute("UPDATE tenancy.workspaces SET deleted_at = now() WHERE id = %s", [gone.id])
+    ids |= {name: str(user.id) for name, user in users.items()}
+    ids |= {organization.slug: str(organization.id) for organization in (acme, duo, bulk, gone)}
+    for organization, email, state in (
+        (acme, "open", ""),
+        (acme, "expired", "expires_at"),
+        (acme, "used", "accepted_at"),
+        (acme, "revoked", "revoked_at"),
+        (acme, "lapsed", "lapsed_at"),
+        (acme, "olga", ""),
+        (bulk, "open", ""),
+        (gone, "gone", ""),
+    ):
+        name = f"{email}_{organization.slug}"
+        ids[name] = str(uuid4())
+        admin.execute(
+            "INSERT INTO tenancy.invitations"
+            " (id, organization_id, email, role, token_hash, invited_by_user_id, created_at, expires_at)"
+            " VALUES (%s, %s, %s, 'admin', sha256(convert_to(%s, 'UTF8')), %s, now() - interval '1 day', 'infinity')",
+            [ids[name], organization.id, f"{email}@example.com", f"inv_{name}", organization.owner.id],
+        )
+        if state:
+            admin.execute(
+                f"UPDATE tenancy.invitations SET {state} = now() - interval '1 hour' WHERE id = %s",
+                [ids[name]],
+            )
+
+
+def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Make models, instances and API keys, and note their ids.
+
+    A key is what its id is called and ``-1``: ``k_acme-1``.
+    """
+    ids |= {name: str(uuid4()) for name in ("provider", "m_acme", "m_bulk", "m_public", "m_spare")}
+    admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [ids["provider"]])
+    for name in ("acme", "bulk", "public", "spare"):
+        admin.execute(
+            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, %s, %s, %s)",
+            [ids[f"m_{name}"], name, f"of/{name}", ids.get(name)],
+        )
+    for name in ("acme", "bulk", "ann", "olga", "old"):
+        ids[f"i_{name}"] = str(uuid4())
+        owner = {} if name == "old" else {"organization_id" if name in {"acme", "bulk"} else "user_id": ids[name]}
+        columns = {
+            "id": ids[f"i_{name}"],
+            "provider_id": ids["provider"],
+            "status": "ready",
+            "gpu_profile": name,
+            "model_id": ids.get(f"m_{name}"),
+            **owner,
+        }
+        admin.execute(
+            f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
+            list(columns.values()),
+        )
+    for name, user, organization in (
+        ("acme", "ann", "acme"),
+        ("uma", "uma", "acme"),
+        ("dead", "ann", "acme"),
+        ("late", "ann", "acme"),
+        ("bulk", "olga", "bulk"),
+        ("gone", "ann", "gone"),
+        ("ann", "ann", None),
+        ("sam", "sam", None),
+        ("lost", None, None),
+    ):
+        ids[f"k_{name}"] = str(uuid4())
+        admin.execute(
+            "INSERT INTO public.api_keys (id, user_id, organization_id, name, key_prefix, key_hash)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                ids[f"k_{name}"],
+                ids[user] if user else None,
+                ids[organization] if organization else None,
+                name,
+                f"k_{name}",
+                hashlib.sha256(f"k_{name}-1".encode()).hexdigest(),
+            ],
+        )
+    admin.execute("UPDATE public.api_keys SET revoked_at = '2001-01-01' WHERE name = 'dead'")
+    admin.execute("UPDATE public.api_keys SET expires_at = '2001-01-01' WHERE name = 'late'")

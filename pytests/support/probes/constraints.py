@@ -1,0 +1,27 @@
+"""What the tables themselves refuse."""
+
+from __future__ import annotations
+
+from support.probes.base import Question, superuser
+
+QUESTIONS: list[Question] = [
+    *(
+        superuser(statement, name)
+        for statement, name in (
+            ("UPDATE tenancy.workspaces SET kind = 'other'", "workspaces_kind_check"),
+            ("UPDATE tenancy.workspaces SET user_id = '{uma}' WHERE id = '{ann}'", "workspaces_kind_check"),
+            ("UPDATE tenancy.workspaces SET color = 'red'", "workspaces_color_check"),
+            ("UPDATE tenancy.workspaces SET plan = 'x'", "workspaces_plan_check"),
+            ("UPDATE tenancy.workspaces SET deleted_at = now() WHERE kind = 'personal'", "workspaces_deleted_at_check"),
+            ("UPDATE public.organization_memberships SET role = 'boss'", "organization_memberships_tenancy_role_check"),
+            ("UPDATE public.organizations SET slug = 'ACME' WHERE id = '{bulk}'", "organization_slug_taken"),
+            ("INSERT INTO tenancy.role_permissions VALUES ('x', 'user')", "role_permissions_permission_check"),
+            ("INSERT INTO tenancy.role_permissions VALUES ('x.y', 'boss')", "role_permissions_role_check"),
+            ("INSERT INTO tenancy.role_delegations VALUES ('boss', 'user')", "role_delegations_role_check"),
+            ("INSERT INTO tenancy.role_delegations VALUES ('user', 'boss')", "role_delegations_delegated_role_check"),
+            ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),
+            ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000', '', '')", "seal_keys_current_idx"),
+            ("INSERT INTO tenancy_private.ticket_keys VALUES ('x', '', '')", "ticket_keys_id_check"),
+        )
+    ),
+]

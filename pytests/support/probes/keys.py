@@ -1,0 +1,76 @@
+"""The seal's keys, the tickets' keys and tickets."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from support.probes.base import Probed, Question, superuser
+
+QUESTIONS: list[Question] = [
+    superuser(["SET LOCAL ROLE pg_read_all_data", "SELECT count(*) FROM tenancy_private.seal_keys"], [(0,)]),
+    superuser(["SET LOCAL ROLE pg_read_all_data", "SELECT count(*) FROM tenancy_private.ticket_keys"], [(0,)]),
+    superuser(
+        ["SELECT tenancy.rotate_seal_key('0')", "SELECT count(*), count(superseded_at) FROM tenancy_private.seal_keys"],
+        [(1, 0)],
+    ),
+    superuser(
+        ["SELECT tenancy.rotate_seal_key()", "SELECT count(superseded_at) FROM tenancy_private.seal_keys"],
+        [(1,)],
+    ),
+    superuser(
+        [
+            "as app",
+            "enter ann acme",
+            "as None",
+            "SELECT tenancy.rotate_seal_key()",
+            "as app",
+            "SELECT tenancy.current_role()",
+        ],
+        [("owner",)],
+    ),
+    superuser(
+        [
+            "as app",
+            "enter ann acme",
+            "as None",
+            "SELECT tenancy.rotate_seal_key('0')",
+            "as app",
+            "SELECT tenancy.current_role()",
+        ],
+        "invalid_context",
+    ),
+    superuser("SELECT tenancy.revoke_ticket_key('00000000')", "ticket_key_not_found"),
+]
+
+
+def _tickets(probed: Probed) -> None:
+    now = int(time.time())
+    answers = {
+        "good": probed.enter_with(probed.ticket()),
+        "without kid": probed.enter_with(probed.ticket(header={"kid": None})),
+        "personal": probed.enter_with(probed.ticket(org=None)),
+        "another secret": probed.enter_with(probed.ticket(secret="0" * 64)),
+        "another kid": probed.enter_with(probed.ticket(header={"kid": "00000000"})),
+        "another algorithm": probed.enter_with(probed.ticket(header={"alg": "none"})),
+        "crit": probed.enter_with(probed.ticket(header={"crit": ["x"]})),
+        "expired": probed.enter_with(probed.ticket(exp=now - 1)),
+        "too long": probed.enter_with(probed.ticket(exp=now + 3700)),
+        "not yet": probed.enter_with(probed.ticket(nbf=now + 100)),
+        "expiry as text": probed.enter_with(probed.ticket(exp=str(now + 100))),
+        "no user": probed.enter_with(probed.ticket(sub=None)),
+        "user as number": probed.enter_with(probed.ticket(sub=1)),
+        "organization as number": probed.enter_with(probed.ticket(org=1)),
+        "no uuid": probed.enter_with(probed.ticket(sub="ann")),
+        "no ticket": probed.enter_with("x"),
+        "a stranger": probed.enter_with(probed.ticket(org=probed.ids["bulk"])),
+    }
+    ann = [(probed.ids["ann"],)]
+    wanted: dict[str, Any] = dict.fromkeys(answers, "invalid_ticket")
+    wanted |= {"good": ann, "without kid": ann, "personal": ann, "a stranger": "not_a_member"}
+    assert answers == wanted, {name: answer for name, answer in answers.items() if answer != wanted[name]}
+
+
+OTHERS = {
+    "read_ticket enter_with_ticket decode_base64url": _tickets,
+}

@@ -1,0 +1,178 @@
+"""The plan's scripts, one after the other in a single psql.
+
+sqitch starts a psql for each script, which is most of the time that a deploy
+takes. Where the scripts are the subject and sqitch is not, this runs the same
+files in the same order, each in a session that is reset to what a new one is,
+and writes down in sqitch's registry what sqitch would write down, so that
+sqitch goes on wherever this stopped and the other way round.
+``adoption/test_replay.py`` proves that both leave the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pg_tenancy.sqitch import Change, read_plan
+from support.database import Database
+from support.scripts import SQL, psql
+
+if TYPE_CHECKING:
+    from support.server import Server
+
+__all__ = ["PLAN", "TAGS", "WHOLE_PLAN", "Replay", "position"]
+
+PLAN = read_plan()
+TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
+WHOLE_PLAN = PLAN[-1].script
+
+Row = dict[str, object]
+
+_TIMES = {"committed_at", "created_at", "installed_at"}
+
+
+def position(to: str | None) -> int:
+    """Return how many changes are deployed up to a tag or a change; without one, none.
+
+    Args:
+        to: a tag with its @, or the name of a change's script.
+
+    """
+    if to is None:
+        return 0
+    for number, change in enumerate(PLAN, start=1):
+        if to == change.script or to in (f"@{tag}" for tag in change.tags):
+            return number
+    raise ValueError(f"the plan has no {to}")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The plan on one database, by the interface of ``pg_tenancy.sqitch.Sqitch``.
+
+    What a script raises is a ``ScriptError`` with ``.output``. The changes
+    before it stay deployed, as they do with sqitch; only that it failed is not
+    written down.
+
+    Args:
+        database: where to run the scripts.
+        login: the role to connect as; default: the superuser.
+
+    """
+
+    database: Database
+    login: str | None = None
+
+    def deploy(self, to: str | None = None) -> str:
+        """Deploy the changes up to one, or all of them, and return what psql wrote."""
+        done = self._deployed()
+        registry = _registry(self.database.server)
+        changes = PLAN[done or 0 : len(PLAN) if to is None else position(to)]
+        return self._run("deploy", changes, registry.deployed, "" if done is not None else registry.tables)
+
+    def revert(self, to: str | None = None) -> str:
+        """Revert the changes after one, or all of them, and return what psql wrote."""
+        done, stays = self._deployed() or 0, position(to)
+        if stays > done:
+            raise ValueError(f"{to} is not deployed")
+        return self._run("revert", PLAN[stays:done][::-1], _registry(self.database.server).reverted)
+
+    def verify(self) -> str:
+        """Run the verify scripts of what is deployed, and return what psql wrote."""
+        return self._run("verify", PLAN[: self._deployed() or 0], {})
+
+    def _deployed(self) -> int | None:
+        # None where there is no registry yet.
+        with self.database.connect() as connection:
+            if connection.execute("SELECT to_regclass('sqitch.changes')").fetchone() == (None,):
+                return None
+            (count,) = connection.execute("SELECT count(*) FROM sqitch.changes").fetchone() or (0,)
+        return int(count)
+
+    def _run(self, kind: str, changes: Sequence[Change], recorded: Mapping[str, str], first: str = "") -> str:
+        arguments = ["--file=-"]
+        for change in changes:
+            arguments.append(f"--file={SQL / kind / change.script}.sql")
+            if change.script in recorded:
+                arguments.append(f"--command={recorded[change.script]}")
+            # A new session but for psql's own variables. It fails if the script left its transaction open.
+            arguments.append("--command=DISCARD ALL")
+        return psql(self.database, *arguments, login=self.login, script=first)
+
+
+# -- sqitch's registry -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What sqitch writes down: its tables, and the statements for each change by the name of its script."""
+
+    tables: str
+    deployed: Mapping[str, str]
+    reverted: Mapping[str, str]
+
+
+_read: list[Registry] = []
+
+
+def _registry(server: Server) -> Registry:
+    # It is the same on every server, so a process reads it once.
+    if not _read:
+        _read.append(_read_registry(server))
+    return _read[0]
+
+
+def _read_registry(server: Server) -> Registry:
+    """Let sqitch fill a registry without running a script, and read what is in it."""
+    name = server.once(
+        "registry", lambda building: server.sqitch(building.name).run("deploy", "--log-only", "--no-verify")
+    )
+    dump = server.pg_dump(name, "--schema=sqitch", "--schema-only", "--no-owner")
+    # It begins with settings, of which an older server does not know all.
+    tables = [line for line in dump.splitlines() if not line.startswith(("SET ", "SELECT "))]
+    with psycopg.connect(server.uri(name), row_factory=dict_row) as connection:
+
+        def rows(table: str, order: str = "committed_at") -> list[Row]:
+            query = sql.SQL("SELECT * FROM sqitch.{} ORDER BY {}").format(*map(sql.Identifier, (table, order)))
+            return connection.execute(query).fetchall()
+
+        def insert(table: str, *given: Row) -> str:
+            statements = []
+            for row in given:
+                # When it was done is the default of its column.
+                kept = {name: value for name, value in row.items() if name not in _TIMES}
+                statement = sql.SQL("INSERT INTO sqitch.{} ({}) VALUES ({});").format(
+                    sql.Identifier(table),
+                    sql.SQL(", ").join(map(sql.Identifier, kept)),
+                    sql.SQL(", ").join(map(sql.Literal, kept.values())),
+                )
+                statements.append(statement.as_string(connection))
+            return "\n".join(statements)
+
+        first = [insert("releases", *rows("releases", "version")), insert("projects", *rows("projects", "project"))]
+        dependencies, tags = rows("dependencies", "dependency"), rows("tags")
+        deployed, reverted = {}, {}
+        for change, row, event in zip(PLAN, rows("changes"), rows("events"), strict=True):
+            assert row["change"] == event["change"] == change.name
+            id_ = row["change_id"]
+            deployed[change.script] = "\n".join(
+                [
+                    insert("changes", row),
+                    insert("dependencies", *(each for each in dependencies if each["change_id"] == id_)),
+                    insert("tags", *(each for each in tags if each["change_id"] == id_)),
+                    insert("events", event),
+                ]
+            )
+            reverted[change.script] = "\n".join(
+                [
+                    f"DELETE FROM sqitch.tags WHERE change_id = '{id_}';",  # noqa: S608
+                    f"DELETE FROM sqitch.changes WHERE change_id = '{id_}';",  # noqa: S608
+                    insert("events", event | {"event": "revert"}),
+                ]
+            )
+    return Registry("\n".join([*tables, *first]), deployed, reverted)

@@ -1,0 +1,33 @@
+"""Databases at a point of the plan, on whatever tables an application had before.
+
+Each is made once a run: on top of the same tables at the tag before, so that
+nothing is deployed twice. What a test gets is a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from support.replay import PLAN, Replay, position
+
+if TYPE_CHECKING:
+    from support.server import Server
+
+__all__ = ["state_of"]
+
+
+def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
+    """Return the name of the template that ``Server.state`` describes, and make it if need be."""
+    base = hashlib.sha256(f"{owned} {tables}".encode()).hexdigest()[:8] if tables or owned else "empty"
+    last = position(at)
+    if last == 0:
+        owner = server.login(f"owner_{base}") if owned else None
+        return server.once(f"state_{base}_00", lambda building: building.fill(tables, owner))
+    # How much is deployed at the tag before.
+    before = max((number for number, change in enumerate(PLAN[: last - 1], start=1) if change.tags), default=0)
+    return server.once(
+        f"state_{base}_{last:02}",
+        lambda building: Replay(building).deploy(PLAN[last - 1].script),
+        lambda: state_of(server, tables, PLAN[before - 1].script if before else None, owned),
+    )
