@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from support.database import Database
 from support.guesses import KEYS, PLANNERS, PROBES, TABLES, choosing, guesses, two_tenants_and_a_crowd
 from support.server import Logins, Server
 from support.two_tenants import TwoTenants, refused
@@ -95,17 +95,11 @@ def test_without_a_context_every_shape_of_query_fails_before_a_row_is_reached(
                         connection.execute(statement, {"guess": guess})
 
 
-def test_on_an_empty_table_the_error_is_the_same(
-    database_at: Callable[..., Any], template: str, logins: Logins, server: Server
-) -> None:
-    database = server.create(template)
-    try:
-        with database.connect(logins.app) as connection:
-            for table in TABLES:
-                with refused("28000", "no_context"), connection.transaction():
-                    connection.execute(f"SELECT 1 FROM {table}")
-    finally:
-        server.drop(database.name)
+def test_on_an_empty_table_the_error_is_the_same(database: Database, logins: Logins) -> None:
+    with database.connect(logins.app) as connection:
+        for table in TABLES:
+            with refused("28000", "no_context"), connection.transaction():
+                connection.execute(f"SELECT 1 FROM {table}")
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.invitations import ACCEPT_ALONE, REVOKE, Invite, invite, members
 from support.people import Organization, People
+from support.replay import Replay
+from support.scripts import ScriptError
 from support.server import Logins
 from support.two_tenants import refused
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
-Run = Callable[[Database], Sqitch]
 Entered = Callable[..., AbstractContextManager[Connection]]
 
 
@@ -28,7 +28,6 @@ def test_a_revert_keeps_the_invitations_and_their_tokens_work_afterwards(
     people: People,
     database: Database,
     logins: Logins,
-    sqitch: Run,
     admin: Connection,
     as_app: Entered,
 ) -> None:
@@ -45,7 +44,7 @@ def test_a_revert_keeps_the_invitations_and_their_tokens_work_afterwards(
     query = "SELECT to_jsonb(i) FROM tenancy.invitations AS i ORDER BY id"
     before = [row for (row,) in admin.execute(query).fetchall()]
     entries = admin.execute("SELECT count(*) FROM tenancy.audit_log").fetchone()
-    run = sqitch(database)
+    run = Replay(database)
 
     run.revert("@phase-2")
     assert admin.execute("SELECT to_regclass('tenancy.invitations')").fetchone() == (None,)
@@ -85,13 +84,12 @@ def test_a_revert_that_was_stopped_between_its_two_halves_goes_on(
     acme: Organization,
     invited: Invite,
     database: Database,
-    sqitch: Run,
     admin: Connection,
     connect: Connect,
     logins: Logins,
 ) -> None:
     token = invited(acme).token
-    run = sqitch(database)
+    run = Replay(database)
     run.revert("invitations")
     admin.execute(
         """
@@ -100,7 +98,7 @@ def test_a_revert_that_was_stopped_between_its_two_halves_goes_on(
         CREATE EVENT TRIGGER stop ON ddl_command_start WHEN tag IN ('DROP TABLE') EXECUTE FUNCTION public.stop();
         """
     )
-    with pytest.raises(SqitchError, match="stopped by the test"):
+    with pytest.raises(ScriptError, match="stopped by the test"):
         run.revert("@phase-2")
     admin.execute("DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()")
     run.revert("@phase-2")

@@ -10,15 +10,15 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import Organization, People, User
+from support.replay import Replay
+from support.scripts import ScriptError
 from support.server import Logins
 from support.two_tenants import refused
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
-Run = Callable[[Database], Sqitch]
 
 
 def keys(admin: Connection) -> list[tuple[str, UUID]]:
@@ -98,8 +98,8 @@ def unfilled(database_at: Callable[[str], Database]) -> Database:
     return database
 
 
-def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Database, sqitch: Run, logins: Logins) -> None:
-    run, locked = sqitch(unfilled), UUID(int=(1 << 48) + 7)
+def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Database, logins: Logins) -> None:
+    run, locked = Replay(unfilled), UUID(int=(1 << 48) + 7)
     # Whoever holds a row meanwhile is not waited for, and what he writes is what counts.
     with unfilled.connect(logins.old) as old, unfilled.connect(autocommit=True) as admin:
         run.deploy("user_emails")
@@ -116,8 +116,8 @@ def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Databas
         assert admin.execute("SELECT count(*) FROM tenancy_private.user_emails").fetchone() == (MANY * 99 // 100,)
 
 
-def test_a_backfill_that_was_killed_goes_on(unfilled: Database, sqitch: Run) -> None:
-    run = sqitch(unfilled)
+def test_a_backfill_that_was_killed_goes_on(unfilled: Database) -> None:
+    run = Replay(unfilled)
     run.deploy("user_emails")
     with unfilled.connect(autocommit=True) as watcher:
 
@@ -133,7 +133,7 @@ def test_a_backfill_that_was_killed_goes_on(unfilled: Database, sqitch: Run) -> 
 
         killer = threading.Thread(target=kill)
         killer.start()
-        with pytest.raises(SqitchError):
+        with pytest.raises(ScriptError):
             run.deploy("user_emails_backfill")
         killer.join()
         kept = watcher.execute("SELECT count(*) FROM tenancy_private.user_emails").fetchone()
