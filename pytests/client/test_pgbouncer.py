@@ -63,30 +63,35 @@ def bouncer(database: Database, logins: Logins) -> Iterator[str]:
             "pool_mode = transaction\ndefault_pool_size = 1\n"
             # Its own cure for sessions that leave something behind, which is not to be needed.
             "server_reset_query =\n"
+            # After a backend that could not be had it would try no other for 15 seconds.
+            "server_login_retry = 1\n"
         )
         if account:
             # That account may not be able to read where the program was unpacked.
             program = str(shutil.copy(program, directory / "pgbouncer"))
             for path in (directory, directory / "users", directory / "ini"):
                 os.chown(path, account["user"], account["group"])
-        process = subprocess.Popen([program, "-q", str(directory / "ini")], stderr=subprocess.DEVNULL, **account)
+        log = directory / "log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen([program, str(directory / "ini")], stderr=stderr, **account)
         dsn = f"postgresql://{server['user']}@/{server['dbname']}?{urlencode({'host': name, 'port': 6432})}"
         try:
-            _wait_until_it_answers(dsn, process)
+            _wait_until_it_answers(dsn, process, log)
             yield dsn
         finally:
-            process.terminate()
-            process.wait()
+            process.kill()
+            process.wait(10)
+            print(log.read_text(errors="replace"))  # which pytest shows of a test that fails
 
 
-def _wait_until_it_answers(dsn: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+def _wait_until_it_answers(dsn: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(psycopg.OperationalError):
             psycopg.connect(dsn).close()
             return
         time.sleep(0.02)
-    pytest.fail("pgbouncer does not answer")
+    pytest.fail(f"pgbouncer does not answer:\n{log.read_text(errors='replace')}")
 
 
 async def backend_of(client: Client, conn: Any) -> int:

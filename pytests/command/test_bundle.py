@@ -11,6 +11,7 @@ import pytest
 
 from pg_tenancy.sqitch import project_directory, read_plan
 from support.command import run
+from support.database import Database
 from support.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,20 +72,18 @@ def test_the_bundle_holds_every_script_and_every_file_they_include(bundle: Path)
     assert _planned() | included <= _files(bundle).keys()
 
 
-def test_a_database_deployed_from_the_bundle_is_the_same(bundle: Path, server: Server, template: str) -> None:
-    assert _deployed_from(bundle, server) == server.dump(template)
+def test_a_database_deployed_from_the_bundle_is_the_same(bundle: Path, database: Database) -> None:
+    assert _deployed_from(bundle, database.server) == database.dump()
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_project_and_deploys_it(
-    distributions: Path, tmp_path: Path, server: Server, template: str
-) -> None:
+def test_the_wheel_holds_the_project_and_deploys_it(distributions: Path, tmp_path: Path, database: Database) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     project = tmp_path / "pg_tenancy" / "_sqitch"
     assert _files(project) == _files(ROOT)
-    assert _deployed_from(project, server) == server.dump(template)
+    assert _deployed_from(project, database.server) == database.dump()
 
 
 @pytest.mark.slow

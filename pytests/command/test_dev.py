@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from support.command import run
+from support.command import environment, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,3 +110,23 @@ def test_dev_refuses_a_command_that_it_does_not_know() -> None:
     answer = run([str(ROOT / "dev"), "no-such-command"])
     assert answer.returncode == 2
     assert "./dev test" in answer.stderr
+
+
+def test_dev_collects_tests_without_a_server_and_without_pgtap(tmp_path: Path) -> None:
+    listed = run(
+        [str(ROOT / "dev"), "test", "-q", "--co", "pytests/command/test_dev.py"],
+        # Where there is no server to be started.
+        env=environment(PG_TENANCY_PG_BIN=str(tmp_path)),
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    *ids, empty, closing = listed.stdout.splitlines()
+    assert "pytests/command/test_dev.py::test_policies_that_are_listed_pass" in ids
+    assert all(line.startswith("pytests/command/test_dev.py::") for line in ids)
+    assert (empty, closing.partition(" in ")[0]) == ("", f"{len(ids)} tests collected")
+
+
+def test_the_files_that_workers_begin_with_are_there() -> None:
+    text = (ROOT / "pytests" / "conftest.py").read_text()
+    names = re.findall(r'^    "(\w+/test_\w+\.py)",$', text, re.M)
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / "pytests" / name).is_file()] == []

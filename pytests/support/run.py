@@ -6,42 +6,54 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from support.server import Server, server_of_this_run
 
 ROOT = Path(__file__).resolve().parents[2]
+# Options of pytest with which it runs nothing, and tells something instead.
+TELLS = {"--co", "--collect-only", "--collectonly", "--fixtures", "--help", "-h", "--markers", "--version", "-V"}
+DEBUGGERS = {"--pdb", "--trace"}
 ENOUGH = 4 << 30  # bytes of memory for the run's databases: three hundred MB, and a GB of log
 
 
 def main(arguments: list[str]) -> int:
     """Run what the arguments ask for; return the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A script's background jobs are born deaf to SIGINT, and their children would be, too.
+        signal.signal(number, _interrupt)
+    if not TELLS.isdisjoint(arguments):
+        return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT).returncode
     files = [argument for argument in arguments if argument.endswith(".sql")]
     endings: list[str] = []
     failed = False
     with _temporary_directory(), server_of_this_run() as server:
         os.environ.update(server.environment())
         if not files:
-            status, last = _run([sys.executable, "-m", "pytest", "-n", _workers(), *arguments])
-            if status == 1:
-                # Roles and the list of databases belong to the whole server, and two
-                # tests can meet there. What fails by itself too is broken.
-                print("\nwhat failed, once more and one at a time", flush=True)
-                endings.append(f"pytest:   {last.strip('= ')} (at first)")
-                status, last = _run([sys.executable, "-m", "pytest", "-n", "0", "--last-failed", *arguments])
+            # A file at a time and in conftest.py's order, so that what a file shares is made once.
+            workers = ["-n", _workers(), "--dist", "loadfile", "--no-loadscope-reorder"]
+            status, last = _run([sys.executable, "-m", "pytest", *workers, *arguments])
             failed = failed or status != 0
-            endings.append(f"pytest:   {last.strip('= ')}")
+            endings.append(f"pytest:   {last}")
         status, last = _prove(server, files or sorted(str(path) for path in ROOT.glob("pytests/pgtap/*.sql")))
         failed = failed or status != 0
         endings.append(f"pg_prove: {last}")
     print("", *endings, sep="\n", flush=True)
     return 1 if failed else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -89,20 +101,35 @@ def _prove(server: Server, files: list[str]) -> tuple[int, str]:
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Run a program, pass on what it prints; return its status and its closing lines."""
+    debugger = not DEBUGGERS.isdisjoint(command)
     if sys.stdout.isatty() and "pytest" in command:
         command = [*command, "--color=yes"]
     lines: list[str] = []
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=None if debugger else subprocess.DEVNULL,
+        stdout=None if debugger else subprocess.PIPE,
+        text=True,
     ) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines = [*lines[-2:], line.strip()]
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                lines = [*lines[-2:], re.sub(r"\033\[[\d;]*m", "", line).strip("= \n")]
+            process.wait()
+        except BaseException:
+            # With a signal to us alone it knows of nothing.
+            process.terminate()
+            raise
     closing = [line for line in lines if line]
     if "pytest" in command:
-        closing = closing[-1:]
-    return process.returncode, "; ".join(closing[-2:])
+        closing = [line for line in closing[-1:] if re.search(r" in [\d.]+s", line)]
+    return process.returncode, "; ".join(closing[-2:]) or f"ended with {process.returncode}"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

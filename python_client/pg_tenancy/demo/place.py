@@ -181,7 +181,8 @@ class Place:
             for name in sorted(cls._groups(connection) - before):
                 try:
                     connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
-                except psycopg.errors.DependentObjectsStillExist:
+                except (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InternalError_):
+                    # The latter: one of the databases that use it was dropped at this moment.
                     continue
 
 
