@@ -66,7 +66,8 @@ REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one
--- before stopped, whatever stopped it.
+-- before stopped, whatever stopped it. A table of the platform has organization_id,
+-- and its trigger sets the rest; in any other the workspace is all there is.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -84,25 +85,27 @@ DECLARE
     is_wanted CONSTANT text := format(
         E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
     );
+    assigned_column CONSTANT name := (
+        SELECT min(CASE p.proname WHEN 'set_workspace' THEN 'organization_id' ELSE 'workspace_id' END)
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+        WHERE t.tgrelid = table_name
+            AND (n.nspname, p.proname) IN (('tenancy_private', 'set_workspace'), ('tenancy', 'check_permission'))
+    );
+    place oid;
     found tid[];
     waiting text;
     assigned bigint := 0;
 BEGIN
-    IF (
-        SELECT count(*) FROM pg_attribute AS a
-        WHERE a.attrelid = table_name
-            AND a.attname IN ('workspace_id', 'organization_id')
-            AND a.atttypid = 'uuid'::regtype
-    ) <> 2 OR NOT EXISTS (
-        SELECT FROM pg_trigger AS t
-        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
-        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
-        WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_workspace')
+    IF assigned_column IS NULL OR NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped
     ) THEN
         RAISE EXCEPTION '%', coalesce(table_name || ' is no table of tenants', 'no table was given to assign rows of')
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
-        HINT = 'Rows can be assigned in tables that a phase has given a workspace_id.';
+        HINT = 'Rows can be assigned in tables that a phase or tenancy.protect() has given a workspace_id.';
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
         RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
@@ -124,15 +127,17 @@ BEGIN
     -- one, because who holds no other row is in nobody's circle. What has moved
     -- meanwhile is looked for again.
     FOR attempt IN 1 .. 10 LOOP
-        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
-        INTO found USING batch_size;
-        EXIT WHEN found = '{}';
+        -- A ctid is a place in one partition.
+        EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
+        EXIT WHEN place IS NULL;
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE tableoid = $2 AND %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size, place;
         FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
             EXECUTE format(
-                'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
-                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
-                table_name, is_wanted, waiting
-            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+                'UPDATE %1$s SET %4$I = $1 WHERE tableoid = $3 AND ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE tableoid = $3 AND ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                table_name, is_wanted, waiting, assigned_column
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END, place;
             GET DIAGNOSTICS assigned = ROW_COUNT;
             EXIT WHEN assigned > 0;
         END LOOP;
