@@ -513,7 +513,7 @@ BEGIN
                 ) THEN 'SELECT'
                 ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.was, part.name)
             END
-            WHEN 'sequence' THEN format('REVOKE ALL ON SEQUENCE %s FROM tenancy_credentialed', part.was)
+            WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.was, part.name)
             ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
         END;
     END LOOP;

@@ -391,6 +391,7 @@ BEGIN
         CALL tenancy_private.grant_rights(
             protected.table_name, 'tenancy_service', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
         );
+        CALL tenancy_private.grant_sequences(protected.table_name, 'tenancy_service');
         CALL tenancy_private.grant_schema(protected.table_name);
         CALL tenancy_private.require_closed_partitions(protected.table_name);
         CALL tenancy_private.close_table(protected.table_name, protected.key);
@@ -622,31 +623,32 @@ REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
 
 -- A column of type serial takes its default from a sequence, with the rights of who
 -- inserts. (An identity column needs none, and tells nobody where it stands.)
-CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass)
+CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass, grantee name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    used record;
-BEGIN
-    FOR used IN
-        SELECT s.oid::regclass AS name, s.relname
+    missing CONSTANT text := (
+        SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
         FROM pg_depend AS d
         INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
         WHERE d.classid = 'pg_class'::regclass
             AND d.refclassid = 'pg_class'::regclass
             AND d.refobjid = grant_sequences.table_name
             AND d.deptype = 'a'
-            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege('tenancy_credentialed', s.oid, 'USAGE') END
-    LOOP
-        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO tenancy_credentialed', used.name);
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'sequence', used.relname, used.name::text)
-        ON CONFLICT DO NOTHING;
-    END LOOP;
+            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(grant_sequences.grantee, s.oid, 'USAGE') END
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', missing, grantee);
+        INSERT INTO tenancy_private.adopted_parts AS a (table_name, kind, name, was)
+        VALUES (grant_sequences.table_name, 'sequence', grant_sequences.grantee, missing)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = concat_ws(', ', a.was, excluded.was);
+    END IF;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass, name) FROM public;
 
 CREATE PROCEDURE tenancy.allow(
     table_name regclass,
@@ -770,7 +772,7 @@ BEGIN
         (SELECT ' (' || string_agg(quote_ident(c.name), ', ') || ')' FROM unnest(named) AS c (name)), table_name
     );
     IF command = 'INSERT' THEN
-        CALL tenancy_private.grant_sequences(table_name);
+        CALL tenancy_private.grant_sequences(table_name, 'tenancy_credentialed');
         CALL tenancy_private.default_to_workspace(table_name, protected.key);
     END IF;
     IF command = 'SELECT' THEN

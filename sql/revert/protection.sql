@@ -23,7 +23,7 @@ DROP PROCEDURE tenancy.publish(regclass, text);
 DROP PROCEDURE tenancy.unprotect(regclass);
 DROP PROCEDURE tenancy_private.forget_table(regclass);
 DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);
-DROP PROCEDURE tenancy_private.grant_sequences(regclass);
+DROP PROCEDURE tenancy_private.grant_sequences(regclass, name);
 DROP FUNCTION tenancy_private.split_columns(text);
 DROP PROCEDURE tenancy_private.require_type(regclass, name[], regtype);
 DROP PROCEDURE tenancy_private.default_to_workspace(regclass, name);

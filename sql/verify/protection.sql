@@ -23,7 +23,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.require_own_references(regclass, name, name[])',
     'tenancy_private.default_to_workspace(regclass, name)',
     'tenancy_private.require_type(regclass, name[], regtype)',
-    'tenancy_private.grant_sequences(regclass)',
+    'tenancy_private.grant_sequences(regclass, name)',
     'tenancy_private.split_columns(text)',
     'tenancy.protect(regclass, name, name, name, name, boolean, text)',
     'tenancy.allow(regclass, text, text, text, boolean, text)',
