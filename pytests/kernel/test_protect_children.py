@@ -91,9 +91,7 @@ def test_a_services_parent_decides_also_where_it_says_something_else(app: Applic
         assert one(connection, f"{INSERT} RETURNING workspace_id", parent) == app.acme.id
         assert one(connection, f"{INSERT} RETURNING workspace_id", None) == app.globex.id
         with refused("23503", "tasks_tenancy_project_id_fkey"):
-            connection.execute(
-                "UPDATE public.tasks SET workspace_id = %s WHERE title = 'Acme task'", [app.globex.id]
-            )
+            connection.execute("UPDATE public.tasks SET workspace_id = %s WHERE title = 'Acme task'", [app.globex.id])
 
 
 def test_children_and_their_children_move_with_the_parent(app: Application) -> None:
@@ -142,7 +140,9 @@ def test_a_delete_does_what_it_did(bare_app: Application, action: str, left: obj
     definition = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s"
     with bare_app.connected() as connection:
         before = one(connection, definition, "tasks_project")
-    bare_app.run("CALL tenancy.protect('public.projects')", "CALL tenancy.protect('public.tasks', parent => 'project_id')")
+    bare_app.run(
+        "CALL tenancy.protect('public.projects')", "CALL tenancy.protect('public.tasks', parent => 'project_id')"
+    )
     with bare_app.connected(bare_app.owner) as connection:
         if isinstance(left, str):
             found = error_of(connection, "DELETE FROM public.projects")
@@ -180,7 +180,9 @@ def test_an_organization_that_goes_takes_parents_and_children_along(bare_app: Ap
 def test_a_tenants_delete_clears_or_deletes_what_hangs_on_it(app: Application) -> None:
     with app.entered("ann", app.acme) as connection:
         connection.execute("DELETE FROM public.customers")
-        assert connection.execute("SELECT name, customer_id FROM public.projects").fetchall() == [("Acme project", None)]
+        assert connection.execute("SELECT name, customer_id FROM public.projects").fetchall() == [
+            ("Acme project", None)
+        ]
         connection.execute("DELETE FROM public.projects")
         assert all_of(connection, "SELECT title FROM public.tasks") == []
 
@@ -228,6 +230,7 @@ def test_a_parent_is_found_by_a_key_of_one_column_that_is_unique_with_the_worksp
     with bare_app.connected(bare_app.owner) as connection:
         connection.execute("UPDATE public.projects SET workspace_id = %s", [bare_app.acme.id])
         made = one(
-            connection, "INSERT INTO public.tasks (title, project) VALUES ('x', 'legacy project') RETURNING workspace_id"
+            connection,
+            "INSERT INTO public.tasks (title, project) VALUES ('x', 'legacy project') RETURNING workspace_id",
         )
         assert made == bare_app.acme.id

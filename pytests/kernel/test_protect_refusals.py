@@ -72,7 +72,11 @@ REFUSED = [
     # columns
     ("55000", "column_in_the_way", "CALL tenancy.protect('public.taken')"),
     ("42804", "column_in_the_way", "CALL tenancy.protect('public.textual')"),
-    ("42804", "column_in_the_way", "CALL tenancy.protect('public.not_ours', key => 'id', author => 'id', shared => 'id')"),
+    (
+        "42804",
+        "column_in_the_way",
+        "CALL tenancy.protect('public.not_ours', key => 'id', author => 'id', shared => 'id')",
+    ),
     ("42804", "column_in_the_way", "CALL tenancy.protect('public.textual', key => 'id', author => 'author')"),
     ("42804", "column_in_the_way", "CALL tenancy.protect('public.numbered', key => 'id')"),
     ("42703", "column_missing", "CALL tenancy.protect('public.not_ours', key => 'no_such')"),
@@ -122,7 +126,11 @@ REFUSED = [
         "columns_invalid",
         "CALL tenancy.allow('public.customers', 'UPDATE', 'things.write', columns => 'workspace_id')",
     ),
-    ("22023", "columns_invalid", "CALL tenancy.allow('public.numbered', 'INSERT', 'things.write', columns => 'id, name')"),
+    (
+        "22023",
+        "columns_invalid",
+        "CALL tenancy.allow('public.numbered', 'INSERT', 'things.write', columns => 'id, name')",
+    ),
     ("22023", "columns_invalid", "CALL tenancy.allow('public.numbered', 'INSERT', 'things.write', columns => 'code')"),
     ("22023", "columns_invalid", "CALL tenancy.allow('public.numbered', 'UPDATE', 'things.write', columns => 'code')"),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'name,')"),

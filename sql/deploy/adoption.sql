@@ -125,17 +125,28 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.key_columns(regclass) FROM public;
 
--- Names of our own have tenancy in them and at most 63 bytes.
-CREATE FUNCTION tenancy_private.name_for(table_name regclass, suffix text) RETURNS name
+-- As much of a table's name as leaves room for the suffix in 63 bytes.
+CREATE FUNCTION tenancy_private.short_name(table_name regclass, suffix text) RETURNS name
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT (left(c.relname, 63 - length('_tenancy_' || suffix)) || '_tenancy_' || suffix)::name
+    SELECT (left(c.relname, max(n.letters)) || suffix)::name
     FROM pg_class AS c
-    WHERE c.oid = table_name
+    CROSS JOIN generate_series(0, 63) AS n (letters)
+    WHERE c.oid = table_name AND octet_length(left(c.relname, n.letters) || suffix) <= 63
+    GROUP BY c.relname
 );
+REVOKE ALL ON FUNCTION tenancy_private.short_name(regclass, text) FROM public;
+
+-- Names of our own have tenancy in them.
+CREATE FUNCTION tenancy_private.name_for(table_name regclass, suffix text) RETURNS name
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.short_name(table_name, '_tenancy_' || suffix);
 REVOKE ALL ON FUNCTION tenancy_private.name_for(regclass, text) FROM public;
 
 -- What a revert or unprotect() kept comes back, for the rows that still exist.
@@ -257,13 +268,12 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    schema_name CONSTANT text := (
-        SELECT c.relnamespace::regnamespace::text FROM pg_class AS c WHERE c.oid = table_name
-    );
+    schema_id CONSTANT regnamespace := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
+    schema_name CONSTANT text := schema_id::text;
     grantee name;
 BEGIN
     FOREACH grantee IN ARRAY ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner'] LOOP
-        IF NOT has_schema_privilege(grantee, schema_name, 'USAGE') THEN
+        IF NOT has_schema_privilege(grantee, schema_id, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);
         ELSIF NOT EXISTS (
             SELECT FROM tenancy_private.adopted_parts AS a WHERE (a.kind, a.name, a.was) = ('schema', grantee, schema_name)

@@ -230,8 +230,7 @@ AS $$
 BEGIN
     EXECUTE format(
         'CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s',
-        (SELECT left(c.relname, 62 - length(suffix)) FROM pg_class AS c WHERE c.oid = table_name) || '_' || suffix,
-        table_name, kind, command, roles,
+        tenancy_private.short_name(table_name, '_' || suffix), table_name, kind, command, roles,
         CASE WHEN command <> 'INSERT' THEN format(' USING (%s)', condition) END,
         CASE WHEN command IN ('ALL', 'INSERT', 'UPDATE') THEN format(' WITH CHECK (%s)', condition) END
     );
