@@ -1,4 +1,4 @@
-"""tenancy.assign() for the tables that an application protected itself: their rows from before become an organization's."""
+"""tenancy.assign() for an application's own tables: rows from before become an organization's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def assign(
     app: Application, table: str, condition: str = "true", *, size: int = 5000, login: str | None = None
 ) -> list[int]:
     """Give rows to Acme until there are none left; return how many each call gave."""
-    given = []
+    given: list[int] = []
     while not given or given[-1]:
         with app.connected(login or app.logins.service, keep=True) as connection:
             given.append(one(connection, ASSIGN, table, app.acme.id, condition, size))

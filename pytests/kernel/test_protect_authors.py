@@ -1,5 +1,7 @@
 """Rows with an author under protect(): one's own, and those of others that are shared."""
 
+# ruff: noqa: S608  (statements are the tests' own)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -82,7 +84,7 @@ def test_a_moderator_cannot_hide_or_take_a_note(app: Application) -> None:
     with app.entered("ann", app.acme) as connection:
         for change in ("is_shared = false", "is_shared = NULL"):
             with refused("42501"), connection.transaction():
-                connection.execute(f"UPDATE public.notes SET {change} WHERE body = 'uma shared'".encode())  # noqa: S608
+                connection.execute(f"UPDATE public.notes SET {change} WHERE body = 'uma shared'".encode())
         private = "UPDATE public.notes SET is_shared = true WHERE body = 'uma private'"
         assert connection.execute(private).rowcount == 0
 

@@ -139,7 +139,7 @@ REFUSED = [
     (
         "42703",
         "column_missing",
-        "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'name) ON public.notes TO PUBLIC; --')",
+        "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'id) ON notes TO PUBLIC; --')",
     ),
     # permissions
     ("22023", "permission_invalid", "SELECT tenancy.define_permission('projects')"),
