@@ -73,6 +73,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    free record;
     current_workspace CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
     IF tenancy.current_organization_id() IS NOT NULL THEN
@@ -82,20 +83,19 @@ BEGIN
         PERFORM tenancy.require_permission(permission);
     END IF;
 
-    WITH free AS (
+    FOR free IN
         SELECT
             k.id,
-            r.revoked_at
+            coalesce(k.revoked_at, r.revoked_at) AS revoked_at
         FROM tenancy_private.revoked_api_keys AS r
         INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
         WHERE k.workspace_id = current_workspace
         FOR NO KEY UPDATE OF k SKIP LOCKED
-    )
-
-    UPDATE public.api_keys AS k
-    SET revoked_at = coalesce(k.revoked_at, f.revoked_at)
-    FROM free AS f
-    WHERE k.id = f.id;
+    LOOP
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', free.id), jsonb_build_object('revoked_at', free.revoked_at)
+        );
+    END LOOP;
     DELETE FROM tenancy_private.revoked_api_keys AS r
     WHERE EXISTS (
         SELECT FROM public.api_keys AS k
@@ -131,20 +131,17 @@ BEGIN
     END IF;
     id := gen_random_uuid();
     key := prefix || '_' || encode(tenancy_private.random_bytes(), 'hex');
-    INSERT INTO public.api_keys AS k (
-        id, user_id, organization_id, workspace_id, name, key_prefix, key_hash, created_at, expires_at
-    )
-    VALUES (
-        create_api_key.id,
-        tenancy.current_user_id(),
-        tenancy.current_organization_id(),
-        current_workspace,
-        new_name,
-        prefix,
-        encode(sha256(convert_to(key, 'UTF8')), 'hex'),
-        now(),
-        create_api_key.expires_at
-    );
+    PERFORM tenancy_private.insert_row('public.api_keys', jsonb_build_object(
+        'id', create_api_key.id,
+        'user_id', tenancy.current_user_id(),
+        'organization_id', tenancy.current_organization_id(),
+        'workspace_id', current_workspace,
+        'name', new_name,
+        'key_prefix', prefix,
+        'key_hash', encode(sha256(convert_to(key, 'UTF8')), 'hex'),
+        'created_at', now(),
+        'expires_at', create_api_key.expires_at
+    ));
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
@@ -181,10 +178,10 @@ DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
 BEGIN
-    UPDATE public.api_keys AS k
-    SET name = new_name
-    WHERE k.id = rename_api_key.id AND k.workspace_id = current_workspace;
-    IF NOT FOUND THEN
+    IF tenancy_private.update_rows(
+        'public.api_keys', jsonb_build_object('id', rename_api_key.id, 'workspace_id', current_workspace),
+        jsonb_build_object('name', new_name)
+    ) = 0 THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
 END;
@@ -204,15 +201,17 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
+    was_revoked_at timestamptz;
 BEGIN
-    UPDATE public.api_keys AS k
-    SET revoked_at = coalesce(k.revoked_at, now())
-    WHERE k.id = (
-        SELECT f.id FROM public.api_keys AS f
-        WHERE f.id = revoke_api_key.id AND f.workspace_id = current_workspace
-        FOR NO KEY UPDATE SKIP LOCKED
-    );
+    SELECT k.revoked_at INTO was_revoked_at
+    FROM public.api_keys AS k
+    WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
+    FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND THEN
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', revoke_api_key.id),
+            jsonb_build_object('revoked_at', coalesce(was_revoked_at, now()))
+        );
         RETURN;
     END IF;
     IF NOT EXISTS (
@@ -314,14 +313,16 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE public.api_keys AS k
-    SET last_used_at = now()
-    WHERE k.id = (
-        SELECT f.id FROM public.api_keys AS f
-        WHERE f.id = record_api_key_use.api_key_id
-            AND (f.last_used_at IS NULL OR f.last_used_at < now() - interval '1 minute')
-        FOR NO KEY UPDATE SKIP LOCKED
-    );
+    PERFORM FROM public.api_keys AS k
+    WHERE k.id = record_api_key_use.api_key_id
+        AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute')
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', record_api_key_use.api_key_id),
+            jsonb_build_object('last_used_at', now())
+        );
+    END IF;
 EXCEPTION
     WHEN serialization_failure THEN
         -- Somebody wrote it since this transaction's snapshot.
@@ -380,10 +381,16 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
+DECLARE
+    left_key uuid;
 BEGIN
-    UPDATE public.api_keys AS k
-    SET user_id = NULL
-    WHERE k.user_id = old.id AND k.organization_id IS NOT NULL;
+    FOR left_key IN
+        SELECT k.id FROM public.api_keys AS k WHERE k.user_id = old.id AND k.organization_id IS NOT NULL
+    LOOP
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', left_key), jsonb_build_object('user_id', NULL)
+        );
+    END LOOP;
     RETURN old;
 END;
 $$;

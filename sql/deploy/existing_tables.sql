@@ -65,7 +65,8 @@ FROM (
     UNION ALL
     SELECT format('has not CREATEROLE, and the role %s has to be made', r.role_name)
     FROM unnest(ARRAY[
-        'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+        'tenancy_owner', 'tenancy_writer', 'tenancy_app',
+        'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
     ]) AS r (role_name)
     WHERE to_regrole(r.role_name) IS NULL
         AND NOT (
@@ -76,7 +77,7 @@ FROM (
     UNION ALL
     SELECT format('is not a member of the role %s, which is there already: as a superuser, '
         'GRANT %s TO %I WITH ADMIN OPTION;', r.role_name, r.role_name, current_user)
-    FROM unnest(ARRAY['tenancy_owner', 'tenancy_service']) AS r (role_name)
+    FROM unnest(ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service']) AS r (role_name)
     WHERE to_regrole(r.role_name) IS NOT NULL
         AND NOT coalesce(pg_has_role(current_user, to_regrole(r.role_name), 'USAGE'), false)
         AND NOT coalesce(

@@ -92,7 +92,9 @@ BEGIN
     IF next_status IS NULL THEN
         PERFORM tenancy_private.refuse_instance_state(action, current_status);
     END IF;
-    UPDATE public.instances AS i SET status = next_status WHERE i.id = instance_id;
+    PERFORM tenancy_private.update_rows(
+        'public.instances', jsonb_build_object('id', instance_id), jsonb_build_object('status', next_status)
+    );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.transform_instance(uuid, text) FROM public;
@@ -251,10 +253,13 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, public, pg_temp
 SET debug_print_plan = off
 AS $$
 BEGIN
+    IF current_user <> 'tenancy_writer' THEN
+        RAISE EXCEPTION 'empty_instances() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
+    END IF;
     UPDATE finops.inference_usage AS u
     SET
         instance_id = NULL,
@@ -278,7 +283,6 @@ BEGIN
     RETURN old;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.empty_instances() FROM public;
 
 RESET ROLE;
 
@@ -293,6 +297,8 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.give_to_writer('tenancy_private.empty_instances()');
+GRANT USAGE ON SCHEMA finops TO tenancy_writer;
 CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');
 CALL tenancy_private.grant_to_owner('finops.inference_usage');
 CALL tenancy_private.grant_to_owner('public.organization_models');

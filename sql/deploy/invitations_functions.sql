@@ -161,25 +161,18 @@ DECLARE
     type_name text;
 BEGIN
     IF is_new THEN
-        INSERT INTO public.users (
-            id, email, username, first_name, last_name, password_hash, role, created_at, updated_at
-        )
-        VALUES (
-            write_user.user_id, write_user.email, write_user.username, write_user.first_name, write_user.last_name,
-            write_user.password_hash, 'user', now(), now()
-        );
-    ELSE
-        UPDATE public.users AS u
-        SET
-            email = coalesce(write_user.email, u.email),
-            username = coalesce(write_user.username, u.username),
-            first_name = coalesce(write_user.first_name, u.first_name),
-            last_name = coalesce(write_user.last_name, u.last_name),
-            password_hash = coalesce(write_user.password_hash, u.password_hash),
-            updated_at = now()
-        WHERE u.id = write_user.user_id;
+        RETURN tenancy_private.insert_row('public.users', jsonb_build_object(
+            'id', write_user.user_id, 'email', write_user.email, 'username', write_user.username,
+            'first_name', write_user.first_name, 'last_name', write_user.last_name,
+            'password_hash', write_user.password_hash, 'role', 'user', 'created_at', now(), 'updated_at', now()
+        ));
     END IF;
-    RETURN FOUND;
+    RETURN tenancy_private.update_rows(
+        'public.users', jsonb_build_object('id', write_user.user_id), jsonb_strip_nulls(jsonb_build_object(
+            'email', write_user.email, 'username', write_user.username, 'first_name', write_user.first_name,
+            'last_name', write_user.last_name, 'password_hash', write_user.password_hash, 'updated_at', now()
+        ))
+    ) > 0;
 EXCEPTION
     WHEN integrity_constraint_violation OR string_data_right_truncation THEN
         GET STACKED DIAGNOSTICS
@@ -248,9 +241,9 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO public.organization_memberships (organization_id, user_id, role, created_at)
-    VALUES (joined_organization_id, new_member_id, given_role, now())
-    ON CONFLICT (organization_id, user_id) DO NOTHING;
+    PERFORM tenancy_private.insert_row('public.organization_memberships', jsonb_build_object(
+        'organization_id', joined_organization_id, 'user_id', new_member_id, 'role', given_role, 'created_at', now()
+    ), skip_conflicts => true);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.add_member(uuid, uuid, text) FROM public;

@@ -59,7 +59,8 @@ BEGIN
         -- fill the columns of later changes.
         WHERE NOT r.rolsuper
             AND r.rolname NOT IN (
-                'tenancy_owner', 'tenancy_app', 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+                'tenancy_owner', 'tenancy_writer', 'tenancy_app',
+                'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
             )
             AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
         GROUP BY r.oid, r.rolname, r.rolinherit

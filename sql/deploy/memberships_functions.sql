@@ -171,9 +171,11 @@ BEGIN
     IF held_role = 'owner' THEN
         PERFORM tenancy_private.check_other_owner(acting.organization_id, change_member_role.user_id);
     END IF;
-    UPDATE public.organization_memberships AS m
-    SET role = change_member_role.role
-    WHERE m.organization_id = acting.organization_id AND m.user_id = change_member_role.user_id;
+    PERFORM tenancy_private.update_rows(
+        'public.organization_memberships',
+        jsonb_build_object('organization_id', acting.organization_id, 'user_id', change_member_role.user_id),
+        jsonb_build_object('role', change_member_role.role)
+    );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.change_member_role(uuid, text) FROM public;
@@ -195,8 +197,10 @@ BEGIN
     IF held_role = 'owner' THEN
         PERFORM tenancy_private.check_other_owner(organization_id, user_id);
     END IF;
-    DELETE FROM public.organization_memberships AS m
-    WHERE m.organization_id = end_membership.organization_id AND m.user_id = end_membership.user_id;
+    PERFORM tenancy_private.delete_rows(
+        'public.organization_memberships',
+        jsonb_build_object('organization_id', end_membership.organization_id, 'user_id', end_membership.user_id)
+    );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.end_membership(uuid, uuid, text) FROM public;
@@ -238,11 +242,15 @@ DECLARE
 BEGIN
     PERFORM tenancy_private.require_person();
     IF tenancy.current_role() IN ('admin', 'manager', 'user') THEN
-        DELETE FROM public.organization_memberships AS m
+        PERFORM FROM public.organization_memberships AS m
         WHERE m.organization_id = tenancy.current_organization_id()
             AND m.user_id = tenancy.current_user_id()
-            AND m.role <> 'owner';
+            AND m.role <> 'owner'
+        FOR UPDATE;
         IF FOUND THEN
+            PERFORM tenancy_private.delete_rows('public.organization_memberships', jsonb_build_object(
+                'organization_id', tenancy.current_organization_id(), 'user_id', tenancy.current_user_id()
+            ));
             RETURN;
         END IF;
     END IF;

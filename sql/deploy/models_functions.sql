@@ -139,7 +139,7 @@ BEGIN
         HINT = 'Public models are deleted by platform staff, in the platform''s workspace.';
     END IF;
     PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);
-    DELETE FROM public.models AS m WHERE m.id = delete_model.id;
+    PERFORM tenancy_private.delete_rows('public.models', jsonb_build_object('id', delete_model.id));
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.delete_model(uuid) FROM public;
@@ -158,8 +158,8 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 BEGIN
-    DELETE FROM public.organization_models AS o WHERE o.organization_id = old.id;
-    DELETE FROM public.models AS m WHERE m.workspace_id = old.id;
+    PERFORM tenancy_private.delete_rows('public.organization_models', jsonb_build_object('organization_id', old.id));
+    PERFORM tenancy_private.delete_rows('public.models', jsonb_build_object('workspace_id', old.id));
     RETURN old;
 END;
 $$;

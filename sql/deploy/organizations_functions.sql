@@ -184,8 +184,10 @@ BEGIN
     );
     FOR attempt IN 1..8 LOOP
         BEGIN
-            INSERT INTO public.organizations (id, name, slug, created_by_user_id, created_at, updated_at)
-            VALUES (new_id, new_name, new_slug, creator, now(), now());
+            PERFORM tenancy_private.insert_row('public.organizations', jsonb_build_object(
+                'id', new_id, 'name', new_name, 'slug', new_slug, 'created_by_user_id', creator,
+                'created_at', now(), 'updated_at', now()
+            ));
             EXIT;
         EXCEPTION
             WHEN unique_violation THEN
@@ -198,8 +200,9 @@ BEGIN
                     || '-' || left(replace(gen_random_uuid()::text, '-', ''), attempt * 4);
         END;
     END LOOP;
-    INSERT INTO public.organization_memberships (organization_id, user_id, role, created_at)
-    VALUES (new_id, creator, 'owner', now());
+    PERFORM tenancy_private.insert_row('public.organization_memberships', jsonb_build_object(
+        'organization_id', new_id, 'user_id', creator, 'role', 'owner', 'created_at', now()
+    ));
     RETURN tenancy_private.organization_row(new_id);
 END;
 $$;
@@ -278,13 +281,16 @@ BEGIN
     UPDATE tenancy.workspaces AS w
     SET color = lower(update_organization.color)
     WHERE w.id = acting.organization_id AND w.color <> lower(update_organization.color);
-    UPDATE public.organizations AS o
-    SET
-        name = coalesce(new_name, o.name),
-        slug = coalesce(new_slug, o.slug),
-        updated_at = now()
-    WHERE o.id = acting.organization_id
-        AND (o.name IS DISTINCT FROM coalesce(new_name, o.name) OR o.slug IS DISTINCT FROM coalesce(new_slug, o.slug));
+    IF EXISTS (
+        SELECT FROM public.organizations AS o
+        WHERE o.id = acting.organization_id
+            AND (o.name IS DISTINCT FROM coalesce(new_name, o.name) OR o.slug IS DISTINCT FROM coalesce(new_slug, o.slug))
+    ) THEN
+        PERFORM tenancy_private.update_rows(
+            'public.organizations', jsonb_build_object('id', acting.organization_id),
+            jsonb_strip_nulls(jsonb_build_object('name', new_name, 'slug', new_slug, 'updated_at', now()))
+        );
+    END IF;
     RETURN tenancy_private.organization_row(acting.organization_id);
 END;
 $$;
@@ -368,7 +374,9 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_deleted(organization_id);
     END IF;
-    DELETE FROM public.organizations AS o WHERE o.id = purge_organization.organization_id;
+    PERFORM tenancy_private.delete_rows(
+        'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
+    );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.purge_organization(uuid) FROM public;

@@ -120,56 +120,6 @@ COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
 
 -- The ones below serve the verify scripts: each compares a whole answer and
 -- raises with the name of what differs.
-CREATE PROCEDURE tenancy_private.verify_policies(table_name regclass, wanted text[])
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    found CONSTANT text[] := ARRAY(
-        SELECT p.polname::text FROM pg_policy AS p WHERE p.polrelid = table_name ORDER BY p.polname::text
-    );
-    sorted CONSTANT text[] := ARRAY(SELECT w FROM unnest(wanted) AS w ORDER BY w);
-BEGIN
-    IF NOT (SELECT c.relrowsecurity AND c.relforcerowsecurity FROM pg_class AS c WHERE c.oid = table_name) THEN
-        RAISE EXCEPTION 'row-level security of % is not enabled and forced', table_name;
-    END IF;
-    IF found IS DISTINCT FROM sorted THEN
-        RAISE EXCEPTION '% has policies %, wanted %', table_name, found, sorted;
-    END IF;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.verify_policies(regclass, text[]) FROM public;
-
-CREATE PROCEDURE tenancy_private.verify_grants(table_name regclass, grantee text, wanted text)
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    -- "SELECT, UPDATE(color)": table privileges, then column privileges, each in alphabetical order.
-    found CONSTANT text := coalesce((
-        SELECT string_agg(g.privilege, ', ' ORDER BY g.is_column, g.privilege COLLATE "C")
-        FROM (
-            SELECT acl.privilege_type AS privilege, false AS is_column
-            FROM pg_class AS c
-            CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
-            WHERE c.oid = table_name AND acl.grantee = verify_grants.grantee::regrole
-            UNION ALL
-            SELECT acl.privilege_type || '(' || a.attname || ')' AS privilege, true AS is_column
-            FROM pg_attribute AS a
-            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
-            WHERE a.attrelid = table_name AND NOT a.attisdropped AND acl.grantee = verify_grants.grantee::regrole
-        ) AS g
-    ), '');
-BEGIN
-    IF found IS DISTINCT FROM wanted THEN
-        RAISE EXCEPTION '% has the privileges "%" on %, wanted "%"', grantee, found, table_name, wanted;
-    END IF;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.verify_grants(regclass, text, text) FROM public;
-
 CREATE PROCEDURE tenancy_private.verify_routines(routines text[], callers text[] DEFAULT '{}')
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -209,6 +159,40 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[]) FROM public;
+
+-- What tenancy_writer owns: functions that ask who they run as, before anything else.
+CREATE PROCEDURE tenancy_private.verify_writers(routines text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(p.oid::regprocedure::text, ', ')
+        FROM unnest(routines) AS r (signature)
+        INNER JOIN pg_proc AS p ON r.signature::regprocedure = p.oid
+        WHERE NOT p.prosecdef
+            OR pg_get_userbyid(p.proowner) <> 'tenancy_writer'
+            OR p.prosrc !~ 'IF current_user <> ''tenancy_writer'' THEN'
+            OR NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, public, pg_temp'], false)
+            OR EXISTS (
+                SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
+                WHERE acl.grantee NOT IN (p.proowner, 'tenancy_owner'::regrole)
+            )
+    );
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'these functions that write tables of the application are not as they should be: %', wrong;
+    END IF;
+    IF has_schema_privilege('tenancy_writer', 'tenancy_private', 'CREATE')
+        OR has_schema_privilege('tenancy_writer', 'tenancy', 'CREATE')
+        OR pg_has_role('tenancy_writer', 'tenancy_owner', 'MEMBER')
+    THEN
+        RAISE EXCEPTION 'tenancy_writer may do more than write';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_writers(text[]) FROM public;
 
 -- A table of tenants: its key column, what keeps it true, and no key of ours
 -- that is not validated.

@@ -299,7 +299,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     CALL tenancy_private.add_policy(
-        table_name, 'service', 'PERMISSIVE', 'ALL', 'tenancy_service, tenancy_owner', 'true'
+        table_name, 'service', 'PERMISSIVE', 'ALL', 'tenancy_service, tenancy_owner, tenancy_writer', 'true'
     );
     CALL tenancy_private.add_policy(
         table_name, 'auditor', 'PERMISSIVE', 'SELECT', 'tenancy_auditor',
@@ -691,5 +691,29 @@ $$;
 REVOKE ALL ON ROUTINE tenancy.publish(regclass, text) FROM public;
 COMMENT ON PROCEDURE tenancy.publish (regclass, text) IS
 'Lets everybody who is in a workspace read the named columns of a table that belongs to no tenant.';
+
+-- For the verify scripts.
+CREATE PROCEDURE tenancy_private.verify_protected(VARIADIC tables regclass[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(t.name || ': ' || coalesce(b.problem, 'it is not protected'), E'\n')
+        FROM unnest(tables) AS t (name)
+        LEFT JOIN tenancy_private.broken_contracts() AS b ON b.table_name = t.name::text
+        WHERE b.problem IS NOT NULL
+            OR NOT EXISTS (SELECT FROM tenancy_private.protected_tables AS p WHERE p.table_name = t.name)
+    );
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION E'tables differ from their contracts:\n%', wrong
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'contract_broken';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_protected(regclass[]) FROM public;
 
 COMMIT;

@@ -12,6 +12,7 @@ DO $$
 DECLARE
     wanted CONSTANT jsonb := jsonb_build_object(
         'tenancy_owner', 'Owns the tenancy schemas and their functions; nobody logs in as it.',
+        'tenancy_writer', 'Owns the functions that write tables of the application, and may do nothing else.',
         'tenancy_app', 'Applications: rows of the workspace they entered by naming user and organization.',
         'tenancy_credentialed', 'Applications that may enter a workspace only with a credential.',
         'tenancy_service', 'Workers, billing and the application before its migration: all workspaces.',
@@ -82,7 +83,7 @@ BEGIN
     IF deployer_is_superuser THEN
         RETURN;
     END IF;
-    FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_service']::name[] LOOP
+    FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service']::name[] LOOP
         IF NOT pg_has_role(current_user, role_name, 'USAGE')
             OR NOT pg_has_role(current_user, role_name,
                 CASE WHEN options = '' THEN 'MEMBER' ELSE 'SET' END)
@@ -107,7 +108,7 @@ END; $$;
 SELECT format(
     'GRANT CONNECT ON DATABASE %I TO %s',
     current_database(),
-    'tenancy_owner, tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor'
+    'tenancy_owner, tenancy_writer, tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor'
 )
 \gexec
 

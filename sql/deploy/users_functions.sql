@@ -366,8 +366,7 @@ BEGIN
         -- table had to users, without ON DELETE, is looked at before the workspace
         -- would go by itself.
         DELETE FROM tenancy.workspaces AS w WHERE w.id = delete_user.id AND w.kind = 'personal';
-        DELETE FROM public.users AS u WHERE u.id = delete_user.id;
-        IF NOT FOUND THEN
+        IF tenancy_private.delete_rows('public.users', jsonb_build_object('id', delete_user.id)) = 0 THEN
             PERFORM tenancy_private.refuse_user_id();
         END IF;
 

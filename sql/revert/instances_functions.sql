@@ -23,6 +23,7 @@ DROP FUNCTION tenancy_private.refuse_instance_state(text, text);
 CALL tenancy_private.revoke_from_owner('public.organization_models');
 CALL tenancy_private.revoke_from_owner('finops.inference_usage');
 CALL tenancy_private.revoke_from_owner('finops.cost_actual_minute');
+REVOKE USAGE ON SCHEMA finops FROM tenancy_writer;
 
 -- Transitions that are not those of the deploy are somebody's, and are kept.
 DO $$

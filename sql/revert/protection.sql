@@ -19,6 +19,7 @@ BEGIN
 END;
 $$;
 
+DROP PROCEDURE tenancy_private.verify_protected(regclass[]);
 DROP PROCEDURE tenancy.publish(regclass, text);
 DROP PROCEDURE tenancy.unprotect(regclass);
 DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);

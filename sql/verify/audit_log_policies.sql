@@ -2,13 +2,6 @@
 
 BEGIN;
 
-CALL tenancy_private.verify_policies('tenancy.audit_log', ARRAY[
-    'audit_log_workspace', 'audit_log_select', 'audit_log_service', 'audit_log_owner',
-    'audit_log_auditor'
-]);
-CALL tenancy_private.verify_grants('tenancy.audit_log', 'tenancy_credentialed', 'SELECT');
-CALL tenancy_private.verify_grants('tenancy.audit_log', 'tenancy_credentialed', 'SELECT');
-CALL tenancy_private.verify_grants('tenancy.audit_log', 'tenancy_service', 'SELECT');
-CALL tenancy_private.verify_grants('tenancy.audit_log', 'tenancy_auditor', 'SELECT');
+CALL tenancy_private.verify_protected('tenancy.audit_log');
 
 ROLLBACK;

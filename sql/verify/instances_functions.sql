@@ -4,7 +4,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['instances_platform', 'instances_status', 'workspaces_instances'];
+    wanted CONSTANT text[] := ARRAY['instances_status', 'workspaces_instances'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled = 'A'
@@ -23,13 +23,15 @@ $$;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_instance_state(text, text)',
     'tenancy_private.transform_instance(uuid, text)',
-    'tenancy_private.check_instance_status()',
-    'tenancy_private.empty_instances()'
+    'tenancy_private.check_instance_status()'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.terminate_instance(uuid)',
     'tenancy.reinstall_instance(uuid)',
+    'tenancy.legacy_instances(uuid, integer)',
     'tenancy.require_instance_transition(text, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
+
+CALL tenancy_private.verify_writers(ARRAY['tenancy_private.empty_instances()']);
 
 ROLLBACK;

@@ -5,10 +5,9 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.close_table(regclass, name)',
     'tenancy_private.reopen_table(regclass)',
-    'tenancy_private.verify_policies(regclass, text[])',
-    'tenancy_private.verify_grants(regclass, text, text)',
     'tenancy_private.verify_routines(text[], text[])',
     'tenancy_private.verify_tenant_table(regclass, text[])',
+    'tenancy_private.verify_writers(text[])',
     -- verify_routines() comes later than these.
     'tenancy_private.contract_of(regclass)',
     'tenancy_private.record_contract(regclass)',

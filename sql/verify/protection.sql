@@ -3,6 +3,7 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.verify_protected(regclass[])',
     'tenancy_private.claimed_workspace()',
     'tenancy_private.claimed_user()',
     'tenancy_private.claimed_author()',
