@@ -54,13 +54,13 @@ DECLARE
             )
     );
 BEGIN
+    IF EXISTS (SELECT FROM tenancy_private.closed_tables AS t WHERE t.table_name = close_table.table_name) THEN
+        RETURN;
+    END IF;
     IF telling_indexes IS NOT NULL THEN
         RAISE WARNING 'EXPLAIN ANALYZE tells a tenant which values others have in: %', telling_indexes
         USING HINT = 'It counts the hidden rows that an index leads to. "What row-level security does not hide" in '
         'docs/dba.md says what to do about each.';
-    END IF;
-    IF EXISTS (SELECT FROM tenancy_private.closed_tables AS t WHERE t.table_name = close_table.table_name) THEN
-        RETURN;
     END IF;
     IF foreign_policies IS NOT NULL THEN
         RAISE EXCEPTION 'table % has row-level security policies of its own: %', table_name, foreign_policies
