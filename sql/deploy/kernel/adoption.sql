@@ -361,9 +361,9 @@ BEGIN
         VALUES (table_name, 'index', tenancy_private.name_for(table_name, parent || '_idx'), NULL);
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
-            'AND NOT pg_has_role(''tenancy_credentialed'', ''USAGE'')) '
-            'EXECUTE FUNCTION tenancy_private.set_child_workspace(%4$L, %5$L, %6$L, %7$L)',
-            tenancy_private.name_for(table_name, 'workspace'), parent, table_name,
+            'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
+            'EXECUTE FUNCTION tenancy_private.set_child_workspace(%5$L, %6$L, %7$L, %8$L)',
+            tenancy_private.name_for(table_name, 'workspace'), parent, table_name, format('%s', table_name),
             format('%s', foreign_key.referred), foreign_key.referred_key, foreign_key.referred_column, parent
         );
         CALL tenancy_private.record_triggers(table_name, tenancy_private.name_for(table_name, 'workspace'));

@@ -463,10 +463,13 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN ARRAY(
-    SELECT btrim(c.name, E' \n\t')::name
-    FROM string_to_table(columns, ',') AS c (name)
-);
+RETURN CASE
+    WHEN columns IS NOT NULL
+        THEN ARRAY(
+            SELECT btrim(c.name, E' \n\t')::name
+            FROM string_to_table(columns, ',') AS c (name)
+        )
+END;
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
 
 -- A column of type serial takes its default from a sequence, with the rights of who

@@ -122,7 +122,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     unknown CONSTANT text := (
-        SELECT string_agg(r.role, ', ')
+        SELECT string_agg(coalesce(r.role, 'NULL'), ', ')
         FROM unnest(roles) AS r (role)
         WHERE r.role IS NULL OR r.role NOT IN ('owner', 'admin', 'manager', 'user', 'staff')
     );
