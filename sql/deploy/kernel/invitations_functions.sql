@@ -160,6 +160,16 @@ DECLARE
     constraint_name text;
     type_name text;
 BEGIN
+    IF NOT (
+        coalesce(tenancy_private.is_plain(username), true)
+        AND coalesce(tenancy_private.is_plain(first_name), true)
+        AND coalesce(tenancy_private.is_plain(last_name), true)
+    ) THEN
+        RAISE EXCEPTION 'the names of a person have at most 200 characters, without control characters and marks of direction'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'user_data_invalid',
+        HINT = 'Give another name.';
+    END IF;
     IF is_new THEN
         RETURN tenancy_private.insert_row('public.users', jsonb_build_object(
             'id', write_user.user_id, 'email', write_user.email, 'username', write_user.username,

@@ -36,6 +36,8 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
+-- A slug that somebody else is about to take is as good as taken.
+SET lock_timeout = '250ms'
 AS $$
 BEGIN
     IF tg_op = 'UPDATE' THEN
@@ -50,7 +52,7 @@ BEGIN
     END IF;
     RETURN NULL;
 EXCEPTION
-    WHEN unique_violation THEN
+    WHEN unique_violation OR lock_not_available THEN
         RAISE EXCEPTION 'this slug is taken'
         USING ERRCODE = '23505',
         CONSTRAINT = 'organization_slug_taken',

@@ -72,6 +72,17 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_in_organization(text) FROM public;
 
+-- What others are shown of a name must not look like something else: no control
+-- characters, and none that turn the direction of what follows.
+CREATE FUNCTION tenancy_private.is_plain(name text) RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN length(name) <= 200
+    AND name !~ U&'[[:cntrl:]\061C\200E\200F\202A-\202E\2066-\2069]';
+REVOKE ALL ON FUNCTION tenancy_private.is_plain(text) FROM public;
+
 CREATE FUNCTION tenancy_private.checked_name(name text) RETURNS text
 LANGUAGE plpgsql
 IMMUTABLE
@@ -82,8 +93,8 @@ AS $$
 DECLARE
     trimmed CONSTANT text := btrim(name, E' \t\r\n');
 BEGIN
-    IF trimmed IS NULL OR trimmed = '' OR length(trimmed) > 200 OR trimmed ~ '[[:cntrl:]]' THEN
-        RAISE EXCEPTION 'an organization''s name has 1 to 200 characters and no control characters'
+    IF trimmed IS NULL OR trimmed = '' OR NOT tenancy_private.is_plain(trimmed) THEN
+        RAISE EXCEPTION 'an organization''s name has 1 to 200 characters, without control characters and marks of direction'
         USING ERRCODE = '22023',
         CONSTRAINT = 'organization_name_invalid',
         HINT = 'Give another name.';

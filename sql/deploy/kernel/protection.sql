@@ -694,6 +694,32 @@ REVOKE ALL ON ROUTINE tenancy.publish(regclass, text) FROM public;
 COMMENT ON PROCEDURE tenancy.publish (regclass, text) IS
 'Lets everybody who is in a workspace read the named columns of a table that belongs to no tenant.';
 
+-- For clients that compose INSERT and UPDATE, and for who wants to know why one is
+-- refused: PostgreSQL's message names the table alone.
+CREATE FUNCTION tenancy.writable_columns(table_name regclass)
+RETURNS TABLE (column_name name, can_insert boolean, can_update boolean)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+BEGIN ATOMIC
+    SELECT
+        c.name AS column_name,
+        bool_or(a.command = 'INSERT') AS can_insert,
+        bool_or(a.command = 'UPDATE') AS can_update
+    FROM tenancy_private.access AS a
+    CROSS JOIN LATERAL unnest(a.columns) AS c (name)
+    WHERE a.table_name = writable_columns.table_name AND a.command IN ('INSERT', 'UPDATE')
+    GROUP BY c.name
+    ORDER BY c.name;
+END;
+REVOKE ALL ON FUNCTION tenancy.writable_columns(regclass) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.writable_columns(regclass) IS
+'The columns of a protected table that tenants may name in INSERT and in UPDATE, whatever their role.';
+
 -- For the verify scripts.
 CREATE PROCEDURE tenancy_private.verify_protected(VARIADIC tables regclass[])
 LANGUAGE plpgsql

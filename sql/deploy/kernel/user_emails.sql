@@ -130,7 +130,8 @@ COMMENT ON FUNCTION tenancy_private.user_with_email(text) IS
 -- account, and under REPEATABLE READ the second would get the lock and still not
 -- see the account of the first. A row that is written does both: it cannot be
 -- reached from outside, and the second fails (40001) where it reads what was.
--- No address is kept here, and there are 65,536 rows at most.
+-- No address is kept here. Who shares a row with whom nobody outside can work out,
+-- and nobody waits long for somebody who keeps one.
 CREATE TABLE tenancy_private.email_locks (
     number integer NOT NULL,
     uses   bigint  NOT NULL,
@@ -146,11 +147,22 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 AS $$
 BEGIN
     INSERT INTO tenancy_private.email_locks AS l (number, uses)
-    VALUES (hashtext(tenancy_private.email_key(lock_email.email)) & 65535, 1)
+    SELECT
+        ('x' || encode(substr(sha256(
+            uuid_send(i.id) || convert_to(tenancy_private.email_key(lock_email.email), 'UTF8')
+        ), 1, 3), 'hex'))::bit(24)::integer,
+        1
+    FROM tenancy_private.incarnations AS i
     ON CONFLICT (number) DO UPDATE SET uses = l.uses + 1;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RAISE EXCEPTION 'could not serialize access: another account is being made'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_email(text) FROM public;

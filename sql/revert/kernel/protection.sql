@@ -20,6 +20,7 @@ END;
 $$;
 
 DROP PROCEDURE tenancy_private.verify_protected(regclass[]);
+DROP FUNCTION tenancy.writable_columns(regclass);
 DROP PROCEDURE tenancy.publish(regclass, text);
 DROP PROCEDURE tenancy.unprotect(regclass);
 DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);

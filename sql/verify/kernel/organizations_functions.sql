@@ -5,6 +5,7 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_personal()',
     'tenancy_private.act_in_organization(text)',
+    'tenancy_private.is_plain(text)',
     'tenancy_private.checked_name(text)',
     'tenancy_private.organization_row(uuid)',
     'tenancy_private.checked_slug(text)',
