@@ -1,4 +1,5 @@
 -- Deploy pg-tenancy:kernel/users_functions to pg
+-- requires: kernel/accounts
 -- requires: kernel/invitations_functions
 -- requires: kernel/memberships_functions
 -- requires: kernel/tenant_tables

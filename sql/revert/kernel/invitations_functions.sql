@@ -14,10 +14,5 @@ DROP FUNCTION tenancy_private.token_hash(text);
 DROP FUNCTION tenancy_private.invitation_status(
     timestamptz, timestamptz, timestamptz, timestamptz, timestamptz
 );
-DROP FUNCTION tenancy_private.add_member(uuid, uuid, text);
-DROP FUNCTION tenancy_private.new_user(text, text, text, text, text);
-DROP FUNCTION tenancy_private.write_user(uuid, boolean, text, text, text, text, text);
-DROP FUNCTION tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb);
-DROP FUNCTION tenancy_private.checked_email(text);
 
 COMMIT;

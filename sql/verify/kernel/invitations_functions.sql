@@ -3,11 +3,6 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.checked_email(text)',
-    'tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb)',
-    'tenancy_private.write_user(uuid, boolean, text, text, text, text, text)',
-    'tenancy_private.new_user(text, text, text, text, text)',
-    'tenancy_private.add_member(uuid, uuid, text)',
     'tenancy_private.invitation_status('
     'timestamptz, timestamptz, timestamptz, timestamptz, timestamptz)',
     'tenancy_private.token_hash(text)',
