@@ -428,9 +428,9 @@ class Platform:
         """Give a member another role."""
         organization, acting = self._act(entry, "members.change_role")
         held = self._member(organization, person)
+        self._delegated(acting, held)
         if role not in ROLES:
             raise Refused("22023", "unknown_role")
-        self._delegated(acting, held)
         self._delegated(acting, role)
         if role != held and self._is_last_owner(organization, person):
             raise _must_keep_an_owner()
