@@ -371,7 +371,7 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
         "audit_must_be_recorded",
         "latch_not_counted",
     }
-    scripts = [path.read_text() for folder in ("deploy", "policies") for path in (SQL / folder).glob("*.sql")]
+    scripts = [path.read_text() for folder in ("deploy", "policies") for path in (SQL / folder).rglob("*.sql")]
     found = {
         pair for script in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in script for pair in raised.findall(script)
     }

@@ -269,7 +269,7 @@ async def test_a_secret_is_sent_as_a_parameter_and_never_in_a_text(client: Clien
 def test_no_secret_is_shown_by_repr() -> None:
     assert "secret" not in repr(NewInvitation(uuid4(), "inv_secret"))
     assert "secret" not in repr(NewApiKey(uuid4(), "sk_secret"))
-    for given in (identify(None, None, None, "sk_secret"), identify(None, None, "a.secret.ticket", None)):
+    for given in (identify(None, None, False, None, "sk_secret"), identify(None, None, False, "a.secret.ticket", None)):
         assert "secret" not in repr(given)
 
 
@@ -372,8 +372,8 @@ async def test_the_expiry_of_an_api_key_has_a_time_zone(client: Client, conn: An
 async def test_what_the_table_of_api_keys_refuses_passes_unchanged(
     client: Client, conn: Any, acme: Organization, admin: Connection
 ) -> None:
-    admin.execute("REVOKE SELECT ON public.api_keys FROM tenancy_app")
-    admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_app")
+    admin.execute("REVOKE SELECT ON public.api_keys FROM tenancy_credentialed")
+    admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_credentialed")
     with pytest.raises(client.error) as raised:
         async with client.workspace(conn, **owner_of(acme)) as ws:
             await ws.api_keys()
@@ -450,7 +450,8 @@ async def test_a_person_deletes_their_account(client: Client, conn: Any, people:
 
 async def test_platform_staff_create_accounts(client: Client, conn: Any, people: People) -> None:
     staff = people.user(role="admin")
-    async with client.workspace(conn, user_id=staff.id) as ws:
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
+        assert (await ws.current()).kind == "platform"
         zoe = await ws.create_user("zoe@example.com")
     async with client.workspace(conn, user_id=zoe) as ws:
         assert await ws.my_organizations() == []
@@ -467,10 +468,10 @@ async def test_platform_staff_list_everybody_a_page_at_a_time(client: Client, co
         (bob,) = await ws.all_users(f" {others[1].email.upper()}")
         assert bob == ListedUser(others[1].id, others[1].email, "bob", "Bob", "Example", "user", bob.created_at)
         assert await ws.all_users("nobody@example.com") == []
-    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 users"):
+    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 rows"):
         async with client.workspace(conn, user_id=staff.id) as ws:
             await ws.all_users(page_size=0)
-    with pytest.raises(PermissionDeniedError, match="only platform staff"):
+    with pytest.raises(PermissionDeniedError, match="platform staff alone"):
         async with client.workspace(conn, user_id=others[0].id) as ws:
             await ws.all_users()
 

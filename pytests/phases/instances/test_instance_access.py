@@ -56,7 +56,9 @@ def test_legacy_instances_are_listed_a_page_at_a_time_and_without_secrets(platfo
             listed += [row[0] for row in found]
             last = listed[-1]
         assert listed == legacy
-        columns = [column.name for column in connection.execute("SELECT * FROM tenancy.legacy_instances()").description or ()]
+        columns = [
+            column.name for column in connection.execute("SELECT * FROM tenancy.legacy_instances()").description or ()
+        ]
         assert columns == ["id", "provider_id", "model_id", "status", "created_at", "terminated_at"]
         for size in (0, 10001, None):
             assert attempt(connection, "SELECT tenancy.legacy_instances(NULL, %s)", size) == "page_size_invalid"
@@ -83,11 +85,13 @@ def test_creating(platform: Platform, as_app: AsApp, who: str) -> None:
     )
 
 
-@pytest.mark.parametrize("column", ["organization_id", "user_id", "workspace_id", "model_workspace_id", "hourly_price_eur"])
+@pytest.mark.parametrize(
+    "column", ["organization_id", "user_id", "workspace_id", "model_workspace_id", "hourly_price_eur"]
+)
 def test_whose_an_instance_is_cannot_be_written(platform: Platform, as_app: AsApp, column: str) -> None:
     platform.instance(platform.acme)
     with as_app(platform.users["ann"], platform.acme) as connection:
-        for value in ((1, None) if column in TYPES else (platform.globex.id, platform.acme.id, NIL, None)):
+        for value in (1, None) if column in TYPES else (platform.globex.id, platform.acme.id, NIL, None):
             for statement in (
                 f"INSERT INTO public.instances (provider_id, {column}) VALUES ('{platform.provider}', %s::text::{TYPES.get(column, 'uuid')})",
                 f"UPDATE public.instances SET {column} = %s::text::{TYPES.get(column, 'uuid')}",
