@@ -545,7 +545,7 @@ BEGIN
         USING ERRCODE = '22023',
         CONSTRAINT = 'workspace_invalid';
     END IF;
-    IF command <> 'DELETE' AND named IS NULL THEN
+    IF command <> 'DELETE' AND named = '{}' THEN
         RAISE EXCEPTION 'name the columns that tenants % of %', lower(command), table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_required',
@@ -582,7 +582,8 @@ BEGIN
     ELSIF protected.shape = 'catalogue' AND command = 'SELECT' THEN
         -- The list of the floor finds the rows by the index; this asks the permission alone.
         condition := format(
-            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key, tenancy_private.may(permission, person, "for")
+            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key,
+            coalesce(nullif(tenancy_private.may(permission, person, "for"), ''), 'true')
         );
     ELSE
         condition := tenancy_private.condition_of(protected.key, permission, person, "for");
