@@ -142,12 +142,12 @@ def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Real) -> No
         killer = threading.Thread(target=kill)
         killer.start()
         with pytest.raises(SqitchError):
-            sqitch(large).deploy("workspaces_backfill")
+            sqitch(large).deploy("kernel/workspaces_backfill")
         killer.join()
         kept = watcher.execute("SELECT count(*) FROM tenancy.workspaces").fetchone()
         assert kept is not None
         assert 5000 < kept[0] < PEOPLE
-        sqitch(large).deploy("workspaces_backfill")
+        sqitch(large).deploy("kernel/workspaces_backfill")
         run.verify()
         assert _without_workspace(large) == (0,)
     run.revert("@phase-0")
@@ -172,9 +172,9 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
     ("change", "tag", "condition"),
     [
         ("hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
-        ("membership_roles_validated", "ALTER TABLE", "true"),
+        ("kernel/membership_roles_validated", "ALTER TABLE", "true"),
         ("memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
-        ("user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
+        ("kernel/user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
         ("invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_column_in_the_way_is_named_and_nothing_is_changed(state: State, to: s
 def test_a_column_that_is_too_short_is_named_and_nothing_is_changed(
     keyless: Database, to: str, table: str, column: str, type_: str, needed: int
 ) -> None:
-    run, before = Replay(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    run, before = Replay(keyless), "kernel/tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
     _execute(keyless, f"ALTER TABLE public.{table} ALTER {column} TYPE {type_} USING left({column}, 8)")
     run.deploy(before)
     was = keyless.dump()
@@ -178,7 +178,7 @@ def test_rows_with_an_organization_get_its_workspace_and_keep_it(keyless: Databa
 def test_rows_of_nobody_are_counted_and_found_before_anything_is_changed(
     keyless: Database, to: str, table: str, column: str, referred: str
 ) -> None:
-    run, before = Replay(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    run, before = Replay(keyless), "kernel/tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
     _execute(
         keyless,
         f"ALTER TABLE public.{table} ADD {column} uuid",

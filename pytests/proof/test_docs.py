@@ -38,7 +38,7 @@ def _rows(document: str, heading: str) -> list[list[str]]:
 def test_every_error_is_in_the_table_with_its_sqlstate() -> None:
     listed = {(row[0], name) for row in _rows("sql.md", "Errors")[1:] for name in re.findall(r"`(\w+)`", row[1])}
     raised = re.compile(r"ERRCODE = '(\w{5})',\s*CONSTRAINT = '(\w+)'")
-    scripts = [path.read_text() for path in (ROOT / "sql" / "deploy").glob("*.sql")]
+    scripts = [path.read_text() for path in (ROOT / "sql" / "deploy").glob("*/*.sql")]
     found = {pair for text in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in text for pair in raised.findall(text)}
     assert found - listed == set()
     assert set(_CLASSES) - listed == set()

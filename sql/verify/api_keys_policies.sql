@@ -1,7 +1,0 @@
--- Verify pg-tenancy:api_keys_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('public.api_keys');
-
-ROLLBACK;

@@ -1,7 +1,0 @@
--- Verify pg-tenancy:audit_log_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('tenancy.audit_log');
-
-ROLLBACK;

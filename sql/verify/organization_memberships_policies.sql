@@ -1,7 +1,0 @@
--- Verify pg-tenancy:organization_memberships_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('public.organization_memberships');
-
-ROLLBACK;

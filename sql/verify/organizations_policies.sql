@@ -1,7 +1,0 @@
--- Verify pg-tenancy:organizations_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('public.organizations');
-
-ROLLBACK;

@@ -1,9 +1,0 @@
--- Verify pg-tenancy:role_permissions_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected(
-    'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
-);
-
-ROLLBACK;

@@ -1,7 +1,0 @@
--- Verify pg-tenancy:users_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('public.users');
-
-ROLLBACK;

@@ -1,7 +1,0 @@
--- Verify pg-tenancy:workspaces_policies on pg
-
-BEGIN;
-
-CALL tenancy_private.verify_protected('tenancy.workspaces');
-
-ROLLBACK;
