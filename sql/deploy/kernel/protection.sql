@@ -547,7 +547,7 @@ BEGIN
         USING ERRCODE = '22023',
         CONSTRAINT = 'workspace_invalid';
     END IF;
-    IF command <> 'DELETE' AND named = '{}' THEN
+    IF command <> 'DELETE' AND named IS NULL THEN
         RAISE EXCEPTION 'name the columns that tenants % of %', lower(command), table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_required',
