@@ -270,8 +270,11 @@ BEGIN
     ELSIF protected.shape = 'members' THEN
         CALL tenancy_private.add_policy(
             protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed',
-            format(
-                'CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
+            tenancy_private.gate(
+                quote_ident(protected.key),
+                'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
+            ) || format(
+                ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
                 ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', protected.key
             )
         );
