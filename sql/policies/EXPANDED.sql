@@ -293,7 +293,10 @@ ON public.organizations TO tenancy_auditor;
 CREATE POLICY users_tenant ON public.users
 AS RESTRICTIVE FOR ALL TO tenancy_credentialed
 USING (
-    CASE
+    (id IS NULL, id IS NULL) = (
+        SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
+    )
+    AND CASE
         WHEN (SELECT tenancy.sees_all_users())
             THEN true
         ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids()))

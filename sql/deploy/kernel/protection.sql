@@ -44,9 +44,10 @@ COMMENT ON TABLE tenancy_private.access IS
 'personal workspaces out.';
 
 -- == The form of a policy: every expression that a policy has is made here ==
+-- The numbers are those of docs/planner.md.
 
 -- What the session variables claim; the floor compares it with what is verified.
--- Written out in policies, because a function would be parsed at each planning.
+-- Written out in policies, because a function would be parsed at each planning (4).
 CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -60,8 +61,7 @@ REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 -- with the verified value and with the claimed one, so PostgreSQL compares these two
 -- with each other before it opens the table: an error for want of a context depends
 -- on no row. The second half costs what the cheapest condition costs, and is no index
--- condition, so a query's own comparisons come after it wherever no index is used.
--- docs/planner.md says more.
+-- condition, so a query's own comparisons come after it wherever no index is used (1, 2).
 CREATE FUNCTION tenancy_private.floor(key name, verified text, claimed text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -74,7 +74,7 @@ REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text) FROM public;
 
 -- Lets every row pass or raises before the table is opened: a comparison with what is
 -- never NULL, twice, so that PostgreSQL compares the two answers first. A condition
--- without a column of the table would be asked once a row.
+-- without a column of the table would be asked once a row (3).
 CREATE FUNCTION tenancy_private.gate(never_null text, is_false text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -83,7 +83,8 @@ SECURITY INVOKER
 RETURN format('(%1$s IS NULL, %1$s IS NULL) = (SELECT %2$s, false)', never_null, is_false);
 REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
 
--- The floor for reading a catalogue: the workspace's own rows and the platform's.
+-- The floor for reading a catalogue: the workspace's own rows and the platform's. A
+-- list is for small tables (5).
 CREATE FUNCTION tenancy_private.catalogue_floor(key name) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -196,7 +197,7 @@ COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
 'protected table.';
 
--- A policy alone would turn a write without the permission into "UPDATE 0". It runs
+-- A policy alone would turn a write without the permission into "UPDATE 0" (7). It runs
 -- as the caller, because it has to know who that is: services, the definer
 -- functions and superusers are not asked.
 CREATE FUNCTION tenancy.check_permission() RETURNS trigger
@@ -587,7 +588,8 @@ BEGIN
     ELSIF protected.shape = 'catalogue' AND command = 'SELECT' THEN
         -- The list of the floor finds the rows by the index; this asks the permission alone.
         condition := format(
-            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key, tenancy_private.may(permission, person, "for")
+            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key,
+            coalesce(nullif(tenancy_private.may(permission, person, "for"), ''), 'true')
         );
     ELSE
         condition := tenancy_private.condition_of(protected.key, permission, person, "for");

@@ -49,7 +49,7 @@ COMMENT ON FUNCTION tenancy.visible_user_ids() IS
 'The members of the current organization, sorted, to who holds members.view there; in personal mode the current user, '
 'and to platform staff everybody. Raises 28000 no_context.';
 
--- For the floor of the table, which looks every row up in that list, by halves.
+-- For the floor of the table, which looks every row up in that list, by halves (docs/planner.md, 6).
 -- PostgreSQL does what it takes for cheap first, and must take this for cheaper
 -- than any comparison of a query's own: EXPLAIN ANALYZE would otherwise say whether
 -- a hidden row had got past one. Strict and not strict inside, so that it is not
