@@ -56,6 +56,15 @@ QUESTIONS: list[Question] = [
         [(0,)],
         "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_permission_after",
     ),
+    superuser(
+        [
+            "ALTER TABLE public.api_keys DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_ann"),
+            ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
+        ],
+        [(0,)],
+    ),
     *(
         ("app", "ann", "acme", f"UPDATE public.api_keys SET name = {name}", "api_key_name_invalid")
         for name in ("''", "repeat('x', 201)", "E'a\\nb'")

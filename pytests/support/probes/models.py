@@ -121,6 +121,17 @@ QUESTIONS: list[Question] = [
         )
         for who in ("uma acme", "ann None", "sam None")
     ),
+    # A personal workspace has no models, and if it had one it would not be the person's to change.
+    superuser(
+        [
+            "ALTER TABLE public.models DISABLE TRIGGER USER, DROP CONSTRAINT models_tenancy_shared_check",
+            "INSERT INTO public.models (name, model_id, workspace_id) VALUES ('x', 'x', '{ann}')",
+            "as app",
+            "enter ann None",
+            ONE.format("UPDATE public.models SET name = 'y' RETURNING 1"),
+        ],
+        [(0,)],
+    ),
     # which models an instance may use
     *(
         (
