@@ -90,9 +90,7 @@ def _policies(connection: Connection) -> Iterator[Mutation]:
         for what, part, instead in PARTS:
             changed = re.sub(part, lambda _, instead=instead: instead, create)  # type: ignore[misc]
             if changed != create:
-                yield Mutation(
-                    f"{table}: {name} {what}", table, "policy", f"{drop}; {changed}", f"{drop}; {create}"
-                )
+                yield Mutation(f"{table}: {name} {what}", table, "policy", f"{drop}; {changed}", f"{drop}; {create}")
 
 
 CLOSED = "SELECT oid::regclass::text, relforcerowsecurity::text FROM pg_class WHERE relrowsecurity ORDER BY 1"

@@ -58,6 +58,10 @@ def item_of(mutation: Mutation) -> str:
 
 # Which mutations change nothing that anybody could see, and why.
 REDUNDANT = {
-    named("tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""): "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",
-    named("tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"): "record_api_key_use() asks again, in a subtransaction that is saved here",
+    named(
+        "tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""
+    ): "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",
+    named(
+        "tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"
+    ): "record_api_key_use() asks again, in a subtransaction that is saved here",
 }
