@@ -48,6 +48,9 @@ COMMENT ON TABLE tenancy_private.access IS
 
 -- What the session variables claim; the floor compares it with what is verified.
 -- Written out in policies, because a function would be parsed at each planning (4).
+-- Only that may believe a claim which is true of no row outside of the floor, and of
+-- writes, whose WITH CHECK is worked out at once: SQL of a tenant's own can change the
+-- variables after the floor has verified them, in the midst of a statement (8).
 CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -84,7 +87,8 @@ RETURN format('(%1$s IS NULL, %1$s IS NULL) = (SELECT %2$s, false)', never_null,
 REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
 
 -- The floor for reading a catalogue: the workspace's own rows and the platform's. A
--- list is for small tables (5).
+-- list is for small tables (5). It has no equality with the verified value, so the list
+-- verifies too.
 CREATE FUNCTION tenancy_private.catalogue_floor(key name) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -93,11 +97,11 @@ SECURITY INVOKER
 RETURN tenancy_private.gate(
     quote_ident(key), 'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
 ) || format(
-    ' AND %I = ANY(ARRAY[(SELECT %s), ''00000000-0000-0000-0000-000000000000''::uuid])', key, tenancy_private.claimed_workspace()
+    ' AND %I = ANY(ARRAY[(SELECT tenancy.current_workspace_id()), ''00000000-0000-0000-0000-000000000000''::uuid])', key
 );
 REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name) FROM public;
 
--- True where the claimed context may use a row of access; the floor has verified it.
+-- True where the claimed context may use a row of access.
 CREATE FUNCTION tenancy_private.may(permission text, person boolean, workspace text) RETURNS text
 LANGUAGE sql
 STABLE
@@ -118,7 +122,13 @@ RETURN concat_ws(
 );
 REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
 
-CREATE FUNCTION tenancy_private.condition_of(key name, permission text, person boolean, workspace text) RETURNS text
+-- The permission is read from the variables. For INSERT and UPDATE that is enough: the
+-- floor verifies them beside it when the new row is checked. Nothing is checked
+-- afterwards of a row that is read or deleted, so there the permission and the seal are
+-- looked at in one go (8).
+CREATE FUNCTION tenancy_private.condition_of(
+    key name, command text, permission text, person boolean, workspace text
+) RETURNS text
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -128,10 +138,14 @@ RETURN CASE
         THEN format('%I = (SELECT %s)', key, tenancy_private.claimed_workspace())
     ELSE format(
         '%I = (SELECT CASE WHEN %s THEN %s END)',
-        key, tenancy_private.may(permission, person, workspace), tenancy_private.claimed_workspace()
+        key, tenancy_private.may(permission, person, workspace),
+        CASE
+            WHEN command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()'
+            ELSE tenancy_private.claimed_workspace()
+        END
     )
 END;
-REVOKE ALL ON FUNCTION tenancy_private.condition_of(name, text, boolean, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.condition_of(name, text, text, boolean, text) FROM public;
 
 CREATE FUNCTION tenancy_private.claimed_user() RETURNS text
 LANGUAGE sql
@@ -142,14 +156,15 @@ RETURN 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_user() FROM public;
 
 -- Who wrote a row, for the author's shape: a program with a key is nobody's author.
-CREATE FUNCTION tenancy_private.claimed_author() RETURNS text
+-- Verified, because the floor says nothing of who acts (8).
+CREATE FUNCTION tenancy_private.verified_author() RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' THEN '
-    || tenancy_private.claimed_user() || ' END)';
-REVOKE ALL ON FUNCTION tenancy_private.claimed_author() FROM public;
+RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' '
+    'THEN tenancy.current_user_id() END)';
+REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
 
 -- == Every write is asked about before it reaches a row ==
 
@@ -249,7 +264,7 @@ DECLARE
     floor CONSTANT text := tenancy_private.floor(
         protected.key, 'tenancy.current_workspace_id()', tenancy_private.claimed_workspace()
     );
-    me CONSTANT text := tenancy_private.claimed_author();
+    me CONSTANT text := tenancy_private.verified_author();
     command text;
 BEGIN
     IF protected.shape = 'catalogue' THEN
@@ -589,22 +604,26 @@ BEGIN
         -- The list of the floor finds the rows by the index; this asks the permission alone.
         condition := format(
             '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key,
-            coalesce(nullif(tenancy_private.may(permission, person, "for"), ''), 'true')
+            coalesce(
+                nullif(tenancy_private.may(permission, person, "for"), '') || ' AND tenancy.current_workspace_id() IS NOT NULL',
+                'true'
+            )
         );
     ELSE
-        condition := tenancy_private.condition_of(protected.key, permission, person, "for");
+        condition := tenancy_private.condition_of(protected.key, command, permission, person, "for");
     END IF;
     CALL tenancy_private.add_policy(
         table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed', condition
     );
     -- The author's own rows are written by the author, shared ones also by who moderates.
     IF protected.shape = 'author' AND command <> 'SELECT' THEN
-        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.claimed_author());
+        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.verified_author());
         IF command <> 'INSERT' AND protected.shared IS NOT NULL
             AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
         THEN
             condition := format(
-                '%s OR %I AND (SELECT %s)', condition, protected.shared, tenancy_private.may(moderation, true, "for")
+                '%s OR %I AND (SELECT %s AND tenancy.current_workspace_id() IS NOT NULL)',
+                condition, protected.shared, tenancy_private.may(moderation, true, "for")
             );
         END IF;
         CALL tenancy_private.add_policy(
