@@ -270,7 +270,7 @@ class Calls(ABC):
         return [LegacyInstance(*row) for row in await self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
     async def delete_model(self, model_id: UUID) -> None:
-        """Delete a model of this workspace.
+        """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
             PermissionDeniedError: the role does not hold ``models.delete``.
@@ -304,8 +304,7 @@ class Calls(ABC):
         Raises:
             PermissionDeniedError: the role does not hold ``users.create``.
             PersonRequiredError: the transaction was entered with an API key.
-            OrganizationRequiredError: the workspace is personal, and the person is
-                not platform staff.
+            OrganizationRequiredError: the workspace is personal.
             EmailTakenError: the address has an account; invite its owner instead.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -327,8 +326,8 @@ class Calls(ABC):
     ) -> None:
         """Change an account; what is None stays as it is.
 
-        Everybody may change their own. In an organization, names of a member; in a
-        personal workspace, platform staff everything.
+        Everybody may change their own. In an organization, names of a member; in the
+        platform's workspace, its staff everything.
 
         Args:
             user_id: whose account.
@@ -352,8 +351,9 @@ class Calls(ABC):
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
     async def delete_user(self, user_id: UUID) -> None:
-        """End a membership in an organization; in a personal workspace, delete the account.
+        """End a membership in an organization; elsewhere, delete the account.
 
+        In a personal workspace it is one's own, in the platform's anybody's.
         With the account goes what is in its own workspace. What belongs to
         organizations stays.
 
@@ -382,7 +382,7 @@ class Calls(ABC):
 
         Raises:
             PermissionDeniedError: the user is not platform staff, or the workspace is
-                an organization's.
+                an organization's; in their own and in the platform's staff may.
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]
