@@ -54,6 +54,7 @@ def test_every_exception_and_every_answer_is_named_where_the_client_is_described
         "InstanceNotFoundError",
         "InvitationNotFoundError",
         "MemberNotFoundError",
+        "ModelNotFoundError",
         "OrganizationNotFoundError",
         "UserNotFoundError",
     ], "but for the kinds of NotFoundError, which its own row names"
