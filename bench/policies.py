@@ -180,10 +180,8 @@ def _client(plain: psycopg.Connection[Any], protected: psycopg.Connection[Any], 
 
 
 def _print(name: str, times: Times) -> None:
-    print(
-        f"{name:28}{times.plain:10.0f}{times.protected:11.0f}{times.added:10.0f}{times.ratio:8.2f}{times.added_cpu:11.0f}",
-        flush=True,
-    )
+    wall = f"{times.plain:10.0f}{times.protected:11.0f}{times.added:10.0f}{times.ratio:8.2f}"
+    print(f"{name:28}{wall}{times.added_cpu:14.0f}{times.ratio_cpu:8.2f}", flush=True)
 
 
 def main() -> None:
@@ -201,7 +199,7 @@ def main() -> None:
         with platform(tenants, arguments.rows) as on:
             title = f"PostgreSQL {on.server.version}, {tenants:,} tenants, {on.rows:,} instances"
             print(f"{title}, {'one core' if pinned else 'not pinned'}; medians in microseconds")
-            print(f"{'':28}{'plain':>10}{'protected':>11}{'added':>10}{'ratio':>8}{'added CPU':>11}")
+            print(f"{'':28}{'plain':>10}{'protected':>11}{'added':>10}{'ratio':>8}{'server: added':>14}{'ratio':>8}")
             bench = Bench(on, arguments.turns)
             rows = measured[title] = []
             for row in itertools.chain(bench.statements(), bench.writes(), bench.transactions()):

@@ -98,8 +98,13 @@ class Times:
         return self.protected - self.plain
 
     @property
+    def ratio_cpu(self) -> float:
+        """Return the ratio of the server's own time, which depends less on what else runs."""
+        return self.protected_cpu / self.plain_cpu
+
+    @property
     def added_cpu(self) -> float:
-        """Return what it takes more of the server's processor, which depends less on what else runs."""
+        """Return what the server takes more of a processor."""
         return self.protected_cpu - self.plain_cpu
 
 

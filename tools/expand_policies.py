@@ -38,8 +38,8 @@ _HEADER = """\
 -- row. Where a policy for UPDATE or ALL has no WITH CHECK, USING is that too. A
 -- permission is a character of tenancy.context, behind 72 others.
 
--- What the session variables claim. current_workspace_id() verifies them, once for each
--- table that a statement names, in the floor <table>_tenant [1]; the rest believes them.
+-- What the session variables claim. current_workspace_id() verifies them, in the floor
+-- <table>_tenant [1], and where a row is read or deleted by a permission [8].
 """
 
 # Names for what the policies repeat, as variables of psql.

@@ -10,8 +10,8 @@
 -- row. Where a policy for UPDATE or ALL has no WITH CHECK, USING is that too. A
 -- permission is a character of tenancy.context, behind 72 others.
 
--- What the session variables claim. current_workspace_id() verifies them, once for each
--- table that a statement names, in the floor <table>_tenant [1]; the rest believes them.
+-- What the session variables claim. current_workspace_id() verifies them, in the floor
+-- <table>_tenant [1], and where a row is read or deleted by a permission [8].
 \set claimed_workspace 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', true), ''''), nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid'
 \set claimed_user 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid'
 \set context 'current_setting(''tenancy.context'', true)'
@@ -30,7 +30,11 @@ USING (
 -- Needs api_keys.view.
 CREATE POLICY api_keys_select ON public.api_keys
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (workspace_id = (SELECT CASE WHEN substr(:context, 85, 1) = '1' THEN :claimed_workspace END));
+USING (
+    workspace_id = (
+        SELECT CASE WHEN substr(:context, 85, 1) = '1' THEN tenancy.current_workspace_id() END
+    )
+);
 
 -- Needs api_keys.update.
 CREATE POLICY api_keys_update ON public.api_keys
@@ -84,7 +88,11 @@ USING (
 -- Needs instances.view.
 CREATE POLICY instances_select ON public.instances
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (workspace_id = (SELECT CASE WHEN substr(:context, 91, 1) = '1' THEN :claimed_workspace END));
+USING (
+    workspace_id = (
+        SELECT CASE WHEN substr(:context, 91, 1) = '1' THEN tenancy.current_workspace_id() END
+    )
+);
 
 -- Needs instances.create.
 CREATE POLICY instances_insert ON public.instances
@@ -134,7 +142,7 @@ USING (
     (workspace_id IS NULL, workspace_id IS NULL) = (
         SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
     )
-    AND workspace_id = ANY(ARRAY[(SELECT :claimed_workspace), :platform])
+    AND workspace_id = ANY(ARRAY[(SELECT tenancy.current_workspace_id()), :platform])
 );
 
 CREATE POLICY models_tenant_insert ON public.models
@@ -161,7 +169,11 @@ USING (
 -- Needs models.view.
 CREATE POLICY models_select ON public.models
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING ((workspace_id IS NULL) = (SELECT NOT substr(:context, 99, 1) = '1'));
+USING (
+    (workspace_id IS NULL) = (
+        SELECT NOT (substr(:context, 99, 1) = '1' AND tenancy.current_workspace_id() IS NOT NULL)
+    )
+);
 
 -- Needs models.create.
 CREATE POLICY models_insert ON public.models
@@ -232,7 +244,9 @@ USING (
 CREATE POLICY organization_memberships_select ON public.organization_memberships
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    organization_id = (SELECT CASE WHEN substr(:context, 75, 1) = '1' THEN :claimed_workspace END)
+    organization_id = (
+        SELECT CASE WHEN substr(:context, 75, 1) = '1' THEN tenancy.current_workspace_id() END
+    )
 );
 
 CREATE POLICY organization_memberships_service ON public.organization_memberships
@@ -293,7 +307,10 @@ ON public.organizations TO tenancy_auditor;
 CREATE POLICY users_tenant ON public.users
 AS RESTRICTIVE FOR ALL TO tenancy_credentialed
 USING (
-    CASE
+    (id IS NULL, id IS NULL) = (
+        SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
+    )
+    AND CASE
         WHEN (SELECT tenancy.sees_all_users())
             THEN true
         ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids()))
@@ -336,7 +353,11 @@ USING (
 -- Needs audit.view.
 CREATE POLICY audit_log_select ON tenancy.audit_log
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (workspace_id = (SELECT CASE WHEN substr(:context, 84, 1) = '1' THEN :claimed_workspace END));
+USING (
+    workspace_id = (
+        SELECT CASE WHEN substr(:context, 84, 1) = '1' THEN tenancy.current_workspace_id() END
+    )
+);
 
 CREATE POLICY audit_log_service ON tenancy.audit_log
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
@@ -405,7 +426,9 @@ USING (
 CREATE POLICY invitations_select ON tenancy.invitations
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    organization_id = (SELECT CASE WHEN substr(:context, 76, 1) = '1' THEN :claimed_workspace END)
+    organization_id = (
+        SELECT CASE WHEN substr(:context, 76, 1) = '1' THEN tenancy.current_workspace_id() END
+    )
 );
 
 CREATE POLICY invitations_service ON tenancy.invitations

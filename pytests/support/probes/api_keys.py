@@ -56,6 +56,15 @@ QUESTIONS: list[Question] = [
         [(0,)],
         "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_permission_after",
     ),
+    superuser(
+        [
+            "ALTER TABLE public.api_keys DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_ann"),
+            ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
+        ],
+        [(0,)],
+    ),
     *(
         ("app", "ann", "acme", f"UPDATE public.api_keys SET name = {name}", "api_key_name_invalid")
         for name in ("''", "repeat('x', 201)", "E'a\\nb'")
@@ -230,6 +239,19 @@ QUESTIONS: list[Question] = [
             (None, None, [USE_KEY], "'{k_uma}'"),
             ("ann", "acme", [], "'{k_acme}'"),
         )
+    ),
+    *(
+        (
+            "app",
+            None,
+            None,
+            [
+                ENTER_WITH_KEY.format(key),
+                "SELECT tenancy.has_permission('organization.update'), tenancy.has_permission('models.view')",
+            ],
+            [(all_of_them, True)],
+        )
+        for key, all_of_them in (("k_acme", False), ("k_ann", True), ("k_sam", True))
     ),
     # A key of staff's own opens nothing of the platform's.
     ("app", None, None, [ENTER_WITH_KEY.format("k_sam"), "SELECT tenancy.all_users()"], "permission_denied"),

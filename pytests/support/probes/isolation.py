@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, ONE, REPLICA, Question, superuser
+from support.probes.base import NIL, ONE, REPLICA, SET, Question, superuser
 from support.probes.privileges import PUBLISHED, READABLE
 
 QUESTIONS: list[Question] = [
@@ -131,6 +131,30 @@ for _table, _floors in (
             ],
             "42501",
         ),
+    ]
+    # A context that was made by hand, where nothing has asked before: the floor does.
+    _forged = [
+        SET.format("current_user_id", "{ann}"),
+        SET.format("current_organization_id", "{acme}"),
+        SET.format("context", "0" * 72 + "1" * 46 + "/owner/"),
+    ]
+    QUESTIONS += [
+        superuser(
+            [
+                f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+                _NAMED.format("INSERT (workspace_id), UPDATE (workspace_id), DELETE", _table),
+                f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "as app",
+                *_forged,
+                statement,
+            ],
+            "invalid_context",
+        )
+        for statement in (
+            f"INSERT INTO {_table} (workspace_id) VALUES ('{{acme}}')",
+            f"UPDATE {_table} SET workspace_id = '{{acme}}'",
+            f"DELETE FROM {_table}",
+        )
     ]
 _WIDE_MODELS = [
     "CREATE POLICY wide ON public.models TO tenancy_credentialed USING (true) WITH CHECK (true)",

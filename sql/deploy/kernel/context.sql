@@ -19,7 +19,7 @@ SET LOCAL ROLE tenancy_owner;
 -- table, which is another one in a copy, and a value that each restore makes anew.
 -- So a seal fits no other transaction and no other database. Bytes are taken with
 -- timestamptz_send() and convert_to(), which no setting of the caller's can
--- change. A '/' can be in none of the sealed values, so no other split of them has
+-- change. The lengths come first, so that no other split of the same characters has
 -- the same seal.
 CREATE FUNCTION tenancy_private.seal(
     inner_block bytea, outer_block bytea, incarnation uuid, user_id text, organization_id text, facts text
@@ -30,7 +30,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN encode(sha256(outer_block || sha256(
     inner_block || timestamptz_send(now()) || uuid_send(incarnation) || convert_to(
-        user_id || '/' || organization_id || '/' || facts || '/'
+        length(user_id) || '/' || length(organization_id) || '/' || user_id || organization_id || facts || '/'
         || pg_relation_filepath('tenancy_private.seal_keys'::regclass), 'UTF8'
     )
 )), 'hex');

@@ -126,24 +126,6 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_page_size(integer) FROM public;
 
--- For the functions that look rows up for the caller.
-CREATE FUNCTION tenancy_private.workspace_for(permission text) RETURNS uuid
-LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    workspace CONSTANT uuid := tenancy.current_workspace_id();
-BEGIN
-    RETURN CASE WHEN tenancy_private.holds(permission) THEN workspace END;
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.workspace_for(text) FROM public;
-COMMENT ON FUNCTION tenancy_private.workspace_for(text) IS
-'The current workspace''s id if the current role holds the permission there, else NULL.';
-
 CREATE FUNCTION tenancy_private.require_person() RETURNS void
 LANGUAGE plpgsql
 STABLE

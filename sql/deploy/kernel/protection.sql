@@ -44,9 +44,13 @@ COMMENT ON TABLE tenancy_private.access IS
 'personal workspaces out.';
 
 -- == The form of a policy: every expression that a policy has is made here ==
+-- The numbers are those of docs/planner.md.
 
 -- What the session variables claim; the floor compares it with what is verified.
--- Written out in policies, because a function would be parsed at each planning.
+-- Written out in policies, because a function would be parsed at each planning (4).
+-- Only that may believe a claim which is true of no row outside of the floor, and of
+-- writes, whose WITH CHECK is worked out at once: SQL of a tenant's own can change the
+-- variables after the floor has verified them, in the midst of a statement (8).
 CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -60,8 +64,7 @@ REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 -- with the verified value and with the claimed one, so PostgreSQL compares these two
 -- with each other before it opens the table: an error for want of a context depends
 -- on no row. The second half costs what the cheapest condition costs, and is no index
--- condition, so a query's own comparisons come after it wherever no index is used.
--- docs/planner.md says more.
+-- condition, so a query's own comparisons come after it wherever no index is used (1, 2).
 CREATE FUNCTION tenancy_private.floor(key name, verified text, claimed text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -74,7 +77,7 @@ REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text) FROM public;
 
 -- Lets every row pass or raises before the table is opened: a comparison with what is
 -- never NULL, twice, so that PostgreSQL compares the two answers first. A condition
--- without a column of the table would be asked once a row.
+-- without a column of the table would be asked once a row (3).
 CREATE FUNCTION tenancy_private.gate(never_null text, is_false text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -83,7 +86,9 @@ SECURITY INVOKER
 RETURN format('(%1$s IS NULL, %1$s IS NULL) = (SELECT %2$s, false)', never_null, is_false);
 REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
 
--- The floor for reading a catalogue: the workspace's own rows and the platform's.
+-- The floor for reading a catalogue: the workspace's own rows and the platform's. A
+-- list is for small tables (5). It has no equality with the verified value, so the list
+-- verifies too.
 CREATE FUNCTION tenancy_private.catalogue_floor(key name) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -92,11 +97,11 @@ SECURITY INVOKER
 RETURN tenancy_private.gate(
     quote_ident(key), 'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
 ) || format(
-    ' AND %I = ANY(ARRAY[(SELECT %s), ''00000000-0000-0000-0000-000000000000''::uuid])', key, tenancy_private.claimed_workspace()
+    ' AND %I = ANY(ARRAY[(SELECT tenancy.current_workspace_id()), ''00000000-0000-0000-0000-000000000000''::uuid])', key
 );
 REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name) FROM public;
 
--- True where the claimed context may use a row of access; the floor has verified it.
+-- True where the claimed context may use a row of access.
 CREATE FUNCTION tenancy_private.may(permission text, person boolean, workspace text) RETURNS text
 LANGUAGE sql
 STABLE
@@ -117,7 +122,13 @@ RETURN concat_ws(
 );
 REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
 
-CREATE FUNCTION tenancy_private.condition_of(key name, permission text, person boolean, workspace text) RETURNS text
+-- The permission is read from the variables. For INSERT and UPDATE that is enough: the
+-- floor verifies them beside it when the new row is checked. Nothing is checked
+-- afterwards of a row that is read or deleted, so there the permission and the seal are
+-- looked at in one go (8).
+CREATE FUNCTION tenancy_private.condition_of(
+    key name, command text, permission text, person boolean, workspace text
+) RETURNS text
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -127,10 +138,14 @@ RETURN CASE
         THEN format('%I = (SELECT %s)', key, tenancy_private.claimed_workspace())
     ELSE format(
         '%I = (SELECT CASE WHEN %s THEN %s END)',
-        key, tenancy_private.may(permission, person, workspace), tenancy_private.claimed_workspace()
+        key, tenancy_private.may(permission, person, workspace),
+        CASE
+            WHEN command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()'
+            ELSE tenancy_private.claimed_workspace()
+        END
     )
 END;
-REVOKE ALL ON FUNCTION tenancy_private.condition_of(name, text, boolean, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.condition_of(name, text, text, boolean, text) FROM public;
 
 CREATE FUNCTION tenancy_private.claimed_user() RETURNS text
 LANGUAGE sql
@@ -141,14 +156,15 @@ RETURN 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_user() FROM public;
 
 -- Who wrote a row, for the author's shape: a program with a key is nobody's author.
-CREATE FUNCTION tenancy_private.claimed_author() RETURNS text
+-- Verified, because the floor says nothing of who acts (8).
+CREATE FUNCTION tenancy_private.verified_author() RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' THEN '
-    || tenancy_private.claimed_user() || ' END)';
-REVOKE ALL ON FUNCTION tenancy_private.claimed_author() FROM public;
+RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' '
+    'THEN tenancy.current_user_id() END)';
+REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
 
 -- == Every write is asked about before it reaches a row ==
 
@@ -196,7 +212,7 @@ COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
 'protected table.';
 
--- A policy alone would turn a write without the permission into "UPDATE 0". It runs
+-- A policy alone would turn a write without the permission into "UPDATE 0" (7). It runs
 -- as the caller, because it has to know who that is: services, the definer
 -- functions and superusers are not asked.
 CREATE FUNCTION tenancy.check_permission() RETURNS trigger
@@ -248,7 +264,7 @@ DECLARE
     floor CONSTANT text := tenancy_private.floor(
         protected.key, 'tenancy.current_workspace_id()', tenancy_private.claimed_workspace()
     );
-    me CONSTANT text := tenancy_private.claimed_author();
+    me CONSTANT text := tenancy_private.verified_author();
     command text;
 BEGIN
     IF protected.shape = 'catalogue' THEN
@@ -269,8 +285,11 @@ BEGIN
     ELSIF protected.shape = 'members' THEN
         CALL tenancy_private.add_policy(
             protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed',
-            format(
-                'CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
+            tenancy_private.gate(
+                quote_ident(protected.key),
+                'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
+            ) || format(
+                ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
                 ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', protected.key
             )
         );
@@ -316,7 +335,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) <> 'tenancy'::regnamespace THEN
-        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name]);
+        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name], true);
         IF NOT EXISTS (
             SELECT FROM tenancy_private.closed_tables AS c WHERE c.table_name = protected.table_name
         ) AND NOT has_table_privilege('tenancy_service', protected.table_name, 'SELECT, INSERT, UPDATE, DELETE') THEN
@@ -584,22 +603,27 @@ BEGIN
     ELSIF protected.shape = 'catalogue' AND command = 'SELECT' THEN
         -- The list of the floor finds the rows by the index; this asks the permission alone.
         condition := format(
-            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key, tenancy_private.may(permission, person, "for")
+            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key,
+            coalesce(
+                nullif(tenancy_private.may(permission, person, "for"), '') || ' AND tenancy.current_workspace_id() IS NOT NULL',
+                'true'
+            )
         );
     ELSE
-        condition := tenancy_private.condition_of(protected.key, permission, person, "for");
+        condition := tenancy_private.condition_of(protected.key, command, permission, person, "for");
     END IF;
     CALL tenancy_private.add_policy(
         table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed', condition
     );
     -- The author's own rows are written by the author, shared ones also by who moderates.
     IF protected.shape = 'author' AND command <> 'SELECT' THEN
-        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.claimed_author());
+        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.verified_author());
         IF command <> 'INSERT' AND protected.shared IS NOT NULL
             AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
         THEN
             condition := format(
-                '%s OR %I AND (SELECT %s)', condition, protected.shared, tenancy_private.may(moderation, true, "for")
+                '%s OR %I AND (SELECT %s AND tenancy.current_workspace_id() IS NOT NULL)',
+                condition, protected.shared, tenancy_private.may(moderation, true, "for")
             );
         END IF;
         CALL tenancy_private.add_policy(
@@ -655,7 +679,7 @@ BEGIN
     ELSE
         CALL tenancy_private.reopen_table(table_name);
         CALL tenancy_private.release_table(table_name);
-        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
+        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;
 $$;

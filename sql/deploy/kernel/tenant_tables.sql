@@ -84,25 +84,36 @@ DECLARE
     is_wanted CONSTANT text := format(
         E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
     );
+    -- What our triggers on the table say that it is.
+    functions CONSTANT text[] := ARRAY(
+        SELECT format('%s.%s', n.nspname, p.proname)
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+        WHERE t.tgrelid = table_name
+    );
+    owner_column CONSTANT name := (
+        SELECT a.attname FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped AND a.attname = CASE
+            WHEN 'tenancy_private.set_workspace' = ANY(functions) THEN 'organization_id'
+            WHEN 'tenancy.check_permission' = ANY(functions) THEN 'workspace_id'
+        END
+    );
     found tid[];
     waiting text;
     assigned bigint := 0;
 BEGIN
-    IF (
-        SELECT count(*) FROM pg_attribute AS a
-        WHERE a.attrelid = table_name
-            AND a.attname IN ('workspace_id', 'organization_id')
-            AND a.atttypid = 'uuid'::regtype
-    ) <> 2 OR NOT EXISTS (
-        SELECT FROM pg_trigger AS t
-        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
-        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
-        WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_workspace')
-    ) THEN
+    IF owner_column IS NULL THEN
         RAISE EXCEPTION '%', coalesce(table_name || ' is no table of tenants', 'no table was given to assign rows of')
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
-        HINT = 'Rows can be assigned in tables that a phase has given a workspace_id.';
+        HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';
+    END IF;
+    IF 'tenancy_private.set_child_workspace' = ANY(functions) THEN
+        RAISE EXCEPTION 'rows of % are where their parents are', table_name
+        USING ERRCODE = '42809',
+        CONSTRAINT = 'table_not_protected',
+        HINT = 'Assign the parents, and these go along.';
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
         RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
@@ -129,9 +140,9 @@ BEGIN
         EXIT WHEN found = '{}';
         FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
             EXECUTE format(
-                'UPDATE %1$s SET organization_id = $1 WHERE ctid = ANY(ARRAY('
+                'UPDATE %1$s SET %4$I = $1 WHERE ctid = ANY(ARRAY('
                 'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
-                table_name, is_wanted, waiting
+                table_name, is_wanted, waiting, owner_column
             ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
             GET DIAGNOSTICS assigned = ROW_COUNT;
             EXIT WHEN assigned > 0;

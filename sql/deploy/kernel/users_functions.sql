@@ -49,7 +49,7 @@ COMMENT ON FUNCTION tenancy.visible_user_ids() IS
 'The members of the current organization, sorted, to who holds members.view there; in personal mode the current user, '
 'and to platform staff everybody. Raises 28000 no_context.';
 
--- For the floor of the table, which looks every row up in that list, by halves.
+-- For the floor of the table, which looks every row up in that list, by halves (docs/planner.md, 6).
 -- PostgreSQL does what it takes for cheap first, and must take this for cheaper
 -- than any comparison of a query's own: EXPLAIN ANALYZE would otherwise say whether
 -- a hidden row had got past one. Strict and not strict inside, so that it is not
@@ -200,6 +200,7 @@ BEGIN
         IF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
             PERFORM tenancy_private.refuse_personal();
         END IF;
+        PERFORM tenancy.require_permission('users.create');
     END IF;
     new_id := tenancy_private.new_user(
         create_user.email, create_user.username, create_user.first_name, create_user.last_name,
@@ -264,8 +265,11 @@ BEGIN
                 CONSTRAINT = 'credentials_denied',
                 HINT = 'The person does, or platform staff in the platform''s workspace.';
             END IF;
-        ELSIF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
-            PERFORM tenancy_private.refuse_other_account();
+        ELSE
+            IF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
+                PERFORM tenancy_private.refuse_other_account();
+            END IF;
+            PERFORM tenancy.require_permission('users.update');
         END IF;
     END IF;
 
@@ -324,10 +328,11 @@ BEGIN
     END IF;
 
     PERFORM tenancy_private.require_person();
-    IF delete_user.id IS DISTINCT FROM tenancy.current_user_id()
-        AND tenancy.current_role() IS DISTINCT FROM 'staff'
-    THEN
-        PERFORM tenancy_private.refuse_other_account();
+    IF delete_user.id IS DISTINCT FROM tenancy.current_user_id() THEN
+        IF tenancy.current_role() IS DISTINCT FROM 'staff' THEN
+            PERFORM tenancy_private.refuse_other_account();
+        END IF;
+        PERFORM tenancy.require_permission('users.delete');
     END IF;
 
     -- The counters of all these organizations, in an order that others who take

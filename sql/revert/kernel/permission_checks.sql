@@ -6,7 +6,6 @@ SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy.require_person();
 DROP FUNCTION tenancy_private.require_person();
-DROP FUNCTION tenancy_private.workspace_for(text);
 DROP FUNCTION tenancy_private.require_page_size(integer);
 DROP FUNCTION tenancy.require_permission(text);
 DROP FUNCTION tenancy_private.refuse_permission(text, text);

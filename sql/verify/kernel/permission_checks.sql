@@ -5,7 +5,6 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.holds(text)',
     'tenancy_private.refuse_permission(text, text)',
-    'tenancy_private.workspace_for(text)',
     'tenancy_private.require_page_size(integer)',
     'tenancy_private.require_person()'
 ]);
