@@ -23,6 +23,7 @@ from pg_tenancy import (
     NotAMemberError,
     Organization,
     OrganizationChoice,
+    OrganizationRequiredError,
     TransactionAbortedError,
     WorkspaceClosedError,
     workspace,
@@ -119,6 +120,19 @@ async def test_staff_work_in_the_platforms_workspace(client: Client, conn: Any, 
         assert (here.kind, here.id, here.role) == ("personal", staff.id, None)
         models = await ws.fetch_all("SELECT model_id FROM public.models ORDER BY model_id")
         assert [tuple(row) for row in models] == [("hub/fetch_all",), ("hub/run",), ("hub/ws",)]
+
+
+@pytest.mark.parametrize(("platform", "what"), [(True, "the platform's"), (False, "personal")])
+async def test_what_needs_an_organization_says_where_it_was_called(
+    client: Client, conn: Any, people: People, platform: bool, what: str
+) -> None:
+    staff = people.user(role="admin")
+    for method in ("members", "invitations", "leave_organization", "delete_organization"):
+        with pytest.raises(OrganizationRequiredError) as raised:
+            async with client.workspace(conn, user_id=staff.id, platform=platform) as ws:
+                await getattr(ws, method)()
+        assert_error(raised.value, OrganizationRequiredError, "55000", "organization_required")
+        assert raised.value.message == f"this needs an organization, and the current workspace is {what}"
 
 
 @pytest.mark.parametrize("who", ["nobody", "person", "owner"])

@@ -79,7 +79,7 @@ class Calls(ABC):
         """Change the current organization; what is None stays as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -91,7 +91,7 @@ class Calls(ABC):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         self._call(_sql.DELETE_ORGANIZATION)
@@ -100,7 +100,7 @@ class Calls(ABC):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
         """
         return [Member(*row) for row in self._call(_sql.MEMBERS)]
 
@@ -112,7 +112,7 @@ class Calls(ABC):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
@@ -126,7 +126,7 @@ class Calls(ABC):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -138,7 +138,7 @@ class Calls(ABC):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         self._call(_sql.LEAVE_ORGANIZATION)
@@ -156,7 +156,7 @@ class Calls(ABC):
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -175,7 +175,7 @@ class Calls(ABC):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in self._call(_sql.INVITATIONS)]
@@ -184,7 +184,7 @@ class Calls(ABC):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.

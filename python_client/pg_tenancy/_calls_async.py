@@ -78,7 +78,7 @@ class Calls(ABC):
         """Change the current organization; what is None stays as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -90,7 +90,7 @@ class Calls(ABC):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         await self._call(_sql.DELETE_ORGANIZATION)
@@ -99,7 +99,7 @@ class Calls(ABC):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
         """
         return [Member(*row) for row in await self._call(_sql.MEMBERS)]
 
@@ -111,7 +111,7 @@ class Calls(ABC):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
@@ -125,7 +125,7 @@ class Calls(ABC):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -137,7 +137,7 @@ class Calls(ABC):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         await self._call(_sql.LEAVE_ORGANIZATION)
@@ -155,7 +155,7 @@ class Calls(ABC):
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -174,7 +174,7 @@ class Calls(ABC):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in await self._call(_sql.INVITATIONS)]
@@ -183,7 +183,7 @@ class Calls(ABC):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.
