@@ -66,7 +66,8 @@ REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one
--- before stopped, whatever stopped it.
+-- before stopped, whatever stopped it. A table of the platform has organization_id,
+-- and its trigger sets the rest; in any other the workspace is all there is.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -99,6 +100,7 @@ DECLARE
             WHEN 'tenancy.check_permission' = ANY(functions) THEN 'workspace_id'
         END
     );
+    place oid;
     found tid[];
     waiting text;
     assigned bigint := 0;
@@ -135,15 +137,17 @@ BEGIN
     -- one, because who holds no other row is in nobody's circle. What has moved
     -- meanwhile is looked for again.
     FOR attempt IN 1 .. 10 LOOP
-        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
-        INTO found USING batch_size;
-        EXIT WHEN found = '{}';
+        -- A ctid is a place in one partition.
+        EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
+        EXIT WHEN place IS NULL;
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE tableoid = $2 AND %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size, place;
         FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
             EXECUTE format(
-                'UPDATE %1$s SET %4$I = $1 WHERE ctid = ANY(ARRAY('
-                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                'UPDATE %1$s SET %4$I = $1 WHERE tableoid = $3 AND ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE tableoid = $3 AND ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
                 table_name, is_wanted, waiting, owner_column
-            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END, place;
             GET DIAGNOSTICS assigned = ROW_COUNT;
             EXIT WHEN assigned > 0;
         END LOOP;
