@@ -172,11 +172,11 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
 @pytest.mark.parametrize(
     ("change", "tag", "condition"),
     [
-        ("hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
+        ("kernel/hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
         ("kernel/membership_roles_validated", "ALTER TABLE", "true"),
-        ("memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
+        ("kernel/memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
         ("kernel/user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
-        ("invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
+        ("kernel/invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
     ],
 )
 def test_a_change_that_was_stopped_goes_on_and_goes_back(

@@ -240,6 +240,19 @@ QUESTIONS: list[Question] = [
             ("ann", "acme", [], "'{k_acme}'"),
         )
     ),
+    *(
+        (
+            "app",
+            None,
+            None,
+            [
+                ENTER_WITH_KEY.format(key),
+                "SELECT tenancy.has_permission('organization.update'), tenancy.has_permission('models.view')",
+            ],
+            [(all_of_them, True)],
+        )
+        for key, all_of_them in (("k_acme", False), ("k_ann", True), ("k_sam", True))
+    ),
     # A key of staff's own opens nothing of the platform's.
     ("app", None, None, [ENTER_WITH_KEY.format("k_sam"), "SELECT tenancy.all_users()"], "permission_denied"),
     # who made it is gone

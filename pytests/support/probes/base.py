@@ -26,6 +26,7 @@ from support.server import Logins
 __all__ = [
     "CONTEXT",
     "ENTER",
+    "ENTER_PLATFORM",
     "ENTER_WITH_KEY",
     "IMMEDIATE",
     "KEEPS",

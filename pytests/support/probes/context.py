@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from support.probes.base import CONTEXT, ENTER_WITH_KEY, NIL, REPLICA, SET, Probed, Question, error_of, superuser
+from support.probes.base import (
+    CONTEXT,
+    ENTER,
+    ENTER_PLATFORM,
+    ENTER_WITH_KEY,
+    NIL,
+    REPLICA,
+    SET,
+    WAIT,
+    Probed,
+    Question,
+    error_of,
+    superuser,
+)
 
 FORGE = "SELECT set_config('tenancy.context', {}, true)"
 FORGED = {
@@ -82,6 +95,17 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
+    (
+        "app",
+        "ann",
+        "acme",
+        [
+            SET.format("current_organization_id", ""),
+            FORGE.format(f"left({CONTEXT}, 72) || '{{acme}}' || substr({CONTEXT}, 73)"),
+            "SELECT tenancy.current_workspace_id()",
+        ],
+        "invalid_context",
+    ),
     ("app", "ann", "acme", "SELECT tenancy.current_user_id()::text = '{ann}'", [(True,)]),
     ("app", "ann", "acme", "SELECT tenancy.current_organization_id()::text = '{acme}'", [(True,)]),
     ("app", "ann", "acme", "SELECT tenancy.current_workspace_id()::text = '{acme}'", [(True,)]),
@@ -100,9 +124,9 @@ QUESTIONS: list[Question] = [
         "app",
         "sam",
         "platform",
-        "SELECT tenancy.current_user_id()::text, tenancy.current_organization_id(), tenancy.current_workspace_id()::text,"
-        " tenancy.current_role(), tenancy.current_credential_id(), tenancy.has_permission('models.create'),"
-        " tenancy.has_permission('members.invite')",
+        "SELECT tenancy.current_user_id()::text, tenancy.current_organization_id(),"
+        " tenancy.current_workspace_id()::text, tenancy.current_role(), tenancy.current_credential_id(),"
+        " tenancy.has_permission('models.create'), tenancy.has_permission('members.invite')",
         [("{sam}", None, NIL, "staff", None, True, False)],
     ),
     (
@@ -144,7 +168,8 @@ QUESTIONS: list[Question] = [
         for before in (
             ["DELETE FROM tenancy.role_permissions WHERE permission = 'models.view'"],
             [
-                "UPDATE tenancy.role_permissions SET permission = 'users.create' WHERE role = 'user' AND permission = 'models.view'"
+                "UPDATE tenancy.role_permissions SET permission = 'users.create'"
+                " WHERE role = 'user' AND permission = 'models.view'"
             ],
             ["TRUNCATE tenancy.role_permissions"],
             ["DELETE FROM tenancy.permissions WHERE permission = 'models.view'"],
@@ -272,6 +297,8 @@ QUESTIONS: list[Question] = [
         for who in ("olga bulk", "ann duo", "ann None", "sam platform")
     ),
     ("app", "ann", "acme", ["enter ann acme", "SELECT 1"], [(1,)]),
+    # A lock of the application's own says nothing of who has entered.
+    ("app", "ann", "acme", ["SELECT pg_advisory_xact_lock(1, 2)", "enter ann acme", "SELECT 1"], [(1,)]),
     ("credentialed", "ann", "acme", "SELECT 1", "42501"),
     ("auditor", "ann", "acme", "SELECT 1", "42501"),
     # a login that sees everything
@@ -343,7 +370,92 @@ def _autocommit(probed: Probed) -> None:
     assert answer == "transaction_required", answer
 
 
+def _fresh_session(probed: Probed) -> None:
+    """A session in which nothing was ever set is in no workspace, either."""
+    with probed.database.connect(probed.logins["app"]) as connection:
+        for query in ("SELECT tenancy.current_workspace_id()", "SELECT count(*) FROM public.models"):
+            answer = error_of(connection, query)
+            assert answer == "no_context", answer
+            connection.rollback()
+
+
+def _bypasses(probed: Probed) -> None:
+    """Whoever bypasses row-level security enters nothing."""
+    connection, login = probed.connections[None], f"{probed.database.name}_bypass"
+    try:
+        connection.execute(f"CREATE ROLE {login} BYPASSRLS".encode())
+        connection.execute(f"GRANT tenancy_app TO {login}".encode())
+        connection.execute(f"SET LOCAL ROLE {login}".encode())
+        for query in ("SELECT tenancy.enter(%s)", "SELECT tenancy.enter_platform(%s)"):
+            with connection.transaction(force_rollback=True):
+                answer = error_of(connection, query, probed.ids["sam"])
+                assert answer == "login_sees_everything", answer
+    finally:
+        connection.rollback()
+
+
+def _old_snapshots(probed: Probed) -> None:
+    """A transaction that reads the past enters nothing that has been closed since."""
+    acme = [probed.ids["uma"], probed.ids["acme"]]
+    membership = "UPDATE public.organization_memberships SET role = {} WHERE user_id = '{{uma}}'"
+    deleted = "UPDATE tenancy.workspaces SET deleted_at = {} WHERE id = '{{acme}}'"
+    account = "UPDATE public.users SET username = username WHERE id = '{sam}'"
+    other = probed.connections["other"]
+    for change, back, entering, values in (
+        (membership.format("'manager'"), membership.format("'user'"), ENTER, acme),
+        (deleted.format("now()"), deleted.format("NULL"), ENTER, acme),
+        (account, account, ENTER, [probed.ids["sam"], None]),
+        (account, account, ENTER_PLATFORM, [probed.ids["sam"]]),
+    ):
+        for level, answer in (("REPEATABLE READ", "40001"), ("SERIALIZABLE", "40001")):
+            try:
+                other.execute(f"SET TRANSACTION ISOLATION LEVEL {level}".encode())
+                other.execute("SELECT 1")
+                probed.admin.execute(probed.filled(change).encode())
+                found = error_of(other, entering, *values)
+                assert found == answer, (change, level, found)
+            finally:
+                other.rollback()
+                probed.admin.execute(probed.filled(back).encode())
+        # What has not changed opens, and is not locked by being looked at.
+        try:
+            other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            found = error_of(other, entering, *values)
+            assert found == "done", (entering, found)
+            probed.admin.execute("SET lock_timeout = '40ms'")
+            probed.admin.execute(probed.filled(back).encode())
+        finally:
+            probed.admin.execute("RESET lock_timeout")
+            other.rollback()
+        # Whether it has cannot be told where nothing can be locked.
+        try:
+            other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            found = error_of(other, entering, *values)
+            assert found == "snapshot_not_checked", (entering, found)
+        finally:
+            other.rollback()
+
+
+def _matrix_waits(probed: Probed) -> None:
+    """Two changes of the matrix are both in what is sealed afterwards."""
+    grant = "INSERT INTO tenancy.role_permissions VALUES ('organization.update', %s)"
+    connection = probed.connections[None]
+    try:
+        connection.execute(grant, ["user"])
+        with probed.database.connect() as other:
+            other.execute(WAIT)
+            answer = error_of(other, grant, "manager")
+            other.rollback()
+        assert answer == "55P03", answer
+    finally:
+        connection.rollback()
+
+
 OTHERS = {
+    "current_workspace_id no context fresh session": _fresh_session,
+    "check_login bypasses row-level security": _bypasses,
+    "check_fresh reads_the_past enter_as enter_platform snapshot": _old_snapshots,
+    "refresh_role_bits role_permissions wait": _matrix_waits,
     "seal_context current_workspace_id replay": _replay,
     "seal_context autocommit": _autocommit,
 }

@@ -4,7 +4,19 @@
 
 from __future__ import annotations
 
-from support.probes.base import ENTER_WITH_KEY, NIL, ONE, REPLICA, Question, later, superuser, without
+from support.probes.base import (
+    ENTER,
+    ENTER_WITH_KEY,
+    NIL,
+    ONE,
+    REPLICA,
+    Probed,
+    Question,
+    error_of,
+    later,
+    superuser,
+    without,
+)
 
 NEW_INSTANCE = "INSERT INTO public.instances (provider_id, gpu_profile) VALUES ('{provider}', 'new')"
 
@@ -33,7 +45,8 @@ QUESTIONS: list[Question] = [
             "enter ann None",
             "SELECT (SELECT count(*) FROM tenancy.legacy_instances()),"
             " (SELECT count(*) FROM tenancy.legacy_instances(page_size => 1)),"
-            " (SELECT count(*) FROM tenancy.legacy_instances((SELECT id FROM tenancy.legacy_instances(page_size => 1))))",
+            " (SELECT count(*) FROM tenancy.legacy_instances("
+            "(SELECT id FROM tenancy.legacy_instances(page_size => 1))))",
         ],
         [(2, 1, 1)],
     ),
@@ -251,3 +264,32 @@ QUESTIONS: list[Question] = [
         )
     ),
 ]
+
+
+def _changed_in_the_middle(probed: Probed) -> None:
+    """A statement that goes to another workspace halfway is not judged by what one may do there."""
+    connection = probed.connections[None]
+    names = ("current_user_id", "current_organization_id", "context")
+    try:
+        connection.execute("INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')")
+        connection.execute(f"SET LOCAL SESSION AUTHORIZATION {probed.logins['app']}".encode())
+        connection.execute("SAVEPOINT home")
+        connection.execute(ENTER, [probed.ids["uma"], None])
+        row = connection.execute(
+            "SELECT " + ", ".join(f"current_setting('tenancy.{name}')" for name in names)  # type: ignore[arg-type]
+        ).fetchone()
+        assert row is not None
+        connection.execute("ROLLBACK TO SAVEPOINT home")
+        connection.execute(ENTER, [probed.ids["uma"], probed.ids["acme"]])
+        home = ", ".join(
+            f"set_config('tenancy.{name}', '{value}', true)" for name, value in zip(names, row, strict=True)
+        )
+        answer = error_of(
+            connection, f"UPDATE public.instances SET status = 'terminated', gpu_profile = concat({home})"
+        )
+        assert answer == "invalid_context", answer
+    finally:
+        connection.rollback()
+
+
+OTHERS = {"check_instance_status instances_status middle": _changed_in_the_middle}

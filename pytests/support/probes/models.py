@@ -208,6 +208,39 @@ QUESTIONS: list[Question] = [
         ],
         "model_in_use",
     ),
+    # A table that was there before may let go of a model, and whoever deletes by hand relies on that.
+    *(
+        superuser(
+            [
+                *before,
+                f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} FOREIGN KEY (model_id)"
+                f" REFERENCES public.models (id) ON DELETE {action}",
+                f"DELETE FROM public.models WHERE name = '{model}'",
+                f"SELECT count(*) FROM public.models WHERE name = '{model}'",
+            ],
+            [(0,)],
+        )
+        for before, table, key, action, model in (
+            (
+                # Ours is the younger key there, and looks when the other has let go.
+                ["ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"],
+                "public.instances",
+                "instances_model_id_fkey",
+                "SET NULL",
+                "acme",
+            ),
+            (
+                [
+                    "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+                    " VALUES ('{bulk}', '{m_spare}', 'n', 'c')"
+                ],
+                "public.organization_models",
+                "organization_models_model_id_fkey",
+                "CASCADE",
+                "spare",
+            ),
+        )
+    ),
     *(
         superuser(
             [

@@ -90,10 +90,12 @@ READABLE = {
         "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
         " workspace_id"
     ),
-    "public.api_keys": "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id",
+    "public.api_keys": (
+        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
+    ),
     "public.instances": (
-        "created_at gpu_profile hourly_price_eur id ip_address model_id organization_id provider_id status terminated_at"
-        " user_id workspace_id"
+        "created_at gpu_profile hourly_price_eur id ip_address model_id organization_id provider_id status"
+        " terminated_at user_id workspace_id"
     ),
     "public.models": (
         "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id"

@@ -134,6 +134,23 @@ QUESTIONS: list[Question] = [
         )
         for question in (COUNT, "SELECT cardinality(tenancy.visible_user_ids())")
     ),
+    # What staff may do is in the matrix, like everything.
+    *(
+        superuser(
+            [
+                f"DELETE FROM tenancy.role_permissions WHERE role = 'staff' AND permission = 'users.{permission}'",
+                "as app",
+                "enter sam platform",
+                call,
+            ],
+            "permission_denied",
+        )
+        for permission, call in (
+            ("create", "SELECT tenancy.create_user('new@example.com')"),
+            ("update", UPDATE.format("uma", "username => 'x'")),
+            ("delete", DELETE.format("uma")),
+        )
+    ),
     # everybody
     *(("app", "sam", where, "SELECT count(*) FROM tenancy.all_users()", [(6,)]) for where in (None, "platform")),
     ("app", "sam", None, "SELECT username FROM tenancy.all_users(' OLGA@example.com')", [("olga",)]),

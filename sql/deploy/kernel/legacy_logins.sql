@@ -12,6 +12,7 @@ SET LOCAL lock_timeout = '2s';
 CREATE TABLE tenancy_private.legacy_logins (
     role       name     NOT NULL,
     table_name regclass NOT NULL,
+    by_protect boolean  NOT NULL,
     CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
 );
 ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
@@ -20,7 +21,8 @@ COMMENT ON TABLE tenancy_private.legacy_logins IS
 'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
 'revert takes it from no other.';
 
-CREATE PROCEDURE tenancy_private.keep_legacy_logins(tables regclass[])
+-- One that was cut over stays cut over: it is in the table, and is granted nothing again.
+CREATE PROCEDURE tenancy_private.keep_legacy_logins(tables regclass[], by_protect boolean DEFAULT false)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -63,6 +65,7 @@ BEGIN
                 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
             )
             AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+            AND NOT EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname)
         GROUP BY r.oid, r.rolname, r.rolinherit
         ORDER BY r.rolname
     LOOP
@@ -72,7 +75,8 @@ BEGIN
                 holder.rolname,
                 CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE' END
             );
-            INSERT INTO tenancy_private.legacy_logins (role, table_name) VALUES (holder.rolname, tables[1]);
+            INSERT INTO tenancy_private.legacy_logins (role, table_name, by_protect)
+            VALUES (holder.rolname, tables[1], keep_legacy_logins.by_protect);
             RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
             IF NOT holder.could_all THEN
                 RAISE WARNING '% may now read and write all tables of the platform, and could not before', holder.rolname
@@ -102,15 +106,15 @@ BEGIN
     END IF;
 END;
 $$;
-ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[]) OWNER TO tenancy_owner;
-REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[]) FROM public;
-COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass []) IS
+ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[], boolean) FROM public;
+COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) IS
 'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
 
 -- Only where a deploy granted it and nobody has revoked it since. Roles belong to
 -- all databases of the server: it stays with a login that has tables, or rights to
 -- some, in another one where pg-tenancy is deployed too.
-CREATE PROCEDURE tenancy_private.drop_legacy_logins(tables regclass[])
+CREATE PROCEDURE tenancy_private.drop_legacy_logins(tables regclass[], by_protect boolean DEFAULT false)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -136,6 +140,7 @@ BEGIN
         INNER JOIN pg_roles AS r ON l.role = r.rolname
         INNER JOIN pg_auth_members AS m ON m.member = r.oid
         WHERE m.roleid = 'tenancy_service'::regrole AND l.table_name = ANY(tables)
+            AND l.by_protect = drop_legacy_logins.by_protect
     LOOP
         IF holder.other_databases IS NULL THEN
             EXECUTE format('REVOKE tenancy_service FROM %I', holder.rolname);
@@ -143,12 +148,13 @@ BEGIN
             RAISE NOTICE '% keeps tenancy_service, for the databases %', holder.rolname, holder.other_databases;
         END IF;
     END LOOP;
-    DELETE FROM tenancy_private.legacy_logins AS l WHERE l.table_name = ANY(tables);
+    DELETE FROM tenancy_private.legacy_logins AS l
+    WHERE l.table_name = ANY(tables) AND l.by_protect = drop_legacy_logins.by_protect;
 END;
 $$;
-ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[]) OWNER TO tenancy_owner;
-REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[]) FROM public;
-COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass []) IS
+ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[], boolean) FROM public;
+COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass [], boolean) IS
 'Takes back what keep_legacy_logins granted for these tables.';
 
 CALL tenancy_private.keep_legacy_logins(

@@ -15,7 +15,8 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'this needs an organization, and the current workspace is personal'
+    RAISE EXCEPTION 'this needs an organization, and the current workspace is %',
+        CASE tenancy.current_role() WHEN 'staff' THEN 'the platform''s' ELSE 'personal' END
     USING ERRCODE = '55000',
     CONSTRAINT = 'organization_required',
     HINT = 'Enter one of tenancy.my_organizations() in the next transaction.';

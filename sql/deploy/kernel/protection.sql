@@ -335,7 +335,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) <> 'tenancy'::regnamespace THEN
-        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name]);
+        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name], true);
         IF NOT EXISTS (
             SELECT FROM tenancy_private.closed_tables AS c WHERE c.table_name = protected.table_name
         ) AND NOT has_table_privilege('tenancy_service', protected.table_name, 'SELECT, INSERT, UPDATE, DELETE') THEN
@@ -679,7 +679,7 @@ BEGIN
     ELSE
         CALL tenancy_private.reopen_table(table_name);
         CALL tenancy_private.release_table(table_name);
-        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
+        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;
 $$;

@@ -162,7 +162,7 @@ BEGIN
     END IF;
     PERFORM tenancy_private.require_page_size(page_size);
     RETURN QUERY
-    SELECT i.id, i.provider_id, i.model_id, i.status::text, i.created_at, i.terminated_at
+    SELECT i.id, i.provider_id, i.model_id, i.status::text, i.created_at::timestamptz, i.terminated_at::timestamptz
     FROM public.instances AS i
     WHERE i.workspace_id = '00000000-0000-0000-0000-000000000000'
         AND (after_id IS NULL OR i.id > after_id)

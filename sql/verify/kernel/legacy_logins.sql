@@ -16,8 +16,8 @@ END;
 $$;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.keep_legacy_logins(regclass[])',
-    'tenancy_private.drop_legacy_logins(regclass[])'
+    'tenancy_private.keep_legacy_logins(regclass[], boolean)',
+    'tenancy_private.drop_legacy_logins(regclass[], boolean)'
 ]);
 
 ROLLBACK;

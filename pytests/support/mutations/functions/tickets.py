@@ -11,7 +11,6 @@ CHANGES = {
         ("least(k.valid_until, clock_timestamp() + keep)", "clock_timestamp() + keep"),
         ("DELETE FROM tenancy_private.seal_keys AS k WHERE", "PERFORM FROM tenancy_private.seal_keys AS k WHERE"),
         ("WHERE k.valid_until <= clock_timestamp()", "WHERE k.superseded_at IS NOT NULL"),
-        ("LOCK TABLE tenancy_private.seal_keys IN SHARE ROW EXCLUSIVE MODE;", ""),
     ],
     "tenancy_private.read_ticket(text)": [
         ("= tenancy_private.decode_base64url(part[3])", "IS NOT NULL"),
