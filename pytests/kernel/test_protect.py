@@ -118,7 +118,9 @@ def test_an_id_of_somebody_elses_tells_nothing_of_the_row(app: Application, upse
     taken = app.number("public.customers", "Globex customer")
     with app.entered("ann", app.acme) as connection:
         try:
-            connection.execute(f"INSERT INTO public.customers (id, name) VALUES (%s, 'mine') {upsert}".encode(), [taken])
+            connection.execute(
+                f"INSERT INTO public.customers (id, name) VALUES (%s, 'mine') {upsert}".encode(), [taken]
+            )
         except Exception as error:
             assert "Globex" not in str(error)
             connection.rollback()
@@ -166,7 +168,10 @@ def test_rows_of_others_are_neither_changed_nor_deleted(app: Application, table:
 )
 @pytest.mark.parametrize("who", ["max", "uma"])
 def test_a_write_without_the_permission_is_an_error_that_names_it(app: Application, who: str, statement: str) -> None:
-    with app.entered(who, app.acme) as connection, pytest.raises(Exception, match=r"^permission .*write denied") as raised:
+    with (
+        app.entered(who, app.acme) as connection,
+        pytest.raises(Exception, match=r"^permission .*write denied") as raised,
+    ):
         connection.execute(statement.encode())
     assert (raised.value.sqlstate, raised.value.diag.constraint_name) == ("42501", "permission_denied")  # type: ignore[attr-defined]
     assert raised.value.diag.message_hint == "Roles that hold it: owner, admin, staff."  # type: ignore[attr-defined]

@@ -107,7 +107,9 @@ class Application:
     globex: Organization
 
     @contextmanager
-    def entered(self, who: str, organization: Organization | None = None, *, keep: bool = False) -> Iterator[Connection]:
+    def entered(
+        self, who: str, organization: Organization | None = None, *, keep: bool = False
+    ) -> Iterator[Connection]:
         """Yield the application's connection in somebody's workspace; nothing stays, unless it is to be kept."""
         with self.database.entered(self.logins.app, self.users[who], organization) as connection:
             yield connection

@@ -351,7 +351,7 @@ BEGIN
         WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND a.attnotnull
             AND (
                 c.relnamespace = 'tenancy'::regnamespace
-                OR pg_get_expr(d.adbin, d.adrelid) = 'tenancy.default_workspace_id()'
+                OR pg_get_expr(d.adbin, d.adrelid) ~ '^(COALESCE\()?tenancy\.default_(workspace|organization)_id\(\)'
             )
     ) THEN
         RAISE EXCEPTION '%.workspace_id is there, and must be free for pg-tenancy', table_name
