@@ -1,4 +1,4 @@
-"""An application with tables of its own, which it puts under protection: customers, projects, tasks, notes, countries."""
+"""An application that protects tables of its own: customers, projects, tasks, notes, countries."""
 
 from __future__ import annotations
 
