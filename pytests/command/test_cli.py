@@ -149,7 +149,7 @@ def test_verify_fails_and_names_what_is_wrong(database: Database, run: Answer) -
         connection.execute("DROP FUNCTION tenancy.members()")
     status, _, complaint = run("verify", database.dsn())
     assert status == 1
-    assert "memberships_functions" in complaint
+    assert "kernel/memberships_functions" in complaint
 
 
 def test_a_deploy_that_fails_says_why_and_changes_nothing(empty_database: Database, run: Answer) -> None:

@@ -54,7 +54,7 @@ def test_every_mutation_of_the_catalog_belongs_to_one_item(admin: Connection) ->
     mutations = catalog_mutations(admin)
     assert {item_of(mutation) for mutation in mutations} == set(CATALOG_ITEMS)
     names = [mutation.name for mutation in mutations]
-    names += [named(*changes) for subject in SUBJECTS.values() for changes in subject]
+    names += [named(*change) for subject in SUBJECTS.values() for change in subject]
     assert len(names) == len(set(names))
     assert REDUNDANT.keys() <= set(names)
 
@@ -70,8 +70,9 @@ LEFT = [
     "REVOKE EXECUTE ON FUNCTION tenancy.members() FROM tenancy_app",
     "GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC",
     "GRANT CREATE ON SCHEMA public TO PUBLIC",
-    "DROP TRIGGER models_platform ON public.models",
-    "ALTER TABLE public.models ENABLE TRIGGER models_platform",
+    "DROP TRIGGER models_tenancy_permission ON public.models",
+    "ALTER TABLE public.models ENABLE TRIGGER models_tenancy_permission",
+    "GRANT SELECT ON tenancy_private.incarnations TO tenancy_app",
     "ALTER TABLE tenancy.workspaces DROP CONSTRAINT workspaces_plan_check",
     "DROP INDEX tenancy_private.seal_keys_current_idx",
     "ALTER FUNCTION tenancy.members() RESET search_path",
@@ -79,7 +80,7 @@ LEFT = [
     " AS 'BEGIN RETURN NULL; END'",
     "UPDATE tenancy.workspaces SET plan = 'subscriber'",
     "INSERT INTO tenancy_private.ticket_keys VALUES ('00000000', '', '')",
-    "INSERT INTO tenancy.role_permissions VALUES ('x.y', 'user')",
+    "INSERT INTO tenancy.role_permissions VALUES ('models.create', 'user')",
 ]
 
 

@@ -12,7 +12,7 @@ import psycopg
 
 from pg_tenancy.sqitch import Change, read_plan
 
-__all__ = ["Deployed", "Phase", "Progress", "Status", "read_phases", "read_status"]
+__all__ = ["Deployed", "Phase", "Progress", "Status", "plan_of", "read_phases", "read_status"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Status:
         deployed: the changes it has, in the order they were deployed.
         pending: the changes it has not.
         unknown: the names of changes it has that this plan has not.
+        plan: the changes of the plan that it was compared with.
 
     """
 
@@ -49,6 +50,7 @@ class Status:
     deployed: tuple[Deployed, ...]
     pending: tuple[Change, ...]
     unknown: tuple[str, ...]
+    plan: tuple[Change, ...] = ()
 
 
 def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
@@ -65,15 +67,30 @@ def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
     return phases
 
 
+def plan_of(connection: psycopg.Connection[Any]) -> str | None:
+    """Return which plan a database was deployed with, ``platform`` or ``kernel``; None if with none yet.
+
+    Args:
+        connection: a role that may read sqitch's own tables, as whoever deployed may.
+
+    """
+    if not connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
+        return None
+    (found,) = connection.execute(
+        "SELECT bool_or(starts_with(change, 'platform/')) FROM sqitch.changes WHERE project = 'pg-tenancy'"
+    ).fetchall()[0]
+    return None if found is None else "platform" if found else "kernel"
+
+
 def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | None = None) -> Status:
     """Return what a database has of the plan, as sqitch recorded it.
 
     Args:
         connection: a role that may read sqitch's own tables, as whoever deployed may.
-        plan: the changes; default: those of :func:`read_plan`.
+        plan: the changes; default: those of the plan that the database was deployed with.
 
     """
-    changes = list(plan if plan is not None else read_plan())
+    changes = list(plan if plan is not None else read_plan(plan=plan_of(connection) or "platform"))
     found: list[tuple[str, datetime, str]] = []
     if connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
         found = connection.execute(
@@ -91,7 +108,7 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
                 phase = change.tags[-1]
         else:
             pending.append(change)
-    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left))
+    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes))
 
 
 _CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")

@@ -24,7 +24,9 @@ from support.racing import name_of
 from support.server import Logins
 
 __all__ = [
+    "CONTEXT",
     "ENTER",
+    "ENTER_PLATFORM",
     "ENTER_WITH_KEY",
     "IMMEDIATE",
     "KEEPS",
@@ -45,13 +47,18 @@ __all__ = [
 
 # login, user, organization, statements, what the last one answers or the error's name.
 # A login that is None is the superuser; "as LOGIN" and "enter USER ORGANIZATION"
-# among the statements change who acts, within one transaction. "{ann}" is Ann's id.
+# among the statements change who acts, within one transaction. The organization may be
+# None or "platform", and "serve USER ORGANIZATION" enters as a service. "{ann}" is Ann's id.
 Question = tuple[str | None, str | None, str | None, str | list[str], Any]
 
 NIL = "00000000-0000-0000-0000-000000000000"
 ENTER = "SELECT tenancy.enter(%s, %s)"
+ENTER_AS_SERVICE = "SELECT tenancy.enter_as_service(%s, %s)"
+ENTER_PLATFORM = "SELECT tenancy.enter_platform(%s)"
 ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('{}-1')"
 SET = "SELECT set_config('tenancy.{}', '{}', true)"
+# What is sealed: the key (8), the seal (64), 46 characters for permissions, the role and the credential.
+CONTEXT = "current_setting('tenancy.context')"
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 REPLICA = "SET LOCAL session_replication_role = replica"
 ONE = "WITH done AS ({}) SELECT count(*) FROM done"
@@ -163,9 +170,12 @@ class Probed:
                         if rest == "None"
                         else f"SET LOCAL SESSION AUTHORIZATION {self.logins[rest]}"
                     )
-                elif verb == "enter":
+                elif step.endswith(" platform") and verb == "enter":
+                    connection.execute(ENTER_PLATFORM, [self.ids[rest.split()[0]]])
+                elif verb in {"enter", "serve"}:
                     who, where = rest.split()
-                    connection.execute(ENTER, [self.ids[who], self.ids.get(where)])
+                    entering = ENTER if verb == "enter" else ENTER_AS_SERVICE
+                    connection.execute(entering, [self.ids[who], self.ids.get(where)])
                 else:
                     cursor = connection.execute(self.filled(step))
             return cursor.fetchall() if cursor.description else []

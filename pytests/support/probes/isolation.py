@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, Question, superuser
-from support.probes.privileges import READABLE, WHOLE
+from support.probes.base import NIL, ONE, REPLICA, SET, Question, superuser
+from support.probes.privileges import PUBLISHED, READABLE
 
 QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT name FROM public.organizations", [("Acme",)]),
@@ -28,16 +28,18 @@ QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT DISTINCT workspace_id::text = '{acme}' FROM tenancy.audit_log", [(True,)]),
     ("app", "uma", "acme", "SELECT count(*) FROM tenancy.audit_log", [(0,)]),
     ("app", "ann", "acme", "SELECT count(*) > 0 FROM tenancy.role_permissions", [(True,)]),
+    ("app", "ann", "acme", "SELECT count(*) > 40 FROM tenancy.permissions", [(True,)]),
+    ("app", "ann", "acme", "SELECT count(*) FROM tenancy.instance_transitions WHERE action = 'reinstall'", [(5,)]),
     ("app", "ann", "acme", "SELECT count(*) FROM tenancy.role_delegations", [(8,)]),
     ("app", "ann", "acme", "SELECT password_hash FROM public.users", "42501"),
-    *(("app", None, None, f"SELECT count(*) FROM {table}", "no_context") for table in (*READABLE, *WHOLE)),
+    *(("app", None, None, f"SELECT count(*) FROM {table}", "no_context") for table in READABLE),
     *(
         ("service", None, None, f"SELECT count(*) FROM {table}", [(count,)])
         for table, count in (("public.users", 6), ("public.organizations", 4), ("tenancy.workspaces", 11))
     ),
     ("service", None, None, "SELECT count(*) FROM public.organization_memberships", [(8,)]),
-    *(("service", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in WHOLE),
-    *(("auditor", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in (*READABLE, *WHOLE)),
+    *(("service", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in PUBLISHED),
+    *(("auditor", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in READABLE),
     *(
         (
             "auditor",
@@ -50,7 +52,7 @@ QUESTIONS: list[Question] = [
             ],
             [(table, "table.read")],
         )
-        for table in (*READABLE, *WHOLE)
+        for table in READABLE
     ),
     ("service", None, None, "UPDATE tenancy.workspaces SET color = '#000000' RETURNING 1 LIMIT 0", "42601"),
     ("service", None, None, ["UPDATE tenancy.workspaces SET plan = 'free'", "SELECT 1"], [(1,)]),
@@ -71,39 +73,115 @@ ONLY = {
     "public.instances": "workspace_id = '{acme}'",
     "public.models": f"workspace_id IN ('{{acme}}', '{NIL}')",
 }
+_NAMED = "GRANT {} ON {} TO tenancy_credentialed"
 for _table, _own in ONLY.items():
     _name = _table.partition(".")[2]
     _key = _own.partition(" ")[0]
     _question = ["as app", "enter ann acme", f"SELECT bool_and({_own}), count(*) > 0 FROM {_table}"]
+    _wide = f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)"
+    # What answers first: the question about the permission, the append-only rule, what keeps a row's workspace.
+    _silent = f"ALTER TABLE {_table} DISABLE TRIGGER USER"
     QUESTIONS += [
         *(
-            # An account belongs to no workspace: there the floor alone says who is seen.
-            [superuser([f"DROP POLICY IF EXISTS {_name}_workspace ON {_table}", *_question], [(True, True)])]
-            if _name != "users"
+            # Of an account and of a public model the floor alone says who sees it.
+            [superuser([f"DROP POLICY {_name}_tenant ON {_table}", *_question], [(True, True)])]
+            if _name not in {"users", "models"}
             else []
         ),
-        superuser([f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true)", *_question], [(True, True)]),
+        superuser([_wide, *_question], [(True, True)]),
         superuser(
             [
-                f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true) WITH CHECK (true)",
-                f"GRANT SELECT, UPDATE ON {_table} TO tenancy_app",
-                # The append-only rule and what keeps a row's workspace would answer first.
-                *(
-                    [f"ALTER TABLE {_table} DISABLE TRIGGER USER"]
-                    if _name in {"audit_log", "api_keys", "instances", "models"}
-                    else []
-                ),
+                _wide,
+                _NAMED.format("UPDATE", _table),
+                _silent,
                 "as app",
                 "enter ann acme",
                 f"UPDATE {_table} SET {_key} = gen_random_uuid()",
             ],
             "42501",
         ),
+        # A write that nobody was allowed is asked about, and refused, also where triggers are off.
+        superuser(
+            [
+                _NAMED.format("INSERT, UPDATE, DELETE", _table),
+                *([f"ALTER TABLE {_table} DISABLE TRIGGER audit_log_append_only"] if _name == "audit_log" else []),
+                REPLICA,
+                "as app",
+                "enter uma acme",
+                f"UPDATE {_table} SET {_key} = {_key}",
+            ],
+            "permission_denied",
+        ),
     ]
+# What is written, by the policies of the commands alone.
+for _table, _floors in (
+    ("public.api_keys", ("api_keys_tenant",)),
+    ("public.instances", ("instances_tenant",)),
+    ("public.models", ("models_catalogue", "models_tenant_update")),
+):
+    QUESTIONS += [
+        superuser(
+            [
+                *(f"DROP POLICY {floor} ON {_table}" for floor in _floors),
+                f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+                _NAMED.format("UPDATE (workspace_id)", _table),
+                "as app",
+                "enter ann acme",
+                f"UPDATE {_table} SET workspace_id = '{{bulk}}'",
+            ],
+            "42501",
+        ),
+    ]
+    # A context that was made by hand, where nothing has asked before: the floor does.
+    _forged = [
+        SET.format("current_user_id", "{ann}"),
+        SET.format("current_organization_id", "{acme}"),
+        SET.format("context", "0" * 72 + "1" * 46 + "/owner/"),
+    ]
+    QUESTIONS += [
+        superuser(
+            [
+                f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+                _NAMED.format("INSERT (workspace_id), UPDATE (workspace_id), DELETE", _table),
+                f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "as app",
+                *_forged,
+                statement,
+            ],
+            "invalid_context",
+        )
+        for statement in (
+            f"INSERT INTO {_table} (workspace_id) VALUES ('{{acme}}')",
+            f"UPDATE {_table} SET workspace_id = '{{acme}}'",
+            f"DELETE FROM {_table}",
+        )
+    ]
+_WIDE_MODELS = [
+    "CREATE POLICY wide ON public.models TO tenancy_credentialed USING (true) WITH CHECK (true)",
+    "GRANT INSERT, UPDATE, DELETE ON public.models TO tenancy_credentialed",
+    "ALTER TABLE public.models DISABLE TRIGGER USER",
+    "as app",
+    "enter ann acme",
+]
+QUESTIONS += [
+    *(
+        superuser(
+            [*_WIDE_MODELS, ONE.format(f"{statement} WHERE id IN ('{{m_spare}}', '{{m_bulk}}') RETURNING 1")], [(0,)]
+        )
+        for statement in ("UPDATE public.models SET name = 'x'", "DELETE FROM public.models")
+    ),
+    *(
+        superuser(
+            [*_WIDE_MODELS, f"INSERT INTO public.models (name, model_id, workspace_id) VALUES ('x', 'x', {workspace})"],
+            "42501",
+        )
+        for workspace in ("'{bulk}'", f"'{NIL}'", "NULL")
+    ),
+]
 QUESTIONS += [
     superuser(
         [
-            "DROP POLICY IF EXISTS audit_log_workspace ON tenancy.audit_log",
+            "DROP POLICY audit_log_tenant ON tenancy.audit_log",
             "as app",
             f"enter {who} acme",
             "SELECT count(*) > 0 FROM tenancy.audit_log",

@@ -40,6 +40,54 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
+    *(
+        superuser(
+            ["as app", "enter ann acme", "as None", *meanwhile, "as app", "SELECT tenancy.current_role()"],
+            "invalid_context",
+        )
+        for meanwhile in (
+            # A key that has come to its end, before a rotation takes it away.
+            [
+                "SELECT tenancy.rotate_seal_key()",
+                "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
+            ],
+            # The same rows as in a copy of the database, and as in one that was restored from a dump.
+            [
+                "CREATE TEMPORARY TABLE keys AS SELECT * FROM tenancy_private.seal_keys",
+                "TRUNCATE tenancy_private.seal_keys",
+                "INSERT INTO tenancy_private.seal_keys SELECT * FROM keys",
+            ],
+            ["REFRESH MATERIALIZED VIEW tenancy_private.incarnations"],
+        )
+    ),
+    # Who has entered under the old key is still that one, and nobody else.
+    *(
+        superuser(
+            [
+                "as app",
+                "enter ann acme",
+                "as None",
+                "SELECT tenancy.rotate_seal_key()",
+                "as app",
+                f"enter {who} acme",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for who, answer in (("ann", [(1,)]), ("uma", "context_already_set"))
+    ),
+    *(superuser(f"SELECT tenancy.rotate_seal_key({keep})", "keep_invalid") for keep in ("NULL", "'-1 s'")),
+    # A key's end comes no later for another rotation.
+    superuser(
+        [
+            "SELECT tenancy.rotate_seal_key('1 minute')",
+            "UPDATE tenancy_private.seal_keys SET superseded_at = '2001-01-01' WHERE superseded_at IS NOT NULL",
+            "SELECT tenancy.rotate_seal_key('1 day')",
+            "SELECT min(superseded_at) = '2001-01-01', min(valid_until) < now() + interval '1 hour', count(*)"
+            " FROM tenancy_private.seal_keys",
+        ],
+        [(True, True, 3)],
+    ),
     superuser("SELECT tenancy.revoke_ticket_key('00000000')", "ticket_key_not_found"),
 ]
 

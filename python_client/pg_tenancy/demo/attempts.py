@@ -18,9 +18,7 @@ _KEEP: Final = "SELECT set_config(v.name, current_setting(v.name), false) FROM u
 _VARIABLES: Final = [
     "tenancy.current_user_id",
     "tenancy.current_organization_id",
-    "tenancy.current_role",
-    "tenancy.current_credential_id",
-    "tenancy.seal",
+    "tenancy.context",
 ]
 _UNKNOWN: Final = UUID(int=0xDEAD, version=4)
 
@@ -292,12 +290,20 @@ def _of_instances(truth: Truth, cast: Cast) -> list[Attempt]:
             [*_enter(other, cast.second), ("SELECT status FROM public.instances WHERE id = %s", [ready])],
         ),
         Attempt(
-            f"{cast.nobody.name} changes an instance from before",
-            ("42501", "permission_denied"),
+            f"{cast.nobody.name} changes a legacy instance",
+            None,
             [
                 *_enter(cast.nobody, None),
-                ("UPDATE public.instances SET gpu_profile = 'mine' WHERE id = %s", [truth.instance(PLATFORM)]),
+                (
+                    "UPDATE public.instances SET gpu_profile = 'mine' WHERE id = %s RETURNING id",
+                    [truth.instance(PLATFORM)],
+                ),
             ],
+        ),
+        Attempt(
+            f"{cast.nobody.name}, who is not platform staff, enters the platform's workspace",
+            ("28000", "not_a_member"),
+            [("BEGIN", []), ("SELECT tenancy.enter_platform(%s)", [cast.nobody.id])],
         ),
         Attempt(
             f"{cast.owner.name} moves an instance to {cast.second.name}",
@@ -310,7 +316,7 @@ def _of_instances(truth: Truth, cast: Cast) -> list[Attempt]:
 def _of_models(truth: Truth, cast: Cast) -> list[Attempt]:
     first, other = cast.first, cast.other_owner
     private, public = truth.model(first.id), truth.model(PLATFORM)
-    delete = "DELETE FROM public.models WHERE id = %s"
+    delete = "SELECT tenancy.delete_model(%s)"
     return [
         Attempt(
             f"{other.name} asks for the model of {first.name} by its id, in {cast.second.name}",
@@ -337,7 +343,7 @@ def _of_models(truth: Truth, cast: Cast) -> list[Attempt]:
         ),
         Attempt(
             f"{cast.owner.name} deletes a public model",
-            ("42501", "permission_denied"),
+            ("P0002", "model_not_found"),
             [*_enter(cast.owner, first), (delete, [public])],
         ),
         Attempt(

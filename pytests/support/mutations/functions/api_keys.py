@@ -89,9 +89,11 @@ CHANGES = {
         (" OR found.last_used_at < now() - interval '1 minute'", ""),
         ("found.last_used_at < now() - interval '1 minute'", "true"),
         ("AND NOT current_setting('transaction_read_only')::boolean", ""),
-        ("ELSE 'user' END", "ELSE 'owner' END"),
+        ("THEN '' ELSE 'user' END", "THEN '' ELSE 'owner' END"),
         ("THEN '' ELSE", "THEN 'staff' ELSE"),
-        ("END, found.id", "END, NULL"),
+        ("THEN 'person' ELSE 'user' END", "THEN 'person' ELSE 'owner' END"),
+        ("THEN 'person' ELSE", "THEN 'staff' ELSE"),
+        ("        found.id\n", "        NULL\n"),
         ("found.user_id, found.organization_id,", "found.user_id, NULL,"),
     ],
     "tenancy_private.leave_api_keys()": [

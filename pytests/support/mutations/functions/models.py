@@ -9,11 +9,25 @@ CHANGES = {
         ("AND m.workspace_id = ANY(ARRAY[new.workspace_id, ", "AND m.workspace_id <> ALL(ARRAY["),
         ("IF NOT FOUND THEN", "IF false THEN"),
     ],
-    "tenancy_private.keep_used_model()": [
+    "tenancy_private.require_unused_model(uuid,text,boolean,boolean)": [
         ("used_by := 'instances'", "used_by := NULL"),
         ("used_by := 'offerings'", "used_by := NULL"),
-        ("WHERE i.model_id = old.id", ""),
-        ("WHERE o.model_id = old.id", ""),
+        ("IF by_instances AND", "IF"),
+        ("ELSIF by_offerings AND", "ELSIF"),
+        ("WHERE i.model_id = require_unused_model.model_id", ""),
+        ("WHERE o.model_id = require_unused_model.model_id", ""),
+    ],
+    "tenancy_private.keep_used_model()": [
+        ("    PERFORM tenancy_private.require_unused_model(", "    PERFORM concat("),
+    ],
+    "tenancy.delete_model(uuid)": [
+        ("PERFORM tenancy.require_permission('models.delete');", "NULL;"),
+        (" AND m.workspace_id = tenancy.current_workspace_id()", ""),
+        ("WHERE m.id = delete_model.id AND m", "WHERE m"),
+        ("IF NOT FOUND THEN", "IF false THEN"),
+        ("PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);", "NULL;"),
+        ("DELETE FROM public.models AS m WHERE m.id = delete_model.id", "DELETE FROM public.models AS m"),
+        ("DELETE FROM public.models AS m WHERE", "PERFORM FROM public.models AS m WHERE"),
     ],
     "tenancy_private.empty_models()": [
         ("WHERE o.organization_id = old.id", ""),

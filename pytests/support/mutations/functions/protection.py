@@ -1,0 +1,180 @@
+"""Tables of the application's own: what protect() and its kin make of them, and what they refuse."""
+
+from __future__ import annotations
+
+PROTECT = "tenancy.protect(regclass,name,name,name,name,boolean,text)"
+ALLOW = "tenancy.allow(regclass,text,text,text,boolean,text)"
+ADOPT = "tenancy_private.adopt_table(regclass,name,name)"
+
+CHANGES = {
+    "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
+    "tenancy_private.claimed_author()": [("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true")],
+    "tenancy_private.floor(name,text,text)": [
+        ("(%1$I, %1$I) = (SELECT %2$s, %3$s) AND ", ""),
+        ("(%1$I, %1$I) = (SELECT %2$s, %3$s)", "(%1$I, %1$I) = (SELECT %3$s, %3$s)"),
+    ],
+    "tenancy_private.gate(text,text)": [("(SELECT %2$s, false)", "(SELECT false, false)")],
+    "tenancy_private.catalogue_floor(name)": [
+        ("'tenancy.current_workspace_id() IS DISTINCT FROM '::text || tenancy_private.claimed_workspace()", "'false'"),
+        (" AND %I = ANY(ARRAY[(SELECT %s), ''00000000-0000-0000-0000-000000000000''::uuid])", ""),
+    ],
+    "tenancy_private.may(text,boolean,text)": [
+        ("(72 + p.number)", "(71 + p.number)"),
+        ("CASE WHEN person THEN", "CASE WHEN false THEN"),
+        ("WHEN 'organization'::text THEN", "WHEN 'x'::text THEN"),
+    ],
+    "tenancy_private.condition_of(name,text,boolean,text)": [
+        ("'%I = (SELECT CASE WHEN %s THEN %s END)'", "'%I = (SELECT CASE WHEN %s OR true THEN %s END)'"),
+    ],
+    "tenancy.require_access(regclass,text)": [
+        ("a.table_name = require_access.table_name AND ", ""),
+        (" AND a.command = require_access.command", " AND a.command <> 'SELECT'"),
+        ("IF command = 'INSERT' OR wanted", "IF wanted"),
+        ("        PERFORM tenancy.current_workspace_id();\n", ""),
+        ("PERFORM tenancy_private.refuse_permission(format('%s on %s', command, table_name));", "NULL;"),
+        ("PERFORM tenancy_private.refuse_permission(wanted.permission);", "NULL;"),
+        ("IF wanted.person THEN", "IF false THEN"),
+        ("IF wanted.workspace = 'organization'", "IF false"),
+    ],
+    "tenancy.check_permission()": [
+        ("IF row_security_active(tg_relid)", "IF false"),
+        ("row_security_active(tg_relid)", "true"),
+        ("'tenancy_credentialed'", "'tenancy_auditor'"),
+    ],
+    "tenancy_private.add_policy(regclass,text,text,text,text,text)": [
+        ("CASE WHEN command IN ('ALL', 'INSERT', 'UPDATE')", "CASE WHEN command IN ('INSERT')"),
+        ("CASE WHEN command <> 'INSERT' THEN", "CASE WHEN command <> 'SELECT' THEN"),
+    ],
+    "tenancy_private.add_floor(tenancy_private.protected_tables)": [
+        ("'RESTRICTIVE'", "'PERMISSIVE'"),
+        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['INSERT', 'UPDATE']"),
+        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['INSERT', 'DELETE']"),
+        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['UPDATE', 'DELETE']"),
+        ("IF protected.shape = 'author' THEN", "IF false THEN"),
+        (" || coalesce(' OR ' || quote_ident(protected.shared), '')", ""),
+        ("format('coalesce(%I = %s, false)', protected.author, me) || coalesce(' OR '", "coalesce('true OR '"),
+        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
+        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
+    ],
+    "tenancy_private.add_readers_of_all(regclass)": [
+        ("format('tenancy.record_read(%L) IS NULL', table_name::text)", "'false'"),
+        ("'tenancy_service, tenancy_owner'", "'tenancy_owner'"),
+    ],
+    "tenancy_private.close_protected(tenancy_private.protected_tables)": [
+        (
+            "REVOKE ALL ON %s FROM PUBLIC, tenancy_app, tenancy_credentialed, tenancy_auditor",
+            "REVOKE ALL ON %s FROM PUBLIC",
+        ),
+        ("CALL tenancy_private.close_table(protected.table_name, protected.key);", ""),
+        ("EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tenancy_service', protected.table_name);", ""),
+        ("CALL tenancy_private.add_readers_of_all(protected.table_name);", ""),
+    ],
+    PROTECT: [
+        ("table_name <> 'public.users'::regclass OR ", ""),
+        (" OR people NOT IN ('self', 'members')", ""),
+        ("shared IS NOT NULL AND author IS NULL OR ", ""),
+        (" OR num_nonnulls(parent, author, nullif(catalogue, false), people) > 1", ""),
+        ("CALL tenancy_private.check_adoptable(table_name);", ""),
+        ("ARRAY[nullif(key, 'workspace_id'), parent, author, shared]", "ARRAY[parent, author, shared]"),
+        ("ARRAY[nullif(key, 'workspace_id'), parent, author, shared]", "ARRAY[nullif(key, 'workspace_id')]"),
+        ("CALL tenancy_private.require_type(table_name, ARRAY[key, author], 'uuid');", ""),
+        ("CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');", ""),
+        ("CALL tenancy_private.add_floor(protected);", ""),
+        (
+            "IF NOT EXISTS (\n        SELECT FROM pg_trigger",
+            "IF false AND NOT EXISTS (\n        SELECT FROM pg_trigger",
+        ),
+        ("BEFORE INSERT OR UPDATE OR DELETE", "BEFORE INSERT OR UPDATE"),
+        ("BEFORE INSERT OR UPDATE OR DELETE", "BEFORE INSERT OR DELETE"),
+        ("BEFORE INSERT OR UPDATE OR DELETE", "BEFORE UPDATE OR DELETE"),
+        ("ENABLE ALWAYS TRIGGER", "ENABLE TRIGGER"),
+        ("CALL tenancy_private.record_contract(table_name);", ""),
+    ],
+    "tenancy_private.check_adoptable(regclass)": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
+    "tenancy_private.require_columns(regclass,name[])": [("IF missing IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.require_type(regclass,name[],regtype)": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
+    ALLOW: [
+        ("IF NOT FOUND THEN", "IF false THEN"),
+        ("IF command IS NULL OR command NOT IN", "IF command NOT IN"),
+        ("IF permission IS NOT NULL AND NOT EXISTS", "IF false AND NOT EXISTS"),
+        ("IF permission IS NULL AND command <> 'SELECT' THEN", "IF false THEN"),
+        ("IF command <> 'DELETE' AND named IS NULL THEN", "IF false THEN"),
+        ("IF command <> 'SELECT' AND protected.key = ANY(named) THEN", "IF false THEN"),
+        ("CALL tenancy_private.require_columns(table_name, named);", ""),
+        ("IF command = 'INSERT' AND EXISTS", "IF false AND EXISTS"),
+        ('allow.person, allow."for"', 'false, allow."for"'),
+        ('allow.person, allow."for"', "allow.person, NULL"),
+        ("IF protected.shape = 'author' AND command <> 'SELECT' THEN", "IF false THEN"),
+        ("IF command <> 'INSERT' AND protected.shared IS NOT NULL", "IF protected.shared IS NOT NULL"),
+        ("%s OR %I AND (SELECT %s)", "%s OR %I"),
+        ('tenancy_private.may(moderation, true, "for")', 'tenancy_private.may(moderation, false, "for")'),
+        ("IF command = 'INSERT' THEN\n        CALL", "IF false THEN\n        CALL"),
+        ("CALL tenancy_private.record_contract(table_name);", ""),
+    ],
+    "tenancy.publish(regclass,text)": [
+        ("CALL tenancy_private.require_columns(table_name, named);", ""),
+        ("'tenancy.current_workspace_id() IS NULL'", "'false'"),
+        ("CALL tenancy_private.close_protected(published);", ""),
+        ("CALL tenancy_private.record_contract(table_name);", ""),
+    ],
+    "tenancy.unprotect(regclass)": [
+        ("IF NOT FOUND THEN", "IF false THEN"),
+        ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
+        ("CALL tenancy_private.reopen_table(table_name);", ""),
+        ("CALL tenancy_private.release_table(table_name);", ""),
+        ("CALL tenancy_private.close_own_table(table_name);", ""),
+    ],
+    ADOPT: [
+        ("IF NOT refers AND NOT has_column THEN", "IF false THEN"),
+        ("SET DEFAULT tenancy.default_workspace_id()", "SET DEFAULT ''00000000-0000-0000-0000-000000000000''"),
+        ("WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I", "WHERE p.%I = t.%I AND false AND t.workspace_id <> p.%2$I"),
+        ("CALL tenancy_private.return_workspaces(table_name);", ""),
+        (" ON DELETE CASCADE'", "'"),
+        (
+            "'ALTER TABLE %s DROP CONSTRAINT %I, ADD",
+            "'ALTER TABLE %s RENAME CONSTRAINT %I TO old; ALTER TABLE %1$s ADD",
+        ),
+        ("' ON UPDATE CASCADE ON DELETE %s%s'", "' ON DELETE %s%s'"),
+        ("WHEN 'c' THEN 'CASCADE'", "WHEN 'c' THEN 'NO ACTION'"),
+        (
+            "'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '",
+            "') '",
+        ),
+        ("CALL tenancy_private.grant_to_owner(foreign_key.referred);", ""),
+        ("SET DEFAULT tenancy.default_author_id()", "SET DEFAULT NULL"),
+        ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
+    ],
+    "tenancy_private.set_child_workspace()": [
+        ("coalesce(parents_workspace, new.workspace_id)", "new.workspace_id"),
+        ("coalesce(parents_workspace, new.workspace_id)", "parents_workspace"),
+    ],
+    "tenancy_private.release_table(regclass)": [
+        ("IF child IS NOT NULL THEN", "IF false THEN"),
+        ("CALL tenancy_private.keep_workspaces_of(table_name);", "NULL;"),
+        (
+            "DELETE FROM tenancy_private.adopted_parts AS a WHERE",
+            "PERFORM FROM tenancy_private.adopted_parts AS a WHERE",
+        ),
+    ],
+    "tenancy_private.return_workspaces(regclass)": [
+        ("IF ownerless > 0 THEN", "IF false THEN"),
+        ("CALL tenancy_private.drop_archived(archive);", ""),
+    ],
+    "tenancy_private.keep_workspaces_of(regclass)": [("IF columns IS NULL THEN", "IF false THEN")],
+    "tenancy_private.reopen_table(regclass)": [
+        ("CALL tenancy.drop_policies(table_name);", ""),
+        ("REVOKE ALL ON %s FROM tenancy_credentialed, tenancy_auditor", "REVOKE ALL ON %s FROM tenancy_auditor"),
+        ("EXECUTE format('GRANT %s ON %s TO PUBLIC', was.public_privileges, table_name);", ""),
+        ("IF was.row_security IS NOT TRUE THEN", "IF false THEN"),
+        ("IF was.row_security IS NOT TRUE THEN", "IF true THEN"),
+        ("IF was.is_forced IS NOT TRUE THEN", "IF false THEN"),
+        ("CALL tenancy_private.forget_contract(table_name);", ""),
+    ],
+    "tenancy_private.close_table(regclass,name)": [
+        ("IF foreign_policies IS NOT NULL THEN", "IF false THEN"),
+        ("SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity", "SELECT c.oid, true, true"),
+    ],
+    "tenancy_private.grant_sequences(regclass)": [
+        ("EXECUTE format('GRANT USAGE ON SEQUENCE %s TO tenancy_credentialed', used.name);", ""),
+    ],
+}

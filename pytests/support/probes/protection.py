@@ -1,0 +1,600 @@
+"""Tables of the application's own: what protect() and its kin make of them, and what they refuse."""
+
+# ruff: noqa: S608  (the statements are made here)
+
+from __future__ import annotations
+
+from support.probes.base import ENTER_WITH_KEY, NIL, ONE, REPLICA, SET, Question, superuser
+
+THINGS = [
+    "CREATE TABLE public.things (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, secret text DEFAULT 's')",
+    "INSERT INTO public.things (name) VALUES ('before')",
+    "SELECT tenancy.define_permission('things.view', ARRAY['owner', 'admin', 'manager', 'user'])",
+    "SELECT tenancy.define_permission('things.change', ARRAY['owner', 'admin'])",
+    "SELECT tenancy.define_permission('things.moderate', ARRAY['owner'])",
+]
+OF_EACH = (
+    "INSERT INTO public.things (name, workspace_id)"
+    " VALUES ('acme', '{acme}'), ('bulk', '{bulk}'), ('ann', '{ann}'), ('olga', '{olga}')"
+)
+ALLOW = "CALL tenancy.allow('public.things', '{}', '{}', columns => '{}')"
+TENANT = [
+    *THINGS,
+    "CALL tenancy.protect('public.things')",
+    ALLOW.format("SELECT", "things.view", "id, name"),
+    ALLOW.format("INSERT", "things.change", "name"),
+    ALLOW.format("UPDATE", "things.change", "name"),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change', person => true)",
+    OF_EACH,
+]
+CHILD = [
+    "CREATE TABLE public.parts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, thing_id uuid"
+    " REFERENCES public.things (id) ON DELETE CASCADE)",
+    "INSERT INTO public.parts (name, thing_id) SELECT name, id FROM public.things",
+    "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+    "CALL tenancy.allow('public.parts', 'SELECT', 'things.view', columns => 'name, thing_id')",
+    "CALL tenancy.allow('public.parts', 'INSERT', 'things.change', columns => 'name, thing_id')",
+]
+AUTHOR = [
+    *THINGS,
+    "ALTER TABLE public.things ADD author uuid, ADD shared boolean NOT NULL DEFAULT false",
+    "CALL tenancy.protect('public.things', author => 'author', shared => 'shared')",
+    *(
+        ALLOW.format(command, permission, columns)
+        for command, permission, columns in (
+            ("SELECT", "things.view", "id, name, shared"),
+            ("INSERT", "things.change", "name, shared"),
+            ("UPDATE", "things.change", "name, shared"),
+        )
+    ),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change')",
+    "INSERT INTO public.things (name, workspace_id, author, shared) VALUES"
+    " ('ann', '{acme}', '{ann}', false), ('ann shared', '{acme}', '{ann}', true), ('abe', '{acme}', '{abe}', false),"
+    " ('abe shared', '{acme}', '{abe}', true), ('nobody', '{acme}', NULL, false), ('bulk', '{bulk}', '{ann}', true)",
+]
+CATALOGUE = [
+    *THINGS,
+    "CALL tenancy.protect('public.things', catalogue => true)",
+    ALLOW.format("SELECT", "things.view", "id, name"),
+    *(
+        f"CALL tenancy.allow('public.things', '{command}', 'things.change', 'name', \"for\" => 'organization')"
+        for command in ("INSERT", "UPDATE")
+    ),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change', \"for\" => 'organization')",
+    OF_EACH,
+]
+PUBLISHED = [*THINGS, "CALL tenancy.publish('public.things', columns => 'id, name')"]
+SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
+NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
+FORGED = [
+    SET.format("current_user_id", "{ann}"),
+    SET.format("current_organization_id", "{acme}"),
+    SET.format("context", "0" * 72 + "1" * 200 + "/owner/"),
+]
+
+
+def _as(who: str, *statements: str, login: str = "app") -> list[str]:
+    return [f"as {login}", f"enter {who}", *statements]
+
+
+QUESTIONS: list[Question] = [
+    # who sees what
+    *(
+        superuser([*SHAPES[shape], *_as(who, NAMES)], [(names,)])
+        for shape, who, names in (
+            ("tenant", "uma acme", "acme"),
+            ("tenant", "ann None", "ann"),
+            ("tenant", "olga bulk", "bulk"),
+            ("tenant", "sam platform", None),
+            ("catalogue", "uma acme", "acme before"),
+            ("catalogue", "ann None", "ann before"),
+            ("author", "uma acme", "abe shared ann shared"),
+            ("author", "ann acme", "abe shared ann ann shared"),
+            ("author", "abe acme", "abe abe shared ann shared"),
+            ("author", "ann duo", None),
+        )
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'",
+                *_as("uma acme", NAMES),
+            ],
+            [(None,)],
+        )
+        for shape in SHAPES
+    ),
+    *(superuser([*SHAPES[shape], "as app", NAMES], "no_context") for shape in SHAPES),
+    *(superuser([*SHAPES[shape], "as app", *FORGED, NAMES], "invalid_context") for shape in SHAPES),
+    *(
+        superuser([*SHAPES[shape], *_as("ann acme", "SELECT secret FROM public.things")], "42501")
+        for shape in (*SHAPES,)
+    ),
+    *(
+        superuser([*SHAPES[shape], "as auditor", "SELECT count(name) FROM public.things", "as None", recorded], [(1,)])
+        for shape in SHAPES
+        for recorded in (
+            "SELECT count(*) FROM tenancy.audit_log WHERE action = 'table.read' AND object_id = 'public.things'",
+        )
+    ),
+    *(
+        superuser(
+            [*SHAPES[shape], "as service", "UPDATE public.things SET secret = '' WHERE id IS NOT NULL", NAMES],
+            [(names,)],
+        )
+        for shape, names in (
+            ("tenant", "acme ann before bulk olga"),
+            ("author", "abe abe shared ann ann shared before bulk nobody"),
+        )
+    ),
+    # who writes what
+    *(
+        superuser([*SHAPES[shape], *before, *_as(who, statement)], "permission_denied")
+        for shape in SHAPES
+        for before in ([], [REPLICA])
+        for who, statement in (
+            ("uma acme", "INSERT INTO public.things (name) VALUES ('x')"),
+            ("uma acme", "UPDATE public.things SET name = 'x' WHERE false"),
+            ("uma acme", "DELETE FROM public.things WHERE false"),
+        )
+    ),
+    *(
+        superuser(
+            [*SHAPES[shape], *_as(who, statement), "as None", NAMES],
+            [(names,)],
+        )
+        for shape, who, statement, names in (
+            ("tenant", "ann acme", "UPDATE public.things SET name = 'x'", "ann before bulk olga x"),
+            ("tenant", "ann acme", "DELETE FROM public.things", "ann before bulk olga"),
+            ("tenant", "ann None", "DELETE FROM public.things", "acme before bulk olga"),
+            ("catalogue", "ann acme", "UPDATE public.things SET name = 'x'", "ann before bulk olga x"),
+            ("catalogue", "ann acme", "DELETE FROM public.things", "ann before bulk olga"),
+            ("author", "abe acme", "UPDATE public.things SET name = 'x'", "ann ann shared before bulk nobody x x"),
+            ("author", "abe acme", "DELETE FROM public.things", "ann ann shared before bulk nobody"),
+            # Ann moderates.
+            ("author", "ann acme", "DELETE FROM public.things", "abe before bulk nobody"),
+            ("author", "ann acme", "UPDATE public.things SET name = 'x'", "abe before bulk nobody x x x"),
+        )
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                *_as(who, "INSERT INTO public.things (name) VALUES ('new')"),
+                "as None",
+                f"SELECT workspace_id::text{author} FROM public.things WHERE name = 'new'",
+            ],
+            [row],
+        )
+        for shape, who, author, row in (
+            ("tenant", "ann acme", "", ("{acme}",)),
+            ("tenant", "ann None", "", ("{ann}",)),
+            ("catalogue", "ann acme", "", ("{acme}",)),
+            ("author", "abe acme", ", author::text", ("{acme}", "{abe}")),
+        )
+    ),
+    *(
+        superuser([*CATALOGUE, *_as("ann None", statement)], "permission_denied")
+        for statement in (
+            "INSERT INTO public.things (name) VALUES ('x')",
+            "UPDATE public.things SET name = 'x'",
+            "DELETE FROM public.things",
+        )
+    ),
+    *(
+        superuser([*TENANT, *_as("ann acme", statement)], "42501")
+        for statement in (
+            "UPDATE public.things SET workspace_id = '{bulk}'",
+            "UPDATE public.things SET secret = 'x'",
+            f"INSERT INTO public.things (name, workspace_id) VALUES ('x', '{NIL}')",
+        )
+    ),
+    superuser([*TENANT, "as app", ENTER_WITH_KEY.format("k_ann"), "DELETE FROM public.things"], "person_required"),
+    superuser(
+        [*TENANT, "as app", ENTER_WITH_KEY.format("k_ann"), "INSERT INTO public.things (name) VALUES ('x')", NAMES],
+        [("ann x",)],
+    ),
+    # A program is nobody's author, and no moderator.
+    superuser([*AUTHOR, "as app", ENTER_WITH_KEY.format("k_acme"), NAMES], [("abe shared ann shared",)]),
+    superuser(
+        [
+            *AUTHOR,
+            "SELECT tenancy.define_permission('things.change', ARRAY['user'])",
+            "SELECT tenancy.define_permission('things.moderate', ARRAY['user'])",
+            "as app",
+            ENTER_WITH_KEY.format("k_acme"),
+            ONE.format("DELETE FROM public.things RETURNING 1"),
+        ],
+        [(0,)],
+    ),
+    superuser(
+        [
+            *AUTHOR,
+            "GRANT INSERT (author) ON public.things TO tenancy_credentialed",
+            *_as("ann acme", "INSERT INTO public.things (author, shared) VALUES ('{abe}', true)"),
+        ],
+        "42501",
+    ),
+    # What the policies do alone.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *_as(who, ONE.format(f"{statement} RETURNING 1")),
+            ],
+            [(0,)],
+        )
+        for shape, who in (
+            ("tenant", "uma acme"),
+            ("author", "uma acme"),
+            ("catalogue", "uma acme"),
+            ("catalogue", "ann None"),
+        )
+        for statement in ("UPDATE public.things SET name = 'x'", "DELETE FROM public.things")
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *_as(who, "INSERT INTO public.things (name) VALUES ('x')"),
+            ],
+            "42501",
+        )
+        for shape, who in (
+            ("tenant", "uma acme"),
+            ("author", "uma acme"),
+            ("catalogue", "uma acme"),
+            ("catalogue", "ann None"),
+        )
+    ),
+    superuser(
+        [
+            *TENANT,
+            "ALTER TABLE public.things DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_ann"),
+            ONE.format("DELETE FROM public.things RETURNING 1"),
+        ],
+        [(0,)],
+    ),
+    # The floor, whatever is added to it, and whoever forges a context.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON public.things TO tenancy_credentialed",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *statements,
+            ],
+            answer,
+        )
+        for shape, seen in (("tenant", "acme"), ("catalogue", "acme before"))
+        for statements, answer in (
+            (_as("ann acme", NAMES), [(seen,)]),
+            (_as("ann acme", "UPDATE public.things SET workspace_id = '{bulk}'"), "42501"),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES ('{bulk}')"), "42501"),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES (NULL)"), "42501"),
+            (_as("ann acme", ONE.format("UPDATE public.things SET name = 'x' RETURNING 1")), [(1,)]),
+            (_as("ann acme", ONE.format("DELETE FROM public.things RETURNING 1")), [(1,)]),
+            (["as app", *FORGED, "INSERT INTO public.things (workspace_id) VALUES ('{acme}')"], "invalid_context"),
+            (["as app", *FORGED, "UPDATE public.things SET name = 'x'"], "invalid_context"),
+            (["as app", *FORGED, "DELETE FROM public.things"], "invalid_context"),
+        )
+    ),
+    # An error that does not wait for a row.
+    *(
+        superuser([*SHAPES[shape], "TRUNCATE public.things", "as app", "SELECT id FROM public.things"], "no_context")
+        for shape in SHAPES
+    ),
+    # a child
+    superuser(
+        [*TENANT, *CHILD, *_as("uma acme", "SELECT string_agg(name, ' ') FROM public.parts")],
+        [("acme",)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            "SELECT count(*) FROM public.parts AS p JOIN public.things AS t ON p.thing_id = t.id"
+            " WHERE p.workspace_id <> t.workspace_id",
+        ],
+        [(0,)],
+    ),
+    *(
+        superuser(
+            [
+                *TENANT,
+                *CHILD,
+                f"SELECT set_config('test.id', (SELECT id::text FROM public.things WHERE name = '{thing}'), true)",
+                *_as(
+                    "ann acme",
+                    "INSERT INTO public.parts (name, thing_id) VALUES ('new', current_setting('test.id')::uuid)",
+                    "SELECT 1",
+                ),
+            ],
+            answer,
+        )
+        for thing, answer in (
+            ("acme", [(1,)]),
+            ("bulk", "parts_tenancy_thing_id_fkey"),
+            ("before", "parts_tenancy_thing_id_fkey"),
+        )
+    ),
+    superuser(
+        [*TENANT, *CHILD, *_as("ann acme", "INSERT INTO public.parts (thing_id) VALUES ('{nobody}')")],
+        "parts_tenancy_thing_id_fkey",
+    ),
+    *(
+        superuser(
+            [
+                *TENANT,
+                *CHILD,
+                login,
+                "INSERT INTO public.parts (name, thing_id) SELECT 'new', id FROM public.things WHERE name = 'bulk'",
+                "SELECT workspace_id::text FROM public.parts WHERE name = 'new'",
+            ],
+            [("{bulk}",)],
+        )
+        for login in ("as service", "as None")
+    ),
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            "as service",
+            "INSERT INTO public.parts (name) VALUES ('new')",
+            "UPDATE public.things SET workspace_id = '{duo}' WHERE name = 'acme'",
+            "SELECT workspace_id::text FROM public.parts WHERE name IN ('acme', 'new') ORDER BY name",
+        ],
+        [("{duo}",), (NIL,)],
+    ),
+    superuser(
+        [*TENANT, *CHILD, "DELETE FROM public.things", "SELECT count(*) FROM public.parts"],
+        [(0,)],
+    ),
+    superuser(
+        [*TENANT, "DELETE FROM tenancy.workspaces WHERE id = '{acme}'", NAMES],
+        [("ann before bulk olga",)],
+    ),
+    # what everybody reads
+    superuser([*PUBLISHED, "as app", NAMES], "no_context"),
+    superuser([*PUBLISHED, "as app", *FORGED, NAMES], "invalid_context"),
+    *(superuser([*PUBLISHED, *_as(who, NAMES)], [("before",)]) for who in ("uma acme", "ann None", "sam platform")),
+    superuser([*PUBLISHED, *_as("ann acme", "SELECT secret FROM public.things")], "42501"),
+    superuser([*PUBLISHED, *_as("ann acme", "UPDATE public.things SET name = 'x'")], "42501"),
+    superuser(
+        [*PUBLISHED, "as service", "UPDATE public.things SET name = 'x', secret = secret WHERE id IS NOT NULL", NAMES],
+        [("x",)],
+    ),
+    # What was granted before is no way past.
+    *(
+        superuser(
+            [
+                *THINGS,
+                "GRANT ALL ON public.things TO PUBLIC, tenancy_app, tenancy_credentialed, tenancy_auditor",
+                "GRANT SELECT (secret) ON public.things TO tenancy_app",
+                call,
+                "SELECT r FROM unnest(ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_auditor']) AS r"
+                " WHERE has_column_privilege(r, 'public.things', 'secret', 'SELECT')"
+                " OR has_table_privilege(r, 'public.things', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')",
+            ],
+            [],
+        )
+        for call in ("CALL tenancy.protect('public.things')", "CALL tenancy.publish('public.things', 'id')")
+    ),
+    # Protected once more, it is as after the first time.
+    superuser(
+        [
+            *TENANT,
+            "GRANT UPDATE ON public.things TO tenancy_app",
+            "CREATE POLICY wide ON public.things USING (true)",
+            "CALL tenancy.protect('public.things')",
+            *_as("ann acme", "SELECT string_agg(id::text, ' ') FROM public.things"),
+        ],
+        "42501",
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.protect('public.things')",
+            *_as("ann acme", "SELECT count(workspace_id) FROM public.things"),
+        ],
+        [(0,)],
+    ),
+    # what is refused
+    *(
+        superuser([*THINGS, f"CALL tenancy.protect({arguments})"], error)
+        for arguments, error in (
+            ("'pg_catalog.pg_class'", "table_not_protectable"),
+            ("'public.things_pkey'", "table_not_protectable"),
+            ("'tenancy_private.seal_keys'", "table_not_protectable"),
+            ("'public.things', key => 'owner'", "column_missing"),
+            ("'public.things', key => 'name'", "column_in_the_way"),
+            ("'public.things', author => 'owner'", "column_missing"),
+            ("'public.things', author => 'name'", "column_in_the_way"),
+            ("'public.things', author => 'id', shared => 'name'", "column_in_the_way"),
+            ("'public.things', shared => 'name'", "shape_invalid"),
+            ("'public.things', author => 'id', catalogue => true", "shape_invalid"),
+            ("'public.things', people => 'members'", "shape_invalid"),
+            ("'public.users', key => 'id', people => 'all'", "shape_invalid"),
+            ("'public.things', parent => 'id'", "parent_not_protected"),
+        )
+    ),
+    *(
+        superuser([*THINGS, *statements, "CALL tenancy.protect('public.things')"], error)
+        for statements, error in (
+            (["CREATE POLICY own ON public.things USING (true)"], "table_has_policies"),
+            (["CREATE TABLE public.more () INHERITS (public.things)"], "table_not_protectable"),
+            (["DROP TABLE public.things", "CREATE VIEW public.things AS SELECT 1 AS id"], "table_not_protectable"),
+            (["DROP TABLE public.things", "CREATE TEMPORARY TABLE things ()", "SET search_path = pg_temp"], "42P01"),
+        )
+    ),
+    *(
+        superuser(
+            [*THINGS, "CALL tenancy.protect('public.things')", f"CALL tenancy.allow('public.things', {arguments})"],
+            error,
+        )
+        for arguments, error in (
+            ("'TRUNCATE', 'things.view'", "command_invalid"),
+            ("NULL, 'things.view', columns => 'name'", "command_invalid"),
+            ("'SELECT', 'things.other', columns => 'name'", "permission_invalid"),
+            ("'UPDATE', NULL, columns => 'name'", "permission_invalid"),
+            ("'DELETE', NULL", "permission_invalid"),
+            ("'SELECT', 'things.view'", "columns_required"),
+            ("'UPDATE', 'things.view'", "columns_required"),
+            ("'SELECT', 'things.view', columns => 'color'", "column_missing"),
+            ("'UPDATE', 'things.view', columns => 'name, workspace_id'", "columns_invalid"),
+            ("'INSERT', 'things.view', columns => 'workspace_id'", "columns_invalid"),
+            ("'SELECT', 'things.view', columns => 'name', \"for\" => 'persons'", "workspace_invalid"),
+        )
+    ),
+    superuser([*TENANT, ALLOW.format("SELECT", "things.view", "secret")], "access_pkey"),
+    superuser([*THINGS, ALLOW.format("SELECT", "things.view", "name")], "table_not_protected"),
+    superuser([*THINGS, "CALL tenancy.unprotect('public.things')"], "table_not_protected"),
+    superuser([*THINGS, "CALL tenancy.publish('public.things', 'color')"], "column_missing"),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.numbers (id serial PRIMARY KEY, name text)",
+            "CALL tenancy.protect('public.numbers')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, name')",
+        ],
+        "columns_invalid",
+    ),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.numbers (id serial PRIMARY KEY, name text)",
+            "CALL tenancy.protect('public.numbers')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'name')",
+            *_as("ann acme", "INSERT INTO public.numbers (name) VALUES ('x')", "SELECT 1"),
+        ],
+        [(1,)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "DROP INDEX public.things_tenancy_key",
+            "CREATE TABLE public.parts (id uuid, thing_id uuid REFERENCES public.things (id))",
+            "CREATE INDEX i ON public.things (workspace_id, id)",
+            "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+        ],
+        "parent_key_missing",
+    ),
+    # and back
+    superuser([*TENANT, *CHILD, "CALL tenancy.unprotect('public.things')"], "children_protected"),
+    *(
+        superuser(
+            [
+                *before,
+                *tables,
+                "CALL tenancy.unprotect('public.things')",
+                "SELECT c.relrowsecurity, c.relforcerowsecurity,"
+                " (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid),"
+                " (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),"
+                " (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'workspace_id'),"
+                " has_any_column_privilege('tenancy_app', c.oid, 'SELECT, INSERT, UPDATE'),"
+                " has_any_column_privilege('tenancy_auditor', c.oid, 'SELECT'),"
+                " (SELECT count(*) FROM tenancy_private.contracts WHERE table_name = c.oid),"
+                " (SELECT count(*) FROM tenancy_private.adopted_parts WHERE table_name = c.oid)"
+                " FROM pg_class AS c WHERE c.oid = 'public.things'::regclass",
+            ],
+            [(False, False, 0, 0, 0, False, False, 0, 0)],
+        )
+        for before, tables in (([], TENANT), ([], AUTHOR), ([], CATALOGUE), ([], PUBLISHED))
+    ),
+    superuser(
+        [
+            *THINGS,
+            "ALTER TABLE public.things ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "GRANT SELECT ON public.things TO PUBLIC",
+            "CALL tenancy.protect('public.things')",
+            "CALL tenancy.unprotect('public.things')",
+            "SELECT relrowsecurity, relforcerowsecurity, has_table_privilege('tenancy_auditor', oid, 'SELECT')"
+            " FROM pg_class WHERE oid = 'public.things'::regclass",
+        ],
+        [(True, True, True)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.unprotect('public.things')",
+            "CALL tenancy.protect('public.things')",
+            "SELECT string_agg(name, ' ' ORDER BY name), to_regclass('tenancy_archive.public_things_workspaces')::text"
+            " FROM public.things WHERE workspace_id = '{acme}'",
+        ],
+        [("acme", None)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.unprotect('public.things')",
+            "DELETE FROM public.organizations WHERE id = '{bulk}'",
+            "CALL tenancy.protect('public.things')",
+        ],
+        "ownership_returns",
+    ),
+    superuser(
+        [*TENANT, "ALTER TABLE public.things DROP CONSTRAINT things_pkey", "CALL tenancy.unprotect('public.things')"],
+        "primary_key_required",
+    ),
+    superuser(
+        [
+            "CALL tenancy.unprotect('tenancy.permissions')",
+            "SELECT has_any_column_privilege('tenancy_app', 'tenancy.permissions', 'SELECT'), string_agg(polname, ' ')"
+            " FROM pg_policy WHERE polrelid = 'tenancy.permissions'::regclass",
+        ],
+        [(False, "permissions_owner")],
+    ),
+    # Nobody but a DBA decides what is protected.
+    *(
+        ("app", "ann", "acme", f"{call}", "42501")
+        for call in (
+            "CALL tenancy.protect('public.models')",
+            "CALL tenancy.allow('public.models', 'DELETE', 'models.delete')",
+            "CALL tenancy.unprotect('public.models')",
+            "CALL tenancy.publish('public.models', 'name')",
+            "SELECT tenancy.define_permission('x.y')",
+        )
+    ),
+    # people: the account alone, as before there is anything else.
+    *(
+        superuser(
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'self')",
+                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+                *statements,
+                "SELECT username FROM public.users",
+            ],
+            answer,
+        )
+        for statements, answer in (
+            (_as("ann acme"), [("ann",)]),
+            (_as("ann None"), [("ann",)]),
+            (_as("sam platform"), [("sam",)]),
+            (["as app"], "no_context"),
+            (["as app", *FORGED], "invalid_context"),
+            (
+                ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)", *_as("ann acme")],
+                [("ann",)],
+            ),
+        )
+    ),
+    *(
+        superuser(
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+                *wide,
+                *_as(who, "SELECT count(*) FROM public.users"),
+            ],
+            [(count,)],
+        )
+        for wide in ([], ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)"])
+        for who, count in (("uma acme", 4), ("ann None", 1), ("sam platform", 6))
+    ),
+]
