@@ -90,8 +90,9 @@ SELECT is_empty(
             ) AS tenant,
             format(
                 '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
-                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), ''00000000-0000-0000-0000-000000000000''::uuid])))',
-                t.key, c.workspace
+                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
+                'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[%3$s, tenancy.current_workspace_id()] AS "array")))',
+                t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid'
             ) AS catalogue,
             format(
                 ' CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
@@ -166,10 +167,14 @@ SELECT is_empty(
                 WHEN c.shape = 'members'
                     THEN format('(%I = ANY (( SELECT tenancy.visible_user_ids() AS visible_user_ids)::uuid[]))', c.key)
                 WHEN c.shape = 'catalogue' AND c.command = 'SELECT'
-                    THEN format('((%I IS NULL) = ( SELECT (NOT (%s))))', c.key, c.permission)
+                    THEN format(
+                        '((%I IS NULL) = ( SELECT (NOT ((%s) AND (tenancy.current_workspace_id() IS NOT NULL)))))',
+                        c.key, c.permission
+                    )
                 WHEN c.asked IS NULL THEN format('(%I = ( SELECT %s AS "coalesce"))', c.key, c.workspace)
                 ELSE format(
-                    '(%I = ( SELECT CASE WHEN %s THEN %s ELSE NULL::uuid END AS "case"))', c.key, c.asked, c.workspace
+                    '(%I = ( SELECT CASE WHEN %s THEN %s ELSE NULL::uuid END AS "case"))', c.key, c.asked,
+                    CASE WHEN c.command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()' ELSE c.workspace END
                 )
             END AS expression
         FROM conditions AS c
