@@ -141,12 +141,8 @@ def test_a_workspace_that_is_set_midway_shows_nothing_of_a_catalogue(
 
 
 TENANTS_OWN = {
-    "public.projects": "name",
-    "public.tasks": "title",
     "public.notes": "body",
-    "public.tickets": "title",
     "public.instances": "id",
-    "public.api_keys": "name",
     "tenancy.audit_log": "id",
 }
 

@@ -142,7 +142,8 @@ USING (
     (workspace_id IS NULL, workspace_id IS NULL) = (
         SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
     )
-    AND workspace_id = ANY(ARRAY[(SELECT tenancy.current_workspace_id()), :platform])
+    AND workspace_id = ANY(ARRAY[(SELECT :claimed_workspace), :platform])
+    AND tenancy.is_listed(workspace_id, (SELECT ARRAY[:platform, tenancy.current_workspace_id()]))
 );
 
 CREATE POLICY models_tenant_insert ON public.models

@@ -49,23 +49,6 @@ COMMENT ON FUNCTION tenancy.visible_user_ids() IS
 'The members of the current organization, sorted, to who holds members.view there; in personal mode the current user, '
 'and to platform staff everybody. Raises 28000 no_context.';
 
--- For the floor of the table, which looks every row up in that list, by halves (docs/planner.md, 6).
--- PostgreSQL does what it takes for cheap first, and must take this for cheaper
--- than any comparison of a query's own: EXPLAIN ANALYZE would otherwise say whether
--- a hidden row had got past one. Strict and not strict inside, so that it is not
--- put into the query in pieces that cost more.
-CREATE FUNCTION tenancy.is_listed(id uuid, sorted_ids uuid[]) RETURNS boolean
-LANGUAGE sql
-IMMUTABLE
-STRICT
-PARALLEL SAFE
-SECURITY INVOKER
-COST 1e-30
-RETURN coalesce(sorted_ids[width_bucket(id, sorted_ids)] = id, false);
-REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
-
 CREATE FUNCTION tenancy.sees_all_users() RETURNS boolean
 LANGUAGE sql
 STABLE

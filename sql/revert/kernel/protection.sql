@@ -46,6 +46,7 @@ DROP FUNCTION tenancy_private.claimed_user();
 DROP FUNCTION tenancy_private.condition_of(name, text, text, boolean, text);
 DROP FUNCTION tenancy_private.may(text, boolean, text);
 DROP FUNCTION tenancy_private.catalogue_floor(name);
+DROP FUNCTION tenancy.is_listed(uuid, uuid[]);
 DROP FUNCTION tenancy_private.gate(text, text);
 DROP FUNCTION tenancy_private.floor(name, text, text);
 DROP FUNCTION tenancy_private.claimed_workspace();

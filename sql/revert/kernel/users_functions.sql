@@ -11,7 +11,6 @@ DROP FUNCTION tenancy_private.refuse_user_id();
 DROP FUNCTION tenancy_private.refuse_other_account();
 DROP FUNCTION tenancy.all_users(text, uuid, integer);
 DROP FUNCTION tenancy.sees_all_users();
-DROP FUNCTION tenancy.is_listed(uuid, uuid[]);
 DROP FUNCTION tenancy.visible_user_ids();
 
 COMMIT;

@@ -33,6 +33,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.publish(regclass, text)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.is_listed(uuid, uuid[])',
     'tenancy.writable_columns(regclass)',
     'tenancy.require_access(regclass, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);

@@ -8,7 +8,6 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.visible_user_ids()',
-    'tenancy.is_listed(uuid, uuid[])',
     'tenancy.sees_all_users()',
     'tenancy.all_users(text, uuid, integer)',
     'tenancy.create_user(text, text, text, text, text)',
