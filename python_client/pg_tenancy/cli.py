@@ -126,9 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.set_defaults(run=_deploy)
 
-    status = command(
-        "status", "say which phase a database is in, which changes it has, and which logins see everything"
-    )
+    status = command("status", "say what is deployed to a database, and which logins see everything")
     status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     status.set_defaults(run=_status)
 
