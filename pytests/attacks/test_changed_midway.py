@@ -8,6 +8,7 @@ What a policy reads a second time may by then be something else: permissions, th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,10 @@ PLACES = {
     "a value of the key, joined": "SELECT a.{what} FROM {table} AS a JOIN {table} AS b USING ({key})"
     " WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "a row before": "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT {what} FROM x, {table} WHERE v IS NOT NULL",
-    "a row before, outer": "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT {what} FROM x LEFT JOIN {table} ON true",
-    "a row before, full": "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT {what} FROM x FULL JOIN {table} ON false",
+    "a row before, outer": "WITH x AS MATERIALIZED (SELECT {change} AS v)"
+    " SELECT {what} FROM x LEFT JOIN {table} ON true",
+    "a row before, full": "WITH x AS MATERIALIZED (SELECT {change} AS v)"
+    " SELECT {what} FROM x FULL JOIN {table} ON false",
     "a row before, lateral": "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT q.* FROM x"
     " LEFT JOIN LATERAL (SELECT {what} FROM {table} WHERE x.v IS NOT NULL OFFSET 0) AS q ON true",
     "a row between": "SELECT q.{what} FROM (SELECT {key} AS k FROM {table} LIMIT 1) AS a,"
@@ -129,7 +132,11 @@ def test_a_workspace_that_is_set_midway_shows_nothing_of_a_catalogue(
                     )
                 changes = " || ".join(change(name, str(tenants.globex.id)) for name in variables)
                 query = PLACES[place].format(
-                    table=table, key="workspace_id", what="name", workspace=f"'{tenants.globex.id}'::uuid", change=changes
+                    table=table,
+                    key="workspace_id",
+                    what="name",
+                    workspace=f"'{tenants.globex.id}'::uuid",
+                    change=changes,
                 )
                 assert hidden.isdisjoint(seen(connection, query, settings)), (settings, variables)
 
@@ -213,14 +220,14 @@ def test_a_key_that_is_set_midway_to_be_a_person_shows_no_private_note(
 WRITES = (
     "DELETE FROM {table} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "WITH x AS MATERIALIZED (SELECT {change} AS v) DELETE FROM {table} USING x WHERE v IS NOT NULL",
-    "WITH x AS MATERIALIZED (SELECT {change} AS v), gone AS (DELETE FROM {table} USING x WHERE v IS NOT NULL RETURNING 1)"
-    " SELECT count(*) FROM gone",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v),"
+    " gone AS (DELETE FROM {table} USING x WHERE v IS NOT NULL RETURNING 1) SELECT count(*) FROM gone",
     "DELETE FROM {table} WHERE (SELECT {change}) IS NOT NULL",
     "DELETE FROM {table} WHERE {change} IS NOT NULL",
     "UPDATE {table} SET {set} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "WITH x AS MATERIALIZED (SELECT {change} AS v) UPDATE {table} SET {set} FROM x WHERE v IS NOT NULL",
-    "WITH x AS MATERIALIZED (SELECT {change} AS v) UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL)"
-    " FROM x WHERE v IS NOT NULL",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v)"
+    " UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL) FROM x WHERE v IS NOT NULL",
     "UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL)"
     " WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "MERGE INTO {table} USING (SELECT {change} AS v OFFSET 0) AS x ON x.v IS NOT NULL WHEN MATCHED THEN DELETE",
@@ -279,11 +286,9 @@ def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write
         if before == BEFORE[2]:
             # A NULL test costs nothing, so PostgreSQL asks it before all else.
             statement = statement.replace("WHERE", f"WHERE (SELECT {back}) IS NOT NULL AND", 1)
-        try:
+        with suppress(psycopg.errors.InvalidAuthorizationSpecification, psycopg.errors.InsufficientPrivilege):
             with connection.transaction():
                 connection.execute(statement.encode())
-        except psycopg.Error as error:
-            assert error.sqlstate in {"28000", "42501"}, error
         after = rows_as_admin(tenants, connection, table)
         # One's own shared note is nobody's here.
         assert after == untouched
@@ -292,9 +297,7 @@ def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write
 
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("variable", ["context", "current_user_id"])
-def test_between_two_fetches_nothing_can_be_changed_to_see_more(
-    tenants: TwoTenants, login: str, variable: str
-) -> None:
+def test_between_two_fetches_nothing_can_be_changed_to_see_more(tenants: TwoTenants, login: str, variable: str) -> None:
     query = {
         "context": "SELECT q.name FROM generate_series(1, 3) AS n LEFT JOIN public.projects AS q ON n > 1",
         "current_user_id": "SELECT q.body FROM generate_series(1, 3) AS n LEFT JOIN public.notes AS q ON n > 1",

@@ -243,7 +243,11 @@ def test_a_person_cannot_make_themselves_platform_staff(tenants: TwoTenants, log
             before | {"current_user_id": str(tenants.staff.id), "context": sealed.but(role="staff")},
         ):
             set_context(connection, forged)
-            for query in ("SELECT id FROM public.users", "SELECT tenancy.all_users()", "SELECT id FROM public.instances"):
+            for query in (
+                "SELECT id FROM public.users",
+                "SELECT tenancy.all_users()",
+                "SELECT id FROM public.instances",
+            ):
                 with refused("28000", "invalid_context"), connection.transaction():
                     connection.execute(query.encode())
 

@@ -24,7 +24,8 @@ CREATE TABLE public.remarks (
     task_id uuid REFERENCES public.tasks ON DELETE SET NULL
 );
 CREATE TABLE public.notes (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text NOT NULL, user_id uuid, is_shared boolean NOT NULL DEFAULT false
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text NOT NULL, user_id uuid,
+    is_shared boolean NOT NULL DEFAULT false
 );
 CREATE TABLE public.tickets (id bigserial PRIMARY KEY, title text NOT NULL);
 CREATE TABLE public.colors (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
