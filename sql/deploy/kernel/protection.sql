@@ -597,7 +597,7 @@ BEGIN
         HINT = 'It says whose a row is: a row lands in the current workspace by itself.';
     END IF;
     CALL tenancy_private.require_columns(table_name, named);
-    IF command = 'INSERT' AND EXISTS (
+    IF command IN ('INSERT', 'UPDATE') AND EXISTS (
         SELECT FROM pg_index AS i
         INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
         WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
