@@ -286,9 +286,11 @@ def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write
         if before == BEFORE[2]:
             # A NULL test costs nothing, so PostgreSQL asks it before all else.
             statement = statement.replace("WHERE", f"WHERE (SELECT {back}) IS NOT NULL AND", 1)
-        with suppress(psycopg.errors.InvalidAuthorizationSpecification, psycopg.errors.InsufficientPrivilege):
-            with connection.transaction():
-                connection.execute(statement.encode())
+        with (
+            suppress(psycopg.errors.InvalidAuthorizationSpecification, psycopg.errors.InsufficientPrivilege),
+            connection.transaction(),
+        ):
+            connection.execute(statement.encode())
         after = rows_as_admin(tenants, connection, table)
         # One's own shared note is nobody's here.
         assert after == untouched
