@@ -324,7 +324,7 @@ def test_no_password_is_printed_or_in_the_list_of_processes() -> None:
         try:
             said = ""
             for command in (
-                ["deploy"],
+                ["deploy", "--to", PHASES[0]],
                 ["verify"],
                 ["status"],
                 ["revert", "--all", "--yes"],
