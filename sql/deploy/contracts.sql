@@ -266,7 +266,8 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 WITH tables AS (
-    SELECT DISTINCT c.table_name FROM tenancy_private.contracts AS c
+    -- A table of the application has triggers before it is closed, and its contract from then on.
+    SELECT c.table_name FROM tenancy_private.contracts AS c WHERE c.kind = 'row-level security'
     UNION
     SELECT c.oid::regclass FROM pg_class AS c
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
