@@ -221,6 +221,8 @@ class Play:
         if entry.key:
             return "SELECT tenancy.enter_with_api_key(%s)", [self.secrets[entry.key]]
         person = self.ids[entry.person or ""]
+        if entry.platform:
+            return "SELECT tenancy.enter_platform(%s)", [person]
         organization = self.ids[entry.organization] if entry.organization else None
         if actor.login == "credentialed":
             return "SELECT tenancy.enter_with_ticket(%s)", [self.stage.tickets.ticket(person, organization)]

@@ -82,6 +82,10 @@ class Instances(Doing):
             lambda actor: self.model.transform_instance(actor, action, instance),
         )
 
+    @deed(who=WHO)
+    def legacy_instances(self, who: Actor) -> None:
+        self.do(who, "SELECT i.id FROM tenancy.legacy_instances() AS i", [], self.model.legacy_instances)
+
 
 def _holder(choices: Choices, drawn: tuple[int, bool]) -> Actor:
     number, by_credential = drawn
@@ -199,15 +203,11 @@ class Models(Doing):
             lambda actor: self.model.update_model(actor, None, "all"),
         )
 
-    @deed(weight=3, who=WHO, model=one("models"))
+    @deed(weight=4, who=WHO, model=one("models"))
     def delete_model(self, who: Actor, model: str) -> None:
         self.do(
             who,
-            "DELETE FROM public.models WHERE id = %s",
+            "SELECT tenancy.delete_model(%s)",
             [Named(model)],
             lambda actor: self.model.delete_model(actor, model),
         )
-
-    @deed(weight=2, who=WHO)
-    def delete_all_models(self, who: Actor) -> None:
-        self.do(who, "DELETE FROM public.models", [], lambda actor: self.model.delete_model(actor, None))

@@ -22,9 +22,20 @@ class Sight(State):
         view: dict[str, list[list[Any]]] = {
             "context": [[self._person(entry), workspace, role]],
             "permissions": [[name] for name in PERMISSIONS if self._has(entry, name)],
-            "workspaces": [[workspace, "organization" if organization else "personal", organization]],
+            "workspaces": [
+                [
+                    workspace,
+                    "platform" if entry.platform else "organization" if organization else "personal",
+                    organization,
+                ]
+            ],
             "models": self._models(public),
-            "instances": self._instances(own if organization else public),
+            "instances": self._instances(own),
+            "legacy_instances": [
+                [name, i.model, i.status]
+                for name, i in self.instances.items()
+                if i.workspace == PLATFORM and self._is_personal(entry)
+            ],
             "api_keys": self._keys(own),
             "my_organizations": [
                 [name, self.organizations[name].name, role if entry.key else self.roles[name, person]]
@@ -41,7 +52,7 @@ class Sight(State):
         if organization is None:
             none: list[list[Any]] = []
             return view | {
-                "users": self._users(set(self.people) if self._is_staff(entry) else {self._person(entry)}),
+                "users": self._users(set(self.people) if entry.platform else {self._person(entry)}),
                 "all_users": [row[:3] for row in self._users(self.people)] if self._is_staff(entry) else none,
                 "organizations": none,
                 "memberships": none,

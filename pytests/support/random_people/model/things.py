@@ -36,15 +36,18 @@ class Refused(Exception):  # noqa: N818  (it is an answer)
 
 @dataclass(frozen=True)
 class Entry:
-    """How a transaction enters: a person, maybe in an organization, or an API key."""
+    """How a transaction enters: a person, maybe in an organization or for the platform, or an API key."""
 
     person: str | None
     organization: str | None = None
     key: str | None = None
+    platform: bool = False
 
     def __str__(self) -> str:
         if self.key:
             return self.key
+        if self.platform:
+            return f"{self.person} for the platform"
         return f"{self.person} in {self.organization}" if self.organization else f"{self.person} by themself"
 
     @classmethod
@@ -55,6 +58,8 @@ class Entry:
             return cls(person, organization)
         if text.endswith(" by themself"):
             return cls(text.removesuffix(" by themself"))
+        if text.endswith(" for the platform"):
+            return cls(text.removesuffix(" for the platform"), platform=True)
         return cls(None, key=text)
 
 
