@@ -8,6 +8,7 @@ What a policy reads a second time may by then be something else: permissions, th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -220,15 +221,13 @@ WRITES = (
     "DELETE FROM {table} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "WITH x AS MATERIALIZED (SELECT {change} AS v) DELETE FROM {table} USING x WHERE v IS NOT NULL",
     "WITH x AS MATERIALIZED (SELECT {change} AS v),"
-    " gone AS (DELETE FROM {table} USING x WHERE v IS NOT NULL RETURNING 1)"
-    " SELECT count(*) FROM gone",
+    " gone AS (DELETE FROM {table} USING x WHERE v IS NOT NULL RETURNING 1) SELECT count(*) FROM gone",
     "DELETE FROM {table} WHERE (SELECT {change}) IS NOT NULL",
     "DELETE FROM {table} WHERE {change} IS NOT NULL",
     "UPDATE {table} SET {set} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "WITH x AS MATERIALIZED (SELECT {change} AS v) UPDATE {table} SET {set} FROM x WHERE v IS NOT NULL",
     "WITH x AS MATERIALIZED (SELECT {change} AS v)"
-    " UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL)"
-    " FROM x WHERE v IS NOT NULL",
+    " UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL) FROM x WHERE v IS NOT NULL",
     "UPDATE {table} SET {set}, {owner} = (SELECT {me} WHERE {back} IS NOT NULL)"
     " WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "MERGE INTO {table} USING (SELECT {change} AS v OFFSET 0) AS x ON x.v IS NOT NULL WHEN MATCHED THEN DELETE",
@@ -287,12 +286,11 @@ def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write
         if before == BEFORE[2]:
             # A NULL test costs nothing, so PostgreSQL asks it before all else.
             statement = statement.replace("WHERE", f"WHERE (SELECT {back}) IS NOT NULL AND", 1)
-        try:
-            with connection.transaction():
-                connection.execute(statement.encode())
-        except psycopg.Error as error:
-            if error.sqlstate not in {"28000", "42501"}:
-                raise
+        with (
+            suppress(psycopg.errors.InvalidAuthorizationSpecification, psycopg.errors.InsufficientPrivilege),
+            connection.transaction(),
+        ):
+            connection.execute(statement.encode())
         after = rows_as_admin(tenants, connection, table)
         # One's own shared note is nobody's here.
         assert after == untouched

@@ -545,7 +545,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF command <> 'DELETE' AND named IS NULL THEN
+    IF command <> 'DELETE' AND coalesce(cardinality(named), 0) = 0 THEN
         RAISE EXCEPTION 'name the columns of % that % is for', table_name, command
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_required',

@@ -100,6 +100,17 @@ DECLARE
             WHEN 'tenancy.check_permission' = ANY(functions) THEN 'workspace_id'
         END
     );
+    -- The trigger on a child is one on this column.
+    parent CONSTANT name := (
+        SELECT a.attname
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+        INNER JOIN pg_attribute AS a ON t.tgrelid = a.attrelid AND t.tgattr[0] = a.attnum
+        WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_child_workspace')
+        LIMIT 1
+    );
+    has_parents boolean := false;
     place oid;
     found tid[];
     waiting text;
@@ -111,11 +122,15 @@ BEGIN
         CONSTRAINT = 'table_not_protected',
         HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';
     END IF;
-    IF 'tenancy_private.set_child_workspace' = ANY(functions) THEN
+    IF parent IS NOT NULL THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s AND %I IS NOT NULL)', table_name, is_wanted, parent)
+        INTO has_parents;
+    END IF;
+    IF has_parents THEN
         RAISE EXCEPTION 'rows of % are where their parents are', table_name
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
-        HINT = 'Assign the parents, and these go along.';
+        HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
         RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
