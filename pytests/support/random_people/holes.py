@@ -112,11 +112,13 @@ HOLES: dict[str, Plant] = {
     ),
     "nothing asks for permission to write models": statement("DROP TRIGGER models_tenancy_permission ON public.models"),
     "everybody changes public models": statement(
-        policy("models_tenant_update", "public.models", _OWN_OR_PLATFORM),
-        policy("models_update", "public.models", _OWN_OR_PLATFORM),
+        policy("models_tenant_update", "public.models", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM),
+        policy("models_update", "public.models", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM),
     ),
     "everybody changes legacy instances": statement(
-        *(policy(f"instances_{name}", "public.instances", _OWN_OR_PLATFORM) for name in ("tenant", "select", "update"))
+        policy("instances_tenant", "public.instances", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM),
+        policy("instances_select", "public.instances", _OWN_OR_PLATFORM),
+        policy("instances_update", "public.instances", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM),
     ),
     "legacy instances are listed everywhere": function(
         "tenancy.legacy_instances(uuid,integer)",
@@ -168,6 +170,8 @@ HOLES: dict[str, Plant] = {
         "ALTER TABLE public.instances ALTER COLUMN user_id DROP DEFAULT,"
         " ALTER COLUMN workspace_id SET DEFAULT '00000000-0000-0000-0000-000000000000'",
         policy("instances_tenant", "public.instances", "true", "true"),
+        # For RETURNING.
+        policy("instances_select", "public.instances", _OWN_OR_PLATFORM),
         "ALTER POLICY instances_insert ON public.instances WITH CHECK (true)",
     ),
     "the members of any organization are seen": function(
