@@ -104,8 +104,9 @@ HOLES: dict[str, Plant] = {
     "users read the audit log": reads("audit_log_select", "tenancy.audit_log", "members.view", "audit.view"),
     # Permissive, it lets in whom another policy would not.
     "the floor of invitations is permissive": floor_made_permissive("tenancy.invitations", "invitations_tenant"),
-    "the floor believes the variables": statement(
+    "policies believe the variables": statement(
         policy("instances_tenant", "public.instances", f"workspace_id = (SELECT {_CLAIMED})"),
+        policy("instances_select", "public.instances", f"workspace_id = (SELECT {_CLAIMED})"),
     ),
     "a seal is not compared": function(
         "tenancy.current_workspace_id()", "inner_block IS NULL OR substr", "inner_block IS NULL OR false AND substr"
