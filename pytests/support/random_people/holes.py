@@ -158,6 +158,13 @@ HOLES: dict[str, Plant] = {
     "nothing ties an instance to its model's workspace": statement(
         "ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"
     ),
+    # A row of the application's own is where its parent is by this key alone.
+    "a note is on anybody's instance": statement(
+        "ALTER TABLE public.notes DROP CONSTRAINT notes_tenancy_instance_id_fkey"
+    ),
+    "a DELETE reaches the notes of all": statement(
+        policy("notes_tenant", "public.notes", "true"), policy("notes_delete", "public.notes", "true")
+    ),
     # The second guard would keep it.
     "an instance uses anybody's model": both(
         statement("ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check"),

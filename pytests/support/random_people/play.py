@@ -94,7 +94,7 @@ class Play:
 
     def _begin(self) -> None:
         model = self.model
-        for name in (*model.people, *model.organizations, *model.models, *model.instances, *model.keys):
+        for name in (*model.people, *model.organizations, *model.models, *model.instances, *model.notes, *model.keys):
             self.ids[name] = uuid4()
         for name in model.invitations:
             self.ids[name], self.secrets[name] = uuid4(), f"inv_{secrets.token_hex(32)}"
@@ -160,6 +160,13 @@ class Play:
                     ],
                 )
                 for name, i in model.instances.items()
+            ),
+            *(
+                (
+                    "INSERT INTO public.notes (id, instance_id, text) VALUES (%s, %s, %s)",
+                    [ids[name], ids[note.instance], note.text],
+                )
+                for name, note in model.notes.items()
             ),
             *(
                 (

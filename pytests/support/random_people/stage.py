@@ -27,8 +27,24 @@ _TABLES = {
     ),
     "models": ("public.models", "id, workspace_id, name, model_id"),
     "instances": ("public.instances", "id, workspace_id, model_id, status, gpu_profile"),
+    "notes": ("public.notes", "id, workspace_id, instance_id, text"),
     "api_keys": ("public.api_keys", "id, workspace_id, user_id, name, revoked_at IS NOT NULL"),
 }
+
+# A table of the application's own.
+_NOTES = """
+CREATE TABLE public.notes (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    instance_id uuid NOT NULL REFERENCES public.instances (id) ON DELETE CASCADE,
+    text text
+);
+CREATE UNIQUE INDEX instances_workspace_id_id_key ON public.instances (workspace_id, id);
+CALL tenancy.protect('public.notes', parent => 'instance_id');
+CALL tenancy.allow('public.notes', 'SELECT', 'instances.view', columns => 'id, instance_id, text');
+CALL tenancy.allow('public.notes', 'INSERT', 'instances.create', columns => 'instance_id, text');
+CALL tenancy.allow('public.notes', 'UPDATE', 'instances.update', columns => 'instance_id, text');
+CALL tenancy.allow('public.notes', 'DELETE', 'instances.terminate');
+"""
 
 
 def _rows(source: str, columns: str) -> str:
@@ -102,6 +118,7 @@ class Stage:
                 cursor_factory=psycopg.ClientCursor,
             )
             if login == "admin":
+                connection.execute(_NOTES)
                 connection.execute(_EVERYTHING)
             elif login in {"app", "credentialed"}:
                 connection.execute("SET plan_cache_mode = force_generic_plan")

@@ -23,6 +23,7 @@ FORBIDDEN = (
     ("UPDATE public.instances SET hourly_price_eur = 0 WHERE id = %s", ("instances",)),
     ("UPDATE public.models SET organization_id = NULL WHERE id = %s", ("models",)),
     ("DELETE FROM public.models WHERE id = %s", ("models",)),
+    ("UPDATE public.notes SET workspace_id = %s WHERE id = %s", ("organizations", "notes")),
     ("INSERT INTO public.models (name, model_id, organization_id) VALUES ('x', 'x', %s)", ("organizations",)),
     ("DELETE FROM public.api_keys WHERE id = %s", ("keys",)),
     ("UPDATE public.api_keys SET revoked_at = NULL WHERE id = %s", ("keys",)),

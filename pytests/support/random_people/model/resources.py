@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.random_people.model.state import State, denied
-from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Refused
+from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Note, Refused
 
 __all__ = ["Resources"]
 
@@ -128,6 +128,48 @@ class Resources(State):
         if not self._is_personal(entry):
             raise denied()
         return sum(instance.workspace == PLATFORM for instance in self.instances.values())
+
+    # -- notes, children of instances ------------------------------------------
+
+    def _own_instance(self, entry: Entry, name: str) -> None:
+        if not self._reached(entry, name):
+            raise Refused("23503", "notes_tenancy_instance_id_fkey")
+
+    def _own_notes(self, entry: Entry, name: str | None) -> list[str]:
+        return [n for n, note in self.notes.items() if name in {None, n} and self._reached(entry, note.instance)]
+
+    def insert_note(self, entry: Entry, instance: str, text: str) -> str:
+        """Make a note on an instance."""
+        self._require(entry, "instances.create")
+        self._own_instance(entry, instance)
+        name = self._name("note")
+        self.notes[name] = Note(instance, text)
+        return name
+
+    def update_notes(self, entry: Entry, text: str) -> int:
+        """Change all notes."""
+        self._require(entry, "instances.update")
+        found = self._own_notes(entry, None)
+        for note in found:
+            self.notes[note].text = text
+        return len(found)
+
+    def move_note(self, entry: Entry, name: str, instance: str) -> int:
+        """Put a note on another instance."""
+        self._require(entry, "instances.update")
+        found = self._own_notes(entry, name)
+        for note in found:
+            self._own_instance(entry, instance)
+            self.notes[note].instance = instance
+        return len(found)
+
+    def delete_notes(self, entry: Entry, name: str | None) -> int:
+        """Delete a note, or all."""
+        self._require(entry, "instances.terminate")
+        found = self._own_notes(entry, name)
+        for note in found:
+            del self.notes[note]
+        return len(found)
 
     # -- models ----------------------------------------------------------------
 

@@ -31,6 +31,7 @@ class Sight(State):
             ],
             "models": self._models(public),
             "instances": self._instances(own),
+            "notes": self._notes(own),
             "legacy_instances": [
                 [name, i.model, i.status]
                 for name, i in self.instances.items()
@@ -85,6 +86,7 @@ class Sight(State):
             "invitations": self._invitations(tenants),
             "models": self._models({*tenants, PLATFORM}),
             "instances": self._instances({*self.people, *tenants, PLATFORM}),
+            "notes": self._notes({*self.people, *tenants, PLATFORM}),
             "api_keys": self._keys({*self.people, *tenants}),
             "deleted": [[name] for name, tenant in tenants.items() if tenant.deleted],
         }
@@ -121,6 +123,14 @@ class Sight(State):
             [name, i.workspace, i.model, i.status, i.profile]
             for name, i in self.instances.items()
             if i.workspace in visible
+        ]
+
+    def _notes(self, visible: Collection[str]) -> list[list[Any]]:
+        workspaces = {name: self.instances[note.instance].workspace for name, note in self.notes.items()}
+        return [
+            [name, workspaces[name], note.instance, note.text]
+            for name, note in self.notes.items()
+            if workspaces[name] in visible
         ]
 
     def _keys(self, visible: Collection[str]) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from support.random_people.model.things import (
     Invitation,
     Key,
     Model,
+    Note,
     Organization,
     Person,
     Refused,
@@ -43,6 +44,7 @@ class State:
     keys: dict[str, Key] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)
     _named: Counter[str] = field(default_factory=Counter)
 
     def _name(self, kind: str) -> str:
@@ -162,3 +164,4 @@ class State:
         self.keys = {name: key for name, key in self.keys.items() if key.workspace != workspace}
         self.instances = {name: i for name, i in self.instances.items() if i.workspace != workspace}
         self.models = {name: m for name, m in self.models.items() if m.workspace != workspace}
+        self.notes = {name: note for name, note in self.notes.items() if note.instance in self.instances}

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PLATFORM", "STATES", "Entry", "Instance", "Invitation", "Key", "Model", "Organization", "Person", "Refused"]
+__all__ = [
+    "PLATFORM",
+    "STATES",
+    "Entry",
+    "Instance",
+    "Invitation",
+    "Key",
+    "Model",
+    "Note",
+    "Organization",
+    "Person",
+    "Refused",
+]
 
 PLATFORM = "the platform"
 
@@ -121,6 +133,14 @@ class Instance:
     model: str | None
     status: str = "provisioning"
     profile: str | None = None
+
+
+@dataclass
+class Note:
+    """A row of a table that the application protected itself: a note on an instance, where that is."""
+
+    instance: str
+    text: str
 
 
 @dataclass
