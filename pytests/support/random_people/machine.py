@@ -90,8 +90,11 @@ class _People(RuleBasedStateMachine):
         for actor in actors:
             if actor in entries:
                 self.do_in_passing("look", actor, by_credential=self.turn % 3 > 0)
-        if closed := self.play.model.closed():
-            self.do_in_passing("knock", closed[self.turn % len(closed)], by_credential=self.turn % 2 > 0)
+        closed = self.play.model.closed()
+        # The platform's workspace is closed to most, and would leave few turns to the others.
+        for doors in ([e for e in closed if e.platform], [e for e in closed if not e.platform]):
+            if doors:
+                self.do_in_passing("knock", doors[self.turn % len(doors)], by_credential=self.turn % 2 > 0)
 
     def do_in_passing(self, name: str, entry: Entry | None = None, *, by_credential: bool = False) -> None:
         """Do what leads to nothing, so that it is part of the story only at its end."""
