@@ -27,7 +27,7 @@ from pg_tenancy.demo.place import Place
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.matrix import Matrix, read_matrix
-from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status
+from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
 from pg_tenancy.sqitch import PLANS, Change, Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
 
 __all__ = ["main"]
@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.set_defaults(run=_deploy)
 
-    status = command("status", "say which phase a database is in, and which changes it has")
+    status = command("status", "say what is deployed to a database, and which logins see everything")
     status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     status.set_defaults(run=_status)
 
@@ -225,6 +225,7 @@ def _wait(terminal: Terminal) -> None:
 def _deploy(options: argparse.Namespace) -> int:
     terminal = Terminal.stdout()
     sqitch = _sqitch(options)
+    _target(options.to, read_plan(plan=options.plan or "platform"))
     with _connect(sqitch.dsn) as connection:
         deployed = plan_of(connection)
         sqitch.plan = options.plan or deployed or "platform"
@@ -251,19 +252,25 @@ def _deploy(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     with _connect(_dsn(options.dsn)) as connection:
         status = read_status(connection)
+        plan = plan_of(connection)
+        unrestricted = read_unrestricted_logins(connection)
     if options.json:
         document = {
+            "plan": plan,
             "phase": status.phase,
             "deployed": [
                 {"name": change.name, "when": change.when.isoformat(), "by": change.by} for change in status.deployed
             ],
             "pending": [change.name for change in status.pending],
             "unknown": list(status.unknown),
+            "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
         }
         print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
     terminal = Terminal.stdout()
     terminal.line(f"{_phase_in_words(status)}.", "bold")
+    if plan is not None:
+        terminal.line(f"plan: {plan}")
     left = {change.name: change for change in status.deployed}
     width = max(len(change.name) for change in status.plan)
     pending = set(status.pending)
@@ -275,6 +282,9 @@ def _status(options: argparse.Namespace) -> int:
             else:
                 there = left[change.name]
                 terminal.check(True, f"{change.name:<{width}}", f"{there.when:%Y-%m-%d %H:%M} {there.by}")
+    if status.deployed:
+        terminal.heading("Logins that see everything, whatever the policies say")
+        terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
     if status.unknown:
         terminal.line()
         terminal.check(

@@ -12,7 +12,17 @@ import psycopg
 
 from pg_tenancy.sqitch import Change, read_plan
 
-__all__ = ["Deployed", "Phase", "Progress", "Status", "plan_of", "read_phases", "read_status"]
+__all__ = [
+    "Deployed",
+    "Phase",
+    "Progress",
+    "Status",
+    "UnrestrictedLogin",
+    "plan_of",
+    "read_phases",
+    "read_status",
+    "read_unrestricted_logins",
+]
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,31 @@ class Status:
     plan: tuple[Change, ...] = ()
 
 
+@dataclass(frozen=True)
+class UnrestrictedLogin:
+    """A login that sees the rows of every workspace, or can give itself that.
+
+    Attributes:
+        name: the login's.
+        reasons: ``superuser``, ``BYPASSRLS``, or the groups that it is a member of, by which it does.
+
+    """
+
+    name: str
+    reasons: tuple[str, ...]
+
+
 def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
-    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``."""
+    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``.
+
+    The kernel's plan has the tags of phases that bring it nothing, too: they are no phases of it.
+    """
     phases: list[Phase] = []
     changes: list[Change] = []
     for change in plan if plan is not None else read_plan():
         changes.append(change)
         if change.tags:
-            phases.append(Phase(change.tags[-1], change.tag_notes[-1].rstrip("."), tuple(changes)))
+            phases.append(Phase(change.tags[0], change.tag_notes[0].rstrip("."), tuple(changes)))
             changes = []
     if changes:
         phases.append(Phase("", "not released", tuple(changes)))
@@ -105,10 +132,48 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
         if change.name in left:
             left.remove(change.name)
             if change.tags and not pending:
-                phase = change.tags[-1]
+                phase = change.tags[0]
         else:
             pending.append(change)
     return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes))
+
+
+# Whoever is a member without inheriting the rights takes them with SET ROLE. A policy
+# that is always true is for the three groups; the other two are beyond any policy.
+_UNRESTRICTED: Final = """
+SELECT l.rolname, array_agg(why.reason ORDER BY why.reason)
+FROM pg_catalog.pg_roles AS l
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN l.rolsuper THEN 'superuser' ELSE 'BYPASSRLS' END AS reason
+    WHERE l.rolsuper OR l.rolbypassrls
+    UNION ALL
+    SELECT
+        g.rolname || CASE WHEN g.rolsuper THEN ' (superuser)' WHEN g.rolbypassrls THEN ' (BYPASSRLS)' ELSE '' END
+    FROM pg_catalog.pg_roles AS g
+    WHERE NOT l.rolsuper
+        AND g.oid <> l.oid
+        AND (
+            g.rolsuper OR g.rolbypassrls
+            OR g.rolname IN ('tenancy_service', 'tenancy_owner', 'tenancy_writer')
+        )
+        AND pg_catalog.pg_has_role(l.oid, g.oid, 'MEMBER')
+) AS why
+WHERE l.rolcanlogin
+    AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT')
+GROUP BY l.rolname
+ORDER BY l.rolname
+"""
+
+
+def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[UnrestrictedLogin]:
+    """Return the logins that can connect to a database and that policies do not keep to a workspace.
+
+    Args:
+        connection: anybody's.
+
+    """
+    found = connection.execute(_UNRESTRICTED.encode()).fetchall()
+    return [UnrestrictedLogin(name, tuple(reasons)) for name, reasons in found]
 
 
 _CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")

@@ -93,7 +93,8 @@ def test_whose_an_instance_is_cannot_be_written(platform: Platform, as_app: AsAp
     with as_app(platform.users["ann"], platform.acme) as connection:
         for value in (1, None) if column in TYPES else (platform.globex.id, platform.acme.id, NIL, None):
             for statement in (
-                f"INSERT INTO public.instances (provider_id, {column}) VALUES ('{platform.provider}', %s::text::{TYPES.get(column, 'uuid')})",
+                f"INSERT INTO public.instances (provider_id, {column})"
+                f" VALUES ('{platform.provider}', %s::text::{TYPES.get(column, 'uuid')})",
                 f"UPDATE public.instances SET {column} = %s::text::{TYPES.get(column, 'uuid')}",
             ):
                 with refused("42501"), connection.transaction():

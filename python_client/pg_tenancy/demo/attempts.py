@@ -15,6 +15,10 @@ Step = tuple[str, list[Any]]
 
 _COUNT: Final = "SELECT count(*) FROM public.organizations"
 _KEEP: Final = "SELECT set_config(v.name, current_setting(v.name), false) FROM unnest(%s::text[]) AS v (name)"
+_ALL_PERMISSIONS: Final = (
+    "SELECT set_config('tenancy.context', regexp_replace(current_setting('tenancy.context'),"
+    " '^(.{72})([01]+)/', '\\1' || repeat('1', 40) || '/'), true)"
+)
 _VARIABLES: Final = [
     "tenancy.current_user_id",
     "tenancy.current_organization_id",
@@ -78,7 +82,8 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
         ("BEGIN", []),
         ("SELECT set_config('tenancy.current_user_id', %s, true)", [str(cast.owner.id)]),
         (set_organization, elsewhere),
-        ("SELECT set_config('tenancy.current_role', 'owner', true)", []),
+        # As it looks: the key's id, the seal, the permissions, the role, no credential.
+        ("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 100 + "/owner/"]),
         (_COUNT, []),
     ]
     return [
@@ -100,6 +105,11 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
             f"{other.name} enters {second.name}, then SETs {first.name}",
             ("28000", "invalid_context"),
             [*_enter(other, second), (set_organization, elsewhere), (_COUNT, [])],
+        ),
+        Attempt(
+            f"{cast.user.name}, a user, gives himself an owner's permissions by SET",
+            ("28000", "invalid_context"),
+            [*_enter(cast.user, first), (_ALL_PERMISSIONS, []), (_COUNT, [])],
         ),
         Attempt(
             "a context that was kept for the next transaction",

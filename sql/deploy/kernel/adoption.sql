@@ -18,7 +18,9 @@ CREATE TABLE tenancy_private.adopted_parts (
     was        text,
     CONSTRAINT adopted_parts_pkey PRIMARY KEY (table_name, kind, name),
     CONSTRAINT adopted_parts_kind_check
-    CHECK (kind IN ('column', 'default', 'index', 'constraint', 'foreign key', 'trigger', 'rights', 'sequence'))
+    CHECK (
+        kind IN ('column', 'default', 'index', 'constraint', 'foreign key', 'trigger', 'rights', 'schema', 'sequence')
+    )
 );
 CALL tenancy_private.close_own_table('tenancy_private.adopted_parts');
 COMMENT ON TABLE tenancy_private.adopted_parts IS
@@ -69,7 +71,11 @@ BEGIN
     FROM pg_class AS c
     INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
     WHERE c.oid = table_name;
-    IF relation.relkind NOT IN ('r', 'p') THEN
+    IF table_name IS NULL THEN
+        RAISE EXCEPTION 'no table was given'
+        USING ERRCODE = '22004',
+        CONSTRAINT = 'table_required';
+    ELSIF relation.relkind NOT IN ('r', 'p') THEN
         reason := 'it is not a table';
         remedy := 'Row-level security is for tables: protect those that a view reads, and make it security_invoker.';
     ELSIF relation.relpersistence = 't' THEN
@@ -119,17 +125,28 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.key_columns(regclass) FROM public;
 
--- Names of our own have tenancy in them and at most 63 bytes.
-CREATE FUNCTION tenancy_private.name_for(table_name regclass, suffix text) RETURNS name
+-- As much of a table's name as leaves room for the suffix in 63 bytes.
+CREATE FUNCTION tenancy_private.short_name(table_name regclass, suffix text) RETURNS name
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT (left(c.relname, 63 - length('_tenancy_' || suffix)) || '_tenancy_' || suffix)::name
+    SELECT (left(c.relname, max(n.letters)) || suffix)::name
     FROM pg_class AS c
-    WHERE c.oid = table_name
+    CROSS JOIN generate_series(0, 63) AS n (letters)
+    WHERE c.oid = table_name AND octet_length(left(c.relname, n.letters) || suffix) <= 63
+    GROUP BY c.relname
 );
+REVOKE ALL ON FUNCTION tenancy_private.short_name(regclass, text) FROM public;
+
+-- Names of our own have tenancy in them.
+CREATE FUNCTION tenancy_private.name_for(table_name regclass, suffix text) RETURNS name
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.short_name(table_name, '_tenancy_' || suffix);
 REVOKE ALL ON FUNCTION tenancy_private.name_for(regclass, text) FROM public;
 
 -- What a revert or unprotect() kept comes back, for the rows that still exist.
@@ -172,7 +189,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.return_workspaces(regclass) FROM public;
 
-CREATE PROCEDURE tenancy_private.keep_workspaces_of(table_name regclass)
+-- Of a child's rows those without a parent: the others are where it is.
+CREATE PROCEDURE tenancy_private.keep_workspaces_of(table_name regclass, parent name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -185,11 +203,11 @@ DECLARE
     columns CONSTANT text := (
         SELECT string_agg(quote_ident(k.name), ', ') FROM unnest(tenancy_private.key_columns(table_name)) AS k (name)
     );
+    is_owned CONSTANT text := 'workspace_id <> ''00000000-0000-0000-0000-000000000000'''
+        || coalesce(' AND ' || quote_ident(parent) || ' IS NULL', '');
     owned boolean;
 BEGIN
-    EXECUTE format(
-        'SELECT EXISTS (SELECT FROM %s WHERE workspace_id <> ''00000000-0000-0000-0000-000000000000'')', table_name
-    ) INTO owned;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s)', table_name, is_owned) INTO owned;
     IF NOT owned THEN
         RETURN;
     END IF;
@@ -204,14 +222,69 @@ BEGIN
         REVOKE ALL ON SCHEMA tenancy_archive FROM public;
     END IF;
     EXECUTE format(
-        'CREATE TABLE tenancy_archive.%I AS SELECT %s, workspace_id FROM %s'
-        ' WHERE workspace_id <> ''00000000-0000-0000-0000-000000000000''',
-        archive, columns, table_name
+        'CREATE TABLE tenancy_archive.%I AS SELECT %s, workspace_id FROM %s WHERE %s',
+        archive, columns, table_name, is_owned
     );
     RAISE NOTICE 'which row of % belongs to which workspace is kept in tenancy_archive.%', table_name, archive;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.keep_workspaces_of(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.keep_workspaces_of(regclass, name) FROM public;
+
+-- Gives a role the privileges on a table that nobody has granted it, and notes which.
+-- What it may through PUBLIC is about to be revoked.
+CREATE PROCEDURE tenancy_private.grant_rights(table_name regclass, grantee name, wanted text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing CONSTANT text := (
+        SELECT string_agg(w.privilege, ', ')
+        FROM unnest(wanted) AS w (privilege)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_class AS c
+            CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS acl
+            WHERE c.oid = table_name
+                AND acl.grantee = grant_rights.grantee::regrole
+                AND acl.privilege_type = w.privilege
+        )
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        EXECUTE format('GRANT %s ON %s TO %I', missing, table_name, grantee);
+        INSERT INTO tenancy_private.adopted_parts AS a (table_name, kind, name, was)
+        VALUES (grant_rights.table_name, 'rights', grantee, missing)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = concat_ws(', ', a.was, excluded.was);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_rights(regclass, name, text[]) FROM public;
+
+-- Whoever may use a table has to reach it. Each table notes that it needs the right,
+-- so that the last one gives it back.
+CREATE PROCEDURE tenancy_private.grant_schema(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema_id CONSTANT regnamespace := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
+    schema_name CONSTANT text := schema_id::text;
+    grantee name;
+BEGIN
+    FOREACH grantee IN ARRAY ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner'] LOOP
+        IF NOT has_schema_privilege(grantee, schema_id, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);
+        ELSIF NOT EXISTS (
+            SELECT FROM tenancy_private.adopted_parts AS a WHERE (a.kind, a.name, a.was) = ('schema', grantee, schema_name)
+        ) THEN
+            CONTINUE;
+        END IF;
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name) ON CONFLICT DO NOTHING;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_schema(regclass) FROM public;
 
 -- For services and the application from before, which know nothing of workspaces: a
 -- child's row is where its parent is. For a tenant the default has decided, and the
@@ -281,6 +354,21 @@ BEGIN
         END IF;
     END IF;
 
+    IF has_column AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        INNER JOIN pg_class AS c ON a.attrelid = c.oid
+        LEFT JOIN pg_attrdef AS d ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND a.attnotnull
+            AND (
+                c.relnamespace = 'tenancy'::regnamespace
+                OR pg_get_expr(d.adbin, d.adrelid) ~ '^(COALESCE\()?tenancy\.default_(workspace|organization)_id\(\)'
+            )
+    ) THEN
+        RAISE EXCEPTION '%.workspace_id is there, and must be free for pg-tenancy', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Rename the column.';
+    END IF;
     IF NOT has_column THEN
         -- The constant default reads no row.
         EXECUTE format(
@@ -293,13 +381,12 @@ BEGIN
             'Whose the row is: the organization''s or the user''s id, or the nil UUID for the platform.'
         );
         INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'column', 'workspace_id', NULL);
+        CALL tenancy_private.return_workspaces(table_name);
         IF parent IS NOT NULL THEN
             EXECUTE format(
                 'UPDATE %s AS t SET workspace_id = p.%I FROM %s AS p WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I',
                 table_name, foreign_key.referred_key, foreign_key.referred, foreign_key.referred_column, parent
             );
-        ELSE
-            CALL tenancy_private.return_workspaces(table_name);
         END IF;
         EXECUTE format(
             'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE',
@@ -369,11 +456,7 @@ BEGIN
         CALL tenancy_private.record_triggers(table_name, tenancy_private.name_for(table_name, 'workspace'));
         INSERT INTO tenancy_private.adopted_parts
         VALUES (table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'), NULL);
-        IF NOT has_table_privilege('tenancy_owner', foreign_key.referred, 'SELECT') THEN
-            CALL tenancy_private.grant_to_owner(foreign_key.referred);
-            INSERT INTO tenancy_private.adopted_parts
-            VALUES (foreign_key.referred, 'rights', 'tenancy_owner', NULL) ON CONFLICT DO NOTHING;
-        END IF;
+        CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
 
     IF author IS NOT NULL AND NOT EXISTS (
@@ -387,7 +470,7 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.adopt_table(regclass, name, name) FROM public;
 
 -- The way back, in the opposite order.
-CREATE PROCEDURE tenancy_private.release_table(table_name regclass)
+CREATE PROCEDURE tenancy_private.release_table(table_name regclass, parent name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -412,16 +495,11 @@ BEGIN
         FROM tenancy_private.adopted_parts AS a
         WHERE a.table_name = release_table.table_name
         ORDER BY array_position(
-            ARRAY['trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'sequence'], a.kind
+            ARRAY['trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'schema', 'sequence'], a.kind
         )
     LOOP
         IF part.kind = 'column' THEN
-            IF NOT EXISTS (
-                SELECT FROM tenancy_private.adopted_parts AS a
-                WHERE a.table_name = release_table.table_name AND a.kind = 'foreign key'
-            ) THEN
-                CALL tenancy_private.keep_workspaces_of(table_name);
-            END IF;
+            CALL tenancy_private.keep_workspaces_of(table_name, parent);
         ELSIF part.kind = 'trigger' THEN
             CALL tenancy_private.forget_triggers(table_name, part.name);
         END IF;
@@ -436,14 +514,22 @@ BEGIN
                 ), part.name
             )
             WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.name)
-            WHEN 'rights' THEN format('REVOKE ALL ON %s FROM %I', table_name, part.name)
-            WHEN 'sequence' THEN format('REVOKE ALL ON SEQUENCE %s FROM tenancy_credentialed', part.was)
+            WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
+            -- Other tables of the schema may need it.
+            WHEN 'schema' THEN CASE
+                WHEN EXISTS (
+                    SELECT FROM tenancy_private.adopted_parts AS a
+                    WHERE a.table_name <> release_table.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
+                ) THEN 'SELECT'
+                ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.was, part.name)
+            END
+            WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.was, part.name)
             ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
         END;
     END LOOP;
     DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = release_table.table_name;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass, name) FROM public;
 
 COMMIT;

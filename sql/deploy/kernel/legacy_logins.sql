@@ -122,6 +122,28 @@ AS $$
 DECLARE
     holder record;
 BEGIN
+    -- Another table that is closed may need it still.
+    UPDATE tenancy_private.legacy_logins AS l
+    SET table_name = o.table_name
+    FROM (
+        SELECT DISTINCT ON (g.grantee) g.grantee, c.table_name
+        FROM tenancy_private.closed_tables AS c
+        INNER JOIN pg_class AS t ON c.table_name = t.oid
+        CROSS JOIN LATERAL (
+            SELECT t.relowner AS grantee
+            UNION ALL
+            SELECT acl.grantee FROM aclexplode(t.relacl) AS acl
+            WHERE acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+            UNION ALL
+            SELECT acl.grantee
+            FROM pg_attribute AS a
+            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+            WHERE a.attrelid = t.oid AND acl.privilege_type IN ('INSERT', 'UPDATE')
+        ) AS g
+        WHERE c.table_name <> ALL(tables)
+        ORDER BY g.grantee, c.table_name::oid
+    ) AS o
+    WHERE l.table_name = ANY(tables) AND o.grantee = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = l.role);
     FOR holder IN
         SELECT
             r.rolname,

@@ -263,8 +263,7 @@ AS $$
 BEGIN
     EXECUTE format(
         'CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s',
-        (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name) || '_' || suffix,
-        table_name, kind, command, roles,
+        tenancy_private.short_name(table_name, '_' || suffix), table_name, kind, command, roles,
         CASE WHEN command <> 'INSERT' THEN format(' USING (%s)', condition) END,
         CASE WHEN command IN ('ALL', 'INSERT', 'UPDATE') THEN format(' WITH CHECK (%s)', condition) END
     );
@@ -345,6 +344,75 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
 
+-- Policies of a partitioned table do not hold where somebody reads a partition itself.
+CREATE PROCEDURE tenancy_private.require_closed_partitions(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    open_to record;
+BEGIN
+    SELECT
+        t.relid AS name,
+        string_agg(
+            DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END, ', '
+        ) AS grantees
+    INTO open_to
+    FROM pg_partition_tree(table_name) AS t
+    INNER JOIN pg_class AS c ON t.relid = c.oid
+    CROSS JOIN LATERAL (
+        SELECT x.grantee FROM aclexplode(c.relacl) AS x
+        UNION ALL
+        SELECT x.grantee FROM pg_attribute AS a CROSS JOIN LATERAL aclexplode(a.attacl) AS x WHERE a.attrelid = c.oid
+    ) AS acl
+    WHERE t.relid <> table_name
+        AND (acl.grantee = 0 OR acl.grantee IN ('tenancy_app'::regrole, 'tenancy_credentialed'::regrole))
+    GROUP BY t.relid
+    ORDER BY t.relid::text
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% cannot be protected: its partition % is open to %', table_name, open_to.name, open_to.grantees
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'partition_open',
+        HINT = format('REVOKE ALL ON %s FROM %s; whoever needs it may use the partitioned table.', open_to.name, open_to.grantees);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_closed_partitions(regclass) FROM public;
+
+-- What shows the rows with the rights of somebody who sees all of them.
+CREATE PROCEDURE tenancy_private.warn_of_views(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    views CONSTANT text := (
+        WITH RECURSIVE readers (id) AS (
+            SELECT warn_of_views.table_name::oid
+            UNION
+            SELECT r.ev_class
+            FROM readers AS t
+            INNER JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND t.id = d.refobjid
+            INNER JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        )
+
+        SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
+        FROM readers AS t
+        INNER JOIN pg_class AS c ON t.id = c.oid AND c.relkind IN ('v', 'm')
+        WHERE has_any_column_privilege('tenancy_app', c.oid, 'SELECT')
+            AND NOT coalesce(c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on'], false)
+    );
+BEGIN
+    IF views IS NOT NULL THEN
+        RAISE WARNING 'tenants see rows of everybody in %, which read %', views, table_name
+        USING HINT = 'ALTER VIEW ... SET (security_invoker = true), or revoke the privileges on them.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.warn_of_views(regclass) FROM public;
+
 -- A table with no privileges and no policies but those of its shape.
 CREATE PROCEDURE tenancy_private.close_protected(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
@@ -354,13 +422,14 @@ AS $$
 BEGIN
     IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) <> 'tenancy'::regnamespace THEN
         CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name], true);
-        IF NOT EXISTS (
-            SELECT FROM tenancy_private.closed_tables AS c WHERE c.table_name = protected.table_name
-        ) AND NOT has_table_privilege('tenancy_service', protected.table_name, 'SELECT, INSERT, UPDATE, DELETE') THEN
-            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tenancy_service', protected.table_name);
-            INSERT INTO tenancy_private.adopted_parts VALUES (protected.table_name, 'rights', 'tenancy_service', NULL);
-        END IF;
+        CALL tenancy_private.grant_rights(
+            protected.table_name, 'tenancy_service', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
+        );
+        CALL tenancy_private.grant_sequences(protected.table_name, 'tenancy_service');
+        CALL tenancy_private.grant_schema(protected.table_name);
+        CALL tenancy_private.require_closed_partitions(protected.table_name);
         CALL tenancy_private.close_table(protected.table_name, protected.key);
+        CALL tenancy_private.warn_of_views(protected.table_name);
     END IF;
     EXECUTE format(
         'REVOKE ALL ON %s FROM PUBLIC, tenancy_app, tenancy_credentialed, tenancy_auditor', protected.table_name
@@ -392,7 +461,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected tenancy_private.protected_tables;
 BEGIN
     protected.table_name := table_name;
@@ -428,19 +497,17 @@ BEGIN
     END IF;
     CALL tenancy_private.close_protected(protected);
     CALL tenancy_private.add_floor(protected);
-    IF NOT EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_tenancy_permission'
-    ) THEN
+    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
             'EXECUTE FUNCTION tenancy.check_permission()',
-            relation || '_tenancy_permission', table_name
+            trigger_name, table_name
         );
     END IF;
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, relation || '_tenancy_permission');
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
-    CALL tenancy_private.record_triggers(table_name, relation || '_tenancy_permission');
+    CALL tenancy_private.record_triggers(table_name, trigger_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
@@ -471,6 +538,88 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_columns(regclass, name[]) FROM public;
+
+CREATE PROCEDURE tenancy_private.require_named(table_name regclass, command text, named name[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF command <> 'DELETE' AND coalesce(cardinality(named), 0) = 0 THEN
+        RAISE EXCEPTION 'name the columns of % that % is for', table_name, command
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_required',
+        HINT = 'A column that nobody named stays closed, also one that is added later.';
+    END IF;
+    IF command = 'DELETE' AND named IS NOT NULL THEN
+        RAISE EXCEPTION 'DELETE takes no columns'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_invalid',
+        HINT = 'A row is deleted as a whole.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM public;
+
+-- PostgreSQL checks a foreign key without asking any policy: a column that tenants
+-- write and that refers to rows of tenants would link them, and tell which exist.
+CREATE PROCEDURE tenancy_private.require_own_references(table_name regclass, key name, columns name[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reference record;
+BEGIN
+    SELECT a.attname AS column_name, c.confrelid::regclass AS referred, c.conname AS name, p.key, r.attname AS referred_column
+    INTO reference
+    FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
+    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    WHERE c.conrelid = require_own_references.table_name
+        AND c.contype = 'f'
+        AND a.attname = ANY(columns)
+        AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
+        AND p.key <> r.attname
+        -- Another key over both columns says what this one does not.
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint AS o
+            WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
+                AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
+        )
+    ORDER BY c.conname
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, reference.column_name
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'reference_not_isolated',
+        HINT = format(
+            'Protect it as a child, parent => %L, or put FOREIGN KEY (%I, %I) REFERENCES %s (%I, %I) in the place of %I.',
+            reference.column_name, key, reference.column_name, reference.referred, reference.key, reference.referred_column,
+            reference.name
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
+
+-- A tenant may not name the key, so it has to come by itself.
+CREATE PROCEDURE tenancy_private.default_to_workspace(table_name regclass, key name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = key AND a.atthasdef
+    ) THEN
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT tenancy.default_workspace_id()', table_name, key);
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'default', key, NULL);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.default_to_workspace(regclass, name) FROM public;
 
 CREATE PROCEDURE tenancy_private.require_type(table_name regclass, columns name[], wanted regtype)
 LANGUAGE plpgsql
@@ -511,31 +660,32 @@ REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
 
 -- A column of type serial takes its default from a sequence, with the rights of who
 -- inserts. (An identity column needs none, and tells nobody where it stands.)
-CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass)
+CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass, grantee name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    used record;
-BEGIN
-    FOR used IN
-        SELECT s.oid::regclass AS name, s.relname
+    missing CONSTANT text := (
+        SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
         FROM pg_depend AS d
         INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
         WHERE d.classid = 'pg_class'::regclass
             AND d.refclassid = 'pg_class'::regclass
             AND d.refobjid = grant_sequences.table_name
             AND d.deptype = 'a'
-            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege('tenancy_credentialed', s.oid, 'USAGE') END
-    LOOP
-        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO tenancy_credentialed', used.name);
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'sequence', used.relname, used.name::text)
-        ON CONFLICT DO NOTHING;
-    END LOOP;
+            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(grant_sequences.grantee, s.oid, 'USAGE') END
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', missing, grantee);
+        INSERT INTO tenancy_private.adopted_parts AS a (table_name, kind, name, was)
+        VALUES (grant_sequences.table_name, 'sequence', grant_sequences.grantee, missing)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = concat_ws(', ', a.was, excluded.was);
+    END IF;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass, name) FROM public;
 
 CREATE PROCEDURE tenancy.allow(
     table_name regclass,
@@ -550,7 +700,6 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
     named CONSTANT name[] := tenancy_private.split_columns(columns);
     moderation CONSTANT text := split_part(permission, '.', 1) || '.moderate';
     condition text;
@@ -584,12 +733,15 @@ BEGIN
         USING ERRCODE = '22023',
         CONSTRAINT = 'workspace_invalid';
     END IF;
-    IF command <> 'DELETE' AND named IS NULL THEN
-        RAISE EXCEPTION 'name the columns that tenants % of %', lower(command), table_name
-        USING ERRCODE = '22023',
-        CONSTRAINT = 'columns_required',
-        HINT = 'A column that nobody named stays closed, also one that is added later.';
+    IF EXISTS (
+        SELECT FROM tenancy_private.access AS a WHERE (a.table_name, a.command) = (allow.table_name, allow.command)
+    ) THEN
+        RAISE EXCEPTION '% on % is allowed already', command, table_name
+        USING ERRCODE = '42710',
+        CONSTRAINT = 'command_allowed',
+        HINT = format('CALL tenancy.protect(%L) begins anew: then allow each command once.', table_name::text);
     END IF;
+    CALL tenancy_private.require_named(table_name, command, named);
     IF command <> 'SELECT' AND protected.key = ANY(named) THEN
         RAISE EXCEPTION 'tenants cannot write %.%', table_name, protected.key
         USING ERRCODE = '22023',
@@ -597,20 +749,28 @@ BEGIN
         HINT = 'It says whose a row is: a row lands in the current workspace by itself.';
     END IF;
     CALL tenancy_private.require_columns(table_name, named);
+    IF command IN ('INSERT', 'UPDATE') THEN
+        CALL tenancy_private.require_own_references(table_name, protected.key, named);
+    END IF;
     IF command IN ('INSERT', 'UPDATE') AND EXISTS (
         SELECT FROM pg_index AS i
         INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
         WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
             AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
     ) THEN
-        RAISE EXCEPTION 'tenants cannot name a key of integers that does not start with %', protected.key
+        RAISE EXCEPTION 'tenants cannot write a key of integers that does not start with %', protected.key
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_invalid',
         HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';
     END IF;
 
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
-    VALUES (allow.table_name, allow.command, allow.permission, named, allow.person, allow."for");
+    VALUES (
+        allow.table_name, allow.command, allow.permission, named,
+        -- A program with a key is nobody's author: say so, where a policy would be silent.
+        allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT',
+        allow."for"
+    );
 
     IF protected.shape = 'self' THEN
         condition := format('%I = (SELECT %s)', protected.key, tenancy_private.claimed_user());
@@ -653,7 +813,8 @@ BEGIN
         (SELECT ' (' || string_agg(quote_ident(c.name), ', ') || ')' FROM unnest(named) AS c (name)), table_name
     );
     IF command = 'INSERT' THEN
-        CALL tenancy_private.grant_sequences(table_name);
+        CALL tenancy_private.grant_sequences(table_name, 'tenancy_credentialed');
+        CALL tenancy_private.default_to_workspace(table_name, protected.key);
     END IF;
     IF command = 'SELECT' THEN
         EXECUTE format(
@@ -669,6 +830,21 @@ COMMENT ON PROCEDURE tenancy.allow (regclass, text, text, text, boolean, text) I
 'Lets those who hold a permission use a command on a protected table, on the columns named. person => true keeps API keys '
 'out, "for" => ''organization'' personal workspaces.';
 
+-- Of a table that somebody has dropped without unprotect(): only its number is left.
+CREATE PROCEDURE tenancy_private.forget_table(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM tenancy_private.contracts AS c WHERE c.table_name = forget_table.table_name;
+    DELETE FROM tenancy_private.closed_tables AS c WHERE c.table_name = forget_table.table_name;
+    DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = forget_table.table_name;
+    CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.forget_table(regclass) FROM public;
+
 -- The way back: a table of the application is as open as its grants say, and as it
 -- was; one of pg-tenancy's own is closed, as the change that made it left it. Columns
 -- and rows stay.
@@ -678,25 +854,32 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    relation CONSTANT record := (SELECT c FROM pg_class AS c WHERE c.oid = table_name);
-    trigger_name CONSTANT name := relation.relname || '_tenancy_permission';
+    schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
+    protected record;
 BEGIN
-    DELETE FROM tenancy_private.protected_tables AS p WHERE p.table_name = unprotect.table_name;
+    DELETE FROM tenancy_private.protected_tables AS p
+    WHERE p.table_name = unprotect.table_name
+    RETURNING p.* INTO protected;
     IF NOT FOUND THEN
         RAISE EXCEPTION '% is not protected', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
         HINT = 'pg-tenancy protects what protect() and publish() were called for.';
     END IF;
+    IF schema_id IS NULL THEN
+        CALL tenancy_private.forget_table(table_name);
+        RETURN;
+    END IF;
     IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
         EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
         CALL tenancy_private.forget_triggers(table_name, trigger_name);
     END IF;
-    IF relation.relnamespace = 'tenancy'::regnamespace THEN
+    IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);
     ELSE
         CALL tenancy_private.reopen_table(table_name);
-        CALL tenancy_private.release_table(table_name);
+        CALL tenancy_private.release_table(table_name, protected.parent);
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;
@@ -715,6 +898,8 @@ DECLARE
     named CONSTANT name[] := tenancy_private.split_columns(columns);
     published tenancy_private.protected_tables;
 BEGIN
+    CALL tenancy_private.check_adoptable(table_name);
+    CALL tenancy_private.require_named(table_name, 'SELECT', named);
     CALL tenancy_private.require_columns(table_name, named);
     published.table_name := table_name;
     published.shape := 'published';

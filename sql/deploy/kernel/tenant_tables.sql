@@ -66,7 +66,8 @@ REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one
--- before stopped, whatever stopped it.
+-- before stopped, whatever stopped it. A table of the platform has organization_id,
+-- and its trigger sets the rest; in any other the workspace is all there is.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -99,6 +100,18 @@ DECLARE
             WHEN 'tenancy.check_permission' = ANY(functions) THEN 'workspace_id'
         END
     );
+    -- The trigger on a child is one on this column.
+    parent CONSTANT name := (
+        SELECT a.attname
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+        INNER JOIN pg_attribute AS a ON t.tgrelid = a.attrelid AND t.tgattr[0] = a.attnum
+        WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_child_workspace')
+        LIMIT 1
+    );
+    has_parents boolean := false;
+    place oid;
     found tid[];
     waiting text;
     assigned bigint := 0;
@@ -109,11 +122,15 @@ BEGIN
         CONSTRAINT = 'table_not_protected',
         HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';
     END IF;
-    IF 'tenancy_private.set_child_workspace' = ANY(functions) THEN
+    IF parent IS NOT NULL THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s AND %I IS NOT NULL)', table_name, is_wanted, parent)
+        INTO has_parents;
+    END IF;
+    IF has_parents THEN
         RAISE EXCEPTION 'rows of % are where their parents are', table_name
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
-        HINT = 'Assign the parents, and these go along.';
+        HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
         RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
@@ -135,15 +152,17 @@ BEGIN
     -- one, because who holds no other row is in nobody's circle. What has moved
     -- meanwhile is looked for again.
     FOR attempt IN 1 .. 10 LOOP
-        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT $1)', table_name, is_wanted)
-        INTO found USING batch_size;
-        EXIT WHEN found = '{}';
+        -- A ctid is a place in one partition.
+        EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
+        EXIT WHEN place IS NULL;
+        EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE tableoid = $2 AND %s LIMIT $1)', table_name, is_wanted)
+        INTO found USING batch_size, place;
         FOREACH waiting IN ARRAY ARRAY['SKIP LOCKED', ''] LOOP
             EXECUTE format(
-                'UPDATE %1$s SET %4$I = $1 WHERE ctid = ANY(ARRAY('
-                'SELECT ctid FROM %1$s WHERE ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
+                'UPDATE %1$s SET %4$I = $1 WHERE tableoid = $3 AND ctid = ANY(ARRAY('
+                'SELECT ctid FROM %1$s WHERE tableoid = $3 AND ctid = ANY($2) AND %2$s FOR UPDATE %3$s)) AND %2$s',
                 table_name, is_wanted, waiting, owner_column
-            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END;
+            ) USING assign.organization_id, CASE waiting WHEN '' THEN found[1:1] ELSE found END, place;
             GET DIAGNOSTICS assigned = ROW_COUNT;
             EXIT WHEN assigned > 0;
         END LOOP;
