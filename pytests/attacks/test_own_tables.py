@@ -232,8 +232,8 @@ def test_who_moderates_changes_what_is_shared_and_hides_nothing_of_it(
     assert ids
     with tenants.admin() as admin:
         admin.execute(
-            "INSERT INTO public.notes (workspace_id, user_id, body, is_shared) VALUES (%(w)s, %(u)s, 'a user''s', true),"
-            " (%(w)s, %(u)s, 'a user''s own', false)",
+            "INSERT INTO public.notes (workspace_id, user_id, body, is_shared)"
+            " VALUES (%(w)s, %(u)s, 'a user''s', true), (%(w)s, %(u)s, 'a user''s own', false)",
             {"w": tenants.acme.id, "u": tenants.members["user"].id},
         )
     with tenants.entered(login=login) as connection:
