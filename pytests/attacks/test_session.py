@@ -202,6 +202,14 @@ def test_a_login_that_was_granted_nothing_reads_and_calls_nothing(tenants: TwoTe
                 connection.execute(statement)
 
 
+@pytest.mark.parametrize("group", ["tenancy_owner", "tenancy_writer"])
+def test_a_login_with_the_rights_of_the_functions_enters_nothing(
+    tenants: TwoTenants, new_login: Callable[..., str], group: str
+) -> None:
+    with tenants.session(new_login("tenancy_app", group)) as connection, refused("28000", "login_sees_everything"):
+        connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
+
+
 def test_the_floor_holds_for_a_login_that_is_also_a_service(tenants: TwoTenants, new_login: Callable[..., str]) -> None:
     # Granting both is a mistake; it must not show more than the stricter says.
     with tenants.session(new_login("tenancy_app", "tenancy_service")) as connection:

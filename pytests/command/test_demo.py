@@ -118,10 +118,15 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
     } <= {attempt["name"] for attempt in document["refusals"]}
     # Everybody's view is of the one workspace.
     for view in document["views"]:
-        assert view["seen"]["organizations"] == (0 if view["workspace"] == "personal" else 1)
+        in_organization = view["workspace"] not in ("personal", "platform")
+        assert view["seen"]["organizations"] == in_organization
         assert view["seen"]["workspaces"] == 1
-        if view["workspace"] != "personal":
+        if in_organization:
             assert view["seen"]["users"] == view["seen"]["members()"]
+    (staff,) = (view for view in document["views"] if view["workspace"] == "platform")
+    assert (staff["role"], staff["seen"]["members()"], staff["seen"]["legacy_instances()"]) == ("staff", None, None)
+    # Two of the accounts that it makes stay.
+    assert staff["seen"]["users"] == len(generate(SMALL).people) + 2
     # Every phase that brings something to do has been used.
     assert {line.split()[0] for line in document["work"]} == {
         f"@{phase.tag}" for phase in read_phases() if phase.tag not in ("phase-0", "")

@@ -380,18 +380,19 @@ def _fresh_session(probed: Probed) -> None:
 
 
 def _bypasses(probed: Probed) -> None:
-    """Whoever bypasses row-level security enters nothing."""
+    """Whoever bypasses row-level security, or writes as the functions do, enters nothing."""
     connection, login = probed.connections[None], f"{probed.database.name}_bypass"
-    try:
-        connection.execute(f"CREATE ROLE {login} BYPASSRLS".encode())
-        connection.execute(f"GRANT tenancy_app TO {login}".encode())
-        connection.execute(f"SET LOCAL ROLE {login}".encode())
-        for query in ("SELECT tenancy.enter(%s)", "SELECT tenancy.enter_platform(%s)"):
-            with connection.transaction(force_rollback=True):
-                answer = error_of(connection, query, probed.ids["sam"])
-                assert answer == "login_sees_everything", answer
-    finally:
-        connection.rollback()
+    for by in ("BYPASSRLS", "IN ROLE tenancy_writer"):
+        try:
+            connection.execute(f"CREATE ROLE {login} {by}".encode())
+            connection.execute(f"GRANT tenancy_app TO {login}".encode())
+            connection.execute(f"SET LOCAL ROLE {login}".encode())
+            for query in ("SELECT tenancy.enter(%s)", "SELECT tenancy.enter_platform(%s)"):
+                with connection.transaction(force_rollback=True):
+                    answer = error_of(connection, query, probed.ids["sam"])
+                    assert answer == "login_sees_everything", (by, answer)
+        finally:
+            connection.rollback()
 
 
 def _old_snapshots(probed: Probed) -> None:

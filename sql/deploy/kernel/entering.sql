@@ -244,10 +244,13 @@ DECLARE
     login CONSTANT name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
     sees_all text;
 BEGIN
-    IF pg_has_role(login, 'tenancy_service', 'USAGE') OR pg_has_role(login, 'tenancy_owner', 'USAGE') THEN
+    IF pg_has_role(login, 'tenancy_service', 'USAGE') OR pg_has_role(login, 'tenancy_owner', 'USAGE')
+        OR pg_has_role(login, 'tenancy_writer', 'USAGE')
+    THEN
         SELECT CASE
             WHEN r.rolsuper THEN 'is a superuser'
             WHEN pg_has_role(login, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
+            WHEN pg_has_role(login, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
             ELSE 'has the rights of tenancy_service'
         END INTO sees_all
         FROM pg_roles AS r
