@@ -139,8 +139,11 @@ BEGIN
         CONSTRAINT = 'role_invalid',
         HINT = 'The roles are owner, admin, manager and user, and staff in the platform''s workspace.';
     END IF;
+    -- A row that conflicts would use up a number, too, and an application may call
+    -- this each time it starts.
     INSERT INTO tenancy.permissions (permission)
-    VALUES (define_permission.permission)
+    SELECT define_permission.permission
+    WHERE NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = define_permission.permission)
     ON CONFLICT ON CONSTRAINT permissions_pkey DO NOTHING;
     DELETE FROM tenancy.role_permissions AS p
     WHERE p.permission = define_permission.permission AND p.role <> ALL(roles);
