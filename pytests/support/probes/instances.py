@@ -276,7 +276,7 @@ def _changed_in_the_middle(probed: Probed) -> None:
         connection.execute("SAVEPOINT home")
         connection.execute(ENTER, [probed.ids["uma"], None])
         row = connection.execute(
-            "SELECT " + ", ".join(f"current_setting('tenancy.{name}')" for name in names)  # type: ignore[arg-type]
+            "SELECT " + ", ".join(f"current_setting('tenancy.{name}')" for name in names)
         ).fetchone()
         assert row is not None
         connection.execute("ROLLBACK TO SAVEPOINT home")
