@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -14,7 +14,7 @@ from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, PRIMARY_KEYS, ROWS, primary_keys
 from support.replay import Replay
 from support.scripts import ScriptError
-from support.server import Server
+from support.server import Server, start_embedded
 
 
 def _refusal(run: Replay) -> str:
@@ -23,10 +23,18 @@ def _refusal(run: Replay) -> str:
     return error.value.output
 
 
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[EmbeddedServer]:
+    with start_embedded() as server:
+        yield server
+
+
 @pytest.fixture
-def alone(own_server: EmbeddedServer) -> Server:
-    """Return a server that no other test shares the roles of."""
-    return Server(own_server.dsn(), "alone", "secret", str(own_server.bin_dir), own_server.version)
+def alone(embedded: EmbeddedServer) -> Iterator[Server]:
+    """Return a server that no other test shares the roles of; databases and roles are gone after the test."""
+    server = Server(embedded.dsn(), "alone", "secret", str(embedded.bin_dir), embedded.version)
+    yield server
+    server.clean_up(frozenset())
 
 
 def _tenancy_roles(server: Server) -> set[str]:
@@ -35,14 +43,14 @@ def _tenancy_roles(server: Server) -> set[str]:
         return {str(name) for (name,) in rows.fetchall()}
 
 
-GROUPS = {"tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor"}
+GROUPS = {f"tenancy_{name}" for name in ("owner", "writer", "app", "credentialed", "service", "auditor")}
 
 
 def test_roles_stay_until_the_last_database_that_uses_them(alone: Server) -> None:
     one, two = alone.create(), alone.create()
     Replay(one).deploy("@phase-0")
-    Replay(two).deploy("roles")
-    login = alone.create_login("worker", "tenancy_service", "tenancy_app")
+    Replay(two).deploy("kernel/roles")
+    login = alone.create_login("alone_worker", "tenancy_service", "tenancy_app")
     output = Replay(one).revert()
     for role in GROUPS:
         assert f"role {role} stays, because it is still needed" in output
@@ -88,7 +96,7 @@ def test_two_databases_can_be_deployed_and_reverted_at_once(alone: Server) -> No
         for thread in threads:
             thread.join()
 
-    run(lambda each: each.deploy("roles"))
+    run(lambda each: each.deploy("kernel/roles"))
     assert failures == []
     run(lambda each: each.revert())
     assert failures == []
@@ -97,15 +105,10 @@ def test_two_databases_can_be_deployed_and_reverted_at_once(alone: Server) -> No
 @pytest.mark.parametrize("platform", ["", KEYLESS + ROWS, NAMED_KEYS], ids=["empty", "keyless", "named"])
 def test_the_owner_of_a_database_who_may_make_roles_can_deploy(alone: Server, platform: str) -> None:
     database = alone.create()
-    database.execute(
-        "CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'secret'",
-        f"ALTER DATABASE {database.name} OWNER TO dba",
-    )
-    with database.connect("dba", autocommit=True) as connection:
-        if platform:
-            connection.execute(platform)
+    database.execute("CREATE ROLE alone_dba LOGIN CREATEROLE PASSWORD 'secret'")
+    database.fill(platform, "alone_dba")
     before = database.dump()
-    run = Replay(database, "dba")
+    run = Replay(database, "alone_dba")
     run.deploy("@phase-0")
     run.verify()
     assert set(primary_keys(database)) >= set(PRIMARY_KEYS)
@@ -118,20 +121,20 @@ def test_a_deployer_is_told_every_privilege_that_is_missing(alone: Server) -> No
     database = alone.create()
     database.execute(
         KEYLESS,
-        "CREATE ROLE dba LOGIN PASSWORD 'secret'",
+        "CREATE ROLE alone_dba LOGIN PASSWORD 'secret'",
         "CREATE ROLE tenancy_owner",
         # sqitch's own tables come before anything of ours.
-        f"GRANT CREATE, TEMPORARY ON DATABASE {database.name} TO dba",
+        f"GRANT CREATE, TEMPORARY ON DATABASE {database.name} TO alone_dba",
     )
-    output = _refusal(Replay(database, "dba"))
+    output = _refusal(Replay(database, "alone_dba"))
     for problem in (
-        f"dba does not own the database {database.name}",
-        "dba has not CREATEROLE, and the role tenancy_app has to be made",
-        "dba is not a member of the role tenancy_owner, which is there already",
-        "dba may not grant USAGE and CREATE on the schema public",
-        "dba is neither the owner of public.users nor a member of its owner",
+        f"alone_dba does not own the database {database.name}",
+        "alone_dba has not CREATEROLE, and the role tenancy_app has to be made",
+        "alone_dba is not a member of the role tenancy_owner, which is there already",
+        "alone_dba may not grant USAGE and CREATE on the schema public",
+        "alone_dba is neither the owner of public.users nor a member of its owner",
         # Who is a member of a superuser can become it.
-        "as a superuser, ALTER TABLE public.users OWNER TO dba;",
+        "as a superuser, ALTER TABLE public.users OWNER TO alone_dba;",
     ):
         assert problem in output
     assert "Each query above" not in output

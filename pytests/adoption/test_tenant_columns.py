@@ -38,6 +38,11 @@ def _refusal(run: Replay, to: str) -> str:
     return error.value.output
 
 
+def _just_before(state: State, tag: str) -> Database:
+    """Return a database in which the phase's first table is what comes next."""
+    return state(KEYLESS + ROWS, "kernel/tenant_tables" if tag == "@phase-4" else TAGS[TAGS.index(tag) - 1])
+
+
 @pytest.fixture
 def keyless(state: State) -> Database:
     return state(KEYLESS + ROWS)
@@ -106,11 +111,11 @@ def test_a_column_in_the_way_is_named_and_nothing_is_changed(state: State, to: s
     ],
 )
 def test_a_column_that_is_too_short_is_named_and_nothing_is_changed(
-    keyless: Database, to: str, table: str, column: str, type_: str, needed: int
+    state: State, to: str, table: str, column: str, type_: str, needed: int
 ) -> None:
-    run, before = Replay(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    keyless = _just_before(state, to)
+    run = Replay(keyless)
     _execute(keyless, f"ALTER TABLE public.{table} ALTER {column} TYPE {type_} USING left({column}, 8)")
-    run.deploy(before)
     was = keyless.dump()
     output = _refusal(run, to)
     long = type_.replace("varchar", "character varying")
@@ -176,15 +181,15 @@ def test_rows_with_an_organization_get_its_workspace_and_keep_it(keyless: Databa
     ],
 )
 def test_rows_of_nobody_are_counted_and_found_before_anything_is_changed(
-    keyless: Database, to: str, table: str, column: str, referred: str
+    state: State, to: str, table: str, column: str, referred: str
 ) -> None:
-    run, before = Replay(keyless), "tenant_tables" if to == "@phase-4" else TAGS[TAGS.index(to) - 1]
+    keyless = _just_before(state, to)
+    run = Replay(keyless)
     _execute(
         keyless,
         f"ALTER TABLE public.{table} ADD {column} uuid",
         f"UPDATE public.{table} SET {column} = gen_random_uuid()",
     )
-    run.deploy(before)
     was = keyless.dump()
     output = _refusal(run, to)
     ((count,),) = keyless.fetch(f"SELECT count(*) FROM public.{table}")
@@ -266,11 +271,11 @@ def test_an_expiry_that_was_there_stays(keyless: Database) -> None:
 
 
 @pytest.mark.parametrize("default", [False, True])
-def test_defaults_are_given_where_there_were_none_and_taken_back(keyless: Database, default: bool) -> None:
+def test_defaults_are_given_where_there_were_none_and_taken_back(state: State, default: bool) -> None:
+    keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     if default:
         _execute(keyless, "ALTER TABLE public.instances ALTER created_at SET DEFAULT '2001-01-01'")
-    run.deploy(BEFORE)
     before = keyless.dump()
     run.deploy("@phase-6")
     with keyless.connect(autocommit=True) as connection:
@@ -284,11 +289,11 @@ def test_defaults_are_given_where_there_were_none_and_taken_back(keyless: Databa
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_a_maker_that_was_required_is_required_again(keyless: Database, required: bool) -> None:
+def test_a_maker_that_was_required_is_required_again(state: State, required: bool) -> None:
+    keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     if required:
         _execute(keyless, "ALTER TABLE public.api_keys ALTER user_id SET NOT NULL")
-    run.deploy(BEFORE)
     before = keyless.dump()
     run.deploy("@phase-4")
     _execute(

@@ -20,8 +20,8 @@ CALLS = {
     "current_workspace_id()": "acme",
     "current_role()": "role",
     "(current_workspace()).name": "name",
-    "workspace_for('members.view')": "acme",
-    "workspace_for('nothing.known')": None,
+    "current_credential_id()": None,
+    "has_permission('nothing.known')": False,
     "has_permission('organization.delete')": True,
     "badge('00000000-0000-0000-0000-000000000000')": "Public",
 }
@@ -180,7 +180,6 @@ def test_an_argument_that_names_another_tenant_is_answered_with_nothing(tenants:
 def test_text_stays_text(tenants: TwoTenants, login: str, text: str) -> None:
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         assert connection.execute("SELECT tenancy.has_permission(%s)", [text]).fetchone() == (False,)
-        assert connection.execute("SELECT tenancy.workspace_for(%s)", [text]).fetchone() == (None,)
         with refused("42501", "permission_denied"), connection.transaction():
             connection.execute("SELECT tenancy.require_permission(%s)", [text])
         with refused("28000", "invalid_ticket"), connection.transaction():

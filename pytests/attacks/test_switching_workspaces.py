@@ -44,9 +44,8 @@ def test_a_savepoint_inside_a_workspace_changes_nothing(tenants: TwoTenants, log
     [
         "RESET ALL",
         "SELECT set_config('tenancy.' || name, NULL, true) FROM unnest(ARRAY['current_user_id',"
-        " 'current_organization_id', 'current_role', 'seal']) AS name",
-        "SET tenancy.seal TO DEFAULT; RESET tenancy.current_user_id; RESET tenancy.current_organization_id;"
-        ' RESET tenancy."current_role"',
+        " 'current_organization_id', 'context']) AS name",
+        "SET tenancy.context TO DEFAULT; RESET tenancy.current_user_id; RESET tenancy.current_organization_id",
         "SELECT pg_advisory_unlock_all()",
     ],
 )
@@ -207,7 +206,7 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
         plan = str(connection.execute("EXPLAIN (COSTS OFF) " + queries[-1]).fetchall())
         assert "Gather" in plan
         assert [connection.execute(query).fetchall() for query in queries] == alone
-        connection.execute("SELECT set_config('tenancy.current_role', 'user', true)")
+        connection.execute("SELECT set_config('tenancy.context', '', true)")
         with refused("28000", "invalid_context"):
             connection.execute(queries[0])
 
@@ -242,7 +241,8 @@ def test_entering_says_the_same_whatever_does_not_exist(tenants: TwoTenants, log
             (uuid4(), None),
             (tenants.acme.id, None),  # an organization is no person
             (tenants.acme.owner.id, tenants.acme.owner.id),  # and a person no organization
-            (tenants.acme.owner.id, PLATFORM),  # nobody enters the platform
+            (tenants.acme.owner.id, PLATFORM),  # nobody enters the platform by this door
+            (tenants.staff.id, PLATFORM),
             (PLATFORM, None),
         ):
             with tenants.session(login) as connection, pytest.raises(psycopg.Error) as raised:

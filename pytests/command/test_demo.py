@@ -284,7 +284,11 @@ def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
 
 # -- it notices ---------------------------------------------------------------------
 
-_OPEN = "DROP POLICY {0}_workspace ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+_OPEN = "DROP POLICY {0}_tenant ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+# The workspace's own rows and the platform's.
+_WITH_PLATFORM = (
+    "workspace_id = ANY(ARRAY[tenancy.current_workspace_id(), '00000000-0000-0000-0000-000000000000'::uuid])"
+)
 
 
 def _body(function: str, old: str, new: str = "") -> str:
@@ -322,9 +326,9 @@ HOLES: dict[str, tuple[str, str]] = {
         "rows of organizations",
     ),
     "a policy is missing": ("DROP POLICY organizations_select ON public.organizations", "are missing"),
-    "a column is readable": ("GRANT SELECT ON public.users TO tenancy_app", "password_hash"),
+    "a column is readable": ("GRANT SELECT ON public.users TO tenancy_credentialed", "password_hash"),
     "a table is writable": (
-        "GRANT UPDATE ON public.organization_memberships TO tenancy_app",
+        "GRANT UPDATE ON public.organization_memberships TO tenancy_credentialed",
         "without the functions",
     ),
     "everybody may do everything": (
@@ -343,15 +347,40 @@ HOLES: dict[str, tuple[str, str]] = {
         "the last owner",
     ),
     "the seal is not checked": (
-        "CREATE OR REPLACE FUNCTION tenancy.workspace_for(permission text) RETURNS uuid LANGUAGE sql STABLE AS"
+        "CREATE OR REPLACE FUNCTION tenancy.current_workspace_id() RETURNS uuid LANGUAGE sql STABLE AS"
         " $$SELECT coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
         " current_setting('tenancy.current_user_id', true))::uuid$$",
         "SET by hand",
     ),
+    # What else there is believes the variables.
+    "a table has no floor": ("DROP POLICY organizations_tenant ON public.organizations", "SET by hand"),
+    "permissions are not sealed": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea, incarnation uuid,"
+        " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
+        " $$SELECT encode(sha256(outer_block || sha256(inner_block || timestamptz_send(now())"
+        " || convert_to(user_id || '/' || organization_id, 'UTF8'))), 'hex')$$",
+        "an owner's permissions by SET",
+    ),
+    "the seal is good for other transactions": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea, incarnation uuid,"
+        " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
+        " $$SELECT encode(sha256(outer_block || sha256(inner_block"
+        " || convert_to(user_id || '/' || organization_id || '/' || facts, 'UTF8'))), 'hex')$$",
+        "kept for the next transaction",
+    ),
     "anybody may enter": (
         "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void"
-        " LANGUAGE plpgsql AS $$BEGIN PERFORM tenancy_private.seal_context(user_id, organization_id, 'owner'); END$$",
-        "a stranger there",
+        " LANGUAGE plpgsql AS $$BEGIN"
+        " PERFORM tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
+        "a stranger there: it worked",
+    ),
+    "anybody may enter the platform's workspace": (
+        _body("tenancy.enter_platform", "AND u.role::text = 'admin'"),
+        "enters the platform's workspace: it worked",
+    ),
+    "writes are not asked about": (
+        "ALTER TABLE public.instances DISABLE TRIGGER instances_tenancy_permission",
+        "starts an instance",
     ),
     "members() lists everybody": (
         "CREATE OR REPLACE FUNCTION tenancy.members() RETURNS TABLE (user_id uuid, email text, username text,"
@@ -383,10 +412,13 @@ HOLES: dict[str, tuple[str, str]] = {
         ),
         "tells it apart",
     ),
-    "the hashes of tokens can be read": ("GRANT SELECT ON tenancy.invitations TO tenancy_app", "hashes of the tokens"),
+    "the hashes of tokens can be read": (
+        "GRANT SELECT ON tenancy.invitations TO tenancy_credentialed",
+        "hashes of the tokens",
+    ),
     "API keys are open": (_OPEN.format("api_keys", "public.api_keys"), "rows of api_keys"),
     "a policy of API keys is missing": ("DROP POLICY api_keys_select ON public.api_keys", "are missing"),
-    "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_app", "hashes of the keys"),
+    "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_credentialed", "hashes of the keys"),
     "a revoked key opens": (
         _body("tenancy_private.find_api_key", "AND k.revoked_at IS NULL"),
         "a key that was revoked",
@@ -413,25 +445,33 @@ HOLES: dict[str, tuple[str, str]] = {
         "makes an organization",
     ),
     "instances are open": (_OPEN.format("instances", "public.instances"), "rows of instances"),
-    "legacy instances are in every organization": (
-        "ALTER POLICY instances_workspace ON public.instances"
-        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));"
-        " ALTER POLICY instances_select ON public.instances"
-        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.view', 'always'))::uuid[]))",
+    "legacy instances are in every workspace": (
+        f"ALTER POLICY instances_tenant ON public.instances USING ({_WITH_PLATFORM});"
+        f" ALTER POLICY instances_select ON public.instances USING ({_WITH_PLATFORM})",
         "legacy instances",
     ),
     "legacy instances are nobody's": (
         "ALTER POLICY instances_select ON public.instances"
-        " USING (workspace_id = (SELECT tenancy.workspace_for('instances.view')))",
-        "are missing",
+        " USING (workspace_id = (SELECT tenancy.current_workspace_id()) AND user_id IS NOT NULL)",
+        "in platform: sees 0 rows of instances",
+    ),
+    "legacy instances are listed everywhere": (
+        _body(
+            "tenancy.legacy_instances",
+            "tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id()",
+            "false",
+        ),
+        "legacy_instances() answers",
     ),
     "legacy instances can be changed": (
-        "ALTER TABLE public.instances DISABLE TRIGGER instances_platform",
-        "changes an instance from before",
+        f"ALTER POLICY instances_tenant ON public.instances USING ({_WITH_PLATFORM}) WITH CHECK (true);"
+        f" ALTER POLICY instances_select ON public.instances USING ({_WITH_PLATFORM});"
+        f" ALTER POLICY instances_update ON public.instances USING ({_WITH_PLATFORM}) WITH CHECK (true)",
+        "changes a legacy instance: 1 rows were shown",
     ),
     "instances can be moved": (
-        "GRANT UPDATE ON public.instances TO tenancy_app; ALTER TABLE public.instances DISABLE TRIGGER USER;"
-        " DROP POLICY instances_workspace ON public.instances; ALTER POLICY instances_update ON public.instances"
+        "GRANT UPDATE ON public.instances TO tenancy_credentialed; ALTER TABLE public.instances DISABLE TRIGGER USER;"
+        " DROP POLICY instances_tenant ON public.instances; ALTER POLICY instances_update ON public.instances"
         " WITH CHECK (true)",
         "moves an instance",
     ),
@@ -440,23 +480,22 @@ HOLES: dict[str, tuple[str, str]] = {
         "ALTER TABLE public.instances DISABLE TRIGGER USER;"
         " UPDATE public.instances SET user_id = NULL, workspace_id = '00000000-0000-0000-0000-000000000000'"
         " WHERE user_id IS NOT NULL",
-        "legacy instances",
+        "rows of legacy_instances()",
     ),
     "an instance's state is not checked": (
         "INSERT INTO tenancy.instance_transitions VALUES ('terminate', 'terminating', 'terminating')",
         "terminates an instance that is terminating",
     ),
     "instances of others are found by their ids": (
-        _body(
-            "tenancy_private.transform_instance",
-            "AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))",
-        ),
+        _body("tenancy_private.transform_instance", "AND i.workspace_id = tenancy.current_workspace_id()"),
         "by its id",
     ),
-    "models are open": (_OPEN.format("models", "public.models"), "rows of models"),
+    "models are open": (
+        "DROP POLICY models_catalogue ON public.models; ALTER POLICY models_select ON public.models USING (true)",
+        "rows of models",
+    ),
     "public models are hidden": (
-        "ALTER POLICY models_select ON public.models"
-        " USING (workspace_id = (SELECT tenancy.workspace_for('models.view')))",
+        "ALTER POLICY models_select ON public.models USING (workspace_id = (SELECT tenancy.current_workspace_id()))",
         "are missing",
     ),
     "models of others can be used": (
@@ -467,9 +506,23 @@ HOLES: dict[str, tuple[str, str]] = {
         + "; ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check",
         "with the model of",
     ),
-    "public models are changed by everybody": (
-        "ALTER TABLE public.models DISABLE TRIGGER models_platform",
+    "models of others are found by their ids": (
+        _body("tenancy.delete_model", "AND m.workspace_id = tenancy.current_workspace_id()"),
         "deletes a public model",
+    ),
+    "a model in use can be deleted": (
+        _body(
+            "tenancy.delete_model",
+            "PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);",
+        )
+        + "; ALTER TABLE public.models DISABLE TRIGGER USER",
+        "that an instance uses",
+    ),
+    "public models are made by everybody": (
+        "ALTER TABLE public.models DISABLE TRIGGER models_tenancy_permission;"
+        " DROP POLICY models_tenant_insert ON public.models;"
+        " ALTER POLICY models_insert ON public.models WITH CHECK (true)",
+        "makes a public model",
     ),
     "users of all organizations are seen": (
         "CREATE OR REPLACE FUNCTION tenancy.visible_user_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER"
@@ -477,7 +530,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "rows of users",
     ),
     "everybody is staff": (
-        _body("tenancy.all_users", "NOT tenancy.sees_all_users()", "tenancy.current_organization_id() IS NOT NULL"),
+        _body("tenancy.all_users", "NOT tenancy_private.is_staff()", "tenancy.current_organization_id() IS NOT NULL"),
         "all_users() answers",
     ),
     "an owner changes passwords": (

@@ -90,13 +90,14 @@ SELECT is_empty(
             ) AS tenant,
             format(
                 '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
-                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), ''00000000-0000-0000-0000-000000000000''::uuid])))',
+                'AND (%1$I = ANY (ARRAY[( SELECT tenancy.current_workspace_id() AS current_workspace_id), ''00000000-0000-0000-0000-000000000000''::uuid])))',
                 t.key, c.workspace
             ) AS catalogue,
             format(
-                ' CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
-                'ELSE tenancy.is_listed(%1$I, ( SELECT tenancy.visible_user_ids() AS visible_user_ids)) END',
-                t.key
+                '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
+                'AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
+                'ELSE tenancy.is_listed(%1$I, ( SELECT tenancy.visible_user_ids() AS visible_user_ids)) END)',
+                t.key, c.workspace
             ) AS members
         FROM tenancy_private.protected_tables AS t
         CROSS JOIN claims AS c
@@ -166,10 +167,14 @@ SELECT is_empty(
                 WHEN c.shape = 'members'
                     THEN format('(%I = ANY (( SELECT tenancy.visible_user_ids() AS visible_user_ids)::uuid[]))', c.key)
                 WHEN c.shape = 'catalogue' AND c.command = 'SELECT'
-                    THEN format('((%I IS NULL) = ( SELECT (NOT (%s))))', c.key, c.permission)
+                    THEN format(
+                        '((%I IS NULL) = ( SELECT (NOT ((%s) AND (tenancy.current_workspace_id() IS NOT NULL)))))', c.key, c.permission
+                    )
                 WHEN c.asked IS NULL THEN format('(%I = ( SELECT %s AS "coalesce"))', c.key, c.workspace)
                 ELSE format(
-                    '(%I = ( SELECT CASE WHEN %s THEN %s ELSE NULL::uuid END AS "case"))', c.key, c.asked, c.workspace
+                    '(%I = ( SELECT CASE WHEN %s THEN %s ELSE NULL::uuid END AS "case"))', c.key, c.asked,
+                    -- Nothing is checked afterwards of a row that is read or deleted.
+                    CASE WHEN c.command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()' ELSE c.workspace END
                 )
             END AS expression
         FROM conditions AS c
@@ -233,7 +238,7 @@ SELECT is_empty(
     SELECT p.polname, p.polrelid::regclass
     FROM pg_policy AS p
     WHERE ARRAY(SELECT r::regrole::text FROM unnest(p.polroles) AS r ORDER BY 1)
-        NOT IN ('{tenancy_credentialed}', '{tenancy_owner,tenancy_service}', '{tenancy_auditor}')
+        NOT IN ('{tenancy_credentialed}', '{tenancy_owner,tenancy_service,tenancy_writer}', '{tenancy_auditor}')
     $$,
     'every policy is for tenants, for services, or for the auditor'
 );
@@ -353,7 +358,12 @@ SELECT is_empty(
     $$
     SELECT r.oid::regprocedure
     FROM routines AS r
-    WHERE r.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(r.proconfig), false)
+    WHERE r.prosqlbody IS NULL 
+        AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(r.proconfig), false)
+        -- The application's triggers find its own functions.
+        AND NOT coalesce(
+            r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
+        )
     $$,
     'every routine, the definer ones above all, is compiled or pins its search_path with pg_temp last'
 );
@@ -575,8 +585,12 @@ SELECT is_empty(
         WHERE n.nspname IN ('tenancy', 'tenancy_private')
     ) AS o
     WHERE o.owner <> 'tenancy_owner'::regrole
+        AND o.object NOT IN (
+            'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
+            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()'
+        )
     $$,
-    'everything in our schemas belongs to tenancy_owner'
+    'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'
 );
 
 SELECT is_empty(

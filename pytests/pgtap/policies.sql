@@ -58,7 +58,7 @@ FROM (VALUES
     ('select', true, 'r', '{tenancy_credentialed}'),
     ('insert', true, 'a', '{tenancy_credentialed}'),
     ('update', true, 'w', '{tenancy_credentialed}'),
-    ('service', true, '*', '{tenancy_owner,tenancy_service}'),
+    ('service', true, '*', '{tenancy_owner,tenancy_service,tenancy_writer}'),
     ('auditor', true, 'r', '{tenancy_auditor}')
 ) AS k (suffix, is_permissive, command, roles);
 
@@ -80,7 +80,7 @@ SELECT is_empty(
 );
 SELECT policy_roles_are('public', 'models', 'models_catalogue', ARRAY['tenancy_credentialed']);
 SELECT policy_cmd_is('public', 'models', 'models_catalogue'::name, 'select');
-SELECT policy_roles_are('public', 'users', 'users_service', ARRAY['tenancy_service', 'tenancy_owner']);
+SELECT policy_roles_are('public', 'users', 'users_service', ARRAY['tenancy_service', 'tenancy_owner', 'tenancy_writer']);
 
 -- Without a context the value of the floor and that of the way in are compared
 -- before a row is reached, and only because they are not written alike.

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     files = [argument for argument in arguments if argument.endswith(".sql")]
     endings: list[str] = []
     failed = False
-    with _temporary_directory(), server_of_this_run() as server:
+    with temporary_directory(), server_of_this_run() as server:
         os.environ.update(server.environment())
         if not files:
             # A file at a time and in conftest.py's order, so that what a file shares is made once.
@@ -57,7 +57,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _temporary_directory() -> Iterator[None]:
+def temporary_directory() -> Iterator[None]:
     """Have temporary files in memory, where there is room and nobody asked for something else.
 
     Half of the time goes by with writing databases to the disk otherwise.

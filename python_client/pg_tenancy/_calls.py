@@ -79,7 +79,7 @@ class Calls(ABC):
         """Change the current organization; what is None stays as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -91,7 +91,7 @@ class Calls(ABC):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         self._call(_sql.DELETE_ORGANIZATION)
@@ -100,7 +100,7 @@ class Calls(ABC):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
         """
         return [Member(*row) for row in self._call(_sql.MEMBERS)]
 
@@ -112,7 +112,7 @@ class Calls(ABC):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
@@ -126,7 +126,7 @@ class Calls(ABC):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -138,7 +138,7 @@ class Calls(ABC):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         self._call(_sql.LEAVE_ORGANIZATION)
@@ -156,7 +156,7 @@ class Calls(ABC):
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -175,7 +175,7 @@ class Calls(ABC):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in self._call(_sql.INVITATIONS)]
@@ -184,7 +184,7 @@ class Calls(ABC):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.
@@ -271,7 +271,7 @@ class Calls(ABC):
         return [LegacyInstance(*row) for row in self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
     def delete_model(self, model_id: UUID) -> None:
-        """Delete a model of this workspace.
+        """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
             PermissionDeniedError: the role does not hold ``models.delete``.
@@ -305,8 +305,7 @@ class Calls(ABC):
         Raises:
             PermissionDeniedError: the role does not hold ``users.create``.
             PersonRequiredError: the transaction was entered with an API key.
-            OrganizationRequiredError: the workspace is personal, and the person is
-                not platform staff.
+            OrganizationRequiredError: the workspace is personal.
             EmailTakenError: the address has an account; invite its owner instead.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -328,8 +327,8 @@ class Calls(ABC):
     ) -> None:
         """Change an account; what is None stays as it is.
 
-        Everybody may change their own. In an organization, names of a member; in a
-        personal workspace, platform staff everything.
+        Everybody may change their own. In an organization, names of a member; in the
+        platform's workspace, its staff everything.
 
         Args:
             user_id: whose account.
@@ -353,8 +352,9 @@ class Calls(ABC):
         self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
     def delete_user(self, user_id: UUID) -> None:
-        """End a membership in an organization; in a personal workspace, delete the account.
+        """End a membership in an organization; elsewhere, delete the account.
 
+        In a personal workspace it is one's own, in the platform's anybody's.
         With the account goes what is in its own workspace. What belongs to
         organizations stays.
 
@@ -381,7 +381,7 @@ class Calls(ABC):
 
         Raises:
             PermissionDeniedError: the user is not platform staff, or the workspace is
-                an organization's.
+                an organization's; in their own and in the platform's staff may.
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]

@@ -78,7 +78,7 @@ class Calls(ABC):
         """Change the current organization; what is None stays as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -90,7 +90,7 @@ class Calls(ABC):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         await self._call(_sql.DELETE_ORGANIZATION)
@@ -99,7 +99,7 @@ class Calls(ABC):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
         """
         return [Member(*row) for row in await self._call(_sql.MEMBERS)]
 
@@ -111,7 +111,7 @@ class Calls(ABC):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
@@ -125,7 +125,7 @@ class Calls(ABC):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -137,7 +137,7 @@ class Calls(ABC):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         await self._call(_sql.LEAVE_ORGANIZATION)
@@ -155,7 +155,7 @@ class Calls(ABC):
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -174,7 +174,7 @@ class Calls(ABC):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in await self._call(_sql.INVITATIONS)]
@@ -183,7 +183,7 @@ class Calls(ABC):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.
@@ -270,7 +270,7 @@ class Calls(ABC):
         return [LegacyInstance(*row) for row in await self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
     async def delete_model(self, model_id: UUID) -> None:
-        """Delete a model of this workspace.
+        """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
             PermissionDeniedError: the role does not hold ``models.delete``.
@@ -304,8 +304,7 @@ class Calls(ABC):
         Raises:
             PermissionDeniedError: the role does not hold ``users.create``.
             PersonRequiredError: the transaction was entered with an API key.
-            OrganizationRequiredError: the workspace is personal, and the person is
-                not platform staff.
+            OrganizationRequiredError: the workspace is personal.
             EmailTakenError: the address has an account; invite its owner instead.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -327,8 +326,8 @@ class Calls(ABC):
     ) -> None:
         """Change an account; what is None stays as it is.
 
-        Everybody may change their own. In an organization, names of a member; in a
-        personal workspace, platform staff everything.
+        Everybody may change their own. In an organization, names of a member; in the
+        platform's workspace, its staff everything.
 
         Args:
             user_id: whose account.
@@ -352,8 +351,9 @@ class Calls(ABC):
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
     async def delete_user(self, user_id: UUID) -> None:
-        """End a membership in an organization; in a personal workspace, delete the account.
+        """End a membership in an organization; elsewhere, delete the account.
 
+        In a personal workspace it is one's own, in the platform's anybody's.
         With the account goes what is in its own workspace. What belongs to
         organizations stays.
 
@@ -382,7 +382,7 @@ class Calls(ABC):
 
         Raises:
             PermissionDeniedError: the user is not platform staff, or the workspace is
-                an organization's.
+                an organization's; in their own and in the platform's staff may.
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]

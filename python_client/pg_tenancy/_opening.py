@@ -94,7 +94,7 @@ class Start:
 def identify(
     user_id: UUID | str | None,
     organization_id: UUID | str | None,
-    platform: bool,
+    platform: object,
     ticket: str | None,
     api_key: str | None,
 ) -> Identity:
@@ -112,12 +112,16 @@ def identify(
 
     Raises:
         TypeError: not exactly one of user_id, ticket and api_key was given, or
-            organization_id or platform came with what names the workspace by itself.
+            organization_id or platform came with what names the workspace by itself,
+            or platform is no bool.
         ValueError: an id is not a uuid.
     """
     given = sum(value is not None for value in (user_id, ticket, api_key))
     if given != 1:
         msg = "a workspace is entered with exactly one of user_id, ticket and api_key"
+        raise TypeError(msg)
+    if not isinstance(platform, bool):
+        msg = f"platform must be True or False, not {platform!r}"
         raise TypeError(msg)
     if platform and (user_id is None or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace is no organization's"
@@ -132,6 +136,20 @@ def identify(
     if ticket is not None:
         return Identity(ENTER_WITH_TICKET, (ticket,))
     return Identity(ENTER_WITH_API_KEY, (api_key,))
+
+
+def require_options(options: Options) -> None:
+    """Refuse a keyword that there is not.
+
+    Python takes any: a misspelt organization_id would mean the personal workspace.
+
+    Raises:
+        TypeError: it is no option.
+    """
+    unknown = sorted(options.keys() - Options.__annotations__.keys())
+    if unknown:
+        msg = f"a workspace has no {', '.join(unknown)}"
+        raise TypeError(msg)
 
 
 def start(

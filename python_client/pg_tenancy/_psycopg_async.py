@@ -64,6 +64,7 @@ class Workspace(Calls, Generic[Row]):
         self._source = source
         self._identity = identity
         self._options = options
+        _opening.require_options(options)
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
@@ -309,11 +310,14 @@ def workspace(
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given.
+        TypeError: not exactly one of user_id, ticket and api_key was given, platform
+            without user_id or with organization_id, or a keyword that there is not.
         ValueError: an id or an option is not acceptable.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginSeesEverythingError: (with the first statement) no policy applies to the
+            connection's login, so that a workspace would isolate nothing.
     """
     return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
 

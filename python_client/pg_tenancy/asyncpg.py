@@ -53,6 +53,7 @@ class Workspace(Calls):
         self._source = source
         self._pool = source if hasattr(source, "acquire") else None
         self._identity = identity
+        _opening.require_options(options)
         self._start = _opening.start(
             options.get("isolation_level"),
             options.get("read_only"),
@@ -241,11 +242,14 @@ def workspace(
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given.
+        TypeError: not exactly one of user_id, ticket and api_key was given, platform
+            without user_id or with organization_id, or a keyword that there is not.
         ValueError: an id or an option is not acceptable.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction, or closed.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginSeesEverythingError: (with the first statement) no policy applies to the
+            connection's login, so that a workspace would isolate nothing.
     """
     return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
 

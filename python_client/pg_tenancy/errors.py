@@ -135,7 +135,7 @@ class PersonRequiredError(PermissionDeniedError):
 
 
 class OrganizationRequiredError(TenancyError):
-    """The function needs an organization, and the workspace is personal."""
+    """The function needs an organization, and the workspace is personal or the platform's."""
 
 
 class NotFoundError(TenancyError):
@@ -215,7 +215,7 @@ class ModelIdTakenError(TenancyError):
 
 
 class ModelInUseError(TenancyError):
-    """The model cannot be deleted while instances use it."""
+    """The model cannot be deleted while instances or offerings use it."""
 
 
 class EmailTakenError(TenancyError):

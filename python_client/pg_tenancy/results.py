@@ -27,8 +27,9 @@ __all__ = [
 class CurrentWorkspace:
     """The workspace of the transaction, as a banner shows it.
 
-    ``id`` is the user's in a personal workspace and the organization's in an
-    organization; ``slug`` is None in the others, ``role`` in a personal workspace.
+    ``id`` is the user's in a personal workspace, the organization's in an
+    organization, and ``UUID(int=0)`` in the platform's; ``slug`` is None but in an
+    organization, ``role`` in a personal workspace, and ``staff`` in the platform's.
     """
 
     kind: Literal["personal", "organization", "platform"]

@@ -8,7 +8,7 @@ ADOPT = "tenancy_private.adopt_table(regclass,name,name)"
 
 CHANGES = {
     "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
-    "tenancy_private.claimed_author()": [("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true")],
+    "tenancy_private.verified_author()": [("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true")],
     "tenancy_private.floor(name,text,text)": [
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s) AND ", ""),
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s)", "(%1$I, %1$I) = (SELECT %3$s, %3$s)"),
@@ -16,14 +16,14 @@ CHANGES = {
     "tenancy_private.gate(text,text)": [("(SELECT %2$s, false)", "(SELECT false, false)")],
     "tenancy_private.catalogue_floor(name)": [
         ("'tenancy.current_workspace_id() IS DISTINCT FROM '::text || tenancy_private.claimed_workspace()", "'false'"),
-        (" AND %I = ANY(ARRAY[(SELECT %s), ''00000000-0000-0000-0000-000000000000''::uuid])", ""),
+        (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
     ],
     "tenancy_private.may(text,boolean,text)": [
         ("(72 + p.number)", "(71 + p.number)"),
         ("CASE WHEN person THEN", "CASE WHEN false THEN"),
         ("WHEN 'organization'::text THEN", "WHEN 'x'::text THEN"),
     ],
-    "tenancy_private.condition_of(name,text,boolean,text)": [
+    "tenancy_private.condition_of(name,text,text,boolean,text)": [
         ("'%I = (SELECT CASE WHEN %s THEN %s END)'", "'%I = (SELECT CASE WHEN %s OR true THEN %s END)'"),
     ],
     "tenancy.require_access(regclass,text)": [

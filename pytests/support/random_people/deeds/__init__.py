@@ -1,0 +1,22 @@
+"""What somebody may try; each method is one thing."""
+
+from __future__ import annotations
+
+from support.random_people.deeds.choices import Choices, Deed, NothingToChooseError
+from support.random_people.deeds.forbidden import Forbidden
+from support.random_people.deeds.organizations import Organizations
+from support.random_people.deeds.resources import Instances, Keys, Models
+from support.random_people.deeds.services import Services
+from support.random_people.deeds.users import Users
+
+__all__ = ["DEEDS", "Choices", "Deed", "Deeds", "NothingToChooseError"]
+
+
+class Deeds(Instances, Organizations, Keys, Models, Users, Forbidden, Services):
+    """All of it, in a play."""
+
+
+# In this order whatever the order of the imports: Hypothesis chooses by it.
+DEEDS: dict[str, Deed] = {
+    name: Deeds.registered[name] for found in Deeds.__bases__ for name in vars(found) if name in Deeds.registered
+}

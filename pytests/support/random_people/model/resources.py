@@ -1,0 +1,186 @@
+"""What becomes of API keys, instances and models."""
+
+from __future__ import annotations
+
+from support.random_people.model.state import State, denied
+from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Refused
+
+__all__ = ["Resources"]
+
+_ENDING = {"terminating", "terminated"}
+# What an instance can be when it is terminated or reinstalled.
+_ALLOWED_IN = {
+    "terminate": {"provisioning", "ready", "running", "stopped", "failed", "reinstalling"},
+    "reinstall": {"ready", "running", "stopped", "failed"},
+}
+_LEADS_TO = {"terminate": "terminating", "reinstall": "reinstalling"}
+
+
+class Resources(State):
+    """What is done to what a workspace has."""
+
+    # -- API keys --------------------------------------------------------------
+
+    def _act_on_keys(self, entry: Entry, permission: str) -> str:
+        if self._organization(entry):
+            self._act(entry, permission)
+        self._in_person(entry)
+        return self.workspace(entry)
+
+    def _key(self, workspace: str, name: str) -> Key:
+        key = self.keys.get(name)
+        if key is None or key.workspace != workspace:
+            raise Refused("P0002", "api_key_not_found")
+        return key
+
+    def create_api_key(self, entry: Entry, title: str) -> str:
+        """Make a key of the current workspace."""
+        workspace = self._act_on_keys(entry, "api_keys.create")
+        name = self._name("key")
+        self.keys[name] = Key(workspace, entry.person, title)
+        return name
+
+    def rename_api_key(self, entry: Entry, name: str, title: str) -> None:
+        """Rename a key with the function for it."""
+        self._key(self._act_on_keys(entry, "api_keys.update"), name).name = title
+
+    def update_api_key(self, entry: Entry, name: str | None, title: str) -> int:
+        """Rename a key, or all of them, with an UPDATE."""
+        self._require(entry, "api_keys.update")
+        self._in_person(entry)
+        own = [key for n, key in self.keys.items() if key.workspace == self.workspace(entry) and name in {None, n}]
+        for key in own:
+            key.name = title
+        return len(own)
+
+    def revoke_api_key(self, entry: Entry, name: str) -> None:
+        """End a key."""
+        self._key(self._act_on_keys(entry, "api_keys.revoke"), name).revoked = True
+
+    # -- instances -------------------------------------------------------------
+
+    def _usable(self, workspace: str, model: str | None) -> None:
+        if model is not None and (
+            model not in self.models or self.models[model].workspace not in {workspace, PLATFORM}
+        ):
+            raise Refused("23503", "instances_model_id_fkey")
+
+    def _reached(self, entry: Entry, name: str | None) -> list[Instance]:
+        """Return the instances that a statement comes to; those of the platform only staff may change."""
+        workspaces = {self.workspace(entry)} | (set() if self._organization(entry) else {PLATFORM})
+        found = [i for n, i in self.instances.items() if i.workspace in workspaces and name in {None, n}]
+        if any(i.workspace == PLATFORM for i in found) and not self._is_staff(entry):
+            raise denied()
+        return found
+
+    def insert_instance(self, entry: Entry, model: str | None) -> str:
+        """Make an instance."""
+        self._require(entry, "instances.create")
+        self._usable(self.workspace(entry), model)
+        name = self._name("instance")
+        self.instances[name] = Instance(self.workspace(entry), model)
+        return name
+
+    def update_instance_model(self, entry: Entry, name: str, model: str) -> int:
+        """Let an instance use another model."""
+        self._require(entry, "instances.update")
+        found = self._reached(entry, name)
+        for instance in found:
+            self._usable(instance.workspace, model)
+            instance.model = model
+        return len(found)
+
+    def update_instance_profile(self, entry: Entry, name: str | None, profile: str) -> int:
+        """Change what one instance is, or what all are."""
+        self._require(entry, "instances.update")
+        found = self._reached(entry, name)
+        for instance in found:
+            instance.profile = profile
+        return len(found)
+
+    def update_instance_status(self, entry: Entry, name: str, status: str) -> int:
+        """Write the status of an instance."""
+        self._require(entry, "instances.update")
+        found = self._reached(entry, name)
+        for instance in found:
+            if instance.status == status:
+                continue
+            action = "terminate" if status in _ENDING else "reinstall" if status == "reinstalling" else None
+            if action is None:
+                allowed = instance.status not in _ENDING
+            else:
+                allowed = instance.status in _ALLOWED_IN[action] | {_LEADS_TO[action]}
+            if not allowed:
+                raise Refused("55000", "instance_state")
+            instance.status = status
+        return len(found)
+
+    def transform_instance(self, entry: Entry, action: str, name: str) -> None:
+        """Terminate or reinstall an instance."""
+        self._require(entry, f"instances.{action}")
+        found = self._reached(entry, name)
+        if not found:
+            raise Refused("P0002", "instance_not_found")
+        if found[0].status not in _ALLOWED_IN[action]:
+            raise Refused("55000", "instance_state")
+        found[0].status = _LEADS_TO[action]
+
+    # -- models ----------------------------------------------------------------
+
+    def _write_models(self, entry: Entry, permission: str) -> None:
+        self._require(entry, permission)
+        if not self._organization(entry) and not self._is_staff(entry):
+            raise denied()
+
+    def _unique(self, workspace: str, model_id: str, but: str | None = None) -> None:
+        if any(m.workspace == workspace and m.model_id == model_id for n, m in self.models.items() if n != but):
+            raise Refused("23505", "models_workspace_id_model_id_key")
+
+    def _reached_models(self, entry: Entry, name: str | None) -> list[str]:
+        workspaces = {self.workspace(entry), PLATFORM}
+        found = [n for n, m in self.models.items() if m.workspace in workspaces and name in {None, n}]
+        if any(self.models[n].workspace == PLATFORM for n in found) and not self._is_staff(entry):
+            raise denied()
+        return found
+
+    def insert_model(self, entry: Entry, title: str, model_id: str) -> str:
+        """Make a model: the organization's, or public by staff."""
+        self._write_models(entry, "models.create")
+        workspace = self._organization(entry) or PLATFORM
+        self._unique(workspace, model_id)
+        name = self._name("model")
+        self.models[name] = Model(workspace, title, model_id)
+        return name
+
+    def update_model(self, entry: Entry, name: str | None, title: str) -> int:
+        """Change the title of a model, or of all."""
+        self._write_models(entry, "models.update")
+        found = self._reached_models(entry, name)
+        for model in found:
+            self.models[model].name = title
+        return len(found)
+
+    def update_model_id(self, entry: Entry, name: str, model_id: str) -> int:
+        """Say that a model is another one of the hub's."""
+        self._write_models(entry, "models.update")
+        found = self._reached_models(entry, name)
+        for model in found:
+            self._unique(self.models[model].workspace, model_id, model)
+            self.models[model].model_id = model_id
+        return len(found)
+
+    def delete_model(self, entry: Entry, name: str | None) -> int:
+        """Delete a model, or all."""
+        self._write_models(entry, "models.delete")
+        used = {instance.model for instance in self.instances.values()}
+        try:
+            found = self._reached_models(entry, name)
+        except Refused as denied:
+            if name is None and any(m.workspace == entry.organization and n in used for n, m in self.models.items()):
+                denied.other = Refused("23503", "model_in_use")
+            raise
+        if used & set(found):
+            raise Refused("23503", "model_in_use")
+        for model in found:
+            del self.models[model]
+        return len(found)

@@ -1,0 +1,127 @@
+"""What there is on the platform, the ways in, and how something is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PLATFORM", "STATES", "Entry", "Instance", "Invitation", "Key", "Model", "Organization", "Person", "Refused"]
+
+PLATFORM = "the platform"
+
+# What an instance can be.
+STATES = ("provisioning", "ready", "running", "stopped", "failed", "terminating", "terminated", "reinstalling")
+
+
+class Refused(Exception):  # noqa: N818  (it is an answer)
+    """An error, as a program knows it: its SQLSTATE and its name, if it has one.
+
+    ``other`` is the one that comes as well, where the order of rows decides.
+    """
+
+    def __init__(self, sqlstate: str, name: str | None = None, other: Refused | None = None) -> None:
+        super().__init__(sqlstate, name)
+        self.sqlstate = sqlstate
+        self.name = name
+        self.other = other
+
+    def is_it(self, sqlstate: str | None, name: str | None) -> bool:
+        """Whether an error is this one."""
+        if (sqlstate, name) == (self.sqlstate, self.name):
+            return True
+        return self.other is not None and self.other.is_it(sqlstate, name)
+
+    def __str__(self) -> str:
+        return f"{self.sqlstate} {self.name}" if self.name else self.sqlstate
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a transaction enters: a person, maybe in an organization, or an API key."""
+
+    person: str | None
+    organization: str | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        if self.key:
+            return self.key
+        return f"{self.person} in {self.organization}" if self.organization else f"{self.person} by themself"
+
+    @classmethod
+    def read(cls, text: str) -> Entry:
+        """Return the one that is written like this."""
+        person, inside, organization = text.partition(" in ")
+        if inside:
+            return cls(person, organization)
+        if text.endswith(" by themself"):
+            return cls(text.removesuffix(" by themself"))
+        return cls(None, key=text)
+
+
+@dataclass
+class Person:
+    """An account."""
+
+    email: str
+    username: str
+    staff: bool = False
+
+
+@dataclass
+class Organization:
+    """A tenant."""
+
+    name: str
+    slug: str
+    created_by: str | None
+    deleted: bool = False
+
+
+@dataclass
+class Invitation:
+    """Whom an organization invited; ``state`` is open, accepted, revoked or lapsed."""
+
+    organization: str
+    email: str
+    role: str
+    invited_by: str | None
+    accepted_by: str | None = None
+    state: str = "open"
+    expired: bool = False
+
+    @property
+    def status(self) -> str:
+        """Return what the list of invitations shows."""
+        if self.state == "open":
+            return "expired" if self.expired else "pending"
+        return "expired" if self.state == "lapsed" else self.state
+
+
+@dataclass
+class Key:
+    """An API key, of a person or of an organization."""
+
+    workspace: str
+    person: str | None
+    name: str
+    revoked: bool = False
+    expired: bool = False
+
+
+@dataclass
+class Instance:
+    """A machine."""
+
+    workspace: str
+    model: str | None
+    status: str = "provisioning"
+    profile: str | None = None
+
+
+@dataclass
+class Model:
+    """A model, of an organization or public."""
+
+    workspace: str
+    name: str
+    model_id: str

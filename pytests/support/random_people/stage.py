@@ -1,0 +1,134 @@
+"""The database on which the model of the platform is played, and the questions that show all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import psycopg
+
+from support.database import Database
+from support.server import Logins
+from support.two_tenants import Key as TicketKey
+
+__all__ = ["Stage"]
+
+# Where the rows are that the model knows, and which columns of them it knows.
+_TABLES = {
+    "users": ("public.users", "id, email, username, role"),
+    "organizations": ("public.organizations", "id, name, slug, created_by_user_id"),
+    "memberships": ("public.organization_memberships", "organization_id, user_id, role"),
+    "invitations": (
+        "tenancy.invitations",
+        "id, organization_id, email, role, invited_by_user_id, accepted_by_user_id, CASE"
+        " WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked'"
+        " WHEN lapsed_at IS NOT NULL THEN 'lapsed' ELSE 'open' END",
+    ),
+    "models": ("public.models", "id, workspace_id, name, model_id"),
+    "instances": ("public.instances", "id, workspace_id, model_id, status, gpu_profile"),
+    "api_keys": ("public.api_keys", "id, workspace_id, user_id, name, revoked_at IS NOT NULL"),
+}
+
+
+def _rows(source: str, columns: str) -> str:
+    return f"(SELECT jsonb_agg(jsonb_build_array({columns})) FROM {source})"  # noqa: S608
+
+
+def _object(parts: dict[str, str]) -> str:
+    return f"jsonb_build_object({', '.join(f'{name!r}, {part}' for name, part in parts.items())})"
+
+
+# The lists that functions give; three of them raise where they are not for the actor.
+_LISTS = {
+    "context": "jsonb_build_array(jsonb_build_array("
+    "tenancy.current_user_id(), tenancy.current_workspace_id(), tenancy.current_role()))",
+    "permissions": _rows("tenancy.my_permissions() AS p", "p"),
+    "workspaces": _rows("tenancy.workspaces", "id, kind, organization_id"),
+    "members": "CASE WHEN tenancy.current_organization_id() IS NOT NULL THEN "
+    + _rows("tenancy.members()", "user_id, role")
+    + " END",
+    "invitation_list": "CASE WHEN tenancy.current_organization_id() IS NOT NULL"
+    " AND tenancy.has_permission('members.invite') THEN "
+    + _rows("tenancy.invitations()", "id, email, role, status")
+    + " END",
+    "all_users": "CASE WHEN current_setting('tenancy.current_role') = 'staff' THEN "
+    + _rows("tenancy.all_users()", "user_id, email, username")
+    + " END",
+    "my_organizations": _rows("tenancy.my_organizations()", "id, name, role"),
+    "badges": _rows("unnest($1) AS w WHERE tenancy.badge(w) IS NOT NULL", "w, tenancy.badge(w)"),
+}
+_SEEN = "PREPARE seen (uuid[]) AS SELECT {}, {}, {}".format(
+    _object(_LISTS | {name: _rows(*table) for name, table in _TABLES.items()}),
+    _object({name: f"(SELECT count(*) FROM {table})" for name, (table, _) in _TABLES.items()}),  # noqa: S608
+    "ARRAY(SELECT DISTINCT workspace_id FROM tenancy.audit_log)",
+)
+_EVERYTHING = "PREPARE everything AS SELECT {}".format(
+    _object(
+        {name: _rows(*table) for name, table in _TABLES.items()}
+        | {"deleted": _rows("tenancy.workspaces WHERE deleted_at IS NOT NULL", "id")}
+    )
+)
+
+
+class Stage:
+    """The connections to one database, kept for many plays.
+
+    Args:
+        database: one with the whole plan deployed; every row in it will go.
+        logins: the run's.
+
+    """
+
+    def __init__(self, database: Database, logins: Logins) -> None:
+        self._database = database
+        self._logins = logins
+        self._connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
+
+    def connection(self, login: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a login's connection, made when it is first wanted.
+
+        Args:
+            login: app, credentialed, service, old, or admin, who is the superuser.
+
+        """
+        if login not in self._connections:
+            self._connections[login] = connection = psycopg.connect(
+                self._database.dsn(getattr(self._logins, login, None)),
+                autocommit=True,
+                cursor_factory=psycopg.ClientCursor,
+            )
+            if login == "admin":
+                connection.execute(_EVERYTHING)
+            elif login in {"app", "credentialed"}:
+                connection.execute("SET plan_cache_mode = force_generic_plan")
+                connection.execute(_SEEN)
+        return self._connections[login]
+
+    @property
+    def admin(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The superuser's connection."""
+        return self.connection("admin")
+
+    @cached_property
+    def tickets(self) -> TicketKey:
+        """What signs tickets."""
+        return TicketKey(*self.admin.execute("SELECT * FROM tenancy.create_ticket_key()").fetchone() or ())
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def run(self, login: str, *statements: tuple[str, Sequence[Any]]) -> tuple[list[tuple[Any, ...]] | None, int]:
+        """Run a transaction, in one message; return the rows or how many rows, of its last statement."""
+        connection = self.connection(login)
+        text = "; ".join(["BEGIN", *(statement for statement, _ in statements), "COMMIT"])
+        try:
+            cursor = connection.execute(text.encode(), [value for _, values in statements for value in values])
+        except psycopg.Error:
+            connection.execute("ROLLBACK")
+            raise
+        for _ in statements:
+            cursor.nextset()
+        return (cursor.fetchall() if cursor.description else None), cursor.rowcount

@@ -1,0 +1,14 @@
+-- Deploy pg-tenancy:kernel/audit_log_policies to pg
+-- requires: kernel/protection
+
+\ir ../../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../../policies/audit_log.r1.sql
+
+COMMIT;

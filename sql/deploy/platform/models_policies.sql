@@ -1,0 +1,15 @@
+-- Deploy pg-tenancy:platform/models_policies to pg
+-- requires: platform/instances_models
+-- requires: kernel/audit_log
+
+\ir ../../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../../policies/models.r1.sql
+
+COMMIT;

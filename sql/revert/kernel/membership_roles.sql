@@ -1,0 +1,14 @@
+-- Revert pg-tenancy:kernel/membership_roles from pg
+
+\ir ../../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+ALTER TABLE public.organization_memberships
+DROP CONSTRAINT organization_memberships_tenancy_role_check;
+
+COMMIT;

@@ -1,0 +1,19 @@
+-- Revert pg-tenancy:kernel/role_permissions_policies from pg
+
+\ir ../../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY[
+        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
+    ]::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+-- Closed again, as the change role_permissions left them.
+CALL tenancy.unprotect('tenancy.permissions');
+CALL tenancy.unprotect('tenancy.role_permissions');
+CALL tenancy.unprotect('tenancy.role_delegations');
+
+COMMIT;

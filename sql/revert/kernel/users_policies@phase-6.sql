@@ -1,0 +1,13 @@
+-- Revert pg-tenancy:kernel/users_policies from pg
+
+\ir ../../adoption/patiently.psql
+
+BEGIN;
+
+CALL pg_temp.patiently(
+    ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+CALL tenancy.unprotect('public.users');
+
+COMMIT;
