@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(43);
+SELECT plan(44);
 
 \ir include/people.psql
 
@@ -207,6 +207,12 @@ SELECT tenancy.define_permission('gadgets.polish', ARRAY['user', 'manager']) AS 
 SELECT results_eq(
     $$ SELECT role FROM tenancy.role_permissions WHERE permission = 'gadgets.polish' ORDER BY role COLLATE "C" $$,
     $$ VALUES ('manager'), ('user') $$, 'and says anew who holds it'
+);
+SELECT count(tenancy.define_permission('gadgets.polish', ARRAY['user', 'manager'])) AS defined FROM generate_series(1, 3) \gset
+SELECT tenancy.define_permission('gadgets.sell') AS defined \gset
+SELECT is(
+    (SELECT max(number) - min(number) FROM tenancy.permissions WHERE permission ~ '^gadgets'), 1,
+    'said again, it uses up no number'
 );
 SAVEPOINT defined;
 SET LOCAL ROLE tenancy_app;

@@ -25,6 +25,7 @@ from support.server import Logins
 
 __all__ = [
     "CONTEXT",
+    "COUNTED_APART",
     "ENTER",
     "ENTER_PLATFORM",
     "ENTER_WITH_KEY",
@@ -61,6 +62,8 @@ SET = "SELECT set_config('tenancy.{}', '{}', true)"
 CONTEXT = "current_setting('tenancy.context')"
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 REPLICA = "SET LOCAL session_replication_role = replica"
+# Numbers that are used up are not given back by a ROLLBACK, unless the counter itself is another.
+COUNTED_APART = "ALTER TABLE tenancy.permissions ALTER number RESTART"
 ONE = "WITH done AS ({}) SELECT count(*) FROM done"
 WAIT = "SET LOCAL lock_timeout = '40ms'"
 KEEPS = "organization_keeps_an_owner"

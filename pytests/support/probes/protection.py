@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from support.probes.base import ENTER_WITH_KEY, NIL, ONE, REPLICA, SET, Question, superuser
+from support.probes.base import COUNTED_APART, ENTER_WITH_KEY, NIL, ONE, REPLICA, SET, Question, superuser
 
 THINGS = [
+    COUNTED_APART,
     "CREATE TABLE public.things (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, secret text DEFAULT 's')",
     "INSERT INTO public.things (name) VALUES ('before')",
     "SELECT tenancy.define_permission('things.view', ARRAY['owner', 'admin', 'manager', 'user'])",
@@ -490,7 +491,6 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
-                *before,
                 *tables,
                 "CALL tenancy.unprotect('public.things')",
                 "SELECT c.relrowsecurity, c.relforcerowsecurity,"
@@ -505,7 +505,7 @@ QUESTIONS: list[Question] = [
             ],
             [(False, False, 0, 0, 0, False, False, 0, 0)],
         )
-        for before, tables in (([], TENANT), ([], AUTHOR), ([], CATALOGUE), ([], PUBLISHED))
+        for tables in (TENANT, AUTHOR, CATALOGUE, PUBLISHED)
     ),
     superuser(
         [

@@ -82,6 +82,10 @@ CHANGES = {
         (" OR roles IS NULL", ""),
         ("p.permission = define_permission.permission AND ", ""),
         ("p.role <> ALL(roles)", "false"),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy.permissions",
+            "WHERE true OR NOT EXISTS (SELECT FROM tenancy.permissions",
+        ),
         ("FROM unnest(roles) AS r (role)\n    ON CONFLICT", "FROM unnest(roles) AS r (role) WHERE false ON CONFLICT"),
     ],
 }

@@ -42,7 +42,7 @@ CHANGES = {
         ("'tenancy_credentialed'", "'tenancy_auditor'"),
     ],
     "tenancy_private.add_policy(regclass,text,text,text,text,text)": [
-        ("CASE WHEN command IN ('ALL', 'INSERT', 'UPDATE')", "CASE WHEN command IN ('INSERT')"),
+        ("format(' WITH CHECK (%s)', condition)", "' WITH CHECK (true)'"),
         ("CASE WHEN command <> 'INSERT' THEN", "CASE WHEN command <> 'SELECT' THEN"),
     ],
     "tenancy_private.add_floor(tenancy_private.protected_tables)": [
