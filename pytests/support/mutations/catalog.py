@@ -280,7 +280,8 @@ def _constraints(connection: Connection) -> Iterator[Mutation]:
 
 PINNED = """
 SELECT oid::regprocedure::text, (SELECT substr(s, 13) FROM unnest(proconfig) AS s WHERE s ~ '^search_path=')
-FROM pg_proc WHERE proconfig IS NOT NULL AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
+FROM pg_proc
+WHERE proconfig IS NOT NULL AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
 """
 
 
