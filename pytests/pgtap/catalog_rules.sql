@@ -90,7 +90,9 @@ SELECT is_empty(
             ) AS tenant,
             format(
                 '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
-                'AND (%1$I = ANY (ARRAY[( SELECT tenancy.current_workspace_id() AS current_workspace_id), ''00000000-0000-0000-0000-000000000000''::uuid])))',
+                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), ''00000000-0000-0000-0000-000000000000''::uuid])) '
+                'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[''00000000-0000-0000-0000-000000000000''::uuid, '
+                'tenancy.current_workspace_id()] AS "array")))',
                 t.key, c.workspace
             ) AS catalogue,
             format(

@@ -137,7 +137,8 @@ SELECT object, kind, privilege, grantee FROM (
     SELECT p.oid::regprocedure::text, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, 'EXECUTE',
         acl.grantee::regrole::text
     FROM pg_proc AS p, aclexplode(p.proacl) AS acl
-    WHERE p.pronamespace = 'tenancy'::regnamespace AND acl.grantee <> p.proowner
+    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        AND acl.grantee <> p.proowner
 ) AS g ORDER BY 1, 3, 4
 """
 
@@ -194,6 +195,7 @@ def _further_grants(connection: Connection) -> Iterator[Mutation]:
         yield Mutation(f"{on} to PUBLIC", routine, "grant", f"GRANT {on} TO PUBLIC", f"REVOKE {on} FROM PUBLIC")
     for privilege, kind, thing, grantee in (
         ("USAGE", "SCHEMA", "tenancy_private", "tenancy_credentialed"),
+        ("USAGE", "SCHEMA", "tenancy_private", "tenancy_writer"),
         ("CREATE", "SCHEMA", "public", "PUBLIC"),
         ("CREATE", "SCHEMA", "tenancy", "tenancy_credentialed"),
         ("EXECUTE", "FUNCTION", "tenancy.enter(uuid, uuid)", "tenancy_credentialed"),
@@ -277,19 +279,20 @@ def _constraints(connection: Connection) -> Iterator[Mutation]:
 # -- functions -----------------------------------------------------------------------------
 
 PINNED = """
-SELECT oid::regprocedure::text FROM pg_proc
+SELECT oid::regprocedure::text, (SELECT substr(s, 13) FROM unnest(proconfig) AS s WHERE s ~ '^search_path=')
+FROM pg_proc
 WHERE proconfig IS NOT NULL AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
 """
 
 
 def _search_paths(connection: Connection) -> Iterator[Mutation]:
-    for (routine,) in _rows(connection, PINNED):
+    for routine, path in _rows(connection, PINNED):
         yield Mutation(
             f"{routine} search_path",
             routine,
             "search_path",
             f"ALTER ROUTINE {routine} RESET search_path",
-            f"ALTER ROUTINE {routine} SET search_path = pg_catalog, pg_temp",
+            f"ALTER ROUTINE {routine} SET search_path = {path}",
         )
 
 

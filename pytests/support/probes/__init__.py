@@ -60,7 +60,18 @@ def probes() -> list[Probe]:
     ]
     others = [
         Probe(text, ask)
-        for module in (context, contracts, members, invitations, keys, api_keys, instances, users)
+        for module in (
+            context,
+            contracts,
+            isolation,
+            protection,
+            members,
+            invitations,
+            keys,
+            api_keys,
+            instances,
+            users,
+        )
         for text, ask in module.OTHERS.items()
     ]
     summaries = [Probe(text, ask) for text, ask in privileges.SUMMARIES.items()]

@@ -20,7 +20,7 @@ import psycopg
 
 from support.database import Database
 from support.people import People
-from support.racing import name_of
+from support.racing import Session, name_of
 from support.server import Logins
 
 __all__ = [
@@ -194,6 +194,17 @@ class Probed:
         if isinstance(thing, list):
             return [tuple(self.filled(cell) if isinstance(cell, str) else cell for cell in row) for row in thing]
         return thing
+
+    def waits(self, connection: psycopg.Connection[Any], statement: str, *values: Any) -> bool:
+        """Run a statement in a session of its own time, and return whether it waits for another; it is cancelled."""
+        session = Session(connection, self.admin)
+        session.start(lambda other: other.execute(statement.encode(), values or None))
+        row = self.admin.execute(
+            "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", [connection.info.backend_pid]
+        ).fetchone()
+        connection.cancel()
+        session.outcome()
+        return row == (True,)
 
     def ticket(self, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Return a ticket for Ann in Acme, with whatever is given instead."""

@@ -96,16 +96,22 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
-    (
-        "app",
-        "ann",
-        "acme",
-        [
-            SET.format("current_organization_id", ""),
-            FORGE.format(f"left({CONTEXT}, 72) || '{{acme}}' || substr({CONTEXT}, 73)"),
-            "SELECT tenancy.current_workspace_id()",
-        ],
-        "invalid_context",
+    *(
+        (
+            "app",
+            "ann",
+            "acme",
+            [
+                *(SET.format(name, value) for name, value in moved),
+                FORGE.format(f"left({CONTEXT}, 72) || '{{acme}}' || substr({CONTEXT}, 73)"),
+                "SELECT tenancy.current_workspace_id()",
+            ],
+            "invalid_context",
+        )
+        for moved in (
+            [("current_organization_id", "")],
+            [("current_user_id", ""), ("current_organization_id", "{ann}")],
+        )
     ),
     ("app", "ann", "acme", "SELECT tenancy.current_user_id()::text = '{ann}'", [(True,)]),
     ("app", "ann", "acme", "SELECT tenancy.current_organization_id()::text = '{acme}'", [(True,)]),

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, ONE, REPLICA, SET, Question, superuser
+from support.probes.base import CONTEXT, NIL, ONE, REPLICA, SET, Probed, Question, superuser
 from support.probes.privileges import PUBLISHED, READABLE
 
 QUESTIONS: list[Question] = [
@@ -190,3 +190,67 @@ QUESTIONS += [
     )
     for who, sees in (("ann", True), ("uma", False))
 ]
+
+
+# The variables are set in the midst of a statement, and the floor has looked at them before.
+MIDWAY = (
+    "SELECT count(*) FROM {table} WHERE {key} = (SELECT '{{acme}}'::uuid WHERE {change} IS NOT NULL)",
+    "SELECT count(*) FROM {table} AS a JOIN {table} AS b USING ({key})"
+    " WHERE {key} = (SELECT '{{acme}}'::uuid WHERE {change} IS NOT NULL)",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT count(*) FROM x, {table} WHERE v IS NOT NULL",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT count({key}) FROM x LEFT JOIN {table} ON true",
+    "SELECT count(*) FROM {table} WHERE (SELECT {change}) IS NOT NULL",
+    "SELECT count(*) FROM {table} WHERE {change} IS NOT NULL",
+    "WITH a AS MATERIALIZED (SELECT count(*) AS n FROM {table}),"
+    " x AS MATERIALIZED (SELECT {change} AS v FROM a) SELECT count(*) FROM x, {table} WHERE v IS NOT NULL",
+)
+
+
+def shows_midway(probed: Probed, who: str, table: str, key: str, change: str, *before: str) -> list[str]:
+    """Return the queries by which somebody in Acme counts rows of a table after changing the variables midway."""
+    shown = []
+    for query in MIDWAY:
+        for setting in ("enable_seqscan", "enable_indexscan"):
+            statement = query.format(table=table, key=key, change=change)
+            steps = [*before, "as app", f"enter {who}", f"SET LOCAL {setting} = off", statement]
+            answer = probed.ask(None, None, None, steps)
+            if answer not in ([(0,)], "invalid_context"):
+                shown.append(f"{statement}: {answer}")
+    return shown
+
+
+def _permissions_set_midway(probed: Probed) -> None:
+    """Nobody sees what the role may not see by giving it permissions in the midst of a statement."""
+    all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 46) FROM 73), true)"
+    for table in ONLY:
+        if table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
+            key = ONLY[table].partition(" ")[0]
+            shown = shows_midway(
+                probed, "uma acme", table, key, all_of_them, "DELETE FROM tenancy.role_permissions WHERE role = 'user'"
+            )
+            assert not shown, shown
+
+
+def _workspace_set_midway(probed: Probed) -> None:
+    """Nobody sees models of another workspace by naming it in the midst of a statement."""
+    elsewhere = " || ".join(
+        f"set_config('tenancy.{name}', '{{{{bulk}}}}', true)" for name in ("current_organization_id", "current_user_id")
+    )
+    for query in MIDWAY:
+        statement = query.replace("count(*)", "string_agg(name, ' ')").replace("count({key})", "string_agg(name, ' ')")
+        for table, where in (("public.models", "ann acme"), ("public.models", "ann None")):
+            steps = [
+                "as app",
+                f"enter {where}",
+                statement.format(table=table, key="workspace_id", change=elsewhere)
+                .replace("AS a JOIN public.models AS b USING (workspace_id)", "")
+                .replace("{acme}", "{bulk}"),
+            ]
+            answer = probed.ask(None, None, None, steps)
+            assert "bulk" not in str(answer), (steps, answer)
+
+
+OTHERS = {
+    "isolation permissions set midway": _permissions_set_midway,
+    "isolation models workspace set midway": _workspace_set_midway,
+}

@@ -54,6 +54,7 @@ PEOPLE_CALL = {
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
     "visible_user_ids()",
+    "writable_columns(regclass)",
 }
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
@@ -69,6 +70,20 @@ CALLABLE = {
         "restore_organization(uuid)",
     },
     "tenancy_auditor": {"record_read(regclass)"},
+    # The defaults of the columns that it fills.
+    "tenancy_writer": {
+        "default_author_id()",
+        "default_organization_id()",
+        "default_user_id()",
+        "default_workspace_id()",
+    },
+}
+# What the functions call that write the application's tables.
+WRITING = {
+    "delete_rows(regclass,jsonb)",
+    "empty_instances()",
+    "insert_row(regclass,jsonb,boolean)",
+    "update_rows(regclass,jsonb,jsonb)",
 }
 INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
@@ -140,7 +155,10 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for column in names.split()
     }
     for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
-        wanted |= {(f"public.{table}", "tenancy_service", privilege) for privilege in DML}
+        wanted |= {
+            (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
+        }
+    wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
@@ -184,8 +202,12 @@ def _attributes(probed: Probed) -> None:
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
-            p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(p.proconfig), false)
-            OR p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(p.proconfig), false)
+            (p.prosqlbody IS NULL OR p.prosecdef) AND NOT coalesce(CASE p.proowner::regrole::text
+                WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
+                ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
+            OR p.prosecdef AND NOT coalesce('debug_print_plan=off' = ANY(p.proconfig), false)
+                AND p.oid <> 'tenancy.current_workspace_id()'::regprocedure
+            OR p.proowner::regrole::text <> CASE WHEN p.proname = ANY(%s) THEN 'tenancy_writer' ELSE 'tenancy_owner' END
         )
         UNION ALL
         SELECT c.oid::regclass::text FROM pg_class AS c
@@ -197,7 +219,8 @@ def _attributes(probed: Probed) -> None:
                     'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
                 )
         )
-        """
+        """,
+        [[name.partition("(")[0] for name in WRITING]],
     ).fetchall()
     assert not wrong, wrong
 

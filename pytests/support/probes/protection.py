@@ -4,7 +4,21 @@
 
 from __future__ import annotations
 
-from support.probes.base import COUNTED_APART, ENTER_WITH_KEY, NIL, ONE, REPLICA, SET, Question, superuser
+import re
+
+from support.probes.base import (
+    CONTEXT,
+    COUNTED_APART,
+    ENTER_WITH_KEY,
+    NIL,
+    ONE,
+    REPLICA,
+    SET,
+    Probed,
+    Question,
+    superuser,
+)
+from support.probes.isolation import MIDWAY, shows_midway
 
 THINGS = [
     COUNTED_APART,
@@ -65,6 +79,11 @@ CATALOGUE = [
     OF_EACH,
 ]
 PUBLISHED = [*THINGS, "CALL tenancy.publish('public.things', columns => 'id, name')"]
+TO_THINGS = "FOREIGN KEY (thing_id) REFERENCES public.things (id)"
+PARTITIONED = [
+    "CREATE TABLE public.events (id uuid, at date) PARTITION BY RANGE (at)",
+    "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
+]
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
 FORGED = [
@@ -203,6 +222,18 @@ QUESTIONS: list[Question] = [
             *AUTHOR,
             "SELECT tenancy.define_permission('things.change', ARRAY['user'])",
             "SELECT tenancy.define_permission('things.moderate', ARRAY['user'])",
+            "as app",
+            ENTER_WITH_KEY.format("k_acme"),
+            "DELETE FROM public.things",
+        ],
+        "person_required",
+    ),
+    superuser(
+        [
+            *AUTHOR,
+            "SELECT tenancy.define_permission('things.change', ARRAY['user'])",
+            "SELECT tenancy.define_permission('things.moderate', ARRAY['user'])",
+            "ALTER TABLE public.things DISABLE TRIGGER USER",
             "as app",
             ENTER_WITH_KEY.format("k_acme"),
             ONE.format("DELETE FROM public.things RETURNING 1"),
@@ -453,7 +484,7 @@ QUESTIONS: list[Question] = [
             ("'SELECT', 'things.view', columns => 'name', \"for\" => 'persons'", "workspace_invalid"),
         )
     ),
-    superuser([*TENANT, ALLOW.format("SELECT", "things.view", "secret")], "access_pkey"),
+    superuser([*TENANT, ALLOW.format("SELECT", "things.view", "secret")], "command_allowed"),
     superuser([*THINGS, ALLOW.format("SELECT", "things.view", "name")], "table_not_protected"),
     superuser([*THINGS, "CALL tenancy.unprotect('public.things')"], "table_not_protected"),
     superuser([*THINGS, "CALL tenancy.publish('public.things', 'color')"], "column_missing"),
@@ -486,6 +517,126 @@ QUESTIONS: list[Question] = [
         ],
         "parent_key_missing",
     ),
+    # What refers to rows of tenants does so with whose they are.
+    *(
+        superuser(
+            [
+                *TENANT,
+                f"CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid, {key})",
+                "CALL tenancy.protect('public.parts')",
+                *more,
+                f"CALL tenancy.allow('public.parts', '{command}', 'things.change', columns => '{columns}')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for key, more, command, columns, answer in (
+            (
+                "FOREIGN KEY (thing_id) REFERENCES public.things (id)",
+                [],
+                "INSERT",
+                "thing_id",
+                "reference_not_isolated",
+            ),
+            (
+                "FOREIGN KEY (thing_id) REFERENCES public.things (id)",
+                [],
+                "UPDATE",
+                "thing_id",
+                "reference_not_isolated",
+            ),
+            ("FOREIGN KEY (thing_id) REFERENCES public.things (id)", [], "INSERT", "id", [(1,)]),
+            ("FOREIGN KEY (thing_id) REFERENCES public.users (id)", [], "INSERT", "thing_id", [(1,)]),
+            ("FOREIGN KEY (thing_id) REFERENCES tenancy.workspaces (id)", [], "INSERT", "thing_id", [(1,)]),
+            (
+                TO_THINGS,
+                [
+                    "ALTER TABLE public.parts ADD FOREIGN KEY (workspace_id, thing_id)"
+                    " REFERENCES public.things (workspace_id, id)"
+                ],
+                "INSERT",
+                "thing_id",
+                [(1,)],
+            ),
+        )
+    ),
+    # A partition that is open by itself.
+    *(
+        superuser(
+            [
+                *PARTITIONED,
+                f"GRANT SELECT {columns} ON public.events_1 TO {grantee}",
+                "CALL tenancy.protect('public.events')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for columns, grantee, answer in (
+            ("", "PUBLIC", "partition_open"),
+            ("", "tenancy_app", "partition_open"),
+            ("(id)", "tenancy_credentialed", "partition_open"),
+            ("", "tenancy_service", [(1,)]),
+        )
+    ),
+    superuser([*PARTITIONED, "CALL tenancy.protect('public.events_1')"], "table_not_protectable"),
+    # A schema of the application's own is reached, and is not any more.
+    *(
+        superuser(
+            [
+                "CREATE SCHEMA apart",
+                *(f"CREATE TABLE apart.{table} (id uuid PRIMARY KEY)" for table in ("one", "two")),
+                "CALL tenancy.protect('apart.one')",
+                "CALL tenancy.protect('apart.two')",
+                *(f"CALL tenancy.unprotect('apart.{table}')" for table in back),
+                "SELECT count(*) FROM unnest(ARRAY['tenancy_app', 'tenancy_service', 'tenancy_auditor']) AS r"
+                " WHERE has_schema_privilege(r, 'apart', 'USAGE')",
+            ],
+            [(count,)],
+        )
+        for back, count in (((), 3), (("one",), 3), (("one", "two"), 0))
+    ),
+    superuser([*THINGS, "CALL tenancy.protect('public.things', key => 'id')", "SELECT 1"], [(1,)]),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.owned (organization_id uuid NOT NULL, name text)",
+            "CALL tenancy.protect('public.owned', key => 'organization_id')",
+            "CALL tenancy.allow('public.owned', 'INSERT', 'things.change', columns => 'name')",
+            *_as("ann acme", "INSERT INTO public.owned (name) VALUES ('x')"),
+            "as None",
+            "SELECT organization_id::text FROM public.owned",
+        ],
+        [("{acme}",)],
+    ),
+    # What a client may name.
+    ("app", "uma", "acme", "SELECT * FROM tenancy.writable_columns('public.api_keys')", [("name", False, True)]),
+    ("app", None, None, "SELECT count(*) FROM tenancy.writable_columns('public.users')", [(0,)]),
+    # A table that somebody dropped.
+    superuser(
+        [
+            *TENANT,
+            "SELECT set_config('test.oid', 'public.things'::regclass::oid::text, true)",
+            "DROP TABLE public.things",
+            "DO $$ BEGIN EXECUTE format('CALL tenancy.unprotect(%s)', current_setting('test.oid')); END $$",
+            "SELECT (SELECT count(*) FROM tenancy_private.contracts AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid),"
+            " (SELECT count(*) FROM tenancy_private.adopted_parts AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid),"
+            " (SELECT count(*) FROM tenancy_private.closed_tables AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid)",
+        ],
+        [(0, 0, 0)],
+    ),
+    superuser([*THINGS, "CALL tenancy_private.verify_protected('public.things')"], "contract_broken"),
+    superuser(
+        [
+            *TENANT,
+            "DROP POLICY things_tenant ON public.things",
+            "CALL tenancy_private.verify_protected('public.things')",
+        ],
+        "contract_broken",
+    ),
+    superuser([*TENANT, "CALL tenancy_private.verify_protected('public.things')", "SELECT 1"], [(1,)]),
     # and back
     superuser([*TENANT, *CHILD, "CALL tenancy.unprotect('public.things')"], "children_protected"),
     *(
@@ -598,3 +749,38 @@ QUESTIONS: list[Question] = [
         for who, count in (("uma acme", 4), ("ann None", 1), ("sam platform", 6))
     ),
 ]
+
+
+def _set_midway(probed: Probed) -> None:
+    """What a command needs is not given in the midst of a statement, by none of the shapes."""
+    all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 150) FROM 73), true)"
+    hidden = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
+    for shape in SHAPES.values():
+        shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
+        assert not shown, shown
+    # What only its author sees.
+    ann = "set_config('tenancy.current_user_id', '{ann}', true)"
+    for query in MIDWAY:
+        if "USING" not in query:
+            statement = re.sub(r"count\([^)]*\)", "string_agg(name, ' ')", query)
+            statement = statement.replace("{{acme}}", "{acme}").replace("{change}", ann)
+            statement = statement.replace("{table}", "public.things").replace("{key}", "workspace_id")
+            answer = probed.ask(None, None, None, [*AUTHOR, *_as("uma acme", statement)])
+            assert not re.search(r"\bann\b(?! shared)", str(answer)), (statement, answer)
+    # And what is deleted is asked about once more, where the trigger has not asked.
+    for statement in (
+        "DELETE FROM public.things WHERE workspace_id = (SELECT '{acme}'::uuid WHERE " + all_of_them + " IS NOT NULL)",
+        "DELETE FROM public.things WHERE (SELECT " + all_of_them + ") IS NOT NULL",
+        "WITH x AS MATERIALIZED (SELECT " + all_of_them + " AS v)"
+        " DELETE FROM public.things USING x WHERE v IS NOT NULL",
+    ):
+        answer = probed.ask(
+            None,
+            None,
+            None,
+            [*TENANT, "ALTER TABLE public.things DISABLE TRIGGER USER", *_as("uma acme", statement), "as None", NAMES],
+        )
+        assert answer in ("invalid_context", [("acme ann before bulk olga",)]), (statement, answer)
+
+
+OTHERS = {"protect allow condition_of verified_author midway": _set_midway}

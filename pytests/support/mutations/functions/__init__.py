@@ -28,6 +28,7 @@ from support.mutations.functions import (
     user_data,
     user_emails,
     users,
+    writing,
 )
 
 __all__ = ["SUBJECTS", "Change", "function_mutations", "named"]
@@ -52,6 +53,7 @@ _MODULES = (
     instances,
     models,
     users,
+    writing,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [

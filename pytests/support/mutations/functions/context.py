@@ -10,10 +10,10 @@ CHANGES = {
     SEAL: [
         (" || timestamptz_send(now())", ""),
         (" || uuid_send(incarnation)", ""),
-        ("(user_id || '/'::text)", "'/'::text"),
-        ("(user_id || '/'::text)", "user_id"),
+        ("|| user_id)", "|| ''::text)"),
         ("|| organization_id)", "|| ''::text)"),
-        ("|| organization_id) || '/'::text)", "|| organization_id) || ''::text)"),
+        ("length(user_id)", "0"),
+        ("length(organization_id)", "0"),
         ("|| facts)", "|| ''::text)"),
         (" || pg_relation_filepath('tenancy_private.seal_keys'::regclass)", ""),
     ],

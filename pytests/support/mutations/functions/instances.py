@@ -10,7 +10,7 @@ CHANGES = {
         ("IF NOT FOUND THEN", "IF false THEN"),
         ("t.action = transform_instance.action AND ", ""),
         ("PERFORM tenancy_private.refuse_instance_state(action, current_status);", "RETURN;"),
-        ("SET status = next_status WHERE i.id = instance_id", "SET status = next_status"),
+        ("jsonb_build_object('id', instance_id)", '\'{"status": "ready"}\''),
     ],
     "tenancy.legacy_instances(uuid,integer)": [
         ("IF tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id() THEN", "IF false THEN"),

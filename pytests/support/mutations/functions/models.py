@@ -26,13 +26,16 @@ CHANGES = {
         ("WHERE m.id = delete_model.id AND m", "WHERE m"),
         ("IF NOT FOUND THEN", "IF false THEN"),
         ("PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);", "NULL;"),
-        ("DELETE FROM public.models AS m WHERE m.id = delete_model.id", "DELETE FROM public.models AS m"),
-        ("DELETE FROM public.models AS m WHERE", "PERFORM FROM public.models AS m WHERE"),
+        ("jsonb_build_object('id', delete_model.id)", '\'{"name": "public"}\''),
+        ("PERFORM tenancy_private.delete_rows", "PERFORM concat"),
     ],
     "tenancy_private.empty_models()": [
-        ("WHERE o.organization_id = old.id", ""),
-        ("DELETE FROM public.organization_models AS o", "PERFORM FROM public.organization_models AS o"),
-        ("WHERE m.workspace_id = old.id", ""),
-        ("DELETE FROM public.models AS m", "PERFORM FROM public.models AS m"),
+        ("jsonb_build_object('organization_id', old.id)", '\'{"name": "n"}\''),
+        (
+            "PERFORM tenancy_private.delete_rows('public.organization_models'",
+            "PERFORM concat('public.organization_models'",
+        ),
+        ("jsonb_build_object('workspace_id', old.id)", "'{\"is_active\": true}'"),
+        ("PERFORM tenancy_private.delete_rows('public.models'", "PERFORM concat('public.models'"),
     ],
 }

@@ -8,7 +8,10 @@ ADOPT = "tenancy_private.adopt_table(regclass,name,name)"
 
 CHANGES = {
     "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
-    "tenancy_private.verified_author()": [("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true")],
+    "tenancy_private.verified_author()": [
+        ("tenancy.current_user_id()", "current_setting(''tenancy.current_user_id'', true)::uuid"),
+        ("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true"),
+    ],
     "tenancy_private.floor(name,text,text)": [
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s) AND ", ""),
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s)", "(%1$I, %1$I) = (SELECT %3$s, %3$s)"),
@@ -24,6 +27,7 @@ CHANGES = {
         ("WHEN 'organization'::text THEN", "WHEN 'x'::text THEN"),
     ],
     "tenancy_private.condition_of(name,text,text,boolean,text)": [
+        ("WHEN (command = ANY (ARRAY['SELECT'::text, 'DELETE'::text]))", "WHEN false"),
         ("'%I = (SELECT CASE WHEN %s THEN %s END)'", "'%I = (SELECT CASE WHEN %s OR true THEN %s END)'"),
     ],
     "tenancy.require_access(regclass,text)": [
@@ -58,7 +62,7 @@ CHANGES = {
     ],
     "tenancy_private.add_readers_of_all(regclass)": [
         ("format('tenancy.record_read(%L) IS NULL', table_name::text)", "'false'"),
-        ("'tenancy_service, tenancy_owner'", "'tenancy_owner'"),
+        ("'tenancy_service, tenancy_owner, tenancy_writer'", "'tenancy_owner, tenancy_writer'"),
     ],
     "tenancy_private.close_protected(tenancy_private.protected_tables)": [
         (
@@ -66,7 +70,10 @@ CHANGES = {
             "REVOKE ALL ON %s FROM PUBLIC",
         ),
         ("CALL tenancy_private.close_table(protected.table_name, protected.key);", ""),
-        ("EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO tenancy_service', protected.table_name);", ""),
+        ("ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']", "ARRAY['SELECT']"),
+        ("CALL tenancy_private.grant_schema(protected.table_name);", ""),
+        ("CALL tenancy_private.require_closed_partitions(protected.table_name);", ""),
+        ("CALL tenancy_private.warn_of_views(protected.table_name);", ""),
         ("CALL tenancy_private.add_readers_of_all(protected.table_name);", ""),
     ],
     PROTECT: [
@@ -81,8 +88,8 @@ CHANGES = {
         ("CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');", ""),
         ("CALL tenancy_private.add_floor(protected);", ""),
         (
-            "IF NOT EXISTS (\n        SELECT FROM pg_trigger",
-            "IF false AND NOT EXISTS (\n        SELECT FROM pg_trigger",
+            "IF NOT EXISTS (SELECT FROM pg_trigger",
+            "IF false AND NOT EXISTS (SELECT FROM pg_trigger",
         ),
         ("BEFORE INSERT OR UPDATE OR DELETE", "BEFORE INSERT OR UPDATE"),
         ("BEFORE INSERT OR UPDATE OR DELETE", "BEFORE INSERT OR DELETE"),
@@ -98,15 +105,21 @@ CHANGES = {
         ("IF command IS NULL OR command NOT IN", "IF command NOT IN"),
         ("IF permission IS NOT NULL AND NOT EXISTS", "IF false AND NOT EXISTS"),
         ("IF permission IS NULL AND command <> 'SELECT' THEN", "IF false THEN"),
-        ("IF command <> 'DELETE' AND named IS NULL THEN", "IF false THEN"),
+        ("CALL tenancy_private.require_named(table_name, command, named);", ""),
+        ("CALL tenancy_private.require_own_references(table_name, protected.key, named);", ""),
+        ("CALL tenancy_private.default_to_workspace(table_name, protected.key);", ""),
+        ("(a.table_name, a.command) = (allow.table_name, allow.command)", "false"),
         ("IF command <> 'SELECT' AND protected.key = ANY(named) THEN", "IF false THEN"),
         ("CALL tenancy_private.require_columns(table_name, named);", ""),
-        ("IF command = 'INSERT' AND EXISTS", "IF false AND EXISTS"),
-        ('allow.person, allow."for"', 'false, allow."for"'),
-        ('allow.person, allow."for"', "allow.person, NULL"),
+        ("IF command IN ('INSERT', 'UPDATE') AND EXISTS", "IF false AND EXISTS"),
+        ("allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT'", "false"),
+        ("OR protected.shape = 'author' AND allow.command <> 'SELECT'", ""),
+        ('allow."for"\n    );', "NULL\n    );"),
+        (" || ' AND tenancy.current_workspace_id() IS NOT NULL'", ""),
+        (" AND tenancy.current_workspace_id() IS NOT NULL)',", ")',"),
         ("IF protected.shape = 'author' AND command <> 'SELECT' THEN", "IF false THEN"),
         ("IF command <> 'INSERT' AND protected.shared IS NOT NULL", "IF protected.shared IS NOT NULL"),
-        ("%s OR %I AND (SELECT %s)", "%s OR %I"),
+        ("%s OR %I AND (SELECT %s AND", "%s OR %I OR (SELECT %s AND"),
         ('tenancy_private.may(moderation, true, "for")', 'tenancy_private.may(moderation, false, "for")'),
         ("IF command = 'INSERT' THEN\n        CALL", "IF false THEN\n        CALL"),
         ("CALL tenancy_private.record_contract(table_name);", ""),
@@ -121,7 +134,7 @@ CHANGES = {
         ("IF NOT FOUND THEN", "IF false THEN"),
         ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
-        ("CALL tenancy_private.release_table(table_name);", ""),
+        ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
     ],
     ADOPT: [
@@ -140,7 +153,7 @@ CHANGES = {
             "'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '",
             "') '",
         ),
-        ("CALL tenancy_private.grant_to_owner(foreign_key.referred);", ""),
+        ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
         ("SET DEFAULT tenancy.default_author_id()", "SET DEFAULT NULL"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
     ],
@@ -148,9 +161,9 @@ CHANGES = {
         ("coalesce(parents_workspace, new.workspace_id)", "new.workspace_id"),
         ("coalesce(parents_workspace, new.workspace_id)", "parents_workspace"),
     ],
-    "tenancy_private.release_table(regclass)": [
+    "tenancy_private.release_table(regclass,name)": [
         ("IF child IS NOT NULL THEN", "IF false THEN"),
-        ("CALL tenancy_private.keep_workspaces_of(table_name);", "NULL;"),
+        ("CALL tenancy_private.keep_workspaces_of(table_name, parent);", "NULL;"),
         (
             "DELETE FROM tenancy_private.adopted_parts AS a WHERE",
             "PERFORM FROM tenancy_private.adopted_parts AS a WHERE",
@@ -160,7 +173,7 @@ CHANGES = {
         ("IF ownerless > 0 THEN", "IF false THEN"),
         ("CALL tenancy_private.drop_archived(archive);", ""),
     ],
-    "tenancy_private.keep_workspaces_of(regclass)": [("IF columns IS NULL THEN", "IF false THEN")],
+    "tenancy_private.keep_workspaces_of(regclass,name)": [("IF columns IS NULL THEN", "IF false THEN")],
     "tenancy_private.reopen_table(regclass)": [
         ("CALL tenancy.drop_policies(table_name);", ""),
         ("REVOKE ALL ON %s FROM tenancy_credentialed, tenancy_auditor", "REVOKE ALL ON %s FROM tenancy_auditor"),
@@ -174,7 +187,49 @@ CHANGES = {
         ("IF foreign_policies IS NOT NULL THEN", "IF false THEN"),
         ("SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity", "SELECT c.oid, true, true"),
     ],
-    "tenancy_private.grant_sequences(regclass)": [
-        ("EXECUTE format('GRANT USAGE ON SEQUENCE %s TO tenancy_credentialed', used.name);", ""),
+    "tenancy_private.grant_sequences(regclass,name)": [
+        ("EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', missing, grantee);", ""),
+    ],
+    "tenancy_private.grant_rights(regclass,name,text[])": [
+        ("EXECUTE format('GRANT %s ON %s TO %I', missing, table_name, grantee);", ""),
+    ],
+    "tenancy_private.grant_schema(regclass)": [
+        ("EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);", ""),
+        ("'tenancy_credentialed', 'tenancy_service', ", "'tenancy_service', "),
+    ],
+    "tenancy_private.require_closed_partitions(regclass)": [
+        ("IF FOUND THEN", "IF false THEN"),
+        ("acl.grantee = 0 OR ", ""),
+        ("'tenancy_credentialed'::regrole", "'tenancy_auditor'::regrole"),
+        ("'tenancy_app'::regrole", "'tenancy_auditor'::regrole"),
+    ],
+    "tenancy_private.warn_of_views(regclass)": [("IF views IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.require_named(regclass,text,name[])": [
+        ("IF command <> 'DELETE' AND", "IF false AND"),
+        ("IF command = 'DELETE' AND", "IF false AND"),
+    ],
+    "tenancy_private.require_own_references(regclass,name,name[])": [
+        ("IF FOUND THEN", "IF false THEN"),
+        ("AND p.key <> r.attname", ""),
+        ("AND a.attname = ANY(columns)", ""),
+        ("AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)", "AND false"),
+    ],
+    "tenancy_private.default_to_workspace(regclass,name)": [
+        ("SET DEFAULT tenancy.default_workspace_id()", "SET DEFAULT NULL")
+    ],
+    "tenancy_private.forget_table(regclass)": [
+        ("DELETE FROM tenancy_private.contracts AS c WHERE", "PERFORM FROM tenancy_private.contracts AS c WHERE"),
+        (
+            "DELETE FROM tenancy_private.adopted_parts AS a WHERE",
+            "PERFORM FROM tenancy_private.adopted_parts AS a WHERE",
+        ),
+        (
+            "DELETE FROM tenancy_private.closed_tables AS c WHERE",
+            "PERFORM FROM tenancy_private.closed_tables AS c WHERE",
+        ),
+    ],
+    "tenancy_private.verify_protected(regclass[])": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
+    "tenancy.writable_columns(regclass)": [
+        ("((a.table_name)::oid = (writable_columns.table_name)::oid) AND ", ""),
     ],
 }

@@ -26,12 +26,13 @@ CHANGES = {
     ],
     "tenancy.assign(regclass,uuid,text,integer)": [
         ("RAISE EXCEPTION '%', coalesce(table_name", "RETURN 0; RAISE EXCEPTION '%', coalesce(table_name"),
-        ("<> 2 OR NOT EXISTS", "<> 2 AND NOT EXISTS"),
+        ("WHEN 'tenancy_private.set_workspace' = ANY(functions) THEN 'organization_id'", ""),
+        ("IF has_parents THEN", "IF false THEN"),
         ("IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false)", "IF false"),
         (" AND w.deleted_at IS NULL", ""),
         (" AND w.kind = 'organization'", ""),
         ("workspace_id = ''00000000-0000-0000-0000-000000000000'' AND", "true AND"),
         ("coalesce(condition, 'true')", "'true'"),
-        ("WHERE %s LIMIT $1", "WHERE %s LIMIT $1 + 1"),
+        ("AND %s LIMIT $1)", "AND %s LIMIT $1 + 1)"),
     ],
 }
