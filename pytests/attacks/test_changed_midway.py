@@ -61,6 +61,7 @@ def seen(connection: Connection, query: str) -> list[Any]:
     values: list[Any] = []
     for settings in SETTINGS:
         with suppress(psycopg.errors.InvalidAuthorizationSpecification), connection.transaction(force_rollback=True):
+            connection.execute("SET LOCAL jit = off")
             for setting in settings:
                 if setting == "parallel":
                     name = "debug_parallel_query" if connection.info.server_version >= 160000 else "force_parallel_mode"

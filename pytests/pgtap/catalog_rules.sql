@@ -89,14 +89,13 @@ SELECT is_empty(
                 t.key, c.workspace
             ) AS tenant,
             format(
-                '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
-                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), ''00000000-0000-0000-0000-000000000000''::uuid])) '
-                'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[''00000000-0000-0000-0000-000000000000''::uuid, '
-                'tenancy.current_workspace_id()] AS "array")))',
-                t.key, c.workspace
+                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT (NOT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s)), true)) '
+                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
+                'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[%3$s, tenancy.current_workspace_id()] AS "array")))',
+                t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid'
             ) AS catalogue,
             format(
-                '((((%1$I IS NULL), (%1$I IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s), false)) '
+                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT (NOT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s)), true)) '
                 'AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
                 'ELSE tenancy.is_listed(%1$I, ( SELECT tenancy.visible_user_ids() AS visible_user_ids)) END)',
                 t.key, c.workspace
@@ -165,12 +164,13 @@ SELECT is_empty(
             k.clause,
             CASE
                 WHEN c.shape = 'published'
-                    THEN '(((tableoid IS NULL), (tableoid IS NULL)) = ( SELECT (tenancy.current_workspace_id() IS NULL), false))'
+                    THEN '(((tableoid = tableoid), (tableoid = tableoid)) = '
+                        '( SELECT (tenancy.current_workspace_id() IS NOT NULL), true))'
                 WHEN c.shape = 'members'
                     THEN format('(%I = ANY (( SELECT tenancy.visible_user_ids() AS visible_user_ids)::uuid[]))', c.key)
                 WHEN c.shape = 'catalogue' AND c.command = 'SELECT'
                     THEN format(
-                        '((%I IS NULL) = ( SELECT (NOT ((%s) AND (tenancy.current_workspace_id() IS NOT NULL)))))', c.key, c.permission
+                        '((%1$I = %1$I) = ( SELECT ((%2$s) AND (tenancy.current_workspace_id() IS NOT NULL))))', c.key, c.permission
                     )
                 WHEN c.asked IS NULL THEN format('(%I = ( SELECT %s AS "coalesce"))', c.key, c.workspace)
                 ELSE format(
@@ -205,7 +205,7 @@ SELECT is_empty(
     FROM policies AS p
     WHERE p.polroles = ARRAY['tenancy_auditor'::regrole::oid]
         AND p.expression <> format(
-            '(((tableoid IS NULL), (tableoid IS NULL)) = ( SELECT (tenancy.record_read(%L::regclass) IS NULL), false))',
+            '(((tableoid = tableoid), (tableoid = tableoid)) = ( SELECT (tenancy.record_read(%L::regclass) IS NOT NULL), true))',
             p.polrelid::regclass::text
         )
     $$,

@@ -56,8 +56,8 @@ USING (true);
 CREATE POLICY api_keys_auditor ON public.api_keys
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.api_keys'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.api_keys'::regclass) IS NOT NULL, true
     )
 );
 
@@ -113,8 +113,8 @@ USING (true);
 CREATE POLICY instances_auditor ON public.instances
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.instances'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.instances'::regclass) IS NOT NULL, true
     )
 );
 
@@ -139,8 +139,8 @@ ON public.instances TO tenancy_auditor;
 CREATE POLICY models_catalogue ON public.models
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (workspace_id IS NULL, workspace_id IS NULL) = (
-        SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
+    (workspace_id = workspace_id, workspace_id = workspace_id) = (
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
     )
     AND workspace_id = ANY(ARRAY[(SELECT :claimed_workspace), :platform])
     AND tenancy.is_listed(workspace_id, (SELECT ARRAY[:platform, tenancy.current_workspace_id()]))
@@ -171,8 +171,8 @@ USING (
 CREATE POLICY models_select ON public.models
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (workspace_id IS NULL) = (
-        SELECT NOT (substr(:context, 99, 1) = '1' AND tenancy.current_workspace_id() IS NOT NULL)
+    (workspace_id = workspace_id) = (
+        SELECT substr(:context, 99, 1) = '1' AND tenancy.current_workspace_id() IS NOT NULL
     )
 );
 
@@ -211,8 +211,8 @@ USING (true);
 CREATE POLICY models_auditor ON public.models
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.models'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.models'::regclass) IS NOT NULL, true
     )
 );
 
@@ -257,8 +257,8 @@ USING (true);
 CREATE POLICY organization_memberships_auditor ON public.organization_memberships
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.organization_memberships'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organization_memberships'::regclass) IS NOT NULL, true
     )
 );
 
@@ -290,8 +290,8 @@ USING (true);
 CREATE POLICY organizations_auditor ON public.organizations
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.organizations'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organizations'::regclass) IS NOT NULL, true
     )
 );
 
@@ -308,8 +308,8 @@ ON public.organizations TO tenancy_auditor;
 CREATE POLICY users_tenant ON public.users
 AS RESTRICTIVE FOR ALL TO tenancy_credentialed
 USING (
-    (id IS NULL, id IS NULL) = (
-        SELECT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, false
+    (id = id, id = id) = (
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
     )
     AND CASE
         WHEN (SELECT tenancy.sees_all_users())
@@ -329,8 +329,8 @@ USING (true);
 CREATE POLICY users_auditor ON public.users
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('public.users'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.users'::regclass) IS NOT NULL, true
     )
 );
 
@@ -367,8 +367,8 @@ USING (true);
 CREATE POLICY audit_log_auditor ON tenancy.audit_log
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.audit_log'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.audit_log'::regclass) IS NOT NULL, true
     )
 );
 
@@ -392,7 +392,9 @@ ON tenancy.audit_log TO tenancy_auditor;
 CREATE POLICY instance_transitions_select ON tenancy.instance_transitions
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (SELECT tenancy.current_workspace_id() IS NULL, false)
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
 );
 
 CREATE POLICY instance_transitions_service ON tenancy.instance_transitions
@@ -402,8 +404,8 @@ USING (true);
 CREATE POLICY instance_transitions_auditor ON tenancy.instance_transitions
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.instance_transitions'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.instance_transitions'::regclass) IS NOT NULL, true
     )
 );
 
@@ -439,8 +441,8 @@ USING (true);
 CREATE POLICY invitations_auditor ON tenancy.invitations
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.invitations'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.invitations'::regclass) IS NOT NULL, true
     )
 );
 
@@ -469,7 +471,9 @@ ON tenancy.invitations TO tenancy_auditor;
 CREATE POLICY permissions_select ON tenancy.permissions
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (SELECT tenancy.current_workspace_id() IS NULL, false)
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
 );
 
 CREATE POLICY permissions_service ON tenancy.permissions
@@ -479,8 +483,8 @@ USING (true);
 CREATE POLICY permissions_auditor ON tenancy.permissions
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.permissions'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.permissions'::regclass) IS NOT NULL, true
     )
 );
 
@@ -494,7 +498,9 @@ GRANT SELECT (number, permission) ON tenancy.permissions TO tenancy_auditor;
 CREATE POLICY role_delegations_select ON tenancy.role_delegations
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (SELECT tenancy.current_workspace_id() IS NULL, false)
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
 );
 
 CREATE POLICY role_delegations_service ON tenancy.role_delegations
@@ -504,8 +510,8 @@ USING (true);
 CREATE POLICY role_delegations_auditor ON tenancy.role_delegations
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.role_delegations'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.role_delegations'::regclass) IS NOT NULL, true
     )
 );
 
@@ -519,7 +525,9 @@ GRANT SELECT (delegated_role, role) ON tenancy.role_delegations TO tenancy_audit
 CREATE POLICY role_permissions_select ON tenancy.role_permissions
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (SELECT tenancy.current_workspace_id() IS NULL, false)
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
 );
 
 CREATE POLICY role_permissions_service ON tenancy.role_permissions
@@ -529,8 +537,8 @@ USING (true);
 CREATE POLICY role_permissions_auditor ON tenancy.role_permissions
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.role_permissions'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.role_permissions'::regclass) IS NOT NULL, true
     )
 );
 
@@ -559,8 +567,8 @@ USING (true);
 CREATE POLICY workspaces_auditor ON tenancy.workspaces
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
-    (tableoid IS NULL, tableoid IS NULL) = (
-        SELECT tenancy.record_read('tenancy.workspaces'::regclass) IS NULL, false
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.workspaces'::regclass) IS NOT NULL, true
     )
 );
 

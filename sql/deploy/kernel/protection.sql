@@ -75,15 +75,16 @@ RETURN format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text) FROM public;
 
--- Lets every row pass or raises before the table is opened: a comparison with what is
--- never NULL, twice, so that PostgreSQL compares the two answers first. A condition
--- without a column of the table would be asked once a row (3).
-CREATE FUNCTION tenancy_private.gate(never_null text, is_false text) RETURNS text
+-- Lets every row pass or raises before the table is opened: what is true of every row is
+-- compared twice, so that PostgreSQL compares the two answers first. It does so below an
+-- outer join, before 16, only for what is strict, as "=" is and IS NULL is not. A
+-- condition without a column of the table would be asked once a row (3).
+CREATE FUNCTION tenancy_private.gate(never_null text, is_true text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN format('(%1$s IS NULL, %1$s IS NULL) = (SELECT %2$s, false)', never_null, is_false);
+RETURN format('(%1$s = %1$s, %1$s = %1$s) = (SELECT %2$s, true)', never_null, is_true);
 REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
 
 -- For floors that are a list, in which every row is looked up by halves (6).
@@ -112,7 +113,7 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN tenancy_private.gate(
-    quote_ident(key), 'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    quote_ident(key), 'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
 ) || format(
     ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
     key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid'
@@ -304,7 +305,7 @@ BEGIN
             protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed',
             tenancy_private.gate(
                 quote_ident(protected.key),
-                'tenancy.current_workspace_id() IS DISTINCT FROM ' || tenancy_private.claimed_workspace()
+                'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
             ) || format(
                 ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
                 ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', protected.key
@@ -338,7 +339,7 @@ BEGIN
     );
     CALL tenancy_private.add_policy(
         table_name, 'auditor', 'PERMISSIVE', 'SELECT', 'tenancy_auditor',
-        tenancy_private.gate('tableoid', format('tenancy.record_read(%L) IS NULL', table_name::text))
+        tenancy_private.gate('tableoid', format('tenancy.record_read(%L) IS NOT NULL', table_name::text))
     );
 END;
 $$;
@@ -781,7 +782,7 @@ BEGIN
     ELSIF protected.shape = 'catalogue' AND command = 'SELECT' THEN
         -- The list of the floor finds the rows by the index; this asks the permission alone.
         condition := format(
-            '(%1$I IS NULL) = (SELECT NOT (%2$s))', protected.key,
+            '(%1$I = %1$I) = (SELECT %2$s)', protected.key,
             coalesce(
                 nullif(tenancy_private.may(permission, person, "for"), '') || ' AND tenancy.current_workspace_id() IS NOT NULL',
                 'true'
@@ -908,7 +909,7 @@ BEGIN
     INSERT INTO tenancy_private.access (table_name, command, columns) VALUES (publish.table_name, 'SELECT', named);
     CALL tenancy_private.add_policy(
         table_name, 'select', 'PERMISSIVE', 'SELECT', 'tenancy_credentialed',
-        tenancy_private.gate('tableoid', 'tenancy.current_workspace_id() IS NULL')
+        tenancy_private.gate('tableoid', 'tenancy.current_workspace_id() IS NOT NULL')
     );
     EXECUTE format(
         'GRANT SELECT (%s) ON %s TO tenancy_credentialed, tenancy_auditor, tenancy_service',

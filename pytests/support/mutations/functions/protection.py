@@ -16,9 +16,9 @@ CHANGES = {
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s) AND ", ""),
         ("(%1$I, %1$I) = (SELECT %2$s, %3$s)", "(%1$I, %1$I) = (SELECT %3$s, %3$s)"),
     ],
-    "tenancy_private.gate(text,text)": [("(SELECT %2$s, false)", "(SELECT false, false)")],
+    "tenancy_private.gate(text,text)": [("(SELECT %2$s, true)", "(SELECT true, true)")],
     "tenancy_private.catalogue_floor(name)": [
-        ("'tenancy.current_workspace_id() IS DISTINCT FROM '::text || tenancy_private.claimed_workspace()", "'false'"),
+        ("'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()", "'true'"),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
     ],
     "tenancy_private.may(text,boolean,text)": [
@@ -61,7 +61,7 @@ CHANGES = {
         ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
     ],
     "tenancy_private.add_readers_of_all(regclass)": [
-        ("format('tenancy.record_read(%L) IS NULL', table_name::text)", "'false'"),
+        ("format('tenancy.record_read(%L) IS NOT NULL', table_name::text)", "'true'"),
         ("'tenancy_service, tenancy_owner, tenancy_writer'", "'tenancy_owner, tenancy_writer'"),
     ],
     "tenancy_private.close_protected(tenancy_private.protected_tables)": [
@@ -126,7 +126,7 @@ CHANGES = {
     ],
     "tenancy.publish(regclass,text)": [
         ("CALL tenancy_private.require_columns(table_name, named);", ""),
-        ("'tenancy.current_workspace_id() IS NULL'", "'false'"),
+        ("'tenancy.current_workspace_id() IS NOT NULL'", "'true'"),
         ("CALL tenancy_private.close_protected(published);", ""),
         ("CALL tenancy_private.record_contract(table_name);", ""),
     ],
