@@ -39,7 +39,7 @@ _HEADER = """\
 -- permission is a character of tenancy.context, behind 72 others.
 
 -- What the session variables claim. current_workspace_id() verifies them, in the floor
--- <table>_tenant [1], and where a row is read or deleted by a permission [8].
+-- of each command [1, 8].
 """
 
 # Names for what the policies repeat, as variables of psql.
@@ -53,8 +53,8 @@ _CLAIMS = {
 
 # The order in which one asks: whose rows, who reads, who writes, who sees all.
 _ORDER = (
-    "tenant", "catalogue", "tenant_insert", "tenant_update", "tenant_delete", "author_select", "author_insert",
-    "author_update", "author_delete", "select", "insert", "update", "delete", "service", "auditor",
+    "tenant", "author_select", "select", "tenant_insert", "author_insert", "insert", "tenant_update", "author_update",
+    "update", "tenant_delete", "author_delete", "delete", "service", "auditor",
 )  # fmt: skip
 
 _TABLES = """

@@ -11,7 +11,7 @@
 -- permission is a character of tenancy.context, behind 72 others.
 
 -- What the session variables claim. current_workspace_id() verifies them, in the floor
--- <table>_tenant [1], and where a row is read or deleted by a permission [8].
+-- of each command [1, 8].
 \set claimed_workspace 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', true), ''''), nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid'
 \set claimed_user 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid'
 \set context 'current_setting(''tenancy.context'', true)'
@@ -20,33 +20,53 @@
 
 -- == public.api_keys: the workspace's own rows ==
 
+-- Needs api_keys.view.
 CREATE POLICY api_keys_tenant ON public.api_keys
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 85, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY api_keys_select ON public.api_keys
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY api_keys_tenant_insert ON public.api_keys
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
--- Needs api_keys.view.
-CREATE POLICY api_keys_select ON public.api_keys
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (
-    workspace_id = (
-        SELECT CASE WHEN substr(:context, 85, 1) = '1' THEN tenancy.current_workspace_id() END
-    )
-);
-
 -- Needs api_keys.update.
-CREATE POLICY api_keys_update ON public.api_keys
-AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
+CREATE POLICY api_keys_tenant_update ON public.api_keys
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
-    workspace_id = (
+    (workspace_id, workspace_id) = (
         SELECT
+            tenancy.current_workspace_id(),
             CASE
                 WHEN substr(:context, 87, 1) = '1' AND right(:context, 1) = '/'
                     THEN :claimed_workspace
             END
     )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY api_keys_update ON public.api_keys
+AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY api_keys_tenant_delete ON public.api_keys
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
 CREATE POLICY api_keys_service ON public.api_keys
@@ -78,33 +98,60 @@ ON public.api_keys TO tenancy_auditor;
 
 -- == public.instances: the workspace's own rows ==
 
+-- Needs instances.view.
 CREATE POLICY instances_tenant ON public.instances
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 91, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY instances_select ON public.instances
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+-- Needs instances.create.
+CREATE POLICY instances_tenant_insert ON public.instances
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 93, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY instances_insert ON public.instances
+AS PERMISSIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (workspace_id IS NOT NULL);
+
+-- Needs instances.update.
+CREATE POLICY instances_tenant_update ON public.instances
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 94, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY instances_update ON public.instances
+AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY instances_tenant_delete ON public.instances
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
-
--- Needs instances.view.
-CREATE POLICY instances_select ON public.instances
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (
-    workspace_id = (
-        SELECT CASE WHEN substr(:context, 91, 1) = '1' THEN tenancy.current_workspace_id() END
-    )
-);
-
--- Needs instances.create.
-CREATE POLICY instances_insert ON public.instances
-AS PERMISSIVE FOR INSERT TO tenancy_credentialed
-WITH CHECK (
-    workspace_id = (SELECT CASE WHEN substr(:context, 93, 1) = '1' THEN :claimed_workspace END)
-);
-
--- Needs instances.update.
-CREATE POLICY instances_update ON public.instances
-AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
-USING (workspace_id = (SELECT CASE WHEN substr(:context, 94, 1) = '1' THEN :claimed_workspace END));
 
 CREATE POLICY instances_service ON public.instances
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
@@ -136,72 +183,67 @@ ON public.instances TO tenancy_auditor;
 
 -- == public.models: the workspace's own rows, and the platform's to read ==
 
-CREATE POLICY models_catalogue ON public.models
+-- Needs models.view.
+CREATE POLICY models_tenant ON public.models
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (workspace_id = workspace_id, workspace_id = workspace_id) = (
-        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace
+        AND substr(:context, 99, 1) = '1', true
     )
     AND workspace_id = ANY(ARRAY[(SELECT :claimed_workspace), :platform])
     AND tenancy.is_listed(workspace_id, (SELECT ARRAY[:platform, tenancy.current_workspace_id()]))
 );
 
+CREATE POLICY models_select ON public.models
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+-- Needs models.create.
 CREATE POLICY models_tenant_insert ON public.models
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
-);
-
-CREATE POLICY models_tenant_update ON public.models
-AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
-);
-
-CREATE POLICY models_tenant_delete ON public.models
-AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
-);
-
--- Needs models.view.
-CREATE POLICY models_select ON public.models
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (
-    (workspace_id = workspace_id) = (
-        SELECT substr(:context, 99, 1) = '1' AND tenancy.current_workspace_id() IS NOT NULL
-    )
-);
-
--- Needs models.create.
-CREATE POLICY models_insert ON public.models
-AS PERMISSIVE FOR INSERT TO tenancy_credentialed
-WITH CHECK (
-    workspace_id = (
+    (workspace_id, workspace_id) = (
         SELECT
+            tenancy.current_workspace_id(),
             CASE
                 WHEN substr(:context, 101, 1) = '1'
                 AND current_setting('tenancy.current_organization_id', true) <> ''
                     THEN :claimed_workspace
             END
     )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
+CREATE POLICY models_insert ON public.models
+AS PERMISSIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (workspace_id IS NOT NULL);
+
 -- Needs models.update.
-CREATE POLICY models_update ON public.models
-AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
+CREATE POLICY models_tenant_update ON public.models
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
-    workspace_id = (
+    (workspace_id, workspace_id) = (
         SELECT
+            tenancy.current_workspace_id(),
             CASE
                 WHEN substr(:context, 102, 1) = '1'
                 AND current_setting('tenancy.current_organization_id', true) <> ''
                     THEN :claimed_workspace
             END
     )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY models_update ON public.models
+AS PERMISSIVE FOR UPDATE TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY models_tenant_delete ON public.models
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
 CREATE POLICY models_service ON public.models
@@ -234,20 +276,41 @@ ON public.models TO tenancy_auditor;
 
 -- == public.organization_memberships: the workspace's own rows ==
 
+-- Needs members.view.
 CREATE POLICY organization_memberships_tenant ON public.organization_memberships
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 75, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY organization_memberships_select ON public.organization_memberships
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY organization_memberships_tenant_insert ON public.organization_memberships
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY organization_memberships_tenant_update ON public.organization_memberships
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
--- Needs members.view.
-CREATE POLICY organization_memberships_select ON public.organization_memberships
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+CREATE POLICY organization_memberships_tenant_delete ON public.organization_memberships
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
-    organization_id = (
-        SELECT CASE WHEN substr(:context, 75, 1) = '1' THEN tenancy.current_workspace_id() END
-    )
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
 CREATE POLICY organization_memberships_service ON public.organization_memberships
@@ -273,7 +336,7 @@ ON public.organization_memberships TO tenancy_auditor;
 -- == public.organizations: the workspace's own rows ==
 
 CREATE POLICY organizations_tenant ON public.organizations
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
@@ -281,7 +344,28 @@ USING (
 
 CREATE POLICY organizations_select ON public.organizations
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (id = (SELECT :claimed_workspace));
+USING (id IS NOT NULL);
+
+CREATE POLICY organizations_tenant_insert ON public.organizations
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY organizations_tenant_update ON public.organizations
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY organizations_tenant_delete ON public.organizations
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
 
 CREATE POLICY organizations_service ON public.organizations
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
@@ -306,7 +390,7 @@ ON public.organizations TO tenancy_auditor;
 -- == public.users: the people whom the workspace sees ==
 
 CREATE POLICY users_tenant ON public.users
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (id = id, id = id) = (
         SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
@@ -321,6 +405,45 @@ USING (
 CREATE POLICY users_select ON public.users
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (id = ANY(((SELECT tenancy.visible_user_ids()))::uuid[]));
+
+CREATE POLICY users_tenant_insert ON public.users
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (id = id, id = id) = (
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
+    )
+    AND CASE
+        WHEN (SELECT tenancy.sees_all_users())
+            THEN true
+        ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids()))
+    END
+);
+
+CREATE POLICY users_tenant_update ON public.users
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (id = id, id = id) = (
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
+    )
+    AND CASE
+        WHEN (SELECT tenancy.sees_all_users())
+            THEN true
+        ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids()))
+    END
+);
+
+CREATE POLICY users_tenant_delete ON public.users
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (id = id, id = id) = (
+        SELECT NOT tenancy.current_workspace_id() IS DISTINCT FROM :claimed_workspace, true
+    )
+    AND CASE
+        WHEN (SELECT tenancy.sees_all_users())
+            THEN true
+        ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids()))
+    END
+);
 
 CREATE POLICY users_service ON public.users
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
@@ -344,20 +467,41 @@ ON public.users TO tenancy_auditor;
 
 -- == tenancy.audit_log: the workspace's own rows ==
 
+-- Needs audit.view.
 CREATE POLICY audit_log_tenant ON tenancy.audit_log
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 84, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY audit_log_select ON tenancy.audit_log
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY audit_log_tenant_insert ON tenancy.audit_log
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY audit_log_tenant_update ON tenancy.audit_log
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
--- Needs audit.view.
-CREATE POLICY audit_log_select ON tenancy.audit_log
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+CREATE POLICY audit_log_tenant_delete ON tenancy.audit_log
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
-    workspace_id = (
-        SELECT CASE WHEN substr(:context, 84, 1) = '1' THEN tenancy.current_workspace_id() END
-    )
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
 CREATE POLICY audit_log_service ON tenancy.audit_log
@@ -418,20 +562,41 @@ GRANT SELECT (action, from_status, to_status) ON tenancy.instance_transitions TO
 
 -- == tenancy.invitations: the workspace's own rows ==
 
+-- Needs members.invite.
 CREATE POLICY invitations_tenant ON tenancy.invitations
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 76, 1) = '1' THEN :claimed_workspace END
+    )
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY invitations_select ON tenancy.invitations
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY invitations_tenant_insert ON tenancy.invitations
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY invitations_tenant_update ON tenancy.invitations
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
--- Needs members.invite.
-CREATE POLICY invitations_select ON tenancy.invitations
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+CREATE POLICY invitations_tenant_delete ON tenancy.invitations
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
-    organization_id = (
-        SELECT CASE WHEN substr(:context, 76, 1) = '1' THEN tenancy.current_workspace_id() END
-    )
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
 );
 
 CREATE POLICY invitations_service ON tenancy.invitations
@@ -550,7 +715,7 @@ GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_auditor;
 -- == tenancy.workspaces: the workspace's own rows ==
 
 CREATE POLICY workspaces_tenant ON tenancy.workspaces
-AS RESTRICTIVE FOR ALL TO tenancy_credentialed
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
@@ -558,7 +723,28 @@ USING (
 
 CREATE POLICY workspaces_select ON tenancy.workspaces
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (id = (SELECT :claimed_workspace));
+USING (id IS NOT NULL);
+
+CREATE POLICY workspaces_tenant_insert ON tenancy.workspaces
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY workspaces_tenant_update ON tenancy.workspaces
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
+
+CREATE POLICY workspaces_tenant_delete ON tenancy.workspaces
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+);
 
 CREATE POLICY workspaces_service ON tenancy.workspaces
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer

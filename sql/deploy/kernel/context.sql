@@ -15,28 +15,29 @@ SET LOCAL ROLE tenancy_owner;
 --     key's id (8) | HMAC (64) | bits of the permissions | / | role | / | credential
 --
 -- The HMAC is over all that stands behind it, the two plain variables, the
--- transaction's start, and what this database is known by: the file of the key's
--- table, which is another one in a copy, and a value that each restore makes anew.
--- So a seal fits no other transaction and no other database. Bytes are taken with
+-- transaction's start, and the file of the key's table, which is another one in a copy
+-- of the database; a restored one has other keys. So a seal fits no other transaction
+-- and no other database. Bytes are taken with
 -- timestamptz_send() and convert_to(), which no setting of the caller's can
 -- change. The lengths come first, so that no other split of the same characters has
 -- the same seal.
 CREATE FUNCTION tenancy_private.seal(
-    inner_block bytea, outer_block bytea, incarnation uuid, user_id text, organization_id text, facts text
+    inner_block bytea, outer_block bytea, user_id text, organization_id text, facts text
 ) RETURNS text
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN encode(sha256(outer_block || sha256(
-    inner_block || timestamptz_send(now()) || uuid_send(incarnation) || convert_to(
+    inner_block || timestamptz_send(now()) || convert_to(
         length(user_id) || '/' || length(organization_id) || '/' || user_id || organization_id || facts || '/'
         || pg_relation_filepath('tenancy_private.seal_keys'::regclass), 'UTF8'
     )
 )), 'hex');
-REVOKE ALL ON FUNCTION tenancy_private.seal(bytea, bytea, uuid, text, text, text) FROM public;
-COMMENT ON FUNCTION tenancy_private.seal(bytea, bytea, uuid, text, text, text) IS
-'HMAC-SHA256 (RFC 2104) of a context in this transaction and this database.';
+REVOKE ALL ON FUNCTION tenancy_private.seal(bytea, bytea, text, text, text) FROM public;
+COMMENT ON FUNCTION tenancy_private.seal(bytea, bytea, text, text, text) IS
+'HMAC-SHA256 of a context in this transaction and this database: RFC 2104, with two keys that have nothing to do with each '
+'other in the place of one key''s two blocks (NMAC; Bellare, Canetti, Krawczyk 1996).';
 
 -- Says what is wrong with a context that does not verify.
 CREATE FUNCTION tenancy_private.refuse_context() RETURNS void
@@ -83,15 +84,13 @@ DECLARE
     sealed_organization CONSTANT text := current_setting('tenancy.current_organization_id', true);
     inner_block bytea;
     outer_block bytea;
-    incarnation uuid;
 BEGIN
-    SELECT k.inner_block, k.outer_block, i.id INTO inner_block, outer_block, incarnation
+    SELECT k.inner_block, k.outer_block INTO inner_block, outer_block
     FROM tenancy_private.seal_keys AS k
-    CROSS JOIN tenancy_private.incarnations AS i
     WHERE k.id = left(context, 8) AND k.valid_until > clock_timestamp();
 
     IF inner_block IS NULL OR substr(context, 9, 64) IS DISTINCT FROM tenancy_private.seal(
-        inner_block, outer_block, incarnation, sealed_user, sealed_organization, substr(context, 73)
+        inner_block, outer_block, sealed_user, sealed_organization, substr(context, 73)
     ) THEN
         PERFORM tenancy_private.refuse_context();
     END IF;

@@ -27,10 +27,9 @@ DECLARE
     -- Also under the keys from before a rotation.
     latch_identities CONSTANT integer[] := ARRAY(
         SELECT hashtext(tenancy_private.seal(
-            k.inner_block, k.outer_block, i.id, sealed_user, sealed_organization, facts
+            k.inner_block, k.outer_block, sealed_user, sealed_organization, facts
         ))
         FROM tenancy_private.seal_keys AS k
-        CROSS JOIN tenancy_private.incarnations AS i
     );
 BEGIN
     IF EXISTS (
@@ -112,13 +111,12 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT k.id, k.inner_block, k.outer_block, i.id AS incarnation INTO STRICT key
+    SELECT k.id, k.inner_block, k.outer_block INTO STRICT key
     FROM tenancy_private.seal_keys AS k
-    CROSS JOIN tenancy_private.incarnations AS i
     WHERE k.superseded_at IS NULL;
 
     latch_identity := hashtext(tenancy_private.seal(
-        key.inner_block, key.outer_block, key.incarnation, sealed_user, sealed_organization,
+        key.inner_block, key.outer_block, sealed_user, sealed_organization,
         'latch/' || coalesce(credential_id::text, '')
     ));
     IF scans > 0 OR NOT counted THEN
@@ -143,7 +141,7 @@ BEGIN
     PERFORM set_config('tenancy.current_user_id', sealed_user, true),
         set_config('tenancy.current_organization_id', sealed_organization, true),
         set_config('tenancy.context', key.id || tenancy_private.seal(
-            key.inner_block, key.outer_block, key.incarnation, sealed_user, sealed_organization, facts
+            key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
         ) || facts, true);
 END;
 $$;

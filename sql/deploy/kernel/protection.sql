@@ -60,20 +60,24 @@ RETURN 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', tru
     'nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 
--- The floor, which no policy added later widens. Its first half compares the column
--- with the verified value and with the claimed one, so PostgreSQL compares these two
--- with each other before it opens the table: an error for want of a context depends
--- on no row. The second half costs what the cheapest condition costs, and is no index
--- condition, so a query's own comparisons come after it wherever no index is used (1, 2).
-CREATE FUNCTION tenancy_private.floor(key name, verified text, claimed text) RETURNS text
+-- The floor of a command, which no policy added later widens. Its first half compares
+-- the column with the verified value and with what is claimed by somebody who may do
+-- this, so PostgreSQL compares these two with each other before it opens the table: an
+-- error for want of a context depends on no row, and permission and seal are looked at
+-- in one go, between which nothing can change (8). The second half costs what the
+-- cheapest condition costs, and is no index condition, so a query's own comparisons come
+-- after it wherever no index is used (1, 2).
+CREATE FUNCTION tenancy_private.floor(key name, verified text, claimed text, may text DEFAULT '') RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN format(
-    '(%1$I, %1$I) = (SELECT %2$s, %3$s) AND coalesce(%1$I = ANY(ARRAY[(SELECT %3$s)]), false)', key, verified, claimed
+    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND coalesce(%1$I = ANY(ARRAY[(SELECT %3$s)]), false)',
+    key, verified, claimed,
+    CASE may WHEN '' THEN claimed ELSE format('CASE WHEN %s THEN %s END', may, claimed) END
 );
-REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text, text) FROM public;
 
 -- Lets every row pass or raises before the table is opened: what is true of every row is
 -- compared twice, so that PostgreSQL compares the two answers first. It does so below an
@@ -107,20 +111,40 @@ COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a li
 -- The floor for reading a catalogue: the workspace's own rows and the platform's. A
 -- list is for small tables (5). The gate has no equality with the verified value, so the
 -- list that decides is one of what is verified (8); the other is for the index.
-CREATE FUNCTION tenancy_private.catalogue_floor(key name) RETURNS text
+CREATE FUNCTION tenancy_private.catalogue_floor(key name, may text DEFAULT '') RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN tenancy_private.gate(
-    quote_ident(key), 'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    || coalesce(' AND ' || nullif(may, ''), '')
 ) || format(
-    ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
+    ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s])'
+    ' AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
     key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid'
 );
-REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name, text) FROM public;
 
--- True where the claimed context may use a row of access.
+-- The floor of accounts: a person is in many workspaces, so this is a list, too (6).
+CREATE FUNCTION tenancy_private.members_floor(key name, may text DEFAULT '') RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.gate(
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    || coalesce(' AND ' || nullif(may, ''), '')
+) || format(
+    ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
+    ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', key
+);
+REVOKE ALL ON FUNCTION tenancy_private.members_floor(name, text) FROM public;
+
+-- True where the claimed context may use a row of access; the empty text where everybody
+-- in a workspace may.
 CREATE FUNCTION tenancy_private.may(permission text, person boolean, workspace text) RETURNS text
 LANGUAGE sql
 STABLE
@@ -140,31 +164,6 @@ RETURN concat_ws(
     END
 );
 REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
-
--- The permission is read from the variables. For INSERT and UPDATE that is enough: the
--- floor verifies them beside it when the new row is checked. Nothing is checked
--- afterwards of a row that is read or deleted, so there the permission and the seal are
--- looked at in one go (8).
-CREATE FUNCTION tenancy_private.condition_of(
-    key name, command text, permission text, person boolean, workspace text
-) RETURNS text
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN CASE
-    WHEN tenancy_private.may(permission, person, workspace) = ''
-        THEN format('%I = (SELECT %s)', key, tenancy_private.claimed_workspace())
-    ELSE format(
-        '%I = (SELECT CASE WHEN %s THEN %s END)',
-        key, tenancy_private.may(permission, person, workspace),
-        CASE
-            WHEN command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()'
-            ELSE tenancy_private.claimed_workspace()
-        END
-    )
-END;
-REVOKE ALL ON FUNCTION tenancy_private.condition_of(name, text, text, boolean, text) FROM public;
 
 CREATE FUNCTION tenancy_private.claimed_user() RETURNS text
 LANGUAGE sql
@@ -272,59 +271,40 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text) FROM public;
 
--- The floors of a table, and what services, functions and the auditor see.
-CREATE PROCEDURE tenancy_private.add_floor(protected tenancy_private.protected_tables)
+-- Makes the floor of a command anew; may is empty where nobody was allowed it. That of
+-- SELECT is called <table>_tenant, the others have the command in their names.
+CREATE PROCEDURE tenancy_private.set_floor(
+    protected tenancy_private.protected_tables, command text, may text DEFAULT ''
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    floor CONSTANT text := tenancy_private.floor(
-        protected.key, 'tenancy.current_workspace_id()', tenancy_private.claimed_workspace()
-    );
-    me CONSTANT text := tenancy_private.verified_author();
-    command text;
+    suffix CONSTANT text := concat_ws('_', 'tenant', nullif(lower(command), 'select'));
 BEGIN
-    IF protected.shape = 'catalogue' THEN
-        CALL tenancy_private.add_policy(
-            protected.table_name, 'catalogue', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
-            tenancy_private.catalogue_floor(protected.key)
-        );
-        FOREACH command IN ARRAY ARRAY['INSERT', 'UPDATE', 'DELETE'] LOOP
-            CALL tenancy_private.add_policy(
-                protected.table_name, 'tenant_' || lower(command), 'RESTRICTIVE', command, 'tenancy_credentialed', floor
-            );
-        END LOOP;
-    ELSIF protected.shape = 'self' THEN
-        CALL tenancy_private.add_policy(
-            protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed',
-            tenancy_private.floor(protected.key, 'tenancy.current_user_id()', tenancy_private.claimed_user())
-        );
-    ELSIF protected.shape = 'members' THEN
-        CALL tenancy_private.add_policy(
-            protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed',
-            tenancy_private.gate(
-                quote_ident(protected.key),
-                'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
-            ) || format(
-                ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
-                ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', protected.key
+    EXECUTE format(
+        'DROP POLICY IF EXISTS %I ON %s', tenancy_private.short_name(protected.table_name, '_' || suffix), protected.table_name
+    );
+    CALL tenancy_private.add_policy(
+        protected.table_name, suffix, 'RESTRICTIVE', command, 'tenancy_credentialed',
+        CASE
+            WHEN protected.shape = 'catalogue' AND command = 'SELECT'
+                THEN tenancy_private.catalogue_floor(protected.key, may)
+            WHEN protected.shape = 'self'
+                THEN tenancy_private.floor(
+                    protected.key, 'tenancy.current_user_id()', tenancy_private.claimed_user(), may
+                )
+            WHEN protected.shape = 'members'
+                THEN tenancy_private.members_floor(protected.key, may)
+            ELSE tenancy_private.floor(
+                protected.key, 'tenancy.current_workspace_id()', tenancy_private.claimed_workspace(), may
             )
-        );
-    ELSE
-        CALL tenancy_private.add_policy(
-            protected.table_name, 'tenant', 'RESTRICTIVE', 'ALL', 'tenancy_credentialed', floor
-        );
-    END IF;
-    IF protected.shape = 'author' THEN
-        CALL tenancy_private.add_policy(
-            protected.table_name, 'author_select', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
-            format('coalesce(%I = %s, false)', protected.author, me) || coalesce(' OR ' || quote_ident(protected.shared), '')
-        );
-    END IF;
+        END
+    );
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.add_floor(tenancy_private.protected_tables) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text) FROM public;
 
 -- What services, functions and the auditor see of a table. An auditor's reading is
 -- written down once a statement.
@@ -464,6 +444,7 @@ AS $$
 DECLARE
     trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected tenancy_private.protected_tables;
+    command text;
 BEGIN
     protected.table_name := table_name;
     protected.shape := CASE
@@ -497,7 +478,16 @@ BEGIN
         CALL tenancy_private.adopt_table(table_name, parent, author);
     END IF;
     CALL tenancy_private.close_protected(protected);
-    CALL tenancy_private.add_floor(protected);
+    FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
+        CALL tenancy_private.set_floor(protected, command);
+    END LOOP;
+    IF protected.shape = 'author' THEN
+        CALL tenancy_private.add_policy(
+            table_name, 'author_select', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
+            format('coalesce(%I = %s, false)', author, tenancy_private.verified_author())
+            || coalesce(' OR ' || quote_ident(shared), '')
+        );
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
@@ -704,7 +694,7 @@ DECLARE
     named CONSTANT name[] := tenancy_private.split_columns(columns);
     moderation CONSTANT text := split_part(permission, '.', 1) || '.moderate';
     condition text;
-    protected record;
+    protected tenancy_private.protected_tables;
 BEGIN
     SELECT p.* INTO protected FROM tenancy_private.protected_tables AS p WHERE p.table_name = allow.table_name;
     IF NOT FOUND THEN
@@ -773,26 +763,16 @@ BEGIN
         allow."for"
     );
 
-    IF protected.shape = 'self' THEN
-        condition := format('%I = (SELECT %s)', protected.key, tenancy_private.claimed_user());
-    ELSIF protected.shape = 'members' THEN
-        -- The array is a condition on the index with which every query's own ids are
-        -- looked up, so that no hidden row is reached and counted.
-        condition := format('%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])', protected.key);
-    ELSIF protected.shape = 'catalogue' AND command = 'SELECT' THEN
-        -- The list of the floor finds the rows by the index; this asks the permission alone.
-        condition := format(
-            '(%1$I = %1$I) = (SELECT %2$s)', protected.key,
-            coalesce(
-                nullif(tenancy_private.may(permission, person, "for"), '') || ' AND tenancy.current_workspace_id() IS NOT NULL',
-                'true'
-            )
-        );
-    ELSE
-        condition := tenancy_private.condition_of(protected.key, command, permission, person, "for");
-    END IF;
+    CALL tenancy_private.set_floor(protected, command, tenancy_private.may(permission, person, "for"));
+    -- The floor says who may and which rows; what is left to say is that somebody may.
+    -- Of accounts it gives the index what it can use, so that no hidden row is reached
+    -- and counted.
     CALL tenancy_private.add_policy(
-        table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed', condition
+        table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed',
+        CASE protected.shape
+            WHEN 'members' THEN format('%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])', protected.key)
+            ELSE format('%I IS NOT NULL', protected.key)
+        END
     );
     -- The author's own rows are written by the author, shared ones also by who moderates.
     IF protected.shape = 'author' AND command <> 'SELECT' THEN

@@ -39,13 +39,27 @@ SECURITY INVOKER
 RETURN sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 REVOKE ALL ON FUNCTION tenancy_private.random_bytes() FROM public;
 
+-- For columns that are generated: PostgreSQL takes the function's word that it always
+-- answers the same, asks it once for each row that is written, and leaves the answer out
+-- of every dump. So whoever has read a dump knows no key, and where it is restored the
+-- keys are others.
+CREATE FUNCTION tenancy_private.random_block(id text) RETURNS bytea
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.random_bytes() || tenancy_private.random_bytes();
+REVOKE ALL ON FUNCTION tenancy_private.random_block(text) FROM public;
+COMMENT ON FUNCTION tenancy_private.random_block(text) IS
+'A key as long as a block of SHA-256, another one at each call.';
+
 -- Proves that tenancy.enter() set the context. Kept where no application role
 -- has USAGE; row-level security without a policy and not forced on the owner
 -- keeps even pg_read_all_data out.
 CREATE TABLE tenancy_private.seal_keys (
     id            text        NOT NULL,
-    inner_block   bytea       NOT NULL,
-    outer_block   bytea       NOT NULL,
+    inner_block   bytea       NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    outer_block   bytea       NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     superseded_at timestamptz,
     valid_until   timestamptz NOT NULL DEFAULT 'infinity',
@@ -57,13 +71,6 @@ ON tenancy_private.seal_keys ((superseded_at IS NULL))
 WHERE superseded_at IS NULL;
 CALL tenancy_private.close_own_table('tenancy_private.seal_keys');
 
--- A dump has the keys, and not this: restoring it makes another value. It is a part
--- of what is sealed, so whoever has read a dump can seal nothing where it is restored.
-CREATE MATERIALIZED VIEW tenancy_private.incarnations AS
-SELECT gen_random_uuid() AS id;
-COMMENT ON MATERIALIZED VIEW tenancy_private.incarnations IS
-'A random value that each restore of a dump makes anew, and that each seal covers.';
-
 -- Sessions go on while this runs. A transaction that entered under the old key
 -- stays valid for as long as "keep" says; the next one is sealed with the new.
 CREATE FUNCTION tenancy.rotate_seal_key(keep interval DEFAULT '1 hour') RETURNS void
@@ -74,8 +81,6 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
-DECLARE
-    key CONSTANT bytea := tenancy_private.random_bytes();
 BEGIN
     IF keep IS NULL OR keep < interval '0' THEN
         RAISE EXCEPTION 'keep must be 0 or longer'
@@ -90,12 +95,8 @@ BEGIN
         superseded_at = coalesce(k.superseded_at, clock_timestamp()),
         valid_until = least(k.valid_until, clock_timestamp() + keep);
     DELETE FROM tenancy_private.seal_keys AS k WHERE k.valid_until <= clock_timestamp();
-    INSERT INTO tenancy_private.seal_keys (id, inner_block, outer_block)
-    VALUES (
-        substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8),
-        tenancy_private.hmac_block(key, 54),
-        tenancy_private.hmac_block(key, 92)
-    );
+    INSERT INTO tenancy_private.seal_keys (id)
+    VALUES (substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8));
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rotate_seal_key(interval) FROM public;

@@ -141,6 +141,16 @@ CALL tenancy_private.close_own_table('tenancy_private.email_locks');
 COMMENT ON TABLE tenancy_private.email_locks IS
 'One row for all e-mail addresses of one hash; writing it makes those who make an account wait for each other.';
 
+-- So that nobody can work out which row is whose; rotating it would give an address two.
+CREATE TABLE tenancy_private.email_lock_keys (
+    id    text  NOT NULL,
+    block bytea NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    CONSTRAINT email_lock_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT email_lock_keys_id_check CHECK (id = 'only')
+);
+INSERT INTO tenancy_private.email_lock_keys VALUES ('only');
+CALL tenancy_private.close_own_table('tenancy_private.email_lock_keys');
+
 CREATE FUNCTION tenancy_private.lock_email(email text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -153,10 +163,10 @@ BEGIN
     INSERT INTO tenancy_private.email_locks AS l (number, uses)
     SELECT
         ('x' || encode(substr(sha256(
-            uuid_send(i.id) || convert_to(tenancy_private.email_key(lock_email.email), 'UTF8')
+            k.block || convert_to(tenancy_private.email_key(lock_email.email), 'UTF8')
         ), 1, 3), 'hex'))::bit(24)::integer,
         1
-    FROM tenancy_private.incarnations AS i
+    FROM tenancy_private.email_lock_keys AS k
     ON CONFLICT (number) DO UPDATE SET uses = l.uses + 1;
 EXCEPTION
     WHEN lock_not_available THEN

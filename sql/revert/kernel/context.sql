@@ -11,6 +11,6 @@ DROP FUNCTION tenancy.current_organization_id();
 DROP FUNCTION tenancy.current_user_id();
 DROP FUNCTION tenancy.current_workspace_id();
 DROP FUNCTION tenancy_private.refuse_context();
-DROP FUNCTION tenancy_private.seal(bytea, bytea, uuid, text, text, text);
+DROP FUNCTION tenancy_private.seal(bytea, bytea, text, text, text);
 
 COMMIT;

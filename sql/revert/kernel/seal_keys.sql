@@ -5,9 +5,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy.rotate_seal_key(interval);
-DROP MATERIALIZED VIEW tenancy_private.incarnations;
 CALL tenancy_private.forget_contract('tenancy_private.seal_keys');
 DROP TABLE tenancy_private.seal_keys;
+DROP FUNCTION tenancy_private.random_block(text);
 DROP FUNCTION tenancy_private.random_bytes();
 DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
 

@@ -12,6 +12,8 @@ DROP TRIGGER users_emails_update ON public.users;
 DROP TRIGGER users_emails_insert ON public.users;
 CALL tenancy_private.forget_triggers('public.users', 'users_emails_update', 'users_emails_insert');
 DROP FUNCTION tenancy_private.lock_email(text);
+CALL tenancy_private.forget_contract('tenancy_private.email_lock_keys');
+DROP TABLE tenancy_private.email_lock_keys;
 CALL tenancy_private.forget_contract('tenancy_private.email_locks');
 DROP TABLE tenancy_private.email_locks;
 DROP FUNCTION tenancy_private.user_with_email(text);

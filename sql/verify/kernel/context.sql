@@ -3,7 +3,7 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.seal(bytea, bytea, uuid, text, text, text)',
+    'tenancy_private.seal(bytea, bytea, text, text, text)',
     'tenancy_private.refuse_context()',
     'tenancy_private.is_staff()'
 ]);
