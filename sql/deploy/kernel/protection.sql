@@ -71,7 +71,8 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN format(
-    '(%1$I, %1$I) = (SELECT %2$s, %3$s) AND coalesce(%1$I = ANY(ARRAY[(SELECT %3$s)]), false)', key, verified, claimed
+    '(%1$I, %1$I) = (SELECT %2$s, %3$s) AND coalesce(%1$I = ANY(ARRAY[(SELECT %3$s)]), false)',
+    key, verified, claimed
 );
 REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text) FROM public;
 
@@ -113,9 +114,11 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN tenancy_private.gate(
-    quote_ident(key), 'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
 ) || format(
-    ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
+    ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s])'
+    ' AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
     key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid'
 );
 REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name) FROM public;
@@ -129,14 +132,18 @@ SECURITY INVOKER
 RETURN concat_ws(
     ' AND ',
     (
-        SELECT format('substr(current_setting(''tenancy.context'', true), %s, 1) = ''1''', 72 + p.number)
+        SELECT
+            format(
+                'substr(current_setting(''tenancy.context'', true), %s, 1) = ''1''', 72 + p.number
+            )
         FROM tenancy.permissions AS p
-        WHERE p.permission = may.permission
+        WHERE p.permission = may.permission -- noqa: RF01
     ),
     -- The credential stands last.
     CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''/''' END,
     CASE workspace
-        WHEN 'organization' THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''
+        WHEN 'organization'
+            THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''
     END
 );
 REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
@@ -226,7 +233,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.require_access(regclass, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.require_access(regclass, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.require_access(regclass, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
 'protected table.';
@@ -270,7 +278,8 @@ BEGIN
     );
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text)
+FROM public;
 
 -- The floors of a table, and what services, functions and the auditor see.
 CREATE PROCEDURE tenancy_private.add_floor(protected tenancy_private.protected_tables)
@@ -564,7 +573,9 @@ REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM
 
 -- PostgreSQL checks a foreign key without asking any policy: a column that tenants
 -- write and that refers to rows of tenants would link them, and tell which exist.
-CREATE PROCEDURE tenancy_private.require_own_references(table_name regclass, key name, columns name[])
+CREATE PROCEDURE tenancy_private.require_own_references(
+    table_name regclass, key name, columns name[]
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -939,12 +950,14 @@ BEGIN ATOMIC
         bool_or(a.command = 'UPDATE') AS can_update
     FROM tenancy_private.access AS a
     CROSS JOIN LATERAL unnest(a.columns) AS c (name)
-    WHERE a.table_name = writable_columns.table_name AND a.command IN ('INSERT', 'UPDATE')
+    WHERE a.table_name = writable_columns.table_name -- noqa: RF01
+        AND a.command IN ('INSERT', 'UPDATE')
     GROUP BY c.name
     ORDER BY c.name;
 END;
 REVOKE ALL ON FUNCTION tenancy.writable_columns(regclass) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.writable_columns(regclass) IS
 'The columns of a protected table that tenants may name in INSERT and in UPDATE, whatever their role.';
 
