@@ -22,7 +22,12 @@ SET LOCAL ROLE tenancy_owner;
 -- change. The lengths come first, so that no other split of the same characters has
 -- the same seal.
 CREATE FUNCTION tenancy_private.seal(
-    inner_block bytea, outer_block bytea, incarnation uuid, user_id text, organization_id text, facts text
+    inner_block bytea,
+    outer_block bytea,
+    incarnation uuid,
+    user_id text,
+    organization_id text,
+    facts text
 ) RETURNS text
 LANGUAGE sql
 STABLE
@@ -30,7 +35,8 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN encode(sha256(outer_block || sha256(
     inner_block || timestamptz_send(now()) || uuid_send(incarnation) || convert_to(
-        length(user_id) || '/' || length(organization_id) || '/' || user_id || organization_id || facts || '/'
+        length(user_id) || '/' || length(organization_id) || '/'
+        || user_id || organization_id || facts || '/'
         || pg_relation_filepath('tenancy_private.seal_keys'::regclass), 'UTF8'
     )
 )), 'hex');
@@ -129,7 +135,8 @@ RETURN CASE
         THEN nullif(current_setting('tenancy.current_organization_id'), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.current_organization_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.current_organization_id() TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.current_organization_id()
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.current_organization_id() IS
 'The organization that this transaction works in, NULL in personal mode and in the platform''s workspace.';
 
@@ -141,7 +148,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN tenancy.current_workspace_id() IS NOT NULL AND current_setting('tenancy.current_organization_id') <> ''
+    WHEN tenancy.current_workspace_id() IS NOT NULL
+        AND current_setting('tenancy.current_organization_id') <> ''
         THEN split_part(current_setting('tenancy.context'), '/', 2)
 END;
 REVOKE ALL ON FUNCTION tenancy.current_role() FROM public;
