@@ -5,5 +5,7 @@
 -- good; the name can be changed here, by a person. Nobody reads key_hash.
 CALL tenancy.protect('public.api_keys');
 CALL tenancy.allow('public.api_keys', 'SELECT', 'api_keys.view', columns =>
-    'id, user_id, organization_id, name, key_prefix, created_at, expires_at, last_used_at, revoked_at');
-CALL tenancy.allow('public.api_keys', 'UPDATE', 'api_keys.update', person => true, columns => 'name');
+    'id, user_id, organization_id, name, key_prefix, created_at, expires_at, last_used_at, '
+    'revoked_at');
+CALL tenancy.allow('public.api_keys', 'UPDATE', 'api_keys.update', person => true, columns =>
+    'name');

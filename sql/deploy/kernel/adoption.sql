@@ -19,7 +19,10 @@ CREATE TABLE tenancy_private.adopted_parts (
     CONSTRAINT adopted_parts_pkey PRIMARY KEY (table_name, kind, name),
     CONSTRAINT adopted_parts_kind_check
     CHECK (
-        kind IN ('column', 'default', 'index', 'constraint', 'foreign key', 'trigger', 'rights', 'schema', 'sequence')
+        kind IN (
+            'column', 'default', 'index', 'constraint', 'foreign key', 'trigger', 'rights',
+            'schema', 'sequence'
+        )
     )
 );
 CALL tenancy_private.close_own_table('tenancy_private.adopted_parts');
@@ -41,7 +44,8 @@ RETURN coalesce(
     '00000000-0000-0000-0000-000000000000'
 )::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_workspace_id() IS
 'Default of workspace_id: the current workspace, or the platform''s outside of any.';
 
@@ -52,7 +56,8 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN nullif(current_setting('tenancy.current_user_id', true), '')::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_author_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_author_id() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT EXECUTE ON FUNCTION tenancy.default_author_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_author_id() IS
 'Default of an author''s column: the current user, NULL outside of any workspace.';
 

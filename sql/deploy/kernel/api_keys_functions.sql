@@ -145,7 +145,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
 'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
 'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, 42501 permission_denied, person_required.';
@@ -187,7 +188,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rename_api_key(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.rename_api_key(uuid, text) IS
 'Gives a key of the current workspace another name. Needs api_keys.update. Raises P0002 api_key_not_found.';
 

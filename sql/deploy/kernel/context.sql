@@ -30,7 +30,8 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN encode(sha256(outer_block || sha256(
     inner_block || timestamptz_send(now()) || convert_to(
-        length(user_id) || '/' || length(organization_id) || '/' || user_id || organization_id || facts || '/'
+        length(user_id) || '/' || length(organization_id) || '/'
+        || user_id || organization_id || facts || '/'
         || pg_relation_filepath('tenancy_private.seal_keys'::regclass), 'UTF8'
     )
 )), 'hex');
@@ -128,7 +129,8 @@ RETURN CASE
         THEN nullif(current_setting('tenancy.current_organization_id'), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.current_organization_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.current_organization_id() TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.current_organization_id()
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.current_organization_id() IS
 'The organization that this transaction works in, NULL in personal mode and in the platform''s workspace.';
 
@@ -140,7 +142,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN tenancy.current_workspace_id() IS NOT NULL AND current_setting('tenancy.current_organization_id') <> ''
+    WHEN tenancy.current_workspace_id() IS NOT NULL
+        AND current_setting('tenancy.current_organization_id') <> ''
         THEN split_part(current_setting('tenancy.context'), '/', 2)
 END;
 REVOKE ALL ON FUNCTION tenancy.current_role() FROM public;

@@ -335,7 +335,8 @@ COMMENT ON FUNCTION tenancy.enter(uuid, uuid) IS
 'autocommit, 25P01 transaction_required where the server can tell: otherwise the next statement raises no_context.';
 
 -- Isolates nothing, and is named for it.
-CREATE FUNCTION tenancy.enter_as_service(user_id uuid, organization_id uuid DEFAULT NULL) RETURNS void
+CREATE FUNCTION tenancy.enter_as_service(user_id uuid, organization_id uuid DEFAULT NULL)
+RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE

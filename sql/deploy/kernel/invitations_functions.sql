@@ -114,7 +114,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.invite_member(text, text, interval) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invite_member(text, text, interval) IS
 'Invites an e-mail address into the current organization, and shows the token, this once: send it to that address and '
 'show it to nobody else. Needs members.invite, and a delegation for the role. Raises 23505 already_a_member, '
@@ -300,7 +301,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) IS
 'Makes the account of the invited address a member, and the account first, with what is given here, if there is none; '
 'of one that is there nothing is changed. A token works once. Needs no context and makes none: enter afterwards. '

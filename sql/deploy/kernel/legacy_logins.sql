@@ -22,7 +22,9 @@ COMMENT ON TABLE tenancy_private.legacy_logins IS
 'revert takes it from no other.';
 
 -- One that was cut over stays cut over: it is in the table, and is granted nothing again.
-CREATE PROCEDURE tenancy_private.keep_legacy_logins(tables regclass[], by_protect boolean DEFAULT false)
+CREATE PROCEDURE tenancy_private.keep_legacy_logins(
+    tables regclass[], by_protect boolean DEFAULT false
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -114,7 +116,9 @@ COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) I
 -- Only where a deploy granted it and nobody has revoked it since. Roles belong to
 -- all databases of the server: it stays with a login that has tables, or rights to
 -- some, in another one where pg-tenancy is deployed too.
-CREATE PROCEDURE tenancy_private.drop_legacy_logins(tables regclass[], by_protect boolean DEFAULT false)
+CREATE PROCEDURE tenancy_private.drop_legacy_logins(
+    tables regclass[], by_protect boolean DEFAULT false
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

@@ -179,7 +179,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.change_member_role(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.change_member_role(uuid, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.change_member_role(uuid, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.change_member_role(uuid, text) IS
 'Gives a member of the current organization another role. Needs members.change_role, and a delegation for both roles. '
 'Raises 42501 permission_denied, delegation_denied, 22023 unknown_role, P0002 member_not_found, '

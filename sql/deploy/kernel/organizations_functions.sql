@@ -219,7 +219,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_organization(text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_organization(text, text) IS
 'Makes an organization whose owner is the current user; enter it in the next transaction. Without a slug one is made '
 'from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, 23505 organization_slug_taken.';
@@ -307,7 +308,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_organization(text, text, text) IS
 'Changes what is given of the current organization''s name, slug and banner color. Needs organization.update.';
 

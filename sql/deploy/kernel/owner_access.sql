@@ -90,7 +90,8 @@ END;
 $$;
 
 -- The rows whose columns have the values of the key.
-CREATE FUNCTION tenancy_private.update_rows(table_name regclass, key jsonb, new_values jsonb) RETURNS bigint
+CREATE FUNCTION tenancy_private.update_rows(table_name regclass, key jsonb, new_values jsonb)
+RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE

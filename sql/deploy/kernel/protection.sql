@@ -67,7 +67,9 @@ REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 -- in one go, between which nothing can change (8). The second half costs what the
 -- cheapest condition costs, and is no index condition, so a query's own comparisons come
 -- after it wherever no index is used (1, 2).
-CREATE FUNCTION tenancy_private.floor(key name, verified text, claimed text, may text DEFAULT '') RETURNS text
+CREATE FUNCTION tenancy_private.floor(
+    key name, verified text, claimed text, may text DEFAULT ''
+) RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
@@ -153,14 +155,18 @@ SECURITY INVOKER
 RETURN concat_ws(
     ' AND ',
     (
-        SELECT format('substr(current_setting(''tenancy.context'', true), %s, 1) = ''1''', 72 + p.number)
+        SELECT
+            format(
+                'substr(current_setting(''tenancy.context'', true), %s, 1) = ''1''', 72 + p.number
+            )
         FROM tenancy.permissions AS p
-        WHERE p.permission = may.permission
+        WHERE p.permission = may.permission -- noqa: RF01
     ),
     -- The credential stands last.
     CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''/''' END,
     CASE workspace
-        WHEN 'organization' THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''
+        WHEN 'organization'
+            THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''
     END
 );
 REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
@@ -225,7 +231,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.require_access(regclass, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.require_access(regclass, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.require_access(regclass, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
 'protected table.';
@@ -269,7 +276,8 @@ BEGIN
     );
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text)
+FROM public;
 
 -- Makes the floor of a command anew; may is empty where nobody was allowed it. That of
 -- SELECT is called <table>_tenant, the others have the command in their names.
@@ -304,7 +312,8 @@ BEGIN
     );
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text)
+FROM public;
 
 -- What services, functions and the auditor see of a table. An auditor's reading is
 -- written down once a statement.
@@ -554,7 +563,9 @@ REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM
 
 -- PostgreSQL checks a foreign key without asking any policy: a column that tenants
 -- write and that refers to rows of tenants would link them, and tell which exist.
-CREATE PROCEDURE tenancy_private.require_own_references(table_name regclass, key name, columns name[])
+CREATE PROCEDURE tenancy_private.require_own_references(
+    table_name regclass, key name, columns name[]
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -919,12 +930,14 @@ BEGIN ATOMIC
         bool_or(a.command = 'UPDATE') AS can_update
     FROM tenancy_private.access AS a
     CROSS JOIN LATERAL unnest(a.columns) AS c (name)
-    WHERE a.table_name = writable_columns.table_name AND a.command IN ('INSERT', 'UPDATE')
+    WHERE a.table_name = writable_columns.table_name -- noqa: RF01
+        AND a.command IN ('INSERT', 'UPDATE')
     GROUP BY c.name
     ORDER BY c.name;
 END;
 REVOKE ALL ON FUNCTION tenancy.writable_columns(regclass) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.writable_columns(regclass) IS
 'The columns of a protected table that tenants may name in INSERT and in UPDATE, whatever their role.';
 

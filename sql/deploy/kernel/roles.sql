@@ -61,7 +61,10 @@ END; $$;
 -- denied everything.
 SELECT format(
     'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app %s',
-    CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE, SET FALSE' END
+    CASE
+        WHEN current_setting('server_version_num')::integer >= 160000
+            THEN 'WITH INHERIT TRUE, SET FALSE'
+    END
 )
 WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
 \gexec
@@ -108,7 +111,8 @@ END; $$;
 SELECT format(
     'GRANT CONNECT ON DATABASE %I TO %s',
     current_database(),
-    'tenancy_owner, tenancy_writer, tenancy_app, tenancy_credentialed, tenancy_service, tenancy_auditor'
+    'tenancy_owner, tenancy_writer, tenancy_app, tenancy_credentialed, tenancy_service, '
+    'tenancy_auditor'
 )
 \gexec
 

@@ -58,8 +58,10 @@ COMMENT ON FUNCTION tenancy_private.random_block(text) IS
 -- keeps even pg_read_all_data out.
 CREATE TABLE tenancy_private.seal_keys (
     id            text        NOT NULL,
-    inner_block   bytea       NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
-    outer_block   bytea       NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    inner_block   bytea       NOT NULL
+    GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    outer_block   bytea       NOT NULL
+    GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     superseded_at timestamptz,
     valid_until   timestamptz NOT NULL DEFAULT 'infinity',

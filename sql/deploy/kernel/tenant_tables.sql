@@ -13,10 +13,12 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN nullif(
-    nullif(current_setting('tenancy.current_organization_id', true), ''), '00000000-0000-0000-0000-000000000000'
+    nullif(current_setting('tenancy.current_organization_id', true), ''),
+    '00000000-0000-0000-0000-000000000000'
 )::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_organization_id() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT EXECUTE ON FUNCTION tenancy.default_organization_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_organization_id() IS
 'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace and outside of '
 'any.';
@@ -31,7 +33,8 @@ RETURN CASE
         THEN nullif(current_setting('tenancy.current_user_id', true), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.default_user_id() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT EXECUTE ON FUNCTION tenancy.default_user_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_user_id() IS
 'Default of user_id: the person in personal mode, NULL elsewhere and outside of any workspace.';
 

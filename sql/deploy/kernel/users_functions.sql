@@ -120,7 +120,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.all_users(text, uuid, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.all_users(text, uuid, integer) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.all_users(text, uuid, integer)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.all_users(text, uuid, integer) IS
 'To platform staff in personal mode, everybody by id, a page at a time after the id that is given, or who has an '
 'e-mail address, however it is spelled. Raises 42501 permission_denied, 22023 page_size_invalid.';
@@ -196,7 +197,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_user(text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_user(text, text, text, text, text) IS
 'Makes an account and, in an organization, its membership with the role user; needs users.create there, and platform '
 'staff in the platform''s workspace. Raises 23505 email_taken, username_taken, 22023 email_invalid, user_data_invalid, 42501 '
@@ -278,7 +280,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) IS
 'Changes what is given of an account: one''s own; a member''s names, with users.update, an owner''s only by an owner; '
 'anybody''s, by platform staff in the platform''s workspace. Raises 42501 permission_denied, delegation_denied, '

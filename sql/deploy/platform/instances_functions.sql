@@ -171,7 +171,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.legacy_instances(uuid, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.legacy_instances(uuid, integer) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.legacy_instances(uuid, integer)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
 'A page of the instances that belong to nobody, in the order of their ids, to everybody in personal mode. Raises 42501 '
 'permission_denied, 22023 page_size_invalid.';
@@ -214,7 +215,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
 'Raises what terminate_instance() and reinstall_instance() raise, if such a change of state is one of theirs.';
 

@@ -113,7 +113,8 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean)
+FROM public;
 
 -- A right to DELETE is one to LOCK TABLE, too, so tenants have this instead.
 CREATE FUNCTION tenancy.delete_model(id uuid) RETURNS void

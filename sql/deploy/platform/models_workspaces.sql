@@ -69,7 +69,8 @@ CALL tenancy_private.grant_to_owner('public.models');
 CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
 
 CALL pg_temp.add_workspace(
-    'public.models', NULL, 'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
+    'public.models', NULL,
+    'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
     '{"id": "gen_random_uuid()"}', NULL, NULL
 );
 CALL pg_temp.fill_workspaces('public.models', NULL);

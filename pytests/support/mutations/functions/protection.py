@@ -18,7 +18,10 @@ CHANGES = {
     ],
     "tenancy_private.gate(text,text)": [("(SELECT %2$s, true)", "(SELECT true, true)")],
     "tenancy_private.catalogue_floor(name)": [
-        ("'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()", "'true'"),
+        (
+            "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
+            "'true'",
+        ),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
     ],
     "tenancy_private.may(text,boolean,text)": [
