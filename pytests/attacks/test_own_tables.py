@@ -221,9 +221,10 @@ def test_nobody_writes_in_another_authors_name(tenants: TwoTenants, ids: Ids, lo
         assert connection.execute("SELECT body FROM public.notes").fetchall() == [("shared, own",)]
         for body in ("'x'", "'x', NULL", f"'x', '{theirs.id}'"):
             columns = "body, user_id" if "," in body else "body"
-            assert answer(connection, f"INSERT INTO public.notes ({columns}) VALUES ({body})")[0] == "42501"
-        assert answer(connection, "UPDATE public.notes SET body = 'x'")[0] == 0
-        assert answer(connection, "DELETE FROM public.notes")[0] == 0
+            said = answer(connection, f"INSERT INTO public.notes ({columns}) VALUES ({body})")
+            assert said[:2] == ("42501", "person_required")
+        for statement in ("UPDATE public.notes SET body = 'x'", "DELETE FROM public.notes"):
+            assert answer(connection, statement)[:2] == ("42501", "person_required")
 
 
 def test_who_moderates_changes_what_is_shared_and_hides_nothing_of_it(
