@@ -343,8 +343,9 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     found CONSTANT record := tenancy_private.find_api_key(key);
+    done boolean;
 BEGIN
-    PERFORM tenancy_private.check_login();
+    done := tenancy_private.check_login();
     IF found.id IS NULL THEN
         RAISE EXCEPTION 'the API key is not valid'
         USING ERRCODE = '28000',
@@ -357,7 +358,7 @@ BEGIN
     THEN
         PERFORM tenancy_private.record_api_key_use(found.id);
     END IF;
-    PERFORM tenancy_private.seal_context(
+    done := tenancy_private.seal_context(
         found.user_id, found.organization_id, CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END,
         (
             SELECT b.bits FROM tenancy_private.role_bits AS b

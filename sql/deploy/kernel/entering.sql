@@ -49,7 +49,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text, text, text) FROM public;
 
--- Sets and seals the variables: the last step of every way to enter.
+-- Sets and seals the variables: the last step of every way to enter. True, so that
+-- callers can assign it, as all that is done at each entry.
 --
 -- The latch is a transaction-level advisory lock, which the application cannot
 -- release before the transaction ends, so clearing the variables does not make
@@ -67,7 +68,7 @@ REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text, text, text) FR
 -- for it to be reported after this transaction makes it zero for the next.
 CREATE FUNCTION tenancy_private.seal_context(
     user_id uuid, organization_id uuid, role text, bits text, credential_id uuid DEFAULT NULL
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -84,7 +85,7 @@ DECLARE
     latch_transaction CONSTANT integer := hashtext(encode(timestamptz_send(now()), 'hex'));
     latch_identity integer;
     key record;
-    scanned record;
+    done boolean;
     stack text;
 BEGIN
     -- In autocommit the context would be gone before the next statement, which
@@ -111,9 +112,18 @@ BEGIN
         END IF;
     END IF;
 
+    -- SELECT INTO is never run by a parallel worker, which would keep the count of
+    -- scans to itself.
     SELECT k.id, k.inner_block, k.outer_block INTO STRICT key
     FROM tenancy_private.seal_keys AS k
+    LEFT JOIN tenancy_private.latch_scans AS l ON true
     WHERE k.superseded_at IS NULL;
+    IF counted AND pg_stat_get_xact_numscans(latch_scans) <= scans THEN
+        RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'latch_not_counted',
+        HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
+    END IF;
 
     latch_identity := hashtext(tenancy_private.seal(
         key.inner_block, key.outer_block, sealed_user, sealed_organization,
@@ -124,25 +134,15 @@ BEGIN
             latch_transaction, sealed_user, sealed_organization, 'latch/' || coalesce(credential_id::text, '')
         );
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(latch_transaction, latch_identity);
-
-    -- In a loop, because that is never run by a parallel worker, which would
-    -- keep the count to itself.
-    FOR scanned IN SELECT 1 AS scan FROM tenancy_private.latch_scans LOOP
-    END LOOP;
-    IF counted AND pg_stat_get_xact_numscans(latch_scans) <= scans THEN
-        RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'latch_not_counted',
-        HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
-    END IF;
-    PERFORM pg_stat_force_next_flush();
-
-    PERFORM set_config('tenancy.current_user_id', sealed_user, true),
-        set_config('tenancy.current_organization_id', sealed_organization, true),
-        set_config('tenancy.context', key.id || tenancy_private.seal(
-            key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
-        ) || facts, true);
+    -- Assignments, because each PERFORM starts an executor.
+    done := pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL;
+    done := pg_stat_force_next_flush() IS NOT NULL;
+    done := set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL;
+    done := set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL;
+    done := set_config('tenancy.context', key.id || tenancy_private.seal(
+        key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
+    ) || facts, true) IS NOT NULL;
+    RETURN done;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid) FROM public;
@@ -231,7 +231,7 @@ REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
 
 -- Entering is for logins that policies apply to: for any other a workspace would be
 -- a promise that nothing keeps. The role in force is asked, so SET ROLE counts.
-CREATE FUNCTION tenancy_private.check_login() RETURNS void
+CREATE FUNCTION tenancy_private.check_login() RETURNS boolean
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -265,11 +265,12 @@ BEGIN
         HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
         'log calls tenancy.enter_as_service().';
     END IF;
+    RETURN true;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
 
-CREATE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void
+CREATE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -309,7 +310,7 @@ BEGIN
             PERFORM tenancy_private.check_fresh(user_id, organization_id);
         END IF;
     END IF;
-    PERFORM tenancy_private.seal_context(user_id, organization_id, held_role, held_bits);
+    RETURN tenancy_private.seal_context(user_id, organization_id, held_role, held_bits);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.enter_as(uuid, uuid) FROM public;
@@ -322,9 +323,11 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
+DECLARE
+    done boolean;
 BEGIN
-    PERFORM tenancy_private.check_login();
-    PERFORM tenancy_private.enter_as(user_id, organization_id);
+    done := tenancy_private.check_login();
+    done := tenancy_private.enter_as(user_id, organization_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter(uuid, uuid) FROM public;
@@ -344,8 +347,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
+DECLARE
+    done boolean;
 BEGIN
-    PERFORM tenancy_private.enter_as(user_id, organization_id);
+    done := tenancy_private.enter_as(user_id, organization_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_as_service(uuid, uuid) FROM public;
@@ -364,8 +369,9 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     held_bits text;
+    done boolean;
 BEGIN
-    PERFORM tenancy_private.check_login();
+    done := tenancy_private.check_login();
     SELECT b.bits INTO held_bits
     FROM public.users AS u
     INNER JOIN tenancy_private.role_bits AS b ON b.role = 'staff'
@@ -378,7 +384,7 @@ BEGIN
             PERFORM tenancy_private.check_fresh(user_id, NULL);
         END IF;
     END IF;
-    PERFORM tenancy_private.seal_context(user_id, '00000000-0000-0000-0000-000000000000', 'staff', held_bits);
+    done := tenancy_private.seal_context(user_id, '00000000-0000-0000-0000-000000000000', 'staff', held_bits);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_platform(uuid) FROM public;

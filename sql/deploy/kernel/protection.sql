@@ -207,8 +207,8 @@ BEGIN
     FROM tenancy_private.access AS a
     LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
     WHERE a.table_name = require_access.table_name AND a.command = require_access.command;
-    -- UPDATE and DELETE verify the context with the table's floor.
-    IF command = 'INSERT' OR wanted.permission IS NULL
+    -- The floor verifies the context, and the permission with it.
+    IF wanted.permission IS NULL
         OR substr(current_setting('tenancy.context', true), 72 + wanted.number, 1) IS DISTINCT FROM '1'
     THEN
         PERFORM tenancy.current_workspace_id();
@@ -239,7 +239,9 @@ COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 
 -- A policy alone would turn a write without the permission into "UPDATE 0" (7). It runs
 -- as the caller, because it has to know who that is: services, the definer
--- functions and superusers are not asked.
+-- functions and superusers are not asked. Its arguments, for INSERT, UPDATE and DELETE,
+-- are where in the context the permission stands; where one is empty, and where the
+-- answer is no, require_access() says the rest. The context is verified by the floor.
 CREATE FUNCTION tenancy.check_permission() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -247,9 +249,13 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    place CONSTANT integer := nullif(tg_argv[CASE tg_op WHEN 'INSERT' THEN 0 WHEN 'UPDATE' THEN 1 ELSE 2 END], '');
 BEGIN
     IF row_security_active(tg_relid) AND pg_has_role('tenancy_credentialed', 'USAGE') THEN
-        PERFORM tenancy.require_access(tg_relid, tg_op);
+        IF substr(current_setting('tenancy.context', true), place, 1) IS DISTINCT FROM '1' THEN
+            PERFORM tenancy.require_access(tg_relid, tg_op);
+        END IF;
     END IF;
     RETURN NULL;
 END;
@@ -437,6 +443,34 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_protected(tenancy_private.protected_tables) FROM public;
 
+-- Makes the trigger of a table, as access says.
+CREATE PROCEDURE tenancy_private.set_permission_trigger(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
+    places CONSTANT text := (
+        SELECT string_agg(quote_literal(coalesce((72 + p.number)::text, '')), ', ' ORDER BY c.place)
+        FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS c (command, place)
+        LEFT JOIN tenancy_private.access AS a
+            ON a.table_name = set_permission_trigger.table_name
+            AND a.command = c.command AND NOT a.person AND a.workspace IS NULL
+        LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    );
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
+        'EXECUTE FUNCTION tenancy.check_permission(%s)',
+        trigger_name, table_name, places
+    );
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+    CALL tenancy_private.record_triggers(table_name, trigger_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
+
 CREATE PROCEDURE tenancy.protect(
     table_name regclass,
     key name DEFAULT 'workspace_id',
@@ -451,7 +485,6 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected tenancy_private.protected_tables;
     command text;
 BEGIN
@@ -497,17 +530,9 @@ BEGIN
             || coalesce(' OR ' || quote_ident(shared), '')
         );
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
-        EXECUTE format(
-            'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
-            'EXECUTE FUNCTION tenancy.check_permission()',
-            trigger_name, table_name
-        );
-    END IF;
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
-    CALL tenancy_private.record_triggers(table_name, trigger_name);
+    CALL tenancy_private.set_permission_trigger(table_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
@@ -815,6 +840,9 @@ BEGIN
         );
     END IF;
     CALL tenancy_private.record_contract(table_name);
+    IF command <> 'SELECT' THEN
+        CALL tenancy_private.set_permission_trigger(table_name);
+    END IF;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.allow(regclass, text, text, text, boolean, text) FROM public;

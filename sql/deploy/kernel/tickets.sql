@@ -175,8 +175,9 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     identity record;
+    done boolean;
 BEGIN
-    PERFORM tenancy_private.check_login();
+    done := tenancy_private.check_login();
     SELECT t.key_id, t.user_id, t.organization_id INTO identity
     FROM tenancy_private.read_ticket(ticket) AS t;
     IF identity.user_id IS NULL THEN
@@ -187,7 +188,7 @@ BEGIN
         'org (organization, or absent) and exp (at most an hour ahead).';
     END IF;
     PERFORM tenancy_private.check_fresh_key(identity.key_id);
-    PERFORM tenancy_private.enter_as(identity.user_id, identity.organization_id);
+    done := tenancy_private.enter_as(identity.user_id, identity.organization_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_with_ticket(text) FROM public;

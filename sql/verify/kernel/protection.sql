@@ -13,6 +13,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.may(text, boolean, text)',
     'tenancy_private.members_floor(name, text)',
     'tenancy.check_permission()',
+    'tenancy_private.set_permission_trigger(regclass)',
     'tenancy_private.add_policy(regclass, text, text, text, text, text)',
     'tenancy_private.set_floor(tenancy_private.protected_tables, text, text)',
     'tenancy_private.add_readers_of_all(regclass)',
