@@ -116,7 +116,7 @@ SELECT is_empty(
             t.*,
             format(
                 '(((%1$I, %1$I) = ( SELECT tenancy.current_workspace_id() AS current_workspace_id, %3$s)) '
-                'AND COALESCE((%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce")])), false))',
+                'AND CASE WHEN (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce")])) THEN true ELSE false END)',
                 t.key, c.workspace,
                 coalesce(
                     'CASE WHEN ' || t.asked || ' THEN ' || c.workspace || ' ELSE NULL::uuid END AS "case"',
@@ -327,7 +327,17 @@ SELECT is_empty(
             AND t.tgtype = 2 | 4 | 8 | 16
             AND t.tgenabled = 'A'
             AND t.tgqual IS NULL
-            AND t.tgnargs = 0
+            -- Where in the context the permission stands, if that is all that is asked.
+            AND t.tgnargs = 3
+            AND encode(t.tgargs, 'escape') = (
+                SELECT
+                    string_agg(coalesce((72 + n.number)::text, '') || '\000', '' ORDER BY strpos('INSERT UPDATE DELETE', k.command))
+                FROM commands AS k
+                LEFT JOIN tenancy_private.access AS a
+                    ON k.table_name = a.table_name AND k.command = a.command AND NOT a.person AND a.workspace IS NULL
+                LEFT JOIN tenancy.permissions AS n ON a.permission = n.permission
+                WHERE k.table_name = p.table_name AND k.command <> 'SELECT'
+            )
     )
     $$,
     'every write to a table of tenants is asked about, always'

@@ -12,26 +12,48 @@ CHANGES = {
         ("tenancy.current_user_id()", "current_setting(''tenancy.current_user_id'', true)::uuid"),
         ("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true"),
     ],
-    "tenancy_private.floor(name,text,text)": [
-        ("(%1$I, %1$I) = (SELECT %2$s, %3$s) AND ", ""),
-        ("(%1$I, %1$I) = (SELECT %2$s, %3$s)", "(%1$I, %1$I) = (SELECT %3$s, %3$s)"),
+    "tenancy_private.claimed_user()": [("tenancy.current_user_id", "tenancy.current_organization_id")],
+    "tenancy_private.author_floor(name,text)": [
+        ("CASE WHEN %I = ANY(ARRAY[%s]) THEN true ELSE %s END", "coalesce(%I = %s, false) OR %s"),
+    ],
+    "tenancy_private.floor(name,text,text,text)": [
+        ("(%1$I, %1$I) = (SELECT %2$s, %4$s) AND ", ""),
+        # Both from the variables, both verified, and what asks for no permission.
+        ("(SELECT %2$s, %4$s)", "(SELECT %4$s, %4$s)"),
+        ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %2$s)"),
+        ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %3$s)"),
+        # The permission beside what verifies, where it can be set in between.
+        (
+            "(SELECT %2$s, %4$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)])",
+            "(SELECT %2$s, %3$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %4$s)])",
+        ),
+        (" AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", ""),
+        ("CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", "%1$I = ANY(ARRAY[(SELECT %3$s)])"),
+        ("'CASE WHEN %s THEN %s END'", "'CASE WHEN %s OR true THEN %s END'"),
     ],
     "tenancy_private.gate(text,text)": [("(SELECT %2$s, true)", "(SELECT true, true)")],
-    "tenancy_private.catalogue_floor(name)": [
+    "tenancy_private.catalogue_floor(name,text)": [
         (
             "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
             "'true'",
         ),
+        (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
+        ("ARRAY[%3$s, tenancy.current_workspace_id()]", "ARRAY[%3$s, %2$s]"),
+    ],
+    "tenancy_private.members_floor(name,text)": [
+        (
+            "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
+            "'true'",
+        ),
+        (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
+        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
+        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
     ],
     "tenancy_private.may(text,boolean,text)": [
         ("(72 + p.number)", "(71 + p.number)"),
         ("CASE WHEN person THEN", "CASE WHEN false THEN"),
         ("WHEN 'organization'::text THEN", "WHEN 'x'::text THEN"),
-    ],
-    "tenancy_private.condition_of(name,text,text,boolean,text)": [
-        ("WHEN (command = ANY (ARRAY['SELECT'::text, 'DELETE'::text]))", "WHEN false"),
-        ("'%I = (SELECT CASE WHEN %s THEN %s END)'", "'%I = (SELECT CASE WHEN %s OR true THEN %s END)'"),
     ],
     "tenancy.require_access(regclass,text)": [
         ("a.table_name = require_access.table_name AND ", ""),
@@ -52,16 +74,19 @@ CHANGES = {
         ("format(' WITH CHECK (%s)', condition)", "' WITH CHECK (true)'"),
         ("CASE WHEN command <> 'INSERT' THEN", "CASE WHEN command <> 'SELECT' THEN"),
     ],
-    "tenancy_private.add_floor(tenancy_private.protected_tables)": [
+    "tenancy_private.set_floor(tenancy_private.protected_tables,text,text)": [
         ("'RESTRICTIVE'", "'PERMISSIVE'"),
-        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['INSERT', 'UPDATE']"),
-        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['INSERT', 'DELETE']"),
-        ("ARRAY['INSERT', 'UPDATE', 'DELETE']", "ARRAY['UPDATE', 'DELETE']"),
-        ("IF protected.shape = 'author' THEN", "IF false THEN"),
-        (" || coalesce(' OR ' || quote_ident(protected.shared), '')", ""),
-        ("format('coalesce(%I = %s, false)', protected.author, me) || coalesce(' OR '", "coalesce('true OR '"),
-        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
-        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
+        ("suffix, 'RESTRICTIVE', command", "suffix, 'RESTRICTIVE', 'SELECT'"),
+        ("protected.shape = 'catalogue' AND command = 'SELECT'", "protected.shape = 'catalogue'"),
+        ("protected.shape = 'catalogue' AND command = 'SELECT'", "false"),
+        ("WHEN protected.shape = 'self'", "WHEN false"),
+        ("WHEN protected.shape = 'members'", "WHEN false"),
+        ("catalogue_floor(protected.key, may)", "catalogue_floor(protected.key)"),
+        ("members_floor(protected.key, may)", "members_floor(protected.key)"),
+        ("tenancy_private.claimed_user(), may", "tenancy_private.claimed_user()"),
+        ("tenancy_private.claimed_workspace(), may", "tenancy_private.claimed_workspace()"),
+        ("'tenancy.current_user_id()', ", "tenancy_private.claimed_user(), "),
+        ("'tenancy.current_workspace_id()', ", "tenancy_private.claimed_workspace(), "),
     ],
     "tenancy_private.add_readers_of_all(regclass)": [
         ("format('tenancy.record_read(%L) IS NOT NULL', table_name::text)", "'true'"),
@@ -89,7 +114,21 @@ CHANGES = {
         ("ARRAY[nullif(key, 'workspace_id'), parent, author, shared]", "ARRAY[nullif(key, 'workspace_id')]"),
         ("CALL tenancy_private.require_type(table_name, ARRAY[key, author], 'uuid');", ""),
         ("CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');", ""),
-        ("CALL tenancy_private.add_floor(protected);", ""),
+        ("CALL tenancy_private.set_floor(protected, command);", "NULL;"),
+        *(
+            ("ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP", f"ARRAY[{commands}] LOOP")
+            for commands in (
+                "'INSERT', 'UPDATE', 'DELETE'",
+                "'SELECT', 'UPDATE', 'DELETE'",
+                "'SELECT', 'INSERT', 'DELETE'",
+                "'SELECT', 'INSERT', 'UPDATE'",
+            )
+        ),
+        ("IF protected.shape = 'author' THEN", "IF false THEN"),
+        ("'tenant_author', 'RESTRICTIVE'", "'tenant_author', 'PERMISSIVE'"),
+        ("'tenant_author', 'RESTRICTIVE'", "'author', 'RESTRICTIVE'"),
+        ("coalesce(quote_ident(shared), 'false')", "'false'"),
+        ("coalesce(quote_ident(shared), 'false')", "'true'"),
         (
             "IF NOT EXISTS (SELECT FROM pg_trigger",
             "IF false AND NOT EXISTS (SELECT FROM pg_trigger",
@@ -118,11 +157,20 @@ CHANGES = {
         ("allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT'", "false"),
         ("OR protected.shape = 'author' AND allow.command <> 'SELECT'", ""),
         ('allow."for"\n    );', "NULL\n    );"),
-        (" || ' AND tenancy.current_workspace_id() IS NOT NULL'", ""),
+        ('CALL tenancy_private.set_floor(protected, command, tenancy_private.may(permission, person, "for"));', ""),
+        ("tenancy_private.may(permission, person,", "tenancy_private.may(permission, false,"),
+        ('may(permission, person, "for")', "may(permission, person, NULL)"),
+        ("'%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])'", "'%I IS NOT NULL'"),
         (" AND tenancy.current_workspace_id() IS NOT NULL)',", ")',"),
         ("IF protected.shape = 'author' AND command <> 'SELECT' THEN", "IF false THEN"),
         ("IF command <> 'INSERT' AND protected.shared IS NOT NULL", "IF protected.shared IS NOT NULL"),
-        ("%s OR %I AND (SELECT %s AND", "%s OR %I OR (SELECT %s AND"),
+        ("'%I AND (SELECT %s AND", "'%I OR (SELECT %s AND"),
+        ("condition := 'false';", "condition := 'true';"),
+        (
+            "'tenant_' || lower(command) || '_author', 'RESTRICTIVE'",
+            "'tenant_' || lower(command) || '_author', 'PERMISSIVE'",
+        ),
+        ("'tenant_' || lower(command) || '_author'", "'author_' || lower(command)"),
         ('tenancy_private.may(moderation, true, "for")', 'tenancy_private.may(moderation, false, "for")'),
         ("IF command = 'INSERT' THEN\n        CALL", "IF false THEN\n        CALL"),
         ("CALL tenancy_private.record_contract(table_name);", ""),
