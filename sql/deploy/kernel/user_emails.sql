@@ -148,6 +148,7 @@ CREATE TABLE tenancy_private.email_lock_keys (
     CONSTRAINT email_lock_keys_pkey PRIMARY KEY (id),
     CONSTRAINT email_lock_keys_id_check CHECK (id = 'only')
 );
+ALTER TABLE tenancy_private.email_lock_keys ALTER COLUMN block SET STATISTICS 0;
 INSERT INTO tenancy_private.email_lock_keys VALUES ('only');
 CALL tenancy_private.close_own_table('tenancy_private.email_lock_keys');
 
