@@ -8,7 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from pg_tenancy.phases import Phase, Progress, read_phases
 from pg_tenancy.sqitch import read_plan
 from support.command import command, environment, processes, run, started, without_signals
 from support.database import Database
+from support.replay import Replay
 from support.server import Server
 
 SMALL = 0.05
@@ -45,6 +46,31 @@ SMALLEST = 0.02
 def _in_one_go() -> list[Phase]:
     """Return all changes as one phase, which sqitch is started for once."""
     return [Phase("", "all of them", tuple(read_plan()))]
+
+
+class _Replayed:
+    """The plan's scripts in one psql, where sqitch is not what is looked at."""
+
+    def __init__(self, database: Database) -> None:
+        self._replay = Replay(database)
+        self.on_line: Callable[[str], None] = lambda line: None
+
+    def deploy(self, to: str | None = None) -> None:
+        self._replay.deploy(to)
+        self._say()
+
+    def verify(self) -> None:
+        self._replay.verify()
+        self._say()
+
+    def _say(self) -> None:
+        for change in read_plan():
+            self.on_line(f"  + {change.name} .. ok")
+
+
+def _replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
+    patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+    patch.setattr(Place, "sqitch", lambda place: _Replayed(Database(server, place.database)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +89,7 @@ def deployed(server: Server, template: str) -> Iterator[Deployed]:
     # while another test uses them.
     with Place(server.dsn) as place:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+            _replay_in_one_go(patch, server)
             result = demonstrate(place, Terminal(None), scale=SMALLEST)
         assert result.failures == []
         assert result.truth is not None
@@ -82,8 +108,8 @@ def copy(server: Server, deployed: Deployed) -> Iterator[Database]:
 
 
 @pytest.fixture
-def in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+def replayed(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    _replay_in_one_go(monkeypatch, server)
 
 
 @pytest.mark.slow
@@ -150,10 +176,10 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
 def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
     assert main(["demo", "--scale", str(SMALL)]) == 0
     said, complaints = capsys.readouterr()
@@ -193,7 +219,7 @@ def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
+@pytest.mark.usefixtures("replayed")
 def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
     server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,7 +248,7 @@ def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
+@pytest.mark.usefixtures("replayed")
 def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
     server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,9 +405,9 @@ HOLES: dict[str, tuple[str, str]] = {
         "kept for the next transaction",
     ),
     "anybody may enter": (
-        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void"
+        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean"
         " LANGUAGE plpgsql AS $$BEGIN"
-        " PERFORM tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
+        " RETURN tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
         "a stranger there: it worked",
     ),
     "anybody may enter the platform's workspace": (
