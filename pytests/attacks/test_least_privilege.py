@@ -168,7 +168,7 @@ def test_what_is_written_ends_at_the_workspace_without_the_floor_of_reading(
             admin.execute("DELETE FROM public.organization_models")
             admin.execute("SELECT tenancy.define_permission('models.purge', roles => '{owner}')")
             admin.execute("CALL tenancy.allow('public.models', 'DELETE', 'models.purge')")
-            rows = {
+            rows: dict[str, dict[bool, int]] = {
                 table: dict(
                     admin.execute(
                         f"SELECT workspace_id = %s, count(*) FROM {table} GROUP BY 1", [here.acme.id]

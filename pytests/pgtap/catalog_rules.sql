@@ -62,35 +62,45 @@ SELECT
 
 -- What a command asks for, NULL where nobody was allowed it or everybody was.
 CREATE TEMPORARY VIEW commands AS
+WITH conditions AS (
+    SELECT
+        t.table_name,
+        t.shape,
+        t.key,
+        k.command,
+        k.polcmd,
+        k.clauses,
+        a.table_name IS NOT NULL AS is_allowed,
+        array_remove(ARRAY[
+            CASE WHEN p.number IS NOT NULL THEN format(c.permission, 72 + p.number) END,
+            CASE WHEN a.person THEN c.person END,
+            CASE a.workspace WHEN 'organization' THEN c.organization END
+        ], NULL) AS asked
+    FROM tenancy_private.protected_tables AS t
+    CROSS JOIN (VALUES
+        ('SELECT', 'r', '{USING}'::text[]),
+        ('INSERT', 'a', '{WITH CHECK}'),
+        ('UPDATE', 'w', '{USING,WITH CHECK}'),
+        ('DELETE', 'd', '{USING}')
+    ) AS k (command, polcmd, clauses)
+    LEFT JOIN tenancy_private.access AS a ON t.table_name = a.table_name AND k.command = a.command
+    LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    CROSS JOIN claims AS c
+)
+
 SELECT
-    t.table_name,
-    t.shape,
-    t.key,
-    k.command,
-    k.polcmd::"char" AS polcmd,
-    k.clauses,
-    a.table_name IS NOT NULL AS is_allowed,
+    m.table_name,
+    m.shape,
+    m.key,
+    m.command,
+    m.polcmd::"char" AS polcmd, -- noqa: RF06
+    m.clauses,
+    m.is_allowed,
     CASE
-        WHEN cardinality(m.conditions) > 1 THEN format('((%s))', array_to_string(m.conditions, ') AND ('))
-        WHEN cardinality(m.conditions) = 1 THEN format('(%s)', m.conditions[1])
+        WHEN cardinality(m.asked) > 1 THEN format('((%s))', array_to_string(m.asked, ') AND ('))
+        WHEN cardinality(m.asked) = 1 THEN format('(%s)', m.asked[1])
     END AS asked
-FROM tenancy_private.protected_tables AS t
-CROSS JOIN (VALUES
-    ('SELECT', 'r', '{USING}'::text[]),
-    ('INSERT', 'a', '{WITH CHECK}'),
-    ('UPDATE', 'w', '{USING,WITH CHECK}'),
-    ('DELETE', 'd', '{USING}')
-) AS k (command, polcmd, clauses)
-LEFT JOIN tenancy_private.access AS a ON t.table_name = a.table_name AND k.command = a.command
-LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
-CROSS JOIN claims AS c
-CROSS JOIN LATERAL (
-    SELECT array_remove(ARRAY[
-        CASE WHEN p.number IS NOT NULL THEN format(c.permission, 72 + p.number) END,
-        CASE WHEN a.person THEN c.person END,
-        CASE a.workspace WHEN 'organization' THEN c.organization END
-    ], NULL) AS conditions
-) AS m;
+FROM conditions AS m;
 
 CREATE TEMPORARY VIEW policies AS
 SELECT

@@ -76,7 +76,8 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN format(
-    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END',
+    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND '
+    'CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END',
     key, verified, claimed,
     CASE may WHEN '' THEN claimed ELSE format('CASE WHEN %s THEN %s END', may, claimed) END
 );
