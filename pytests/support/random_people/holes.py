@@ -175,7 +175,7 @@ HOLES: dict[str, Plant] = {
         policy("instances_tenant", "public.instances", _OWN_OR_PLATFORM),
     ),
     "the members of any organization are seen": function(
-        "tenancy.visible_user_ids()", "m.organization_id = current_organization AND", ""
+        "tenancy.visible_user_ids()", "m.organization_id = workspace\n            AND ", ""
     ),
     "a deleted organization can be entered": function(
         "tenancy_private.enter_as(uuid,uuid)", "AND w.deleted_at IS NULL", ""
