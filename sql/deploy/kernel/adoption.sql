@@ -1,7 +1,6 @@
 -- Deploy pg-tenancy:kernel/adoption to pg
 -- requires: kernel/entering
--- requires: kernel/policy_helpers
--- requires: kernel/archive_helpers
+-- requires: kernel/adoption_steps
 
 BEGIN;
 

@@ -8,7 +8,7 @@
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

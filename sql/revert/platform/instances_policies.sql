@@ -8,7 +8,7 @@
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

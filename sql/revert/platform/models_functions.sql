@@ -8,7 +8,7 @@
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
