@@ -13,13 +13,15 @@ import psycopg
 from pg_tenancy.embedded import EmbeddedServer
 from pg_tenancy.sqitch import Sqitch
 
-__all__ = ["LOGIN", "PLAIN_LOGIN", "Platform", "Tenant", "platform"]
+__all__ = ["LOGIN", "MEMBERS", "PLAIN_LOGIN", "Platform", "Tenant", "platform"]
 
 LOGIN, PLAIN_LOGIN = "bench_app", "bench_plain"
 
 # The organizations that are measured, and how many instances they have. The giant
 # has as many as all the others together.
 SIZES = {"small": 2_000, "middle": 10_000, "large": 50_000}
+# The large one has so many people, the others twenty, or all where there are fewer.
+MEMBERS = 5_009
 
 _LOGINS = """
 CREATE ROLE {LOGIN} LOGIN IN ROLE tenancy_app;
@@ -49,6 +51,18 @@ INSERT INTO public.organization_memberships (organization_id, user_id, role)
 SELECT m.id, u.user_id, 'user'
 FROM made AS m
 INNER JOIN made AS u ON (u.n - m.n + {tenants}) % {tenants} BETWEEN 1 AND 19;
+WITH added AS (
+    INSERT INTO public.users (id, email, username)
+    SELECT gen_random_uuid(), 'member-' || n || '@example.com', 'member-' || n
+    FROM generate_series(1, {members} - (
+        SELECT count(*)
+        FROM made AS m INNER JOIN public.organization_memberships AS o ON m.id = o.organization_id
+        WHERE m.n = 3
+    )) AS n
+    RETURNING id
+)
+INSERT INTO public.organization_memberships (organization_id, user_id, role)
+SELECT m.id, a.id, 'user' FROM made AS m CROSS JOIN added AS a WHERE m.n = 3;
 INSERT INTO public.instances (provider_id, workspace_id, organization_id, status, ip_address, gpu_profile, created_at)
 SELECT
     (SELECT p.id FROM public.providers AS p), m.id, m.id,
@@ -103,7 +117,9 @@ def platform(tenants: int, rows: int) -> Iterator[Platform]:
         with psycopg.connect(server.dsn(), autocommit=True) as owner:
             owner.execute("ALTER TABLE public.instances SET (autovacuum_enabled = false)")
             owner.execute(_LOGINS.format(LOGIN=LOGIN, PLAIN_LOGIN=PLAIN_LOGIN).encode())
-            owner.execute(f"BEGIN; {_TENANTS.format(tenants=tenants, rows=rows, **SIZES)}; COMMIT".encode())
+            owner.execute(
+                f"BEGIN; {_TENANTS.format(tenants=tenants, rows=rows, members=MEMBERS, **SIZES)}; COMMIT".encode()
+            )
             owner.execute("VACUUM ANALYZE")
             named = {name: _tenant(owner, n) for n, name in enumerate((*SIZES, "giant"), 1)}
             counted = owner.execute("SELECT count(*), min(provider_id::text)::uuid FROM public.instances").fetchone()

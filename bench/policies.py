@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from bench.chart import chart
-from bench.platform import LOGIN, PLAIN_LOGIN, Platform, Tenant, platform
+from bench.platform import LOGIN, MEMBERS, PLAIN_LOGIN, Platform, Tenant, platform
 from bench.timing import Libpq, Times, compare, pin
 from pg_tenancy import fetch_all
 from support.proxy import Proxy
@@ -28,6 +28,7 @@ _TOTALS = "SELECT status, count(*), max(created_at) FROM public.instances {} GRO
 _UPDATE = "UPDATE public.instances SET gpu_profile = 'H200' WHERE id = $1::uuid"
 _USER = "SELECT u.email, u.username FROM public.users AS u {} WHERE u.id = $1::uuid"
 _JOIN = "INNER JOIN public.organization_memberships AS m ON u.id = m.user_id AND m.organization_id = $2::uuid"
+_MEMBER = "SELECT m.email, m.username FROM tenancy.member($1::uuid) AS m"
 _ENTER = "SELECT tenancy.enter($1::uuid, $2::uuid)"
 
 Row = tuple[str, Times]
@@ -63,9 +64,9 @@ class Bench:
         tenant = self._on.named["middle"]
         plain = _TOTALS.format("WHERE workspace_id = $1::uuid")
         yield "aggregate over 10,000", self._read(tenant, _TOTALS.format(""), plain, turns=30, block=2)
-        tenant = self._on.named["small"]
-        query, plain = _USER.format(""), _USER.format(_JOIN)
-        yield "a user by id", self._read(tenant, query, plain, lambda: (tenant.owner,))
+        tenant, plain = self._on.named["large"], _USER.format(_JOIN)
+        for name, query in (("a user by id", _USER.format("")), ("a member by id", _MEMBER)):
+            yield f"{name}, of {MEMBERS:,}", self._read(tenant, query, plain, lambda: (tenant.owner,))
 
     def writes(self) -> Iterator[Row]:
         """Measure writes, each block of which is rolled back."""

@@ -53,8 +53,8 @@ _CLAIMS = {
 
 # The order in which one asks: whose rows, who reads, who writes, who sees all.
 _ORDER = (
-    "tenant", "author_select", "select", "tenant_insert", "author_insert", "insert", "tenant_update", "author_update",
-    "update", "tenant_delete", "author_delete", "delete", "service", "auditor",
+    "tenant", "tenant_author", "select", "tenant_insert", "tenant_insert_author", "insert", "tenant_update",
+    "tenant_update_author", "update", "tenant_delete", "tenant_delete_author", "delete", "service", "auditor",
 )  # fmt: skip
 
 _TABLES = """

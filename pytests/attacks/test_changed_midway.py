@@ -289,6 +289,60 @@ def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write
         connection.rollback()
 
 
+# An INSERT is verified where its rows are checked, and what is done for a row before that must not tell.
+INSERTS = {
+    "public.instances": ("provider_id, model_id", "provider, model"),
+    "public.models": ("name, model_id", "'x', 'x'"),
+    "public.projects": ("id, name", "id, 'x'"),
+    "public.tasks": ("project_id, title", "project, 'x'"),
+    "public.remarks": ("task_id, body", "task, 'x'"),
+    "public.notes": ("id, body", "id, 'x'"),
+    "public.tickets": ("title", "'x'"),
+    "public.colors": ("id, name", "id, 'x'"),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "midway"])
+@pytest.mark.parametrize("table", INSERTS)
+def test_an_insert_in_another_workspaces_name_says_nothing_of_its_rows(
+    tenants: TwoTenants, own: dict[str, dict[str, UUID]], login: str, table: str, when: str
+) -> None:
+    columns, values = INSERTS[table]
+    with tenants.admin() as admin:
+        ((provider, model),) = admin.execute(
+            "SELECT (SELECT id FROM public.providers LIMIT 1),"
+            " (SELECT id FROM public.models WHERE workspace_id = %s LIMIT 1)",
+            [tenants.globex.id],
+        ).fetchall()
+        assert model
+    theirs = own["other"]
+    hit = {"model": model, "project": theirs["project"], "task": theirs["task"]}
+    taken = {"public.projects": "project", "public.notes": "note", "public.colors": "color"}.get(table, "project")
+    said = set()
+    for workspace in (tenants.globex.id, UUID(int=77)):
+        for guess in (hit | {"id": theirs[taken]}, dict.fromkeys((*hit, "id"), UUID(int=78))):
+            columns_of = ", ".join(f"'{value}'::uuid AS {name}" for name, value in guess.items())
+            changes = " || ".join(
+                change(name, str(workspace)) for name in ("current_organization_id", "current_user_id")
+            )
+            with tenants.entered(login=login) as connection:
+                if when == "before":
+                    connection.execute(f"SELECT {changes}")
+                statement = (
+                    f"INSERT INTO {table} ({columns}) SELECT {values} FROM ("
+                    f"SELECT {changes if when == 'midway' else 'now()'} AS v, '{provider}'::uuid AS provider,"
+                    f" {columns_of} OFFSET 0) AS x WHERE v IS NOT NULL"
+                )
+                try:
+                    connection.execute(statement.encode())
+                except psycopg.Error as error:
+                    said.add((error.sqlstate, error.diag.constraint_name, error.diag.message_primary))
+                else:
+                    said.add(("done", None, None))
+    assert len(said) == 1
+    assert said.pop()[0] in ("28000", "42501")
+
+
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("variable", ["context", "current_user_id"])
 def test_between_two_fetches_nothing_can_be_changed_to_see_more(tenants: TwoTenants, login: str, variable: str) -> None:

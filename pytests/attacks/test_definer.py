@@ -49,6 +49,8 @@ def use_everything(tenants: TwoTenants, connection: Connection) -> None:
         assert found == (answers.get(answer, answer) if isinstance(answer, str) else answer,), call
     for query, count in {
         "tenancy.members()": 4,
+        f"tenancy.member('{tenants.members['user'].id}')": 1,
+        f"tenancy.member('{tenants.outsider.id}')": 0,
         "tenancy.my_organizations()": 1,
         "public.organizations": 1,
         "public.organization_memberships": 4,
@@ -167,7 +169,8 @@ def test_an_argument_that_names_another_tenant_is_answered_with_nothing(tenants:
     with tenants.entered(login=login) as connection:
         for workspace in (tenants.globex.id, tenants.outsider.id, tenants.person.id, uuid4()):
             assert connection.execute("SELECT tenancy.badge(%s)", [workspace]).fetchone() == (None,)
-        for user in (tenants.outsider.id, tenants.person.id, uuid4(), UUID(int=0)):
+        for user in (tenants.outsider.id, tenants.person.id, uuid4(), UUID(int=0), None):
+            assert connection.execute("SELECT * FROM tenancy.member(%s)", [user]).fetchall() == []
             for call in ("remove_member(%s)", "change_member_role(%s, 'user')"):
                 with refused("P0002", "member_not_found"), connection.transaction():
                     connection.execute(f"SELECT tenancy.{call}", [user])
@@ -344,6 +347,7 @@ def test_a_definer_function_is_not_a_way_around_row_security_off(tenants: TwoTen
             "SELECT * FROM tenancy.role_permissions",
             "SELECT tenancy.invitations()",
             "SELECT tenancy.members()",
+            f"SELECT tenancy.member('{tenants.acme.owner.id}')",
             "SELECT tenancy.my_organizations()",
         ):
             with refused("42501"), connection.transaction():

@@ -51,6 +51,7 @@ READERS = (
     "my_permissions()",
     "my_organizations()",
     "members()",
+    "member('00000000-0000-0000-0000-000000000000')",
     "invitations()",
     "invite_member('new@example.com')",
     "revoke_invitation('00000000-0000-0000-0000-000000000000')",

@@ -131,7 +131,19 @@ def test_a_role_that_is_in_no_policy_sees_nothing_and_the_others_what_they_saw(
         assert seen(other) == before
 
 
-def test_what_a_role_is_permitted_ends_at_its_workspace_without_the_restriction(
+def _drop_floors(here: TwoTenants, *commands: str) -> None:
+    with here.admin() as admin:
+        floors = admin.execute(
+            "SELECT polname::text, polrelid::regclass::text FROM pg_policy"
+            " WHERE NOT polpermissive AND polcmd::text = ANY (%s)",
+            [list(commands)],
+        ).fetchall()
+        assert len(floors) == len(TABLES) * len(commands)
+        for policy, table in floors:
+            admin.execute(f"DROP POLICY {policy} ON {table}")
+
+
+def test_what_is_read_ends_at_the_workspace_without_the_floors_of_writes(
     server: Server, template: str, logins: Logins
 ) -> None:
     def seen(here: TwoTenants, login: str) -> dict[str, set[Any]]:
@@ -141,20 +153,40 @@ def test_what_a_role_is_permitted_ends_at_its_workspace_without_the_restriction(
     with two_tenants(server, template, logins) as here:
         before = {login: seen(here, login) for login in (logins.app, logins.credentialed)}
         assert all(all(tables.values()) for tables in before.values())
+        _drop_floors(here, "a", "w", "d")
+        assert {login: seen(here, login) for login in before} == before
+
+
+def test_what_is_written_ends_at_the_workspace_without_the_floor_of_reading(
+    server: Server, template: str, logins: Logins
+) -> None:
+    columns = {"public.api_keys": "name", "public.instances": "status", "public.models": "name"}
+    with two_tenants(server, template, logins) as here:
         with here.admin() as admin:
-            restrictions = admin.execute(
-                "SELECT polname::text, polrelid::regclass::text FROM pg_policy WHERE NOT polpermissive"
-            ).fetchall()
-            assert {table.removeprefix("public.") for _, table in restrictions} == {
-                table.removeprefix("public.") for table in TABLES
+            # What tenants may delete, too, and nothing that keeps it.
+            admin.execute("UPDATE public.instances SET model_id = NULL")
+            admin.execute("DELETE FROM public.organization_models")
+            admin.execute("SELECT tenancy.define_permission('models.purge', roles => '{owner}')")
+            admin.execute("CALL tenancy.allow('public.models', 'DELETE', 'models.purge')")
+            rows: dict[str, dict[bool, int]] = {
+                table: dict(
+                    admin.execute(
+                        f"SELECT workspace_id = %s, count(*) FROM {table} GROUP BY 1", [here.acme.id]
+                    ).fetchall()
+                )
+                for table in columns
             }
-            for policy, table in restrictions:
-                admin.execute(f"DROP POLICY {policy} ON {table}")
-        for login, tables in before.items():
-            after = seen(here, login)
-            # What everybody may read of a catalogue is a list that the restriction alone makes.
-            assert after.pop("public.models") > tables.pop("public.models")
-            assert after == tables
+        assert all(counts[True] and counts[False] for counts in rows.values())
+        _drop_floors(here, "r")
+        for login in (logins.app, logins.credentialed):
+            for table, column in columns.items():
+                with here.entered(login=login) as connection:
+                    assert len(_seen(connection, table)) > 1
+                    for condition in ("", " WHERE workspace_id IS NOT NULL"):
+                        done = connection.execute(f"UPDATE {table} SET {column} = {column}{condition}")
+                        assert done.rowcount == rows[table][True], (table, condition)
+            with here.entered(login=login) as connection:
+                assert connection.execute("DELETE FROM public.models").rowcount == rows["public.models"][True]
 
 
 # -- a row that is written meets one that is hidden ---------------------------------------------

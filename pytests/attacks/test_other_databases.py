@@ -1,7 +1,8 @@
 """A seal of one database opens no other: not a copy of it, and not what a dump of it restores.
 
-A copy has the keys of its original, and so has a restored dump. So the tests make seals as somebody would who has
-read them, for the very transaction, and with one thing at a time from the original.
+A copy has the keys of its original, in another file; a dump has none, and where it is restored there are others.
+So the tests make seals as somebody would who has read all that is secret, for the very transaction, and with one
+thing at a time from the original.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class Secrets:
     key_id: str
     inner_block: bytes
     outer_block: bytes
-    incarnation: UUID
     file: str
 
     @classmethod
@@ -38,9 +38,8 @@ class Secrets:
         """Read them as only a superuser can."""
         with database.connect() as admin:
             row = admin.execute(
-                "SELECT k.id, k.inner_block, k.outer_block, i.id, pg_relation_filepath('tenancy_private.seal_keys')"
-                " FROM tenancy_private.seal_keys AS k CROSS JOIN tenancy_private.incarnations AS i"
-                " WHERE k.superseded_at IS NULL"
+                "SELECT k.id, k.inner_block, k.outer_block, pg_relation_filepath('tenancy_private.seal_keys')"
+                " FROM tenancy_private.seal_keys AS k WHERE k.superseded_at IS NULL"
             ).fetchone()
         assert row is not None
         return cls(*row)
@@ -48,7 +47,7 @@ class Secrets:
     def context_of(self, now: bytes, user: UUID, organization: UUID, facts: str) -> dict[str, str]:
         """Seal a context for a transaction that started then."""
         text = f"36/36/{user}{organization}{facts}/{self.file}"
-        inner = hashlib.sha256(self.inner_block + now + self.incarnation.bytes + text.encode()).digest()
+        inner = hashlib.sha256(self.inner_block + now + text.encode()).digest()
         return {
             "current_user_id": str(user),
             "current_organization_id": str(organization),
@@ -56,18 +55,25 @@ class Secrets:
         }
 
 
-@contextmanager
-def _restored(tenants: TwoTenants) -> Iterator[Database]:
+@pytest.fixture(scope="module")
+def dump(tenants: TwoTenants) -> bytes:
     original = tenants.database
-    server = original.server
+    with original.connect() as admin:
+        # With an older key beside the current one, and with all that PostgreSQL would learn of both.
+        admin.execute("SELECT tenancy.rotate_seal_key()")
+        admin.execute("ANALYZE")
+    return subprocess.run(
+        [original.server.program("pg_dump")],
+        env={**os.environ, **libpq_environment(original.server.uri(original.name))},
+        check=True,
+        capture_output=True,
+    ).stdout
+
+
+@contextmanager
+def _restored(server: Server, dump: bytes) -> Iterator[Database]:
     restored = server.create()
     try:
-        dump = subprocess.run(
-            [server.program("pg_dump")],
-            env={**os.environ, **libpq_environment(server.uri(original.name))},
-            check=True,
-            capture_output=True,
-        ).stdout
         subprocess.run(
             [server.program("psql"), "-q", "-X", "-v", "ON_ERROR_STOP=1"],
             env={**os.environ, **libpq_environment(server.uri(restored.name))},
@@ -81,9 +87,9 @@ def _restored(tenants: TwoTenants) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module", params=["a copy", "a restored dump"])
-def other(request: pytest.FixtureRequest, server: Server, tenants: TwoTenants) -> Iterator[Database]:
+def other(request: pytest.FixtureRequest, server: Server, tenants: TwoTenants, dump: bytes) -> Iterator[Database]:
     if request.param == "a restored dump":
-        with _restored(tenants) as database:
+        with _restored(server, dump) as database:
             yield database
         return
     database = server.create(tenants.database.name)
@@ -107,21 +113,76 @@ def test_the_seal_is_what_this_file_takes_it_for(tenants: TwoTenants, other: Dat
             assert names(connection) == ["Globex"]
 
 
-def test_the_two_have_the_same_keys(tenants: TwoTenants, other: Database) -> None:
+def test_a_copy_has_the_keys_and_a_restored_dump_has_others(
+    tenants: TwoTenants, other: Database, request: pytest.FixtureRequest
+) -> None:
     # Otherwise what follows would prove nothing.
     here, there = Secrets.of(tenants.database), Secrets.of(other)
-    assert (here.key_id, here.inner_block, here.outer_block) == (there.key_id, there.inner_block, there.outer_block)
+    assert here.key_id == there.key_id
     assert here.file != there.file
+    is_copy = request.node.callspec.params["other"] == "a copy"
+    assert (here.inner_block == there.inner_block) is is_copy
+    assert (here.outer_block == there.outer_block) is is_copy
 
 
-def test_a_seal_of_the_original_opens_nothing(
-    tenants: TwoTenants, other: Database, login: str, request: pytest.FixtureRequest
-) -> None:
+_KEYS = """
+SELECT k.inner_block FROM tenancy_private.seal_keys AS k
+UNION ALL
+SELECT k.outer_block FROM tenancy_private.seal_keys AS k
+UNION ALL
+SELECT k.block FROM tenancy_private.email_lock_keys AS k
+"""
+
+
+def test_a_dump_has_the_ids_of_the_keys_and_no_key(tenants: TwoTenants, dump: bytes) -> None:
+    with tenants.admin() as admin:
+        ids = [key for (key,) in admin.execute("SELECT id FROM tenancy_private.seal_keys").fetchall()]
+        keys = [bytes(key) for (key,) in admin.execute(_KEYS).fetchall()]
+    assert len(ids) > 1
+    assert all(key.encode() in dump for key in ids)
+    assert len(keys) == len({*keys}) == 2 * len(ids) + 1
+    for key in keys:
+        assert len(key) == 64
+        # As text has it, and no half of it either.
+        for half in (key[:32], key[32:]):
+            assert half.hex().encode() not in dump
+
+
+def test_no_statistics_are_gathered_of_keys(tenants: TwoTenants, dump: bytes) -> None:
+    # A dump that is asked for statistics has values of columns in it.
+    assert dump
+    with tenants.admin() as admin:
+        assert (
+            admin.execute(
+                "SELECT s.starelid::regclass::text, s.staattnum FROM pg_statistic AS s"
+                " INNER JOIN pg_attribute AS a ON s.starelid = a.attrelid AND s.staattnum = a.attnum"
+                " WHERE a.attname LIKE '%block' AND s.starelid IN ("
+                "'tenancy_private.seal_keys'::regclass, 'tenancy_private.email_lock_keys'::regclass)"
+            ).fetchall()
+            == []
+        )
+        # Of what is no secret there are some.
+        assert admin.execute(
+            "SELECT count(*) > 0 FROM pg_statistic WHERE starelid = 'tenancy_private.seal_keys'::regclass"
+        ).fetchone() == (True,)
+
+
+def test_a_key_stays_what_it_was_made_as(tenants: TwoTenants) -> None:
+    # A generated column is worked out anew where a column that it is made from is written.
+    with tenants.admin() as admin:
+        before = admin.execute("SELECT to_jsonb(k) - 'valid_until' FROM tenancy_private.seal_keys AS k").fetchall()
+        admin.execute("UPDATE tenancy_private.seal_keys SET valid_until = valid_until")
+        admin.execute("VACUUM FULL tenancy_private.seal_keys")
+        after = admin.execute("SELECT to_jsonb(k) - 'valid_until' FROM tenancy_private.seal_keys AS k").fetchall()
+    assert sorted(map(str, after)) == sorted(map(str, before))
+
+
+def test_a_seal_of_the_original_opens_nothing(tenants: TwoTenants, other: Database, login: str) -> None:
     here, there = Secrets.of(tenants.database), Secrets.of(other)
     forgeries = {"all": here, "the file": replace(there, file=here.file)}
-    if "dump" in request.node.callspec.params["other"]:
-        assert here.incarnation != there.incarnation
-        forgeries["the incarnation"] = replace(there, incarnation=here.incarnation)
+    if here.inner_block != there.inner_block:
+        forgeries["the inner key"] = replace(there, inner_block=here.inner_block)
+        forgeries["the outer key"] = replace(there, outer_block=here.outer_block)
     for name, secrets in forgeries.items():
         with other.connect(login) as connection:
             facts = "1" * 200 + "/owner/"

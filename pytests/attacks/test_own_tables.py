@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from support.own_tables import OWN_TABLES, make_own_tables
+from support.planner import SETTINGS, plan_of
 from support.server import Logins, Server
 from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
@@ -221,9 +222,10 @@ def test_nobody_writes_in_another_authors_name(tenants: TwoTenants, ids: Ids, lo
         assert connection.execute("SELECT body FROM public.notes").fetchall() == [("shared, own",)]
         for body in ("'x'", "'x', NULL", f"'x', '{theirs.id}'"):
             columns = "body, user_id" if "," in body else "body"
-            assert answer(connection, f"INSERT INTO public.notes ({columns}) VALUES ({body})")[0] == "42501"
-        assert answer(connection, "UPDATE public.notes SET body = 'x'")[0] == 0
-        assert answer(connection, "DELETE FROM public.notes")[0] == 0
+            said = answer(connection, f"INSERT INTO public.notes ({columns}) VALUES ({body})")
+            assert said[:2] == ("42501", "person_required")
+        for statement in ("UPDATE public.notes SET body = 'x'", "DELETE FROM public.notes"):
+            assert answer(connection, statement)[:2] == ("42501", "person_required")
 
 
 def test_who_moderates_changes_what_is_shared_and_hides_nothing_of_it(
@@ -243,6 +245,61 @@ def test_who_moderates_changes_what_is_shared_and_hides_nothing_of_it(
         assert answer(connection, f"DELETE FROM public.notes WHERE user_id = '{users}'")[0] == 1
     with tenants.admin() as admin:
         admin.execute("DELETE FROM public.notes WHERE user_id = %s", [tenants.members["user"].id])
+
+
+# -- plans ---------------------------------------------------------------------------------
+
+# Table, its text, and one that only a hidden row has: another tenant's, or a colleague's private note.
+HIDDEN = [
+    ("public.projects", "name", "other"),
+    ("public.tasks", "title", "other"),
+    ("public.remarks", "body", "other"),
+    ("public.notes", "body", "private, other"),
+    ("public.notes", "body", "shared, other"),
+    ("public.notes", "body", "private, own"),
+    ("public.tickets", "title", "other"),
+    ("public.colors", "name", "other"),
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize(("table", "column", "hidden"), HIDDEN)
+def test_no_plan_tells_a_hidden_row_from_none(
+    tenants: TwoTenants, ids: Ids, login: str, table: str, column: str, hidden: str, settings: str
+) -> None:
+    assert ids
+    nothing = f"{hidden[:-1]}~"
+    wrong = []
+    # A user has no private note to see, and an owner may write the rest.
+    who = tenants.members["user"] if table == "public.notes" else tenants.acme.owner
+    allowed = {
+        "public.projects": ("SELECT", "UPDATE", "DELETE"),
+        "public.tasks": ("SELECT", "UPDATE", "DELETE"),
+        "public.remarks": ("SELECT", "UPDATE"),
+        "public.notes": ("SELECT", "UPDATE", "DELETE"),
+        "public.tickets": ("SELECT",),
+        "public.colors": ("SELECT", "UPDATE", "DELETE"),
+    }[table]
+    statements = {
+        "SELECT": f"SELECT 1 FROM {table} WHERE ",
+        "UPDATE": f"UPDATE {table} SET {column} = {column} WHERE ",
+        "DELETE": f"DELETE FROM {table} WHERE ",
+    }
+    with tenants.entered(who, tenants.acme, login) as connection:
+        for command in allowed:
+            for mode in (
+                "{c} = '{v}'",
+                "{c} >= '{v}' AND {c} <= '{v}'",
+                "{c} = ANY('{{\"{v}\"}}')",
+                "{c} = ANY('{{\"{v}\"}}') AND {c} <> (SELECT current_setting('server_version') || 'x')",
+            ):
+                plans = []
+                for value in (hidden, nothing, hidden, nothing):  # what is read first from the catalogs is no answer
+                    query = statements[command] + mode.format(c=column, v=value)
+                    plans.append(plan_of(connection, query, settings, [value]))
+                if plans[2] != plans[3]:
+                    wrong.append(f"{plans[2]}\n--\n{plans[3]}")
+    assert not wrong, "\n\n".join(wrong)
 
 
 # -- sequences and locks -------------------------------------------------------------------

@@ -136,6 +136,15 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
         "organization_required",
     ),
     (
+        "a member of a personal workspace",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.member(cast.owner.id),
+        OrganizationRequiredError,
+        "55000",
+        "organization_required",
+    ),
+    (
         "removing somebody who is no member",
         "owner",
         True,
@@ -474,6 +483,7 @@ async def test_before_phase_2_the_members_are_missing_and_the_rest_works(
     entry = {"user_id": acme.owner.id, "organization_id": acme.id}
     calls: list[tuple[str, Callable[[Any], Awaitable[object]]]] = [
         ("tenancy.members", lambda ws: ws.members()),
+        ("tenancy.member", lambda ws: ws.member(acme.owner.id)),
         ("tenancy.change_member_role", lambda ws: ws.change_member_role(acme.owner.id, "user")),
         ("tenancy.remove_member", lambda ws: ws.remove_member(acme.owner.id)),
         ("tenancy.leave_organization", lambda ws: ws.leave_organization()),

@@ -74,6 +74,7 @@ async def test_a_person_makes_an_organization_and_works_in_it(client: Client, co
 async def test_an_owner_manages_the_members(client: Client, conn: Any, people: People) -> None:
     acme = people.organization("Acme")
     bob, eve = people.member(acme, "user", "bob"), people.member(acme, "user", "eve")
+    stranger = people.organization("Globex").owner
     entry = {"user_id": acme.owner.id, "organization_id": acme.id}
     async with client.workspace(conn, **entry) as ws:
         await ws.change_member_role(bob.id, "admin")
@@ -83,6 +84,9 @@ async def test_an_owner_manages_the_members(client: Client, conn: Any, people: P
         since = members["bob"].member_since
         assert members["bob"] == Member(bob.id, bob.email, "bob", "Bob", "Example", "admin", since)
         assert since.tzinfo is not None
+        assert await ws.member(bob.id) == members["bob"]
+        assert await ws.member(eve.id) is None
+        assert await ws.member(stranger.id) is None
     async with client.workspace(conn, user_id=bob.id, organization_id=acme.id) as ws:
         await ws.leave_organization()
     async with client.workspace(conn, **entry) as ws:

@@ -50,8 +50,7 @@ SELECT results_eq(
     'the open tables are those that protect() and publish() were called for'
 );
 
--- The form of every policy, in the words of pg_get_expr(): the claim, the floor that
--- compares it with what was verified, and what a command may reach by the claim.
+-- The form of every policy, in the words of pg_get_expr(): what is claimed, and by whom.
 -- They are written out here once more, on purpose.
 CREATE TEMPORARY VIEW claims AS
 SELECT
@@ -60,6 +59,48 @@ SELECT
     'substr(current_setting(''tenancy.context''::text, true), %s, 1) = ''1''::text' AS permission,
     '"right"(current_setting(''tenancy.context''::text, true), 1) = ''/''::text' AS person,
     'current_setting(''tenancy.current_organization_id''::text, true) <> ''''::text' AS organization;
+
+-- What a command asks for, NULL where nobody was allowed it or everybody was.
+CREATE TEMPORARY VIEW commands AS
+WITH conditions AS (
+    SELECT
+        t.table_name,
+        t.shape,
+        t.key,
+        k.command,
+        k.polcmd,
+        k.clauses,
+        a.table_name IS NOT NULL AS is_allowed,
+        array_remove(ARRAY[
+            CASE WHEN p.number IS NOT NULL THEN format(c.permission, 72 + p.number) END,
+            CASE WHEN a.person THEN c.person END,
+            CASE a.workspace WHEN 'organization' THEN c.organization END
+        ], NULL) AS asked
+    FROM tenancy_private.protected_tables AS t
+    CROSS JOIN (VALUES
+        ('SELECT', 'r', '{USING}'::text[]),
+        ('INSERT', 'a', '{WITH CHECK}'),
+        ('UPDATE', 'w', '{USING,WITH CHECK}'),
+        ('DELETE', 'd', '{USING}')
+    ) AS k (command, polcmd, clauses)
+    LEFT JOIN tenancy_private.access AS a ON t.table_name = a.table_name AND k.command = a.command
+    LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    CROSS JOIN claims AS c
+)
+
+SELECT
+    m.table_name,
+    m.shape,
+    m.key,
+    m.command,
+    m.polcmd::"char" AS polcmd, -- noqa: RF06
+    m.clauses,
+    m.is_allowed,
+    CASE
+        WHEN cardinality(m.asked) > 1 THEN format('((%s))', array_to_string(m.asked, ') AND ('))
+        WHEN cardinality(m.asked) = 1 THEN format('(%s)', m.asked[1])
+    END AS asked
+FROM conditions AS m;
 
 CREATE TEMPORARY VIEW policies AS
 SELECT
@@ -76,49 +117,56 @@ CROSS JOIN LATERAL (VALUES
 ) AS e (clause, expression)
 WHERE e.expression IS NOT NULL;
 
--- The floors that a table must have, and where one is missing, what is there instead.
+-- A floor for each command, which has what the command needs in the expression that
+-- verifies: in what is compared with the verified value, or in the gate.
 SELECT is_empty(
     $$
     WITH floors AS (
         SELECT
-            t.table_name,
-            t.shape,
+            t.*,
             format(
-                '(((%1$I, %1$I) = ( SELECT tenancy.current_workspace_id() AS current_workspace_id, %2$s AS "coalesce")) '
-                'AND COALESCE((%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce")])), false))',
-                t.key, c.workspace
+                '(((%1$I, %1$I) = ( SELECT tenancy.current_workspace_id() AS current_workspace_id, %3$s)) '
+                'AND CASE WHEN (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce")])) THEN true ELSE false END)',
+                t.key, c.workspace,
+                coalesce(
+                    'CASE WHEN ' || t.asked || ' THEN ' || c.workspace || ' ELSE NULL::uuid END AS "case"',
+                    c.workspace || ' AS "coalesce"'
+                )
             ) AS tenant,
             format(
-                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT (NOT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s)), true)) '
-                'AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
+                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT %2$s, true))', t.key,
+                coalesce(
+                    '((NOT (tenancy.current_workspace_id() IS DISTINCT FROM ' || c.workspace || ')) AND ' || t.asked || ')',
+                    '(NOT (tenancy.current_workspace_id() IS DISTINCT FROM ' || c.workspace || '))'
+                )
+            ) AS gate,
+            format(
+                ' AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
                 'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[%3$s, tenancy.current_workspace_id()] AS "array")))',
                 t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid'
             ) AS catalogue,
             format(
-                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT (NOT (tenancy.current_workspace_id() IS DISTINCT FROM %2$s)), true)) '
-                'AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
+                ' AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
                 'ELSE tenancy.is_listed(%1$I, ( SELECT tenancy.visible_user_ids() AS visible_user_ids)) END)',
-                t.key, c.workspace
+                t.key
             ) AS members
-        FROM tenancy_private.protected_tables AS t
+        FROM commands AS t
         CROSS JOIN claims AS c
+        WHERE t.shape <> 'published'
     ),
 
     wanted (polrelid, polcmd, clause, expression) AS (
-        SELECT f.table_name, '*'::"char", k.clause, f.tenant
-        FROM floors AS f CROSS JOIN (VALUES ('USING'), ('WITH CHECK')) AS k (clause)
-        WHERE f.shape = 'tenant'
-        UNION ALL
-        SELECT f.table_name, '*'::"char", k.clause, f.members
-        FROM floors AS f CROSS JOIN (VALUES ('USING'), ('WITH CHECK')) AS k (clause)
-        WHERE f.shape = 'members'
-        UNION ALL
-        SELECT f.table_name, k.command::"char", k.clause, CASE k.command WHEN 'r' THEN f.catalogue ELSE f.tenant END
+        SELECT
+            f.table_name,
+            f.polcmd,
+            k.clause,
+            CASE
+                WHEN f.shape = 'members' THEN f.gate || f.members
+                WHEN f.shape = 'catalogue' AND f.command = 'SELECT' THEN f.gate || f.catalogue
+                ELSE f.tenant
+            END
         FROM floors AS f
-        CROSS JOIN (
-            VALUES ('r', 'USING'), ('a', 'WITH CHECK'), ('w', 'USING'), ('w', 'WITH CHECK'), ('d', 'USING')
-        ) AS k (command, clause)
-        WHERE f.shape = 'catalogue'
+        CROSS JOIN LATERAL unnest(f.clauses) AS k (clause)
     ),
 
     found AS (
@@ -131,59 +179,28 @@ SELECT is_empty(
     UNION ALL
     (SELECT 'further', f.* FROM found AS f EXCEPT ALL SELECT 'further', w.* FROM wanted AS w)
     $$,
-    'every table has the floor of its shape, and no other restriction'
+    'every table has the floors of its shape, which ask for what each command needs, and no other restriction'
 );
 
--- A command has a policy if somebody was allowed it, and the policy asks for exactly that.
+-- What was not allowed has no policy, whatever its floor says.
 SELECT is_empty(
     $$
-    WITH conditions AS (
-        SELECT
-            t.table_name,
-            t.shape,
-            t.key,
-            a.command,
-            c.workspace,
-            format(c.permission, 72 + p.number) AS permission,
-            CASE
-                WHEN a.person THEN format('((%s) AND (%s))', format(c.permission, 72 + p.number), c.person)
-                WHEN a.workspace = 'organization'
-                    THEN format('((%s) AND (%s))', format(c.permission, 72 + p.number), c.organization)
-                WHEN p.number IS NOT NULL THEN format('(%s)', format(c.permission, 72 + p.number))
-            END AS asked
-        FROM tenancy_private.protected_tables AS t
-        INNER JOIN tenancy_private.access AS a ON t.table_name = a.table_name
-        LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
-        CROSS JOIN claims AS c
-    ),
-
-    wanted AS (
+    WITH wanted AS (
         SELECT
             c.table_name AS polrelid,
-            k.polcmd::"char" AS polcmd,
+            c.polcmd,
             k.clause,
-            CASE
-                WHEN c.shape = 'published'
+            CASE c.shape
+                WHEN 'published'
                     THEN '(((tableoid = tableoid), (tableoid = tableoid)) = '
                         '( SELECT (tenancy.current_workspace_id() IS NOT NULL), true))'
-                WHEN c.shape = 'members'
+                WHEN 'members'
                     THEN format('(%I = ANY (( SELECT tenancy.visible_user_ids() AS visible_user_ids)::uuid[]))', c.key)
-                WHEN c.shape = 'catalogue' AND c.command = 'SELECT'
-                    THEN format(
-                        '((%1$I = %1$I) = ( SELECT ((%2$s) AND (tenancy.current_workspace_id() IS NOT NULL))))', c.key, c.permission
-                    )
-                WHEN c.asked IS NULL THEN format('(%I = ( SELECT %s AS "coalesce"))', c.key, c.workspace)
-                ELSE format(
-                    '(%I = ( SELECT CASE WHEN %s THEN %s ELSE NULL::uuid END AS "case"))', c.key, c.asked,
-                    -- Nothing is checked afterwards of a row that is read or deleted.
-                    CASE WHEN c.command IN ('SELECT', 'DELETE') THEN 'tenancy.current_workspace_id()' ELSE c.workspace END
-                )
+                ELSE format('(%I IS NOT NULL)', c.key)
             END AS expression
-        FROM conditions AS c
-        INNER JOIN (VALUES
-            ('SELECT', 'r', 'USING'), ('INSERT', 'a', 'WITH CHECK'),
-            ('UPDATE', 'w', 'USING'), ('UPDATE', 'w', 'WITH CHECK'), ('DELETE', 'd', 'USING')
-        ) AS k (command, polcmd, clause) ON c.command = k.command
+        FROM commands AS c
+        CROSS JOIN LATERAL unnest(c.clauses) AS k (clause)
+        WHERE c.is_allowed
     ),
 
     found AS (
@@ -196,7 +213,7 @@ SELECT is_empty(
     UNION ALL
     (SELECT 'further', f.* FROM found AS f EXCEPT ALL SELECT 'further', w.* FROM wanted AS w)
     $$,
-    'each command that was allowed has one policy, which asks for what the command needs'
+    'each command that was allowed has one policy, and no other has'
 );
 
 SELECT is_empty(
@@ -320,7 +337,17 @@ SELECT is_empty(
             AND t.tgtype = 2 | 4 | 8 | 16
             AND t.tgenabled = 'A'
             AND t.tgqual IS NULL
-            AND t.tgnargs = 0
+            -- Where in the context the permission stands, if that is all that is asked.
+            AND t.tgnargs = 3
+            AND encode(t.tgargs, 'escape') = (
+                SELECT
+                    string_agg(coalesce((72 + n.number)::text, '') || '\000', '' ORDER BY strpos('INSERT UPDATE DELETE', k.command))
+                FROM commands AS k
+                LEFT JOIN tenancy_private.access AS a
+                    ON k.table_name = a.table_name AND k.command = a.command AND NOT a.person AND a.workspace IS NULL
+                LEFT JOIN tenancy.permissions AS n ON a.permission = n.permission
+                WHERE k.table_name = p.table_name AND k.command <> 'SELECT'
+            )
     )
     $$,
     'every write to a table of tenants is asked about, always'
@@ -623,9 +650,7 @@ SELECT is_empty(
     $$
     SELECT c.oid::regclass
     FROM pg_class AS c
-    -- A value that a restore makes anew: no table's row, and the owner's alone.
-    WHERE NOT (c.oid = 'tenancy_private.incarnations'::regclass AND c.relacl IS NULL)
-        AND c.relnamespace IN (
+    WHERE c.relnamespace IN (
             'public'::regnamespace, 'finops'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace
         )
         AND (

@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(44);
+SELECT plan(45);
 
 \ir include/people.psql
 
@@ -137,6 +137,9 @@ DELETE FROM tenancy.role_permissions WHERE role = 'owner' AND permission = 'memb
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok('SELECT tenancy.members()', '42501', NULL, 'one that was taken is gone');
+SELECT throws_ok(
+    $$ SELECT tenancy.member('00000000-0000-4000-8000-00000000000a') $$, '42501', 'permission members.view denied to the role owner'
+);
 SELECT is_empty('SELECT role FROM public.organization_memberships', 'and the rows with it');
 
 -- What each role holds, kept in one row: nobody writes it but the matrix, by whatever way that is changed.

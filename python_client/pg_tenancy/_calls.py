@@ -101,8 +101,19 @@ class Calls(ABC):
 
         Raises:
             OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role does not hold ``members.view``.
         """
         return [Member(*row) for row in self._call(_sql.MEMBERS)]
+
+    def member(self, user_id: UUID) -> Member | None:
+        """Return one member of the current organization, or None for everybody else.
+
+        Raises:
+            OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role does not hold ``members.view``.
+        """
+        rows = self._call(_sql.MEMBER, user_id)
+        return Member(*rows[0]) if rows else None
 
     def change_member_role(self, user_id: UUID, role: str) -> None:
         """Give a member of the current organization another role.

@@ -60,6 +60,11 @@ MEMBERS: Final = Call(
     "tenancy.members",
     "SELECT user_id, email, username, first_name, last_name, role, member_since FROM tenancy.members()",
 )
+MEMBER: Final = Call(
+    2,
+    "tenancy.member",
+    "SELECT user_id, email, username, first_name, last_name, role, member_since FROM tenancy.member($1::uuid)",
+)
 CHANGE_MEMBER_ROLE: Final = Call(
     2, "tenancy.change_member_role", "SELECT tenancy.change_member_role($1::uuid, $2::text)"
 )

@@ -29,7 +29,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 85, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY api_keys_select ON public.api_keys
@@ -40,7 +40,7 @@ CREATE POLICY api_keys_tenant_insert ON public.api_keys
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 -- Needs api_keys.update.
@@ -55,7 +55,7 @@ USING (
                     THEN :claimed_workspace
             END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY api_keys_update ON public.api_keys
@@ -66,7 +66,7 @@ CREATE POLICY api_keys_tenant_delete ON public.api_keys
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY api_keys_service ON public.api_keys
@@ -107,7 +107,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 91, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY instances_select ON public.instances
@@ -123,7 +123,7 @@ WITH CHECK (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 93, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY instances_insert ON public.instances
@@ -139,7 +139,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 94, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY instances_update ON public.instances
@@ -150,7 +150,7 @@ CREATE POLICY instances_tenant_delete ON public.instances
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY instances_service ON public.instances
@@ -212,7 +212,7 @@ WITH CHECK (
                     THEN :claimed_workspace
             END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY models_insert ON public.models
@@ -232,7 +232,7 @@ USING (
                     THEN :claimed_workspace
             END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY models_update ON public.models
@@ -243,7 +243,7 @@ CREATE POLICY models_tenant_delete ON public.models
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY models_service ON public.models
@@ -285,7 +285,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 75, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organization_memberships_select ON public.organization_memberships
@@ -296,21 +296,21 @@ CREATE POLICY organization_memberships_tenant_insert ON public.organization_memb
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organization_memberships_tenant_update ON public.organization_memberships
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organization_memberships_tenant_delete ON public.organization_memberships
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organization_memberships_service ON public.organization_memberships
@@ -339,7 +339,7 @@ CREATE POLICY organizations_tenant ON public.organizations
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organizations_select ON public.organizations
@@ -350,21 +350,21 @@ CREATE POLICY organizations_tenant_insert ON public.organizations
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organizations_tenant_update ON public.organizations
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organizations_tenant_delete ON public.organizations
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY organizations_service ON public.organizations
@@ -476,7 +476,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 84, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY audit_log_select ON tenancy.audit_log
@@ -487,21 +487,21 @@ CREATE POLICY audit_log_tenant_insert ON tenancy.audit_log
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY audit_log_tenant_update ON tenancy.audit_log
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY audit_log_tenant_delete ON tenancy.audit_log
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY audit_log_service ON tenancy.audit_log
@@ -571,7 +571,7 @@ USING (
             tenancy.current_workspace_id(),
             CASE WHEN substr(:context, 76, 1) = '1' THEN :claimed_workspace END
     )
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY invitations_select ON tenancy.invitations
@@ -582,21 +582,21 @@ CREATE POLICY invitations_tenant_insert ON tenancy.invitations
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY invitations_tenant_update ON tenancy.invitations
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY invitations_tenant_delete ON tenancy.invitations
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY invitations_service ON tenancy.invitations
@@ -718,7 +718,7 @@ CREATE POLICY workspaces_tenant ON tenancy.workspaces
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY workspaces_select ON tenancy.workspaces
@@ -729,21 +729,21 @@ CREATE POLICY workspaces_tenant_insert ON tenancy.workspaces
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY workspaces_tenant_update ON tenancy.workspaces
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY workspaces_tenant_delete ON tenancy.workspaces
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (id, id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND coalesce(id = ANY(ARRAY[(SELECT :claimed_workspace)]), false)
+    AND CASE WHEN id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
 CREATE POLICY workspaces_service ON tenancy.workspaces

@@ -11,16 +11,17 @@ CLOSE = "CALL tenancy_private.close_own_table('tenancy_private.things')"
 BROKEN = (
     "ALTER TABLE public.models DISABLE ROW LEVEL SECURITY",
     "ALTER TABLE public.models NO FORCE ROW LEVEL SECURITY",
-    "DROP POLICY models_catalogue ON public.models",
+    "DROP POLICY models_tenant ON public.models",
     "CREATE POLICY wide ON public.models USING (true)",
     "ALTER POLICY models_select ON public.models USING (true)",
     "ALTER POLICY models_insert ON public.models WITH CHECK (true)",
-    "ALTER POLICY models_catalogue ON public.models TO tenancy_auditor",
-    "DROP POLICY users_tenant ON public.users; CREATE POLICY users_tenant ON public.users TO tenancy_credentialed"
-    " USING (CASE WHEN (SELECT tenancy.sees_all_users()) THEN true"
-    " ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids())) END)"
-    " WITH CHECK (CASE WHEN (SELECT tenancy.sees_all_users()) THEN true"
-    " ELSE tenancy.is_listed(id, (SELECT tenancy.visible_user_ids())) END)",
+    "ALTER POLICY models_tenant ON public.models TO tenancy_auditor",
+    "DROP POLICY models_tenant_update ON public.models",
+    "ALTER POLICY models_tenant_insert ON public.models WITH CHECK (true)",
+    # A floor that is one policy among others.
+    "DO $$ BEGIN EXECUTE (SELECT format('DROP POLICY users_tenant ON public.users; CREATE POLICY users_tenant"
+    " ON public.users FOR SELECT TO tenancy_credentialed USING (%s)', pg_get_expr(polqual, polrelid))"
+    " FROM pg_policy WHERE polname = 'users_tenant'); END $$",
     "DROP POLICY models_service ON public.models; CREATE POLICY models_service ON public.models FOR SELECT"
     " TO tenancy_service, tenancy_owner USING (true)",
     "GRANT SELECT ON public.models TO tenancy_app",

@@ -1,4 +1,4 @@
-"""Which rows are seen, and that each of the two layers alone isolates."""
+"""Which rows are seen, and that the floor isolates whatever is added to it."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -60,8 +60,7 @@ QUESTIONS: list[Question] = [
 ]
 
 
-# Each of the two layers alone isolates: the policies without the floor, and the
-# floor whatever is added to it; and it lets no row out either.
+# The floor isolates whatever is added to it, and lets no row out either.
 ONLY = {
     "public.organizations": "id = '{acme}'",
     "public.users": "id IN ('{ann}', '{abe}', '{max}', '{uma}')",
@@ -82,12 +81,6 @@ for _table, _own in ONLY.items():
     # What answers first: the question about the permission, the append-only rule, what keeps a row's workspace.
     _silent = f"ALTER TABLE {_table} DISABLE TRIGGER USER"
     QUESTIONS += [
-        *(
-            # Of an account and of a public model the floor alone says who sees it.
-            [superuser([f"DROP POLICY {_name}_tenant ON {_table}", *_question], [(True, True)])]
-            if _name not in {"users", "models"}
-            else []
-        ),
         superuser([_wide, *_question], [(True, True)]),
         superuser(
             [
@@ -113,16 +106,45 @@ for _table, _own in ONLY.items():
             "permission_denied",
         ),
     ]
-# What is written, by the policies of the commands alone.
-for _table, _floors in (
-    ("public.api_keys", ("api_keys_tenant",)),
-    ("public.instances", ("instances_tenant",)),
-    ("public.models", ("models_catalogue", "models_tenant_update")),
-):
+# And of who may: what a role lost is gone whatever is added, where no trigger asks.
+for _table, _own in ONLY.items():
+    if _table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
+        QUESTIONS.append(
+            superuser(
+                [
+                    "DELETE FROM tenancy.role_permissions WHERE role = 'user'",
+                    f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true)",
+                    "as app",
+                    "enter uma acme",
+                    f"SELECT count(*) FROM {_table}",
+                ],
+                [(0,)],
+            )
+        )
+for _table, _column in (("public.api_keys", "name"), ("public.instances", "status"), ("public.models", "name")):
+    _unasked = [
+        "DELETE FROM tenancy.role_permissions WHERE role = 'user' AND permission !~ '[.]view$'",
+        f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)",
+        _NAMED.format("INSERT", _table),
+        f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+        "as app",
+        "enter uma acme",
+    ]
+    QUESTIONS += [
+        superuser([*_unasked, ONE.format(f"UPDATE {_table} SET {_column} = {_column} RETURNING 1")], [(0,)]),
+        *(
+            [superuser([*_unasked, f"INSERT INTO {_table} (workspace_id) VALUES ('{{acme}}')"], "42501")]
+            if _table != "public.api_keys"
+            else []
+        ),
+    ]
+# What is written, by the floor of the command alone.
+for _table in ("public.api_keys", "public.instances", "public.models"):
+    _name = _table.partition(".")[2]
     QUESTIONS += [
         superuser(
             [
-                *(f"DROP POLICY {floor} ON {_table}" for floor in _floors),
+                f"DROP POLICY {_name}_tenant ON {_table}",
                 f"ALTER TABLE {_table} DISABLE TRIGGER USER",
                 _NAMED.format("UPDATE (workspace_id)", _table),
                 "as app",
@@ -177,18 +199,6 @@ QUESTIONS += [
         )
         for workspace in ("'{bulk}'", f"'{NIL}'", "NULL")
     ),
-]
-QUESTIONS += [
-    superuser(
-        [
-            "DROP POLICY audit_log_tenant ON tenancy.audit_log",
-            "as app",
-            f"enter {who} acme",
-            "SELECT count(*) > 0 FROM tenancy.audit_log",
-        ],
-        [(sees,)],
-    )
-    for who, sees in (("ann", True), ("uma", False))
 ]
 
 

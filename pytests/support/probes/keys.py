@@ -51,14 +51,27 @@ QUESTIONS: list[Question] = [
                 "SELECT tenancy.rotate_seal_key()",
                 "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
             ],
-            # The same rows as in a copy of the database, and as in one that was restored from a dump.
+            # The same keys in another file, as in a copy of the database.
+            ["CLUSTER tenancy_private.seal_keys USING seal_keys_pkey"],
+            # And in the same file what a dump has of them.
             [
-                "CREATE TEMPORARY TABLE keys AS SELECT * FROM tenancy_private.seal_keys",
-                "TRUNCATE tenancy_private.seal_keys",
-                "INSERT INTO tenancy_private.seal_keys SELECT * FROM keys",
+                "CREATE TEMPORARY TABLE keys AS SELECT id, created_at FROM tenancy_private.seal_keys",
+                "DELETE FROM tenancy_private.seal_keys",
+                "INSERT INTO tenancy_private.seal_keys (id, created_at) SELECT * FROM keys",
             ],
-            ["REFRESH MATERIALIZED VIEW tenancy_private.incarnations"],
         )
+    ),
+    # Each key is another one, and a block long.
+    superuser(
+        [
+            "SELECT tenancy.rotate_seal_key()",
+            "SELECT count(*), count(DISTINCT left(b::text, 66)), count(DISTINCT right(b::text, 64)),"
+            " min(length(b)), max(length(b)) FROM ("
+            "SELECT k.inner_block FROM tenancy_private.seal_keys AS k"
+            " UNION ALL SELECT k.outer_block FROM tenancy_private.seal_keys AS k"
+            " UNION ALL SELECT k.block FROM tenancy_private.email_lock_keys AS k) AS t (b)",
+        ],
+        [(5, 5, 5, 64, 64)],
     ),
     # Who has entered under the old key is still that one, and nobody else.
     *(

@@ -4,12 +4,35 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, ONE, REPLICA, Question, later, superuser, without
+from support.probes.base import NIL, ONE, REPLICA, SET, Question, later, superuser, without
 
 NEW_MODEL = "INSERT INTO public.models (name, model_id) VALUES ('new', 'new')"
 
 
 QUESTIONS: list[Question] = [
+    # Where somebody has set another workspace, which models it has is not told; services and owners are not asked.
+    *(
+        (
+            "app",
+            "ann",
+            "acme",
+            [
+                SET.format("current_organization_id", "{bulk}"),
+                f"INSERT INTO public.instances (provider_id, model_id) VALUES ('{{provider}}', {model})",
+            ],
+            "invalid_context",
+        )
+        for model in ("'{m_bulk}'", "gen_random_uuid()")
+    ),
+    superuser(
+        [
+            "as service",
+            "INSERT INTO public.instances (provider_id, organization_id, model_id)"
+            " VALUES ('{provider}', '{bulk}', '{m_bulk}')",
+            "SELECT 1",
+        ],
+        [(1,)],
+    ),
     ("app", "uma", "acme", "SELECT name FROM public.models ORDER BY 1", [("acme",), ("public",), ("spare",)]),
     ("app", "ann", None, "SELECT name FROM public.models ORDER BY 1", [("public",), ("spare",)]),
     ("service", None, None, "SELECT count(*) FROM public.models", [(4,)]),

@@ -36,6 +36,7 @@ PEOPLE_CALL = {
     "is_listed(uuid,uuid[])",
     "leave_organization()",
     "legacy_instances(uuid,integer)",
+    "member(uuid)",
     "members()",
     "my_organizations()",
     "my_permissions()",

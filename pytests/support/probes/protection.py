@@ -317,6 +317,49 @@ QUESTIONS: list[Question] = [
             (["as app", *FORGED, "DELETE FROM public.things"], "invalid_context"),
         )
     ),
+    # The floors hold also of a command that nobody was allowed.
+    *(
+        superuser(
+            [
+                *THINGS,
+                f"CALL tenancy.protect('public.things'{shape})",
+                OF_EACH,
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON public.things TO tenancy_credentialed",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *statements,
+            ],
+            answer,
+        )
+        for shape, seen in (("", "acme"), (", catalogue => true", "acme before"))
+        for statements, answer in (
+            (_as("ann acme", NAMES), [(seen,)]),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES ('{bulk}')"), "42501"),
+            (_as("ann acme", f"INSERT INTO public.things (workspace_id) VALUES ('{NIL}')"), "42501"),
+            (_as("ann acme", ONE.format("UPDATE public.things SET name = 'x' RETURNING 1")), [(1,)]),
+            (_as("ann acme", ONE.format("DELETE FROM public.things RETURNING 1")), [(1,)]),
+        )
+    ),
+    # Who lost a permission has lost it whatever is added, in all shapes, where no trigger asks.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *before,
+                *_as("uma acme", statement),
+            ],
+            answer,
+        )
+        for shape in SHAPES
+        for before, statement, answer in (
+            (["DELETE FROM tenancy.role_permissions WHERE permission = 'things.view'"], NAMES, [(None,)]),
+            ([], "INSERT INTO public.things (name) VALUES ('x')", "42501"),
+            ([], ONE.format("UPDATE public.things SET name = 'x' RETURNING 1"), [(0,)]),
+            ([], ONE.format("DELETE FROM public.things RETURNING 1"), [(0,)]),
+        )
+    ),
     # An error that does not wait for a row.
     *(
         superuser([*SHAPES[shape], "TRUNCATE public.things", "as app", "SELECT id FROM public.things"], "no_context")
@@ -735,6 +778,25 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
+    # People whom a permission shows.
+    *(
+        superuser(
+            [
+                f"CALL tenancy.protect('public.users', key => 'id', people => '{people}')",
+                "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, username')",
+                *wide,
+                *_as(who, "SELECT count(*) FROM public.users"),
+            ],
+            [(count,)],
+        )
+        for wide in ([], ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)"])
+        for people, who, count in (
+            ("self", "ann acme", 1),
+            ("self", "uma acme", 0),
+            ("members", "ann acme", 4),
+            ("members", "uma acme", 0),
+        )
+    ),
     *(
         superuser(
             [
@@ -783,4 +845,20 @@ def _set_midway(probed: Probed) -> None:
         assert answer in ("invalid_context", [("acme ann before bulk olga",)]), (statement, answer)
 
 
-OTHERS = {"protect allow condition_of verified_author midway": _set_midway}
+def _first(probed: Probed) -> None:
+    """Whose a row is is asked before a query's own comparison, however cheap."""
+    no_index = [f"SET LOCAL enable_{kind} = off" for kind in ("indexscan", "bitmapscan", "indexonlyscan")]
+    floor = r"CASE WHEN \(workspace_id = ANY"
+    author = r" THEN true ELSE false END AND CASE WHEN \(author = ANY"
+    for shape, first in ((TENANT, floor), (AUTHOR, floor + ".*" + author)):
+        for command in ("SELECT FROM", "UPDATE public.things SET name = 'x' FROM (SELECT) AS s", "DELETE FROM"):
+            table = "" if command.startswith("UPDATE") else "public.things"
+            explain = f"EXPLAIN {command} {table} WHERE name = ANY(ARRAY['x'])"
+            plan = str(probed.ask(None, None, None, [*shape, *_as("ann acme", *no_index, explain)]))
+            assert re.search(rf"Filter: \({first}.*name = ANY", plan), plan
+
+
+OTHERS = {
+    "protect allow set_floor floor catalogue_floor verified_author midway": _set_midway,
+    "protect floor plan": _first,
+}

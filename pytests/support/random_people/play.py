@@ -271,9 +271,11 @@ class Play:
 
     def look(self, who: Actor) -> None:
         """Compare all that somebody sees with what the model says."""
-        organizations = [self.ids[name] for name in self.ids if name in self.model.organizations]
+        named = [
+            [self.ids[name] for name in self.ids if name in of] for of in (self.model.organizations, self.model.people)
+        ]
         try:
-            rows, _ = self.stage.run(who.login, self._entering(who), ("EXECUTE seen (%s)", [organizations]))
+            rows, _ = self.stage.run(who.login, self._entering(who), ("EXECUTE seen (%s, %s)", named))
         except psycopg.Error as error:
             self.fail(f"{who} to see the workspace", f"{error.sqlstate}", str(error))
         assert rows

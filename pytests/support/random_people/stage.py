@@ -64,6 +64,9 @@ _LISTS = {
     "members": "CASE WHEN tenancy.current_organization_id() IS NOT NULL THEN "
     + _rows("tenancy.members()", "user_id, role")
     + " END",
+    "member": "CASE WHEN tenancy.current_organization_id() IS NOT NULL THEN "
+    + _rows("unnest($2) AS p CROSS JOIN LATERAL tenancy.member(p) AS m", "m.user_id, m.role")
+    + " END",
     "invitation_list": "CASE WHEN tenancy.current_organization_id() IS NOT NULL"
     " AND tenancy.has_permission('members.invite') THEN "
     + _rows("tenancy.invitations()", "id, email, role, status")
@@ -77,7 +80,7 @@ _LISTS = {
     "my_organizations": _rows("tenancy.my_organizations()", "id, name, role"),
     "badges": _rows("unnest($1) AS w WHERE tenancy.badge(w) IS NOT NULL", "w, tenancy.badge(w)"),
 }
-_SEEN = "PREPARE seen (uuid[]) AS SELECT {}, {}, {}".format(
+_SEEN = "PREPARE seen (uuid[], uuid[]) AS SELECT {}, {}, {}".format(
     _object(_LISTS | {name: _rows(*table) for name, table in _TABLES.items()}),
     _object({name: f"(SELECT count(*) FROM {table})" for name, (table, _) in _TABLES.items()}),  # noqa: S608
     "ARRAY(SELECT DISTINCT workspace_id FROM tenancy.audit_log)",

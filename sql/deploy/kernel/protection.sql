@@ -65,8 +65,9 @@ REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 -- this, so PostgreSQL compares these two with each other before it opens the table: an
 -- error for want of a context depends on no row, and permission and seal are looked at
 -- in one go, between which nothing can change (8). The second half costs what the
--- cheapest condition costs, and is no index condition, so a query's own comparisons come
--- after it wherever no index is used (1, 2).
+-- cheapest condition costs, is made of nothing but what PostgreSQL takes for leakproof,
+-- and is no index condition, so a query's own comparisons come after it wherever no index
+-- is used (1, 2).
 CREATE FUNCTION tenancy_private.floor(
     key name, verified text, claimed text, may text DEFAULT ''
 ) RETURNS text
@@ -75,7 +76,8 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN format(
-    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND coalesce(%1$I = ANY(ARRAY[(SELECT %3$s)]), false)',
+    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND '
+    'CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END',
     key, verified, claimed,
     CASE may WHEN '' THEN claimed ELSE format('CASE WHEN %s THEN %s END', may, claimed) END
 );
@@ -190,6 +192,19 @@ RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) =
     'THEN tenancy.current_user_id() END)';
 REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
 
+-- Lets rows pass that one has written oneself, and those of which otherwise is true.
+-- A query's own comparisons come after it, as after the floor (2).
+CREATE FUNCTION tenancy_private.author_floor(author name, otherwise text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN format(
+    'CASE WHEN %I = ANY(ARRAY[%s]) THEN true ELSE %s END',
+    author, tenancy_private.verified_author(), otherwise
+);
+REVOKE ALL ON FUNCTION tenancy_private.author_floor(name, text) FROM public;
+
 -- == Every write is asked about before it reaches a row ==
 
 CREATE FUNCTION tenancy.require_access(table_name regclass, command text) RETURNS void
@@ -207,16 +222,12 @@ BEGIN
     FROM tenancy_private.access AS a
     LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
     WHERE a.table_name = require_access.table_name AND a.command = require_access.command;
-    -- The floor verifies the context, and the permission with it.
-    IF wanted.permission IS NULL
-        OR substr(current_setting('tenancy.context', true), 72 + wanted.number, 1) IS DISTINCT FROM '1'
-    THEN
-        PERFORM tenancy.current_workspace_id();
-        IF wanted.permission IS NULL THEN
-            PERFORM tenancy_private.refuse_permission(format('%s on %s', command, table_name));
-        ELSIF substr(current_setting('tenancy.context'), 72 + wanted.number, 1) IS DISTINCT FROM '1' THEN
-            PERFORM tenancy_private.refuse_permission(wanted.permission);
-        END IF;
+    -- A function of the application's own that asks here has no floor to rely on.
+    PERFORM tenancy.current_workspace_id();
+    IF wanted.permission IS NULL THEN
+        PERFORM tenancy_private.refuse_permission(format('%s on %s', command, table_name));
+    ELSIF substr(current_setting('tenancy.context'), 72 + wanted.number, 1) IS DISTINCT FROM '1' THEN
+        PERFORM tenancy_private.refuse_permission(wanted.permission);
     END IF;
     IF wanted.person THEN
         PERFORM tenancy_private.require_person();
@@ -523,11 +534,11 @@ BEGIN
     FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
         CALL tenancy_private.set_floor(protected, command);
     END LOOP;
+    -- PostgreSQL takes restrictions in the order of their names: this comes after the floor.
     IF protected.shape = 'author' THEN
         CALL tenancy_private.add_policy(
-            table_name, 'author_select', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
-            format('coalesce(%I = %s, false)', author, tenancy_private.verified_author())
-            || coalesce(' OR ' || quote_ident(shared), '')
+            table_name, 'tenant_author', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
+            tenancy_private.author_floor(author, coalesce(quote_ident(shared), 'false'))
         );
     END IF;
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
@@ -812,17 +823,18 @@ BEGIN
     );
     -- The author's own rows are written by the author, shared ones also by who moderates.
     IF protected.shape = 'author' AND command <> 'SELECT' THEN
-        condition := format('coalesce(%I = %s, false)', protected.author, tenancy_private.verified_author());
+        condition := 'false';
         IF command <> 'INSERT' AND protected.shared IS NOT NULL
             AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
         THEN
             condition := format(
-                '%s OR %I AND (SELECT %s AND tenancy.current_workspace_id() IS NOT NULL)',
-                condition, protected.shared, tenancy_private.may(moderation, true, "for")
+                '%I AND (SELECT %s AND tenancy.current_workspace_id() IS NOT NULL)',
+                protected.shared, tenancy_private.may(moderation, true, "for")
             );
         END IF;
         CALL tenancy_private.add_policy(
-            table_name, 'author_' || lower(command), 'RESTRICTIVE', command, 'tenancy_credentialed', condition
+            table_name, 'tenant_' || lower(command) || '_author', 'RESTRICTIVE', command, 'tenancy_credentialed',
+            tenancy_private.author_floor(protected.author, condition)
         );
     END IF;
     EXECUTE format(

@@ -144,9 +144,9 @@ COMMENT ON TABLE tenancy_private.email_locks IS
 CREATE TABLE tenancy_private.email_lock_keys (
     id    text  NOT NULL,
     block bytea NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
-    CONSTRAINT email_lock_keys_pkey PRIMARY KEY (id),
-    CONSTRAINT email_lock_keys_id_check CHECK (id = 'only')
+    CONSTRAINT email_lock_keys_pkey PRIMARY KEY (id)
 );
+ALTER TABLE tenancy_private.email_lock_keys ALTER COLUMN block SET STATISTICS 0;
 INSERT INTO tenancy_private.email_lock_keys VALUES ('only');
 CALL tenancy_private.close_own_table('tenancy_private.email_lock_keys');
 

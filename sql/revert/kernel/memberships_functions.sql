@@ -8,6 +8,7 @@ DROP FUNCTION tenancy.leave_organization();
 DROP FUNCTION tenancy.remove_member(uuid);
 DROP FUNCTION tenancy_private.end_membership(uuid, uuid, text);
 DROP FUNCTION tenancy.change_member_role(uuid, text);
+DROP FUNCTION tenancy.member(uuid);
 DROP FUNCTION tenancy.members();
 DROP FUNCTION tenancy_private.check_other_owner(uuid, uuid);
 DROP FUNCTION tenancy_private.role_of_member(uuid, uuid);

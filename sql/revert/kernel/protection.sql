@@ -42,6 +42,7 @@ DROP PROCEDURE tenancy_private.set_floor(tenancy_private.protected_tables, text,
 DROP PROCEDURE tenancy_private.add_policy(regclass, text, text, text, text, text);
 DROP FUNCTION tenancy.check_permission();
 DROP FUNCTION tenancy.require_access(regclass, text);
+DROP FUNCTION tenancy_private.author_floor(name, text);
 DROP FUNCTION tenancy_private.verified_author();
 DROP FUNCTION tenancy_private.claimed_user();
 DROP FUNCTION tenancy_private.may(text, boolean, text);

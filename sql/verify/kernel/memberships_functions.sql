@@ -11,6 +11,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.members()',
+    'tenancy.member(uuid)',
     'tenancy.change_member_role(uuid, text)',
     'tenancy.remove_member(uuid)',
     'tenancy.leave_organization()'

@@ -7,6 +7,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.claimed_workspace()',
     'tenancy_private.claimed_user()',
     'tenancy_private.verified_author()',
+    'tenancy_private.author_floor(name, text)',
     'tenancy_private.floor(name, text, text, text)',
     'tenancy_private.gate(text, text)',
     'tenancy_private.catalogue_floor(name, text)',

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-SEAL = "tenancy_private.seal(bytea,bytea,uuid,text,text,text)"
+SEAL = "tenancy_private.seal(bytea,bytea,text,text,text)"
 VERIFIED = "(tenancy.current_workspace_id() IS NOT NULL)"
 
 CHANGES = {
+    "tenancy_private.random_block(text)": [
+        ("(tenancy_private.random_bytes() || tenancy_private.random_bytes())", "tenancy_private.random_bytes()"),
+        ("tenancy_private.random_bytes() ||", "sha256(''::bytea) ||"),
+        ("|| tenancy_private.random_bytes()", "|| sha256(''::bytea)"),
+    ],
     # Sealing and verifying leave out the same.
     SEAL: [
         (" || timestamptz_send(now())", ""),
-        (" || uuid_send(incarnation)", ""),
         ("|| user_id)", "|| ''::text)"),
         ("|| organization_id)", "|| ''::text)"),
         ("length(user_id)", "0"),

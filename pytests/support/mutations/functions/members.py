@@ -20,8 +20,16 @@ CHANGES = {
     ],
     "tenancy.members()": [
         ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
-        ("PERFORM tenancy.require_permission('members.view');", ""),
-        ("WHERE m.organization_id = current_organization_id", ""),
+        (", '00000000-0000-0000-0000-000000000000')", ")"),
+        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
+        ("WHERE m.organization_id = workspace", ""),
+    ],
+    "tenancy.member(uuid)": [
+        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
+        (", '00000000-0000-0000-0000-000000000000')", ")"),
+        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
+        ("m.organization_id = workspace AND ", ""),
+        (" AND m.user_id = member.id", ""),
     ],
     "tenancy.change_member_role(uuid,text)": [
         ("act_in_organization('members.change_role')", "act_in_organization(NULL)"),

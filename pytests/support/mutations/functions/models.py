@@ -5,6 +5,10 @@ from __future__ import annotations
 CHANGES = {
     "tenancy_private.set_model_workspace()": [
         ("IF new.model_id IS NULL THEN", "IF false THEN"),
+        ("IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN", "IF false THEN"),
+        ("pg_has_role(login, 'tenancy_credentialed', 'USAGE')", "pg_has_role(login, 'tenancy_auditor', 'USAGE')"),
+        (" AND NOT pg_has_role(login, 'tenancy_service', 'USAGE')", ""),
+        ("CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END", "session_user"),
         ("WHERE m.id = new.model_id\n        AND", "WHERE"),
         ("AND m.workspace_id = ANY(ARRAY[new.workspace_id, ", "AND m.workspace_id <> ALL(ARRAY["),
         ("IF NOT FOUND THEN", "IF false THEN"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 CHANGES = {
     "tenancy.visible_user_ids()": [
-        ("m.organization_id = current_organization", "true"),
-        ("ARRAY[tenancy.current_user_id()]", "NULL"),
-        ("IF tenancy.current_role() = 'staff' THEN", "IF false THEN"),
-        ("IF tenancy.current_role() = 'staff' THEN", "IF true THEN"),
-        ("m.organization_id = current_organization AND", ""),
-        ("AND tenancy.has_permission('members.view')", ""),
-        ("IF current_organization IS NULL THEN", "IF false THEN"),
+        ("m.organization_id = workspace", "true"),
+        ("RETURN ARRAY[workspace];", "RETURN NULL;"),
+        ("IF workspace = '00000000-0000-0000-0000-000000000000' THEN", "IF false THEN"),
+        ("IF workspace = '00000000-0000-0000-0000-000000000000' THEN", "IF true THEN"),
+        ("WHERE p.permission = 'members.view'", "WHERE p.permission = 'organization.view'"),
+        (", 1) = '1'", ", 1) <> 'x'"),
+        ("IF current_setting('tenancy.current_organization_id') = '' THEN", "IF false THEN"),
+        (
+            "tenancy.current_workspace_id()",
+            "coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
+            " current_setting('tenancy.current_user_id', true))::uuid",
+        ),
     ],
     "tenancy.sees_all_users()": [
         ("(tenancy.\"current_role\"() = 'staff'::text)", "true"),

@@ -64,6 +64,7 @@ CLOSED = (
     "SELECT tenancy.delete_model(gen_random_uuid())",
     "SELECT tenancy.legacy_instances()",
     "SELECT tenancy.members()",
+    "SELECT tenancy.member(gen_random_uuid())",
     "SELECT tenancy.my_organizations()",
     "SELECT tenancy.create_organization('x')",
     "SELECT tenancy.visible_user_ids()",

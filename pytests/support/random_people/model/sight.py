@@ -58,16 +58,19 @@ class Sight(State):
                 "organizations": none,
                 "memberships": none,
                 "members": none,
+                "member": none,
                 "invitations": none,
                 "invitation_list": none,
             }
         invites = self._has(entry, "members.invite")
+        members = [row[1:] for row in self._memberships(own)]
         return view | {
             "all_users": [],
             "users": self._users({person for tenant, person in self.roles if tenant == organization}),
             "organizations": self._organizations(own),
             "memberships": self._memberships(own),
-            "members": [row[1:] for row in self._memberships(own)],
+            "members": members,
+            "member": members,
             "invitations": self._invitations(own if invites else ()),
             "invitation_list": [
                 [name, invitation.email, invitation.role, invitation.status]
