@@ -40,8 +40,8 @@ CREATE TABLE tenancy_private.adopted_parts (
     CONSTRAINT adopted_parts_kind_check
     CHECK (
         kind IN (
-            'column', 'default', 'not null', 'index', 'constraint', 'foreign key', 'trigger', 'rights',
-            'schema', 'sequence'
+            'column', 'default', 'not null', 'index', 'constraint', 'foreign key', 'trigger',
+            'rights', 'schema', 'sequence'
         )
     )
 );
@@ -289,7 +289,8 @@ BEGIN
     COMMIT;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.add_constraint(regclass, regclass[], name, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.add_constraint(regclass, regclass[], name, text, text)
+FROM public;
 
 -- The columns of an index, in its order.
 CREATE FUNCTION tenancy_private.columns_of_index(index_id oid) RETURNS name[]
@@ -312,8 +313,8 @@ REVOKE ALL ON FUNCTION tenancy_private.columns_of_index(oid) FROM public;
 -- One whose name is there already takes the place of the old one.
 CREATE FUNCTION tenancy_private.missing_indexes()
 RETURNS TABLE (
-    table_name regclass, schema_name name, index_name name, building_name name, columns name[], condition text,
-    is_unique boolean, comment text, replaces boolean
+    table_name regclass, schema_name name, index_name name, building_name name, columns name[],
+    condition text, is_unique boolean, comment text, replaces boolean
 )
 LANGUAGE sql
 STABLE

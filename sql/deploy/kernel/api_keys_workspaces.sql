@@ -22,16 +22,21 @@ CALL tenancy_private.adopt_online(
     owner_column => 'user_id',
     lengths => '{"key_prefix": 12, "key_hash": 64}',
     columns => '{
-        "expires_at": {"type": "timestamp with time zone", "comment": "When it stops working; NULL for never."}
+        "expires_at": {
+            "type": "timestamp with time zone", "comment": "When it stops working; NULL for never."
+        }
     }',
     nullable => '{user_id}',
     kept => jsonb_build_object(
         'values', 'jsonb_build_object(''expires_at'', t.expires_at, ''revoked_at'', t.revoked_at)',
         'condition', 'AND t.organization_id IS NOT NULL OR t.expires_at IS NOT NULL',
         'stopped',
-        $$(t.organization_id IS NOT NULL OR t.expires_at <= pg_catalog.now() AND (SELECT tenancy_private.has_part(
-            'public.api_keys', 'column', 'expires_at', 'kernel/api_keys_workspaces'
-        )))
+        $$(
+            t.organization_id IS NOT NULL
+            OR t.expires_at <= pg_catalog.now() AND (SELECT tenancy_private.has_part(
+                'public.api_keys', 'column', 'expires_at', 'kernel/api_keys_workspaces'
+            ))
+        )
         AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
             'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
         )))$$,

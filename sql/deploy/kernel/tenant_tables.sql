@@ -510,9 +510,9 @@ BEGIN
     CALL tenancy_private.want_indexes(table_name, indexes);
 END;
 $$;
-REVOKE ALL ON ROUTINE
-tenancy_private.adopt_online(text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb)
-FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.adopt_online(
+    text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb
+) FROM public;
 
 -- The keys of every table of tenants, once its indexes are there.
 CREATE PROCEDURE tenancy_private.finish_adoption(change text)

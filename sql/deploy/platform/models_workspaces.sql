@@ -64,7 +64,8 @@ $$;
 
 CALL tenancy_private.adopt_online(
     'platform/models_workspaces', 'public.models',
-    workspace_default => 'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
+    workspace_default =>
+    'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
     defaults => '{"id": "gen_random_uuid()"}',
     indexes => '{
         "models_workspace_id_id_key": {"columns": ["workspace_id", "id"], "unique": true},

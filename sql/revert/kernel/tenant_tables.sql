@@ -14,7 +14,9 @@ DROP FUNCTION tenancy_private.adopted_after(text);
 DROP PROCEDURE tenancy_private.release_adoption(text);
 DROP PROCEDURE tenancy_private.keep_ownership(text);
 DROP PROCEDURE tenancy_private.finish_adoption(text);
-DROP PROCEDURE tenancy_private.adopt_online(text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb);
+DROP PROCEDURE tenancy_private.adopt_online(
+    text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb
+);
 DROP PROCEDURE tenancy_private.want_indexes(regclass, jsonb);
 DROP PROCEDURE tenancy_private.return_ownership(text);
 DROP PROCEDURE tenancy_private.fill_workspaces(text);

@@ -13,7 +13,8 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.fill_workspaces(text)',
     'tenancy_private.return_ownership(text)',
-    'tenancy_private.adopt_online(text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb)',
+    'tenancy_private.adopt_online(text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, '
+    'name[], jsonb)',
     'tenancy_private.finish_adoption(text)',
     'tenancy_private.keep_ownership(text)',
     'tenancy_private.release_adoption(text)',
