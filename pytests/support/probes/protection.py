@@ -159,6 +159,33 @@ QUESTIONS: list[Question] = [
             ("uma acme", "DELETE FROM public.things WHERE false"),
         )
     ),
+    # Each command is asked about by its own permission.
+    *(
+        superuser(
+            [
+                *THINGS,
+                *(
+                    f"SELECT tenancy.define_permission('things.{command}', ARRAY['user'])"
+                    for command in ("insert", "update", "delete")
+                ),
+                f"DELETE FROM tenancy.role_permissions WHERE permission = 'things.{lost}'",
+                "CALL tenancy.protect('public.things')",
+                ALLOW.format("SELECT", "things.view", "id, name"),
+                ALLOW.format("INSERT", "things.insert", "name"),
+                ALLOW.format("UPDATE", "things.update", "name"),
+                "CALL tenancy.allow('public.things', 'DELETE', 'things.delete')",
+                OF_EACH,
+                *_as("uma acme", statement, "SELECT 1"),
+            ],
+            "permission_denied" if lost == command else [(1,)],
+        )
+        for lost in ("insert", "update", "delete")
+        for command, statement in (
+            ("insert", "INSERT INTO public.things (name) VALUES ('x')"),
+            ("update", "UPDATE public.things SET name = 'x'"),
+            ("delete", "DELETE FROM public.things"),
+        )
+    ),
     *(
         superuser(
             [*SHAPES[shape], *_as(who, statement), "as None", NAMES],
