@@ -39,7 +39,8 @@ CHANGES = {
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
-        ("ARRAY[%3$s, tenancy.current_workspace_id()]", "ARRAY[%3$s, %2$s]"),
+        ("::uuid, tenancy.current_workspace_id()]'", "::uuid, ' || tenancy_private.claimed_workspace() || ']'"),
+        ("only_if(may, ", "only_if('', "),
     ],
     "tenancy_private.members_floor(name,text)": [
         (
@@ -47,9 +48,11 @@ CHANGES = {
             "'true'",
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
-        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
-        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
+        ("WHEN (SELECT %s) THEN true", "WHEN (SELECT %s) THEN false"),
+        ("tenancy.is_listed(%I, (SELECT %s))", "(%I IS NOT NULL OR %s IS NULL)"),
+        ("only_if(may, 'tenancy.visible", "only_if('', 'tenancy.visible"),
     ],
+    "tenancy_private.only_if(text,text)": [("CASE WHEN %s THEN %s END", "CASE WHEN %s OR true THEN %s END")],
     "tenancy_private.may(text,boolean,text)": [
         ("(72 + p.number)", "(71 + p.number)"),
         ("CASE WHEN person THEN", "CASE WHEN false THEN"),
