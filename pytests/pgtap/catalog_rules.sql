@@ -395,6 +395,9 @@ SELECT is_empty(
         AND NOT coalesce(
             r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
         )
+        -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+        AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
+            AND r.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
     $$,
     'every routine, the definer ones above all, is compiled or pins its search_path with pg_temp last'
 );

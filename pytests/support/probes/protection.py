@@ -18,7 +18,7 @@ from support.probes.base import (
     Question,
     superuser,
 )
-from support.probes.isolation import MIDWAY, shows_midway
+from support.probes.isolation import MIDWAY, names_midway, shows_midway
 
 THINGS = [
     COUNTED_APART,
@@ -778,6 +778,19 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
+    # A context that was made by hand is told of also where no row is reached.
+    superuser(
+        [
+            "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+            "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+            "CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)",
+            "as app",
+            *FORGED,
+            "SET LOCAL enable_seqscan = off",
+            "SELECT username FROM public.users WHERE id = '{nobody}'",
+        ],
+        "invalid_context",
+    ),
     # People whom a permission shows.
     *(
         superuser(
@@ -820,6 +833,8 @@ def _set_midway(probed: Probed) -> None:
     for shape in SHAPES.values():
         shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
         assert not shown, shown
+    for shape in SHAPES.values():
+        names_midway(probed, "public.things", "ann acme", *shape)
     # What only its author sees.
     ann = "set_config('tenancy.current_user_id', '{ann}', true)"
     for query in MIDWAY:

@@ -203,7 +203,10 @@ CHANGES = {
     ],
     ADOPT: [
         ("IF NOT refers AND NOT has_column THEN", "IF false THEN"),
-        ("SET DEFAULT tenancy.default_workspace_id()", "SET DEFAULT ''00000000-0000-0000-0000-000000000000''"),
+        (
+            "add_workspace_column(table_name, 'tenancy.default_workspace_id()')",
+            "add_workspace_column(table_name, '''00000000-0000-0000-0000-000000000000''')",
+        ),
         ("WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I", "WHERE p.%I = t.%I AND false AND t.workspace_id <> p.%2$I"),
         ("CALL tenancy_private.return_workspaces(table_name);", ""),
         (" ON DELETE CASCADE'", "'"),
@@ -218,7 +221,7 @@ CHANGES = {
             "') '",
         ),
         ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
-        ("SET DEFAULT tenancy.default_author_id()", "SET DEFAULT NULL"),
+        ("'tenancy.default_author_id()'", "'NULL'"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
     ],
     "tenancy_private.set_child_workspace()": [
@@ -228,10 +231,10 @@ CHANGES = {
     "tenancy_private.release_table(regclass,name)": [
         ("IF child IS NOT NULL THEN", "IF false THEN"),
         ("CALL tenancy_private.keep_workspaces_of(table_name, parent);", "NULL;"),
-        (
-            "DELETE FROM tenancy_private.adopted_parts AS a WHERE",
-            "PERFORM FROM tenancy_private.adopted_parts AS a WHERE",
-        ),
+        ("AND p.change IS NULL", ""),
+    ],
+    "tenancy_private.drop_parts(regclass,text)": [
+        ("DELETE FROM tenancy_private.adopted_parts AS a\n", "PERFORM FROM tenancy_private.adopted_parts AS a\n"),
     ],
     "tenancy_private.return_workspaces(regclass)": [
         ("IF ownerless > 0 THEN", "IF false THEN"),
