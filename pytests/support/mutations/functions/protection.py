@@ -39,7 +39,8 @@ CHANGES = {
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
-        ("ARRAY[%3$s, tenancy.current_workspace_id()]", "ARRAY[%3$s, %2$s]"),
+        ("::uuid, tenancy.current_workspace_id()]'", "::uuid, ' || tenancy_private.claimed_workspace() || ']'"),
+        ("only_if(may, ", "only_if('', "),
     ],
     "tenancy_private.members_floor(name,text)": [
         (
@@ -47,9 +48,11 @@ CHANGES = {
             "'true'",
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
-        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
-        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
+        ("WHEN (SELECT %s) THEN true", "WHEN (SELECT %s) THEN false"),
+        ("tenancy.is_listed(%I, (SELECT %s))", "(%I IS NOT NULL OR %s IS NULL)"),
+        ("only_if(may, 'tenancy.visible", "only_if('', 'tenancy.visible"),
     ],
+    "tenancy_private.only_if(text,text)": [("CASE WHEN %s THEN %s END", "CASE WHEN %s OR true THEN %s END")],
     "tenancy_private.may(text,boolean,text)": [
         ("(72 + p.number)", "(71 + p.number)"),
         ("CASE WHEN person THEN", "CASE WHEN false THEN"),
@@ -170,10 +173,9 @@ CHANGES = {
         ("tenancy_private.may(permission, person,", "tenancy_private.may(permission, false,"),
         ('may(permission, person, "for")', "may(permission, person, NULL)"),
         ("'%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])'", "'%I IS NOT NULL'"),
-        (" AND tenancy.current_workspace_id() IS NOT NULL)',", ")',"),
         ("IF protected.shape = 'author' AND command <> 'SELECT' THEN", "IF false THEN"),
         ("IF command <> 'INSERT' AND protected.shared IS NOT NULL", "IF protected.shared IS NOT NULL"),
-        ("'%I AND (SELECT %s AND", "'%I OR (SELECT %s AND"),
+        ("'%I AND %I = ANY(ARRAY[(SELECT %s)])'", "'%I OR %I = ANY(ARRAY[(SELECT %s)])'"),
         ("condition := 'false';", "condition := 'true';"),
         (
             "'tenant_' || lower(command) || '_author', 'RESTRICTIVE'",
@@ -181,6 +183,7 @@ CHANGES = {
         ),
         ("'tenant_' || lower(command) || '_author'", "'author_' || lower(command)"),
         ('tenancy_private.may(moderation, true, "for")', 'tenancy_private.may(moderation, false, "for")'),
+        ("'%I AND %I = ANY(ARRAY[(SELECT %s)])'", "'%1$I AND (SELECT %3$s IS NOT NULL)'"),
         ("IF command = 'INSERT' THEN\n        CALL", "IF false THEN\n        CALL"),
         ("CALL tenancy_private.record_contract(table_name);", ""),
         ("CALL tenancy_private.set_permission_trigger(table_name);", "NULL;"),
