@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from pg_tenancy import (
     ConnectionNotIdleError,
@@ -420,11 +421,20 @@ def test_what_identifies_is_checked_before_anything_is_sent(client: Client, dsn:
         conn.close()
 
 
+def test_a_pool_of_another_flavour_is_refused_before_it_gives_a_connection(client: Client) -> None:
+    pools: dict[str, type[Any]] = {"psycopg": AsyncConnectionPool, "psycopg-async": ConnectionPool}
+    pool = pools.get(client.name, ConnectionPool)("", open=False)
+    with pytest.raises(TypeError, match=r"a workspace needs .*, not (Async)?ConnectionPool$"):
+        client.module.workspace(pool, user_id=uuid4())
+
+
 class _Stub:
     """Passes for a connection or a pool as long as nothing is sent."""
 
     def __init__(self, client: Client) -> None:
-        self.is_in_transaction = self.getconn = self.close = lambda: None
+        self.is_in_transaction = self.close = lambda: None
+
+    async def getconn(self) -> None: ...
 
 
 def _part(value: object) -> str:

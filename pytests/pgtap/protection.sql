@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(101);
+SELECT plan(102);
 
 SET LOCAL client_min_messages = error;
 \ir include/people.psql
@@ -284,7 +284,8 @@ ROLLBACK TO turn;
 CALL tenancy.protect('public.parts', catalogue => true);
 SELECT throws_ok(
     $$ CALL tenancy.allow('public.parts', 'INSERT', 'projects.change', columns => 'id, name') $$, '22023',
-    'tenants cannot write a key of integers that does not start with workspace_id', 'a number that is taken would tell of others'
+    'tenants cannot write public.parts.id: a key of integers starts with it, and not with workspace_id',
+    'a number that is taken would tell of others'
 );
 CALL tenancy.allow('public.parts', 'SELECT', 'projects.view', columns => 'id, name');
 CALL tenancy.allow('public.parts', 'INSERT', 'projects.change', "for" => 'organization', columns => 'name');
@@ -317,6 +318,10 @@ SELECT throws_ok('SELECT id FROM public.parts', '28000', NULL, 'nothing shows in
 -- == What everybody reads ==
 ROLLBACK TO turn;
 CALL tenancy.publish('public.countries', columns => 'code, name');
+SELECT throws_ok(
+    $$ CALL tenancy.allow('public.countries', 'INSERT', 'projects.change', columns => 'name') $$, '22023',
+    'tenants do not write public.countries: it is published', 'and nobody in a workspace writes them'
+);
 SAVEPOINT countries;
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok('SELECT code FROM public.countries', '28000', NULL, 'in no workspace nobody reads');

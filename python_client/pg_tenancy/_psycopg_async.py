@@ -22,7 +22,7 @@ from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import leave_quietly
 from pg_tenancy._sql import Call
-from pg_tenancy._waits_async import give_back, sleep
+from pg_tenancy._waits_async import give_back, is_pool, sleep
 from pg_tenancy.errors import (
     ConnectionNotIdleError,
     TransactionAbortedError,
@@ -58,7 +58,7 @@ class Workspace(Calls, Generic[Row]):
 
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
-        if not isinstance(source, AsyncConnection) and not hasattr(source, "getconn"):
+        if not isinstance(source, AsyncConnection) and not is_pool(source):
             msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
             raise TypeError(msg)
         self._source = source

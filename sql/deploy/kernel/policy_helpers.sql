@@ -66,7 +66,7 @@ BEGIN
         RAISE EXCEPTION 'table % has row-level security policies of its own: %', table_name, foreign_policies
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_has_policies',
-        HINT = 'Save their definitions, drop them, and deploy again: pg-tenancy decides who sees which rows of this table.';
+        HINT = 'Save their definitions, drop them, and try again: pg-tenancy decides who sees which rows of this table.';
     END IF;
     INSERT INTO tenancy_private.closed_tables (table_name, row_security, is_forced, public_privileges)
     SELECT c.oid, c.relrowsecurity, c.relforcerowsecurity, (

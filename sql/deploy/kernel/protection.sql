@@ -322,10 +322,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     suffix CONSTANT text := concat_ws('_', 'tenant', nullif(lower(command), 'select'));
+    policy_name CONSTANT name := tenancy_private.short_name(protected.table_name, '_' || suffix);
 BEGIN
-    EXECUTE format(
-        'DROP POLICY IF EXISTS %I ON %s', tenancy_private.short_name(protected.table_name, '_' || suffix), protected.table_name
-    );
+    IF EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = protected.table_name AND p.polname = policy_name) THEN
+        EXECUTE format('DROP POLICY %I ON %s', policy_name, protected.table_name);
+    END IF;
     CALL tenancy_private.add_policy(
         protected.table_name, suffix, 'RESTRICTIVE', command, 'tenancy_credentialed',
         CASE
@@ -756,6 +757,7 @@ DECLARE
     named CONSTANT name[] := tenancy_private.split_columns(columns);
     moderation CONSTANT text := split_part(permission, '.', 1) || '.moderate';
     condition text;
+    numbered name;
     protected tenancy_private.protected_tables;
 BEGIN
     SELECT p.* INTO protected FROM tenancy_private.protected_tables AS p WHERE p.table_name = allow.table_name;
@@ -768,7 +770,14 @@ BEGIN
     IF command IS NULL OR command NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') THEN
         RAISE EXCEPTION 'a command is SELECT, INSERT, UPDATE or DELETE'
         USING ERRCODE = '22023',
-        CONSTRAINT = 'command_invalid';
+        CONSTRAINT = 'command_invalid',
+        HINT = 'Write it in capitals.';
+    END IF;
+    IF protected.shape = 'published' AND command <> 'SELECT' THEN
+        RAISE EXCEPTION 'tenants do not write %: it is published', table_name
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'command_invalid',
+        HINT = 'Services write it. A table with rows of tenants beside public ones is protected with catalogue => true.';
     END IF;
     IF permission IS NOT NULL AND NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = allow.permission) THEN
         RAISE EXCEPTION 'permission % is not defined', permission
@@ -784,7 +793,8 @@ BEGIN
     IF "for" <> 'organization' THEN
         RAISE EXCEPTION 'for is organization, or left out'
         USING ERRCODE = '22023',
-        CONSTRAINT = 'workspace_invalid';
+        CONSTRAINT = 'workspace_invalid',
+        HINT = '"for" => ''organization'' keeps personal workspaces out.';
     END IF;
     IF EXISTS (
         SELECT FROM tenancy_private.access AS a WHERE (a.table_name, a.command) = (allow.table_name, allow.command)
@@ -792,7 +802,13 @@ BEGIN
         RAISE EXCEPTION '% on % is allowed already', command, table_name
         USING ERRCODE = '42710',
         CONSTRAINT = 'command_allowed',
-        HINT = format('CALL tenancy.protect(%L) begins anew: then allow each command once.', table_name::text);
+        HINT = format(
+            CASE protected.shape
+                WHEN 'published' THEN 'CALL tenancy.publish(%L, columns => ...) begins anew.'
+                ELSE 'CALL tenancy.protect(%L) begins anew: then allow each command once.'
+            END,
+            table_name::text
+        );
     END IF;
     CALL tenancy_private.require_named(table_name, command, named);
     IF command <> 'SELECT' AND protected.key = ANY(named) THEN
@@ -805,13 +821,14 @@ BEGIN
     IF command IN ('INSERT', 'UPDATE') THEN
         CALL tenancy_private.require_own_references(table_name, protected.key, named);
     END IF;
-    IF command IN ('INSERT', 'UPDATE') AND EXISTS (
-        SELECT FROM pg_index AS i
-        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
-        WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
-            AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
-    ) THEN
-        RAISE EXCEPTION 'tenants cannot write a key of integers that does not start with %', protected.key
+    SELECT min(a.attname) INTO numbered
+    FROM pg_index AS i
+    INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+    WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
+        AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype);
+    IF command IN ('INSERT', 'UPDATE') AND numbered IS NOT NULL THEN
+        RAISE EXCEPTION 'tenants cannot write %.%: a key of integers starts with it, and not with %',
+            table_name, numbered, protected.key
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_invalid',
         HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';

@@ -165,7 +165,7 @@ CHANGES = {
         ("(a.table_name, a.command) = (allow.table_name, allow.command)", "false"),
         ("IF command <> 'SELECT' AND protected.key = ANY(named) THEN", "IF false THEN"),
         ("CALL tenancy_private.require_columns(table_name, named);", ""),
-        ("IF command IN ('INSERT', 'UPDATE') AND EXISTS", "IF false AND EXISTS"),
+        ("IF command IN ('INSERT', 'UPDATE') AND numbered IS NOT NULL THEN", "IF false THEN"),
         ("allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT'", "false"),
         ("OR protected.shape = 'author' AND allow.command <> 'SELECT'", ""),
         ('allow."for"\n    );', "NULL\n    );"),
