@@ -364,3 +364,99 @@ def test_between_two_fetches_nothing_can_be_changed_to_see_more(tenants: TwoTena
         except psycopg.errors.InvalidAuthorizationSpecification:
             return
         assert {row for (row,) in rows} <= {None, "shared, own"}
+
+
+# -- two good seals ----------------------------------------------------------------------
+
+
+def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
+    """Enter Acme as its user, and return what sets the good seals of Acme and of the own workspace.
+
+    A savepoint that is undone takes the latch along; in the own workspace a person holds every permission.
+    """
+    user = tenants.members["user"]
+    connection.execute("SAVEPOINT s")
+    tenants.enter(connection, user)
+    personal = context(connection)
+    connection.execute("ROLLBACK TO s")
+    tenants.enter(connection, user, tenants.acme)
+    acme = context(connection)
+    first, second = (" || ".join(change(*variable) for variable in seal.items()) for seal in (acme, personal))
+    return first, second
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("write", ["DELETE FROM public.notes", "UPDATE public.notes SET body = 'taken'"])
+def test_who_moderates_elsewhere_moderates_nothing_here(tenants: TwoTenants, login: str, write: str) -> None:
+    with tenants.session(login) as connection:
+        _, personal = enter_twice(tenants, connection)
+        # Two of one's own come first, by the index: at the first the floors are verified, at the second the seal changes.
+        for number in (1, 2):
+            connection.execute("INSERT INTO public.notes (id, body) VALUES (%s, 'mine')", [UUID(int=number)])
+        connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        written = connection.execute(
+            f"{write} WHERE CASE id WHEN '{UUID(int=2)}' THEN {personal} ELSE '' END IS NOT NULL RETURNING id".encode()
+        ).fetchall()
+        assert sorted(written) == [(UUID(int=1),), (UUID(int=2),)]
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("table", ["public.models", "public.colors"])
+def test_who_may_read_a_catalogue_elsewhere_reads_nothing_of_it_here(
+    tenants: TwoTenants, login: str, table: str
+) -> None:
+    permission = {"public.models": "models.view", "public.colors": "notes.view"}[table]
+    of_acme = f"SELECT name FROM {table} WHERE workspace_id = '{tenants.acme.id}'"
+    with tenants.admin() as admin:
+        hidden = {name for (name,) in admin.execute(of_acme.encode()).fetchall()}
+        # As where a DBA has taken it.
+        admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = (%s, 'user')", [permission])
+        try:
+            with tenants.session(login) as connection:
+                acme, personal = enter_twice(tenants, connection)
+                assert connection.execute(f"SELECT name FROM {table}".encode()).fetchall() == []
+                connection.execute(f"SELECT {personal}".encode())
+                assert connection.execute(of_acme.encode()).fetchall() == []
+                for place in PLACES.values():
+                    for workspace in (tenants.acme.id, tenants.members["user"].id):
+                        query = place.format(
+                            table=table, key="workspace_id", what="name", workspace=f"'{workspace}'::uuid", change=acme
+                        )
+                        assert hidden.isdisjoint(seen(connection, query)), query
+        finally:
+            admin.execute("INSERT INTO tenancy.role_permissions VALUES (%s, 'user')", [permission])
+
+
+def test_who_may_read_accounts_elsewhere_reads_none_here(tenants: TwoTenants, login: str) -> None:
+    # As where a DBA asks for a permission, which the floor of accounts can.
+    with tenants.admin() as admin:
+        admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = ('settings.view', 'user')")
+        for statement in (
+            "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+            "CALL tenancy.allow('public.users', 'SELECT', 'settings.view', columns => 'id, email')",
+        ):
+            admin.execute(statement.encode())
+        try:
+            with tenants.session(login) as connection:
+                acme, personal = enter_twice(tenants, connection)
+                assert connection.execute("SELECT email FROM public.users").fetchall() == []
+                connection.execute(f"SELECT {personal}".encode())
+                own = connection.execute("SELECT email FROM public.users").fetchall()
+                assert len(own) == 1
+                for place in PLACES.values():
+                    query = place.format(
+                        table="public.users",
+                        key="id",
+                        what="email",
+                        workspace=f"'{tenants.acme.owner.id}'::uuid",
+                        change=acme,
+                    )
+                    shown = {value for value in seen(connection, query) if value and "@" in str(value)}
+                    assert shown <= {email for (email,) in own}, query
+        finally:
+            for statement in (
+                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns =>"
+                " 'id, email, username, first_name, last_name, role, created_at, updated_at')",
+            ):
+                admin.execute(statement.encode())

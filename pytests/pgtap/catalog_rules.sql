@@ -142,8 +142,10 @@ SELECT is_empty(
             ) AS gate,
             format(
                 ' AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
-                'AND tenancy.is_listed(%1$I, ( SELECT ARRAY[%3$s, tenancy.current_workspace_id()] AS "array")))',
-                t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid'
+                'AND tenancy.is_listed(%1$I, ( SELECT %4$sARRAY[%3$s, tenancy.current_workspace_id()]%5$s)))',
+                t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid',
+                coalesce('CASE WHEN ' || t.asked || ' THEN ', ''),
+                CASE WHEN t.asked IS NULL THEN ' AS "array"' ELSE ' ELSE NULL::uuid[] END AS "case"' END
             ) AS catalogue,
             format(
                 ' AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
@@ -393,6 +395,9 @@ SELECT is_empty(
         AND NOT coalesce(
             r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
         )
+        -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+        AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
+            AND r.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
     $$,
     'every routine, the definer ones above all, is compiled or pins its search_path with pg_temp last'
 );

@@ -192,7 +192,17 @@ USING (
         AND substr(:context, 99, 1) = '1', true
     )
     AND workspace_id = ANY(ARRAY[(SELECT :claimed_workspace), :platform])
-    AND tenancy.is_listed(workspace_id, (SELECT ARRAY[:platform, tenancy.current_workspace_id()]))
+    AND tenancy.is_listed(
+        workspace_id,
+        (
+            SELECT
+                CASE
+                    WHEN substr(:context, 99, 1) = '1'
+                        THEN ARRAY[:platform, tenancy.current_workspace_id()]
+                    ELSE NULL::uuid[]
+                END
+        )
+    )
 );
 
 CREATE POLICY models_select ON public.models

@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.mutations import Mutation
 from support.mutations.functions import SUBJECTS, named
 
-__all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "REDUNDANT", "item_of"]
+__all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "LONG", "REDUNDANT", "item_of"]
 
 TABLES = (
     "public.api_keys",
@@ -44,6 +44,8 @@ CATALOG_ITEMS = [
 ]
 FUNCTION_ITEMS = {f"functions: {subject}": subject for subject in SUBJECTS}
 ITEMS = [*CATALOG_ITEMS, *FUNCTION_ITEMS]
+# Only in the long run: each question to these makes tables and protects them.
+LONG = {"functions: protection"}
 
 
 def item_of(mutation: Mutation) -> str:

@@ -40,7 +40,6 @@ QUESTIONS: list[Question] = [
             ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),
             ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000')", "seal_keys_current_idx"),
             ("INSERT INTO tenancy_private.ticket_keys VALUES ('x', '', '')", "ticket_keys_id_check"),
-            ("INSERT INTO tenancy_private.email_lock_keys VALUES ('other')", "email_lock_keys_id_check"),
         )
     ),
 ]

@@ -241,23 +241,29 @@ def _permissions_set_midway(probed: Probed) -> None:
             assert not shown, shown
 
 
-def _workspace_set_midway(probed: Probed) -> None:
-    """Nobody sees models of another workspace by naming it in the midst of a statement."""
+def names_midway(probed: Probed, table: str, where: str, *before: str) -> None:
+    """Check that nobody sees names of Bulk's rows by naming it in the midst of a statement."""
     elsewhere = " || ".join(
         f"set_config('tenancy.{name}', '{{{{bulk}}}}', true)" for name in ("current_organization_id", "current_user_id")
     )
     for query in MIDWAY:
         statement = query.replace("count(*)", "string_agg(name, ' ')").replace("count({key})", "string_agg(name, ' ')")
-        for table, where in (("public.models", "ann acme"), ("public.models", "ann None")):
-            steps = [
-                "as app",
-                f"enter {where}",
-                statement.format(table=table, key="workspace_id", change=elsewhere)
-                .replace("AS a JOIN public.models AS b USING (workspace_id)", "")
-                .replace("{acme}", "{bulk}"),
-            ]
-            answer = probed.ask(None, None, None, steps)
-            assert "bulk" not in str(answer), (steps, answer)
+        steps = [
+            *before,
+            "as app",
+            f"enter {where}",
+            statement.format(table=table, key="workspace_id", change=elsewhere)
+            .replace(f"AS a JOIN {table} AS b USING (workspace_id)", "")
+            .replace("{acme}", "{bulk}"),
+        ]
+        answer = probed.ask(None, None, None, steps)
+        assert "bulk" not in str(answer), (steps, answer)
+
+
+def _workspace_set_midway(probed: Probed) -> None:
+    """Nobody sees models of another workspace by naming it in the midst of a statement."""
+    for where in ("ann acme", "ann None"):
+        names_midway(probed, "public.models", where)
 
 
 OTHERS = {

@@ -19,6 +19,19 @@ MEMBER = "UPDATE public.organization_memberships SET {} WHERE organization_id = 
 
 
 QUESTIONS: list[Question] = [
+    # A role is one in one organization.
+    superuser(
+        [
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+            " VALUES ('{duo}', '{uma}', 'user')",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.change_member_role('{uma}', 'admin')",
+            "as None",
+            "SELECT string_agg(role, ' ' ORDER BY role) FROM public.organization_memberships WHERE user_id = '{uma}'",
+        ],
+        [("admin user",)],
+    ),
     (
         "app",
         "uma",

@@ -206,6 +206,9 @@ def _attributes(probed: Probed) -> None:
             (p.prosqlbody IS NULL OR p.prosecdef) AND NOT coalesce(CASE p.proowner::regrole::text
                 WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
                 ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
+                -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+                AND NOT (p.prokind = 'p' AND NOT p.prosecdef AND p.proconfig IS NULL
+                    AND p.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
             OR p.prosecdef AND NOT coalesce('debug_print_plan=off' = ANY(p.proconfig), false)
                 AND p.oid <> 'tenancy.current_workspace_id()'::regprocedure
             OR p.proowner::regrole::text <> CASE WHEN p.proname = ANY(%s) THEN 'tenancy_writer' ELSE 'tenancy_owner' END

@@ -18,7 +18,7 @@ from support.probes.base import (
     Question,
     superuser,
 )
-from support.probes.isolation import MIDWAY, shows_midway
+from support.probes.isolation import MIDWAY, names_midway, shows_midway
 
 THINGS = [
     COUNTED_APART,
@@ -157,6 +157,33 @@ QUESTIONS: list[Question] = [
             ("uma acme", "INSERT INTO public.things (name) VALUES ('x')"),
             ("uma acme", "UPDATE public.things SET name = 'x' WHERE false"),
             ("uma acme", "DELETE FROM public.things WHERE false"),
+        )
+    ),
+    # Each command is asked about by its own permission.
+    *(
+        superuser(
+            [
+                *THINGS,
+                *(
+                    f"SELECT tenancy.define_permission('things.{command}', ARRAY['user'])"
+                    for command in ("insert", "update", "delete")
+                ),
+                f"DELETE FROM tenancy.role_permissions WHERE permission = 'things.{lost}'",
+                "CALL tenancy.protect('public.things')",
+                ALLOW.format("SELECT", "things.view", "id, name"),
+                ALLOW.format("INSERT", "things.insert", "name"),
+                ALLOW.format("UPDATE", "things.update", "name"),
+                "CALL tenancy.allow('public.things', 'DELETE', 'things.delete')",
+                OF_EACH,
+                *_as("uma acme", statement, "SELECT 1"),
+            ],
+            "permission_denied" if lost == command else [(1,)],
+        )
+        for lost in ("insert", "update", "delete")
+        for command, statement in (
+            ("insert", "INSERT INTO public.things (name) VALUES ('x')"),
+            ("update", "UPDATE public.things SET name = 'x'"),
+            ("delete", "DELETE FROM public.things"),
         )
     ),
     *(
@@ -778,6 +805,19 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
+    # A context that was made by hand is told of also where no row is reached.
+    superuser(
+        [
+            "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+            "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+            "CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)",
+            "as app",
+            *FORGED,
+            "SET LOCAL enable_seqscan = off",
+            "SELECT username FROM public.users WHERE id = '{nobody}'",
+        ],
+        "invalid_context",
+    ),
     # People whom a permission shows.
     *(
         superuser(
@@ -820,6 +860,8 @@ def _set_midway(probed: Probed) -> None:
     for shape in SHAPES.values():
         shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
         assert not shown, shown
+    for shape in SHAPES.values():
+        names_midway(probed, "public.things", "ann acme", *shape)
     # What only its author sees.
     ann = "set_config('tenancy.current_user_id', '{ann}', true)"
     for query in MIDWAY:
@@ -845,6 +887,54 @@ def _set_midway(probed: Probed) -> None:
         assert answer in ("invalid_context", [("acme ann before bulk olga",)]), (statement, answer)
 
 
+# A good seal of the own workspace, where a person holds everything, beside one of Acme's: what a savepoint has undone
+# takes the latch along, and not what its text says.
+TWO_SEALS = (
+    "DO $$ DECLARE kept text; BEGIN BEGIN PERFORM tenancy.enter('{%(id)s}'); kept := current_setting('tenancy.context');"
+    " RAISE SQLSTATE 'T0000'; EXCEPTION WHEN SQLSTATE 'T0000' THEN NULL; END;"
+    " PERFORM set_config('test.personal', kept, true); END; $$",
+    "enter %(id)s acme",
+    f"SELECT set_config('test.acme', {CONTEXT}, true)",
+)
+PERSONAL, ACME = (
+    f"set_config('tenancy.context', current_setting('test.{seal}'), true)"
+    f" || set_config('tenancy.current_organization_id', '{organization}', true)"
+    for seal, organization in (("personal", ""), ("acme", "{acme}"))
+)
+
+
+def _two_seals(probed: Probed) -> None:
+    """What somebody may in one workspace counts in no other, whichever of two good seals is set in the midst."""
+    for shape, table, what, hidden in (
+        (CATALOGUE, "public.things", "name", "acme"),
+        (
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+                "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, email')",
+            ],
+            "public.users",
+            "email",
+            "ann",
+        ),
+    ):
+        taken = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
+        seals = [step % {"id": "uma"} for step in TWO_SEALS]
+        for before in ("SELECT 1 AS n", f"SELECT count(*) AS n FROM {table}"):
+            statement = (
+                f"WITH a AS MATERIALIZED ({before}), x AS MATERIALIZED (SELECT {ACME} AS v FROM a)"
+                f" SELECT string_agg({what}, ' ') FROM x, {table} WHERE v IS NOT NULL"
+            )
+            answer = probed.ask(None, None, None, [*shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement])
+            assert hidden not in str(answer), (statement, answer)
+    # Last in the table, behind two of one's own: at the second the seal is changed.
+    last = "UPDATE public.things SET name = name WHERE name = 'ann shared'"
+    for write in ("DELETE FROM public.things", "UPDATE public.things SET name = 'taken'"):
+        statement = f"{write} WHERE CASE name WHEN 'abe shared' THEN {PERSONAL} ELSE '' END IS NOT NULL"
+        seals = [step % {"id": "abe"} for step in TWO_SEALS]
+        answer = probed.ask(None, None, None, [*AUTHOR, last, "as app", *seals, statement, "as None", NAMES])
+        assert "ann shared" in str(answer), (statement, answer)
+
+
 def _first(probed: Probed) -> None:
     """Whose a row is is asked before a query's own comparison, however cheap."""
     no_index = [f"SET LOCAL enable_{kind} = off" for kind in ("indexscan", "bitmapscan", "indexonlyscan")]
@@ -860,5 +950,6 @@ def _first(probed: Probed) -> None:
 
 OTHERS = {
     "protect allow set_floor floor catalogue_floor verified_author midway": _set_midway,
+    "protect allow catalogue_floor members_floor only_if two seals": _two_seals,
     "protect floor plan": _first,
 }

@@ -414,13 +414,15 @@ def _floor(probed: Probed) -> None:
 
 
 def _one_address(probed: Probed) -> None:
-    """Who makes an account and who changes the own address wait for each other."""
-    with two_sessions(probed) as (connection, other):
-        connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
-        connection.execute("SELECT tenancy.create_user('new@example.com')")
-        other.execute("SELECT tenancy.enter(%s)", [probed.ids["olga"]])
-        update = "SELECT tenancy.update_user(%s, 'NEW@example.com')"
-        assert probed.waits(other, update, probed.ids["olga"]), "two accounts"
+    """Who makes an account and who changes the own address wait for each other, the first time and later."""
+    probed.admin.execute("SELECT tenancy_private.lock_email('again@example.com')")
+    for address in ("new", "again"):
+        with two_sessions(probed) as (connection, other):
+            connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
+            connection.execute("SELECT tenancy.create_user(%s)", [f"{address}@example.com"])
+            other.execute("SELECT tenancy.enter(%s)", [probed.ids["olga"]])
+            update = f"SELECT tenancy.update_user(%s, '{address.upper()}@example.com')"
+            assert probed.waits(other, update, probed.ids["olga"]), "two accounts"
 
 
 def _both_owners(probed: Probed) -> None:

@@ -1,33 +1,11 @@
 -- Deploy pg-tenancy:kernel/adoption to pg
 -- requires: kernel/entering
--- requires: kernel/policy_helpers
--- requires: kernel/archive_helpers
+-- requires: kernel/adoption_steps
 
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
-
--- What protect() gave a table of the application, so that unprotect() takes back
--- exactly that: columns, defaults, indexes, and the foreign key that a child's
--- replaced.
-CREATE TABLE tenancy_private.adopted_parts (
-    table_name regclass NOT NULL,
-    kind       text     NOT NULL,
-    name       name     NOT NULL,
-    was        text,
-    CONSTRAINT adopted_parts_pkey PRIMARY KEY (table_name, kind, name),
-    CONSTRAINT adopted_parts_kind_check
-    CHECK (
-        kind IN (
-            'column', 'default', 'index', 'constraint', 'foreign key', 'trigger', 'rights',
-            'schema', 'sequence'
-        )
-    )
-);
-CALL tenancy_private.close_own_table('tenancy_private.adopted_parts');
-COMMENT ON TABLE tenancy_private.adopted_parts IS
-'What protect() added to a table, and what was there instead.';
 
 -- The defaults of a tenant table's columns: a row lands in the workspace that the
 -- transaction works in. Who has entered none, as a service or the application from
@@ -119,12 +97,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT ARRAY(
-        SELECT a.attname
-        FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
-        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
-        ORDER BY k.position
-    )
+    SELECT tenancy_private.columns_of_index(i.indexrelid)
     FROM pg_index AS i
     WHERE i.indrelid = table_name AND i.indisprimary
 );
@@ -375,17 +348,7 @@ BEGIN
         HINT = 'Rename the column.';
     END IF;
     IF NOT has_column THEN
-        -- The constant default reads no row.
-        EXECUTE format(
-            'ALTER TABLE %s ADD COLUMN workspace_id uuid NOT NULL DEFAULT ''00000000-0000-0000-0000-000000000000''',
-            table_name
-        );
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN workspace_id SET DEFAULT tenancy.default_workspace_id()', table_name);
-        EXECUTE format(
-            'COMMENT ON COLUMN %s.workspace_id IS %L', table_name,
-            'Whose the row is: the organization''s or the user''s id, or the nil UUID for the platform.'
-        );
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'column', 'workspace_id', NULL);
+        CALL tenancy_private.add_workspace_column(table_name, 'tenancy.default_workspace_id()');
         CALL tenancy_private.return_workspaces(table_name);
         IF parent IS NOT NULL THEN
             EXECUTE format(
@@ -397,8 +360,9 @@ BEGIN
             'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE',
             table_name, tenancy_private.name_for(table_name, 'workspace_id_fkey')
         );
-        INSERT INTO tenancy_private.adopted_parts
-        VALUES (table_name, 'constraint', tenancy_private.name_for(table_name, 'workspace_id_fkey'), NULL);
+        CALL tenancy_private.record_part(
+            table_name, 'constraint', tenancy_private.name_for(table_name, 'workspace_id_fkey')
+        );
         -- What the floor looks rows up by, and what a child refers to.
         EXECUTE format(
             'CREATE %s INDEX %I ON %s (%s)',
@@ -408,7 +372,7 @@ BEGIN
                 FROM unnest('workspace_id'::name || array_remove(id_columns, 'workspace_id')) WITH ORDINALITY AS c (name, position)
             )
         );
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'index', key_name, NULL);
+        CALL tenancy_private.record_part(table_name, 'index', key_name);
     END IF;
 
     IF refers THEN
@@ -444,13 +408,12 @@ BEGIN
             || CASE WHEN foreign_key.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END
         );
         INSERT INTO tenancy_private.adopted_parts VALUES
-        (table_name, 'foreign key', foreign_key.conname, foreign_key.definition),
-        (table_name, 'constraint', tenancy_private.name_for(table_name, parent || '_fkey'), NULL);
+        (table_name, 'foreign key', foreign_key.conname, foreign_key.definition);
+        CALL tenancy_private.record_part(table_name, 'constraint', tenancy_private.name_for(table_name, parent || '_fkey'));
         EXECUTE format(
             'CREATE INDEX %I ON %s (workspace_id, %I)', tenancy_private.name_for(table_name, parent || '_idx'), table_name, parent
         );
-        INSERT INTO tenancy_private.adopted_parts
-        VALUES (table_name, 'index', tenancy_private.name_for(table_name, parent || '_idx'), NULL);
+        CALL tenancy_private.record_part(table_name, 'index', tenancy_private.name_for(table_name, parent || '_idx'));
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
             'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
@@ -459,16 +422,14 @@ BEGIN
             format('%s', foreign_key.referred), foreign_key.referred_key, foreign_key.referred_column, parent
         );
         CALL tenancy_private.record_triggers(table_name, tenancy_private.name_for(table_name, 'workspace'));
-        INSERT INTO tenancy_private.adopted_parts
-        VALUES (table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'), NULL);
+        CALL tenancy_private.record_part(table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'));
         CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
 
     IF author IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = author AND a.atthasdef
     ) THEN
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT tenancy.default_author_id()', table_name, author);
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'default', author, NULL);
+        CALL tenancy_private.add_default(table_name, author, 'tenancy.default_author_id()');
     END IF;
 END;
 $$;
@@ -485,9 +446,9 @@ DECLARE
         SELECT string_agg(c.conrelid::regclass::text, ', ')
         FROM pg_constraint AS c
         INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name
-        WHERE c.confrelid = release_table.table_name AND p.kind = 'constraint' AND c.conrelid <> release_table.table_name
+        WHERE c.confrelid = release_table.table_name AND c.conrelid <> release_table.table_name
+            AND p.kind = 'constraint' AND p.change IS NULL
     );
-    part record;
 BEGIN
     IF child IS NOT NULL THEN
         RAISE EXCEPTION '% has children that are protected: %', table_name, child
@@ -495,44 +456,10 @@ BEGIN
         CONSTRAINT = 'children_protected',
         HINT = 'CALL tenancy.unprotect() for these first.';
     END IF;
-    FOR part IN
-        SELECT a.kind, a.name, a.was
-        FROM tenancy_private.adopted_parts AS a
-        WHERE a.table_name = release_table.table_name
-        ORDER BY array_position(
-            ARRAY['trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'schema', 'sequence'], a.kind
-        )
-    LOOP
-        IF part.kind = 'column' THEN
-            CALL tenancy_private.keep_workspaces_of(table_name, parent);
-        ELSIF part.kind = 'trigger' THEN
-            CALL tenancy_private.forget_triggers(table_name, part.name);
-        END IF;
-        EXECUTE CASE part.kind
-            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', part.name, table_name)
-            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, part.name)
-            WHEN 'foreign key' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, part.name, part.was)
-            WHEN 'index' THEN format(
-                'DROP INDEX %I.%I', (
-                    SELECT n.nspname FROM pg_class AS c
-                    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
-                ), part.name
-            )
-            WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.name)
-            WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
-            -- Other tables of the schema may need it.
-            WHEN 'schema' THEN CASE
-                WHEN EXISTS (
-                    SELECT FROM tenancy_private.adopted_parts AS a
-                    WHERE a.table_name <> release_table.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
-                ) THEN 'SELECT'
-                ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.was, part.name)
-            END
-            WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.was, part.name)
-            ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
-        END;
-    END LOOP;
-    DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = release_table.table_name;
+    IF tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+        CALL tenancy_private.keep_workspaces_of(table_name, parent);
+    END IF;
+    CALL tenancy_private.drop_parts(table_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass, name) FROM public;

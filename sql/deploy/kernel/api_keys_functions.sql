@@ -3,8 +3,6 @@
 -- requires: kernel/organizations_functions
 -- requires: kernel/audit_log
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -429,7 +427,7 @@ REVOKE ALL ON FUNCTION tenancy_private.audit_api_key() FROM public;
 
 RESET ROLE;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 

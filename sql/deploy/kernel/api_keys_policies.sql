@@ -1,11 +1,9 @@
 -- Deploy pg-tenancy:kernel/api_keys_policies to pg
 -- requires: kernel/api_keys_functions
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -5,81 +5,93 @@
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
-
-DO $$
-DECLARE
-    expiry CONSTANT regtype := (
-        SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'expires_at' AND NOT a.attisdropped
-    );
-BEGIN
-    IF expiry <> 'timestamptz'::regtype THEN
-        RAISE EXCEPTION 'public.api_keys: expires_at is %, and must be timestamp with time zone', expiry
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'column_in_the_way',
-        HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
-    END IF;
-END; $$;
-
-CALL pg_temp.check_tenant_table('public.api_keys', 'user_id', '{"key_prefix": 12, "key_hash": 64}');
-
-CALL tenancy_private.grant_to_owner('public.api_keys');
-CALL tenancy_private.keep_legacy_logins(ARRAY['public.api_keys']::regclass[]);
+SET statement_timeout = 0;
 
 -- A key is a person's or an organization's. An organization's outlives the
 -- account of whoever made it, so its maker may be nobody.
-DO $$
-DECLARE
-    maker_required CONSTANT boolean := (
-        SELECT a.attnotnull FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'user_id'
-    );
-    expires CONSTANT boolean := EXISTS (
-        SELECT FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = 'public.api_keys'::regclass AND a.attname = 'expires_at' AND NOT a.attisdropped
-    );
-BEGIN
-    CALL pg_temp.add_workspace(
-        'public.api_keys', 'user_id', 'tenancy.default_workspace_id()', '{}',
-        CASE WHEN maker_required THEN 'Could not be null before: user_id.' END,
-        nullif(
-            CASE WHEN maker_required THEN 'ALTER TABLE public.api_keys ALTER COLUMN user_id DROP NOT NULL; ' ELSE '' END
-            || CASE
-                WHEN NOT expires
-                    THEN 'ALTER TABLE public.api_keys ADD COLUMN expires_at timestamptz; '
-                    'COMMENT ON COLUMN public.api_keys.expires_at IS ''When it stops working; NULL for never.'''
-                ELSE ''
-            END,
-            ''
+--
+-- Before this change a key was its user's. After a revert an organization's would be the
+-- key of whoever made it, so the revert stops it until the next deploy, as it does one
+-- that has expired, unless the application has always known when its keys expire. Where
+-- a key has to be somebody's, one that is nobody's is put down under somebody meanwhile.
+-- The archive says what was done, so that the next deploy can tell it from what the
+-- application did: a key that the revert stopped works again, unless somebody else has
+-- revoked it since, and is its maker's or nobody's again.
+CALL tenancy_private.adopt_online(
+    'kernel/api_keys_workspaces', 'public.api_keys',
+    owner_column => 'user_id',
+    lengths => '{"key_prefix": 12, "key_hash": 64}',
+    columns => '{
+        "expires_at": {
+            "type": "timestamp with time zone", "comment": "When it stops working; NULL for never."
+        }
+    }',
+    nullable => '{user_id}',
+    kept => jsonb_build_object(
+        'values', 'jsonb_build_object(''expires_at'', t.expires_at, ''revoked_at'', t.revoked_at)',
+        'condition', 'AND t.organization_id IS NOT NULL OR t.expires_at IS NOT NULL',
+        'stopped',
+        $$(
+            t.organization_id IS NOT NULL
+            OR t.expires_at <= pg_catalog.now() AND (SELECT tenancy_private.has_part(
+                'public.api_keys', 'column', 'expires_at', 'kernel/api_keys_workspaces'
+            ))
         )
-    );
-END; $$;
-
-CALL pg_temp.fill_workspaces('public.api_keys', 'user_id');
--- A key that the revert stopped works again, unless somebody else has revoked it
--- since, and is its maker's or nobody's again; see remove_api_keys_workspaces.psql.
-CALL pg_temp.return_ownership(
-    'public.api_keys', 'user_id',
-    'CASE WHEN t.user_id IS NOT DISTINCT FROM (a.further #>> ''{stopped,user_id}'')::uuid '
-    'THEN a.owner_id ELSE t.user_id END',
-    'expires_at = coalesce(t.expires_at, (a.further ->> ''expires_at'')::timestamptz), '
-    'revoked_at = CASE WHEN t.revoked_at IS NOT DISTINCT FROM '
-    '(pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> ''stopped''))'
-    '.revoked_at '
-    'THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at '
-    'ELSE t.revoked_at END'
+        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+            'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+        )))$$,
+        'stopped_last',
+        $$t.organization_id IS NOT NULL
+        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+            'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+        )))$$,
+        'stop',
+        $$WITH stopped AS (
+            UPDATE public.api_keys AS t
+            SET revoked_at = coalesce(t.revoked_at, pg_catalog.now()),
+                user_id = CASE
+                    WHEN t.user_id IS NOT NULL THEN t.user_id
+                    WHEN (SELECT tenancy_private.has_part(
+                        'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+                    )) THEN coalesce(
+                        (
+                            SELECT m.user_id FROM public.organization_memberships AS m
+                            WHERE m.organization_id = t.organization_id
+                            ORDER BY m.role <> 'owner', m.user_id LIMIT 1
+                        ),
+                        (SELECT o.created_by_user_id FROM public.organizations AS o WHERE o.id = t.organization_id),
+                        (SELECT u.id FROM public.users AS u ORDER BY u.id LIMIT 1)
+                    )
+                END
+            WHERE %s
+            RETURNING t.id, t.revoked_at, t.user_id
+        )
+        UPDATE tenancy_archive.api_keys_ownership AS a
+        SET further = a.further || pg_catalog.jsonb_build_object('stopped', pg_catalog.to_jsonb(s) - 'id')
+        FROM stopped AS s
+        WHERE a.id = s.id$$,
+        'owner',
+        $$CASE
+            WHEN t.user_id IS NOT DISTINCT FROM (a.further #>> '{stopped,user_id}')::uuid THEN a.owner_id
+            ELSE t.user_id
+        END$$,
+        'returned',
+        $$expires_at = coalesce(t.expires_at, (a.further ->> 'expires_at')::timestamptz),
+        revoked_at = CASE
+            WHEN t.revoked_at IS NOT DISTINCT FROM
+                (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> 'stopped')).revoked_at
+                THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at
+            ELSE t.revoked_at
+        END$$
+    ),
+    indexes => '{
+        "api_keys_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
+        "api_keys_organization_id_idx": {
+            "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
+        },
+        "api_keys_key_prefix_idx": {"columns": ["key_prefix", "workspace_id"]}
+    }'
 );
-
-INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition) VALUES
-('public.api_keys', 'api_keys_workspace_id_created_at_idx', '{workspace_id,created_at}', NULL),
-(
-    'public.api_keys', 'api_keys_organization_id_idx', '{organization_id,workspace_id}',
-    'organization_id IS NOT NULL'
-),
-('public.api_keys', 'api_keys_key_prefix_idx', '{key_prefix,workspace_id}', NULL);
-CALL pg_temp.widen_indexes('public.api_keys');
 \ir ../../adoption/build_indexes.psql
 
-CALL pg_temp.add_workspace_keys('public.api_keys', 'user_id');
+CALL tenancy_private.finish_adoption('kernel/api_keys_workspaces');

@@ -1,8 +1,6 @@
 -- Deploy pg-tenancy:kernel/audit_log to pg
 -- requires: kernel/entering
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -187,7 +185,7 @@ END;
 $$;
 
 -- The tables that others write to last, so that nobody waits for the above.
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY[
         'public.organizations', 'public.organization_memberships', 'tenancy.workspaces'
     ]::regclass[],

@@ -2,8 +2,6 @@
 -- requires: kernel/audit_log
 -- requires: kernel/memberships_functions
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -80,7 +78,7 @@ END;
 $$;
 
 -- The tables that others write to last, so that nobody waits for the above.
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 

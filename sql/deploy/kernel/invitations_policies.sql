@@ -2,11 +2,9 @@
 -- requires: kernel/invitations
 -- requires: kernel/protection
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

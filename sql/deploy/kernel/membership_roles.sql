@@ -1,5 +1,6 @@
 -- Deploy pg-tenancy:kernel/membership_roles to pg
 -- requires: kernel/foreign_keys
+-- requires: kernel/adoption_steps
 
 DO $$
 DECLARE
@@ -31,11 +32,9 @@ BEGIN
 END;
 $$;
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -2,11 +2,9 @@
 -- requires: kernel/workspaces_backfill
 -- requires: kernel/membership_roles_validated
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -1,12 +1,11 @@
 -- Deploy pg-tenancy:kernel/organization_slugs to pg
 -- requires: kernel/owner_access
 -- requires: kernel/foreign_keys
-
-\ir ../../adoption/patiently.psql
+-- requires: kernel/adoption_steps
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 

@@ -120,7 +120,12 @@ COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
 
 -- The ones below serve the verify scripts: each compares a whole answer and
 -- raises with the name of what differs.
-CREATE PROCEDURE tenancy_private.verify_routines(routines text[], callers text[] DEFAULT '{}')
+--
+-- A procedure that commits cannot pin its search_path, and one that writes rows of
+-- the application leaves its triggers theirs: those are never SECURITY DEFINER.
+CREATE PROCEDURE tenancy_private.verify_routines(
+    routines text[], callers text[] DEFAULT '{}', pinned boolean DEFAULT true
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -140,10 +145,14 @@ BEGIN
             RAISE EXCEPTION '% belongs to %, wanted tenancy_owner',
                 details.oid::regprocedure, pg_get_userbyid(details.proowner);
         END IF;
-        IF details.prosqlbody IS NULL
+        IF pinned
+            AND details.prosqlbody IS NULL
             AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(details.proconfig), false)
         THEN
             RAISE EXCEPTION '% does not pin its search_path', details.oid::regprocedure;
+        END IF;
+        IF NOT pinned AND (details.prosecdef OR details.proconfig IS NOT NULL) THEN
+            RAISE EXCEPTION '% must run as its caller, with no setting of its own', details.oid::regprocedure;
         END IF;
         found := ARRAY(
             SELECT CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee)::text END
@@ -158,7 +167,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[]) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[], boolean) FROM public;
 
 -- What tenancy_writer owns: functions that ask who they run as, before anything else.
 CREATE PROCEDURE tenancy_private.verify_writers(routines text[])

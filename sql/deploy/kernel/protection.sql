@@ -112,9 +112,20 @@ REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
 
+-- An expression that verifies, for those alone who may, in the same breath (8).
+CREATE FUNCTION tenancy_private.only_if(may text, verified text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE may WHEN '' THEN verified ELSE format('CASE WHEN %s THEN %s END', may, verified) END;
+REVOKE ALL ON FUNCTION tenancy_private.only_if(text, text) FROM public;
+
 -- The floor for reading a catalogue: the workspace's own rows and the platform's. A
 -- list is for small tables (5). The gate has no equality with the verified value, so the
--- list that decides is one of what is verified (8); the other is for the index.
+-- list that decides is one of what is verified, and asks for the permission again: a
+-- transaction can have two good seals, and the gate may have been asked about the other
+-- (8). The second list is for the index.
 CREATE FUNCTION tenancy_private.catalogue_floor(key name, may text DEFAULT '') RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -126,8 +137,11 @@ RETURN tenancy_private.gate(
     || coalesce(' AND ' || nullif(may, ''), '')
 ) || format(
     ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s])'
-    ' AND tenancy.is_listed(%1$I, (SELECT ARRAY[%3$s, tenancy.current_workspace_id()]))',
-    key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid'
+    ' AND tenancy.is_listed(%1$I, (SELECT %4$s))',
+    key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid',
+    tenancy_private.only_if(
+        may, 'ARRAY[''00000000-0000-0000-0000-000000000000''::uuid, tenancy.current_workspace_id()]'
+    )
 );
 REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name, text) FROM public;
 
@@ -142,8 +156,9 @@ RETURN tenancy_private.gate(
     'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
     || coalesce(' AND ' || nullif(may, ''), '')
 ) || format(
-    ' AND CASE WHEN (SELECT tenancy.sees_all_users()) THEN true'
-    ' ELSE tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids())) END', key
+    ' AND CASE WHEN (SELECT %s) THEN true ELSE tenancy.is_listed(%I, (SELECT %s)) END',
+    tenancy_private.only_if(may, 'tenancy.sees_all_users()'), key,
+    tenancy_private.only_if(may, 'tenancy.visible_user_ids()')
 );
 REVOKE ALL ON FUNCTION tenancy_private.members_floor(name, text) FROM public;
 
@@ -838,15 +853,19 @@ BEGIN
             ELSE format('%I IS NOT NULL', protected.key)
         END
     );
-    -- The author's own rows are written by the author, shared ones also by who moderates.
+    -- The author's own rows are written by the author, shared ones also by who moderates in
+    -- the workspace that the row is in: the floor may have verified another seal (8).
     IF protected.shape = 'author' AND command <> 'SELECT' THEN
         condition := 'false';
         IF command <> 'INSERT' AND protected.shared IS NOT NULL
             AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
         THEN
             condition := format(
-                '%I AND (SELECT %s AND tenancy.current_workspace_id() IS NOT NULL)',
-                protected.shared, tenancy_private.may(moderation, true, "for")
+                '%I AND %I = ANY(ARRAY[(SELECT %s)])',
+                protected.shared, protected.key,
+                tenancy_private.only_if(
+                    tenancy_private.may(moderation, true, "for"), 'tenancy.current_workspace_id()'
+                )
             );
         END IF;
         CALL tenancy_private.add_policy(

@@ -1,11 +1,9 @@
 -- Deploy pg-tenancy:kernel/role_permissions_policies to pg
 -- requires: kernel/protection
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY[
         'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
     ]::regclass[],

@@ -2,11 +2,9 @@
 -- requires: kernel/users_policies@phase-6
 -- requires: kernel/users_functions
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

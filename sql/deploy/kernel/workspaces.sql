@@ -2,12 +2,11 @@
 -- requires: kernel/owner_access
 -- requires: kernel/archive_helpers
 -- requires: kernel/foreign_keys
-
-\ir ../../adoption/patiently.psql
+-- requires: kernel/adoption_steps
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 SET LOCAL ROLE tenancy_owner;

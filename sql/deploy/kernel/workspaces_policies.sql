@@ -1,11 +1,9 @@
 -- Deploy pg-tenancy:kernel/workspaces_policies to pg
 -- requires: kernel/protection
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -2,8 +2,6 @@
 -- requires: platform/instances_workspaces
 -- requires: kernel/context
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -305,7 +303,7 @@ CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');
 CALL tenancy_private.grant_to_owner('finops.inference_usage');
 CALL tenancy_private.grant_to_owner('public.organization_models');
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 

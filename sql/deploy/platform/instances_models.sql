@@ -3,18 +3,16 @@
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
+SET statement_timeout = 0;
 
 -- The models that are there are public, so the column begins as the platform's,
 -- without a look at the rows.
 DO $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'model_workspace_id' AND NOT a.attisdropped
+    IF NOT tenancy_private.has_part(
+        'public.instances', 'column', 'model_workspace_id', 'platform/instances_models'
     ) THEN
-        CALL pg_temp.patiently(ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE',
+        CALL tenancy_private.patiently(ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE',
             'ALTER TABLE public.instances ADD COLUMN model_workspace_id uuid NOT NULL '
             'DEFAULT ''00000000-0000-0000-0000-000000000000''; '
             'COMMENT ON COLUMN public.instances.model_workspace_id IS '
@@ -25,7 +23,11 @@ BEGIN
             'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
             'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
             'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model; '
-            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_workspace_model'')');
+            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_workspace_model''); '
+            'CALL tenancy_private.record_part('
+            '''public.instances'', ''column'', ''model_workspace_id'', ''platform/instances_models''); '
+            'CALL tenancy_private.record_part('
+            '''public.instances'', ''trigger'', ''instances_workspace_model'', ''platform/instances_models'')');
     END IF;
 END; $$;
 
@@ -50,30 +52,30 @@ BEGIN
     IF EXISTS (
         SELECT FROM public.models AS m WHERE m.workspace_id <> '00000000-0000-0000-0000-000000000000'
     ) THEN
-        CALL pg_temp.in_batches('public.instances', 'public.instances',
+        CALL tenancy_private.in_batches('public.instances', 'public.instances',
             't.model_workspace_id <> t.workspace_id AND EXISTS (SELECT FROM public.models AS m '
             'WHERE m.id = t.model_id AND m.workspace_id = t.workspace_id)',
             'UPDATE public.instances AS t SET model_workspace_id = t.workspace_id WHERE t.id = ANY($1)');
     END IF;
 END; $$;
 
-INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns) VALUES
-(
-    'public.instances', 'instances_model_workspace_id_idx',
-    '{model_workspace_id,model_id,workspace_id}'
-);
+CALL tenancy_private.want_indexes('public.instances', '{
+    "instances_model_workspace_id_idx": {"columns": ["model_workspace_id", "model_id", "workspace_id"]}
+}');
 \ir ../../adoption/build_indexes.psql
 
-CALL pg_temp.add_constraint(
+CALL tenancy_private.add_constraint(
     'public.instances', '{}', 'instances_model_workspace_id_check',
     'CHECK (model_workspace_id = workspace_id '
-    'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')'
+    'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')',
+    'platform/instances_models'
 );
 
 -- Giving a model to an organization takes the instances of that organization
 -- along; those of others would fail the check above.
-CALL pg_temp.add_constraint(
+CALL tenancy_private.add_constraint(
     'public.instances', ARRAY['public.models']::regclass[], 'instances_model_workspace_id_fkey',
     'FOREIGN KEY (model_workspace_id, model_id) REFERENCES public.models (workspace_id, id) '
-    'ON UPDATE CASCADE ON DELETE NO ACTION'
+    'ON UPDATE CASCADE ON DELETE NO ACTION',
+    'platform/instances_models'
 );

@@ -2,11 +2,9 @@
 -- requires: platform/instances_functions
 -- requires: kernel/audit_log
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -2,8 +2,6 @@
 -- requires: platform/models_workspaces
 -- requires: platform/instances_functions
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -178,7 +176,7 @@ REVOKE ALL ON FUNCTION tenancy_private.empty_models() FROM public;
 
 RESET ROLE;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.models']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 

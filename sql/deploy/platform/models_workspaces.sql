@@ -4,8 +4,7 @@
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
+SET statement_timeout = 0;
 
 -- What a later change of this phase adds, while there is nothing to take back.
 DO $$
@@ -21,8 +20,6 @@ BEGIN
     END IF;
 END;
 $$;
-
-CALL pg_temp.check_tenant_table('public.models', NULL, NULL);
 
 -- Public models that have one model_id would keep it from being unique, and so
 -- would an organization's, where models belong to organizations already.
@@ -65,16 +62,19 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.grant_to_owner('public.models');
-CALL tenancy_private.keep_legacy_logins(ARRAY['public.models']::regclass[]);
-
-CALL pg_temp.add_workspace(
-    'public.models', NULL,
+CALL tenancy_private.adopt_online(
+    'platform/models_workspaces', 'public.models',
+    workspace_default =>
     'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
-    '{"id": "gen_random_uuid()"}', NULL, NULL
+    defaults => '{"id": "gen_random_uuid()"}',
+    indexes => '{
+        "models_workspace_id_id_key": {"columns": ["workspace_id", "id"], "unique": true},
+        "models_workspace_id_model_id_key": {"columns": ["workspace_id", "model_id"], "unique": true},
+        "models_organization_id_idx": {
+            "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
+        }
+    }'
 );
-CALL pg_temp.fill_workspaces('public.models', NULL);
-CALL pg_temp.return_ownership('public.models', NULL, NULL, NULL);
 
 -- Those that came since, as after a revert.
 DO $$
@@ -103,20 +103,13 @@ BEGIN
 END;
 $$;
 
-INSERT INTO pg_temp.wanted_indexes (relation, index_name, columns, condition, is_unique) VALUES
-('public.models', 'models_workspace_id_id_key', '{workspace_id,id}', NULL, true),
-('public.models', 'models_workspace_id_model_id_key', '{workspace_id,model_id}', NULL, true),
-(
-    'public.models', 'models_organization_id_idx', '{organization_id,workspace_id}',
-    'organization_id IS NOT NULL', false
-);
-CALL pg_temp.widen_indexes('public.models');
 \ir ../../adoption/build_indexes.psql
 
-CALL pg_temp.add_workspace_keys('public.models', NULL);
+CALL tenancy_private.finish_adoption('platform/models_workspaces');
 
 -- A model is an organization's or public, never a person's.
-CALL pg_temp.add_constraint(
+CALL tenancy_private.add_constraint(
     'public.models', '{}', 'models_tenancy_shared_check',
-    'CHECK (workspace_id = coalesce(organization_id, ''00000000-0000-0000-0000-000000000000''))'
+    'CHECK (workspace_id = coalesce(organization_id, ''00000000-0000-0000-0000-000000000000''))',
+    'platform/models_workspaces'
 );

@@ -17,7 +17,5 @@ DROP FUNCTION tenancy_private.key_columns(regclass);
 DROP PROCEDURE tenancy_private.check_adoptable(regclass);
 DROP FUNCTION tenancy.default_author_id();
 DROP FUNCTION tenancy.default_workspace_id();
-CALL tenancy_private.forget_contract('tenancy_private.adopted_parts');
-DROP TABLE tenancy_private.adopted_parts;
 
 COMMIT;

@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/api_keys_functions from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -1,14 +1,12 @@
 -- Revert pg-tenancy:kernel/api_keys_policies from pg
 
--- The change that comes next in the plan may have failed halfway, and then
--- nothing but this script takes it back.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
-\ir ../../adoption/remove_next_phase.psql
+-- With what has begun since and is not done.
+\set stays kernel/api_keys_workspaces
+\ir ../../adoption/release.psql
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

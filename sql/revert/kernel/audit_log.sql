@@ -2,11 +2,10 @@
 
 -- Two transactions, so that keeping the entries holds up nobody who changes an
 -- organization. Both can be run again.
-\ir ../../adoption/patiently.psql
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY[
         'public.organizations', 'public.organization_memberships', 'tenancy.workspaces'
     ]::regclass[],

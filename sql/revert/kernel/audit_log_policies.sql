@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/audit_log_policies from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -2,11 +2,10 @@
 
 -- Two transactions, so that keeping the invitations holds up nobody who changes
 -- a user or an organization. Both can be run again.
-\ir ../../adoption/patiently.psql
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.organizations', 'tenancy.invitations']::regclass[],
     'ACCESS EXCLUSIVE', 'SELECT'
 );
@@ -20,7 +19,7 @@ COMMIT;
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -6,7 +6,7 @@ SET LOCAL lock_timeout = '2s';
 
 DROP PROCEDURE tenancy_private.verify_tenant_table(regclass, text[]);
 DROP PROCEDURE tenancy_private.verify_writers(text[]);
-DROP PROCEDURE tenancy_private.verify_routines(text[], text[]);
+DROP PROCEDURE tenancy_private.verify_routines(text[], text[], boolean);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
 DROP PROCEDURE tenancy_private.close_table(regclass, name);
 CALL tenancy_private.forget_contract('tenancy_private.closed_tables');

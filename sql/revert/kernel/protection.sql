@@ -48,6 +48,7 @@ DROP FUNCTION tenancy_private.claimed_user();
 DROP FUNCTION tenancy_private.may(text, boolean, text);
 DROP FUNCTION tenancy_private.members_floor(name, text);
 DROP FUNCTION tenancy_private.catalogue_floor(name, text);
+DROP FUNCTION tenancy_private.only_if(text, text);
 DROP FUNCTION tenancy.is_listed(uuid, uuid[]);
 DROP FUNCTION tenancy_private.gate(text, text);
 DROP FUNCTION tenancy_private.floor(name, text, text, text);

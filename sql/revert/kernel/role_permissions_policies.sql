@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/role_permissions_policies from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY[
         'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
     ]::regclass[],

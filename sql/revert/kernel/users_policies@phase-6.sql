@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/users_policies from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

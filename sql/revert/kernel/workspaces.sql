@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/workspaces from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:kernel/workspaces_policies from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:platform/instances_functions from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

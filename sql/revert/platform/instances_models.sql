@@ -1,4 +1,4 @@
 -- Revert pg-tenancy:platform/instances_models from pg
 
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/remove_instances_models.psql
+\set stays platform/models_workspaces
+\ir ../../adoption/release.psql

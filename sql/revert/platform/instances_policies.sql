@@ -1,14 +1,12 @@
 -- Revert pg-tenancy:platform/instances_policies from pg
 
--- The change that comes next in the plan may have failed halfway, and then
--- nothing but this script takes it back.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
-\ir ../../adoption/remove_models_workspaces.psql
+-- With what has begun since and is not done.
+\set stays platform/instances_workspaces
+\ir ../../adoption/release.psql
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -1,5 +1,4 @@
 -- Revert pg-tenancy:platform/instances_workspaces from pg
 
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
-\ir ../../adoption/remove_instances_workspaces.psql
+\set stays kernel/api_keys_workspaces
+\ir ../../adoption/release.psql

@@ -1,14 +1,12 @@
 -- Revert pg-tenancy:platform/models_functions from pg
 
--- The change that comes next in the plan may have failed halfway, and then
--- nothing but this script takes it back.
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/tenant_table.psql
-\ir ../../adoption/remove_instances_models.psql
+-- With what has begun since and is not done.
+\set stays platform/models_workspaces
+\ir ../../adoption/release.psql
 
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

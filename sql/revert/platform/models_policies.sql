@@ -1,10 +1,8 @@
 -- Revert pg-tenancy:platform/models_policies from pg
 
-\ir ../../adoption/patiently.psql
-
 BEGIN;
 
-CALL pg_temp.patiently(
+CALL tenancy_private.patiently(
     ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 

@@ -5,7 +5,7 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.close_table(regclass, name)',
     'tenancy_private.reopen_table(regclass)',
-    'tenancy_private.verify_routines(text[], text[])',
+    'tenancy_private.verify_routines(text[], text[], boolean)',
     'tenancy_private.verify_tenant_table(regclass, text[])',
     'tenancy_private.verify_writers(text[])',
     -- verify_routines() comes later than these.

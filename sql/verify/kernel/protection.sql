@@ -10,6 +10,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.author_floor(name, text)',
     'tenancy_private.floor(name, text, text, text)',
     'tenancy_private.gate(text, text)',
+    'tenancy_private.only_if(text, text)',
     'tenancy_private.catalogue_floor(name, text)',
     'tenancy_private.may(text, boolean, text)',
     'tenancy_private.members_floor(name, text)',

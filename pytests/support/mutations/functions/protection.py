@@ -39,7 +39,8 @@ CHANGES = {
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
-        ("ARRAY[%3$s, tenancy.current_workspace_id()]", "ARRAY[%3$s, %2$s]"),
+        ("::uuid, tenancy.current_workspace_id()]'", "::uuid, ' || tenancy_private.claimed_workspace() || ']'"),
+        ("only_if(may, ", "only_if('', "),
     ],
     "tenancy_private.members_floor(name,text)": [
         (
@@ -47,9 +48,11 @@ CHANGES = {
             "'true'",
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
-        ("WHEN (SELECT tenancy.sees_all_users()) THEN true", "WHEN (SELECT tenancy.sees_all_users()) THEN false"),
-        ("tenancy.is_listed(%I, (SELECT tenancy.visible_user_ids()))", "%I IS NOT NULL"),
+        ("WHEN (SELECT %s) THEN true", "WHEN (SELECT %s) THEN false"),
+        ("tenancy.is_listed(%I, (SELECT %s))", "(%I IS NOT NULL OR %s IS NULL)"),
+        ("only_if(may, 'tenancy.visible", "only_if('', 'tenancy.visible"),
     ],
+    "tenancy_private.only_if(text,text)": [("CASE WHEN %s THEN %s END", "CASE WHEN %s OR true THEN %s END")],
     "tenancy_private.may(text,boolean,text)": [
         ("(72 + p.number)", "(71 + p.number)"),
         ("CASE WHEN person THEN", "CASE WHEN false THEN"),
@@ -170,10 +173,9 @@ CHANGES = {
         ("tenancy_private.may(permission, person,", "tenancy_private.may(permission, false,"),
         ('may(permission, person, "for")', "may(permission, person, NULL)"),
         ("'%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])'", "'%I IS NOT NULL'"),
-        (" AND tenancy.current_workspace_id() IS NOT NULL)',", ")',"),
         ("IF protected.shape = 'author' AND command <> 'SELECT' THEN", "IF false THEN"),
         ("IF command <> 'INSERT' AND protected.shared IS NOT NULL", "IF protected.shared IS NOT NULL"),
-        ("'%I AND (SELECT %s AND", "'%I OR (SELECT %s AND"),
+        ("'%I AND %I = ANY(ARRAY[(SELECT %s)])'", "'%I OR %I = ANY(ARRAY[(SELECT %s)])'"),
         ("condition := 'false';", "condition := 'true';"),
         (
             "'tenant_' || lower(command) || '_author', 'RESTRICTIVE'",
@@ -181,6 +183,7 @@ CHANGES = {
         ),
         ("'tenant_' || lower(command) || '_author'", "'author_' || lower(command)"),
         ('tenancy_private.may(moderation, true, "for")', 'tenancy_private.may(moderation, false, "for")'),
+        ("'%I AND %I = ANY(ARRAY[(SELECT %s)])'", "'%1$I AND (SELECT %3$s IS NOT NULL)'"),
         ("IF command = 'INSERT' THEN\n        CALL", "IF false THEN\n        CALL"),
         ("CALL tenancy_private.record_contract(table_name);", ""),
         ("CALL tenancy_private.set_permission_trigger(table_name);", "NULL;"),
@@ -200,7 +203,10 @@ CHANGES = {
     ],
     ADOPT: [
         ("IF NOT refers AND NOT has_column THEN", "IF false THEN"),
-        ("SET DEFAULT tenancy.default_workspace_id()", "SET DEFAULT ''00000000-0000-0000-0000-000000000000''"),
+        (
+            "add_workspace_column(table_name, 'tenancy.default_workspace_id()')",
+            "add_workspace_column(table_name, '''00000000-0000-0000-0000-000000000000''')",
+        ),
         ("WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I", "WHERE p.%I = t.%I AND false AND t.workspace_id <> p.%2$I"),
         ("CALL tenancy_private.return_workspaces(table_name);", ""),
         (" ON DELETE CASCADE'", "'"),
@@ -215,7 +221,7 @@ CHANGES = {
             "') '",
         ),
         ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
-        ("SET DEFAULT tenancy.default_author_id()", "SET DEFAULT NULL"),
+        ("'tenancy.default_author_id()'", "'NULL'"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
     ],
     "tenancy_private.set_child_workspace()": [
@@ -225,10 +231,10 @@ CHANGES = {
     "tenancy_private.release_table(regclass,name)": [
         ("IF child IS NOT NULL THEN", "IF false THEN"),
         ("CALL tenancy_private.keep_workspaces_of(table_name, parent);", "NULL;"),
-        (
-            "DELETE FROM tenancy_private.adopted_parts AS a WHERE",
-            "PERFORM FROM tenancy_private.adopted_parts AS a WHERE",
-        ),
+        ("AND p.change IS NULL", ""),
+    ],
+    "tenancy_private.drop_parts(regclass,text)": [
+        ("DELETE FROM tenancy_private.adopted_parts AS a\n", "PERFORM FROM tenancy_private.adopted_parts AS a\n"),
     ],
     "tenancy_private.return_workspaces(regclass)": [
         ("IF ownerless > 0 THEN", "IF false THEN"),
