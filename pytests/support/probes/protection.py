@@ -890,7 +890,8 @@ def _set_midway(probed: Probed) -> None:
 # A good seal of the own workspace, where a person holds everything, beside one of Acme's: what a savepoint has undone
 # takes the latch along, and not what its text says.
 TWO_SEALS = (
-    "DO $$ DECLARE kept text; BEGIN BEGIN PERFORM tenancy.enter('{%(id)s}'); kept := current_setting('tenancy.context');"
+    "DO $$ DECLARE kept text; BEGIN BEGIN PERFORM tenancy.enter('{%(id)s}');"
+    " kept := current_setting('tenancy.context');"
     " RAISE SQLSTATE 'T0000'; EXCEPTION WHEN SQLSTATE 'T0000' THEN NULL; END;"
     " PERFORM set_config('test.personal', kept, true); END; $$",
     "enter %(id)s acme",
