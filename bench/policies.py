@@ -1,181 +1,214 @@
-"""What row-level security costs: the same queries with and without it, paired in one run.
+"""What isolation costs: the shipped tables, with the shipped policies and without them.
 
-Each query runs as the application's login over the same connection, once on a
-protected table in a workspace and once on an unprotected copy with the tenant
-named in its WHERE. The two take turns, so that whatever else the machine does
-meets both; a ratio is that of the medians.
+Each statement runs as the application's login in a workspace, and as a login that
+bypasses row-level security and names the tenant in its WHERE. Client and server are
+pinned to one core and the two take turns, so what else the machine does meets both.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psycopg
-from psycopg.abc import Query
 
+from bench.chart import chart
+from bench.platform import LOGIN, MEMBERS, PLAIN_LOGIN, Platform, Tenant, platform
+from bench.timing import Libpq, Times, compare, pin
 from pg_tenancy import fetch_all
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import Sqitch
 from support.proxy import Proxy
 
-_TABLES = """
-CREATE ROLE bench_login LOGIN IN ROLE tenancy_app;
-INSERT INTO public.users (id, email, username) VALUES (gen_random_uuid(), 'bench@example.com', 'bench');
-INSERT INTO public.organizations (id, name, slug)
-SELECT gen_random_uuid(), 'Organization ' || n, 'organization-' || n FROM generate_series(1, {tenants}) AS n;
-INSERT INTO public.organization_memberships (organization_id, user_id, role)
-SELECT o.id, u.id, 'owner' FROM public.organizations AS o CROSS JOIN public.users AS u;
+_POINT = "SELECT status, gpu_profile FROM public.instances WHERE id = $1::uuid"
+_LATEST = "SELECT id, status, gpu_profile FROM public.instances {} ORDER BY created_at DESC LIMIT 20"
+_TOTALS = "SELECT status, count(*), max(created_at) FROM public.instances {} GROUP BY status"
+_UPDATE = "UPDATE public.instances SET gpu_profile = 'H200' WHERE id = $1::uuid"
+_USER = "SELECT u.email, u.username FROM public.users AS u {} WHERE u.id = $1::uuid"
+_JOIN = "INNER JOIN public.organization_memberships AS m ON u.id = m.user_id AND m.organization_id = $2::uuid"
+_MEMBER = "SELECT m.email, m.username FROM tenancy.member($1::uuid) AS m"
+_ENTER = "SELECT tenancy.enter($1::uuid, $2::uuid)"
 
-CREATE TABLE public.bench_protected (
-    workspace_id uuid NOT NULL,
-    id uuid NOT NULL DEFAULT gen_random_uuid(),
-    status text NOT NULL,
-    amount numeric NOT NULL,
-    created_at timestamptz NOT NULL,
-    CONSTRAINT bench_protected_pkey PRIMARY KEY (workspace_id, id)
-);
-INSERT INTO public.bench_protected (workspace_id, status, amount, created_at)
-SELECT w.id, 'status ' || n % 5, n, now() - n * interval '1 second' - random() * interval '1 hour'
-FROM tenancy.workspaces AS w CROSS JOIN generate_series(1, {rows}) AS n
-WHERE w.kind = 'organization'
-ORDER BY random();
-CREATE INDEX bench_protected_created_at_idx ON public.bench_protected (workspace_id, created_at);
-CREATE TABLE public.bench_plain (LIKE public.bench_protected INCLUDING ALL);
-INSERT INTO public.bench_plain SELECT * FROM public.bench_protected;
-GRANT SELECT ON public.bench_protected, public.bench_plain TO tenancy_app;
-
-ALTER TABLE public.bench_protected ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY bench_protected_workspace ON public.bench_protected
-AS RESTRICTIVE FOR ALL TO tenancy_app USING (workspace_id = (SELECT tenancy.current_workspace_id()));
-CREATE POLICY bench_protected_select ON public.bench_protected
-FOR SELECT TO tenancy_app USING (workspace_id = (SELECT tenancy.workspace_for('instances.view')));
-"""
+Row = tuple[str, Times]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One query: on the protected table, and on the plain one with its tenant named."""
+class Bench:
+    """The two logins' connections to a platform, and what is measured with them."""
 
-    name: str
-    target: float
-    protected: str
-    plain: str
+    def __init__(self, on: Platform, turns: int) -> None:
+        self._on = on
+        self._turns = turns
+        self._protected = Libpq(on.server.dsn(user=LOGIN))
+        self._plain = Libpq(on.server.dsn(user=PLAIN_LOGIN))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._protected.close()
+        self._plain.close()
+
+    def statements(self) -> Iterator[Row]:
+        """Measure single statements within a transaction."""
+        for name, kind in (("one row by id", "small"), ("the same, giant", "giant")):
+            tenant = self._on.named[kind]
+            ids = itertools.cycle([(instance,) for instance in tenant.instances])
+            yield name, self._read(tenant, _POINT, f"{_POINT} AND workspace_id = $2::uuid", ids.__next__)
+        for name, kind in (
+            ("latest 20 of 2,000", "small"),
+            ("latest 20 of 50,000", "large"),
+            ("the same, giant", "giant"),
+        ):
+            tenant = self._on.named[kind]
+            yield name, self._read(tenant, _LATEST.format(""), _LATEST.format("WHERE workspace_id = $1::uuid"))
+        tenant = self._on.named["middle"]
+        plain = _TOTALS.format("WHERE workspace_id = $1::uuid")
+        yield "aggregate over 10,000", self._read(tenant, _TOTALS.format(""), plain, turns=30, block=2)
+        tenant, plain = self._on.named["large"], _USER.format(_JOIN)
+        for name, query in (("a user by id", _USER.format("")), ("a member by id", _MEMBER)):
+            yield f"{name}, of {MEMBERS:,}", self._read(tenant, query, plain, lambda: (tenant.owner,))
+
+    def writes(self) -> Iterator[Row]:
+        """Measure writes, each block of which is rolled back."""
+        tenant, provider = self._on.named["small"], self._on.provider
+        ids = itertools.cycle(tenant.instances)
+        columns = (
+            "INSERT INTO public.instances (provider_id, status, gpu_profile{}) VALUES ($1::uuid, 'ready', 'H100'{})"
+        )
+        yield (
+            "insert a row",
+            self._pair(
+                tenant,
+                lambda: self._plain.execute(
+                    columns.format(", workspace_id, organization_id", ", $2::uuid, $2::uuid"),
+                    provider,
+                    tenant.organization,
+                ),
+                lambda: self._protected.execute(columns.format("", ""), provider),
+            ),
+        )
+        yield (
+            "update a row",
+            self._pair(
+                tenant,
+                lambda: self._plain.execute(f"{_UPDATE} AND workspace_id = $2::uuid", next(ids), tenant.organization),
+                lambda: self._protected.execute(_UPDATE, next(ids)),
+            ),
+        )
+
+    def transactions(self) -> Iterator[Row]:
+        """Measure whole transactions."""
+        tenant = self._on.named["small"]
+        ids = itertools.cycle(tenant.instances)
+        identity = (tenant.owner, tenant.organization)
+        point = f"{_POINT} AND workspace_id = $2::uuid"
+
+        def enter() -> None:
+            self._protected.pipeline(("BEGIN", ()), (_ENTER, identity), ("COMMIT", ()))
+
+        def nothing() -> None:
+            self._plain.pipeline(("BEGIN", ()), ("SELECT $1::uuid, $2::uuid", identity), ("COMMIT", ()))
+
+        def entered() -> None:
+            self._protected.pipeline(("BEGIN", ()), (_ENTER, identity), (_POINT, (next(ids),)), ("COMMIT", ()))
+
+        def plain() -> None:
+            self._plain.pipeline(("BEGIN", ()), (point, (next(ids), tenant.organization)), ("COMMIT", ()))
+
+        pids = (self._plain.pid, self._protected.pid)
+        yield "enter()", compare(nothing, enter, pids=pids, turns=self._turns)
+        yield "transaction, libpq pipeline", compare(plain, entered, pids=pids, turns=self._turns)
+        dsns = (self._on.server.dsn(user=PLAIN_LOGIN), self._on.server.dsn(user=LOGIN))
+        with psycopg.connect(dsns[0]) as first, psycopg.connect(dsns[1]) as second:
+            yield "transaction, fetch_all()", _client(first, second, tenant, self._turns)
+        with ExitStack() as stack:
+            # The proxies are in this process, so the delay is what counts here.
+            proxies = [stack.enter_context(Proxy(dsn)) for dsn in dsns]
+            first, second = (stack.enter_context(psycopg.connect(proxy.dsn)) for proxy in proxies)
+            for proxy in proxies:
+                proxy.delay = 0.001
+            yield "the same, server 1 ms away", _client(first, second, tenant, max(self._turns // 10, 10))
+
+    def _read(
+        self,
+        tenant: Tenant,
+        protected: str,
+        plain: str,
+        values: Callable[[], tuple[object, ...]] = tuple,
+        **how: int,
+    ) -> Times:
+        return self._pair(
+            tenant,
+            lambda: self._plain.execute(plain, *values(), tenant.organization),
+            lambda: self._protected.execute(protected, *values()),
+            **how,
+        )
+
+    def _pair(self, tenant: Tenant, plain: Callable[[], object], protected: Callable[[], object], **how: int) -> Times:
+        def begin() -> None:
+            self._plain.execute("BEGIN")
+            self._protected.pipeline(("BEGIN", ()), (_ENTER, (tenant.owner, tenant.organization)))
+
+        def roll_back() -> None:
+            self._plain.execute("ROLLBACK")
+            self._protected.execute("ROLLBACK")
+
+        return compare(
+            plain,
+            protected,
+            pids=(self._plain.pid, self._protected.pid),
+            around=(begin, roll_back),
+            **{"turns": self._turns, **how},
+        )
 
 
-_PAIRS = (
-    Pair(
-        "point read",
-        1.40,
-        "SELECT status, amount FROM public.bench_protected WHERE id = %(id)s",
-        "SELECT status, amount FROM public.bench_plain WHERE workspace_id = %(tenant)s AND id = %(id)s",
-    ),
-    Pair(
-        "latest 20",
-        1.10,
-        "SELECT id, status, amount FROM public.bench_protected ORDER BY created_at DESC LIMIT 20",
-        "SELECT id, status, amount FROM public.bench_plain WHERE workspace_id = %(tenant)s"
-        " ORDER BY created_at DESC LIMIT 20",
-    ),
-    Pair(
-        "aggregate of a tenant",
-        1.05,
-        "SELECT status, count(*), sum(amount) FROM public.bench_protected GROUP BY status",
-        "SELECT status, count(*), sum(amount) FROM public.bench_plain WHERE workspace_id = %(tenant)s GROUP BY status",
-    ),
-)
+def _client(plain: psycopg.Connection[Any], protected: psycopg.Connection[Any], tenant: Tenant, turns: int) -> Times:
+    """Compare fetch_all() with BEGIN, the query and COMMIT, one after the other."""
+    ids = itertools.cycle(tenant.instances)
+    query = _POINT.replace("$1", "%s")
+
+    def one_by_one() -> None:
+        with plain.transaction():
+            plain.execute(f"{query} AND workspace_id = %s".encode(), [next(ids), tenant.organization]).fetchall()
+
+    def in_a_workspace() -> None:
+        fetch_all(protected, query.encode(), [next(ids)], user_id=tenant.owner, organization_id=tenant.organization)
+
+    pids = (plain.info.backend_pid, protected.info.backend_pid)
+    for pid in pids:
+        pin(pid)
+    return compare(one_by_one, in_a_workspace, pids=pids, turns=turns)
 
 
-def _once(connection: psycopg.Connection[Any], query: Query, params: dict[str, object]) -> float:
-    started = time.perf_counter()
-    connection.execute(query, params, prepare=True).fetchall()
-    return time.perf_counter() - started
-
-
-def _compare(
-    connection: psycopg.Connection[Any], pair: Pair, params: dict[str, object], turns: int
-) -> tuple[float, float]:
-    for query in (pair.protected, pair.plain):
-        for _ in range(10):
-            _once(connection, query.encode(), params)
-    protected, plain = [], []
-    for turn in range(turns):
-        # Whoever comes second finds warmer caches, so they take turns in that too.
-        if turn % 2:
-            protected.append(_once(connection, pair.protected.encode(), params))
-            plain.append(_once(connection, pair.plain.encode(), params))
-        else:
-            plain.append(_once(connection, pair.plain.encode(), params))
-            protected.append(_once(connection, pair.protected.encode(), params))
-    return statistics.median(protected), statistics.median(plain)
-
-
-def _transactions(
-    connection: psycopg.Connection[Any], params: dict[str, object], user: UUID, tenant: UUID, turns: int
-) -> tuple[float, float]:
-    """Return the seconds of a whole transaction, in a workspace and without one."""
-    point = _PAIRS[0]
-    entered, plain = [], []
-    for turn in range(turns * 2):
-        started = time.perf_counter()
-        if turn % 2:
-            fetch_all(connection, point.protected.encode(), params, user_id=user, organization_id=tenant)
-            entered.append(time.perf_counter() - started)
-        else:
-            # As an application does it: BEGIN, the query and COMMIT, one after the other.
-            connection.execute(point.plain.encode(), params, prepare=True).fetchall()
-            connection.commit()
-            plain.append(time.perf_counter() - started)
-    return statistics.median(entered), statistics.median(plain)
-
-
-def _print(name: str, protected: float, plain: float, target: float) -> None:
-    print(f"{name:24}{plain * 1e6:9.0f} us{protected * 1e6:9.0f} us{protected / plain:8.2f}{target:8.2f}")
+def _print(name: str, times: Times) -> None:
+    wall = f"{times.plain:10.0f}{times.protected:11.0f}{times.added:10.0f}{times.ratio:8.2f}"
+    print(f"{name:28}{wall}{times.added_cpu:14.0f}{times.ratio_cpu:8.2f}", flush=True)
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tenants", type=int, default=100, help="organizations (default 100)")
-    parser.add_argument("--rows", type=int, default=2000, help="rows in each (default 2000)")
-    parser.add_argument("--turns", type=int, default=2000, help="pairs of runs of each query (default 2000)")
-    parser.add_argument("--plans", action="store_true", help="print the plans of the protected queries too")
+    """Measure, print a table for each number of tenants, and draw a picture."""
+    parser = argparse.ArgumentParser(prog="bench policies", description=__doc__)
+    parser.add_argument("--tenants", type=int, nargs="+", default=[10, 1000], help="organizations (default 10 1000)")
+    parser.add_argument("--rows", type=int, default=100, help="instances of those that are not measured (default 100)")
+    parser.add_argument("--turns", type=int, default=200, help="blocks of 10 runs of each (default 200)")
+    parser.add_argument("--picture", type=Path, help="an SVG file to write")
     arguments = parser.parse_args()
 
-    with EmbeddedServer(durable=False) as server:
-        Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()
-        with psycopg.connect(server.dsn(), autocommit=True) as owner:
-            owner.execute(_TABLES.format(tenants=arguments.tenants, rows=arguments.rows).encode())
-            owner.execute("VACUUM ANALYZE")
-            row = owner.execute(
-                "SELECT m.user_id, m.organization_id, b.id FROM public.organization_memberships AS m"
-                " INNER JOIN public.bench_plain AS b ON m.organization_id = b.workspace_id LIMIT 1"
-            ).fetchone()
-            assert row is not None
-            user, tenant, known_id = row
-        with psycopg.connect(server.dsn(user="bench_login")) as connection:
-            print(f"PostgreSQL {server.version}, {arguments.tenants} tenants of {arguments.rows} rows, medians")
-            print(f"{'':24}{'plain':>12}{'protected':>12}{'ratio':>8}{'target':>8}")
-            params: dict[str, object] = {"id": known_id, "tenant": tenant}
-            connection.execute("SELECT tenancy.enter(%s, %s)", [user, tenant])
-            for pair in _PAIRS:
-                turns = arguments.turns if pair.target > 1.05 else max(arguments.turns // 10, 50)
-                protected, plain = _compare(connection, pair, params, turns)
-                _print(pair.name, protected, plain, pair.target)
-                if arguments.plans:
-                    query = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {pair.protected}".encode()
-                    for (line,) in connection.execute(query, params):
-                        print("   ", line)
-            connection.rollback()
-            _print("whole transaction", *_transactions(connection, params, user, tenant, arguments.turns), 1.0)
-        with Proxy(server.dsn(user="bench_login")) as proxy, psycopg.connect(proxy.dsn) as connection:
-            proxy.delay = 0.001
-            turns = max(arguments.turns // 10, 50)
-            _print("the same, 1 ms away", *_transactions(connection, params, user, tenant, turns), 1.0)
+    pinned = pin()
+    measured: dict[str, list[Row]] = {}
+    for tenants in arguments.tenants:
+        with platform(tenants, arguments.rows) as on:
+            title = f"PostgreSQL {on.server.version}, {tenants:,} tenants, {on.rows:,} instances"
+            print(f"{title}, {'one core' if pinned else 'not pinned'}; medians in microseconds")
+            print(f"{'':28}{'plain':>10}{'protected':>11}{'added':>10}{'ratio':>8}{'server: added':>14}{'ratio':>8}")
+            bench = Bench(on, arguments.turns)
+            rows = measured[title] = []
+            for row in itertools.chain(bench.statements(), bench.writes(), bench.transactions()):
+                _print(*row)
+                rows.append(row)
+            bench.close()
+    if arguments.picture:
+        arguments.picture.write_text(chart(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,12 @@ _QUERIES = (
         takes_id=True,
     ),
     Query(
+        "a member by id",
+        "SELECT user_id, email, username FROM tenancy.member($1)",
+        f"{_JOIN} AND u.id = $2",
+        takes_id=True,
+    ),
+    Query(
         "one by e-mail",
         "SELECT id, email, username FROM public.users WHERE email = 'user-7@example.com'",
         f"{_JOIN} AND u.email = 'user-7@example.com'",

@@ -14,5 +14,5 @@ class SqitchProjectHook(BuildHookInterface):  # type: ignore[type-arg]
         """Add the files to what goes into the wheel."""
         if version == "editable":
             return
-        for name in ("sqitch.conf", "sqitch.plan", "sql"):
+        for name in ("sqitch.conf", "sqitch.plan", "kernel.plan", "sql"):
             build_data["force_include"][name] = f"pg_tenancy/_sqitch/{name}"

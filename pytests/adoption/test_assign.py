@@ -272,3 +272,24 @@ def test_two_that_give_at_once_share_the_work(
         thread.join(30)
     assert sum(given.values()) == ROWS
     assert given == {"Acme": _owned(admin, acme), "Bulk": _owned(admin, bulk)}
+
+
+def test_rows_of_a_table_that_the_application_protected_are_given_with_their_children(
+    admin: Connection, service: Connection, acme: Organization
+) -> None:
+    admin.execute("CREATE TABLE public.projects (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)")
+    admin.execute("CREATE TABLE public.tasks (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects)")
+    admin.execute("INSERT INTO public.projects (name) VALUES ('a'), ('b'), ('c')")
+    admin.execute("INSERT INTO public.tasks SELECT gen_random_uuid(), p.id FROM public.projects AS p")
+    _refused("table_not_protected", "42809", service, "public.projects", acme)
+    admin.execute("CALL tenancy.protect('public.projects')")
+    admin.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
+    _refused("table_not_protected", "42809", service, "public.tasks", acme)
+    assert [_assign(service, "public.projects", acme, "name <> 'c'", 1) for _ in range(3)] == [1, 1, 0]
+    (owned,) = admin.execute(
+        "SELECT array_agg(p.name ORDER BY p.name) FROM public.tasks AS t"
+        " INNER JOIN public.projects AS p ON t.project_id = p.id AND t.workspace_id = p.workspace_id"
+        " WHERE t.workspace_id = %s",
+        [acme.id],
+    ).fetchone() or (None,)
+    assert owned == ["a", "b"]

@@ -228,7 +228,7 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
 @every_version
 def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Server, roles: Callable[..., str]) -> None:
     first = _database(cluster)
-    Replay(first).deploy("roles")
+    Replay(first).deploy("kernel/roles")
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer)
     if cluster.version >= 16:
@@ -244,7 +244,7 @@ def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Serve
     _works(database, app)
     run.revert()
     # The first database needs them still.
-    assert len(_groups(cluster)) == 5
+    assert len(_groups(cluster)) == 6
     Replay(first).revert()
     assert _groups(cluster) == []
 

@@ -57,7 +57,7 @@ class Used:
             for statement in (
                 "UPDATE tenancy.workspaces SET plan = 'subscriber', color = '#010203' WHERE id = '{ann}'",
                 "DELETE FROM tenancy.role_permissions WHERE permission = 'audit.view' AND role = 'manager'",
-                "INSERT INTO tenancy.role_permissions VALUES ('coffee.make', 'user')",
+                "SELECT tenancy.define_permission('coffee.make', '{{user}}')",
                 "INSERT INTO tenancy.role_delegations VALUES ('manager', 'admin')",
             ):
                 connection.execute(statement.format(ann=self.ann.id))

@@ -352,24 +352,45 @@ def test_a_deploy_that_was_stopped_goes_on_or_back(
     assert _archived(platform) == []
 
 
+# Stops whoever makes the trigger, with the trigger made and not yet to be seen, until a lock is free.
+_STOP_AT_THE_TRIGGER = """
+CREATE FUNCTION public.stop_at_the_trigger() RETURNS event_trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() AS c
+        WHERE starts_with(c.object_identity, 'instances_keep_ownership ')
+    ) THEN
+        PERFORM pg_advisory_xact_lock(1355);
+    END IF;
+END; $$;
+CREATE EVENT TRIGGER stop_at_the_trigger ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER')
+EXECUTE FUNCTION public.stop_at_the_trigger();
+"""
+
+
 def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform) -> None:
     """A row that somebody holds lets the revert wait in the middle, and changes hands there."""
     run = Replay(platform.database)
     with platform.database.connect() as holder, platform.database.connect(autocommit=True) as watcher:
+        watcher.execute(_STOP_AT_THE_TRIGGER)
+
+        def wait_for(query: str) -> None:
+            deadline = time.monotonic() + 30
+            while watcher.execute(query.encode()).fetchone() is None:
+                assert time.monotonic() < deadline, query
+                time.sleep(0.05)
+
         instance = platform.one(
             "SELECT id FROM instances WHERE organization_id = %(acme)s LIMIT 1", acme=platform.acme.id
         )
-        holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
+        watcher.execute("SELECT pg_advisory_lock(1355)")
         revert = threading.Thread(target=lambda: run.revert("@phase-4"))
         revert.start()
-        trigger = "SELECT FROM pg_trigger WHERE tgname = 'instances_keep_ownership'"
         try:
-            deadline = time.monotonic() + 30
-            while watcher.execute(trigger).fetchone() is None and time.monotonic() < deadline:
-                # FOR UPDATE holds a lock that the trigger has to wait for, so it is let through.
-                holder.rollback()
-                holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
-                time.sleep(0.05)
+            wait_for("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1355 AND NOT granted")
+            holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
+            watcher.execute("SELECT pg_advisory_unlock(1355)")
+            wait_for("SELECT FROM pg_trigger WHERE tgname = 'instances_keep_ownership'")
             made = UUID(int=77)
             platform.execute(
                 "INSERT INTO instances (id, organization_id, provider_id, status)"
@@ -382,7 +403,10 @@ def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform) -> 
             )
             holder.commit()
         finally:
+            watcher.execute("SELECT pg_advisory_unlock_all()")
+            holder.rollback()
             revert.join()
+        watcher.execute("DROP EVENT TRIGGER stop_at_the_trigger; DROP FUNCTION public.stop_at_the_trigger()")
     run.deploy("@phase-6")
     query = "SELECT workspace_id FROM instances WHERE id = %(id)s"
     assert platform.one(query, id=instance) == platform.bulk.id

@@ -127,7 +127,7 @@ def test_nobody_fails_while_the_phases_come_and_go(
 
 def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Real) -> None:
     run = Replay(large)
-    run.deploy("workspaces")
+    run.deploy("kernel/workspaces")
     with large.connect(autocommit=True) as watcher:
 
         def kill() -> None:
@@ -143,12 +143,12 @@ def test_a_backfill_that_was_killed_goes_on(large: Database, sqitch: Real) -> No
         killer = threading.Thread(target=kill)
         killer.start()
         with pytest.raises(SqitchError):
-            sqitch(large).deploy("workspaces_backfill")
+            sqitch(large).deploy("kernel/workspaces_backfill")
         killer.join()
         kept = watcher.execute("SELECT count(*) FROM tenancy.workspaces").fetchone()
         assert kept is not None
         assert 5000 < kept[0] < PEOPLE
-        sqitch(large).deploy("workspaces_backfill")
+        sqitch(large).deploy("kernel/workspaces_backfill")
         run.verify()
         assert _without_workspace(large) == (0,)
     run.revert("@phase-0")
@@ -172,11 +172,11 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
 @pytest.mark.parametrize(
     ("change", "tag", "condition"),
     [
-        ("hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
-        ("membership_roles_validated", "ALTER TABLE", "true"),
-        ("memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
-        ("user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
-        ("invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
+        ("kernel/hardening", "REVOKE", "to_regclass('tenancy_private.revoked_from_public') IS NOT NULL"),
+        ("kernel/membership_roles_validated", "ALTER TABLE", "true"),
+        ("kernel/memberships", "CREATE TRIGGER", "to_regprocedure('tenancy_private.keep_an_owner()') IS NOT NULL"),
+        ("kernel/user_emails", "CREATE TRIGGER", "to_regprocedure('tenancy_private.add_user_emails()') IS NOT NULL"),
+        ("kernel/invitations", "ALTER TABLE", "to_regclass('tenancy.invitations') IS NOT NULL"),
     ],
 )
 def test_a_change_that_was_stopped_goes_on_and_goes_back(

@@ -68,7 +68,7 @@ def _disarm(database: Database) -> int:
 
 @pytest.fixture(scope="module")
 def stages(server: Server) -> Iterator[Stages]:
-    untouched, prepared = server.state(KEYLESS + ROWS), server.state(KEYLESS + ROWS, "base_tables")
+    untouched, prepared = server.state(KEYLESS + ROWS), server.state(KEYLESS + ROWS, "kernel/base_tables")
     before = server.create(untouched)
     deployed = server.create(prepared)
     _arm(deployed, 0)
@@ -76,7 +76,7 @@ def stages(server: Server) -> Iterator[Stages]:
     statements = _disarm(deployed)
     reverted = server.create(deployed.name)
     _arm(reverted, 0)
-    Replay(reverted).revert("base_tables")
+    Replay(reverted).revert("kernel/base_tables")
     statements_back = _disarm(reverted)
     yield Stages(prepared, deployed.name, before.dump(), deployed.dump(), statements, statements_back)
     server.drop(before.name, deployed.name, reverted.name)
@@ -157,7 +157,7 @@ def test_a_revert_that_was_stopped_can_be_deployed_again(stages: Stages, clone: 
     assert "stopped by the test" in _fails(lambda: run.revert())
     _disarm(database)
     # What the stopped change had taken back is missing until it is reverted.
-    run.revert("base_tables")
+    run.revert("kernel/base_tables")
     run.deploy("@phase-0")
     assert database.dump() == stages.after
 
@@ -186,23 +186,23 @@ def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitc
         Replay(database).deploy("@phase-0")
         assert killer.execute(invalid).fetchall() == []
     Replay(database).verify()
-    Replay(database).revert("base_tables")
+    Replay(database).revert("kernel/base_tables")
     assert database.dump() == before
 
 
 @pytest.mark.parametrize(
     ("to", "lock"),
     [
-        ("primary_keys", "LOCK TABLE public.users IN ACCESS SHARE MODE"),
-        ("foreign_keys", "LOCK TABLE public.users IN ROW EXCLUSIVE MODE"),
+        ("kernel/primary_keys", "LOCK TABLE public.users IN ACCESS SHARE MODE"),
+        ("kernel/foreign_keys", "LOCK TABLE public.users IN ROW EXCLUSIVE MODE"),
     ],
 )
 def test_a_long_transaction_stops_the_deploy_and_says_how_it_goes_on(
     stages: Stages, clone: Any, sqitch: Real, to: str, lock: str
 ) -> None:
     database = clone(stages.prepared)
-    if to == "foreign_keys":
-        Replay(database).deploy("foreign_key_indexes")
+    if to == "kernel/foreign_keys":
+        Replay(database).deploy("kernel/foreign_key_indexes")
     run = replace(sqitch(database), environment={"PGOPTIONS": "-c tenancy.lock_attempts=2"})
     with database.connect() as busy:
         busy.execute(lock)
@@ -215,7 +215,7 @@ def test_a_long_transaction_stops_the_deploy_and_says_how_it_goes_on(
 
 def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages, clone: Any) -> None:
     database = clone(stages.prepared)
-    Replay(database).deploy("foreign_key_indexes")
+    Replay(database).deploy("kernel/foreign_key_indexes")
     with database.connect(autocommit=True) as connection:
         connection.execute(
             "INSERT INTO public.api_keys (id, user_id) SELECT gen_random_uuid(), gen_random_uuid()"

@@ -51,7 +51,7 @@ def test_a_refusal_says_what_to_do_before_the_next_deploy(
 ) -> None:
     empty_database.execute(*statements)
     with pytest.raises(ScriptError) as refusal:
-        Replay(empty_database).deploy("existing_tables")
+        Replay(empty_database).deploy("platform/existing_tables")
     hints = re.findall(r"HINT:  (.*)", refusal.value.output)
     assert hints == [" ".join(["Nothing was changed.", *remedies, "Then deploy again."])]
 
@@ -92,5 +92,5 @@ def test_nothing_is_said_of_a_major_release_that_came_later(warning: Warn) -> No
 
 
 def test_a_deploy_warns_of_the_release_that_it_runs_on(empty_database: Database, warning: Warn) -> None:
-    said = re.findall(r"WARNING:  (PostgreSQL .*)", Replay(empty_database).deploy("existing_tables"))
+    said = re.findall(r"WARNING:  (PostgreSQL .*)", Replay(empty_database).deploy("platform/existing_tables"))
     assert said == [sentence for sentence in [warning()] if sentence is not None]

@@ -104,11 +104,11 @@ def test_the_revert_gives_a_platform_without_keys_back_as_it_was(keyless: Databa
 def test_each_change_can_be_taken_back_by_itself(keyless: Database) -> None:
     dumps = {}
     for change in ("roles", "base_tables", "primary_keys", "foreign_key_indexes", "foreign_keys"):
-        Replay(keyless).deploy(change)
+        Replay(keyless).deploy(f"kernel/{change}")
         dumps[change] = keyless.dump()
     assert len(set(dumps.values())) == len(dumps)
     for change in ("foreign_key_indexes", "primary_keys", "base_tables", "roles"):
-        Replay(keyless).revert(change)
+        Replay(keyless).revert(f"kernel/{change}")
         assert keyless.dump() == dumps[change]
 
 

@@ -43,13 +43,13 @@ def _tenancy_roles(server: Server) -> set[str]:
         return {str(name) for (name,) in rows.fetchall()}
 
 
-GROUPS = {"tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor"}
+GROUPS = {f"tenancy_{name}" for name in ("owner", "writer", "app", "credentialed", "service", "auditor")}
 
 
 def test_roles_stay_until_the_last_database_that_uses_them(alone: Server) -> None:
     one, two = alone.create(), alone.create()
     Replay(one).deploy("@phase-0")
-    Replay(two).deploy("roles")
+    Replay(two).deploy("kernel/roles")
     login = alone.create_login("alone_worker", "tenancy_service", "tenancy_app")
     output = Replay(one).revert()
     for role in GROUPS:
@@ -96,7 +96,7 @@ def test_two_databases_can_be_deployed_and_reverted_at_once(alone: Server) -> No
         for thread in threads:
             thread.join()
 
-    run(lambda each: each.deploy("roles"))
+    run(lambda each: each.deploy("kernel/roles"))
     assert failures == []
     run(lambda each: each.revert())
     assert failures == []

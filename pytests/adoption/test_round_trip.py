@@ -122,7 +122,9 @@ def test_roles_and_memberships_of_the_cluster_are_as_they_were(own_server: Embed
     ],
 )
 def test_every_change_has_its_three_scripts(kind: str, heading: str) -> None:
-    assert {path.stem for path in (SQL / kind).iterdir()} == {change.script for change in PLAN}
+    folder = SQL / kind
+    scripts = {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.sql")}
+    assert scripts == {change.script for change in PLAN}
     for change in PLAN:
         lines = (SQL / kind / f"{change.script}.sql").read_text().splitlines()
         assert lines[0] == heading.format(change.name)

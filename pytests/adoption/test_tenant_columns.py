@@ -40,7 +40,7 @@ def _refusal(run: Replay, to: str) -> str:
 
 def _just_before(state: State, tag: str) -> Database:
     """Return a database in which the phase's first table is what comes next."""
-    return state(KEYLESS + ROWS, "tenant_tables" if tag == "@phase-4" else TAGS[TAGS.index(tag) - 1])
+    return state(KEYLESS + ROWS, "kernel/tenant_tables" if tag == "@phase-4" else TAGS[TAGS.index(tag) - 1])
 
 
 @pytest.fixture

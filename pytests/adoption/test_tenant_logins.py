@@ -54,9 +54,9 @@ def test_who_may_write_goes_on_and_is_let_go_by_the_revert(
 @pytest.mark.parametrize(
     ("change", "table", "back_to"),
     [
-        ("api_keys_workspaces", "api_keys", "@phase-2"),
-        ("instances_workspaces", "instances", "api_keys_functions"),
-        ("models_workspaces", "models", "instances_functions"),
+        ("kernel/api_keys_workspaces", "api_keys", "@phase-2"),
+        ("platform/instances_workspaces", "instances", "kernel/api_keys_functions"),
+        ("platform/models_workspaces", "models", "platform/instances_functions"),
     ],
 )
 def test_half_a_deploy_that_is_reverted_lets_everybody_go(

@@ -26,6 +26,7 @@ PROTECTED = {
     "public.organizations": 1,
     "public.organization_memberships": 1,
     "tenancy.workspaces": 1,
+    "tenancy.permissions": 1,
     "tenancy.role_permissions": 1,
     "tenancy.role_delegations": 1,
     "tenancy.audit_log": 2,
@@ -182,8 +183,8 @@ def _set_of_statements(dump: str) -> list[str]:
 def test_a_change_made_on_purpose_is_accepted(database: Database) -> None:
     with database.connect(autocommit=True) as admin:
         admin.execute("GRANT SELECT ON public.models TO tenancy_auditor")
-        admin.execute("REVOKE UPDATE (gpu_profile) ON public.instances FROM tenancy_app")
-        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="tenancy_app may"):
+        admin.execute("REVOKE UPDATE (gpu_profile) ON public.instances FROM tenancy_credentialed")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="tenancy_credentialed may"):
             admin.execute("CALL tenancy_private.verify_contracts()")
         admin.execute("CALL tenancy_private.record_contract('public.instances')")
         admin.execute("CALL tenancy_private.record_contract('public.models')")
@@ -195,13 +196,13 @@ def test_a_change_made_on_purpose_is_accepted(database: Database) -> None:
 HOLES = {
     "a policy that is always true": "ALTER POLICY instances_select ON public.instances USING (true)",
     "a floor that is permissive": (
-        "DROP POLICY instances_workspace ON public.instances;"
-        " CREATE POLICY instances_workspace ON public.instances USING (true)"
+        "DROP POLICY instances_tenant ON public.instances;"
+        " CREATE POLICY instances_tenant ON public.instances USING (true)"
     ),
     "the application in the service's policy": (
         "ALTER POLICY instances_service ON public.instances TO tenancy_service, tenancy_owner, tenancy_app"
     ),
-    "no permission trigger": "DROP TRIGGER instances_permission ON public.instances",
+    "no permission trigger": "DROP TRIGGER instances_tenancy_permission ON public.instances",
 }
 
 
@@ -231,12 +232,12 @@ def test_what_was_damaged_before_a_later_phase_is_named_after_it(
     database = database_at("@phase-6")
     with database.connect(autocommit=True) as admin:
         admin.execute("DROP TRIGGER users_emails_update ON public.users")
-        admin.execute("GRANT SELECT ON public.users TO PUBLIC")
+        admin.execute("GRANT SELECT ON tenancy.workspaces TO PUBLIC")
     Replay(database).deploy()
     with pytest.raises(SqitchError) as error:
         sqitch(database).verify()
     assert "public.users: trigger users_emails_update is missing" in error.value.output
-    assert "public.users: public may SELECT, wanted nothing" in error.value.output
+    assert "tenancy.workspaces: public may SELECT, wanted nothing" in error.value.output
 
 
 # -- copies ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from psycopg import sql
@@ -76,6 +77,28 @@ def test_counters_do_not_tell_a_guess_that_hits_from_one_that_misses(
                         if moved(probe, hit) != moved(probe, miss):
                             told.append((planner, probe, moved(probe, hit), moved(probe, miss)))
     assert told == []
+
+
+@pytest.mark.parametrize("planner", FORCED)
+def test_counters_do_not_tell_that_there_is_an_account_whose_member_is_asked_for(
+    tenants: TwoTenants, login: str, planner: str
+) -> None:
+    with may_read_counters(tenants, login), tenants.entered(login=login) as connection, choosing(connection, planner):
+        connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+        def moved(user: UUID) -> list[int]:
+            tables = ("public.users", "public.organization_memberships")
+            before = [row for table in tables for row in counts(connection, table)]
+            assert connection.execute("SELECT * FROM tenancy.member(%s)", [user]).fetchall() == []
+            after = [row for table in tables for row in counts(connection, table)]
+            return [
+                sum(row[column] for row in after) - sum(row[column] for row in before)
+                for column in range(1, 1 + len(COUNTERS))
+            ]
+
+        # Another organization's member, and somebody in none.
+        for user in (tenants.outsider.id, tenants.person.id):
+            assert moved(user) == moved(uuid4())
 
 
 CALLS = (

@@ -20,8 +20,8 @@ CALLS = {
     "current_workspace_id()": "acme",
     "current_role()": "role",
     "(current_workspace()).name": "name",
-    "workspace_for('members.view')": "acme",
-    "workspace_for('nothing.known')": None,
+    "current_credential_id()": None,
+    "has_permission('nothing.known')": False,
     "has_permission('organization.delete')": True,
     "badge('00000000-0000-0000-0000-000000000000')": "Public",
 }
@@ -49,6 +49,8 @@ def use_everything(tenants: TwoTenants, connection: Connection) -> None:
         assert found == (answers.get(answer, answer) if isinstance(answer, str) else answer,), call
     for query, count in {
         "tenancy.members()": 4,
+        f"tenancy.member('{tenants.members['user'].id}')": 1,
+        f"tenancy.member('{tenants.outsider.id}')": 0,
         "tenancy.my_organizations()": 1,
         "public.organizations": 1,
         "public.organization_memberships": 4,
@@ -167,7 +169,8 @@ def test_an_argument_that_names_another_tenant_is_answered_with_nothing(tenants:
     with tenants.entered(login=login) as connection:
         for workspace in (tenants.globex.id, tenants.outsider.id, tenants.person.id, uuid4()):
             assert connection.execute("SELECT tenancy.badge(%s)", [workspace]).fetchone() == (None,)
-        for user in (tenants.outsider.id, tenants.person.id, uuid4(), UUID(int=0)):
+        for user in (tenants.outsider.id, tenants.person.id, uuid4(), UUID(int=0), None):
+            assert connection.execute("SELECT * FROM tenancy.member(%s)", [user]).fetchall() == []
             for call in ("remove_member(%s)", "change_member_role(%s, 'user')"):
                 with refused("P0002", "member_not_found"), connection.transaction():
                     connection.execute(f"SELECT tenancy.{call}", [user])
@@ -180,7 +183,6 @@ def test_an_argument_that_names_another_tenant_is_answered_with_nothing(tenants:
 def test_text_stays_text(tenants: TwoTenants, login: str, text: str) -> None:
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         assert connection.execute("SELECT tenancy.has_permission(%s)", [text]).fetchone() == (False,)
-        assert connection.execute("SELECT tenancy.workspace_for(%s)", [text]).fetchone() == (None,)
         with refused("42501", "permission_denied"), connection.transaction():
             connection.execute("SELECT tenancy.require_permission(%s)", [text])
         with refused("28000", "invalid_ticket"), connection.transaction():
@@ -345,6 +347,7 @@ def test_a_definer_function_is_not_a_way_around_row_security_off(tenants: TwoTen
             "SELECT * FROM tenancy.role_permissions",
             "SELECT tenancy.invitations()",
             "SELECT tenancy.members()",
+            f"SELECT tenancy.member('{tenants.acme.owner.id}')",
             "SELECT tenancy.my_organizations()",
         ):
             with refused("42501"), connection.transaction():

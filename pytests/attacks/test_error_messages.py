@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from support.contexts import Sealed, context, set_context
 from support.database import Database
 from support.guesses import KEYS, PLANNERS, PROBES, TABLES, choosing, guesses, two_tenants_and_a_crowd
 from support.server import Logins, Server
@@ -30,7 +31,7 @@ def test_without_a_context_the_error_does_not_depend_on_a_row(tenants: TwoTenant
     answers: dict[tuple[str, str, str], set[tuple[str | None, ...]]] = {}
     with tenants.session(login) as connection:
         if state == "invalid_context":
-            connection.execute("SELECT set_config('tenancy.seal', %s, true)", ["0" * 72])
+            connection.execute("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 200 + "/owner/"])
             connection.execute("SELECT set_config('tenancy.current_user_id', %s, true)", [str(tenants.outsider.id)])
         questions = [
             (table, probe, guess)
@@ -82,7 +83,7 @@ def test_without_a_context_every_shape_of_query_fails_before_a_row_is_reached(
     tenants: TwoTenants, login: str, shape: str
 ) -> None:
     with tenants.session(login) as connection:
-        for table in TABLES:
+        for table in (*TABLES, "public.api_keys", "public.instances", "public.models"):
             key = KEYS.get(table, "id")
             column = f"{key}::text" if "min(" in shape else key
             for guess in (tenants.outsider.id, tenants.globex.id, uuid4()):
@@ -93,6 +94,80 @@ def test_without_a_context_every_shape_of_query_fails_before_a_row_is_reached(
                             list(copy)
                     else:
                         connection.execute(statement, {"guess": guess})
+
+
+# What a variable can be set to, by itself or with others: the answer is an error, and the same for every guess.
+GARBAGE = {
+    "no user": {"current_user_id": ""},
+    "a user who is none": {"current_user_id": "garbage"},
+    "another user": {"current_user_id": "{outsider}"},
+    "no organization": {"current_organization_id": ""},
+    "an organization that is none": {"current_organization_id": "garbage"},
+    "another organization": {"current_organization_id": "{globex}"},
+    "the platform": {"current_organization_id": "00000000-0000-0000-0000-000000000000"},
+    "no context": {"context": ""},
+    "a context that is none": {"context": "garbage"},
+    "slashes": {"context": "/" * 200, "current_user_id": "/", "current_organization_id": "/"},
+    "every permission": {"context": "{every}"},
+    "nothing": {"context": "", "current_user_id": "", "current_organization_id": ""},
+    "all of another": {"context": "{every}", "current_user_id": "{outsider}", "current_organization_id": "{globex}"},
+}
+STATEMENTS = (
+    "SELECT 1 FROM {table} WHERE {key} = %(guess)s",
+    "SELECT count(*) FROM {table} WHERE {key} IN (%(guess)s, gen_random_uuid())",
+    "SELECT t.{key} FROM (VALUES (%(guess)s::uuid)) AS v (id) LEFT JOIN {table} AS t ON t.{key} = v.id",
+    "SELECT t.{key} FROM (VALUES (%(guess)s::uuid)) AS v (id) FULL JOIN {table} AS t ON t.{key} = v.id",
+    "SELECT 1 WHERE EXISTS (SELECT FROM {table} WHERE {key} = %(guess)s)",
+    "SELECT {key} FROM {table} WHERE {key} = %(guess)s FOR UPDATE",
+    "DELETE FROM {table} WHERE {key} = %(guess)s",
+    "UPDATE {table} SET {column} = {column} WHERE {key} = %(guess)s RETURNING {key}",
+    "INSERT INTO {table} ({column}) SELECT {column} FROM {table} WHERE {key} = %(guess)s",
+    "INSERT INTO {table} ({key}) SELECT %(guess)s ON CONFLICT DO NOTHING",
+    "MERGE INTO {table} AS t USING (VALUES (%(guess)s::uuid)) AS v (id) ON t.{key} = v.id WHEN MATCHED THEN DO NOTHING",
+)
+EVERY_TABLE = {
+    "public.users": ("id", "username", "outsider"),
+    "public.organizations": ("id", "name", "globex"),
+    "public.organization_memberships": ("user_id", "role", "outsider"),
+    "public.instances": ("id", "gpu_profile", "instance"),
+    "public.models": ("id", "name", "model"),
+    "tenancy.audit_log": ("user_id", "action", "outsider"),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("personal", [False, True], ids=["organization", "personal"])
+def test_garbage_in_a_variable_is_answered_alike_whatever_row_is_asked_about(
+    tenants: TwoTenants, login: str, garbage: str, personal: bool
+) -> None:
+    known = {"outsider": tenants.outsider.id, "globex": tenants.globex.id} | tenants.rows["other"]
+    told = []
+    user, organization = (tenants.person, None) if personal else (tenants.members["user"], tenants.acme)
+    with tenants.entered(user, organization, login) as connection:
+        values = {"outsider": str(tenants.outsider.id), "globex": str(tenants.globex.id)}
+        entered = context(connection)
+        values["every"] = Sealed.of(entered).with_every_permission()
+        forged = {name: value.format(**values) for name, value in GARBAGE[garbage].items()}
+        if entered | forged == entered:
+            assert personal  # where there is no organization, and every permission is held
+            return
+        set_context(connection, forged)
+        for planner in ("as it is", "bitmap scans only"):
+            with choosing(connection, planner):
+                for table, (key, column, hit) in EVERY_TABLE.items():
+                    for statement in STATEMENTS:
+                        answers = set()
+                        # The nearest id there is.
+                        for guess in (known[hit], UUID(int=known[hit].int ^ 1)):
+                            with pytest.raises(psycopg.Error) as raised, connection.transaction():
+                                connection.execute(
+                                    statement.format(table=table, key=key, column=column).encode(), {"guess": guess}
+                                )
+                            diag = raised.value.diag
+                            answers.add((diag.sqlstate, diag.constraint_name, diag.message_primary))
+                        if len(answers) != 1 or {code for code, *_ in answers} - {"28000", "42501", "22P02"}:
+                            told.append((planner, table, statement, answers))
+    assert told == []
 
 
 def test_on_an_empty_table_the_error_is_the_same(database: Database, logins: Logins) -> None:

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+import itertools
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from support.contexts import VARIABLES, context, names, of_globex, set_context
+from support.contexts import VARIABLES, Sealed, context, names, of_globex, set_context
 from support.two_tenants import TwoTenants, refused
 
 TABLES = (
@@ -18,7 +19,12 @@ TABLES = (
     "public.organizations",
     "public.organization_memberships",
     "tenancy.workspaces",
+    "public.api_keys",
+    "public.instances",
+    "public.models",
     "tenancy.audit_log",
+    "tenancy.permissions",
+    "tenancy.instance_transitions",
     "tenancy.role_permissions",
     "tenancy.role_delegations",
     "tenancy.invitations",
@@ -29,11 +35,23 @@ READERS = (
     "current_workspace_id()",
     "current_role()",
     "current_workspace()",
-    "workspace_for('members.view')",
+    "current_credential_id()",
+    "require_access('public.api_keys', 'UPDATE')",
+    "require_access('public.models', 'INSERT')",
+    "require_person()",
+    "visible_user_ids()",
+    "sees_all_users()",
+    "all_users()",
+    "legacy_instances()",
+    "create_api_key('mine')",
+    "revoke_api_key('00000000-0000-0000-0000-000000000000')",
+    "delete_model('00000000-0000-0000-0000-000000000000')",
+    "terminate_instance('00000000-0000-0000-0000-000000000000')",
     "has_permission('members.view')",
     "my_permissions()",
     "my_organizations()",
     "members()",
+    "member('00000000-0000-0000-0000-000000000000')",
     "invitations()",
     "invite_member('new@example.com')",
     "revoke_invitation('00000000-0000-0000-0000-000000000000')",
@@ -90,32 +108,121 @@ def test_changing_one_variable_breaks_the_seal(tenants: TwoTenants, login: str, 
             assert names(connection) == ["Acme"]
 
 
-def test_no_other_split_of_the_sealed_values_has_the_same_seal(tenants: TwoTenants, login: str) -> None:
-    with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
+@pytest.mark.parametrize("where", ["an organization", "a personal workspace", "an organization, with a key"])
+def test_no_other_split_of_the_sealed_text_has_the_same_seal(tenants: TwoTenants, login: str, where: str) -> None:
+    with tenants.session(login) as connection:
+        if where == "an organization, with a key":
+            connection.execute("SELECT tenancy.enter_with_api_key(%s)", [tenants.api_keys["organization"]])
+        else:
+            tenants.enter(connection, tenants.members["user"], tenants.acme if where == "an organization" else None)
         before = context(connection)
-        user, organization, role = (before[name] for name in VARIABLES[:3])
-        forgeries = [
-            (f"{user}/{organization}", role, ""),
-            (f"{user}/{organization}", "", role),
-            (user, f"{organization}/{role}", ""),
-            (user, "", f"{organization}/{role}"),
-            ("", f"{user}/{organization}", role),
-            ("", user, f"{organization}/{role}"),
-            (f"{user}/{organization}/{role}", "", ""),
-            ("", "", f"{user}/{organization}/{role}"),
-            (organization, user, role),
-            (user, user, role),
-            (user, "", role),
-            (user, "", ""),
-            (user.upper(), organization, role),
-            ("{" + user + "}", organization, role),
-            (user, organization, role + " "),
-            (user, organization, "owner"),
+        seal, facts = before["context"][:72], before["context"][72:]
+        text = f"{before['current_user_id']}/{before['current_organization_id']}/{facts}"
+        cuts = [place for place, character in enumerate(text) if character == "/"]
+        splits = [
+            {
+                "current_user_id": text[:first],
+                "current_organization_id": text[first + 1 : second],
+                "context": seal + text[second + 1 :],
+            }
+            for first, second in itertools.combinations(cuts, 2)
         ]
-        for forgery in forgeries:
-            set_context(connection, dict(zip(VARIABLES, forgery, strict=False)))
-            with refused("28000", "invalid_context"), connection.transaction():
-                names(connection)
+        assert before in splits
+        # Without the separators, and with what PostgreSQL takes for the same UUID.
+        user, organization = before["current_user_id"], before["current_organization_id"]
+        splits += [
+            before | {"current_user_id": user + organization, "current_organization_id": ""},
+            before | {"current_user_id": "", "current_organization_id": user + organization},
+            before | {"current_user_id": user[:-1], "current_organization_id": user[-1] + organization},
+            before | {"current_user_id": organization, "current_organization_id": user},
+            before | {"current_user_id": user.upper()},
+            before | {"current_user_id": user.replace("-", "")},
+            before | {"current_user_id": "{" + user + "}"},
+            before | {"current_organization_id": user},
+            before | {"current_organization_id": str(UUID(int=0))},
+            before | {"context": before["context"] + " "},
+            before | {"context": before["context"] + "/"},
+        ]
+        for split in splits:
+            set_context(connection, split)
+            if split == before:
+                assert connection.execute("SELECT count(*) FROM tenancy.workspaces").fetchone() == (1,)
+                continue
+            for query in ("SELECT count(*) FROM public.organizations", "SELECT tenancy.current_user_id()"):
+                with refused("28000", "invalid_context"), connection.transaction():
+                    connection.execute(query.encode())
+
+
+@pytest.mark.parametrize("part", ["key", "hmac", "bits", "role", "credential"])
+def test_every_part_of_the_sealed_context_is_sealed(tenants: TwoTenants, login: str, part: str) -> None:
+    with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
+        sealed = Sealed.of(context(connection))
+        for value in {
+            "key": ("00000000", "ffffffff", "%%%%%%%%", sealed.key.upper()),
+            "hmac": ("0" * 64, sealed.hmac.upper(), sealed.hmac[::-1], ""),
+            "bits": ("1" * len(sealed.bits), "", sealed.bits + "1", sealed.bits[:-1], sealed.bits[::-1]),
+            "role": ("owner", "staff", "", "user ", "User"),
+            "credential": (str(uuid4()), " ", "/"),
+        }[part]:
+            if value == getattr(sealed, part):
+                continue
+            connection.execute("SELECT set_config('tenancy.context', %s, true)", [sealed.but(**{part: value})])
+            for query in (
+                "SELECT name FROM public.organizations",
+                "SELECT action FROM tenancy.audit_log",
+                "SELECT name FROM public.models",
+                "SELECT permission FROM tenancy.role_permissions",
+                "SELECT tenancy.has_permission('audit.view')",
+                "SELECT tenancy.current_role()",
+                "INSERT INTO public.instances (provider_id, status) VALUES (gen_random_uuid(), 'ready')",
+                "UPDATE public.instances SET gpu_profile = 'forged'",
+                "UPDATE public.models SET name = 'forged'",
+                "UPDATE public.api_keys SET name = 'forged'",
+                "UPDATE public.instances SET gpu_profile = 'forged' WHERE id = gen_random_uuid()",
+                "SELECT tenancy.create_api_key('forged')",
+                "SELECT tenancy.delete_organization()",
+            ):
+                with refused("28000", "invalid_context"), connection.transaction():
+                    connection.execute(query.encode())
+
+
+def test_the_parts_of_two_contexts_do_not_mix(tenants: TwoTenants, login: str) -> None:
+    # Four that are good at the same instant, in one transaction each.
+    contexts = []
+    for user, organization in (
+        (tenants.members["owner"], tenants.acme),
+        (tenants.members["user"], tenants.acme),
+        (tenants.members["user"], None),
+        (tenants.outsider, tenants.globex),
+    ):
+        with tenants.session(login) as connection:
+            tenants.enter(connection, user, organization)
+            contexts.append(context(connection))
+    with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
+        own = context(connection)
+        mine = Sealed.of(own)
+        for other in contexts:
+            theirs = Sealed.of(other)
+            for forged in (
+                other,
+                own | {"context": other["context"]},
+                other | {"context": own["context"]},
+                own | {"current_user_id": other["current_user_id"]},
+                own | {"current_organization_id": other["current_organization_id"]},
+                own | {"context": mine.but(bits=theirs.bits)},
+                own | {"context": mine.but(role=theirs.role)},
+                own | {"context": mine.but(hmac=theirs.hmac)},
+                other | {"context": mine.but(bits=theirs.bits, role=theirs.role)},
+                other | {"context": theirs.but(hmac=mine.hmac)},
+            ):
+                if forged == own:
+                    continue
+                set_context(connection, forged)
+                for table in ("public.organizations", "public.instances", "tenancy.audit_log", "public.models"):
+                    with refused("28000", "invalid_context"), connection.transaction():
+                        connection.execute(f"SELECT count(*) FROM {table}")
+        set_context(connection, own)
+        assert names(connection) == ["Acme"]
 
 
 def test_a_personal_seal_opens_no_organization(tenants: TwoTenants, login: str) -> None:
@@ -127,16 +234,30 @@ def test_a_personal_seal_opens_no_organization(tenants: TwoTenants, login: str) 
 
 def test_a_person_cannot_make_themselves_platform_staff(tenants: TwoTenants, login: str) -> None:
     with tenants.entered(tenants.person, None, login) as connection:
-        connection.execute("SELECT set_config('tenancy.current_role', 'staff', true)")
-        with refused("28000", "invalid_context"):
-            connection.execute("SELECT id FROM public.users")
+        before = context(connection)
+        sealed = Sealed.of(before)
+        for forged in (
+            before | {"context": sealed.but(role="staff")},
+            before | {"current_organization_id": str(UUID(int=0)), "context": sealed.but(role="staff")},
+            before | {"current_organization_id": str(UUID(int=0))},
+            before | {"current_user_id": str(UUID(int=0))},
+            before | {"current_user_id": str(tenants.staff.id), "context": sealed.but(role="staff")},
+        ):
+            set_context(connection, forged)
+            for query in (
+                "SELECT id FROM public.users",
+                "SELECT tenancy.all_users()",
+                "SELECT id FROM public.instances",
+            ):
+                with refused("28000", "invalid_context"), connection.transaction():
+                    connection.execute(query.encode())
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "ALTER ROLE CURRENT_USER SET tenancy.current_organization_id = '{organization}'",
-        "ALTER ROLE CURRENT_USER SET tenancy.seal = 'x'",
+        "ALTER ROLE CURRENT_USER SET tenancy.context = 'x'",
         "ALTER DATABASE {database} SET tenancy.current_organization_id = '{organization}'",
         "ALTER SYSTEM SET tenancy.current_organization_id = '{organization}'",
     ],

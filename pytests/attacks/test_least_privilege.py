@@ -60,7 +60,7 @@ def test_no_application_role_owns_anything(admin: Connection, logins: Logins) ->
 
 # -- a role that is out of a policy ----------------------------------------------------------
 
-RESTRICTIONS_OF_ONE = """
+RESTRICTIONS = """
 SELECT p.polrelid::regclass::text, p.polname::text
 FROM pg_policy AS p
 WHERE NOT p.polpermissive AND NOT p.polroles @> ARRAY(SELECT r::regrole::oid FROM unnest(%(roles)s::text[]) AS r)
@@ -73,11 +73,14 @@ WHERE p.polpermissive AND r.role::regrole = ANY (p.polroles)
 """
 
 
-def test_a_restriction_is_of_all_who_enter_and_never_of_one(admin: Connection) -> None:
-    # A policy of one role alone goes when the role goes out of it.
-    assert offenders(admin, RESTRICTIONS_OF_ONE, ENTERING) == []
-    admin.execute("ALTER POLICY instances_workspace ON public.instances TO tenancy_app")
-    assert offenders(admin, RESTRICTIONS_OF_ONE, ENTERING) == [("instances", "instances_workspace")]
+def test_a_restriction_is_of_all_who_enter(admin: Connection) -> None:
+    # Of the group that all of them belong to, with what it is granted.
+    everybody = ("tenancy_credentialed",)
+    for role in ENTERING:
+        assert admin.execute("SELECT pg_has_role(%s, 'tenancy_credentialed', 'USAGE')", [role]).fetchone() == (True,)
+    assert offenders(admin, RESTRICTIONS, everybody) == []
+    admin.execute("ALTER POLICY instances_tenant ON public.instances TO tenancy_app")
+    assert offenders(admin, RESTRICTIONS, everybody) == [("instances", "instances_tenant")]
 
 
 def test_every_table_with_a_policy_is_closed_to_whom_no_policy_names(admin: Connection) -> None:
@@ -105,26 +108,42 @@ def _take_out(admin: Connection, role: str) -> None:
         )
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ROLES[1:])
 def test_a_role_that_is_in_no_policy_sees_nothing_and_the_others_what_they_saw(
     server: Server, template: str, logins: Logins, role: str
 ) -> None:
     login = str(getattr(logins, role.removeprefix("tenancy_")))
-    other = logins.credentialed if role == "tenancy_app" else logins.app
+    other = logins.service if role in ENTERING else logins.app
     with two_tenants(server, template, logins) as here:
-        with here.entered(login=other) as connection:
-            before = {table: _seen(connection, table) for table in TABLES}
+
+        def seen(login: str) -> dict[str, set[Any]]:
+            with here.session(login) as connection:
+                if login in (logins.app, logins.credentialed):
+                    here.enter(connection, here.acme.owner, here.acme)
+                return {table: _seen(connection, table) for table in TABLES}
+
+        before = seen(other)
         with here.admin() as admin:
             _take_out(admin, role)
-        with here.session(login) as connection:
-            if role in ENTERING:
-                here.enter(connection, here.acme.owner, here.acme)
-            assert {table: _seen(connection, table) for table in TABLES} == {table: set() for table in TABLES}
-        with here.entered(login=other) as connection:
-            assert {table: _seen(connection, table) for table in TABLES} == before
+        # What inherits from the group goes with it.
+        for out in (login, logins.app) if role in ENTERING else (login,):
+            assert seen(out) == {table: set() for table in TABLES}
+        assert seen(other) == before
 
 
-def test_what_a_role_is_permitted_ends_at_its_workspace_without_the_restriction(
+def _drop_floors(here: TwoTenants, *commands: str) -> None:
+    with here.admin() as admin:
+        floors = admin.execute(
+            "SELECT polname::text, polrelid::regclass::text FROM pg_policy"
+            " WHERE NOT polpermissive AND polcmd::text = ANY (%s)",
+            [list(commands)],
+        ).fetchall()
+        assert len(floors) == len(TABLES) * len(commands)
+        for policy, table in floors:
+            admin.execute(f"DROP POLICY {policy} ON {table}")
+
+
+def test_what_is_read_ends_at_the_workspace_without_the_floors_of_writes(
     server: Server, template: str, logins: Logins
 ) -> None:
     def seen(here: TwoTenants, login: str) -> dict[str, set[Any]]:
@@ -134,16 +153,40 @@ def test_what_a_role_is_permitted_ends_at_its_workspace_without_the_restriction(
     with two_tenants(server, template, logins) as here:
         before = {login: seen(here, login) for login in (logins.app, logins.credentialed)}
         assert all(all(tables.values()) for tables in before.values())
-        with here.admin() as admin:
-            restrictions = admin.execute(
-                "SELECT polname::text, polrelid::regclass::text FROM pg_policy WHERE NOT polpermissive"
-            ).fetchall()
-            assert {table.removeprefix("public.") for _, table in restrictions} == {
-                table.removeprefix("public.") for table in TABLES
-            }
-            for policy, table in restrictions:
-                admin.execute(f"DROP POLICY {policy} ON {table}")
+        _drop_floors(here, "a", "w", "d")
         assert {login: seen(here, login) for login in before} == before
+
+
+def test_what_is_written_ends_at_the_workspace_without_the_floor_of_reading(
+    server: Server, template: str, logins: Logins
+) -> None:
+    columns = {"public.api_keys": "name", "public.instances": "status", "public.models": "name"}
+    with two_tenants(server, template, logins) as here:
+        with here.admin() as admin:
+            # What tenants may delete, too, and nothing that keeps it.
+            admin.execute("UPDATE public.instances SET model_id = NULL")
+            admin.execute("DELETE FROM public.organization_models")
+            admin.execute("SELECT tenancy.define_permission('models.purge', roles => '{owner}')")
+            admin.execute("CALL tenancy.allow('public.models', 'DELETE', 'models.purge')")
+            rows: dict[str, dict[bool, int]] = {
+                table: dict(
+                    admin.execute(
+                        f"SELECT workspace_id = %s, count(*) FROM {table} GROUP BY 1", [here.acme.id]
+                    ).fetchall()
+                )
+                for table in columns
+            }
+        assert all(counts[True] and counts[False] for counts in rows.values())
+        _drop_floors(here, "r")
+        for login in (logins.app, logins.credentialed):
+            for table, column in columns.items():
+                with here.entered(login=login) as connection:
+                    assert len(_seen(connection, table)) > 1
+                    for condition in ("", " WHERE workspace_id IS NOT NULL"):
+                        done = connection.execute(f"UPDATE {table} SET {column} = {column}{condition}")
+                        assert done.rowcount == rows[table][True], (table, condition)
+            with here.entered(login=login) as connection:
+                assert connection.execute("DELETE FROM public.models").rowcount == rows["public.models"][True]
 
 
 # -- a row that is written meets one that is hidden ---------------------------------------------
@@ -158,7 +201,8 @@ WHERE (c.relkind IN ('v', 'm', 'f') OR c.relhasrules) AND c.relnamespace::regnam
         OR has_table_privilege(r.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
     )
 """
-# A unique key whose every column the role may write: what is hidden could be met by its value.
+# A unique key whose every column the role may write: what is hidden could be met by its value. A key of one
+# random id is met by whoever knows the id already.
 KEYS_TO_MEET = """
 SELECT r.role, i.indexrelid::regclass::text
 FROM pg_index AS i
@@ -172,6 +216,10 @@ WHERE (i.indisunique OR i.indisexclusion)
             AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
             AND NOT has_column_privilege(r.role, c.oid, a.attnum, 'INSERT')
     )
+    AND NOT (i.indisprimary AND i.indnkeyatts = 1 AND EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attnum = i.indkey[0] AND a.atttypid = 'uuid'::regtype
+    ))
 ORDER BY 1, 2
 """
 
@@ -186,8 +234,8 @@ def test_no_application_role_writes_or_reads_through_a_view(admin: Connection) -
 def test_no_unique_key_can_be_written_whole_by_whoever_enters(admin: Connection) -> None:
     # So a new row can be like a row of its own workspace and like no other.
     assert offenders(admin, KEYS_TO_MEET, ENTERING) == []
-    admin.execute("GRANT INSERT (id) ON public.instances TO tenancy_app")
-    assert offenders(admin, KEYS_TO_MEET, ENTERING) == [("tenancy_app", "instances_pkey")]
+    admin.execute("ALTER TABLE public.models ADD CONSTRAINT one_name UNIQUE (name)")
+    assert offenders(admin, KEYS_TO_MEET, ENTERING) == [(role, "one_name") for role in ENTERING]
 
 
 # -- a comparison of one's own, which would run before the policy's ------------------------------
@@ -217,7 +265,7 @@ def test_whoever_enters_has_no_place_to_make_anything_in(admin: Connection, logi
     roles = (*ENTERING, logins.app, logins.credentialed)
     assert offenders(admin, PLACES, roles) == []
     admin.execute("GRANT CREATE ON SCHEMA tenancy TO tenancy_credentialed")
-    assert offenders(admin, PLACES, ENTERING) == [("tenancy_credentialed", "tenancy")]
+    assert offenders(admin, PLACES, ENTERING) == [("tenancy_app", "tenancy"), ("tenancy_credentialed", "tenancy")]
 
 
 def test_what_was_deployed_brings_no_comparison_of_its_own(admin: Connection) -> None:

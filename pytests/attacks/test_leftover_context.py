@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.contexts import context, names, of_globex, set_context
+from support.contexts import Sealed, context, names, of_globex, set_context
 from support.two_tenants import TwoTenants, refused
 
 # -- copied and left over ------------------------------------------------------
@@ -60,14 +60,14 @@ def test_a_seal_is_refused_after_a_commit_inside_a_do_block(tenants: TwoTenants,
             f"""
             DO $$
             DECLARE
-                seal text; person text; organization text; found text;
+                sealed text; person text; organization text; found text;
             BEGIN
                 PERFORM {enter};
-                seal := current_setting('tenancy.seal');
+                sealed := current_setting('tenancy.context');
                 person := current_setting('tenancy.current_user_id');
                 organization := current_setting('tenancy.current_organization_id');
                 COMMIT;
-                PERFORM set_config('tenancy.seal', seal, true), set_config('tenancy.current_role', 'owner', true),
+                PERFORM set_config('tenancy.context', sealed, true),
                     set_config('tenancy.current_user_id', person, true),
                     set_config('tenancy.current_organization_id', organization, true);
                 SELECT name INTO found FROM public.organizations;
@@ -84,11 +84,10 @@ def test_in_one_message_a_seal_lasts_for_its_own_identity_alone(tenants: TwoTena
     with tenants.session(tenants.logins.app, autocommit=True) as connection, refused("28000", "invalid_context"):
         connection.execute(
             f"BEGIN; SELECT tenancy.enter('{tenants.acme.owner.id}', '{tenants.acme.id}');"
-            " SELECT set_config('my.seal', current_setting('tenancy.seal'), false); COMMIT; BEGIN;"
+            " SELECT set_config('my.context', current_setting('tenancy.context'), false); COMMIT; BEGIN;"
             f" SELECT set_config('tenancy.current_user_id', '{tenants.outsider.id}', true),"
             f" set_config('tenancy.current_organization_id', '{tenants.globex.id}', true),"
-            " set_config('tenancy.current_role', 'owner', true),"
-            " set_config('tenancy.seal', current_setting('my.seal'), true);"
+            " set_config('tenancy.context', current_setting('my.context'), true);"
             " SELECT name FROM public.organizations; COMMIT"
         )
 
@@ -112,12 +111,12 @@ def test_a_seal_fits_the_key_that_it_names_and_no_other(tenants: TwoTenants, log
     with tenants.admin() as admin, tenants.entered(login=login) as connection:
         admin.execute("SELECT tenancy.rotate_seal_key()")
         keys = [key for (key,) in admin.execute("SELECT id FROM tenancy_private.seal_keys").fetchall()]
-        seal = context(connection)["seal"]
+        sealed = Sealed.of(context(connection))
         assert len(keys) > 1
         for key in [*keys, "", "00000000", "%", "________"]:
-            if seal.startswith(key) and key:
+            if key == sealed.key:
                 continue
-            connection.execute("SELECT set_config('tenancy.seal', %s, true)", [key + seal[8:]])
+            connection.execute("SELECT set_config('tenancy.context', %s, true)", [sealed.but(key=key)])
             with refused("28000", "invalid_context"), connection.transaction():
                 names(connection)
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from support.contexts import names
+from support.contexts import Sealed, context, names, set_context
 from support.two_tenants import TwoTenants, refused
 
 PLATFORM = UUID(int=0)
@@ -44,9 +44,8 @@ def test_a_savepoint_inside_a_workspace_changes_nothing(tenants: TwoTenants, log
     [
         "RESET ALL",
         "SELECT set_config('tenancy.' || name, NULL, true) FROM unnest(ARRAY['current_user_id',"
-        " 'current_organization_id', 'current_role', 'seal']) AS name",
-        "SET tenancy.seal TO DEFAULT; RESET tenancy.current_user_id; RESET tenancy.current_organization_id;"
-        ' RESET tenancy."current_role"',
+        " 'current_organization_id', 'context']) AS name",
+        "SET tenancy.context TO DEFAULT; RESET tenancy.current_user_id; RESET tenancy.current_organization_id",
         "SELECT pg_advisory_unlock_all()",
     ],
 )
@@ -72,6 +71,144 @@ def test_a_transaction_enters_one_workspace(tenants: TwoTenants, login: str, whe
             tenants.enter(connection, tenants.acme.owner)
         else:
             tenants.enter(connection, tenants.person)
+
+
+def test_what_a_savepoint_has_undone_opens_no_more_than_was_entered(tenants: TwoTenants, login: str) -> None:
+    # A rollback to a savepoint makes room for another identity, and the text of the first is still a good one: whoever
+    # has kept it goes back to where the credential had let him in, and nowhere else.
+    with tenants.session(login) as connection:
+        connection.execute("SAVEPOINT before")
+        tenants.enter(connection, tenants.members["user"], tenants.acme)
+        kept = context(connection)
+        connection.execute("ROLLBACK TO SAVEPOINT before")
+        with refused("28000", "no_context"), connection.transaction():
+            names(connection)
+        tenants.enter(connection, tenants.outsider, tenants.globex)
+        entered = context(connection)
+        assert names(connection) == ["Globex"]
+        for mixed in (
+            kept | {"context": entered["context"]},
+            entered | {"context": kept["context"]},
+            kept | {"current_organization_id": entered["current_organization_id"]},
+            entered | {"current_organization_id": kept["current_organization_id"]},
+            entered | {"current_user_id": kept["current_user_id"]},
+            kept | {"context": Sealed.of(kept).but(bits=Sealed.of(entered).bits)},
+            kept | {"context": Sealed.of(kept).but(role="owner")},
+        ):
+            set_context(connection, mixed)
+            with refused("28000", "invalid_context"), connection.transaction():
+                names(connection)
+        set_context(connection, kept)
+        assert names(connection) == ["Acme"]
+        assert connection.execute("SELECT tenancy.current_role()").fetchone() == ("user",)
+        assert connection.execute("SELECT action FROM tenancy.audit_log").fetchall() == []
+        # It is no door to a third.
+        with refused("28000", "context_already_set"), connection.transaction():
+            tenants.enter(connection, tenants.person)
+        connection.commit()
+        set_context(connection, kept)
+        with refused("28000", "invalid_context"):
+            names(connection)
+
+
+def test_the_platform_is_open_to_its_staff_alone(tenants: TwoTenants) -> None:
+    for user in (tenants.acme.owner.id, tenants.person.id, tenants.acme.id, PLATFORM, uuid4()):
+        with tenants.session(tenants.logins.app) as connection, refused("28000", "not_a_member"):
+            connection.execute("SELECT tenancy.enter_platform(%s)", [user])
+    with tenants.session(tenants.logins.credentialed) as connection, refused("42501"):
+        connection.execute("SELECT tenancy.enter_platform(%s)", [tenants.staff.id])
+    with tenants.session(tenants.logins.app) as connection:
+        connection.execute("SELECT tenancy.enter_platform(%s)", [tenants.staff.id])
+        platform = context(connection)
+        with refused("28000", "context_already_set"), connection.transaction():
+            tenants.enter(connection, tenants.staff)
+    with tenants.entered(tenants.staff) as connection:
+        with refused("28000", "context_already_set"), connection.transaction():
+            connection.execute("SELECT tenancy.enter_platform(%s)", [tenants.staff.id])
+        # The seal of a personal workspace is none of the platform's.
+        own = context(connection)
+        for forged in (
+            platform,
+            own | {"current_organization_id": str(PLATFORM)},
+            platform | {"context": own["context"]},
+        ):
+            set_context(connection, forged)
+            with refused("28000", "invalid_context"), connection.transaction():
+                connection.execute("SELECT count(*) FROM public.instances")
+
+
+def test_the_platforms_workspace_is_no_organization(tenants: TwoTenants) -> None:
+    with tenants.session(tenants.logins.app) as connection:
+        connection.execute("SELECT tenancy.enter_platform(%s)", [tenants.staff.id])
+        found = connection.execute(
+            "SELECT tenancy.current_organization_id(), tenancy.current_workspace_id(), tenancy.current_role()"
+        ).fetchone()
+        assert found == (None, PLATFORM, "staff")
+        assert connection.execute("SELECT DISTINCT workspace_id FROM public.instances").fetchall() == [(PLATFORM,)]
+        assert connection.execute("SELECT DISTINCT workspace_id FROM public.models").fetchall() == [(PLATFORM,)]
+        for table in (
+            "public.organizations",
+            "public.organization_memberships",
+            "tenancy.invitations",
+            "public.api_keys",
+        ):
+            assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,), table  # noqa: S608
+        for call in (
+            "create_api_key('of the platform')",
+            "invite_member('new@example.com')",
+            "update_organization(name => 'Mine')",
+            "delete_organization()",
+            "leave_organization()",
+            f"change_member_role('{tenants.outsider.id}', 'owner')",
+            f"remove_member('{tenants.outsider.id}')",
+            f"delete_model('{tenants.rows['other']['spare_model']}')",
+            f"terminate_instance('{tenants.rows['other']['instance']}')",
+            f"revoke_api_key('{tenants.rows['other']['api_key']}')",
+        ):
+            with pytest.raises(psycopg.Error) as raised, connection.transaction():
+                connection.execute(f"SELECT tenancy.{call}".encode())
+            assert raised.value.sqlstate in {"42501", "P0002", "55000"}, (call, raised.value)
+        # Nothing of a tenant's is written there.
+        assert connection.execute(
+            "UPDATE public.instances SET gpu_profile = 'x' RETURNING workspace_id"
+        ).fetchall() == [(PLATFORM,)]
+        assert connection.execute("UPDATE public.models SET name = 'x' WHERE organization_id IS NOT NULL").rowcount == 0
+
+
+def test_a_key_of_staff_is_nobody_of_staff(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(tenants.staff) as made:
+        (key,) = made.execute("SELECT key FROM tenancy.create_api_key('of staff')").fetchone() or ("",)
+        made.commit()
+    with tenants.session(login) as connection:
+        connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
+        assert Sealed.of(context(connection)).role == ""
+        with refused("42501", "permission_denied"), connection.transaction():
+            connection.execute("SELECT tenancy.all_users()")
+        assert connection.execute("SELECT id FROM public.users").fetchall() == [(tenants.staff.id,)]
+        sealed = Sealed.of(context(connection))
+        connection.execute("SELECT set_config('tenancy.context', %s, true)", [sealed.but(role="staff", credential="")])
+        with refused("28000", "invalid_context"):
+            connection.execute("SELECT tenancy.all_users()")
+
+
+def test_a_key_has_the_bits_of_a_user_and_its_credential_last(tenants: TwoTenants, login: str) -> None:
+    with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
+        of_a_user = Sealed.of(context(connection))
+    with tenants.session(login) as connection:
+        connection.execute("SELECT tenancy.enter_with_api_key(%s)", [tenants.api_keys["organization"]])
+        entered = context(connection)
+        sealed = Sealed.of(entered)
+        assert (sealed.bits, sealed.role, of_a_user.credential) == (of_a_user.bits, "user", "")
+        assert connection.execute("SELECT tenancy.current_credential_id()").fetchone() == (UUID(sealed.credential),)
+        assert entered["context"].endswith(f"/user/{sealed.credential}")
+        with refused("42501", "person_required"), connection.transaction():
+            connection.execute("SELECT tenancy.require_person()")
+        # Neither with nor without the credential does it become its maker.
+        for forged in (sealed.but(credential=""), sealed.but(role="owner", credential=""), str(of_a_user)):
+            connection.execute("SELECT set_config('tenancy.context', %s, true)", [forged])
+            for statement in ("SELECT tenancy.require_person()", "UPDATE public.api_keys SET name = 'x'"):
+                with refused("28000", "invalid_context"), connection.transaction():
+                    connection.execute(statement.encode())
 
 
 LATCH = "hashint8((extract(EPOCH FROM now()) * 1000000)::bigint)"
@@ -207,7 +344,7 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
         plan = str(connection.execute("EXPLAIN (COSTS OFF) " + queries[-1]).fetchall())
         assert "Gather" in plan
         assert [connection.execute(query).fetchall() for query in queries] == alone
-        connection.execute("SELECT set_config('tenancy.current_role', 'user', true)")
+        connection.execute("SELECT set_config('tenancy.context', '', true)")
         with refused("28000", "invalid_context"):
             connection.execute(queries[0])
 
@@ -242,7 +379,8 @@ def test_entering_says_the_same_whatever_does_not_exist(tenants: TwoTenants, log
             (uuid4(), None),
             (tenants.acme.id, None),  # an organization is no person
             (tenants.acme.owner.id, tenants.acme.owner.id),  # and a person no organization
-            (tenants.acme.owner.id, PLATFORM),  # nobody enters the platform
+            (tenants.acme.owner.id, PLATFORM),  # nobody enters the platform by this door
+            (tenants.staff.id, PLATFORM),
             (PLATFORM, None),
         ):
             with tenants.session(login) as connection, pytest.raises(psycopg.Error) as raised:

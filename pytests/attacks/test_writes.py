@@ -123,7 +123,7 @@ ATTEMPTS = (
     "CREATE OR REPLACE FUNCTION tenancy.current_workspace_id() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
     "ALTER FUNCTION tenancy.enter(uuid, uuid) RESET ALL",
     "ALTER FUNCTION tenancy.current_workspace_id() LEAKPROOF",
-    "DROP FUNCTION tenancy.workspace_for(text) CASCADE",
+    "DROP FUNCTION tenancy.require_access(regclass, text) CASCADE",
     "CREATE EVENT TRIGGER mine ON ddl_command_start EXECUTE FUNCTION mine()",
     "CREATE PUBLICATION mine FOR ALL TABLES",
     "CREATE ROLE mine",
@@ -203,7 +203,7 @@ def test_the_audit_log_holds_no_secret(tenants: TwoTenants) -> None:
 def test_who_acted_cannot_be_forged_by_a_service(tenants: TwoTenants) -> None:
     with tenants.session(tenants.logins.service) as connection:
         connection.execute("SELECT set_config('tenancy.current_user_id', %s, true)", [str(tenants.outsider.id)])
-        connection.execute("SELECT set_config('tenancy.seal', %s, true)", ["0" * 72])
+        connection.execute("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1/owner/"])
         with refused("28000", "invalid_context"):
             connection.execute("UPDATE public.organizations SET name = 'Forged'")
 

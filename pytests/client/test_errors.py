@@ -20,6 +20,7 @@ from pg_tenancy import (
     InvalidArgumentError,
     InvalidContextError,
     LastOwnerError,
+    LoginSeesEverythingError,
     MemberNotFoundError,
     NoContextError,
     NotAMemberError,
@@ -52,6 +53,7 @@ class Cast:
         self.acme = people.organization(
             "Acme", owner=self.owner, admin=self.admin, manager=self.manager, user=self.user
         )
+        self.staff = people.user(role="admin")
         self.other = people.organization("Other")
 
 
@@ -129,6 +131,15 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
         "owner",
         False,
         lambda ws, cast, client: ws.members(),
+        OrganizationRequiredError,
+        "55000",
+        "organization_required",
+    ),
+    (
+        "a member of a personal workspace",
+        "owner",
+        False,
+        lambda ws, cast, client: ws.member(cast.owner.id),
         OrganizationRequiredError,
         "55000",
         "organization_required",
@@ -247,6 +258,53 @@ async def test_outside_of_a_workspace_the_errors_are_the_drivers(client: Client,
         with pytest.raises(client.error) as raised:
             await client.send(conn, f"SELECT tenancy.enter('{cast.owner.id}')")
         assert isinstance(translate(raised.value), TransactionRequiredError)
+
+
+ENTRIES: dict[str, Callable[[Cast], dict[str, Any]]] = {
+    "personal": lambda cast: {"user_id": cast.owner.id},
+    "organization": lambda cast: {"user_id": cast.owner.id, "organization_id": cast.acme.id},
+    "platform": lambda cast: {"user_id": cast.staff.id, "platform": True},
+    "ticket": lambda cast: {"ticket": "a.b.c"},
+    "API key": lambda cast: {"api_key": "sk_"},
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("login", ["superuser", "service", "old", "bypassing"])
+async def test_a_login_that_sees_everything_enters_no_workspace(
+    client: Client,
+    database: Database,
+    logins: Logins,
+    new_login: Callable[..., str],
+    admin: Connection,
+    cast: Cast,
+    login: str,
+    entry: str,
+) -> None:
+    names = {"superuser": None, "service": logins.service, "old": logins.old, "bypassing": new_login("tenancy_app")}
+    admin.execute(f"ALTER ROLE {names['bypassing']} BYPASSRLS")
+    entered = ENTRIES[entry](cast)
+    async with client.connect(database.dsn(names[login])) as conn:
+        with pytest.raises(LoginSeesEverythingError) as raised:
+            async with client.workspace(conn, **entered) as ws:
+                await ws.fetch_all("SELECT id FROM public.organizations")
+        assert_error(raised.value, LoginSeesEverythingError, "28000", "login_sees_everything")
+        assert "enter_as_service" in (raised.value.hint or "")
+        with pytest.raises(LoginSeesEverythingError):
+            await client.fetch_all(conn, "SELECT id FROM public.organizations", **entered)
+        assert not client.in_transaction(conn)
+
+
+async def test_a_service_says_who_acts_without_a_workspace_of_the_client(
+    client: Client, database: Database, logins: Logins, cast: Cast
+) -> None:
+    """It sees all workspaces as before, so it opens its transaction by itself."""
+    async with client.connect(database.dsn(logins.service)) as conn, client.transaction(conn):
+        await client.query(conn, "SELECT tenancy.enter_as_service($1, $2)", [cast.owner.id, cast.acme.id])
+        rows = await client.query(conn, "SELECT tenancy.current_user_id(), tenancy.current_workspace_id()")
+        assert [tuple(row) for row in rows] == [(cast.owner.id, cast.acme.id)]
+        (row,) = await client.query(conn, "SELECT count(*) FROM public.organizations")
+        assert row[0] == 2
 
 
 async def test_the_audit_log_is_append_only(client: Client, database: Database, cast: Cast) -> None:
@@ -371,11 +429,17 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
         "audit_must_be_recorded",
         "latch_not_counted",
     }
-    scripts = [path.read_text() for folder in ("deploy", "policies") for path in (SQL / folder).glob("*.sql")]
-    found = {
-        pair for script in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in script for pair in raised.findall(script)
-    }
-    assert found
+    scripts = [path.read_text() for path in (SQL / "deploy").glob("*/*.sql")]
+    functions = [
+        # Contracts are made of procedures, and by DBAs.
+        made
+        for script in scripts
+        if "GRANT EXECUTE ON FUNCTION tenancy." in script
+        for made in re.split(r"^CREATE (?=FUNCTION|PROCEDURE|TRIGGER)", script, flags=re.MULTILINE)
+        if made.startswith("FUNCTION")
+    ]
+    found = {pair for function in functions for pair in raised.findall(function)}
+    assert len(found) > 30
     known = set(_CLASSES)
     assert {pair for pair in found if pair[1] not in not_for_applications} <= known
 
@@ -404,6 +468,9 @@ async def test_before_phase_1_a_workspace_says_what_is_missing(
             async with client.workspace(conn, ticket="a.b.c") as ws:
                 await ws.members()
         assert (raised.value.phase, raised.value.function) == (1, "tenancy.enter_with_ticket")
+        with pytest.raises(PhaseNotDeployedError) as raised:
+            await client.fetch_all(conn, "SELECT 1", user_id=uuid4(), platform=True)
+        assert (raised.value.phase, raised.value.function) == (1, "tenancy.enter_platform")
         assert not client.in_transaction(conn)
 
 
@@ -416,6 +483,7 @@ async def test_before_phase_2_the_members_are_missing_and_the_rest_works(
     entry = {"user_id": acme.owner.id, "organization_id": acme.id}
     calls: list[tuple[str, Callable[[Any], Awaitable[object]]]] = [
         ("tenancy.members", lambda ws: ws.members()),
+        ("tenancy.member", lambda ws: ws.member(acme.owner.id)),
         ("tenancy.change_member_role", lambda ws: ws.change_member_role(acme.owner.id, "user")),
         ("tenancy.remove_member", lambda ws: ws.remove_member(acme.owner.id)),
         ("tenancy.leave_organization", lambda ws: ws.leave_organization()),

@@ -28,8 +28,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 VARIABLES = (
     "SELECT coalesce(current_setting('tenancy.current_user_id', true), '')"
     " || coalesce(current_setting('tenancy.current_organization_id', true), '')"
-    " || coalesce(current_setting('tenancy.current_role', true), '')"
-    " || coalesce(current_setting('tenancy.seal', true), '')"
+    " || coalesce(current_setting('tenancy.context', true), '')"
 )
 MINE = "SELECT id FROM public.organizations"
 

@@ -98,7 +98,7 @@ async def backend_of(client: Client, conn: Any) -> int:
     """Check that the backend has no context, and return its process id."""
     rows = await client.query(
         conn,
-        "SELECT pg_catalog.pg_backend_pid(), coalesce(current_setting('tenancy.seal', true), '')"
+        "SELECT pg_catalog.pg_backend_pid(), coalesce(current_setting('tenancy.context', true), '')"
         " || coalesce(current_setting('tenancy.current_user_id', true), '')",
     )
     pid, context = rows[0]

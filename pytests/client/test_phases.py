@@ -35,9 +35,11 @@ from pg_tenancy import (
     InvitationPendingError,
     InvitationPreview,
     LastOwnerError,
+    LegacyInstance,
     MemberNotFoundError,
     ModelIdTakenError,
     ModelInUseError,
+    ModelNotFoundError,
     ModelNotVisibleError,
     NewApiKey,
     NewInvitation,
@@ -269,7 +271,10 @@ async def test_a_secret_is_sent_as_a_parameter_and_never_in_a_text(client: Clien
 def test_no_secret_is_shown_by_repr() -> None:
     assert "secret" not in repr(NewInvitation(uuid4(), "inv_secret"))
     assert "secret" not in repr(NewApiKey(uuid4(), "sk_secret"))
-    for given in (identify(None, None, None, "sk_secret"), identify(None, None, "a.secret.ticket", None)):
+    for given in (
+        identify(None, None, False, None, "sk_secret"),
+        identify(None, None, False, "a.secret.ticket", None),
+    ):
         assert "secret" not in repr(given)
 
 
@@ -372,8 +377,7 @@ async def test_the_expiry_of_an_api_key_has_a_time_zone(client: Client, conn: An
 async def test_what_the_table_of_api_keys_refuses_passes_unchanged(
     client: Client, conn: Any, acme: Organization, admin: Connection
 ) -> None:
-    admin.execute("REVOKE SELECT ON public.api_keys FROM tenancy_app")
-    admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_app")
+    admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_credentialed")
     with pytest.raises(client.error) as raised:
         async with client.workspace(conn, **owner_of(acme)) as ws:
             await ws.api_keys()
@@ -417,6 +421,101 @@ async def test_an_instance_is_terminated_or_reinstalled(
         assert await ws.fetch_value(query, [instance]) == after
 
 
+def legacy_instance(admin: Connection, **more: Any) -> UUID:
+    """Make an instance that belongs to nobody, as there were before the migration."""
+    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
+    made: UUID = admin.execute(
+        "INSERT INTO public.instances (provider_id, status, ip_address, model_id, terminated_at)"
+        " VALUES (%s, %s, '10.0.0.1', %s, %s) RETURNING id",
+        [provider, more.get("status", "ready"), more.get("model_id"), more.get("terminated_at")],
+    ).fetchall()[0][0]
+    return made
+
+
+async def test_everybody_lists_legacy_instances_a_page_at_a_time_in_the_own_workspace(
+    client: Client, conn: Any, acme: Organization, people: People, admin: Connection
+) -> None:
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    legacy = sorted(legacy_instance(admin) for _ in range(3))
+    ended = legacy_instance(admin, status="terminated", terminated_at=yesterday)
+    instance_of(admin, acme, "ready")
+    admin.execute(
+        "INSERT INTO public.instances (user_id, provider_id) SELECT %s, p.id FROM public.providers AS p LIMIT 1",
+        [people.user().id],
+    )
+    for user in (acme.owner, people.user(), people.user(role="admin")):
+        async with client.workspace(conn, user_id=user.id) as ws:
+            everything = await ws.legacy_instances()
+            assert [found.id for found in everything] == sorted([*legacy, ended])
+            first = await ws.legacy_instances(page_size=3)
+            rest = await ws.legacy_instances(after_id=first[-1].id, page_size=3)
+            assert [*first, *rest] == everything
+            # They are no rows of this workspace.
+            assert await ws.fetch_value("SELECT count(*) FROM public.instances") == 0
+    (shown,) = [found for found in everything if found.id == ended]
+    assert shown == LegacyInstance(ended, shown.provider_id, None, "terminated", shown.created_at, yesterday)
+    assert isinstance(shown.provider_id, UUID)
+    assert shown.created_at.tzinfo is not None
+    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 rows") as raised:
+        async with client.workspace(conn, user_id=acme.owner.id) as ws:
+            await ws.legacy_instances(page_size=10001)
+    assert_error(raised.value, InvalidArgumentError, "22023", "page_size_invalid")
+
+
+async def test_legacy_instances_of_an_adopted_table_may_have_times_without_a_zone(
+    client: Client, conn: Any, people: People, admin: Connection
+) -> None:
+    instance = legacy_instance(admin)
+    for column in ("created_at", "terminated_at"):
+        admin.execute(f"ALTER TABLE public.instances ALTER {column} TYPE timestamp".encode())
+    async with client.workspace(conn, user_id=people.user().id) as ws:
+        (shown,) = await ws.legacy_instances()
+    assert (shown.id, shown.created_at.tzinfo is None) == (instance, False)
+
+
+async def test_staff_change_legacy_instances_in_the_platforms_workspace(
+    client: Client, conn: Any, people: People, admin: Connection
+) -> None:
+    staff, (before, after) = people.user(role="admin"), transition(admin, "terminate")
+    instance = legacy_instance(admin, status=before)
+    async with client.workspace(conn, user_id=staff.id) as ws:
+        with pytest.raises(InstanceNotFoundError):
+            async with client.transaction(await ws.connection()):
+                await ws.terminate_instance(instance)
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
+        await ws.execute(client.sql("UPDATE public.instances SET gpu_profile = 'big' WHERE id = $1"), [instance])
+        await ws.terminate_instance(instance)
+        row = await ws.fetch_one("SELECT id, status, gpu_profile FROM public.instances")
+    assert tuple(row) == (instance, after, "big")
+
+
+async def test_an_organization_deletes_its_models_and_staff_the_public_ones(
+    client: Client, conn: Any, acme: Organization, people: People, admin: Connection
+) -> None:
+    staff = people.user(role="admin")
+    ours, public = (
+        admin.execute(
+            "INSERT INTO public.models (name, model_id, organization_id) VALUES ('Small', %s, %s) RETURNING id",
+            [f"hub/{uuid4()}", organization],
+        ).fetchall()[0][0]
+        for organization in (acme.id, None)
+    )
+    there = "SELECT id FROM public.models"
+    async with client.workspace(conn, **owner_of(acme)) as ws:
+        await ws.delete_model(ours)
+        with pytest.raises(ModelNotFoundError):
+            async with client.transaction(await ws.connection()):
+                await ws.delete_model(ours)
+        with pytest.raises(ModelNotFoundError):
+            async with client.transaction(await ws.connection()):
+                await ws.delete_model(public)
+        assert [tuple(row) for row in await ws.fetch_all(there)] == [(public,)]
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
+        await ws.delete_model(public)
+        assert await ws.fetch_all(there) == []
+    assert admin.execute(there.encode()).fetchall() == []
+
+
 # -- users ----------------------------------------------------------------------------------
 
 
@@ -450,27 +549,51 @@ async def test_a_person_deletes_their_account(client: Client, conn: Any, people:
 
 async def test_platform_staff_create_accounts(client: Client, conn: Any, people: People) -> None:
     staff = people.user(role="admin")
-    async with client.workspace(conn, user_id=staff.id) as ws:
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
         zoe = await ws.create_user("zoe@example.com")
     async with client.workspace(conn, user_id=zoe) as ws:
         assert await ws.my_organizations() == []
+
+
+async def test_platform_staff_change_and_delete_accounts_in_the_platforms_workspace(
+    client: Client, conn: Any, people: People, admin: Connection
+) -> None:
+    staff, bob, eve = people.user(role="admin"), people.user("bob"), people.user("eve")
+    acts: list[Callable[[Any], Awaitable[object]]] = [
+        lambda ws: ws.update_user(bob.id, email="new@example.com"),
+        lambda ws: ws.delete_user(bob.id),
+    ]
+    for act in acts:
+        with pytest.raises(PermissionDeniedError) as raised:
+            async with client.workspace(conn, user_id=staff.id) as ws:
+                await act(ws)
+        assert_error(raised.value, PermissionDeniedError, "42501", "permission_denied")
+    everybody = sorted([staff.id, bob.id, eve.id])
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
+        await ws.update_user(bob.id, email="new@example.com", password_hash="another")
+        assert [row[0] for row in await ws.fetch_all("SELECT id FROM public.users ORDER BY id")] == everybody
+        await ws.delete_user(eve.id)
+    found = admin.execute("SELECT id, email, password_hash FROM public.users WHERE id <> %s", [staff.id]).fetchall()
+    assert found == [(bob.id, "new@example.com", "another")]
 
 
 async def test_platform_staff_list_everybody_a_page_at_a_time(client: Client, conn: Any, people: People) -> None:
     staff = people.user(role="admin")
     others = [people.user(name) for name in ("ann", "bob", "eve")]
     everybody = sorted([staff.id, *(other.id for other in others)])
+    for platform in (True, False):
+        async with client.workspace(conn, user_id=staff.id, platform=platform) as ws:
+            first = await ws.all_users(page_size=3)
+            rest = await ws.all_users(after_id=first[-1].user_id, page_size=3)
+            assert [user.user_id for user in [*first, *rest]] == everybody
     async with client.workspace(conn, user_id=staff.id) as ws:
-        first = await ws.all_users(page_size=3)
-        rest = await ws.all_users(after_id=first[-1].user_id, page_size=3)
-        assert [user.user_id for user in [*first, *rest]] == everybody
         (bob,) = await ws.all_users(f" {others[1].email.upper()}")
         assert bob == ListedUser(others[1].id, others[1].email, "bob", "Bob", "Example", "user", bob.created_at)
         assert await ws.all_users("nobody@example.com") == []
-    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 users"):
+    with pytest.raises(InvalidArgumentError, match="a page has 1 to 10000 rows"):
         async with client.workspace(conn, user_id=staff.id) as ws:
             await ws.all_users(page_size=0)
-    with pytest.raises(PermissionDeniedError, match="only platform staff"):
+    with pytest.raises(PermissionDeniedError, match="for platform staff alone"):
         async with client.workspace(conn, user_id=others[0].id) as ws:
             await ws.all_users()
 
@@ -549,10 +672,14 @@ async def use_an_unknown_model(ws: Any, cast: Cast, client: Client) -> None:
 async def delete_a_model_in_use(ws: Any, cast: Cast, client: Client) -> None:
     model = cast.model(cast.acme)
     instance_of(cast.admin_connection, cast.acme, "ready", model_id=model)
-    await ws.execute(client.sql("DELETE FROM public.models WHERE id = $1"), [model])
+    await ws.delete_model(model)
 
 
-# Who does what in Acme (False: in the person's own workspace), and what comes of it.
+async def insert_a_model(ws: Any, cast: Cast, client: Client) -> None:
+    await ws.execute("INSERT INTO public.models (name, model_id) VALUES ('Small', 'hub/small')")
+
+
+# Who does what in Acme (False: in the person's own workspace; staff: in the platform's), and what comes of it.
 REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
     (
         "a user who invites",
@@ -727,7 +854,97 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
         "55000",
         "instance_state",
     ),
+    (
+        "legacy instances in an organization",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.legacy_instances(),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "legacy instances in the platform's workspace",
+        "staff",
+        True,
+        lambda ws, cast, client: ws.legacy_instances(),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "legacy instances on pages of nothing",
+        "user",
+        False,
+        lambda ws, cast, client: ws.legacy_instances(page_size=0),
+        InvalidArgumentError,
+        "22023",
+        "page_size_invalid",
+    ),
     ("deleting a model in use", "owner", True, delete_a_model_in_use, ModelInUseError, "23503", "model_in_use"),
+    (
+        "a user who deletes a model",
+        "user",
+        True,
+        lambda ws, cast, client: ws.delete_model(cast.model(cast.acme)),
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "deleting a public model in an organization",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.delete_model(cast.model()),
+        ModelNotFoundError,
+        "P0002",
+        "model_not_found",
+    ),
+    (
+        "deleting a public model as staff in their own workspace",
+        "staff",
+        False,
+        lambda ws, cast, client: ws.delete_model(cast.model()),
+        ModelNotFoundError,
+        "P0002",
+        "model_not_found",
+    ),
+    (
+        "deleting an organization's model in the platform's workspace",
+        "staff",
+        True,
+        lambda ws, cast, client: ws.delete_model(cast.model(cast.acme)),
+        ModelNotFoundError,
+        "P0002",
+        "model_not_found",
+    ),
+    (
+        "deleting an unknown model",
+        "owner",
+        True,
+        lambda ws, cast, client: ws.delete_model(uuid4()),
+        ModelNotFoundError,
+        "P0002",
+        "model_not_found",
+    ),
+    (
+        "a model in a personal workspace",
+        "owner",
+        False,
+        insert_a_model,
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
+    (
+        "a model of staff in their own workspace",
+        "staff",
+        False,
+        insert_a_model,
+        PermissionDeniedError,
+        "42501",
+        "permission_denied",
+    ),
     (
         "a user who creates users",
         "user",
@@ -785,7 +1002,7 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
     (
         "changing nobody",
         "staff",
-        False,
+        True,
         lambda ws, cast, client: ws.update_user(uuid4(), username="mine"),
         UserNotFoundError,
         "P0002",
@@ -829,10 +1046,11 @@ async def test_a_refusal_of_the_database_is_an_exception(
     constraint: str,
 ) -> None:
     user: User = getattr(cast, who)
+    entry: dict[str, Any] = {"user_id": user.id}
+    if in_organization:
+        entry |= {"platform": True} if who == "staff" else {"organization_id": cast.acme.id}
     with pytest.raises(TenancyError) as raised:
-        async with client.workspace(
-            conn, user_id=user.id, organization_id=cast.acme.id if in_organization else None
-        ) as ws:
+        async with client.workspace(conn, **entry) as ws:
             await act(ws, cast, client)
     assert_error(raised.value, expected, sqlstate, constraint)
     assert not client.in_transaction(conn)
@@ -907,7 +1125,7 @@ async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, a
 
 
 def test_what_is_not_there_is_one_kind_of_error() -> None:
-    kinds = (MemberNotFoundError, UserNotFoundError, InstanceNotFoundError, ApiKeyNotFoundError)
+    kinds = (MemberNotFoundError, UserNotFoundError, InstanceNotFoundError, ModelNotFoundError, ApiKeyNotFoundError)
     for kind in (*kinds, InvitationNotFoundError):
         assert issubclass(kind, NotFoundError)
 
@@ -925,6 +1143,8 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (4, "tenancy.revoke_api_key", lambda ws: ws.revoke_api_key(uuid4())),
     (5, "tenancy.terminate_instance", lambda ws: ws.terminate_instance(uuid4())),
     (5, "tenancy.reinstall_instance", lambda ws: ws.reinstall_instance(uuid4())),
+    (5, "tenancy.legacy_instances", lambda ws: ws.legacy_instances()),
+    (6, "tenancy.delete_model", lambda ws: ws.delete_model(uuid4())),
     (7, "tenancy.create_user", lambda ws: ws.create_user("zoe@example.com")),
     (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
     (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),

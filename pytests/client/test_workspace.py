@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from pg_tenancy import (
     ConnectionNotIdleError,
@@ -23,11 +24,12 @@ from pg_tenancy import (
     NotAMemberError,
     Organization,
     OrganizationChoice,
+    OrganizationRequiredError,
     TransactionAbortedError,
     WorkspaceClosedError,
     workspace,
 )
-from support.clients import Client
+from support.clients import Client, assert_error
 from support.database import Database
 from support.people import People
 from support.server import Logins
@@ -73,6 +75,7 @@ async def test_a_person_makes_an_organization_and_works_in_it(client: Client, co
 async def test_an_owner_manages_the_members(client: Client, conn: Any, people: People) -> None:
     acme = people.organization("Acme")
     bob, eve = people.member(acme, "user", "bob"), people.member(acme, "user", "eve")
+    stranger = people.organization("Globex").owner
     entry = {"user_id": acme.owner.id, "organization_id": acme.id}
     async with client.workspace(conn, **entry) as ws:
         await ws.change_member_role(bob.id, "admin")
@@ -82,10 +85,84 @@ async def test_an_owner_manages_the_members(client: Client, conn: Any, people: P
         since = members["bob"].member_since
         assert members["bob"] == Member(bob.id, bob.email, "bob", "Bob", "Example", "admin", since)
         assert since.tzinfo is not None
+        assert await ws.member(bob.id) == members["bob"]
+        assert await ws.member(eve.id) is None
+        assert await ws.member(stranger.id) is None
     async with client.workspace(conn, user_id=bob.id, organization_id=acme.id) as ws:
         await ws.leave_organization()
     async with client.workspace(conn, **entry) as ws:
         assert [member.user_id for member in await ws.members()] == [acme.owner.id]
+
+
+PLATFORM = UUID(int=0)
+
+
+async def test_staff_work_in_the_platforms_workspace(client: Client, conn: Any, people: People) -> None:
+    staff = people.user("sue", role="admin")
+    people.organization("Acme", owner=staff)
+    insert = client.sql("INSERT INTO public.models (name, model_id) VALUES ('Small', $1) RETURNING workspace_id")
+    async with client.workspace(conn, user_id=staff.id, platform=True) as ws:
+        here = await ws.current()
+        assert here == CurrentWorkspace("platform", PLATFORM, "Platform", None, "staff", here.color, here.plan)
+        assert await ws.fetch_value("SELECT tenancy.current_user_id()") == staff.id
+        assert await ws.fetch_value("SELECT tenancy.current_organization_id()") is None
+        assert await ws.has_permission("models.update") is True
+        assert await ws.has_permission("organization.delete") is False
+        assert await ws.my_permissions() >= {"models.create", "models.update", "models.delete", "instances.update"}
+        assert [(found.name, found.is_current) for found in await ws.my_organizations()] == [("Acme", False)]
+        # A model that is made here is public.
+        assert await ws.fetch_value(insert, ["hub/ws"]) == PLATFORM
+    rows = await client.fetch_all(conn, insert, ["hub/fetch_all"], user_id=str(staff.id), platform=True)
+    assert [tuple(row) for row in rows] == [(PLATFORM,)]
+
+    async def work(ws: Any) -> Any:
+        return await ws.fetch_value(insert, ["hub/run"])
+
+    assert await client.run(conn, work, user_id=staff.id, platform=True, isolation_level="serializable") == PLATFORM
+    # And in the next transaction the same connection is not there any more.
+    async with client.workspace(conn, user_id=staff.id, platform=False) as ws:
+        here = await ws.current()
+        assert (here.kind, here.id, here.role) == ("personal", staff.id, None)
+        models = await ws.fetch_all("SELECT model_id FROM public.models ORDER BY model_id")
+        assert [tuple(row) for row in models] == [("hub/fetch_all",), ("hub/run",), ("hub/ws",)]
+
+
+@pytest.mark.parametrize(("platform", "what"), [(True, "the platform's"), (False, "personal")])
+async def test_what_needs_an_organization_says_where_it_was_called(
+    client: Client, conn: Any, people: People, platform: bool, what: str
+) -> None:
+    staff = people.user(role="admin")
+    for method in ("members", "invitations", "leave_organization", "delete_organization"):
+        with pytest.raises(OrganizationRequiredError) as raised:
+            async with client.workspace(conn, user_id=staff.id, platform=platform) as ws:
+                await getattr(ws, method)()
+        assert_error(raised.value, OrganizationRequiredError, "55000", "organization_required")
+        assert raised.value.message == f"this needs an organization, and the current workspace is {what}"
+
+
+@pytest.mark.parametrize("who", ["nobody", "person", "owner"])
+async def test_the_platforms_workspace_is_for_its_staff(client: Client, conn: Any, people: People, who: str) -> None:
+    user_id = {"nobody": uuid4(), "person": people.user().id, "owner": people.organization("Acme").owner.id}[who]
+    with pytest.raises(NotAMemberError) as raised:
+        async with client.workspace(conn, user_id=user_id, platform=True) as ws:
+            await ws.current()
+    assert_error(raised.value, NotAMemberError, "28000", "not_a_member")
+    with pytest.raises(NotAMemberError):
+        await client.fetch_all(conn, "SELECT 1", user_id=user_id, platform=True)
+    with pytest.raises(NotAMemberError):
+        async with client.workspace(conn, user_id=user_id, platform=True) as ws:
+            await ws.open()
+    assert not client.in_transaction(conn)
+
+
+async def test_staff_stop_working_on_the_platform_when_they_are_none_any_more(
+    client: Client, conn: Any, people: People, admin: Connection
+) -> None:
+    staff = people.user(role="admin")
+    assert await client.fetch_all(conn, "SELECT 1", user_id=staff.id, platform=True)
+    admin.execute("UPDATE public.users SET role = 'user' WHERE id = %s", [staff.id])
+    with pytest.raises(NotAMemberError):
+        await client.fetch_all(conn, "SELECT 1", user_id=staff.id, platform=True)
 
 
 async def test_the_rows_are_those_of_the_driver(client: Client, conn: Any, people: People) -> None:
@@ -308,10 +385,27 @@ def test_what_identifies_is_checked_before_anything_is_sent(client: Client, dsn:
             {},
             {"user_id": uuid4(), "ticket": "a.b.c"},
             {"ticket": "a.b.c", "organization_id": uuid4()},
+            {"api_key": "sk_", "organization_id": uuid4()},
+            {"platform": True},
+            {"user_id": uuid4(), "organization_id": uuid4(), "platform": True},
+            {"ticket": "a.b.c", "platform": True},
+            {"api_key": "sk_", "platform": True},
+            {"user_id": uuid4(), "platform": 1},
+            {"user_id": uuid4(), "platform": "no"},
+            # A misspelt keyword is no personal workspace.
+            {"user_id": uuid4(), "organisation_id": uuid4()},
+            {"user_id": uuid4(), "isolation": "serializable"},
+            {"user_id": uuid4(), "Platform": True},
         ]
+        said = "^(a workspace|platform|organization_id) "
         for identity in identities:
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=said):
                 client.module.workspace(conn, **identity)
+            for ask in (client.module.run, client.module.fetch_all):
+                with pytest.raises(TypeError, match=said):
+                    waiting = ask(conn, "SELECT 1", **identity)
+                    if client.is_async:
+                        waiting.send(None)
         values: list[dict[str, Any]] = [
             {"user_id": "1'; DROP TABLE users; --"},
             {"user_id": uuid4(), "organization_id": 7},
@@ -327,11 +421,20 @@ def test_what_identifies_is_checked_before_anything_is_sent(client: Client, dsn:
         conn.close()
 
 
+def test_a_pool_of_another_flavour_is_refused_before_it_gives_a_connection(client: Client) -> None:
+    pools: dict[str, type[Any]] = {"psycopg": AsyncConnectionPool, "psycopg-async": ConnectionPool}
+    pool = pools.get(client.name, ConnectionPool)("", open=False)
+    with pytest.raises(TypeError, match=r"a workspace needs .*, not (Async)?ConnectionPool$"):
+        client.module.workspace(pool, user_id=uuid4())
+
+
 class _Stub:
     """Passes for a connection or a pool as long as nothing is sent."""
 
     def __init__(self, client: Client) -> None:
-        self.is_in_transaction = self.getconn = self.close = lambda: None
+        self.is_in_transaction = self.close = lambda: None
+
+    async def getconn(self) -> None: ...
 
 
 def _part(value: object) -> str:

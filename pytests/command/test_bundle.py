@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_tenancy.sqitch import project_directory, read_plan
+from pg_tenancy.sqitch import PLANS, project_directory, read_plan
 from support.command import run
 from support.database import Database
 from support.server import Server
@@ -25,6 +25,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def kernel_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("bundle") / "pg-tenancy-kernel"
+    run([str(ROOT / "dev"), "bundle", "--kernel", str(destination)], check=True, env=os.environ)
+    return destination
+
+
+@pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("dist")
     _build(ROOT, destination)
@@ -36,12 +43,13 @@ def _build(project: Path, destination: Path, *options: str) -> None:
     run(build, check=True, env=os.environ)
 
 
-def _deployed_from(project: Path, server: Server) -> str:
+def _deployed_from(project: Path, server: Server, plan: str = "platform") -> str:
     database = server.create()
     try:
         sqitch = server.sqitch(database.name)
-        sqitch.project = project
+        sqitch.project, sqitch.plan = project, plan
         sqitch.deploy()
+        sqitch.verify()
         return database.dump()
     finally:
         server.drop(database.name)
@@ -50,30 +58,55 @@ def _deployed_from(project: Path, server: Server) -> str:
 def _files(project: Path) -> dict[str, bytes]:
     return {
         path.relative_to(project).as_posix(): path.read_bytes()
-        for name in ("sqitch.conf", "sqitch.plan", "sql")
+        for name in ("sqitch.conf", *PLANS.values(), "sql")
         for path in sorted([project / name, *(project / name).rglob("*")])
         if path.is_file()
     }
 
 
-def _planned() -> set[str]:
-    changes = {change.name for change in read_plan(ROOT)}
-    return {f"sql/{folder}/{name}.sql" for folder in ("deploy", "revert", "verify") for name in changes}
+SCRIPTS = ("deploy", "revert", "verify")
 
 
-def test_the_bundle_holds_every_script_and_every_file_they_include(bundle: Path) -> None:
-    included = {
+def _planned(plan: str = "platform") -> set[str]:
+    scripts = {change.script for change in read_plan(ROOT, plan)}
+    return {f"sql/{folder}/{name}.sql" for folder in SCRIPTS for name in scripts}
+
+
+def _included() -> set[str]:
+    return {
         path.relative_to(ROOT).as_posix()
         for folder in (ROOT / "sql").iterdir()
-        if folder.is_dir() and folder.name not in ("deploy", "revert", "verify")
+        if folder.is_dir() and folder.name not in SCRIPTS
         for path in folder.rglob("*")
         if path.is_file()
     }
-    assert _planned() | included <= _files(bundle).keys()
+
+
+def test_the_bundle_holds_every_script_and_every_file_they_include(bundle: Path) -> None:
+    assert _planned() | _included() <= _files(bundle).keys()
+    assert (bundle / "sqitch.plan").read_bytes() == (ROOT / "sqitch.plan").read_bytes()
+
+
+def test_the_bundle_of_the_kernel_holds_its_scripts_alone_and_its_plan_by_the_usual_name(kernel_bundle: Path) -> None:
+    files = _files(kernel_bundle)
+    assert _planned("kernel") | _included() <= files.keys()
+    assert [name for name in files if name.startswith(tuple(f"sql/{folder}/platform/" for folder in SCRIPTS))] == []
+    assert files["sqitch.plan"] == (ROOT / "kernel.plan").read_bytes()
+    assert "kernel.plan" not in files
 
 
 def test_a_database_deployed_from_the_bundle_is_the_same(bundle: Path, database: Database) -> None:
     assert _deployed_from(bundle, database.server) == database.dump()
+
+
+def test_a_database_deployed_from_the_bundle_of_the_kernel_is_what_its_plan_makes(
+    kernel_bundle: Path, server: Server, template: str
+) -> None:
+    # By the name of the platform's plan, for the bundle has but one.
+    made = _deployed_from(kernel_bundle, server)
+    assert made == _deployed_from(ROOT, server, "kernel")
+    assert "CREATE TABLE public.users " in made
+    assert "public.instances" not in made
 
 
 @pytest.mark.slow

@@ -17,10 +17,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pg_tenancy.cli import main
 from pg_tenancy.phases import read_phases, read_status
-from pg_tenancy.sqitch import Sqitch, read_plan
+from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
 from support.command import command, environment, on_a_terminal, processes
 from support.command import run as run_program
 from support.database import Database
+from support.server import Logins
 
 PHASES = [phase.tag for phase in read_phases() if phase.tag]
 LAST = PHASES[-1]
@@ -73,7 +74,7 @@ def test_status_says_the_phase_and_what_is_pending(
     status, output, _ = run("status", "--json", dsn)
     assert status == 0
     document = json.loads(output)
-    assert document["phase"] == tag
+    assert (document["plan"], document["phase"]) == ("platform", tag)
     names = [change["name"] for change in document["deployed"]] + document["pending"]
     assert names == [change.name for change in read_plan()]
     assert document["unknown"] == []
@@ -86,10 +87,14 @@ def test_status_of_an_empty_database(empty_database: Database, run: Answer) -> N
 
 
 def test_status_between_two_phases(database_at: Callable[[str], Database]) -> None:
-    with database_at("roles").connect() as connection:
+    with database_at("kernel/roles").connect() as connection:
         status = read_status(connection)
     assert status.phase is None
-    assert [change.name for change in status.deployed] == ["existing_tables", "roles"]
+    assert [change.name for change in status.deployed] == [
+        "platform/existing_tables",
+        "kernel/existing_tables",
+        "kernel/roles",
+    ]
 
 
 def test_a_change_that_this_version_does_not_know_is_reported(database: Database) -> None:
@@ -98,6 +103,54 @@ def test_a_change_that_this_version_does_not_know_is_reported(database: Database
         status = read_status(connection, plan[:-2])
     assert status.unknown == tuple(change.name for change in plan[-2:])
     assert status.pending == ()
+
+
+def test_status_names_the_logins_that_policies_do_not_keep_to_a_workspace(
+    database: Database, run: Answer, logins: Logins, new_login: Callable[..., str]
+) -> None:
+    def unrestricted() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = json.loads(run("status", "--json", database.dsn())[1])["unrestricted_logins"]
+        return found
+
+    superuser = conninfo_to_dict(database.dsn())["user"]
+    before = unrestricted()
+    assert before[str(superuser)] == ["superuser"]
+    assert before[logins.service] == before[logins.old] == ["tenancy_service"]
+    assert not {logins.app, logins.credentialed} & before.keys()
+
+    groups = ("tenancy_service", "tenancy_owner", "tenancy_writer")
+    several, bypass, elevated, through, elsewhere = (
+        new_login(*granted) for granted in (groups, (), (), (), ("tenancy_service",))
+    )
+    group = new_login("tenancy_writer")
+    database.execute(
+        f"ALTER ROLE {bypass} BYPASSRLS",
+        f"ALTER ROLE {elevated} SUPERUSER",
+        # It cannot log in itself, and whoever is a member does not inherit.
+        f"ALTER ROLE {group} NOLOGIN",
+        f"ALTER ROLE {through} NOINHERIT",
+        f"GRANT {group}, {bypass} TO {through}",
+        f"REVOKE CONNECT ON DATABASE {database.name} FROM PUBLIC, tenancy_service",
+    )
+    after = unrestricted()
+    assert {name: after.get(name) for name in (several, bypass, elevated, through, group, elsewhere)} == {
+        several: sorted(groups),
+        bypass: None,
+        elevated: ["superuser"],
+        through: None,
+        group: None,
+        elsewhere: None,
+    }
+    database.execute(f"GRANT CONNECT ON DATABASE {database.name} TO PUBLIC")
+    after = unrestricted()
+    assert after[bypass] == ["BYPASSRLS"]
+    assert sorted(after[through]) == sorted([f"{bypass} (BYPASSRLS)", "tenancy_writer"])
+    assert group not in after
+
+    shown = run("status", database.dsn())[1].partition("Logins that see everything")[2]
+    assert [line.split(maxsplit=1) for line in shown.splitlines() if through in line] == [
+        [through, ", ".join(after[through])]
+    ]
 
 
 # -- deploy, verify, revert ----------------------------------------------------------
@@ -144,12 +197,90 @@ def test_deploy_revert_and_verify_follow_the_phases(
     assert run("revert", "--all", "--yes")[:2] == (0, "Nothing to revert: nothing is deployed.\n")
 
 
+def test_the_plan_of_the_kernel_is_found_by_whoever_comes_later(
+    empty_database: Database, run: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn, kernel = empty_database.dsn(), read_plan(plan="kernel")
+    monkeypatch.setenv("PG_TENANCY_DSN", dsn)
+
+    status, output, complaint = run("deploy", "--plan", "kernel", "--to", PHASES[1])
+    assert (status, complaint) == (0, "")
+    assert "platform/" not in output
+
+    def known() -> tuple[str, str, list[str]]:
+        document = json.loads(run("status", "--json")[1])
+        assert document["unknown"] == []
+        names = [change["name"] for change in document["deployed"]] + document["pending"]
+        return document["plan"], document["phase"], names
+
+    names = [change.name for change in kernel]
+    assert known() == ("kernel", PHASES[1], names)
+
+    # It goes on with the plan that it began with, and no other is taken.
+    status, _, complaint = run("deploy", "--plan", "platform")
+    assert (status, "was deployed with the plan kernel, not with platform" in complaint) == (2, True)
+    status, _, complaint = run("deploy", "--to", "instances_policies")
+    assert (status, "no phase or change instances_policies" in complaint) == (2, True)
+    with pytest.raises(SqitchError, match="Cannot find change"):
+        empty_database.server.sqitch(empty_database.name).deploy()
+    assert known() == ("kernel", PHASES[1], names)
+
+    assert run("deploy")[0] == 0
+    assert known() == ("kernel", LAST, names)
+    status, output, _ = run("status")
+    assert output.startswith(f"phase {LAST.removeprefix('phase-')}, {len(kernel)} changes, up to date.\nplan: kernel\n")
+    # Tags of phases that bring it nothing are no phases of it.
+    headings = [line for line in output.splitlines() if line.startswith("@")]
+    assert headings == [
+        f"@{phase.tag}: {phase.title}" for phase in read_phases() if phase.title not in ("Instances", "Models")
+    ]
+    with empty_database.connect() as connection:
+        assert connection.execute("SELECT to_regclass('public.instances')").fetchone() == (None,)
+
+    status, output, _ = run("verify")
+    assert (status, f"{len(kernel)} changes" in output) == (0, True)
+    empty_database.execute("DROP POLICY api_keys_tenant ON public.api_keys")
+    status, _, complaint = run("verify")
+    assert (status, "kernel/api_keys_policies" in complaint) == (1, True)
+
+    # A phase of the other plan is where the last one before it was.
+    assert run("revert", "--to", "phase-6", "--yes")[0] == 0
+    assert known() == ("kernel", "phase-4", names)
+    status, output, _ = run("revert", "--all", "--yes")
+    assert (status, output.splitlines()[-1]) == (0, "Reverted: nothing is deployed.")
+    # Then there is a choice again.
+    assert run("deploy", "--to", "platform/existing_tables")[0] == 0
+    assert json.loads(run("status", "--json")[1])["plan"] == "platform"
+
+
+def test_a_database_of_the_platform_refuses_the_plan_of_the_kernel(database: Database, run: Answer) -> None:
+    status, _, complaint = run("deploy", "--plan", "kernel", database.dsn())
+    assert (status, "was deployed with the plan platform, not with kernel" in complaint) == (2, True)
+    sqitch = database.server.sqitch(database.name)
+    sqitch.plan = "kernel"
+    with pytest.raises(SqitchError, match="Cannot find change"):
+        sqitch.deploy()
+    with pytest.raises(SqitchError, match="Not present in the plan"):
+        sqitch.verify()
+    assert _phase(database.dsn()) == LAST
+
+
+@pytest.mark.parametrize("name", ["roles", "kernel/roles"])
+def test_a_change_is_known_with_its_folder_and_without(empty_database: Database, run: Answer, name: str) -> None:
+    assert run("deploy", "--to", name, empty_database.dsn())[0] == 0
+    assert run("revert", "--to", "kernel/existing_tables", "--yes", empty_database.dsn())[0] == 0
+    assert run("deploy", "--to", name, empty_database.dsn())[0] == 0
+    assert run("revert", "--to", name, "--yes", empty_database.dsn())[1].startswith("Nothing to revert")
+    with empty_database.connect() as connection:
+        assert read_status(connection).deployed[-1].name == "kernel/roles"
+
+
 def test_verify_fails_and_names_what_is_wrong(database: Database, run: Answer) -> None:
     with database.connect(autocommit=True) as connection:
         connection.execute("DROP FUNCTION tenancy.members()")
     status, _, complaint = run("verify", database.dsn())
     assert status == 1
-    assert "memberships_functions" in complaint
+    assert "kernel/memberships_functions" in complaint
 
 
 def test_a_deploy_that_fails_says_why_and_changes_nothing(empty_database: Database, run: Answer) -> None:
@@ -292,8 +423,9 @@ def test_the_matrix_of_a_database(database: Database, run: Answer, tmp_path: Pat
     assert status == 0
     rows = {line.split()[0]: line.split()[1:] for line in output.splitlines() if "." in line}
     assert rows["organization.delete"] == ["x"]
-    assert rows["members.view"] == ["x"] * 4
+    assert rows["members.view"] == ["x"] * 5
     assert rows["finops.price"] == ["x"] * 2
+    assert output.splitlines()[0].split() == ["permission", "owner", "admin", "manager", "user", "staff"]
     marks = sum(map(len, rows.values()))
 
     with database.connect() as connection:
@@ -306,6 +438,7 @@ def test_the_matrix_of_a_database(database: Database, run: Answer, tmp_path: Pat
     status, output, _ = run("matrix", "--json", database.dsn())
     document = json.loads(output)
     assert document["permissions"]["finops.price"] == ["owner", "manager"]
+    assert document["permissions"]["models.update"] == ["owner", "admin", "staff"]
     assert document["delegations"] == {
         "owner": ["owner", "admin", "manager", "user"],
         "admin": ["admin", "user"],
@@ -317,9 +450,12 @@ def test_the_matrix_of_a_database(database: Database, run: Answer, tmp_path: Pat
 def test_the_matrix_follows_the_database(database: Database, run: Answer) -> None:
     with database.connect(autocommit=True) as connection:
         connection.execute("DELETE FROM tenancy.role_permissions WHERE role <> 'owner'")
-        connection.execute("INSERT INTO tenancy.role_permissions VALUES ('boats.sail', 'user')")
+        connection.execute("SELECT tenancy.define_permission('boats.sail', ARRAY['staff', 'user'])")
+        connection.execute("SELECT tenancy.define_permission('boats.sink')")
     document = json.loads(run("matrix", "--json", database.dsn())[1])
-    assert document["permissions"]["boats.sail"] == ["user"]
+    assert document["permissions"]["boats.sail"] == ["user", "staff"]
+    # Nobody in an organization holds it, and everybody in his own workspace.
+    assert document["permissions"]["boats.sink"] == []
     assert document["permissions"]["members.view"] == ["owner"]
 
 

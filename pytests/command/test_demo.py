@@ -8,7 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from pg_tenancy.phases import Phase, Progress, read_phases
 from pg_tenancy.sqitch import read_plan
 from support.command import command, environment, processes, run, started, without_signals
 from support.database import Database
+from support.replay import Replay
 from support.server import Server
 
 SMALL = 0.05
@@ -45,6 +46,31 @@ SMALLEST = 0.02
 def _in_one_go() -> list[Phase]:
     """Return all changes as one phase, which sqitch is started for once."""
     return [Phase("", "all of them", tuple(read_plan()))]
+
+
+class _Replayed:
+    """The plan's scripts in one psql, where sqitch is not what is looked at."""
+
+    def __init__(self, database: Database) -> None:
+        self._replay = Replay(database)
+        self.on_line: Callable[[str], None] = lambda line: None
+
+    def deploy(self, to: str | None = None) -> None:
+        self._replay.deploy(to)
+        self._say()
+
+    def verify(self) -> None:
+        self._replay.verify()
+        self._say()
+
+    def _say(self) -> None:
+        for change in read_plan():
+            self.on_line(f"  + {change.name} .. ok")
+
+
+def _replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
+    patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+    patch.setattr(Place, "sqitch", lambda place: _Replayed(Database(server, place.database)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +89,7 @@ def deployed(server: Server, template: str) -> Iterator[Deployed]:
     # while another test uses them.
     with Place(server.dsn) as place:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+            _replay_in_one_go(patch, server)
             result = demonstrate(place, Terminal(None), scale=SMALLEST)
         assert result.failures == []
         assert result.truth is not None
@@ -82,8 +108,8 @@ def copy(server: Server, deployed: Deployed) -> Iterator[Database]:
 
 
 @pytest.fixture
-def in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+def replayed(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    _replay_in_one_go(monkeypatch, server)
 
 
 @pytest.mark.slow
@@ -118,10 +144,15 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
     } <= {attempt["name"] for attempt in document["refusals"]}
     # Everybody's view is of the one workspace.
     for view in document["views"]:
-        assert view["seen"]["organizations"] == (0 if view["workspace"] == "personal" else 1)
+        in_organization = view["workspace"] not in ("personal", "platform")
+        assert view["seen"]["organizations"] == in_organization
         assert view["seen"]["workspaces"] == 1
-        if view["workspace"] != "personal":
+        if in_organization:
             assert view["seen"]["users"] == view["seen"]["members()"]
+    (staff,) = (view for view in document["views"] if view["workspace"] == "platform")
+    assert (staff["role"], staff["seen"]["members()"], staff["seen"]["legacy_instances()"]) == ("staff", None, None)
+    # Two of the accounts that it makes stay.
+    assert staff["seen"]["users"] == len(generate(SMALL).people) + 2
     # Every phase that brings something to do has been used.
     assert {line.split()[0] for line in document["work"]} == {
         f"@{phase.tag}" for phase in read_phases() if phase.tag not in ("phase-0", "")
@@ -145,10 +176,10 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
 def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
     assert main(["demo", "--scale", str(SMALL)]) == 0
     said, complaints = capsys.readouterr()
@@ -188,7 +219,7 @@ def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
+@pytest.mark.usefixtures("replayed")
 def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
     server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,7 +248,7 @@ def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_one_go")
+@pytest.mark.usefixtures("replayed")
 def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
     server: Server, template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,7 +315,12 @@ def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
 
 # -- it notices ---------------------------------------------------------------------
 
-_OPEN = "DROP POLICY {0}_workspace ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+# The floor of reading is all that says which rows, but for the list of people.
+_OPEN = "DROP POLICY {0}_tenant ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
+# The workspace's own rows and the platform's.
+_WITH_PLATFORM = (
+    "workspace_id = ANY(ARRAY[tenancy.current_workspace_id(), '00000000-0000-0000-0000-000000000000'::uuid])"
+)
 
 
 def _body(function: str, old: str, new: str = "") -> str:
@@ -313,7 +349,7 @@ HOLES: dict[str, tuple[str, str]] = {
     "workspaces are open": (_OPEN.format("workspaces", "tenancy.workspaces"), "rows of workspaces"),
     "the audit log is open": (_OPEN.format("audit_log", "tenancy.audit_log"), "rows of audit_log"),
     "the audit log is open to users of the organization": (
-        "ALTER POLICY audit_log_select ON tenancy.audit_log"
+        "ALTER POLICY audit_log_tenant ON tenancy.audit_log"
         " USING (workspace_id = (SELECT tenancy.current_workspace_id()))",
         "rows of audit_log",
     ),
@@ -322,9 +358,9 @@ HOLES: dict[str, tuple[str, str]] = {
         "rows of organizations",
     ),
     "a policy is missing": ("DROP POLICY organizations_select ON public.organizations", "are missing"),
-    "a column is readable": ("GRANT SELECT ON public.users TO tenancy_app", "password_hash"),
+    "a column is readable": ("GRANT SELECT ON public.users TO tenancy_credentialed", "password_hash"),
     "a table is writable": (
-        "GRANT UPDATE ON public.organization_memberships TO tenancy_app",
+        "GRANT UPDATE ON public.organization_memberships TO tenancy_credentialed",
         "without the functions",
     ),
     "everybody may do everything": (
@@ -343,15 +379,44 @@ HOLES: dict[str, tuple[str, str]] = {
         "the last owner",
     ),
     "the seal is not checked": (
-        "CREATE OR REPLACE FUNCTION tenancy.workspace_for(permission text) RETURNS uuid LANGUAGE sql STABLE AS"
+        "CREATE OR REPLACE FUNCTION tenancy.current_workspace_id() RETURNS uuid LANGUAGE sql STABLE AS"
         " $$SELECT coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
         " current_setting('tenancy.current_user_id', true))::uuid$$",
         "SET by hand",
     ),
+    "a table has no floor": ("DROP POLICY organizations_tenant ON public.organizations", "SET by hand"),
+    "a floor believes the variables": (
+        "ALTER POLICY organizations_tenant ON public.organizations"
+        " USING (id::text = (SELECT current_setting('tenancy.current_organization_id', true)))",
+        "SET by hand",
+    ),
+    "permissions are not sealed": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea,"
+        " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
+        " $$SELECT encode(sha256(outer_block || sha256(inner_block || timestamptz_send(now())"
+        " || convert_to(user_id || '/' || organization_id, 'UTF8'))), 'hex')$$",
+        "an owner's permissions by SET",
+    ),
+    "the seal is good for other transactions": (
+        "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea,"
+        " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
+        " $$SELECT encode(sha256(outer_block || sha256(inner_block"
+        " || convert_to(user_id || '/' || organization_id || '/' || facts, 'UTF8'))), 'hex')$$",
+        "kept for the next transaction",
+    ),
     "anybody may enter": (
-        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS void"
-        " LANGUAGE plpgsql AS $$BEGIN PERFORM tenancy_private.seal_context(user_id, organization_id, 'owner'); END$$",
-        "a stranger there",
+        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean"
+        " LANGUAGE plpgsql AS $$BEGIN"
+        " RETURN tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
+        "a stranger there: it worked",
+    ),
+    "anybody may enter the platform's workspace": (
+        _body("tenancy.enter_platform", "AND u.role::text = 'admin'"),
+        "enters the platform's workspace: it worked",
+    ),
+    "writes are not asked about": (
+        "ALTER TABLE public.instances DISABLE TRIGGER instances_tenancy_permission",
+        "starts an instance",
     ),
     "members() lists everybody": (
         "CREATE OR REPLACE FUNCTION tenancy.members() RETURNS TABLE (user_id uuid, email text, username text,"
@@ -361,7 +426,8 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "invitations are open": (_OPEN.format("invitations", "tenancy.invitations"), "rows of invitations"),
     "invitations are shown to users of the organization": (
-        "ALTER POLICY invitations_select ON tenancy.invitations USING (true)",
+        "ALTER POLICY invitations_tenant ON tenancy.invitations"
+        " USING (organization_id = (SELECT tenancy.current_workspace_id()))",
         "rows of invitations",
     ),
     "an invitation can be used again": (
@@ -383,10 +449,13 @@ HOLES: dict[str, tuple[str, str]] = {
         ),
         "tells it apart",
     ),
-    "the hashes of tokens can be read": ("GRANT SELECT ON tenancy.invitations TO tenancy_app", "hashes of the tokens"),
+    "the hashes of tokens can be read": (
+        "GRANT SELECT ON tenancy.invitations TO tenancy_credentialed",
+        "hashes of the tokens",
+    ),
     "API keys are open": (_OPEN.format("api_keys", "public.api_keys"), "rows of api_keys"),
     "a policy of API keys is missing": ("DROP POLICY api_keys_select ON public.api_keys", "are missing"),
-    "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_app", "hashes of the keys"),
+    "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_credentialed", "hashes of the keys"),
     "a revoked key opens": (
         _body("tenancy_private.find_api_key", "AND k.revoked_at IS NULL"),
         "a key that was revoked",
@@ -413,26 +482,32 @@ HOLES: dict[str, tuple[str, str]] = {
         "makes an organization",
     ),
     "instances are open": (_OPEN.format("instances", "public.instances"), "rows of instances"),
-    "legacy instances are in every organization": (
-        "ALTER POLICY instances_workspace ON public.instances"
-        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for(NULL, 'always'))::uuid[]));"
-        " ALTER POLICY instances_select ON public.instances"
-        " USING (workspace_id = ANY((SELECT tenancy.workspaces_for('instances.view', 'always'))::uuid[]))",
+    "legacy instances are in every workspace": (
+        f"ALTER POLICY instances_tenant ON public.instances USING ({_WITH_PLATFORM})",
         "legacy instances",
     ),
     "legacy instances are nobody's": (
-        "ALTER POLICY instances_select ON public.instances"
-        " USING (workspace_id = (SELECT tenancy.workspace_for('instances.view')))",
-        "are missing",
+        "ALTER POLICY instances_tenant ON public.instances"
+        " USING (workspace_id = (SELECT tenancy.current_workspace_id()) AND user_id IS NOT NULL)",
+        "in platform: sees 0 rows of instances",
+    ),
+    "legacy instances are listed everywhere": (
+        _body(
+            "tenancy.legacy_instances",
+            "tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id()",
+            "false",
+        ),
+        "legacy_instances() answers",
     ),
     "legacy instances can be changed": (
-        "ALTER TABLE public.instances DISABLE TRIGGER instances_platform",
-        "changes an instance from before",
+        f"ALTER POLICY instances_tenant ON public.instances USING ({_WITH_PLATFORM});"
+        f" ALTER POLICY instances_tenant_update ON public.instances USING ({_WITH_PLATFORM}) WITH CHECK (true)",
+        "changes a legacy instance: 1 rows were shown",
     ),
     "instances can be moved": (
-        "GRANT UPDATE ON public.instances TO tenancy_app; ALTER TABLE public.instances DISABLE TRIGGER USER;"
-        " DROP POLICY instances_workspace ON public.instances; ALTER POLICY instances_update ON public.instances"
-        " WITH CHECK (true)",
+        "GRANT UPDATE ON public.instances TO tenancy_credentialed; ALTER TABLE public.instances DISABLE TRIGGER USER;"
+        " ALTER POLICY instances_tenant_update ON public.instances WITH CHECK (true);"
+        " DROP POLICY instances_tenant ON public.instances",
         "moves an instance",
     ),
     "an instance of a person has become the platform's": (
@@ -440,23 +515,22 @@ HOLES: dict[str, tuple[str, str]] = {
         "ALTER TABLE public.instances DISABLE TRIGGER USER;"
         " UPDATE public.instances SET user_id = NULL, workspace_id = '00000000-0000-0000-0000-000000000000'"
         " WHERE user_id IS NOT NULL",
-        "legacy instances",
+        "rows of legacy_instances()",
     ),
     "an instance's state is not checked": (
         "INSERT INTO tenancy.instance_transitions VALUES ('terminate', 'terminating', 'terminating')",
         "terminates an instance that is terminating",
     ),
     "instances of others are found by their ids": (
-        _body(
-            "tenancy_private.transform_instance",
-            "AND i.workspace_id = ANY(tenancy.workspaces_for(permission, 'personal'))",
-        ),
+        _body("tenancy_private.transform_instance", "AND i.workspace_id = tenancy.current_workspace_id()"),
         "by its id",
     ),
-    "models are open": (_OPEN.format("models", "public.models"), "rows of models"),
+    "models are open": (
+        _OPEN.format("models", "public.models"),
+        "rows of models",
+    ),
     "public models are hidden": (
-        "ALTER POLICY models_select ON public.models"
-        " USING (workspace_id = (SELECT tenancy.workspace_for('models.view')))",
+        "ALTER POLICY models_tenant ON public.models USING (workspace_id = (SELECT tenancy.current_workspace_id()))",
         "are missing",
     ),
     "models of others can be used": (
@@ -467,9 +541,22 @@ HOLES: dict[str, tuple[str, str]] = {
         + "; ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check",
         "with the model of",
     ),
-    "public models are changed by everybody": (
-        "ALTER TABLE public.models DISABLE TRIGGER models_platform",
+    "models of others are found by their ids": (
+        _body("tenancy.delete_model", "AND m.workspace_id = tenancy.current_workspace_id()"),
         "deletes a public model",
+    ),
+    "a model in use can be deleted": (
+        _body(
+            "tenancy.delete_model",
+            "PERFORM tenancy_private.require_unused_model(delete_model.id, model_name, true, true);",
+        )
+        + "; ALTER TABLE public.models DISABLE TRIGGER USER",
+        "that an instance uses",
+    ),
+    "public models are made by everybody": (
+        "ALTER TABLE public.models DISABLE TRIGGER models_tenancy_permission;"
+        " DROP POLICY models_tenant_insert ON public.models",
+        "makes a public model",
     ),
     "users of all organizations are seen": (
         "CREATE OR REPLACE FUNCTION tenancy.visible_user_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER"
@@ -477,7 +564,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "rows of users",
     ),
     "everybody is staff": (
-        _body("tenancy.all_users", "NOT tenancy.sees_all_users()", "tenancy.current_organization_id() IS NOT NULL"),
+        _body("tenancy.all_users", "NOT tenancy_private.is_staff()", "tenancy.current_organization_id() IS NOT NULL"),
         "all_users() answers",
     ),
     "an owner changes passwords": (

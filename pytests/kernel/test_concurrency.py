@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from support.database import Database
 from support.people import People
 from support.racing import Session, at_once, name_of
 from support.server import Logins
+from support.two_tenants import Key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
@@ -208,3 +210,43 @@ def test_a_user_and_a_membership_come_and_go_without_a_deadlock_that_stays(
 
     assert at_once(6, work) == ["done"] * 6
     assert admin.execute("SELECT count(*) FROM tenancy.workspaces WHERE kind = 'organization'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("login", ["app", "credentialed"])
+def test_two_organizations_that_read_their_latest_and_add_one_do_not_conflict(
+    database: Database, logins: Logins, people: People, admin: Connection, login: str
+) -> None:
+    """SERIALIZABLE remembers what was read, which must be the workspace's own and no page of everybody's."""
+    organizations = [people.organization(), people.organization()]
+    admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud')")
+    for organization in organizations:
+        admin.execute(
+            "INSERT INTO public.instances (organization_id, provider_id, status, created_at)"
+            " SELECT %s, p.id, 'ready', now() - n * interval '1 minute'"
+            " FROM public.providers AS p, generate_series(1, 3000) AS n",
+            [organization.id],
+        )
+    admin.execute("ANALYZE public.instances")
+    key, secret = admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone() or ("", "")
+    latest = "SELECT id FROM public.instances ORDER BY created_at DESC LIMIT 20"
+    for _ in range(10):
+        with ExitStack() as stack:
+            sessions = []
+            for organization in organizations:
+                connection = stack.enter_context(database.connect(getattr(logins, login)))
+                connection.isolation_level = IsolationLevel.SERIALIZABLE
+                if login == "app":
+                    connection.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
+                else:
+                    ticket = Key(key, secret).ticket(organization.owner, organization)
+                    connection.execute("SELECT tenancy.enter_with_ticket(%s)", [ticket])
+                sessions.append(connection)
+            for connection in sessions:
+                assert len(connection.execute(latest.encode()).fetchall()) == 20
+            for connection in sessions:
+                connection.execute(
+                    "INSERT INTO public.instances (provider_id, status) SELECT provider_id, 'ready'"
+                    " FROM public.instances ORDER BY created_at DESC LIMIT 1"
+                )
+            for connection in sessions:
+                connection.commit()

@@ -142,7 +142,7 @@ def test_the_last_owner_stays(people: People, connect: Connect, logins: Logins, 
     connection = connect(logins.service)
     if way not in BY_A_SERVICE:
         actor = organization.owner if way in BY_THE_OWNER else admin_there
-        connection.execute("SELECT tenancy.enter(%s, %s)", [actor.id, organization.id])
+        connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [actor.id, organization.id])
     with pytest.raises(psycopg.Error) as error:  # noqa: PT012
         connection.execute(
             WAYS[way],

@@ -2,7 +2,7 @@
 -- noqa: disable=AM04,LT05
 
 BEGIN;
-SELECT plan(26);
+SELECT plan(30);
 
 -- What the rules are about.
 CREATE TEMPORARY VIEW tables AS
@@ -38,99 +38,349 @@ SELECT is_empty(
     'a table that an application role has any right on has row-level security enabled and forced'
 );
 
--- The permission matrix and the states of instances belong to no workspace.
-SELECT is_empty(
+SELECT results_eq(
+    $$ SELECT name FROM open_tables ORDER BY name COLLATE "C" $$,
     $$
-    SELECT t.name
-    FROM open_tables AS t
-    WHERE t.name NOT IN ('tenancy.role_permissions', 'tenancy.role_delegations', 'tenancy.instance_transitions')
-        AND 1 <> (
-            SELECT count(*)
-            FROM pg_policy AS p
-            WHERE p.polrelid = t.oid
-                AND NOT p.polpermissive
-                AND p.polcmd = '*'
-                AND p.polroles @> ARRAY['tenancy_app'::regrole::oid, 'tenancy_credentialed'::regrole::oid]
-                AND cardinality(p.polroles) = 2
-                AND pg_get_expr(p.polqual, p.polrelid) = pg_get_expr(p.polwithcheck, p.polrelid)
-        )
+    SELECT n.nspname || '.' || c.relname
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_class AS c ON p.table_name = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    ORDER BY (n.nspname || '.' || c.relname) COLLATE "C"
     $$,
-    'it has one restrictive floor, for all commands, that reads what it checks'
+    'the open tables are those that protect() and publish() were called for'
 );
 
--- One workspace, or a list of at most two where rows of the platform are read too.
+-- The form of every policy, in the words of pg_get_expr(): what is claimed, and by whom.
+-- They are written out here once more, on purpose.
+CREATE TEMPORARY VIEW claims AS
+SELECT
+    '(COALESCE(NULLIF(current_setting(''tenancy.current_organization_id''::text, true), ''''::text), '
+    || 'NULLIF(current_setting(''tenancy.current_user_id''::text, true), ''''::text)))::uuid' AS workspace,
+    'substr(current_setting(''tenancy.context''::text, true), %s, 1) = ''1''::text' AS permission,
+    '"right"(current_setting(''tenancy.context''::text, true), 1) = ''/''::text' AS person,
+    'current_setting(''tenancy.current_organization_id''::text, true) <> ''''::text' AS organization;
+
+-- What a command asks for, NULL where nobody was allowed it or everybody was.
+CREATE TEMPORARY VIEW commands AS
+WITH conditions AS (
+    SELECT
+        t.table_name,
+        t.shape,
+        t.key,
+        k.command,
+        k.polcmd,
+        k.clauses,
+        a.table_name IS NOT NULL AS is_allowed,
+        array_remove(ARRAY[
+            CASE WHEN p.number IS NOT NULL THEN format(c.permission, 72 + p.number) END,
+            CASE WHEN a.person THEN c.person END,
+            CASE a.workspace WHEN 'organization' THEN c.organization END
+        ], NULL) AS asked
+    FROM tenancy_private.protected_tables AS t
+    CROSS JOIN (VALUES
+        ('SELECT', 'r', '{USING}'::text[]),
+        ('INSERT', 'a', '{WITH CHECK}'),
+        ('UPDATE', 'w', '{USING,WITH CHECK}'),
+        ('DELETE', 'd', '{USING}')
+    ) AS k (command, polcmd, clauses)
+    LEFT JOIN tenancy_private.access AS a ON t.table_name = a.table_name AND k.command = a.command
+    LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    CROSS JOIN claims AS c
+)
+
+SELECT
+    m.table_name,
+    m.shape,
+    m.key,
+    m.command,
+    m.polcmd::"char" AS polcmd, -- noqa: RF06
+    m.clauses,
+    m.is_allowed,
+    CASE
+        WHEN cardinality(m.asked) > 1 THEN format('((%s))', array_to_string(m.asked, ') AND ('))
+        WHEN cardinality(m.asked) = 1 THEN format('(%s)', m.asked[1])
+    END AS asked
+FROM conditions AS m;
+
+CREATE TEMPORARY VIEW policies AS
+SELECT
+    p.polrelid,
+    p.polname,
+    p.polpermissive,
+    p.polcmd,
+    p.polroles,
+    e.clause,
+    regexp_replace(e.expression, '\s+', ' ', 'g') AS expression
+FROM pg_policy AS p
+CROSS JOIN LATERAL (VALUES
+    ('USING', pg_get_expr(p.polqual, p.polrelid)), ('WITH CHECK', pg_get_expr(p.polwithcheck, p.polrelid))
+) AS e (clause, expression)
+WHERE e.expression IS NOT NULL;
+
+-- A floor for each command, which has what the command needs in the expression that
+-- verifies: in what is compared with the verified value, or in the gate.
 SELECT is_empty(
     $$
-    SELECT t.name, pg_get_expr(p.polqual, p.polrelid)
-    FROM tables AS t
-    INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = 'workspace_id')
-        AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s+', ' ', 'g') !~ concat(
-            '^\(\(workspace_id = \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\)\) ',
-            'AND \(workspace_id = ANY \(ARRAY\[\( SELECT tenancy\.current_workspace_id\(\) ',
-            'AS current_workspace_id\)\]\)\)\)$|',
-            '^\(\(workspace_id = ANY \(\( SELECT tenancy\.workspaces_for\(NULL::text, ''(always|personal)''::text\) ',
-            'AS workspaces_for\)::uuid\[\]\)\) ',
-            'AND \(workspace_id = ANY \(ARRAY\[ CASE ',
-            'WHEN \(?\(organization_id IS NULL\)( AND \(user_id IS NULL\)\))? THEN workspace_id ',
-            'ELSE \( SELECT tenancy\.current_workspace_id\(\) AS current_workspace_id\) END\]\)\)\)$'
-        )
+    WITH floors AS (
+        SELECT
+            t.*,
+            format(
+                '(((%1$I, %1$I) = ( SELECT tenancy.current_workspace_id() AS current_workspace_id, %3$s)) '
+                'AND CASE WHEN (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce")])) THEN true ELSE false END)',
+                t.key, c.workspace,
+                coalesce(
+                    'CASE WHEN ' || t.asked || ' THEN ' || c.workspace || ' ELSE NULL::uuid END AS "case"',
+                    c.workspace || ' AS "coalesce"'
+                )
+            ) AS tenant,
+            format(
+                '((((%1$I = %1$I), (%1$I = %1$I)) = ( SELECT %2$s, true))', t.key,
+                coalesce(
+                    '((NOT (tenancy.current_workspace_id() IS DISTINCT FROM ' || c.workspace || ')) AND ' || t.asked || ')',
+                    '(NOT (tenancy.current_workspace_id() IS DISTINCT FROM ' || c.workspace || '))'
+                )
+            ) AS gate,
+            format(
+                ' AND (%1$I = ANY (ARRAY[( SELECT %2$s AS "coalesce"), %3$s])) '
+                'AND tenancy.is_listed(%1$I, ( SELECT %4$sARRAY[%3$s, tenancy.current_workspace_id()]%5$s)))',
+                t.key, c.workspace, '''00000000-0000-0000-0000-000000000000''::uuid',
+                coalesce('CASE WHEN ' || t.asked || ' THEN ', ''),
+                CASE WHEN t.asked IS NULL THEN ' AS "array"' ELSE ' ELSE NULL::uuid[] END AS "case"' END
+            ) AS catalogue,
+            format(
+                ' AND CASE WHEN ( SELECT tenancy.sees_all_users() AS sees_all_users) THEN true '
+                'ELSE tenancy.is_listed(%1$I, ( SELECT tenancy.visible_user_ids() AS visible_user_ids)) END)',
+                t.key
+            ) AS members
+        FROM commands AS t
+        CROSS JOIN claims AS c
+        WHERE t.shape <> 'published'
+    ),
+
+    wanted (polrelid, polcmd, clause, expression) AS (
+        SELECT
+            f.table_name,
+            f.polcmd,
+            k.clause,
+            CASE
+                WHEN f.shape = 'members' THEN f.gate || f.members
+                WHEN f.shape = 'catalogue' AND f.command = 'SELECT' THEN f.gate || f.catalogue
+                ELSE f.tenant
+            END
+        FROM floors AS f
+        CROSS JOIN LATERAL unnest(f.clauses) AS k (clause)
+    ),
+
+    found AS (
+        SELECT p.polrelid, p.polcmd, p.clause, p.expression
+        FROM policies AS p
+        WHERE NOT p.polpermissive
+    )
+
+    (SELECT 'missing', w.* FROM wanted AS w EXCEPT ALL SELECT 'missing', f.* FROM found AS f)
+    UNION ALL
+    (SELECT 'further', f.* FROM found AS f EXCEPT ALL SELECT 'further', w.* FROM wanted AS w)
     $$,
-    'the floor of a table of tenants is the current workspace, or a list that ends with the platform'
+    'every table has the floors of its shape, which ask for what each command needs, and no other restriction'
 );
 
--- What is written is never compared with more than what may be seen: an UPDATE
--- may reach rows of the platform so that a trigger can refuse them, and what it
--- writes is checked against fewer workspaces or the same.
+-- What was not allowed has no policy, whatever its floor says.
+SELECT is_empty(
+    $$
+    WITH wanted AS (
+        SELECT
+            c.table_name AS polrelid,
+            c.polcmd,
+            k.clause,
+            CASE c.shape
+                WHEN 'published'
+                    THEN '(((tableoid = tableoid), (tableoid = tableoid)) = '
+                        '( SELECT (tenancy.current_workspace_id() IS NOT NULL), true))'
+                WHEN 'members'
+                    THEN format('(%I = ANY (( SELECT tenancy.visible_user_ids() AS visible_user_ids)::uuid[]))', c.key)
+                ELSE format('(%I IS NOT NULL)', c.key)
+            END AS expression
+        FROM commands AS c
+        CROSS JOIN LATERAL unnest(c.clauses) AS k (clause)
+        WHERE c.is_allowed
+    ),
+
+    found AS (
+        SELECT p.polrelid, p.polcmd, p.clause, p.expression
+        FROM policies AS p
+        WHERE p.polpermissive AND p.polroles = ARRAY['tenancy_credentialed'::regrole::oid]
+    )
+
+    (SELECT 'missing', w.* FROM wanted AS w EXCEPT ALL SELECT 'missing', f.* FROM found AS f)
+    UNION ALL
+    (SELECT 'further', f.* FROM found AS f EXCEPT ALL SELECT 'further', w.* FROM wanted AS w)
+    $$,
+    'each command that was allowed has one policy, and no other has'
+);
+
 SELECT is_empty(
     $$
     SELECT p.polname, p.polrelid::regclass
-    FROM pg_policy AS p
-    WHERE p.polpermissive
-        AND p.polcmd IN ('a', 'w')
-        AND p.polroles && ARRAY['tenancy_app'::regrole::oid, 'tenancy_credentialed'::regrole::oid]
-        AND pg_get_expr(p.polwithcheck, p.polrelid) ~ '''(always|personal)''::text'
+    FROM policies AS p
+    WHERE p.polroles = ARRAY['tenancy_auditor'::regrole::oid]
+        AND p.expression <> format(
+            '(((tableoid = tableoid), (tableoid = tableoid)) = ( SELECT (tenancy.record_read(%L::regclass) IS NOT NULL), true))',
+            p.polrelid::regclass::text
+        )
     $$,
-    'no check of what is written takes the platform for a tenant''s workspace'
+    'what an auditor reads is recorded before the table is opened, under the table''s own name'
 );
 
 SELECT is_empty(
     $$
     SELECT p.polname, p.polrelid::regclass
-    FROM pg_policy AS p
-    WHERE pg_get_expr(p.polqual, p.polrelid) = 'true'
-        AND p.polroles && ARRAY['tenancy_app'::regrole::oid, 'tenancy_credentialed'::regrole::oid, 0::oid]
+    FROM policies AS p
+    WHERE (p.polcmd IN ('a', 'w', 'd', '*') OR p.clause = 'WITH CHECK')
+        AND p.expression ~ '00000000-0000-0000-0000-000000000000'
+    $$,
+    'no policy for writing takes the platform for a tenant''s workspace'
+);
+
+SELECT is_empty(
+    $$
+    SELECT p.polname, p.polrelid::regclass
+    FROM policies AS p
+    WHERE p.expression = 'true'
+        AND p.polroles && ARRAY(
+            SELECT r.role::regrole::oid FROM application_roles AS r UNION ALL SELECT 0::oid
+        )
     $$,
     'no policy lets an application role see everything'
 );
 
-SELECT is_empty(
-    $$ SELECT p.polname, p.polrelid::regclass FROM pg_policy AS p WHERE p.polroles = '{0}' $$,
-    'every policy says for which roles it is'
-);
-
+-- tenancy_app is a member of tenancy_credentialed, so naming both would be saying it twice.
 SELECT is_empty(
     $$
     SELECT p.polname, p.polrelid::regclass
     FROM pg_policy AS p
-    WHERE p.polpermissive
-        AND p.polcmd = '*'
-        AND p.polroles && ARRAY['tenancy_app'::regrole::oid, 'tenancy_credentialed'::regrole::oid]
+    WHERE ARRAY(SELECT r::regrole::text FROM unnest(p.polroles) AS r ORDER BY 1)
+        NOT IN ('{tenancy_credentialed}', '{tenancy_owner,tenancy_service,tenancy_writer}', '{tenancy_auditor}')
     $$,
-    'what an application role may do is one policy a command'
+    'every policy is for tenants, for services, or for the auditor'
 );
 
--- A call that stands alone is made for every row: is_listed() is meant to be.
 SELECT is_empty(
     $$
-    SELECT p.polname, p.polrelid::regclass, e.expression
-    FROM pg_policy AS p
-    CROSS JOIN LATERAL (VALUES
-        (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))
-    ) AS e (expression)
-    -- Twice, for one in another.
-    CROSS JOIN (VALUES ('tenancy\.is_listed|\( SELECT [^()]*(\([^()]*\)[^()]*)*\)')) AS s (selected)
-    WHERE regexp_replace(regexp_replace(e.expression, s.selected, '', 'g'), s.selected, '', 'g') ~ '\w\('
+    SELECT m.roleid::regrole
+    FROM pg_auth_members AS m
+    WHERE m.member = 'tenancy_app'::regrole
+        AND NOT (
+            m.roleid = 'tenancy_credentialed'::regrole
+            AND NOT m.admin_option
+            -- PostgreSQL 15 has neither option.
+            AND coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
+            AND NOT coalesce((to_jsonb(m) ->> 'set_option')::boolean, false)
+        )
+    UNION ALL
+    SELECT 'tenancy_app'::regrole
+    WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
+    UNION ALL
+    SELECT m.roleid::regrole
+    FROM pg_auth_members AS m
+    WHERE m.member IN ('tenancy_credentialed'::regrole, 'tenancy_auditor'::regrole)
+    $$,
+    'tenancy_app has the rights of tenancy_credentialed, without becoming it, and nobody has more by membership'
+);
+
+-- Columns are granted as allow() and publish() were told; the key is read besides.
+SELECT is_empty(
+    $$
+    WITH wanted AS (
+        SELECT t.table_name, r.role, a.command, u.column_name
+        FROM tenancy_private.protected_tables AS t
+        INNER JOIN tenancy_private.access AS a ON t.table_name = a.table_name
+        CROSS JOIN LATERAL unnest(a.columns) AS u (column_name)
+        INNER JOIN (VALUES
+            ('tenancy_credentialed', '{SELECT,INSERT,UPDATE}'::text[]), ('tenancy_auditor', '{SELECT}')
+        ) AS r (role, commands) ON a.command = ANY(r.commands)
+        UNION
+        SELECT t.table_name, r.role, 'SELECT', t.key
+        FROM tenancy_private.protected_tables AS t
+        CROSS JOIN (VALUES ('tenancy_credentialed'), ('tenancy_auditor')) AS r (role)
+    ),
+
+    found AS (
+        SELECT t.oid::regclass, acl.grantee::regrole::text, acl.privilege_type, a.attname
+        FROM tables AS t
+        INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND NOT a.attisdropped
+        CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+        WHERE acl.grantee IN (SELECT r.role::regrole FROM application_roles AS r)
+        UNION ALL
+        SELECT t.oid::regclass, acl.grantee::regrole::text, acl.privilege_type, NULL
+        FROM tables AS t
+        INNER JOIN pg_class AS c ON t.oid = c.oid
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+        WHERE acl.grantee IN (SELECT r.role::regrole FROM application_roles AS r)
+    )
+
+    (SELECT 'missing', w.* FROM wanted AS w EXCEPT ALL SELECT 'missing', f.* FROM found AS f)
+    UNION ALL
+    (SELECT 'further', f.* FROM found AS f EXCEPT ALL SELECT 'further', w.* FROM wanted AS w)
+    $$,
+    'tenants and auditors have the columns that were named, and no whole table; tenancy_app has none of its own'
+);
+
+-- BEFORE, FOR EACH STATEMENT, INSERT OR DELETE OR UPDATE.
+SELECT is_empty(
+    $$
+    SELECT p.table_name
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_class AS c ON p.table_name = c.oid
+    WHERE (p.shape <> 'published') <> EXISTS (
+        SELECT FROM pg_trigger AS t
+        WHERE t.tgrelid = p.table_name
+            AND t.tgname = c.relname || '_tenancy_permission'
+            AND t.tgfoid = 'tenancy.check_permission()'::regprocedure
+            AND t.tgtype = 2 | 4 | 8 | 16
+            AND t.tgenabled = 'A'
+            AND t.tgqual IS NULL
+            -- Where in the context the permission stands, if that is all that is asked.
+            AND t.tgnargs = 3
+            AND encode(t.tgargs, 'escape') = (
+                SELECT
+                    string_agg(coalesce((72 + n.number)::text, '') || '\000', '' ORDER BY strpos('INSERT UPDATE DELETE', k.command))
+                FROM commands AS k
+                LEFT JOIN tenancy_private.access AS a
+                    ON k.table_name = a.table_name AND k.command = a.command AND NOT a.person AND a.workspace IS NULL
+                LEFT JOIN tenancy.permissions AS n ON a.permission = n.permission
+                WHERE k.table_name = p.table_name AND k.command <> 'SELECT'
+            )
+    )
+    $$,
+    'every write to a table of tenants is asked about, always'
+);
+
+-- A call that stands alone is made for every row: is_listed() is meant to be. Innermost
+-- parentheses go first, and those of (SELECT ...) with all that is in them.
+SELECT is_empty(
+    $$
+    WITH RECURSIVE peeled AS (
+        SELECT p.polname, p.polrelid::regclass AS table_name, p.expression, 0 AS step FROM policies AS p
+        UNION ALL
+        SELECT
+            e.polname,
+            e.table_name,
+            regexp_replace(
+                regexp_replace(
+                    regexp_replace(e.expression, '\( SELECT [^()]*\)', '', 'g'), '(["\w])\(([^()]*)\)', '\1<\2>', 'g'
+                ),
+                '\((?! SELECT )([^()]*)\)', '[\1]', 'g'
+            ),
+            e.step + 1
+        FROM peeled AS e
+        WHERE e.expression ~ '[()]' AND e.step < 40
+    )
+
+    SELECT e.polname, e.table_name, e.expression
+    FROM peeled AS e
+    WHERE e.expression !~ '[()]'
+        AND regexp_replace(e.expression, 'tenancy\.is_listed<|COALESCE<', '', 'g') ~ '["\w]<'
+        OR e.step = 40
     $$,
     'every policy wraps its calls in (SELECT ...)'
 );
@@ -139,7 +389,15 @@ SELECT is_empty(
     $$
     SELECT r.oid::regprocedure
     FROM routines AS r
-    WHERE r.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(r.proconfig), false)
+    WHERE r.prosqlbody IS NULL 
+        AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(r.proconfig), false)
+        -- The application's triggers find its own functions.
+        AND NOT coalesce(
+            r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
+        )
+        -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+        AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
+            AND r.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
     $$,
     'every routine, the definer ones above all, is compiled or pins its search_path with pg_temp last'
 );
@@ -164,14 +422,16 @@ SELECT is_empty(
     'no trigger function can be called'
 );
 
--- server_encoding is no setting: a database keeps it for life.
+-- server_encoding is no setting: a database keeps it for life. The texts of policies,
+-- which are made of strings, read nothing.
 SELECT is_empty(
     $$
     SELECT r.oid::regprocedure
     FROM routines AS r
     WHERE r.provolatile = 'i'
         AND replace(
-            concat(r.prosrc, pg_get_function_sqlbody(r.oid)), $q$current_setting('server_encoding')$q$, ''
+            concat(r.prosrc, regexp_replace(pg_get_function_sqlbody(r.oid), $q$'([^']|'')*'$q$, '', 'g')),
+            $q$current_setting('server_encoding')$q$, ''
         ) ~ 'current_setting|tenancy\.|now\(\)'
     $$,
     'no immutable function reads a setting: its answer would stay in a plan when the workspace changes'
@@ -289,9 +549,11 @@ SELECT is_empty(
     CROSS JOIN application_roles AS r
     CROSS JOIN (VALUES ('INSERT'), ('UPDATE')) AS w (privilege)
     WHERE a.attname ~ '^(id|user_id|organization_id|workspace_id|model_workspace_id|.*_hash)$'
+        -- Which random id a new row has says nothing of anybody's.
+        AND NOT (a.attname = 'id' AND a.atttypid = 'uuid'::regtype AND w.privilege = 'INSERT')
         AND has_column_privilege(r.role, t.oid, a.attname, w.privilege)
     $$,
-    'no application role may write whose a row is, its id, or a hash'
+    'no application role may write whose a row is, the id of one that is there, or a hash'
 );
 
 SELECT is_empty(
@@ -357,8 +619,12 @@ SELECT is_empty(
         WHERE n.nspname IN ('tenancy', 'tenancy_private')
     ) AS o
     WHERE o.owner <> 'tenancy_owner'::regrole
+        AND o.object NOT IN (
+            'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
+            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()'
+        )
     $$,
-    'everything in our schemas belongs to tenancy_owner'
+    'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'
 );
 
 SELECT is_empty(

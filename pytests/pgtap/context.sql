@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(40);
+SELECT plan(74);
 
 \ir include/people.psql
 
@@ -51,6 +51,10 @@ SELECT throws_ok(
     $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') $$,
     '28000', 'this transaction is already in a workspace', 'and so is going elsewhere'
 );
+SELECT matches(
+    current_setting('tenancy.context'), '^[0-9a-f]{8}[0-9a-f]{64}[01]{46}/owner/$',
+    'what is sealed is the key, the seal, a character for each permission, the role, and no credential'
+);
 SELECT set_config('tenancy.current_organization_id', '00000000-0000-4000-8000-000000000002', true) AS forged \gset
 SELECT throws_ok(
     'SELECT name FROM public.organizations', '28000',
@@ -66,12 +70,42 @@ SELECT is(tenancy.has_permission('instances.view'), true, 'who may look');
 SELECT is(tenancy.has_permission('instances.terminate'), false, 'and not terminate');
 SELECT is(tenancy.has_permission('no.such_thing'), false, 'a permission that is none is nobody''s');
 SELECT is(tenancy.has_permission(NULL), false, 'nor is none at all');
-SELECT is(tenancy.workspace_for('instances.view'), tenancy.current_workspace_id(), 'where he may look');
-SELECT is(tenancy.workspace_for('instances.terminate'), NULL, 'and where he may terminate: nowhere');
 SELECT throws_ok(
     $$ SELECT tenancy.require_permission('instances.terminate') $$,
     '42501', 'permission instances.terminate denied to the role user'
 );
+-- His own context, with more written into it: each part is sealed.
+SELECT current_setting('tenancy.context') AS uwes, left(current_setting('tenancy.context'), 72) AS seal \gset
+SELECT throws_ok(
+    format(
+        'SELECT tenancy.current_workspace_id() FROM set_config(%L, %L, true)', 'tenancy.context', :'seal' || c.facts
+    ), '28000', 'the session context was not set by tenancy.enter() in this transaction', c.kind
+)
+FROM (VALUES
+    (repeat('1', 46) || '/user/', 'permissions written in by hand open nothing'),
+    (replace(substr(:'uwes', 73), 'user', 'owner'), 'nor does a role'),
+    (substr(:'uwes', 73) || '00000000-0000-4000-8000-0000000000aa', 'nor a credential'),
+    (substr(:'uwes', 73) || '/', 'nor another split of the same'),
+    ('', 'nor nothing at all')
+) AS c (facts, kind);
+-- The claim alone is read by the policies of commands, and the floor stops it.
+SELECT throws_ok(
+    format(
+        'UPDATE public.instances SET gpu_profile = %L FROM set_config(%L, %L, true)',
+        'x', 'tenancy.context', :'seal' || repeat('1', 46) || '/user/'
+    ), '42501', 'permission instances.update denied to the role user', 'a statement cannot give itself a permission'
+);
+SELECT set_config('tenancy.context', :'seal' || repeat('1', 46) || '/user/', true) AS forged \gset
+SELECT throws_ok(c.statement, '28000', NULL, 'nor the one before it: ' || c.statement)
+FROM (VALUES
+    ('UPDATE public.instances SET gpu_profile = NULL'),
+    ('INSERT INTO public.models (name, model_id) VALUES (''x'', ''x'')'),
+    ('SELECT id FROM tenancy.audit_log'),
+    ('SELECT tenancy.has_permission(''instances.terminate'')'),
+    ('SELECT tenancy.my_permissions()'),
+    ('SELECT tenancy.require_permission(''instances.terminate'')'),
+    ('SELECT tenancy.terminate_instance(''00000000-0000-4000-8000-000000000021'')')
+) AS c (statement);
 
 -- Olga in her personal workspace.
 ROLLBACK TO turn;
@@ -91,6 +125,49 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT is(tenancy.current_role(), NULL, 'staff have no role in personal mode');
+SELECT throws_ok(
+    $$ SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') $$,
+    '28000', 'this transaction is already in a workspace', 'nor another workspace, once they have entered it'
+);
+
+-- In the platform's workspace they have.
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
+SELECT is(tenancy.current_role(), 'staff', 'their role in the platform''s workspace');
+SELECT is(tenancy.current_user_id(), '00000000-0000-4000-8000-00000000000f'::uuid, 'Pete acts');
+SELECT is(tenancy.current_organization_id(), NULL, 'in no organization');
+SELECT is(tenancy.current_workspace_id(), '00000000-0000-0000-0000-000000000000'::uuid, 'and in the platform''s workspace');
+SELECT results_eq(
+    'SELECT kind, name, slug, role FROM tenancy.current_workspace()',
+    $$ VALUES ('platform', 'Platform', NULL::text, 'staff') $$,
+    'what the banner shows'
+);
+SELECT is(tenancy.has_permission('models.update'), true, 'which is for what the platform owns');
+SELECT is(tenancy.has_permission('organization.update'), false, 'and no organization''s');
+SELECT is_empty('SELECT id FROM public.organizations', 'they see none');
+SELECT lives_ok(
+    $$ SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') $$, 'entering again is no error'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') $$,
+    '28000', 'this transaction is already in a workspace', 'going home is one'
+);
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT throws_ok(
+    format('SELECT tenancy.enter_platform(%L)', u.id), '28000', 'no such membership', u.kind
+)
+FROM (VALUES
+    ('00000000-0000-4000-8000-00000000000a', 'an owner is no staff'),
+    ('00000000-0000-4000-8000-0000000000ff', 'nor is nobody'),
+    (NULL, 'nor is NULL')
+) AS u (id, kind);
+-- The platform is no organization, whatever its id looks like.
+SELECT throws_ok(
+    $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f', '00000000-0000-0000-0000-000000000000') $$,
+    '28000', 'no such membership', 'and its id opens nothing to who names it as an organization'
+);
 
 -- Whoever does not belong there, and whatever does not exist.
 ROLLBACK TO turn;
@@ -115,6 +192,33 @@ SELECT throws_ok(
     $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') $$, '42501', NULL,
     'a login with credentials cannot name a user'
 );
+SELECT throws_ok(
+    $$ SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') $$, '42501', NULL, 'platform staff neither'
+);
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT throws_ok(
+    $$ SELECT tenancy.enter_as_service('00000000-0000-4000-8000-00000000000a') $$, '42501', NULL,
+    'the application is no service'
+);
+ROLLBACK TO turn;
+SELECT throws_ok(
+    $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') $$,
+    '28000', NULL, 'a superuser enters nothing, because nothing is hidden from him'
+);
+SET LOCAL ROLE tenancy_service;
+SELECT throws_ok(
+    $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') $$,
+    '28000', 'tenancy_service has the rights of tenancy_service, and sees every workspace', 'a service neither'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') $$,
+    '28000', 'tenancy_service has the rights of tenancy_service, and sees every workspace', 'not the platform either'
+);
+SELECT lives_ok(
+    $$ SELECT tenancy.enter_as_service('00000000-0000-4000-8000-00000000000a') $$, 'it says that it is one, and who acts'
+);
+SELECT is(tenancy.current_user_id(), '00000000-0000-4000-8000-00000000000a'::uuid, 'for functions, defaults and the log');
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_auditor;
 SELECT throws_ok(

@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(56);
+SELECT plan(72);
 
 \ir include/people.psql
 
@@ -33,9 +33,14 @@ SELECT lives_ok(
     VALUES ('00000000-0000-4000-8000-000000000020', '00000000-0000-4000-8000-000000000032', 'new') $$, 'she makes one'
 );
 SELECT results_eq(
-    $$ SELECT organization_id, user_id, workspace_id, model_workspace_id, status FROM public.instances WHERE gpu_profile = 'new' $$,
+    $$ SELECT organization_id, user_id, workspace_id, status FROM public.instances WHERE gpu_profile = 'new' $$,
     $$ VALUES ('00000000-0000-4000-8000-000000000001'::uuid, NULL::uuid, '00000000-0000-4000-8000-000000000001'::uuid,
-        '00000000-0000-4000-8000-000000000001'::uuid, 'provisioning') $$, 'which is Acme''s'
+        'provisioning') $$, 'which is Acme''s'
+);
+SELECT throws_ok('SELECT model_workspace_id FROM public.instances', '42501', NULL, 'where its model is, is not for tenants');
+SELECT lives_ok(
+    $$ INSERT INTO public.instances (id, provider_id)
+    VALUES ('00000000-0000-4000-8000-000000000029', '00000000-0000-4000-8000-000000000020') $$, 'an id of her own choice is as good'
 );
 SELECT lives_ok(
     $$ UPDATE public.instances SET model_id = '00000000-0000-4000-8000-000000000031' WHERE gpu_profile = 'new' $$,
@@ -52,6 +57,11 @@ SELECT throws_ok(
 );
 SELECT throws_ok('UPDATE public.instances SET workspace_id = NULL', '42501', NULL, 'whatever she tries');
 SELECT throws_ok('UPDATE public.instances SET hourly_price_eur = 0', '42501', NULL, 'at its price');
+SELECT throws_ok(
+    $$ INSERT INTO public.instances (provider_id, hourly_price_eur) VALUES ('00000000-0000-4000-8000-000000000020', 0) $$, '42501', NULL,
+    'from the beginning'
+);
+SELECT throws_ok('UPDATE public.instances SET terminated_at = now()', '42501', NULL, 'when it ended is the worker''s to say');
 SELECT throws_ok('DELETE FROM public.instances', '42501', NULL, 'nothing is deleted');
 SELECT lives_ok($$ SELECT tenancy.reinstall_instance('00000000-0000-4000-8000-000000000021') $$, 'she reinstalls it');
 SELECT results_eq(
@@ -78,6 +88,9 @@ SELECT throws_ok(
 );
 SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, 'P0002', NULL, 'nor one from before'
+);
+SELECT throws_ok(
+    'SELECT tenancy.legacy_instances()', '42501', 'legacy instances are listed in personal mode', 'those are not listed here'
 );
 
 -- Adam, the admin.
@@ -125,10 +138,21 @@ SELECT throws_ok('DELETE FROM tenancy.instance_transitions', '42501', NULL, 'and
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') AS entered \gset
+SELECT results_eq('SELECT gpu_profile FROM public.instances', $$ VALUES ('of Olga') $$, 'she sees her own');
 SELECT results_eq(
-    'SELECT gpu_profile FROM public.instances ORDER BY gpu_profile COLLATE "C"', $$ VALUES ('from before'), ('of Olga') $$,
-    'she sees her own, and those from before'
+    'SELECT id, status, terminated_at FROM tenancy.legacy_instances()',
+    $$ VALUES ('00000000-0000-4000-8000-000000000024'::uuid, 'ready', NULL::timestamptz) $$,
+    'and a list of those from before, like everybody'
 );
+SELECT results_eq(
+    'SELECT k FROM tenancy.legacy_instances() AS i, jsonb_object_keys(to_jsonb(i)) AS k ORDER BY k COLLATE "C"',
+    $$ VALUES ('created_at'), ('id'), ('model_id'), ('provider_id'), ('status'), ('terminated_at') $$,
+    'without addresses, prices and the rest'
+);
+SELECT is_empty(
+    $$ SELECT id FROM tenancy.legacy_instances(after_id => '00000000-0000-4000-8000-000000000024') $$, 'page by page'
+);
+SELECT throws_ok('SELECT tenancy.legacy_instances(page_size => 0)', '22023', 'a page has 1 to 10000 rows');
 SELECT lives_ok(
     $$ INSERT INTO public.instances (provider_id, model_id, gpu_profile)
     VALUES ('00000000-0000-4000-8000-000000000020', '00000000-0000-4000-8000-000000000031', 'new') $$, 'she makes one'
@@ -144,25 +168,47 @@ SELECT throws_ok(
 );
 SELECT lives_ok($$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000023') $$, 'she terminates her own');
 SELECT throws_ok(
-    $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, '42501', NULL, 'and none from before'
+    $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, 'P0002', NULL, 'and none from before'
 );
-SELECT throws_ok(
-    $$ UPDATE public.instances SET gpu_profile = 'x' WHERE gpu_profile = 'from before' $$, '42501',
-    'this row of instances is the platform''s', 'nor by hand'
+SELECT lives_ok($$ UPDATE public.instances SET ip_address = '10.0.0.3' $$, 'all that she changes');
+RESET ROLE;
+SELECT is_empty(
+    $$ SELECT id FROM public.instances WHERE ip_address = '10.0.0.3' AND user_id IS DISTINCT FROM '00000000-0000-4000-8000-00000000000a' $$,
+    'is hers'
 );
+SET LOCAL ROLE tenancy_app;
 SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000021') $$, 'P0002', NULL, 'nor one of Acme, here'
 );
 
--- Pete, platform staff, in his personal workspace.
+-- Pete, platform staff, is like everybody in his personal workspace.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
+SELECT is_empty('SELECT gpu_profile FROM public.instances', 'he has none');
+SELECT is((SELECT count(*) FROM tenancy.legacy_instances()), 1::bigint, 'and the list of those from before');
+SELECT throws_ok(
+    $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, 'P0002', NULL, 'which he does not terminate from there'
+);
+
+-- In the platform's workspace they are rows.
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT results_eq('SELECT gpu_profile FROM public.instances', $$ VALUES ('from before') $$, 'he sees those from before');
 SELECT lives_ok($$ UPDATE public.instances SET ip_address = '10.0.0.1' $$, 'he changes them');
+SELECT throws_ok(
+    $$ UPDATE public.instances SET model_id = '00000000-0000-4000-8000-000000000032' $$, '23503', NULL, 'with public models alone'
+);
 SELECT lives_ok($$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, 'and terminates them');
 SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000023') $$, 'P0002', NULL, 'but no person''s'
+);
+SELECT throws_ok('SELECT tenancy.legacy_instances()', '42501', NULL, 'the list is for personal mode');
+RESET ROLE;
+SELECT results_eq(
+    $$ SELECT gpu_profile, status FROM public.instances WHERE ip_address IS NOT NULL $$, $$ VALUES ('from before', 'terminating') $$,
+    'nothing else was changed'
 );
 
 -- Gina, the owner of Globex.

@@ -121,7 +121,7 @@ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000
 SELECT token AS new_token FROM tenancy.invite_member('new@example.com') \gset
 SELECT token AS gina_token FROM tenancy.invite_member('GINA@example.com', 'manager') \gset
 RESET ROLE;
-SELECT set_config('tenancy.' || name, '', true) FROM (VALUES ('seal'), ('current_user_id'), ('current_organization_id'), ('current_role')) AS v (name);
+SELECT set_config('tenancy.' || name, '', true) FROM (VALUES ('context'), ('current_user_id'), ('current_organization_id')) AS v (name);
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok('SELECT id FROM tenancy.invitations', '28000', NULL, 'reads no invitation');
 SELECT results_eq(

@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(41);
+SELECT plan(47);
 
 \ir include/people.psql
 
@@ -20,6 +20,14 @@ SELECT results_eq(
     'she sees who belongs to Acme, and nobody else'
 );
 SELECT is((SELECT count(*) FROM public.organization_memberships), 4::bigint, 'in the table, too');
+SELECT results_eq(
+    $$ SELECT * FROM tenancy.member('00000000-0000-4000-8000-00000000000b') $$,
+    $$ SELECT * FROM tenancy.members() AS m WHERE m.email = 'adam@example.com' $$,
+    'and one of them, as in the list'
+);
+SELECT is_empty($$ SELECT * FROM tenancy.member('00000000-0000-4000-8000-00000000000e') $$, 'Gina is Globex''s');
+SELECT is_empty($$ SELECT * FROM tenancy.member('00000000-0000-4000-8000-000000000000') $$, 'nobody');
+SELECT is_empty('SELECT * FROM tenancy.member(NULL)', 'NULL is nobody');
 SELECT throws_ok('SELECT tenancy.leave_organization()', '23514', 'organization Acme must keep an owner');
 SELECT throws_ok(
     $$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000a', 'admin') $$, '23514', 'organization Acme must keep an owner'
@@ -86,6 +94,7 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is((SELECT count(*) FROM tenancy.members()), 4::bigint, 'he sees the members');
+SELECT is((SELECT m.username FROM tenancy.member('00000000-0000-4000-8000-00000000000a') AS m), 'olga', 'and one of them');
 SELECT throws_ok(
     $$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000d', 'owner') $$, '42501',
     'permission members.change_role denied to the role user'
@@ -101,6 +110,9 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') AS entered \gset
 SELECT is_empty('SELECT role FROM public.organization_memberships', 'no memberships show');
 SELECT throws_ok('SELECT tenancy.members()', '55000', NULL, 'there are no members');
+SELECT throws_ok(
+    $$ SELECT tenancy.member('00000000-0000-4000-8000-00000000000a') $$, '55000', NULL, 'she is none herself'
+);
 SELECT throws_ok('SELECT tenancy.leave_organization()', '55000', NULL, 'and nothing to leave');
 
 -- A service, by hand: the last owner stays, at the latest at COMMIT.

@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(40);
+SELECT plan(58);
 
 \ir include/people.psql
 
@@ -29,14 +29,24 @@ SELECT throws_ok(
     $$ INSERT INTO public.models (name, model_id) VALUES ('again', 'm') $$, '23505', NULL, 'a model_id is Acme''s once'
 );
 SELECT lives_ok($$ UPDATE public.models SET name = 'renamed' WHERE name = 'new' $$, 'she changes one');
-SELECT lives_ok($$ DELETE FROM public.models WHERE name = 'renamed' $$, 'and deletes one');
-SELECT throws_ok(
-    $$ UPDATE public.models SET name = 'x' WHERE name = 'public' $$, '42501', 'this row of models is the platform''s', 'but no public one'
+SELECT lives_ok(
+    $$ INSERT INTO public.models (id, name, model_id) VALUES ('00000000-0000-4000-8000-000000000034', 'named', 'i') $$,
+    'an id of her own choice is as good'
 );
 SELECT throws_ok(
-    $$ DELETE FROM public.models WHERE name = 'public' $$, '42501', 'this row of models is the platform''s', 'to delete either'
+    $$ INSERT INTO public.models (id, name, model_id) VALUES ('00000000-0000-4000-8000-000000000034', 'named', 'j') $$, '23505', NULL, 'once'
 );
-SELECT throws_ok('UPDATE public.models SET name = name', '42501', NULL, 'not among all that she sees');
+SELECT lives_ok($$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000034') $$, 'and she deletes one');
+SELECT is_empty($$ SELECT id FROM public.models WHERE name = 'named' $$, 'which is gone');
+SELECT throws_ok('SELECT tenancy.delete_model(' || quote_nullable(m.id) || ')', 'P0002', 'the workspace has no such model', m.kind)
+FROM (VALUES
+    ('00000000-0000-4000-8000-000000000031', 'no public one'), ('00000000-0000-4000-8000-000000000033', 'none of Globex'),
+    ('00000000-0000-4000-8000-000000000034', 'none that is gone'), (NULL, 'and none at all')
+) AS m (id, kind);
+SELECT throws_ok('DELETE FROM public.models', '42501', 'permission denied for table models', 'not in another way');
+-- A public one is seen, and is not among what an UPDATE reaches.
+SELECT lives_ok($$ UPDATE public.models SET name = 'x' WHERE name = 'public' $$, 'a public one is not changed');
+SELECT lives_ok('UPDATE public.models SET context_length = 1', 'among all that she sees neither');
 SELECT lives_ok(
     $$ UPDATE public.models SET name = 'x' WHERE id = '00000000-0000-4000-8000-000000000033' $$, 'what she does not see is not there'
 );
@@ -48,6 +58,11 @@ RESET ROLE;
 SELECT is(
     (SELECT name FROM public.models WHERE id = '00000000-0000-4000-8000-000000000033'), 'of Globex', 'nothing of Globex was changed'
 );
+SELECT results_eq(
+    'SELECT name FROM public.models WHERE context_length = 1 ORDER BY name COLLATE "C"', $$ VALUES ('of Acme'), ('renamed') $$,
+    'nor of the platform'
+);
+SELECT is((SELECT name FROM public.models WHERE id = '00000000-0000-4000-8000-000000000031'), 'public', 'by its name neither');
 
 -- Adam, the admin; Mary, the manager; Uwe, a user.
 ROLLBACK TO turn;
@@ -68,7 +83,11 @@ SELECT throws_ok(
     $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'permission models.create denied to the role user'
 );
 SELECT throws_ok('UPDATE public.models SET name = name', '42501', 'permission models.update denied to the role user');
-SELECT throws_ok('DELETE FROM public.models', '42501', 'permission models.delete denied to the role user');
+SELECT throws_ok(
+    format('SELECT tenancy.delete_model(%L)', '00000000-0000-4000-8000-0000000000' || n), '42501',
+    'permission models.delete denied to the role user', 'before anything is looked up'
+)
+FROM (VALUES ('32'), ('33'), ('99')) AS m (n);
 
 -- Olga in her personal workspace.
 ROLLBACK TO turn;
@@ -76,27 +95,45 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') AS entered \gset
 SELECT results_eq('SELECT name FROM public.models', $$ VALUES ('public') $$, 'she sees the public ones');
 SELECT throws_ok(
-    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'what is public is changed by platform staff alone',
+    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'a personal workspace has no rows of public.models',
     'and makes none'
 );
-SELECT throws_ok('UPDATE public.models SET name = name', '42501', NULL, 'changes none');
-SELECT throws_ok('DELETE FROM public.models WHERE false', '42501', NULL, 'and deletes none');
+SELECT throws_ok('UPDATE public.models SET name = name', '42501', 'a personal workspace has no rows of public.models', 'changes none');
+SELECT throws_ok(
+    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, 'P0002', NULL, 'and deletes none'
+);
 
--- Pete, platform staff, in his personal workspace.
+-- Pete, platform staff, is like everybody in his personal workspace.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT results_eq('SELECT name FROM public.models', $$ VALUES ('public') $$, 'he sees the public ones');
+SELECT throws_ok(
+    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'a personal workspace has no rows of public.models',
+    'and makes none there'
+);
+SELECT throws_ok('UPDATE public.models SET name = name', '42501', NULL, 'nor changes one');
+
+-- In the platform's workspace they are his to change.
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
+SELECT results_eq('SELECT name FROM public.models', $$ VALUES ('public') $$, 'he sees the public ones, and no organization''s');
 SELECT lives_ok($$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, 'he makes one');
 SELECT results_eq(
-    $$ SELECT organization_id, workspace_id FROM public.models WHERE name = 'new' $$,
-    $$ VALUES (NULL::uuid, '00000000-0000-0000-0000-000000000000'::uuid) $$, 'which is public'
+    $$ SELECT organization_id FROM public.models WHERE name = 'new' $$, 'VALUES (NULL::uuid)', 'which is nobody''s'
 );
 SELECT lives_ok($$ UPDATE public.models SET is_active = false $$, 'changes them all');
-SELECT lives_ok('DELETE FROM public.models', 'and deletes them');
+SELECT lives_ok($$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, 'deletes one');
+SELECT throws_ok($$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000032') $$, 'P0002', NULL, 'but none of Acme');
+SELECT throws_ok('UPDATE public.models SET organization_id = NULL', '42501', NULL, 'nor takes one from anybody');
 RESET ROLE;
 SELECT results_eq(
-    'SELECT is_active FROM public.models', 'VALUES (true), (true)', 'which are the public ones alone'
+    'SELECT name, is_active, workspace_id FROM public.models ORDER BY name COLLATE "C"',
+    $$ VALUES ('new', false, '00000000-0000-0000-0000-000000000000'::uuid),
+        ('of Acme', true, '00000000-0000-4000-8000-000000000001'::uuid),
+        ('of Globex', true, '00000000-0000-4000-8000-000000000002'::uuid) $$,
+    'what he did was to the public ones alone'
 );
 
 -- A program with a key of Pete's own is no staff.
@@ -119,11 +156,18 @@ SAVEPOINT in_use;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok(
-    $$ DELETE FROM public.models WHERE name = 'of Acme' $$, '23503', 'the model of Acme is used by instances', 'Acme''s own'
+    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000032') $$, '23503', 'the model of Acme is used by instances', 'Acme''s own'
 );
 SELECT throws_ok(
-    $$ DELETE FROM public.models WHERE name = 'public' $$, '42501', 'this row of models is the platform''s',
+    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, 'P0002', 'the workspace has no such model',
     'and a tenant hears nothing of the use of others'
+);
+ROLLBACK TO in_use;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
+SELECT throws_ok(
+    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, '23503', 'the model public is used by instances',
+    'platform staff hear that it is used, not by whom'
 );
 ROLLBACK TO in_use;
 SET LOCAL ROLE tenancy_service;
@@ -142,7 +186,8 @@ SELECT throws_ok(
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok('SELECT id FROM public.models', '28000', NULL, 'without a workspace there is nothing to see');
-SELECT throws_ok('DELETE FROM public.models', '28000', NULL, 'nor to delete');
+SELECT throws_ok('UPDATE public.models SET name = name', '28000', NULL, 'nor to change');
+SELECT throws_ok($$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, '28000', NULL, 'nor to delete');
 
 SELECT finish();
 ROLLBACK;

@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(80);
+SELECT plan(88);
 
 \ir include/people.psql
 UPDATE public.users SET role = 'user' WHERE username = 'pete';
@@ -45,7 +45,7 @@ SELECT results_eq(
 );
 SELECT is_empty($$ SELECT id FROM public.users WHERE email = 'gina@example.com' $$, 'not Gina of Globex');
 SELECT throws_ok('SELECT password_hash FROM public.users', '42501', NULL, 'nor how anybody is let in');
-SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', 'only platform staff list all users, in their personal workspace');
+SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', 'all users are listed for platform staff alone');
 SELECT throws_ok($$ SELECT tenancy.create_user('GINA@example.com') $$, '23505', 'an account has this e-mail address');
 SELECT throws_ok($$ SELECT tenancy.create_user('no address') $$, '22023', 'this is no e-mail address');
 SELECT lives_ok($$ SELECT tenancy.create_user(' New@Example.com ', 'newt', 'N', 'T', 'hash') $$, 'she makes an account');
@@ -172,12 +172,13 @@ SELECT throws_ok(
     $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '23514', 'the person is the last owner of Globex (globex)'
 );
 
--- Sam, platform staff.
+-- Sam, platform staff, in his personal workspace: like everybody, but for the list.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-000000000010') AS entered \gset
-SELECT is((SELECT count(*) FROM public.users), 7::bigint, 'he sees everybody');
-SELECT is((SELECT count(*) FROM tenancy.all_users()), 7::bigint, 'and lists them');
+SELECT results_eq('SELECT username FROM public.users', $$ VALUES ('sam') $$, 'he sees himself');
+SELECT is(tenancy.visible_user_ids(), ARRAY['00000000-0000-4000-8000-000000000010'::uuid], 'by whatever way');
+SELECT is((SELECT count(*) FROM tenancy.all_users()), 7::bigint, 'and lists everybody');
 SELECT results_eq(
     $$ SELECT username FROM tenancy.all_users(' GINA@example.com') $$, $$ VALUES ('gina') $$, 'or who has an address'
 );
@@ -185,7 +186,27 @@ SELECT results_eq(
     $$ SELECT username FROM tenancy.all_users(after_id => '00000000-0000-4000-8000-00000000000d', page_size => 1) $$,
     $$ VALUES ('gina') $$, 'page by page'
 );
-SELECT throws_ok('SELECT tenancy.all_users(page_size => 0)', '22023', 'a page has 1 to 10000 users');
+SELECT throws_ok('SELECT tenancy.all_users(page_size => 0)', '22023', 'a page has 1 to 10000 rows');
+SELECT throws_ok(
+    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this needs an organization, and the current workspace is personal'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', username => 'y') $$, '42501',
+    'in personal mode people change their own accounts only'
+);
+SELECT throws_ok(
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, '42501',
+    'in personal mode people change their own accounts only'
+);
+
+-- In the platform's workspace everybody's account is his to see and change.
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
+SELECT tenancy.enter_platform('00000000-0000-4000-8000-000000000010') AS entered \gset
+SELECT is((SELECT count(*) FROM public.users), 7::bigint, 'he sees everybody');
+SELECT is((SELECT count(*) FROM tenancy.all_users()), 7::bigint, 'and lists them');
+SELECT throws_ok('SELECT password_hash FROM public.users', '42501', NULL, 'not how anybody is let in');
+SELECT throws_ok($$ UPDATE public.users SET username = 'x' $$, '42501', NULL, 'nothing is written by hand');
 SELECT lives_ok($$ SELECT tenancy.create_user('new@example.com') $$, 'he makes accounts');
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', 'gina@example.org', password_hash => 'y') $$, 'changes Gina''s');
 SELECT throws_ok(

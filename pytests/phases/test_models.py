@@ -84,47 +84,66 @@ def test_a_person_makes_and_changes_none(catalogue: Catalogue, as_app: AsApp, wh
             "INSERT INTO public.models (name, model_id) VALUES ('new', 'new')",
             "UPDATE public.models SET name = 'new'",
             "UPDATE public.models SET name = 'new' WHERE false",
-            "DELETE FROM public.models",
         ):
             with refused("42501", "permission_denied"), connection.transaction():
                 connection.execute(statement)
+        for model in catalogue.models.values():
+            assert attempt(connection, "SELECT tenancy.delete_model(%s)", model) == "model_not_found"
     assert catalogue.names() == before
 
 
-def test_staff_make_and_change_public_models_in_personal_mode_alone(
+def test_staff_make_and_change_public_models_in_the_platforms_workspace_alone(
     catalogue: Catalogue, people: People, as_app: AsApp
 ) -> None:
     sam = catalogue.users["sam"]
     people.membership(catalogue.acme, sam, "admin")
     with as_app(sam) as connection:
+        assert attempt(connection, INSERT) == "permission_denied"
+    with as_app(sam, NIL) as connection:
         assert connection.execute(INSERT).fetchall() == [(NIL, None)]
         # Nothing that an organization owns is reached.
         assert connection.execute("UPDATE public.models SET name = 'by staff'").rowcount == 2
-        assert connection.execute("DELETE FROM public.models WHERE model_id = 'new'").rowcount == 1
+        (new,) = connection.execute("SELECT id FROM public.models WHERE model_id = 'new'").fetchone() or (None,)
+        connection.execute("SELECT tenancy.delete_model(%s)", [new])
+        assert attempt(connection, "SELECT tenancy.delete_model(%s)", catalogue.models["acme"]) == "model_not_found"
     assert catalogue.names() == {"of/acme": "acme", "of/globex": "globex", "of/public": "by staff"}
     with as_app(sam, catalogue.acme) as connection:
         assert connection.execute(INSERT).fetchall() == [(catalogue.acme.id,) * 2]
-        with refused("42501", "permission_denied"), connection.transaction():
-            connection.execute("UPDATE public.models SET name = 'x' WHERE id = %s", [catalogue.models["public"]])
+        connection.execute("UPDATE public.models SET name = 'x' WHERE id = %s", [catalogue.models["public"]])
+    assert catalogue.names()["of/public"] == "by staff"
 
 
 @pytest.mark.parametrize("who", IN_ACME)
 @pytest.mark.parametrize("model", ["acme", "globex", "public", "unknown"])
-@pytest.mark.parametrize("command", ["UPDATE public.models SET name = 'changed'", "DELETE FROM public.models"])
+@pytest.mark.parametrize(
+    "command", ["UPDATE public.models SET name = 'changed' WHERE id = %s", "SELECT tenancy.delete_model(%s)"]
+)
 def test_changing_in_an_organization(catalogue: Catalogue, as_app: AsApp, who: str, model: str, command: str) -> None:
     before = catalogue.names()
     model_id = catalogue.models.get(model, uuid4())
     with as_app(catalogue.users[who], catalogue.acme) as connection:
-        outcome = attempt(connection, f"{command} WHERE id = %s", model_id)
-    assert outcome == ("done" if IN_ACME[who] and model != "public" else "permission_denied")
+        outcome = attempt(connection, command, model_id)
+    missing = "done" if command.startswith("UPDATE") else "model_not_found"
+    assert outcome == ("permission_denied" if not IN_ACME[who] else "done" if model == "acme" else missing)
     after = catalogue.names()
     assert (after != before) == (IN_ACME[who] and model == "acme")
     assert {name: after[name] for name in ("of/globex", "of/public")} == {"of/globex": "globex", "of/public": "public"}
 
 
-@pytest.mark.parametrize("column", ["id", "organization_id", "workspace_id"])
+@pytest.mark.parametrize("who", ["ann", "sam"])
+def test_an_id_may_be_named_and_tells_nothing(catalogue: Catalogue, as_app: AsApp, who: str) -> None:
+    insert = "INSERT INTO public.models (id, name, model_id) VALUES (%s, 'n', 'n')"
+    with as_app(catalogue.users[who], catalogue.acme if who == "ann" else NIL) as connection:
+        assert attempt(connection, insert, uuid4()) == "done"
+        with pytest.raises(psycopg.errors.UniqueViolation) as raised, connection.transaction():
+            connection.execute(insert.replace("'n', 'n'", "'m', 'm'"), [catalogue.models["globex"]])
+        assert "Globex" not in str(raised.value)
+        assert raised.value.diag.message_detail is None
+
+
+@pytest.mark.parametrize("column", ["organization_id", "workspace_id"])
 def test_whose_a_model_is_cannot_be_written(catalogue: Catalogue, as_app: AsApp, column: str) -> None:
-    for user, organization in (("ann", catalogue.acme), ("sam", None)):
+    for user, organization in (("ann", catalogue.acme), ("sam", None), ("sam", NIL)):
         with as_app(catalogue.users[user], organization) as connection:
             for value in (catalogue.globex.id, catalogue.acme.id, NIL, None):
                 for statement in (
@@ -150,7 +169,7 @@ def test_a_model_id_is_unique_within_a_workspace(catalogue: Catalogue, as_app: A
         assert attempt(connection, upsert, "of/globex") == "done"
     named = catalogue.admin.execute("SELECT name FROM public.models WHERE model_id = 'of/globex'").fetchall()
     assert sorted(named) == [("globex",), ("upserted",)]
-    with as_app(catalogue.users["sam"]) as connection:
+    with as_app(catalogue.users["sam"], NIL) as connection:
         assert attempt(connection, insert, "of/acme") == "done"
         assert attempt(connection, insert, "of/public") == "models_workspace_id_model_id_key"
 
@@ -175,11 +194,11 @@ def test_a_model_in_use_stays(catalogue: Catalogue, as_app: AsApp, connect: Conn
     _use(catalogue, "public", catalogue.globex, kind)
     with as_app(catalogue.users["ann"], catalogue.acme) as connection:
         with pytest.raises(psycopg.Error) as raised, connection.transaction():
-            connection.execute("DELETE FROM public.models WHERE organization_id IS NOT NULL")
+            connection.execute("SELECT tenancy.delete_model(%s)", [catalogue.models["acme"]])
         assert (raised.value.sqlstate, name_of(raised.value)) == ("23503", "model_in_use")
         assert f"used by {kind}" in str(raised.value)
-    with as_app(catalogue.users["sam"]) as connection:
-        assert attempt(connection, "DELETE FROM public.models") == "model_in_use"
+    with as_app(catalogue.users["sam"], NIL) as connection:
+        assert attempt(connection, "SELECT tenancy.delete_model(%s)", catalogue.models["public"]) == "model_in_use"
     with connect(logins.service) as service:
         assert attempt(service, "DELETE FROM models") == "model_in_use"
 
@@ -195,10 +214,13 @@ def test_deleting_a_public_model_tells_a_tenant_of_no_use_by_others(
         for where in (catalogue.acme, None):
             with as_app(catalogue.users["ann"], where) as connection:
                 with pytest.raises(psycopg.Error) as raised, connection.transaction():
-                    connection.execute("DELETE FROM public.models WHERE id = %s", [catalogue.models["public"]])
+                    connection.execute("SELECT tenancy.delete_model(%s)", [catalogue.models["public"]])
                 diag = raised.value.diag
                 answers.add((where, diag.sqlstate, diag.constraint_name, diag.message_primary, diag.context))
     assert len(answers) == 2
+    with as_app(catalogue.users["ann"], catalogue.acme) as connection:
+        assert attempt(connection, "DELETE FROM public.models") == "42501"
+        assert attempt(connection, "LOCK TABLE public.models IN SHARE MODE") == "42501"
 
 
 def test_who_may_see_no_models_sees_no_public_ones_either(catalogue: Catalogue, as_app: AsApp) -> None:
@@ -227,7 +249,7 @@ def test_a_service_that_names_an_organization_makes_its_model(
     with connect(logins.service) as service:
         if where is not None:
             acme = catalogue.acme.id if where == "acme" else None
-            service.execute("SELECT tenancy.enter(%s, %s)", [catalogue.users["ann"].id, acme])
+            service.execute("SELECT tenancy.enter_as_service(%s, %s)", [catalogue.users["ann"].id, acme])
         assert service.execute(
             "INSERT INTO public.models (name, model_id, organization_id) VALUES ('n', 'n', %s)"
             " RETURNING workspace_id, organization_id",
@@ -242,5 +264,5 @@ def test_a_model_is_nobodys_own(catalogue: Catalogue, connect: Connect, logins: 
             attempt(service, "INSERT INTO models (name, model_id, workspace_id) VALUES ('n', 'n', %s)", ann)
             == "models_tenancy_shared_check"
         )
-        service.execute("SELECT tenancy.enter(%s)", [ann])
+        service.execute("SELECT tenancy.enter_as_service(%s)", [ann])
         assert service.execute(INSERT).fetchall() == [(NIL, None)]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,18 @@ import pytest
 from support.access_matrix import (
     ACTORS,
     CALLS,
+    COLUMNS,
     DELEGATION,
+    FOR_NOBODY,
+    GROUPS,
     IN_A_WORKSPACE,
     PERMISSIONS,
     READS,
     ROLES,
+    SERVICES,
     SERVICES_WRITE,
     UNOPENED,
+    WRITER_WRITES,
     WRITES,
 )
 from support.people import People, User
@@ -33,6 +38,8 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "context": ("28000", "no_context"),
     "forged": ("28000", "invalid_context"),
     "other": ("28000", "context_already_set"),
+    "stranger": ("28000", "not_a_member"),
+    "sees_all": ("28000", "login_sees_everything"),
     "ticket": ("28000", "invalid_ticket"),
     "key": ("28000", "invalid_api_key"),
     "permission": ("42501", "permission_denied"),
@@ -42,9 +49,10 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "member": ("P0002", "member_not_found"),
     "deleted": ("P0002", "deleted_organization_not_found"),
     "person": ("42501", "person_required"),
-    "platform": ("42501", "permission_denied"),
     "api_key": ("P0002", "api_key_not_found"),
     "instance": ("P0002", "instance_not_found"),
+    "model": ("P0002", "model_not_found"),
+    "used": ("23503", "model_in_use"),
     "invitation": ("28000", "invalid_invitation"),
     "credentials": ("42501", "credentials_denied"),
     "uninvited": ("P0002", "invitation_not_found"),
@@ -76,6 +84,7 @@ INSERTS = {
     " public.users AS u WHERE o.name = 'Globex' AND u.username = 'person'",
     "tenancy.workspaces": "(id, kind, color) VALUES (gen_random_uuid(), 'platform', '#000000')",
     "tenancy.audit_log": "(workspace_id, action, object_kind, object_id) VALUES (gen_random_uuid(), 'a', 'b', 'c')",
+    "tenancy.permissions": "(permission, number) VALUES ('new.view', 1999)",
     "tenancy.role_permissions": "(permission, role) VALUES ('organization.delete', 'user')",
     "tenancy.role_delegations": "(role, delegated_role) VALUES ('user', 'owner')",
     "tenancy.instance_transitions": "(action, from_status, to_status) VALUES ('terminate', 'new', 'new')",
@@ -94,10 +103,16 @@ INSERTS = {
     "finops.cost_actual_minute": "(bucket_minute, provider_id, instance_id, amount_eur)"
     " SELECT now() - interval '1 year', provider_id, id, 1 FROM public.instances LIMIT 1",
 }
-COLUMNS = {
+# The same with ids that the application made.
+INSERTS_WITH_IDS = {
+    "public.models": "(id, name, model_id) VALUES (gen_random_uuid(), 'new', 'new')",
+    "public.instances": "(id, provider_id) VALUES (gen_random_uuid(), '{provider}')",
+}
+UPDATED = {
     "public.organization_memberships": "created_at",
     "tenancy.workspaces": "color",
     "tenancy.audit_log": "action",
+    "tenancy.permissions": "number",
     "tenancy.role_permissions": "role",
     "tenancy.role_delegations": "role",
     "tenancy.instance_transitions": "to_status",
@@ -129,12 +144,21 @@ class Actors:
                 "credentialed": logins.credentialed,
                 "service": logins.service,
                 "old": logins.old,
+                "acting": logins.service,
                 "auditor": logins.auditor,
                 "nobody": self.tenants.nobody,
+                "writer": None,
             }.get(actor, logins.app)
-            connection = self._stack.enter_context(self.tenants.session(login))
+            connection = self._stack.enter_context(closing(self.tenants.database.connect(login)))
             connection.execute("SELECT 1")
-            if actor in KEYS:
+            if actor == "writer":
+                connection.execute("SET ROLE tenancy_writer")
+            elif actor == "platform":
+                connection.execute("SELECT tenancy.enter_platform(%s)", [self.tenants.staff.id])
+            elif actor == "acting":
+                acme = self.tenants.acme
+                connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [acme.owner.id, acme.id])
+            elif actor in KEYS:
                 with self.tenants.admin() as admin:
                     # Used just now, it is not written to, and nobody waits for this session.
                     admin.execute("UPDATE public.api_keys SET last_used_at = now()")
@@ -147,8 +171,7 @@ class Actors:
                 for name, value in {
                     "current_user_id": str(self.tenants.acme.owner.id),
                     "current_organization_id": str(self.tenants.acme.id),
-                    "current_role": "owner",
-                    "seal": "0" * 72,
+                    "context": "0" * 72 + "1" * len(PERMISSIONS) + "/owner/",
                 }.items():
                     connection.execute("SELECT set_config(%s, %s, true)", [f"tenancy.{name}", value])
             self._sessions[actor] = connection
@@ -157,22 +180,29 @@ class Actors:
     def user(self, actor: str) -> User:
         """Return who the actor is; Acme's owner where it is nobody in particular."""
         tenants = self.tenants
-        people = {"outsider": tenants.outsider, "person": tenants.person, "staff": tenants.staff}
+        people = {
+            "outsider": tenants.outsider,
+            "person": tenants.person,
+            "staff": tenants.staff,
+            "platform": tenants.staff,
+        }
         return people.get(actor) or tenants.members.get(actor, tenants.acme.owner)
 
     def workspace(self, actor: str) -> UUID:
         """Return the workspace the actor is in, or Acme for who is in none."""
         if actor in {"personal", "person", "staff", "personal_key"}:
             return self.user(actor).id
+        if actor == "platform":
+            return PLATFORM
         return self.tenants.globex.id if actor == "outsider" else self.tenants.acme.id
 
     def people(self, actor: str) -> set[UUID]:
         """Return whose accounts belong to the workspace that the actor is in."""
+        query = "SELECT user_id FROM public.organization_memberships WHERE organization_id = %s"
+        if actor == "platform":
+            query = "SELECT id FROM public.users WHERE %s IS NOT NULL"
         with self.tenants.admin() as admin:
-            members = admin.execute(
-                "SELECT user_id FROM public.organization_memberships WHERE organization_id = %s",
-                [self.workspace(actor)],
-            ).fetchall()
+            members = admin.execute(query.encode(), [self.workspace(actor)]).fetchall()
         return {user for (user,) in members} or {self.workspace(actor)}
 
 
@@ -207,7 +237,7 @@ def attempt(connection: Connection, statement: str, *values: Any) -> tuple[tuple
 def test_reading(actors: Actors, actor: str, table: str) -> None:
     connection, expected = actors.session(actor), READS[table][actor]
     if expected in ERRORS:
-        key = WORKSPACE.get(table) or COLUMNS[table]
+        key = WORKSPACE.get(table) or UPDATED[table]
         assert attempt(connection, f"SELECT {key} FROM {table}")[0] == ERRORS[expected]
         return
     if table not in WORKSPACE:
@@ -240,7 +270,7 @@ def test_reading(actors: Actors, actor: str, table: str) -> None:
 @pytest.mark.parametrize("actor", ACTORS)
 def test_reading_what_a_later_phase_opens(actors: Actors, actor: str, table: str) -> None:
     outcome, _, rows = attempt(actors.session(actor), f"SELECT count(*) FROM {table}")
-    if actor in {"service", "old"}:
+    if actor in SERVICES or (actor == "writer" and table in WRITER_WRITES):
         assert rows == [(2,)]
     else:
         assert outcome == ERRORS["no"]
@@ -248,10 +278,11 @@ def test_reading_what_a_later_phase_opens(actors: Actors, actor: str, table: str
 
 def statement_of(actors: Actors, command: str, table: str) -> str:
     """Return a statement that writes; of spare models only, because others are in use."""
-    column = COLUMNS.get(table, "name")
-    insert = INSERTS[table].replace("{provider}", str(actors.tenants.rows["own"]["provider"]))
+    column = UPDATED.get(table, "name")
+    inserts = INSERTS_WITH_IDS if command == "INSERT with id" else INSERTS
+    insert = inserts.get(table, "").replace("{provider}", str(actors.tenants.rows["own"]["provider"]))
     return {
-        "INSERT": f"INSERT INTO {table} {insert.replace('{owner}', str(actors.tenants.acme.owner.id))}",
+        command: f"INSERT INTO {table} {insert.replace('{owner}', str(actors.tenants.acme.owner.id))}",
         "UPDATE": f"UPDATE {table} SET {column} = {column} WHERE true",
         "DELETE": f"DELETE FROM {table} WHERE {'true' if table != 'public.models' else 'name ~ $$spare$$'}",
     }[command]
@@ -265,13 +296,14 @@ def statement_of(actors: Actors, command: str, table: str) -> str:
         for command in ("INSERT", "UPDATE", "DELETE")
         for table in SERVICES_WRITE
         # What WRITES says of somebody in a workspace is the next test's.
-        if actor in {"service", "old"} or f"{table} {command}" not in WRITES
+        if actor not in next(iter(WRITES.values())) or f"{table} {command}" not in WRITES
     ],
 )
 def test_writing(actors: Actors, actor: str, command: str, table: str) -> None:
     statement = statement_of(actors, command, table)
     outcome, count, _ = attempt(actors.session(actor), statement)
-    if actor in {"service", "old"} and command in SERVICES_WRITE[table]:
+    writes = actor in SERVICES or (actor == "writer" and table in WRITER_WRITES)
+    if writes and command in SERVICES_WRITE[table]:
         # Rows of both tenants; some cannot go, because others refer to them.
         assert outcome[0] in {"ok", "23001", "23503"}
         assert outcome[0] != "ok" or count >= (1 if command == "INSERT" else 2)
@@ -285,20 +317,35 @@ def test_writing(actors: Actors, actor: str, command: str, table: str) -> None:
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("actor", next(iter(WRITES.values())))
 def test_writing_in_a_workspace(actors: Actors, actor: str, write: str) -> None:
-    table, command, *own = write.split(" ", 2)
+    table, command = write.split(" ", 1)
     statement, expected = statement_of(actors, command, table), WRITES[write][actor]
-    if own:
-        statement += f" AND workspace_id <> '{PLATFORM}'"
     if expected in ERRORS:
         assert attempt(actors.session(actor), statement)[0] == ERRORS[expected]
         return
     outcome, _, rows = attempt(actors.session(actor), f"{statement} RETURNING workspace_id")
-    workspace = actors.workspace(actor)
-    reached = {"own": {workspace}, "own+": {workspace, PLATFORM}, "public": {PLATFORM}, "none": set()}[expected]
-    assert (outcome, {found for (found,) in rows}) == (("ok", None), reached)
+    assert expected == "own"
+    assert (outcome, {found for (found,) in rows}) == (("ok", None), {actors.workspace(actor)})
     # Without RETURNING no SELECT policy is asked.
     outcome, count, _ = attempt(actors.session(actor), statement)
     assert (outcome, count) == (("ok", None), len(rows))
+
+
+def test_a_service_that_acts_makes_rows_where_it_acts(actors: Actors) -> None:
+    insert = statement_of(actors, "INSERT", "public.models") + " RETURNING workspace_id, organization_id"
+    acme = actors.tenants.acme
+    assert attempt(actors.session("acting"), insert)[2] == [(acme.id, acme.id)]
+    assert attempt(actors.session("service"), insert)[2] == [(PLATFORM, None)]
+
+
+def test_a_service_that_acts_is_in_the_audit_log_as_who_it_acts_for(actors: Actors) -> None:
+    acme, connection = actors.tenants.acme, actors.session("acting")
+    with connection.transaction(force_rollback=True):
+        connection.execute("SELECT tenancy.update_organization(name => 'New')")
+        entries = connection.execute(
+            "SELECT workspace_id, user_id, organization_id, role, database_user FROM tenancy.audit_log"
+            " WHERE new_values ->> 'name' = 'New'"
+        ).fetchall()
+    assert entries == [(acme.id, acme.owner.id, acme.id, "owner", actors.tenants.logins.service)]
 
 
 def test_the_matrix_of_writes_names_every_table_that_can_be_written(actors: Actors) -> None:
@@ -313,22 +360,128 @@ def test_the_matrix_of_writes_names_every_table_that_can_be_written(actors: Acto
     assert {name for (name,) in there} == {write.split()[0] for write in WRITES}
 
 
+# -- columns -------------------------------------------------------------------
+
+NAMING = {
+    "SELECT": "SELECT {column} FROM {table} LIMIT 0",
+    "INSERT": "INSERT INTO {table} ({column}) VALUES (DEFAULT)",
+    "UPDATE": "UPDATE {table} SET {column} = DEFAULT",
+}
+
+
+@pytest.mark.parametrize("table", [*COLUMNS, *UNOPENED])
+@pytest.mark.parametrize("actor", ["owner", "credentialed", "personal", "platform", "auditor"])
+def test_naming_a_column(actors: Actors, actor: str, table: str) -> None:
+    with actors.tenants.admin() as admin:
+        columns = {
+            column
+            for (column,) in admin.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+                [table],
+            ).fetchall()
+        }
+    assert columns >= set().union(*COLUMNS.get(table, {}).values())
+    for command, statement in NAMING.items():
+        named = COLUMNS.get(table, {}).get(command, set()) if command == "SELECT" or actor != "auditor" else set()
+        outcomes = {
+            column: attempt(actors.session(actor), statement.format(table=table, column=column))[0]
+            for column in columns
+        }
+        # What is allowed may fail for another reason, as a column without a default does.
+        assert {column for column, outcome in outcomes.items() if outcome != ERRORS["no"]} == named, command
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_table_says_which_columns_can_be_written(actors: Actors, table: str) -> None:
+    query = "SELECT column_name, can_insert, can_update FROM tenancy.writable_columns(%s)"
+    inserted, updated = (COLUMNS[table].get(command, set()) for command in ("INSERT", "UPDATE"))
+    _, _, rows = attempt(actors.session("bare"), query, table)
+    assert sorted(rows) == sorted((name, name in inserted, name in updated) for name in inserted | updated)
+
+
+def test_legacy_instances_are_listed_without_what_they_run_with(actors: Actors) -> None:
+    for actor in ("personal", "person", "staff", "personal_key"):
+        connection = actors.session(actor)
+        _, _, rows = attempt(connection, "SELECT id FROM tenancy.legacy_instances()")
+        assert rows == [(actors.tenants.rows["platform"]["instance"],)]
+        for secret in ("ip_address", "gpu_profile", "hourly_price_eur"):
+            outcome, _, _ = attempt(connection, f"SELECT l.{secret} FROM tenancy.legacy_instances() AS l")
+            assert outcome == ("42703", None)
+
+
+# -- groups --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", [*GROUPS, *FOR_NOBODY])
+def test_a_group_is_a_plain_group(actors: Actors, group: str) -> None:
+    with actors.tenants.admin() as admin:
+        row = admin.execute(
+            "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+            " FROM pg_roles WHERE rolname = %s",
+            [group],
+        ).fetchone()
+        inherited = admin.execute(
+            "SELECT r.rolname FROM pg_roles AS r WHERE pg_has_role(%s, r.oid, 'MEMBER') AND r.rolname <> %s",
+            [group, group],
+        ).fetchall()
+    assert row == (False,) * 6
+    assert {name for (name,) in inherited} == GROUPS.get(group, set())
+
+
+@pytest.mark.parametrize("group", FOR_NOBODY)
+@pytest.mark.parametrize("actor", [actor for actor in ACTORS if actor != "writer"])
+def test_nobody_becomes_who_owns_the_functions(actors: Actors, actor: str, group: str) -> None:
+    outcome, _, _ = attempt(actors.session(actor), f"SET LOCAL ROLE {group}")
+    assert outcome == ERRORS["no"]
+
+
+@pytest.mark.parametrize("schema", ["public", "finops", "tenancy", "tenancy_private", "pg_temp"])
+def test_the_writer_makes_nothing(actors: Actors, schema: str) -> None:
+    outcome, _, _ = attempt(actors.session("writer"), f"CREATE TABLE {schema}.made (n integer)")
+    assert outcome == ERRORS["no"]
+
+
+def test_the_writer_reads_and_calls_nothing_of_what_is_kept_from_applications(actors: Actors) -> None:
+    with actors.tenants.admin() as admin:
+        tables = admin.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'tenancy_private'::regnamespace"
+            " AND relkind IN ('r', 'p', 'v', 'm')"
+        ).fetchall()
+        callable_ones = admin.execute(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'tenancy_private'::regnamespace"
+            " AND has_function_privilege('tenancy_writer', oid, 'EXECUTE')"
+        ).fetchall()
+    assert len(tables) > 5
+    for (table,) in tables:
+        assert attempt(actors.session("writer"), f"SELECT count(*) FROM {table}")[0] == ERRORS["no"]
+    # Its own, which tenancy_owner calls.
+    assert sorted(name for (name,) in callable_ones) == ["delete_rows", "empty_instances", "insert_row", "update_rows"]
+
+
 # -- functions -----------------------------------------------------------------
+
+PROCEDURES = ("allow", "drop_policies", "harden_database", "protect", "publish", "unprotect")
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("actor", ACTORS)
 def test_calling(actors: Actors, actor: str, call: str) -> None:
-    verb = "CALL" if call.startswith(("drop_policies", "harden_database")) else "SELECT"
+    verb = "CALL" if call.split("(")[0] in PROCEDURES else "SELECT"
     tenants = actors.tenants
     filled = call.format(
         user=actors.members["user"].id,
+        staff=tenants.staff.id,
         acme=tenants.acme.id,
+        globex=tenants.globex.id,
         invitation=tenants.rows["own"]["invitation"],
         token=tenants.tokens["own"],
         api_key=tenants.rows["own"]["api_key"],
         instance=tenants.rows["own"]["instance"],
+        model=tenants.rows["own"]["model"],
+        spare_model=tenants.rows["own"]["spare_model"],
         public_instance=tenants.rows["platform"]["instance"],
+        public_model=tenants.rows["platform"]["model"],
+        public_spare_model=tenants.rows["platform"]["spare_model"],
     )
     outcome, _, _ = attempt(actors.session(actor), f"{verb} tenancy.{filled}")
     assert outcome == ERRORS.get(CALLS[call][actor], ("ok", None))
@@ -350,21 +503,26 @@ def test_the_matrix_names_every_table(actors: Actors) -> None:
             " WHERE n.nspname IN ('public', 'finops', 'tenancy') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
         ).fetchall()
     assert {name for (name,) in there} == {*READS, *UNOPENED} == {*SERVICES_WRITE}
+    assert {*COLUMNS} == {*READS}
 
 
 # -- permissions -----------------------------------------------------------------
 
 
+# Who has the role.
+HOLDERS = {**{role: role for role in ROLES}, "staff": "platform"}
+
+
 @pytest.mark.parametrize("permission", PERMISSIONS)
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", HOLDERS)
 def test_a_role_holds_a_permission(actors: Actors, role: str, permission: str) -> None:
-    _, _, rows = attempt(actors.session(role), "SELECT tenancy.has_permission(%s)", permission)
+    _, _, rows = attempt(actors.session(HOLDERS[role]), "SELECT tenancy.has_permission(%s)", permission)
     assert rows == [(role in PERMISSIONS[permission],)]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", HOLDERS)
 def test_a_role_holds_these_permissions_and_no_others(actors: Actors, role: str) -> None:
-    _, _, rows = attempt(actors.session(role), "SELECT tenancy.my_permissions()")
+    _, _, rows = attempt(actors.session(HOLDERS[role]), "SELECT tenancy.my_permissions()")
     assert [name for (name,) in rows] == sorted(name for name, holders in PERMISSIONS.items() if role in holders)
 
 

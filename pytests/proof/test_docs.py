@@ -38,7 +38,7 @@ def _rows(document: str, heading: str) -> list[list[str]]:
 def test_every_error_is_in_the_table_with_its_sqlstate() -> None:
     listed = {(row[0], name) for row in _rows("sql.md", "Errors")[1:] for name in re.findall(r"`(\w+)`", row[1])}
     raised = re.compile(r"ERRCODE = '(\w{5})',\s*CONSTRAINT = '(\w+)'")
-    scripts = [path.read_text() for path in (ROOT / "sql" / "deploy").glob("*.sql")]
+    scripts = [path.read_text() for path in (ROOT / "sql" / "deploy").glob("*/*.sql")]
     found = {pair for text in scripts if "GRANT EXECUTE ON FUNCTION tenancy." in text for pair in raised.findall(text)}
     assert found - listed == set()
     assert set(_CLASSES) - listed == set()
@@ -54,6 +54,7 @@ def test_every_exception_and_every_answer_is_named_where_the_client_is_described
         "InstanceNotFoundError",
         "InvitationNotFoundError",
         "MemberNotFoundError",
+        "ModelNotFoundError",
         "OrganizationNotFoundError",
         "UserNotFoundError",
     ], "but for the kinds of NotFoundError, which its own row names"

@@ -10,13 +10,18 @@ from __future__ import annotations
 __all__ = [
     "ACTORS",
     "CALLS",
+    "COLUMNS",
     "DELEGATION",
+    "FOR_NOBODY",
+    "GROUPS",
     "IN_A_WORKSPACE",
     "PERMISSIONS",
     "READS",
     "ROLES",
+    "SERVICES",
     "SERVICES_WRITE",
     "UNOPENED",
+    "WRITER_WRITES",
     "WRITES",
     "parse",
 ]
@@ -28,13 +33,18 @@ ROLES = ("owner", "admin", "manager", "user")
 # outsider: the owner of Globex, in Globex.
 # personal: Acme's owner in the personal workspace; person: somebody without an
 # organization; staff: platform staff; both in their personal workspaces.
+# platform: platform staff in the platform's workspace.
 # bare: the application's login in no workspace; forged: with variables set by hand.
 # key: a program in Acme through an API key that Acme's owner made; personal_key:
 # through one that Acme's owner made in the personal workspace.
 # service, old, auditor: logins of these groups, in no workspace. old is the
-# application as it was before. nobody: a login that was granted nothing.
-IN_A_WORKSPACE = (*ROLES, "credentialed", "outsider", "key", "personal", "person", "staff", "personal_key")
-ACTORS = (*IN_A_WORKSPACE, "bare", "forged", "service", "old", "auditor", "nobody")
+# application as it was before. acting: a service that said it acts as Acme's owner
+# in Acme. nobody: a login that was granted nothing.
+# writer: tenancy_writer, as which functions write the application's tables. Nobody
+# logs in as it, so a superuser takes its role.
+IN_A_WORKSPACE = (*ROLES, "credentialed", "outsider", "key", "personal", "person", "staff", "personal_key", "platform")
+SERVICES = ("service", "old", "acting")
+ACTORS = (*IN_A_WORKSPACE, "bare", "forged", *SERVICES, "auditor", "nobody", "writer")
 
 
 def parse(table: str) -> dict[str, dict[str, str]]:
@@ -49,27 +59,30 @@ def parse(table: str) -> dict[str, dict[str, str]]:
 
 
 # What a SELECT shows, of the rows that are the actor's own workspace's (in
-# users: the accounts of its people), those of others, and those of the platform.
+# users: the accounts of its people), those of others, and those of the platform,
+# which are the own ones in its workspace.
 # x: all of them, -: none of them, .: there are no such rows.
 # no: permission denied; context, forged: 28000 no_context, invalid_context.
 READS = parse("""
-                                | owner admin manager credentialed outsider | user key | personal person personal_key | staff | service old | auditor | bare    | forged | nobody
---------------------------------+-------------------------------------------+----------+------------------------------+-------+-------------+---------+---------+--------+-------
-public.users                    | x-.                                       | x-.      | x-.                          | xx.   | xx.         | xx.     | context | forged | no
-public.organizations            | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
-public.organization_memberships | x-.                                       | x-.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
-public.api_keys                 | x-.                                       | x-.      | x-.                          | x-.   | xx.         | xx.     | context | forged | no
-public.instances                | x--                                       | x--      | x-x                          | x-x   | xxx         | xxx     | context | forged | no
-public.models                   | x-x                                       | x-x      | .-x                          | .-x   | xxx         | xxx     | context | forged | no
-tenancy.workspaces              | x--                                       | x--      | x--                          | x--   | xxx         | xxx     | context | forged | no
-tenancy.audit_log               | x--                                       | ---      | x--                          | x--   | xxx         | xxx     | context | forged | no
-tenancy.invitations             | x-.                                       | --.      | .-.                          | .-.   | xx.         | xx.     | context | forged | no
-tenancy.role_permissions        | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
-tenancy.role_delegations        | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
-tenancy.instance_transitions    | ..x                                       | ..x      | ..x                          | ..x   | ..x         | ..x     | context | forged | no
+                                | owner admin manager credentialed outsider | user key | personal person personal_key staff | platform | service old acting auditor | writer | bare    | forged | nobody
+--------------------------------+-------------------------------------------+----------+------------------------------------+----------+----------------------------+--------+---------+--------+-------
+public.users                    | x-.                                       | x-.      | x-.                                | x..      | xx.                        | xx.    | context | forged | no
+public.organizations            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.organization_memberships | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
+public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
+tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | no     | context | forged | no
+tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
+tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.instance_transitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 """)
 
-# The tables that a later phase opens: until then they are for services alone.
+# The tables that a later phase opens: until then they are for services alone, and
+# for the functions that empty a workspace.
 UNOPENED = (
     "public.providers",
     "public.provider_settings",
@@ -90,6 +103,7 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.models": ("INSERT", "UPDATE", "DELETE"),
     "tenancy.workspaces": ("UPDATE",),
     "tenancy.audit_log": (),
+    "tenancy.permissions": (),
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
     "tenancy.instance_transitions": (),
@@ -97,178 +111,248 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
+# The tables of the application that functions write, and tenancy_writer no others.
+WRITER_WRITES = (
+    "public.users",
+    "public.organizations",
+    "public.organization_memberships",
+    "public.api_keys",
+    "public.instances",
+    "public.models",
+    "public.organization_models",
+    "finops.inference_usage",
+    "finops.cost_actual_minute",
+)
+
 # What somebody in a workspace writes. Each UPDATE and DELETE is of every row that
-# can be seen, or, where it says so, of those that are not the platform's.
-# own, public: it reaches rows of the own workspace, or of the platform, and no
-# others; own+: both; none: no row. no: no privilege. permission, person: 42501
-# permission_denied, person_required, before a row is looked at; platform: the
-# same permission_denied, because some of the rows are the platform's.
+# can be reached.
+# own: it reaches rows of the own workspace, and no others. no: no privilege.
+# permission, person: 42501 permission_denied, person_required, before a row is
+# looked at.
 WRITES = parse("""
-                                   | owner admin credentialed outsider | manager user | key        | personal person | staff  | personal_key | bare    | forged | auditor nobody
------------------------------------+-----------------------------------+--------------+------------+-----------------+--------+--------------+---------+--------+---------------
-public.api_keys INSERT             | no                                | no           | no         | no              | no     | no           | no      | no     | no
-public.api_keys UPDATE             | own                               | permission   | permission | own             | own    | person       | context | forged | no
-public.api_keys DELETE             | no                                | no           | no         | no              | no     | no           | no      | no     | no
-public.instances INSERT            | own                               | permission   | permission | own             | own    | own          | context | forged | no
-public.instances UPDATE            | own                               | permission   | permission | platform        | own+   | platform     | context | forged | no
-public.instances UPDATE of its own | own                               | permission   | permission | own             | own    | own          | context | forged | no
-public.instances DELETE            | no                                | no           | no         | no              | no     | no           | no      | no     | no
-public.models INSERT               | own                               | permission   | permission | permission      | public | permission   | context | forged | no
-public.models UPDATE               | platform                          | permission   | permission | permission      | public | permission   | context | forged | no
-public.models UPDATE of its own    | own                               | permission   | permission | permission      | none   | permission   | context | forged | no
-public.models DELETE               | platform                          | permission   | permission | permission      | public | permission   | context | forged | no
-public.models DELETE of its own    | own                               | permission   | permission | permission      | none   | permission   | context | forged | no
+                                | owner admin credentialed outsider | manager user key | personal person staff | platform   | personal_key | bare    | forged | auditor nobody
+--------------------------------+-----------------------------------+------------------+-----------------------+------------+--------------+---------+--------+---------------
+public.api_keys INSERT          | no                                | no               | no                    | no         | no           | no      | no     | no
+public.api_keys UPDATE          | own                               | permission       | own                   | permission | person       | context | forged | no
+public.api_keys DELETE          | no                                | no               | no                    | no         | no           | no      | no     | no
+public.instances INSERT         | own                               | permission       | own                   | own        | own          | context | forged | no
+public.instances INSERT with id | own                               | permission       | own                   | own        | own          | context | forged | no
+public.instances UPDATE         | own                               | permission       | own                   | own        | own          | context | forged | no
+public.instances DELETE         | no                                | no               | no                    | no         | no           | no      | no     | no
+public.models INSERT            | own                               | permission       | permission            | own        | permission   | context | forged | no
+public.models INSERT with id    | own                               | permission       | permission            | own        | permission   | context | forged | no
+public.models UPDATE            | own                               | permission       | permission            | own        | permission   | context | forged | no
+public.models DELETE            | no                                | no               | no                    | no         | no           | no      | no     | no
 """)
+
+# The columns that somebody in a workspace may name, whatever the role. The auditor
+# reads the same ones.
+COLUMNS: dict[str, dict[str, set[str]]] = {
+    table: {command: set(names.split()) for command, names in commands.items()}
+    for table, commands in {
+        "public.users": {"SELECT": "id email username first_name last_name role created_at updated_at"},
+        "public.organizations": {"SELECT": "id name slug created_by_user_id created_at updated_at"},
+        "public.organization_memberships": {"SELECT": "organization_id user_id role created_at"},
+        "public.api_keys": {
+            "SELECT": "id workspace_id organization_id user_id name key_prefix created_at expires_at last_used_at revoked_at",
+            "UPDATE": "name",
+        },
+        "public.instances": {
+            "SELECT": "id workspace_id organization_id user_id provider_id model_id status ip_address gpu_profile"
+            " hourly_price_eur created_at terminated_at",
+            "INSERT": "id provider_id model_id status ip_address gpu_profile",
+            "UPDATE": "model_id status ip_address gpu_profile",
+        },
+        "public.models": {
+            "SELECT": "id workspace_id organization_id name model_id required_vram_gb context_length is_active metadata",
+            "INSERT": "id name model_id required_vram_gb context_length is_active metadata",
+            "UPDATE": "name model_id required_vram_gb context_length is_active metadata",
+        },
+        "tenancy.workspaces": {"SELECT": "id kind user_id organization_id color plan created_at deleted_at"},
+        "tenancy.audit_log": {
+            "SELECT": "id workspace_id occurred_at user_id organization_id role database_user action object_kind object_id"
+            " old_values new_values"
+        },
+        "tenancy.invitations": {
+            "SELECT": "id organization_id email role invited_by_user_id created_at expires_at accepted_at"
+            " accepted_by_user_id revoked_at lapsed_at"
+        },
+        "tenancy.permissions": {"SELECT": "permission number"},
+        "tenancy.role_permissions": {"SELECT": "permission role"},
+        "tenancy.role_delegations": {"SELECT": "role delegated_role"},
+        "tenancy.instance_transitions": {"SELECT": "action from_status to_status"},
+    }.items()
+}
+
+# The groups that logins are granted, and those that nobody is; what each inherits.
+GROUPS: dict[str, set[str]] = {
+    "tenancy_app": {"tenancy_credentialed"},
+    "tenancy_credentialed": set(),
+    "tenancy_service": set(),
+    "tenancy_auditor": set(),
+}
+FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 
 # Every function and procedure of the schema tenancy, and what its call comes to.
 # ok, or an error: permission and delegation (42501), organization (55000
 # organization_required), owner (23514), member (P0002 member_not_found), deleted
-# (P0002 deleted_organization_not_found), ticket, key (28000 invalid_ticket,
-# invalid_api_key), person (42501 person_required), api_key, instance (P0002
-# api_key_not_found, instance_not_found), invitation (28000 invalid_invitation),
-# uninvited (P0002 invitation_not_found), credentials (42501
-# credentials_denied), context, forged; no: permission denied
-# for the function.
-# {user} is a member of Acme with the role user. Acme has two owners, Globex one.
-# {api_key} and {instance} are Acme's, {public_instance} is one from before tenancy.
+# (P0002 deleted_organization_not_found), stranger, other, sees_all, ticket, key
+# (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
+# invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
+# api_key_not_found, instance_not_found, model_not_found), used (23503
+# model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
+# invitation_not_found), credentials (42501 credentials_denied), context, forged;
+# no: permission denied for the function.
+# {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
+# owners, Globex one.
+# {api_key}, {instance}, {model} and {spare_model} are Acme's; {public_instance} is
+# one from before tenancy; nothing uses a spare model.
 # {invitation} is Acme's, for an admin, and {token} its token.
+# The defaults of columns believe forged variables: a table's policies verify what a
+# row then says, and WRITES has what comes of it.
 CALLS = (
     parse("""
-                                                    | owner credentialed | admin      | manager    | user       | key        | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
-----------------------------------------------------+--------------------+------------+------------+------------+------------+----------+-----------------------+--------------+------------------+--------+---------------
-current_user_id()                                   | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-current_organization_id()                           | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-current_workspace_id()                              | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-current_role()                                      | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-current_workspace()                                 | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-workspace_for('members.invite')                     | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-has_permission('members.invite')                    | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-my_permissions()                                    | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-my_organizations()                                  | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-badge('{acme}')                                     | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-require_permission('members.view')                  | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-require_permission('members.invite')                | ok                 | ok         | ok         | permission | permission | ok       | ok                    | ok           | context          | forged | no
-require_permission('organization.delete')           | ok                 | permission | permission | permission | permission | ok       | ok                    | ok           | context          | forged | no
-create_organization('New')                          | ok                 | ok         | ok         | ok         | person     | ok       | ok                    | person       | context          | forged | no
-update_organization(name => 'New')                  | ok                 | permission | permission | permission | person     | ok       | organization          | organization | context          | forged | no
-delete_organization()                               | ok                 | permission | permission | permission | person     | ok       | organization          | organization | context          | forged | no
-members()                                           | ok                 | ok         | ok         | ok         | ok         | ok       | organization          | organization | context          | forged | no
-change_member_role('{user}', 'admin')               | ok                 | ok         | delegation | permission | person     | member   | organization          | organization | context          | forged | no
-change_member_role('{user}', 'manager')             | ok                 | delegation | ok         | permission | person     | member   | organization          | organization | context          | forged | no
-change_member_role('{user}', 'owner')               | ok                 | delegation | delegation | permission | person     | member   | organization          | organization | context          | forged | no
-remove_member('{user}')                             | ok                 | ok         | ok         | permission | person     | member   | organization          | organization | context          | forged | no
-leave_organization()                                | ok                 | ok         | ok         | ok         | person     | owner    | organization          | person       | context          | forged | no
-current_credential_id()                             | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-workspaces_for('models.view', 'always')             | ok                 | ok         | ok         | ok         | ok         | ok       | ok                    | ok           | context          | forged | no
-create_api_key('New')                               | ok                 | ok         | permission | permission | person     | ok       | ok                    | person       | context          | forged | no
-rename_api_key('{api_key}', 'New')                  | ok                 | ok         | permission | permission | person     | api_key  | api_key               | person       | context          | forged | no
-revoke_api_key('{api_key}')                         | ok                 | ok         | permission | permission | person     | api_key  | api_key               | person       | context          | forged | no
-terminate_instance('{instance}')                    | ok                 | ok         | permission | permission | permission | instance | instance              | instance     | context          | forged | no
-reinstall_instance('{instance}')                    | ok                 | ok         | permission | permission | permission | instance | instance              | instance     | context          | forged | no
-require_instance_transition('ready', 'terminating') | ok                 | ok         | permission | permission | permission | ok       | ok                    | ok           | context          | forged | no
+                                                    | owner credentialed acting | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | platform     | bare service old | forged | auditor nobody writer
+----------------------------------------------------+---------------------------+------------+------------+------------+------------+------------+-----------------------+--------------+--------------+------------------+--------+----------------------
+current_user_id()                                   | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+current_organization_id()                           | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+current_workspace_id()                              | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+current_role()                                      | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+current_workspace()                                 | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+current_credential_id()                             | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+has_permission('members.invite')                    | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+my_permissions()                                    | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+my_organizations()                                  | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+badge('{acme}')                                     | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+visible_user_ids()                                  | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+sees_all_users()                                    | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+require_permission('members.view')                  | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
+require_permission('members.invite')                | ok                        | ok         | ok         | permission | permission | ok         | ok                    | ok           | permission   | context          | forged | no
+require_permission('organization.delete')           | ok                        | permission | permission | permission | permission | ok         | ok                    | ok           | permission   | context          | forged | no
+require_permission('models.update')                 | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
+require_person()                                    | ok                        | ok         | ok         | ok         | person     | ok         | ok                    | person       | ok           | context          | forged | no
+require_access('public.instances', 'INSERT')        | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
+require_access('public.models', 'INSERT')           | ok                        | ok         | permission | permission | permission | ok         | permission            | permission   | ok           | context          | forged | no
+require_access('public.models', 'DELETE')           | permission                | permission | permission | permission | permission | permission | permission            | permission   | permission   | context          | forged | no
+require_access('public.api_keys', 'UPDATE')         | ok                        | ok         | permission | permission | permission | ok         | ok                    | person       | permission   | context          | forged | no
+create_organization('New')                          | ok                        | ok         | ok         | ok         | person     | ok         | ok                    | person       | ok           | context          | forged | no
+update_organization(name => 'New')                  | ok                        | permission | permission | permission | person     | ok         | organization          | organization | organization | context          | forged | no
+delete_organization()                               | ok                        | permission | permission | permission | person     | ok         | organization          | organization | organization | context          | forged | no
+members()                                           | ok                        | ok         | ok         | ok         | ok         | ok         | organization          | organization | organization | context          | forged | no
+member('{user}')                                    | ok                        | ok         | ok         | ok         | ok         | ok         | organization          | organization | organization | context          | forged | no
+change_member_role('{user}', 'admin')               | ok                        | ok         | delegation | permission | person     | member     | organization          | organization | organization | context          | forged | no
+change_member_role('{user}', 'manager')             | ok                        | delegation | ok         | permission | person     | member     | organization          | organization | organization | context          | forged | no
+change_member_role('{user}', 'owner')               | ok                        | delegation | delegation | permission | person     | member     | organization          | organization | organization | context          | forged | no
+remove_member('{user}')                             | ok                        | ok         | ok         | permission | person     | member     | organization          | organization | organization | context          | forged | no
+leave_organization()                                | ok                        | ok         | ok         | ok         | person     | owner      | organization          | person       | organization | context          | forged | no
+create_api_key('New')                               | ok                        | ok         | permission | permission | person     | ok         | ok                    | person       | permission   | context          | forged | no
+rename_api_key('{api_key}', 'New')                  | ok                        | ok         | permission | permission | person     | api_key    | api_key               | person       | permission   | context          | forged | no
+revoke_api_key('{api_key}')                         | ok                        | ok         | permission | permission | person     | api_key    | api_key               | person       | permission   | context          | forged | no
+terminate_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
+reinstall_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
+terminate_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
+reinstall_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
+require_instance_transition('ready', 'terminating') | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
+legacy_instances()                                  | permission                | permission | permission | permission | permission | permission | ok                    | ok           | permission   | context          | forged | no
+delete_model('{spare_model}')                       | ok                        | ok         | permission | permission | permission | model      | model                 | model        | model        | context          | forged | no
+delete_model('{model}')                             | used                      | used       | permission | permission | permission | model      | model                 | model        | model        | context          | forged | no
+delete_model('{public_spare_model}')                | model                     | model      | permission | permission | permission | model      | model                 | model        | ok           | context          | forged | no
+delete_model('{public_model}')                      | model                     | model      | permission | permission | permission | model      | model                 | model        | used         | context          | forged | no
 """)
     | parse("""
-                                        | owner credentialed | admin    | manager    | user       | key        | outsider | personal person | staff | personal_key | bare service old | forged | auditor nobody
-----------------------------------------+--------------------+----------+------------+------------+------------+----------+-----------------+-------+--------------+------------------+--------+---------------
-terminate_instance('{public_instance}') | instance           | instance | permission | permission | permission | instance | permission      | ok    | permission   | context          | forged | no
-require_staff_or_organization()         | ok                 | ok       | ok         | ok         | ok         | ok       | permission      | ok    | permission   | context          | forged | no
+                          | owner admin manager credentialed user key outsider personal person staff personal_key platform acting bare forged service old writer | auditor nobody
+--------------------------+--------------------------------------------------------------------------------------------------------------------------------------+---------------
+default_workspace_id()    | ok                                                                                                                                   | no
+default_organization_id() | ok                                                                                                                                   | no
+default_user_id()         | ok                                                                                                                                   | no
+default_author_id()       | ok                                                                                                                                   | no
 """)
     | parse("""
-                 | owner admin manager credentialed user outsider personal person staff | key personal_key | bare service old | forged | auditor nobody
------------------+----------------------------------------------------------------------+------------------+------------------+--------+---------------
-require_person() | ok                                                                   | person           | context          | forged | no
+                                       | owner admin manager user key outsider personal person personal_key | staff    | platform | bare forged | credentialed | service old | acting   | auditor | nobody writer
+---------------------------------------+--------------------------------------------------------------------+----------+----------+-------------+--------------+-------------+----------+---------+--------------
+enter('{user}', '{acme}')              | other                                                              | other    | other    | ok          | no           | sees_all    | sees_all | no      | no
+enter('{user}')                        | other                                                              | other    | other    | ok          | no           | sees_all    | sees_all | no      | no
+enter('{staff}')                       | other                                                              | ok       | other    | ok          | no           | sees_all    | sees_all | no      | no
+enter('{user}', '{globex}')            | stranger                                                           | stranger | stranger | stranger    | no           | sees_all    | sees_all | no      | no
+enter_platform('{user}')               | stranger                                                           | stranger | stranger | stranger    | no           | sees_all    | sees_all | no      | no
+enter_platform('{staff}')              | other                                                              | other    | ok       | ok          | no           | sees_all    | sees_all | no      | no
+enter_as_service('{user}', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | other    | no      | no
+enter_as_service('{user}', '{globex}') | no                                                                 | no       | no       | no          | no           | stranger    | stranger | no      | no
+enter_with_ticket('ticket')            | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
+enter_with_api_key('key')              | key                                                                | key      | key      | key         | key          | sees_all    | sees_all | no      | no
+writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
+record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
+assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
+restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no
+purge_organization('{acme}')           | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no
+rotate_seal_key()                      | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+create_ticket_key()                    | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+revoke_ticket_key('00000000')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+define_permission('new.view')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+protect('public.providers')            | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+allow('public.users', 'DELETE', NULL)  | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+publish('public.providers', 'name')    | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+unprotect('public.users')              | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+drop_policies('public.users')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+harden_database()                      | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 """)
     | parse("""
-                              | owner admin manager credentialed user key outsider personal person staff personal_key | bare service old | forged | auditor nobody
-------------------------------+---------------------------------------------------------------------------------------+------------------+--------+---------------
-default_workspace_id()        | ok                                                                                    | ok               | forged | no
-default_shared_workspace_id() | ok                                                                                    | ok               | forged | no
-default_organization_id()     | ok                                                                                    | ok               | forged | no
-default_user_id()             | ok                                                                                    | ok               | forged | no
+                                          | owner credentialed acting | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | platform     | bare service old | forged     | auditor nobody writer
+------------------------------------------+---------------------------+------------+------------+------------+------------+------------+-----------------------+--------------+--------------+------------------+------------+----------------------
+invite_member('new@example.com')          | ok                        | ok         | ok         | permission | person     | ok         | organization          | organization | organization | context          | forged     | no
+invite_member('new@example.com', 'owner') | ok                        | delegation | delegation | permission | person     | ok         | organization          | organization | organization | context          | forged     | no
+invitations()                             | ok                        | ok         | ok         | permission | permission | ok         | organization          | organization | organization | context          | forged     | no
+revoke_invitation('{invitation}')         | ok                        | ok         | delegation | permission | person     | uninvited  | organization          | organization | organization | context          | forged     | no
+peek_invitation('{token}')                | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | ok         | no
+peek_invitation('inv_0')                  | invitation                | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation   | invitation       | invitation | no
+accept_invitation('{token}')              | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | forged     | no
+accept_invitation('inv_0')                | invitation                | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation   | invitation       | invitation | no
+is_listed('{user}', '{{}}')               | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | ok         | no
 """)
     | parse("""
-                                     | owner admin manager user key outsider personal person staff personal_key | bare forged | credentialed | service old | auditor | nobody
--------------------------------------+--------------------------------------------------------------------------+-------------+--------------+-------------+---------+-------
-enter('{user}', '{acme}')            | other                                                                    | ok          | no           | ok          | no      | no
-enter_with_ticket('ticket')          | ticket                                                                   | ticket      | ticket       | ticket      | no      | no
-enter_with_api_key('key')            | key                                                                      | key         | key          | key         | no      | no
-record_read('public.users')          | no                                                                       | no          | no           | no          | ok      | no
-assign('public.instances', '{acme}') | no                                                                       | no          | no           | ok          | no      | no
-restore_organization('{acme}')       | no                                                                       | no          | no           | deleted     | no      | no
-purge_organization('{acme}')         | no                                                                       | no          | no           | deleted     | no      | no
-rotate_seal_key()                    | no                                                                       | no          | no           | no          | no      | no
-create_ticket_key()                  | no                                                                       | no          | no           | no          | no      | no
-revoke_ticket_key('00000000')        | no                                                                       | no          | no           | no          | no      | no
-drop_policies('public.users')        | no                                                                       | no          | no           | no          | no      | no
-harden_database()                    | no                                                                       | no          | no           | no          | no      | no
-""")
-    | parse("""
-                                          | owner credentialed | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | bare service old | forged     | auditor nobody
-------------------------------------------+--------------------+------------+------------+------------+------------+------------+-----------------------+--------------+------------------+------------+---------------
-invite_member('new@example.com')          | ok                 | ok         | ok         | permission | person     | ok         | organization          | organization | context          | forged     | no
-invite_member('new@example.com', 'owner') | ok                 | delegation | delegation | permission | person     | ok         | organization          | organization | context          | forged     | no
-invitations()                             | ok                 | ok         | ok         | permission | permission | ok         | organization          | organization | context          | forged     | no
-revoke_invitation('{invitation}')         | ok                 | ok         | delegation | permission | person     | uninvited  | organization          | organization | context          | forged     | no
-peek_invitation('{token}')                | ok                 | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok               | ok         | no
-peek_invitation('inv_0')                  | invitation         | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation       | invitation | no
-accept_invitation('{token}')              | ok                 | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok               | forged     | no
-accept_invitation('inv_0')                | invitation         | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation       | invitation | no
-""")
-    | parse("""
-                                          | owner credentialed | admin | manager | user | key | outsider | personal person staff | personal_key | bare service old | forged | auditor nobody
-------------------------------------------+--------------------+-------+---------+------+-----+----------+-----------------------+--------------+------------------+--------+---------------
-visible_user_ids()                        | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
-sees_all_users()                          | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
-is_listed('{user}', '{{}}')               | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | ok               | ok     | no
-table_for('members.view', 'public.users') | ok                 | ok    | ok      | ok   | ok  | ok       | ok                    | ok           | context          | forged | no
-""")
-    | parse("""
-                               | owner admin credentialed outsider | manager user | key personal_key | personal person | staff | bare service old | forged | auditor nobody
--------------------------------+-----------------------------------+--------------+------------------+-----------------+-------+------------------+--------+---------------
-all_users()                    | permission                        | permission   | permission       | permission      | ok    | context          | forged | no
-create_user('new@example.com') | ok                                | permission   | person           | organization    | ok    | context          | forged | no
-""")
-    | parse("""
-                                                  | owner credentialed | admin       | manager user | key personal_key | outsider | personal person | staff | bare service old | forged | auditor nobody
---------------------------------------------------+--------------------+-------------+--------------+------------------+----------+-----------------+-------+------------------+--------+---------------
-update_user('{user}', first_name => 'New')        | ok                 | ok          | permission   | person           | member   | permission      | ok    | context          | forged | no
-update_user('{user}', email => 'new@example.com') | credentials        | credentials | permission   | person           | member   | permission      | ok    | context          | forged | no
-delete_user('{user}')                             | ok                 | ok          | permission   | person           | member   | permission      | ok    | context          | forged | no
+                                                  | owner credentialed acting | admin       | manager user | key personal_key | outsider   | personal person | staff        | platform | bare service old | forged | auditor nobody writer
+--------------------------------------------------+---------------------------+-------------+--------------+------------------+------------+-----------------+--------------+----------+------------------+--------+----------------------
+all_users()                                       | permission                | permission  | permission   | permission       | permission | permission      | ok           | ok       | context          | forged | no
+create_user('new@example.com')                    | ok                        | ok          | permission   | person           | ok         | organization    | organization | ok       | context          | forged | no
+update_user('{user}', first_name => 'New')        | ok                        | ok          | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+update_user('{user}', email => 'new@example.com') | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+update_user('{user}', password_hash => 'new')     | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+delete_user('{user}')                             | ok                        | ok          | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 """)
 )
 
-# Which organization role holds which permission. *: api_keys, instances, models, offerings.
+# Which organization role holds which permission, and staff in the platform's workspace. *: api_keys, instances, models, offerings.
 _MATRIX = """
-                                                                            | owner | admin | manager | user
-----------------------------------------------------------------------------+-------+-------+---------+-----
-organization.update                                                         | x     |       |         |
-organization.delete                                                         | x     |       |         |
-members.view                                                                | x     | x     | x       | x
-members.invite                                                              | x     | x     | x       |
-members.change_role                                                         | x     | x     | x       |
-members.remove                                                              | x     | x     | x       |
-api_keys.view                                                               | x     | x     | x       | x
-api_keys.create api_keys.update api_keys.revoke                             | x     | x     |         |
-instances.view                                                              | x     | x     | x       | x
-instances.create instances.update instances.terminate instances.reinstall   | x     | x     |         |
-models.view                                                                 | x     | x     | x       | x
-models.create models.update models.delete                                   | x     | x     |         |
-*.activate_tech                                                             | x     | x     |         |
-*.activate_eco                                                              | x     |       | x       |
-audit.view                                                                  | x     | x     | x       |
-users.create                                                                | x     | x     |         |
-users.update                                                                | x     | x     |         |
-users.delete                                                                | x     | x     |         |
-settings.view                                                               | x     | x     | x       |
-settings.update                                                             | x     | x     |         |
-finops.view                                                                 | x     | x     | x       |
-finops.price                                                                | x     |       | x       |
-finops.authorize                                                            | x     |       | x       |
-offerings.view                                                              | x     | x     | x       | x
-offerings.publish offerings.update                                          | x     | x     |         |
-offerings.price offerings.share offerings.approve                           | x     |       | x       |
-offerings.request offerings.use                                             | x     | x     | x       | x
-models.use instances.use                                                    | x     | x     | x       | x
+                                                                            | owner | admin | manager | user | staff
+----------------------------------------------------------------------------+-------+-------+---------+------+------
+organization.update                                                         | x     |       |         |      |
+organization.delete                                                         | x     |       |         |      |
+members.view                                                                | x     | x     | x       | x    | x
+members.invite                                                              | x     | x     | x       |      |
+members.change_role                                                         | x     | x     | x       |      |
+members.remove                                                              | x     | x     | x       |      |
+api_keys.view                                                               | x     | x     | x       | x    |
+api_keys.create api_keys.update api_keys.revoke                             | x     | x     |         |      |
+instances.view                                                              | x     | x     | x       | x    | x
+instances.create instances.update instances.terminate instances.reinstall   | x     | x     |         |      | x
+models.view                                                                 | x     | x     | x       | x    | x
+models.create models.update models.delete                                   | x     | x     |         |      | x
+*.activate_tech                                                             | x     | x     |         |      |
+*.activate_eco                                                              | x     |       | x       |      |
+audit.view                                                                  | x     | x     | x       |      | x
+users.create                                                                | x     | x     |         |      | x
+users.update                                                                | x     | x     |         |      | x
+users.delete                                                                | x     | x     |         |      | x
+settings.view                                                               | x     | x     | x       |      | x
+settings.update                                                             | x     | x     |         |      | x
+finops.view                                                                 | x     | x     | x       |      | x
+finops.price                                                                | x     |       | x       |      |
+finops.authorize                                                            | x     |       | x       |      |
+offerings.view                                                              | x     | x     | x       | x    |
+offerings.publish offerings.update                                          | x     | x     |         |      |
+offerings.price offerings.share offerings.approve                           | x     |       | x       |      |
+offerings.request offerings.use                                             | x     | x     | x       | x    |
+models.use instances.use                                                    | x     | x     | x       | x    | x
 """
 PERMISSIONS: dict[str, set[str]] = {
     permission: {role for role, cell in holders.items() if cell == "x"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from support.two_tenants import Connection, TwoTenants
 
-__all__ = ["VARIABLES", "context", "names", "of_globex", "set_context"]
+__all__ = ["VARIABLES", "Sealed", "context", "names", "of_globex", "set_context"]
 
-VARIABLES = ("current_user_id", "current_organization_id", "current_role", "seal")
+VARIABLES = ("current_user_id", "current_organization_id", "context")
 
 
 def names(connection: Connection) -> list[str]:
@@ -15,7 +17,7 @@ def names(connection: Connection) -> list[str]:
 
 
 def context(connection: Connection) -> dict[str, str]:
-    """Return the four variables, seal and all."""
+    """Return the three variables, seal and all."""
     return {
         name: (connection.execute("SELECT current_setting(%s)", [f"tenancy.{name}"]).fetchone() or ("",))[0]
         for name in VARIABLES
@@ -28,11 +30,39 @@ def set_context(connection: Connection, values: dict[str, str], *, local: bool =
         connection.execute("SELECT set_config(%s, %s, %s)", [f"tenancy.{name}", value, local])
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """The third variable, taken apart."""
+
+    key: str
+    hmac: str
+    bits: str
+    role: str
+    credential: str
+
+    @classmethod
+    def of(cls, values: dict[str, str]) -> Sealed:
+        """Take apart what a context has."""
+        text = values["context"]
+        return cls(text[:8], text[8:72], *text[72:].split("/"))
+
+    def __str__(self) -> str:
+        """Put it together again."""
+        return f"{self.key}{self.hmac}{self.bits}/{self.role}/{self.credential}"
+
+    def but(self, **parts: str) -> str:
+        """Return the text with other parts under the same seal."""
+        return str(replace(self, **parts))
+
+    def with_every_permission(self) -> str:
+        """Return the text with every permission there is, under the same seal."""
+        return self.but(bits="1" * len(self.bits))
+
+
 def of_globex(tenants: TwoTenants, seal: str = "0" * 72) -> dict[str, str]:
     """Return the context of the other tenant's owner, but for the seal."""
     return {
         "current_user_id": str(tenants.outsider.id),
         "current_organization_id": str(tenants.globex.id),
-        "current_role": "owner",
-        "seal": seal,
+        "context": f"{seal}{'1' * 200}/owner/",
     }

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from support.people import Organization, User
     from support.server import Server
 
-__all__ = ["Database", "id_of"]
+__all__ = ["PLATFORM", "Database", "id_of"]
+
+# The id of the platform's workspace, to be entered in place of an organization.
+PLATFORM = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ class Database:
         The transaction is committed at the end, or rolled back by an exception.
         """
         with self.connect(login) as connection:
-            connection.execute("SELECT tenancy.enter(%s, %s)", [id_of(user), id_of(organization)])
+            if id_of(organization) == PLATFORM:
+                connection.execute("SELECT tenancy.enter_platform(%s)", [id_of(user)])
+            else:
+                connection.execute("SELECT tenancy.enter(%s, %s)", [id_of(user), id_of(organization)])
             yield connection
 
     def execute(self, *statements: str) -> None:

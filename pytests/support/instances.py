@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from support.database import id_of
 from support.people import Organization, User
 
 __all__ = ["NIL", "REINSTALL", "STATES", "TERMINATE", "WHO", "Platform"]
@@ -18,7 +19,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 NIL = UUID(int=0)
 WHO = {
-    # who: (user, in Acme, may write)
+    # who: (user, in Acme, may write); staff act in the platform's workspace
     "owner": ("ann", True, True),
     "admin": ("abe", True, True),
     "manager": ("max", True, False),
@@ -26,6 +27,7 @@ WHO = {
     "personal": ("ann", False, True),
     "person": ("pat", False, True),
     "staff": ("sam", False, True),
+    "staff in personal mode": ("sam", False, True),
 }
 TERMINATE = {
     "provisioning",
@@ -54,21 +56,21 @@ class Platform:
     models: dict[str, UUID]
     admin: Connection
 
-    def where(self, who: str) -> tuple[User, Organization | None]:
+    def where(self, who: str) -> tuple[User, Organization | UUID | None]:
         """Return as whom and in which organization one of ``WHO`` enters."""
         user, organization, _ = WHO[who]
-        return self.users[user], self.acme if organization else None
+        return self.users[user], self.acme if organization else NIL if who == "staff" else None
 
     def workspace(self, who: str) -> UUID:
         """Return the workspace that one of ``WHO`` enters."""
         user, organization = self.where(who)
-        return organization.id if organization else user.id
+        return id_of(user if organization is None else organization) or NIL
 
-    def instance(self, workspace: User | Organization | None = None, status: str = "ready", **more: Any) -> UUID:
+    def instance(self, workspace: User | Organization | UUID | None = None, status: str = "ready", **more: Any) -> UUID:
         """Insert an instance of a person, of an organization, or from before tenancy."""
         made = uuid4()
         columns = {"id": made, "provider_id": self.provider, "status": status, **more}
-        if workspace is not None:
+        if isinstance(workspace, User | Organization):
             columns["user_id" if isinstance(workspace, User) else "organization_id"] = workspace.id
         self.admin.execute(
             f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",

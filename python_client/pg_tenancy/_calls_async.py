@@ -15,6 +15,7 @@ from pg_tenancy.results import (
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    LegacyInstance,
     Member,
     NewApiKey,
     NewInvitation,
@@ -77,7 +78,7 @@ class Calls(ABC):
         """Change the current organization; what is None stays as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -89,7 +90,7 @@ class Calls(ABC):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         await self._call(_sql.DELETE_ORGANIZATION)
@@ -98,9 +99,20 @@ class Calls(ABC):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role does not hold ``members.view``.
         """
         return [Member(*row) for row in await self._call(_sql.MEMBERS)]
+
+    async def member(self, user_id: UUID) -> Member | None:
+        """Return one member of the current organization, or None for everybody else.
+
+        Raises:
+            OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role does not hold ``members.view``.
+        """
+        rows = await self._call(_sql.MEMBER, user_id)
+        return Member(*rows[0]) if rows else None
 
     async def change_member_role(self, user_id: UUID, role: str) -> None:
         """Give a member of the current organization another role.
@@ -110,7 +122,7 @@ class Calls(ABC):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
@@ -124,7 +136,7 @@ class Calls(ABC):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -136,7 +148,7 @@ class Calls(ABC):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         await self._call(_sql.LEAVE_ORGANIZATION)
@@ -154,7 +166,7 @@ class Calls(ABC):
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -173,7 +185,7 @@ class Calls(ABC):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in await self._call(_sql.INVITATIONS)]
@@ -182,7 +194,7 @@ class Calls(ABC):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is personal.
+            OrganizationRequiredError: the workspace is no organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.
@@ -255,6 +267,29 @@ class Calls(ABC):
         """
         await self._call(_sql.REINSTALL_INSTANCE, instance_id)
 
+    async def legacy_instances(self, *, after_id: UUID | None = None, page_size: int = 100) -> list[LegacyInstance]:
+        """Return a page of the instances that belong to nobody, by id: for everybody in personal mode.
+
+        Args:
+            after_id: the last id of the page before; None for the first page.
+            page_size: how many instances at most, 1 to 10,000.
+
+        Raises:
+            PermissionDeniedError: the workspace is not the user's own.
+            InvalidArgumentError: the size is out of its range.
+        """
+        return [LegacyInstance(*row) for row in await self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
+
+    async def delete_model(self, model_id: UUID) -> None:
+        """Delete a model of this workspace: an organization's, or a public one in the platform's.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``models.delete``.
+            ModelNotFoundError: the workspace has no such model.
+            ModelInUseError: instances or offerings use it.
+        """
+        await self._call(_sql.DELETE_MODEL, model_id)
+
     async def create_user(
         self,
         email: str,
@@ -280,8 +315,7 @@ class Calls(ABC):
         Raises:
             PermissionDeniedError: the role does not hold ``users.create``.
             PersonRequiredError: the transaction was entered with an API key.
-            OrganizationRequiredError: the workspace is personal, and the person is
-                not platform staff.
+            OrganizationRequiredError: the workspace is personal.
             EmailTakenError: the address has an account; invite its owner instead.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -303,8 +337,8 @@ class Calls(ABC):
     ) -> None:
         """Change an account; what is None stays as it is.
 
-        Everybody may change their own. In an organization, names of a member; in a
-        personal workspace, platform staff everything.
+        Everybody may change their own. In an organization, names of a member; in the
+        platform's workspace, its staff everything.
 
         Args:
             user_id: whose account.
@@ -328,8 +362,9 @@ class Calls(ABC):
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
     async def delete_user(self, user_id: UUID) -> None:
-        """End a membership in an organization; in a personal workspace, delete the account.
+        """End a membership in an organization; elsewhere, delete the account.
 
+        In a personal workspace it is one's own, in the platform's anybody's.
         With the account goes what is in its own workspace. What belongs to
         organizations stays.
 
@@ -348,7 +383,7 @@ class Calls(ABC):
     async def all_users(
         self, email: str | None = None, *, after_id: UUID | None = None, page_size: int = 100
     ) -> list[User]:
-        """Return everybody by id, a page at a time: for platform staff in their personal workspace.
+        """Return everybody by id, a page at a time: for platform staff.
 
         Args:
             email: only who has this address, in any case; with it the rest does not
@@ -358,7 +393,7 @@ class Calls(ABC):
 
         Raises:
             PermissionDeniedError: the user is not platform staff, or the workspace is
-                an organization's.
+                an organization's; in their own and in the platform's staff may.
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 from uuid import UUID
 
-from pg_tenancy._sql import ENTER, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
+from pg_tenancy._sql import ENTER, ENTER_PLATFORM, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -49,6 +49,7 @@ class Entry(Options, total=False):
 
     user_id: UUID | str | None
     organization_id: UUID | str | None
+    platform: bool
     ticket: str | None
     api_key: str | None
 
@@ -93,6 +94,7 @@ class Start:
 def identify(
     user_id: UUID | str | None,
     organization_id: UUID | str | None,
+    platform: object,
     ticket: str | None,
     api_key: str | None,
 ) -> Identity:
@@ -101,6 +103,7 @@ def identify(
     Args:
         user_id: the person who acts.
         organization_id: where, None for the person's own workspace.
+        platform: in the platform's workspace, which is for its staff.
         ticket: a signed ticket, which names both by itself.
         api_key: a key, which names both by itself.
 
@@ -109,13 +112,22 @@ def identify(
 
     Raises:
         TypeError: not exactly one of user_id, ticket and api_key was given, or
-            organization_id came with a ticket or a key.
+            organization_id or platform came with what names the workspace by itself,
+            or platform is no bool.
         ValueError: an id is not a uuid.
     """
     given = sum(value is not None for value in (user_id, ticket, api_key))
     if given != 1:
         msg = "a workspace is entered with exactly one of user_id, ticket and api_key"
         raise TypeError(msg)
+    if not isinstance(platform, bool):
+        msg = f"platform must be True or False, not {platform!r}"
+        raise TypeError(msg)
+    if platform and (user_id is None or organization_id is not None):
+        msg = "platform goes with user_id alone: the platform's workspace is no organization's"
+        raise TypeError(msg)
+    if platform:
+        return Identity(ENTER_PLATFORM, (_uuid("user_id", user_id),))
     if user_id is not None:
         return Identity(ENTER, (_uuid("user_id", user_id), _uuid("organization_id", organization_id)))
     if organization_id is not None:
@@ -124,6 +136,20 @@ def identify(
     if ticket is not None:
         return Identity(ENTER_WITH_TICKET, (ticket,))
     return Identity(ENTER_WITH_API_KEY, (api_key,))
+
+
+def require_options(options: Options) -> None:
+    """Refuse a keyword that there is not.
+
+    Python takes any: a misspelt organization_id would mean the personal workspace.
+
+    Raises:
+        TypeError: it is no option.
+    """
+    unknown = sorted(options.keys() - Options.__annotations__.keys())
+    if unknown:
+        msg = f"a workspace has no {', '.join(unknown)}"
+        raise TypeError(msg)
 
 
 def start(

@@ -23,7 +23,7 @@ from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import leave_quietly
 from pg_tenancy._sql import Call
-from pg_tenancy._waits import give_back, sleep
+from pg_tenancy._waits import give_back, is_pool, sleep
 from pg_tenancy.errors import (
     ConnectionNotIdleError,
     TransactionAbortedError,
@@ -59,12 +59,13 @@ class Workspace(Calls, Generic[Row]):
 
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
-        if not isinstance(source, Connection) and not hasattr(source, "getconn"):
+        if not isinstance(source, Connection) and not is_pool(source):
             msg = f"a workspace needs a Connection or a ConnectionPool, not {type(source).__name__}"
             raise TypeError(msg)
         self._source = source
         self._identity = identity
         self._options = options
+        _opening.require_options(options)
         _start_of(None, options)  # says at once what is wrong with the options
         self._conn: Connection[Row] | None = None
         self._opened = False
@@ -282,6 +283,7 @@ def workspace(
     *,
     user_id: UUID | str | None = None,
     organization_id: UUID | str | None = None,
+    platform: bool = False,
     ticket: str | None = None,
     api_key: str | None = None,
     **options: Unpack[Options],
@@ -299,6 +301,7 @@ def workspace(
         source: a connection that nothing else uses, or a pool.
         user_id: the person who acts.
         organization_id: where; None for the person's own workspace.
+        platform: with user_id, in the platform's workspace, which is for its staff.
         ticket: instead of user_id, a signed ticket.
         api_key: instead of user_id, an API key.
         **options: ``isolation_level``, ``read_only``, ``deferrable`` and
@@ -308,13 +311,16 @@ def workspace(
         The workspace, to be used with ``with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given.
+        TypeError: not exactly one of user_id, ticket and api_key was given, platform
+            without user_id or with organization_id, or a keyword that there is not.
         ValueError: an id or an option is not acceptable.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginSeesEverythingError: (with the first statement) no policy applies to the
+            connection's login, so that a workspace would isolate nothing.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
+    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
 
 
 def run(

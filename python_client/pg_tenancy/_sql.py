@@ -23,6 +23,7 @@ class Call:
 
 
 ENTER: Final = Call(1, "tenancy.enter", "SELECT tenancy.enter($1::uuid, $2::uuid)")
+ENTER_PLATFORM: Final = Call(1, "tenancy.enter_platform", "SELECT tenancy.enter_platform($1::uuid)")
 ENTER_WITH_TICKET: Final = Call(1, "tenancy.enter_with_ticket", "SELECT tenancy.enter_with_ticket($1::text)")
 ENTER_WITH_API_KEY: Final = Call(4, "tenancy.enter_with_api_key", "SELECT tenancy.enter_with_api_key($1::text)")
 
@@ -58,6 +59,11 @@ MEMBERS: Final = Call(
     2,
     "tenancy.members",
     "SELECT user_id, email, username, first_name, last_name, role, member_since FROM tenancy.members()",
+)
+MEMBER: Final = Call(
+    2,
+    "tenancy.member",
+    "SELECT user_id, email, username, first_name, last_name, role, member_since FROM tenancy.member($1::uuid)",
 )
 CHANGE_MEMBER_ROLE: Final = Call(
     2, "tenancy.change_member_role", "SELECT tenancy.change_member_role($1::uuid, $2::text)"
@@ -107,6 +113,15 @@ REVOKE_API_KEY: Final = Call(4, "tenancy.revoke_api_key", "SELECT tenancy.revoke
 
 TERMINATE_INSTANCE: Final = Call(5, "tenancy.terminate_instance", "SELECT tenancy.terminate_instance($1::uuid)")
 REINSTALL_INSTANCE: Final = Call(5, "tenancy.reinstall_instance", "SELECT tenancy.reinstall_instance($1::uuid)")
+
+LEGACY_INSTANCES: Final = Call(
+    5,
+    "tenancy.legacy_instances",
+    "SELECT id, provider_id, model_id, status, created_at, terminated_at"
+    " FROM tenancy.legacy_instances($1::uuid, $2::integer)",
+)
+
+DELETE_MODEL: Final = Call(6, "tenancy.delete_model", "SELECT tenancy.delete_model($1::uuid)")
 
 CREATE_USER: Final = Call(
     7, "tenancy.create_user", "SELECT tenancy.create_user($1::text, $2::text, $3::text, $4::text, $5::text)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,12 @@ from psycopg import Connection
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
-__all__ = ["give_back", "sleep"]
+__all__ = ["give_back", "is_pool", "sleep"]
+
+
+def is_pool(source: object) -> bool:
+    """Return whether it is a pool for threads: one for asyncio would only promise a connection."""
+    return hasattr(source, "getconn") and not iscoroutinefunction(source.getconn)
 
 
 def give_back(pool: ConnectionPool[Any], conn: Connection[Any]) -> None:

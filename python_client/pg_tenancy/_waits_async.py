@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import sleep
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from psycopg import AsyncConnection
@@ -11,7 +12,12 @@ from psycopg import AsyncConnection
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
-__all__ = ["give_back", "sleep"]
+__all__ = ["give_back", "is_pool", "sleep"]
+
+
+def is_pool(source: object) -> bool:
+    """Return whether it is a pool for asyncio: one for threads would lose a connection."""
+    return iscoroutinefunction(getattr(source, "getconn", None))
 
 
 async def give_back(pool: AsyncConnectionPool[Any], conn: AsyncConnection[Any]) -> None:

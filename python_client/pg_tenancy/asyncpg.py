@@ -53,6 +53,7 @@ class Workspace(Calls):
         self._source = source
         self._pool = source if hasattr(source, "acquire") else None
         self._identity = identity
+        _opening.require_options(options)
         self._start = _opening.start(
             options.get("isolation_level"),
             options.get("read_only"),
@@ -213,6 +214,7 @@ def workspace(
     *,
     user_id: UUID | str | None = None,
     organization_id: UUID | str | None = None,
+    platform: bool = False,
     ticket: str | None = None,
     api_key: str | None = None,
     **options: Unpack[Options],
@@ -230,6 +232,7 @@ def workspace(
         source: a connection that nothing else uses, or a pool.
         user_id: the person who acts.
         organization_id: where; None for the person's own workspace.
+        platform: with user_id, in the platform's workspace, which is for its staff.
         ticket: instead of user_id, a signed ticket.
         api_key: instead of user_id, an API key.
         **options: ``isolation_level``, ``read_only``, ``deferrable`` and
@@ -239,13 +242,16 @@ def workspace(
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given.
+        TypeError: not exactly one of user_id, ticket and api_key was given, platform
+            without user_id or with organization_id, or a keyword that there is not.
         ValueError: an id or an option is not acceptable.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction, or closed.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginSeesEverythingError: (with the first statement) no policy applies to the
+            connection's login, so that a workspace would isolate nothing.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, ticket, api_key), options)
+    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
 
 
 async def run(

@@ -27,8 +27,8 @@ from pg_tenancy.demo.place import Place
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.matrix import Matrix, read_matrix
-from pg_tenancy.phases import Progress, Status, read_phases, read_status
-from pg_tenancy.sqitch import Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
+from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
+from pg_tenancy.sqitch import PLANS, Change, Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
 
 __all__ = ["main"]
 
@@ -119,9 +119,14 @@ def _parser() -> argparse.ArgumentParser:
 
     deploy = command("deploy", "deploy the phases to a database, and verify each change")
     deploy.add_argument("--to", metavar="TAG", help="the last phase or change to deploy, phase-1 for instance")
+    deploy.add_argument(
+        "--plan",
+        choices=sorted(PLANS),
+        help="kernel for an application of your own; platform, with instances and models, is the default",
+    )
     deploy.set_defaults(run=_deploy)
 
-    status = command("status", "say which phase a database is in, and which changes it has")
+    status = command("status", "say what is deployed to a database, and which logins see everything")
     status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     status.set_defaults(run=_status)
 
@@ -220,14 +225,19 @@ def _wait(terminal: Terminal) -> None:
 def _deploy(options: argparse.Namespace) -> int:
     terminal = Terminal.stdout()
     sqitch = _sqitch(options)
-    target = _target(options.to)
+    _target(options.to, read_plan(plan=options.plan or "platform"))
     with _connect(sqitch.dsn) as connection:
-        before = read_status(connection)
+        deployed = plan_of(connection)
+        sqitch.plan = options.plan or deployed or "platform"
+        if deployed not in (None, sqitch.plan):
+            raise _UsageError(f"this database was deployed with the plan {deployed}, not with {sqitch.plan}")
+        target = _target(options.to, read_plan(plan=sqitch.plan))
+        before = read_status(connection, read_plan(plan=sqitch.plan))
     pending = [change.name for change in before.pending]
     if not pending or (target and target not in [*_names(before)]):
         terminal.line(f"Nothing to deploy: {_phase_in_words(before)}.")
         return OK
-    notes = {change.name: change.note for change in read_plan()}
+    notes = {change.name: change.note for change in before.plan}
     width = max(map(len, pending))
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, f"{name:<{width}}", notes.get(name, "")),
@@ -242,23 +252,29 @@ def _deploy(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     with _connect(_dsn(options.dsn)) as connection:
         status = read_status(connection)
+        plan = plan_of(connection)
+        unrestricted = read_unrestricted_logins(connection)
     if options.json:
         document = {
+            "plan": plan,
             "phase": status.phase,
             "deployed": [
                 {"name": change.name, "when": change.when.isoformat(), "by": change.by} for change in status.deployed
             ],
             "pending": [change.name for change in status.pending],
             "unknown": list(status.unknown),
+            "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
         }
         print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
     terminal = Terminal.stdout()
     terminal.line(f"{_phase_in_words(status)}.", "bold")
+    if plan is not None:
+        terminal.line(f"plan: {plan}")
     left = {change.name: change for change in status.deployed}
-    width = max(len(change.name) for change in read_plan())
+    width = max(len(change.name) for change in status.plan)
     pending = set(status.pending)
-    for phase in read_phases():
+    for phase in read_phases(status.plan):
         terminal.heading(f"{'@' + phase.tag if phase.tag else 'after the last phase'}: {phase.title}")
         for change in phase.changes:
             if change in pending:
@@ -266,6 +282,9 @@ def _status(options: argparse.Namespace) -> int:
             else:
                 there = left[change.name]
                 terminal.check(True, f"{change.name:<{width}}", f"{there.when:%Y-%m-%d %H:%M} {there.by}")
+    if status.deployed:
+        terminal.heading("Logins that see everything, whatever the policies say")
+        terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
     if status.unknown:
         terminal.line()
         terminal.check(
@@ -282,6 +301,7 @@ def _verify(options: argparse.Namespace) -> int:
     sqitch = _sqitch(options)
     with _connect(sqitch.dsn) as connection:
         status = read_status(connection)
+        sqitch.plan = plan_of(connection) or sqitch.plan
     if not status.deployed:
         raise _FailedError("nothing is deployed to this database, so there is nothing to verify")
     verified: list[str] = []
@@ -294,14 +314,15 @@ def _verify(options: argparse.Namespace) -> int:
 def _revert(options: argparse.Namespace) -> int:
     terminal = Terminal.stdout()
     sqitch = _sqitch(options)
-    target = None if options.all else _target(options.to)
     with _connect(sqitch.dsn) as connection:
         status = read_status(connection)
+        sqitch.plan = plan_of(connection) or sqitch.plan
+    target = None if options.all else _target(options.to, status.plan)
     names = [change.name for change in status.deployed]
     if target is None:
         going = names
     else:
-        last = _change_of(target)
+        last = _change_of(target, status.plan)
         if last not in names:
             raise _UsageError(f"{options.to} is not deployed to this database: {_phase_in_words(status)}")
         going = names[len(names) - names[::-1].index(last) :]
@@ -442,27 +463,25 @@ def _connect(dsn: str) -> closing[psycopg.Connection[tuple[object, ...]]]:
     return closing(connection)
 
 
-def _target(given: str | None) -> str | None:
-    """Return a tag with its @, a change as it is."""
+def _target(given: str | None, plan: Sequence[Change]) -> str | None:
+    """Return a tag with its @, a change with its folder."""
     if given is None:
         return None
-    plan = read_plan()
     tags = {tag for change in plan for tag in change.tags}
     name = given.removeprefix("@")
     if name in tags:
         return f"@{name}"
     if f"phase-{name}" in tags:
         return f"@phase-{name}"
-    if given in {change.name for change in plan}:
-        return given
+    for change in plan:
+        if given in (change.name, change.name.partition("/")[2]):
+            return change.name
     raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(sorted(tags))}")
 
 
-def _change_of(target: str) -> str:
+def _change_of(target: str, plan: Sequence[Change]) -> str:
     """Return the name of the change that a target ends with."""
-    return next(
-        change.name for change in read_plan() if change.name == target or target.removeprefix("@") in change.tags
-    )
+    return next(change.name for change in plan if change.name == target or target.removeprefix("@") in change.tags)
 
 
 def _names(status: Status) -> list[str]:

@@ -27,9 +27,11 @@ __all__ = [
     "InvitationNotPendingError",
     "InvitationPendingError",
     "LastOwnerError",
+    "LoginSeesEverythingError",
     "MemberNotFoundError",
     "ModelIdTakenError",
     "ModelInUseError",
+    "ModelNotFoundError",
     "ModelNotVisibleError",
     "NoContextError",
     "NotAMemberError",
@@ -104,6 +106,10 @@ class ContextAlreadySetError(TenancyError):
     """The transaction is already in another workspace."""
 
 
+class LoginSeesEverythingError(TenancyError):
+    """The login bypasses the policies, so no workspace can be entered with it."""
+
+
 class TransactionRequiredError(TenancyError):
     """A workspace was entered outside a transaction block."""
 
@@ -129,7 +135,7 @@ class PersonRequiredError(PermissionDeniedError):
 
 
 class OrganizationRequiredError(TenancyError):
-    """The function needs an organization, and the workspace is personal."""
+    """The function needs an organization, and the workspace is personal or the platform's."""
 
 
 class NotFoundError(TenancyError):
@@ -150,6 +156,10 @@ class UserNotFoundError(NotFoundError):
 
 class InstanceNotFoundError(NotFoundError):
     """The workspace has no such instance."""
+
+
+class ModelNotFoundError(NotFoundError):
+    """The workspace has no model with this id."""
 
 
 class LastOwnerError(TenancyError):
@@ -205,7 +215,7 @@ class ModelIdTakenError(TenancyError):
 
 
 class ModelInUseError(TenancyError):
-    """The model cannot be deleted while instances use it."""
+    """The model cannot be deleted while instances or offerings use it."""
 
 
 class EmailTakenError(TenancyError):
@@ -268,6 +278,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "invalid_context"): InvalidContextError,
     ("28000", "not_a_member"): NotAMemberError,
     ("28000", "context_already_set"): ContextAlreadySetError,
+    ("28000", "login_sees_everything"): LoginSeesEverythingError,
     ("28000", "invalid_ticket"): TicketError,
     ("28000", "invalid_invitation"): InvitationError,
     ("28000", "invalid_api_key"): ApiKeyError,
@@ -287,6 +298,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "invitation_not_found"): InvitationNotFoundError,
     ("P0002", "api_key_not_found"): ApiKeyNotFoundError,
     ("P0002", "instance_not_found"): InstanceNotFoundError,
+    ("P0002", "model_not_found"): ModelNotFoundError,
     ("P0002", "user_not_found"): UserNotFoundError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,

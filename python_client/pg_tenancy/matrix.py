@@ -12,9 +12,17 @@ import psycopg
 
 __all__ = ["ROLES", "Matrix", "read_matrix"]
 
-ROLES: Final = ("owner", "admin", "manager", "user")
+# Those of an organization, which can be given and taken, and staff in the platform's workspace.
+_MEMBERS: Final = ("owner", "admin", "manager", "user")
+ROLES: Final = (*_MEMBERS, "staff")
 
-_COLORS: Final = {"owner": "#1d4ed8", "admin": "#047857", "manager": "#b45309", "user": "#7e22ce"}
+_COLORS: Final = {
+    "owner": "#1d4ed8",
+    "admin": "#047857",
+    "manager": "#b45309",
+    "user": "#7e22ce",
+    "staff": "#be123c",
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Matrix:
     """Which role holds which permission.
 
     Attributes:
-        holders: the roles of each permission, in alphabetical order of the permissions.
+        holders: the roles of each permission, none for some, in alphabetical order of the permissions.
         delegations: which roles somebody of a role may give and take.
 
     """
@@ -47,7 +55,7 @@ class Matrix:
                 for name in names
             ]
         lines += ["", "may give and take the roles"]
-        lines += [f"{role:<{width}}  {self._delegated(role)}" for role in ROLES]
+        lines += [f"{role:<{width}}  {self._delegated(role)}" for role in _MEMBERS]
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
@@ -55,7 +63,7 @@ class Matrix:
         return {
             "permissions": {name: [role for role in ROLES if role in held] for name, held in self.holders.items()},
             "delegations": {
-                role: [other for other in ROLES if other in self.delegations.get(role, ())] for role in ROLES
+                role: [other for other in _MEMBERS if other in self.delegations.get(role, ())] for role in _MEMBERS
             },
         }
 
@@ -64,7 +72,7 @@ class Matrix:
         row, left, column = 24, 250, 110
         groups = self.groups()
         width = left + column * len(ROLES) + 20
-        height = 70 + sum(row * len(names) + 10 for _, names in groups) + row * (len(ROLES) + 1) + 30
+        height = 70 + sum(row * len(names) + 10 for _, names in groups) + row * (len(_MEMBERS) + 1) + 30
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13">',
@@ -94,7 +102,7 @@ class Matrix:
                 top += row
             top += 10
         parts.append(_text(20, top + 19, "may give and take the roles", "#0f172a", bold=True))
-        for role in ROLES:
+        for role in _MEMBERS:
             top += row
             parts.append(_text(20, top + 19, role, _COLORS[role], bold=True))
             parts.append(_text(left, top + 19, self._delegated(role), "#0f172a"))
@@ -102,7 +110,7 @@ class Matrix:
         return "\n".join(parts) + "\n"
 
     def _delegated(self, role: str) -> str:
-        return ", ".join(other for other in ROLES if other in self.delegations.get(role, ())) or "none"
+        return ", ".join(other for other in _MEMBERS if other in self.delegations.get(role, ())) or "none"
 
 
 def read_matrix(connection: psycopg.Connection[Any]) -> Matrix:
@@ -113,15 +121,20 @@ def read_matrix(connection: psycopg.Connection[Any]) -> Matrix:
 
     """
     return Matrix(
-        _grouped(connection.execute("SELECT permission, role FROM tenancy.role_permissions").fetchall()),
+        _grouped(
+            connection.execute(
+                "SELECT p.permission, r.role FROM tenancy.permissions AS p"
+                " LEFT JOIN tenancy.role_permissions AS r ON p.permission = r.permission"
+            ).fetchall()
+        ),
         _grouped(connection.execute("SELECT role, delegated_role FROM tenancy.role_delegations").fetchall()),
     )
 
 
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+def _grouped(pairs: Iterable[tuple[str, str | None]]) -> dict[str, frozenset[str]]:
     grouped: dict[str, set[str]] = {}
-    for key, value in sorted(pairs):
-        grouped.setdefault(key, set()).add(value)
+    for key, value in sorted(pairs, key=lambda pair: pair[0]):
+        grouped.setdefault(key, set()).update([] if value is None else [value])
     return {key: frozenset(values) for key, values in grouped.items()}
 
 

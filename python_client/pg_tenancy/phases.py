@@ -12,7 +12,17 @@ import psycopg
 
 from pg_tenancy.sqitch import Change, read_plan
 
-__all__ = ["Deployed", "Phase", "Progress", "Status", "read_phases", "read_status"]
+__all__ = [
+    "Deployed",
+    "Phase",
+    "Progress",
+    "Status",
+    "UnrestrictedLogin",
+    "plan_of",
+    "read_phases",
+    "read_status",
+    "read_unrestricted_logins",
+]
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Status:
         deployed: the changes it has, in the order they were deployed.
         pending: the changes it has not.
         unknown: the names of changes it has that this plan has not.
+        plan: the changes of the plan that it was compared with.
 
     """
 
@@ -49,20 +60,53 @@ class Status:
     deployed: tuple[Deployed, ...]
     pending: tuple[Change, ...]
     unknown: tuple[str, ...]
+    plan: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnrestrictedLogin:
+    """A login that sees the rows of every workspace, or can give itself that.
+
+    Attributes:
+        name: the login's.
+        reasons: ``superuser``, ``BYPASSRLS``, or the groups that it is a member of, by which it does.
+
+    """
+
+    name: str
+    reasons: tuple[str, ...]
 
 
 def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
-    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``."""
+    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``.
+
+    The kernel's plan has the tags of phases that bring it nothing, too: they are no phases of it.
+    """
     phases: list[Phase] = []
     changes: list[Change] = []
     for change in plan if plan is not None else read_plan():
         changes.append(change)
         if change.tags:
-            phases.append(Phase(change.tags[-1], change.tag_notes[-1].rstrip("."), tuple(changes)))
+            phases.append(Phase(change.tags[0], change.tag_notes[0].rstrip("."), tuple(changes)))
             changes = []
     if changes:
         phases.append(Phase("", "not released", tuple(changes)))
     return phases
+
+
+def plan_of(connection: psycopg.Connection[Any]) -> str | None:
+    """Return which plan a database was deployed with, ``platform`` or ``kernel``; None if with none yet.
+
+    Args:
+        connection: a role that may read sqitch's own tables, as whoever deployed may.
+
+    """
+    if not connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
+        return None
+    (found,) = connection.execute(
+        "SELECT bool_or(starts_with(change, 'platform/')) FROM sqitch.changes WHERE project = 'pg-tenancy'"
+    ).fetchall()[0]
+    return None if found is None else "platform" if found else "kernel"
 
 
 def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | None = None) -> Status:
@@ -70,10 +114,10 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
 
     Args:
         connection: a role that may read sqitch's own tables, as whoever deployed may.
-        plan: the changes; default: those of :func:`read_plan`.
+        plan: the changes; default: those of the plan that the database was deployed with.
 
     """
-    changes = list(plan if plan is not None else read_plan())
+    changes = list(plan if plan is not None else read_plan(plan=plan_of(connection) or "platform"))
     found: list[tuple[str, datetime, str]] = []
     if connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
         found = connection.execute(
@@ -88,10 +132,48 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
         if change.name in left:
             left.remove(change.name)
             if change.tags and not pending:
-                phase = change.tags[-1]
+                phase = change.tags[0]
         else:
             pending.append(change)
-    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left))
+    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes))
+
+
+# Whoever is a member without inheriting the rights takes them with SET ROLE. A policy
+# that is always true is for the three groups; the other two are beyond any policy.
+_UNRESTRICTED: Final = """
+SELECT l.rolname, array_agg(why.reason ORDER BY why.reason)
+FROM pg_catalog.pg_roles AS l
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN l.rolsuper THEN 'superuser' ELSE 'BYPASSRLS' END AS reason
+    WHERE l.rolsuper OR l.rolbypassrls
+    UNION ALL
+    SELECT
+        g.rolname || CASE WHEN g.rolsuper THEN ' (superuser)' WHEN g.rolbypassrls THEN ' (BYPASSRLS)' ELSE '' END
+    FROM pg_catalog.pg_roles AS g
+    WHERE NOT l.rolsuper
+        AND g.oid <> l.oid
+        AND (
+            g.rolsuper OR g.rolbypassrls
+            OR g.rolname IN ('tenancy_service', 'tenancy_owner', 'tenancy_writer')
+        )
+        AND pg_catalog.pg_has_role(l.oid, g.oid, 'MEMBER')
+) AS why
+WHERE l.rolcanlogin
+    AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT')
+GROUP BY l.rolname
+ORDER BY l.rolname
+"""
+
+
+def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[UnrestrictedLogin]:
+    """Return the logins that can connect to a database and that policies do not keep to a workspace.
+
+    Args:
+        connection: anybody's.
+
+    """
+    found = connection.execute(_UNRESTRICTED.encode()).fetchall()
+    return [UnrestrictedLogin(name, tuple(reasons)) for name, reasons in found]
 
 
 _CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")

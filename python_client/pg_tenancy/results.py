@@ -13,6 +13,7 @@ __all__ = [
     "CurrentWorkspace",
     "Invitation",
     "InvitationPreview",
+    "LegacyInstance",
     "Member",
     "NewApiKey",
     "NewInvitation",
@@ -26,11 +27,12 @@ __all__ = [
 class CurrentWorkspace:
     """The workspace of the transaction, as a banner shows it.
 
-    ``id`` is the user's in a personal workspace and the organization's in an
-    organization; ``slug`` and ``role`` are None in a personal workspace.
+    ``id`` is the user's in a personal workspace, the organization's in an
+    organization, and ``UUID(int=0)`` in the platform's; ``slug`` is None but in an
+    organization, ``role`` in a personal workspace, and ``staff`` in the platform's.
     """
 
-    kind: Literal["personal", "organization"]
+    kind: Literal["personal", "organization", "platform"]
     id: UUID
     name: str
     slug: str | None
@@ -60,6 +62,18 @@ class OrganizationChoice:
     slug: str
     role: str
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyInstance:
+    """An instance from before the migration, which belongs to nobody."""
+
+    id: UUID
+    provider_id: UUID
+    model_id: UUID | None
+    status: str
+    created_at: datetime
+    terminated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 __all__ = [
+    "PLANS",
     "Change",
     "Sqitch",
     "SqitchError",
@@ -37,6 +38,10 @@ _INSTALL = (
     "macOS: brew tap sqitchers/sqitch && brew install sqitch --with-postgres-support; "
     "others: https://sqitch.org/download/"
 )
+
+
+# The platform's plan has everything, the kernel's what any other application needs.
+PLANS = {"platform": "sqitch.plan", "kernel": "kernel.plan"}
 
 
 class SqitchError(RuntimeError):
@@ -103,15 +108,16 @@ def find_sqitch() -> str:
     return str(shutil.which("sqitch"))
 
 
-def read_plan(project: Path | None = None) -> list[Change]:
-    """Return the changes of the plan, in its order.
+def read_plan(project: Path | None = None, plan: str = "platform") -> list[Change]:
+    """Return the changes of a plan, in its order.
 
     Args:
         project: the directory of ``sqitch.plan``; default: :func:`project_directory`.
+        plan: ``platform`` or ``kernel``.
 
     """
     changes: list[Change] = []
-    for line in ((project or project_directory()) / "sqitch.plan").read_text().splitlines():
+    for line in ((project or project_directory()) / PLANS[plan]).read_text().splitlines():
         text, _, note = line.partition("#")
         text = text.strip()
         if not text or text.startswith("%"):
@@ -172,6 +178,7 @@ class Sqitch:
     Args:
         dsn: the database, as a URI or a ``keyword=value`` string.
         project: the directory of ``sqitch.plan``; default: :func:`project_directory`.
+        plan: ``platform`` or ``kernel``.
         isolated: ignore the configuration of the user and of the machine, and
             sign what is done as ``pg-tenancy``. For tests.
         on_line: called with each line that sqitch prints, as it prints it.
@@ -182,6 +189,7 @@ class Sqitch:
 
     dsn: str
     project: Path = field(default_factory=project_directory)
+    plan: str = "platform"
     isolated: bool = False
     on_line: Callable[[str], None] | None = None
     program_directory: Path | None = None
@@ -224,7 +232,7 @@ class Sqitch:
         """
         environment = self._environment()
         with subprocess.Popen(
-            [find_sqitch(), command, *arguments, self._target(environment)],
+            [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
             cwd=self.project,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ AsApp = Callable[..., AbstractContextManager[Connection]]
 # -- what a key opens ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("login", ["app", "credentialed", "service"])
+@pytest.mark.parametrize("login", ["app", "credentialed"])
 def test_a_key_opens_its_own_workspace(acme: Acme, make: Make, with_key: WithKey, logins: Logins, login: str) -> None:
     mine, ours = make(acme.ann), make(acme.ann, acme.organization)
     where = (
@@ -38,10 +38,12 @@ def test_a_key_opens_its_own_workspace(acme: Acme, make: Make, with_key: WithKey
         assert one(connection, where) == (acme.id, acme.id, acme.ann.id, "user", ours.id)
 
 
-def test_an_auditor_enters_with_no_key(acme: Acme, make: Make, connect: Connect, logins: Logins) -> None:
+def test_an_auditor_and_a_service_enter_with_no_key(acme: Acme, make: Make, connect: Connect, logins: Logins) -> None:
     made = make(acme.ann)
     with refused("42501"):
         connect(logins.auditor).execute(ENTER, [made.key])
+    with refused("28000", "login_sees_everything"):
+        connect(logins.service).execute(ENTER, [made.key])
 
 
 def test_every_key_that_does_not_work_is_one_error(
@@ -154,7 +156,7 @@ def test_a_key_is_never_platform_staff(people: People, make: Make, with_key: Wit
     sam = people.user("sam", role="admin")
     admin.execute("INSERT INTO public.models (name, model_id) VALUES ('public', 'public')")
     with with_key(make(sam)) as connection:
-        assert one(connection, "SELECT current_setting('tenancy.current_role')") == ""
+        assert one(connection, "SELECT split_part(current_setting('tenancy.context'), '/', 2)") == ""
         for statement in ("UPDATE public.models SET name = 'x'", "INSERT INTO public.models (name) VALUES ('x')"):
             with refused("42501", "permission_denied"), connection.transaction():
                 connection.execute(statement)
@@ -250,7 +252,7 @@ def test_a_key_does_not_change_who_has_entered(
                 connection.execute(f"SELECT tenancy.{call}", values)
         # Nor with the variables cleared first, or in a savepoint that is taken back.
         with refused("28000", "context_already_set"), connection.transaction():
-            connection.execute("SELECT set_config('tenancy.seal', '', true)")
+            connection.execute("SELECT set_config('tenancy.context', '', true)")
             connection.execute("SELECT tenancy.enter(%s, %s)", [acme.ann.id, acme.id])
 
 
@@ -258,19 +260,20 @@ def test_the_credential_is_sealed_like_everything_else(
     acme: Acme, make: Make, with_key: WithKey, as_app: AsApp
 ) -> None:
     ours = make(acme.ann, acme.organization)
+    change = "SELECT set_config('tenancy.context', regexp_replace(current_setting('tenancy.context'), %s, %s), true)"
     for value in ("", str(uuid4())):
         with with_key(ours) as connection:
-            connection.execute("SELECT set_config('tenancy.current_credential_id', %s, true)", [value])
+            connection.execute(change, ["[^/]*$", value])
             for statement in ("SELECT tenancy.current_credential_id()", "SELECT count(*) FROM public.api_keys"):
                 with refused("28000", "invalid_context"), connection.transaction():
                     connection.execute(statement)
     with as_app(acme.ann, acme.organization) as connection:
-        connection.execute("SELECT set_config('tenancy.current_credential_id', %s, true)", [str(ours.id)])
+        connection.execute(change, ["$", str(ours.id)])
         with refused("28000", "invalid_context"), connection.transaction():
             connection.execute("SELECT tenancy.current_role()")
-    # A character moved from one variable to the next makes another seal.
+    # A character moved from one part to the next makes another seal.
     with with_key(ours) as connection:
-        connection.execute("SELECT set_config('tenancy.current_role', 'user/', true)")
+        connection.execute(change, ["/user/", "/user//"])
         with refused("28000", "invalid_context"), connection.transaction():
             connection.execute("SELECT tenancy.current_role()")
 

@@ -68,7 +68,7 @@ def test_what_was_left_over_in_the_variables_is_no_hindrance(
 ) -> None:
     made = make(acme.ann)
     connection = connect(logins.app)
-    connection.execute("SET tenancy.seal = 'left over'")
+    connection.execute("SET tenancy.context = 'left over'")
     connection.execute(ENTER, [made.key])
     connection.commit()
     assert one(admin, "SELECT last_used_at IS NOT NULL FROM public.api_keys")

@@ -47,7 +47,7 @@ def test_a_service_that_names_an_organization_lands_there(
     with connect(logins.service) as service:
         if in_a_workspace is not None:
             service.execute(
-                "SELECT tenancy.enter(%s, %s)",
+                "SELECT tenancy.enter_as_service(%s, %s)",
                 [platform.users["ann"].id, platform.acme.id if in_a_workspace == "acme" else None],
             )
         (instance,) = service.execute(

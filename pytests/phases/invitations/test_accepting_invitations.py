@@ -78,8 +78,8 @@ def test_accepting_needs_no_context_and_gives_none(
     connection.execute(PEEK, [token])
     connection.execute(ACCEPT_ALONE, [token])
     settings = connection.execute(
-        "SELECT concat(current_setting('tenancy.current_user_id', true), current_setting('tenancy.seal', true),"
-        " current_setting('tenancy.current_organization_id', true), current_setting('tenancy.current_role', true))"
+        "SELECT concat(current_setting('tenancy.current_user_id', true), current_setting('tenancy.context', true),"
+        " current_setting('tenancy.current_organization_id', true))"
     ).fetchone()
     assert settings == ("",)
     with refused("28000", "no_context"):
@@ -124,7 +124,7 @@ def test_another_workspace_that_was_entered_stays_as_it_is(
     token = invited(acme, "new@example.com", "owner").token
     variables = (
         "SELECT current_setting('tenancy.current_user_id'), current_setting('tenancy.current_organization_id'),"
-        " current_setting('tenancy.current_role'), current_setting('tenancy.seal')"
+        " current_setting('tenancy.context')"
     )
     with as_app(globex.owner, None if personal else globex) as connection:
         before = connection.execute(variables).fetchone()

@@ -90,7 +90,7 @@ def test_a_revert_that_was_stopped_between_its_two_halves_goes_on(
 ) -> None:
     token = invited(acme).token
     run = Replay(database)
-    run.revert("invitations")
+    run.revert("kernel/invitations")
     admin.execute(
         """
         CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$

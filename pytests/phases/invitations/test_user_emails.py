@@ -102,7 +102,7 @@ def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Databas
     run, locked = Replay(unfilled), UUID(int=(1 << 48) + 7)
     # Whoever holds a row meanwhile is not waited for, and what he writes is what counts.
     with unfilled.connect(logins.old) as old, unfilled.connect(autocommit=True) as admin:
-        run.deploy("user_emails")
+        run.deploy("kernel/user_emails")
         old.execute("UPDATE public.users SET updated_at = now() WHERE id = %s", [UUID(int=(1 << 48) + 8)])
         old.execute("UPDATE public.users SET email = 'Changed@example.com' WHERE id = %s", [locked])
         timer = threading.Timer(1.0, old.commit)
@@ -118,7 +118,7 @@ def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Databas
 
 def test_a_backfill_that_was_killed_goes_on(unfilled: Database) -> None:
     run = Replay(unfilled)
-    run.deploy("user_emails")
+    run.deploy("kernel/user_emails")
     with unfilled.connect(autocommit=True) as watcher:
 
         def kill() -> None:
@@ -134,7 +134,7 @@ def test_a_backfill_that_was_killed_goes_on(unfilled: Database) -> None:
         killer = threading.Thread(target=kill)
         killer.start()
         with pytest.raises(ScriptError):
-            run.deploy("user_emails_backfill")
+            run.deploy("kernel/user_emails_backfill")
         killer.join()
         kept = watcher.execute("SELECT count(*) FROM tenancy_private.user_emails").fetchone()
         assert kept is not None

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
+from support.database import PLATFORM
 from support.people import Organization, User
 from support.racing import Session
 from support.server import Logins
@@ -45,19 +46,20 @@ def test_who_makes_an_account_in_an_organization(
         assert one(connection, "SELECT tenancy.current_role()") == "user"
 
 
-def test_staff_make_accounts_in_the_personal_workspace_and_others_do_not(
+def test_staff_make_accounts_in_the_platforms_workspace_and_nobody_in_a_personal_one(
     acme: Organization, staff: User, as_app: AsApp, admin: Connection
 ) -> None:
-    with as_app(staff) as connection:
+    with as_app(staff, PLATFORM) as connection:
         new = one(connection, "SELECT tenancy.create_user('new@example.com')")
     assert admin.execute(
         "SELECT role, password_hash FROM public.users WHERE id = %s AND NOT EXISTS"
         " (SELECT FROM public.organization_memberships WHERE user_id = %s)",
         [new, new],
     ).fetchall() == [("user", None)]
-    with as_app(acme.owner) as connection:
-        error = error_of(connection, "SELECT tenancy.create_user('another@example.com')")
-        assert (error.sqlstate, error.diag.constraint_name) == ("55000", "organization_required")
+    for person in (acme.owner, staff):
+        with as_app(person) as connection:
+            error = error_of(connection, "SELECT tenancy.create_user('another@example.com')")
+            assert (error.sqlstate, error.diag.constraint_name) == ("55000", "organization_required")
 
 
 @pytest.mark.parametrize("email", ["GINA@example.com", " gina@Example.COM\n", "gina@example.com"])

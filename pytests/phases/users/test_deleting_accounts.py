@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
+from support.database import PLATFORM
 from support.people import Organization, People, User
 from support.racing import Session
 from support.server import Logins
@@ -75,6 +76,10 @@ def test_an_account_is_deleted_by_the_person_or_by_staff_and_by_nobody_else(
         assert (error.sqlstate, error.diag.constraint_name) == ("42501", "permission_denied")
         connection.execute("SELECT tenancy.delete_user(%s)", [ann.id])
     with as_app(staff) as connection:
+        assert (
+            error_of(connection, "SELECT tenancy.delete_user(%s)", bob.id).diag.constraint_name == "permission_denied"
+        )
+    with as_app(staff, PLATFORM) as connection:
         connection.execute("SELECT tenancy.delete_user(%s)", [bob.id])
         for unknown in (bob.id, NOBODY, None):
             error = error_of(connection, "SELECT tenancy.delete_user(%s)", unknown)
@@ -163,8 +168,8 @@ def test_the_refusal_names_every_organization_of_which_one_is_the_last_owner(
         "UPDATE tenancy.workspaces SET deleted_at = now() WHERE id ="
         " (SELECT id FROM public.organizations WHERE name = 'Bee')"
     )
-    for actor in (ann, staff):
-        with as_app(actor) as connection:
+    for actor, where in ((ann, None), (staff, PLATFORM)):
+        with as_app(actor, where) as connection:
             error = error_of(connection, "SELECT tenancy.delete_user(%s)", ann.id)
             assert (error.sqlstate, error.diag.constraint_name) == ("23514", "organization_keeps_an_owner")
             assert error.diag.message_primary == (
@@ -266,7 +271,7 @@ def test_a_key_of_the_application_that_is_checked_at_commit_is_asked_at_once(
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
 def test_what_is_checked_at_commit_is_as_it_was_afterwards(
-    people: People, staff: User, connect: Connect, logins: Logins, admin: Connection, mode: str
+    people: People, connect: Connect, logins: Logins, admin: Connection, mode: str
 ) -> None:
     """The application's keys, and the rule that an organization keeps an owner."""
     ann, bob = people.user("ann"), people.user("bob")
@@ -277,7 +282,7 @@ def test_what_is_checked_at_commit_is_as_it_was_afterwards(
     )
     admin.execute("GRANT INSERT ON public.orders TO tenancy_service")
     connection = connect(logins.service)
-    connection.execute("SELECT tenancy.enter(%s)", [staff.id])
+    connection.execute("SELECT tenancy.enter_as_service(%s)", [ann.id])
     connection.execute(f"SET CONSTRAINTS public.orders_of_fkey {mode}".encode())
     role = "UPDATE public.organization_memberships SET role = %s WHERE organization_id = %s"
     connection.execute(role, ["admin", acme.id])

@@ -132,6 +132,7 @@ def test_no_foreign_key_answers_for_a_stranger(
         "update_user('{user}', username => 'x')",
         "update_user('{user}', email => 'x@example.com')",
         "badge('{user}')",
+        "member('{user}')",
     ],
 )
 @pytest.mark.parametrize("mode", ["organization", "personal"])

@@ -77,7 +77,14 @@ def test_a_password_hash_is_never_read(
 
 
 def test_no_function_returns_a_password_hash(acme: Organization, staff: User, as_app: AsApp, admin: Connection) -> None:
-    calls = ["members()", "visible_user_ids()", "my_organizations()", "current_workspace()", "badge('{id}')"]
+    calls = [
+        "members()",
+        "member('{id}')",
+        "visible_user_ids()",
+        "my_organizations()",
+        "current_workspace()",
+        "badge('{id}')",
+    ]
     with as_app(acme.owner, acme) as connection:
         for call in calls:
             answer = connection.execute(f"SELECT * FROM tenancy.{call.format(id=acme.owner.id)} AS x").fetchall()

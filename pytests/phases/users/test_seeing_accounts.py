@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from support.database import PLATFORM
 from support.people import Organization, People, User
 from support.server import Logins
 from support.users import NOBODY, ROLES, api_key_of, error_of, one, usernames
@@ -71,13 +72,16 @@ def test_without_members_view_nobody_is_seen_and_nobody_is_named(
         assert usernames(connection) == sorted(ROLES)
 
 
-def test_platform_staff_list_everybody_in_the_personal_workspace(
+def test_platform_staff_list_everybody_in_the_platforms_workspace_and_by_function_at_home(
     acme: Organization, globex: Organization, staff: User, as_app: AsApp, admin: Connection
 ) -> None:
     columns = "id, email, username, first_name, last_name, role, created_at"
     everybody = admin.execute(f"SELECT {columns} FROM public.users ORDER BY id").fetchall()
     assert len(everybody) == 7
     with as_app(staff) as connection:
+        assert usernames(connection) == ["staff"]
+        assert connection.execute("SELECT * FROM tenancy.all_users()").fetchall() == everybody
+    with as_app(staff, PLATFORM) as connection:
         assert connection.execute(f"SELECT {columns} FROM public.users ORDER BY id").fetchall() == everybody
         assert one(connection, "SELECT username FROM public.users WHERE email = 'gina@example.com'") == "gina"
         assert connection.execute("SELECT * FROM tenancy.all_users()").fetchall() == everybody

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from support.database import PLATFORM
 from support.people import Organization, People, User
 from support.server import Logins
 from support.two_tenants import refused
@@ -123,10 +124,13 @@ def test_a_person_changes_everything_of_the_own_account_in_every_workspace(
     assert one(admin, "SELECT count(*) FROM public.users WHERE password_hash = 'secret'") == 1
 
 
-def test_staff_change_everything_of_everybody_in_the_personal_workspace_only(
+def test_staff_change_everything_of_everybody_in_the_platforms_workspace_only(
     acme: Organization, staff: User, people: People, as_app: AsApp, admin: Connection
 ) -> None:
     with as_app(staff) as connection:
+        error = error_of(connection, "SELECT tenancy.update_user(%s, username => 'x')", acme.owner.id)
+        assert error.diag.constraint_name == "permission_denied"
+    with as_app(staff, PLATFORM) as connection:
         connection.execute(
             "SELECT tenancy.update_user(%s, 'o@example.org', password_hash => 'secret')", [acme.owner.id]
         )
@@ -242,13 +246,14 @@ def test_no_function_gives_or_takes_the_role_of_platform_staff(
         connection.execute("SELECT tenancy.update_user(%s, username => 'admin', first_name => 'x')", [staff.id])
         connection.execute("SELECT tenancy.change_member_role(%s, 'admin')", [staff.id])
         connection.execute("SELECT tenancy.create_user('new@example.com', 'admin')")
-    with as_app(staff) as connection:
+    with as_app(staff, PLATFORM) as connection:
         connection.execute("SELECT tenancy.create_user('newer@example.com', 'admin')")
         connection.execute("SELECT tenancy.update_user(%s, username => 'admin')", [acme.owner.id])
         connection.execute("SELECT tenancy.update_user(%s, username => 'user')", [staff.id])
     assert admin.execute("SELECT id FROM public.users WHERE role <> 'user'").fetchall() == [(staff.id,)]
     functions = admin.execute(
         "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace::regnamespace::text LIKE 'tenancy%'"
-        " AND prosrc ~* '(UPDATE|INSERT INTO) public.users' ORDER BY 1"
+        " AND prosrc ~* '(UPDATE|INSERT INTO|insert_row[(]|update_rows[(])[[:space:]]*''?public.users'"
+        " ORDER BY 1"
     ).fetchall()
     assert functions == [("tenancy_private.write_user(uuid,boolean,text,text,text,text,text)",)]

@@ -1,6 +1,6 @@
 """Make every mutation, say which ones nothing noticed, and keep in ``noticed.txt`` what noticed the others.
 
-``PYTHONPATH=pytests python -m support.mutations``
+``./dev prove --mutations``
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,6 +52,28 @@ FROM pg_policy AS p ORDER BY 1, 2
 """
 
 
+# Parts of conditions, as PostgreSQL writes them, and what stands there instead.
+PARTS = (
+    (
+        "does not verify",
+        r"tenancy\.current_workspace_id\(\)",
+        "COALESCE(NULLIF(current_setting('tenancy.current_organization_id'::text, true), ''::text),"
+        " NULLIF(current_setting('tenancy.current_user_id'::text, true), ''::text))::uuid",
+    ),
+    (
+        "needs no permission",
+        r"substr\(current_setting\('tenancy\.context'::text, true\), \d+, 1\) = '1'::text",
+        "true",
+    ),
+    ("needs no person", r"\"right\"\(current_setting\('tenancy\.context'::text, true\), 1\) = '/'::text", "true"),
+    (
+        "needs no organization",
+        r"current_setting\('tenancy\.current_organization_id'::text, true\) <> ''::text",
+        "true",
+    ),
+)
+
+
 def _policies(connection: Connection) -> Iterator[Mutation]:
     for table, name, create, using, check in _rows(connection, POLICIES):
         drop = f"DROP POLICY {name} ON {table}"
@@ -64,6 +87,10 @@ def _policies(connection: Connection) -> Iterator[Mutation]:
                     f"ALTER POLICY {name} ON {table} {clause} (true)",
                     f"{drop}; {create}",
                 )
+        for what, part, instead in PARTS:
+            changed = re.sub(part, lambda _, instead=instead: instead, create)  # type: ignore[misc]
+            if changed != create:
+                yield Mutation(f"{table}: {name} {what}", table, "policy", f"{drop}; {changed}", f"{drop}; {create}")
 
 
 CLOSED = "SELECT oid::regclass::text, relforcerowsecurity::text FROM pg_class WHERE relrowsecurity ORDER BY 1"
@@ -110,13 +137,14 @@ SELECT object, kind, privilege, grantee FROM (
     SELECT p.oid::regprocedure::text, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, 'EXECUTE',
         acl.grantee::regrole::text
     FROM pg_proc AS p, aclexplode(p.proacl) AS acl
-    WHERE p.pronamespace = 'tenancy'::regnamespace AND acl.grantee <> p.proowner
+    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        AND acl.grantee <> p.proowner
 ) AS g ORDER BY 1, 3, 4
 """
 
 TABLES = """
 SELECT oid::regclass::text FROM pg_class
-WHERE relkind = 'r' AND (relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+WHERE relkind IN ('r', 'm') AND (relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
     OR oid::regclass::text = ANY(%s))
 ORDER BY 1
 """
@@ -142,33 +170,37 @@ def _further_grants(connection: Connection) -> Iterator[Mutation]:
     held = {
         (thing, privilege)
         for thing, kind, privilege, grantee in _rows(connection, GRANTS, OPEN)
-        if kind == "TABLE" and grantee == "tenancy_app"
+        if kind == "TABLE" and grantee == "tenancy_credentialed"
     }
     for (table,) in _rows(connection, TABLES, OPEN):
-        for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
+        for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
             if (table, privilege) in held:
                 continue
             on = f"{privilege} ON {table}"
             # Taking a privilege on a table takes it on the table's columns, too.
             columns = [
-                f"GRANT {of_columns} ON {table} TO tenancy_app"
+                f"GRANT {of_columns} ON {table} TO tenancy_credentialed"
                 for of, of_columns in sorted(held)
                 if of == table and of_columns.startswith(f"{privilege} (")
             ]
             yield Mutation(
-                f"{on} to app",
+                f"{on} to credentialed",
                 table,
                 "grant",
-                f"GRANT {on} TO tenancy_app",
-                "; ".join([f"REVOKE {on} FROM tenancy_app", *columns]),
+                f"GRANT {on} TO tenancy_credentialed",
+                "; ".join([f"REVOKE {on} FROM tenancy_credentialed", *columns]),
             )
     for (routine,) in _rows(connection, NOT_FOR_PEOPLE):
         on = f"EXECUTE ON ROUTINE {routine}"
         yield Mutation(f"{on} to PUBLIC", routine, "grant", f"GRANT {on} TO PUBLIC", f"REVOKE {on} FROM PUBLIC")
     for privilege, kind, thing, grantee in (
-        ("USAGE", "SCHEMA", "tenancy_private", "tenancy_app"),
+        ("USAGE", "SCHEMA", "tenancy_private", "tenancy_credentialed"),
+        ("USAGE", "SCHEMA", "tenancy_private", "tenancy_writer"),
         ("CREATE", "SCHEMA", "public", "PUBLIC"),
-        ("CREATE", "SCHEMA", "tenancy", "tenancy_app"),
+        ("CREATE", "SCHEMA", "tenancy", "tenancy_credentialed"),
+        ("EXECUTE", "FUNCTION", "tenancy.enter(uuid, uuid)", "tenancy_credentialed"),
+        ("EXECUTE", "FUNCTION", "tenancy.enter_platform(uuid)", "tenancy_credentialed"),
+        ("EXECUTE", "FUNCTION", "tenancy.enter_as_service(uuid, uuid)", "tenancy_app"),
         ("EXECUTE", "FUNCTION", "pg_terminate_backend(integer, bigint)", "PUBLIC"),
         ("EXECUTE", "FUNCTION", "pg_cancel_backend(integer)", "PUBLIC"),
         ("EXECUTE", "FUNCTION", "lo_create(oid)", "PUBLIC"),
@@ -204,13 +236,21 @@ def _triggers(connection: Connection) -> Iterator[Mutation]:
             yield Mutation(f"{name} not always", table, "trigger", f"ALTER TABLE {table} ENABLE TRIGGER {name}", always)
 
 
+# Of all keys, these are rules.
+KEYS = [
+    "access_table_name_fkey",
+    "instances_model_workspace_id_fkey",
+    "permissions_number_key",
+    "role_permissions_permission_fkey",
+]
+
 CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) || coalesce(
-    format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid)), '')
+    format('; COMMENT ON CONSTRAINT %%I ON %%s IS %%L', conname, conrelid::regclass, obj_description(oid)), '')
 FROM pg_constraint
 WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
     OR conname ~ 'tenancy' OR conname = 'instances_model_workspace_id_check')
-    OR conname = 'instances_model_workspace_id_fkey' ORDER BY 1, 2
+    OR conname = ANY(%s) ORDER BY 1, 2
 """
 
 # Of all indexes, these are rules.
@@ -224,7 +264,7 @@ ORDER BY 1, 2
 
 
 def _constraints(connection: Connection) -> Iterator[Mutation]:
-    for table, name, definition in _rows(connection, CONSTRAINTS):
+    for table, name, definition in _rows(connection, CONSTRAINTS, KEYS):
         yield Mutation(
             f"{name} dropped",
             table,
@@ -239,19 +279,20 @@ def _constraints(connection: Connection) -> Iterator[Mutation]:
 # -- functions -----------------------------------------------------------------------------
 
 PINNED = """
-SELECT oid::regprocedure::text FROM pg_proc
+SELECT oid::regprocedure::text, (SELECT substr(s, 13) FROM unnest(proconfig) AS s WHERE s ~ '^search_path=')
+FROM pg_proc
 WHERE proconfig IS NOT NULL AND pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) ORDER BY 1
 """
 
 
 def _search_paths(connection: Connection) -> Iterator[Mutation]:
-    for (routine,) in _rows(connection, PINNED):
+    for routine, path in _rows(connection, PINNED):
         yield Mutation(
             f"{routine} search_path",
             routine,
             "search_path",
             f"ALTER ROUTINE {routine} RESET search_path",
-            f"ALTER ROUTINE {routine} SET search_path = pg_catalog, pg_temp",
+            f"ALTER ROUTINE {routine} SET search_path = {path}",
         )
 
 

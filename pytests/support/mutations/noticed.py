@@ -1,7 +1,7 @@
 """Which probe noticed each mutation the last time, kept in ``noticed.txt``.
 
 It only says what to ask first: whatever is missing in it or wrong costs time and
-nothing else. ``python -m support.mutations`` writes it.
+nothing else. ``./dev prove --mutations`` writes it.
 """
 
 from __future__ import annotations

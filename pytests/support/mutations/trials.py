@@ -40,7 +40,7 @@ UNION ALL
 SELECT format('%s: %s to %s', object, privilege_type, grantee) FROM (
     SELECT oid::regclass::text AS object, acl.*
     FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) AS acl
-    WHERE relkind = 'r' AND oid >= 16384
+    WHERE relkind IN ('r', 'm') AND oid >= 16384
     UNION ALL
     SELECT format('%s(%s)', attrelid::regclass, attname), acl.* FROM pg_attribute, aclexplode(attacl) AS acl
     UNION ALL

@@ -11,6 +11,7 @@ from support.probes import (
     audit_log,
     constraints,
     context,
+    contracts,
     instances,
     invitations,
     isolation,
@@ -19,6 +20,7 @@ from support.probes import (
     models,
     organizations,
     privileges,
+    protection,
     tenant_tables,
     user_emails,
     users,
@@ -51,12 +53,25 @@ def probes() -> list[Probe]:
             audit_log,
             constraints,
             keys,
+            contracts,
+            protection,
         )
         for question in module.QUESTIONS
     ]
     others = [
         Probe(text, ask)
-        for module in (context, members, invitations, keys, api_keys, users)
+        for module in (
+            context,
+            contracts,
+            isolation,
+            protection,
+            members,
+            invitations,
+            keys,
+            api_keys,
+            instances,
+            users,
+        )
         for text, ask in module.OTHERS.items()
     ]
     summaries = [Probe(text, ask) for text, ask in privileges.SUMMARIES.items()]

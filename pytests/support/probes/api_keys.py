@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from support.probes.base import (
+    CONTEXT,
     ENTER,
     ENTER_WITH_KEY,
     ONE,
@@ -18,7 +19,7 @@ from support.probes.base import (
     without,
 )
 
-NO_SEAL = "set_config('tenancy.seal', '', true)"
+NO_CONTEXT = "set_config('tenancy.context', '', true)"
 NEW_KEY = "SELECT tenancy.create_api_key({})"
 USE_KEY = ENTER_WITH_KEY.format("k_acme")
 REVOKE_KEY = "SELECT tenancy.revoke_api_key('{k_acme}')"
@@ -48,12 +49,21 @@ QUESTIONS: list[Question] = [
     ),
     ("app", None, None, [ENTER_WITH_KEY.format("k_ann"), "UPDATE public.api_keys SET name = 'x'"], "person_required"),
     without(
-        "api_keys_permission",
+        "api_keys_tenancy_permission",
         "public.api_keys",
         "uma acme",
         ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
         [(0,)],
         "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_permission_after",
+    ),
+    superuser(
+        [
+            "ALTER TABLE public.api_keys DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_ann"),
+            ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
+        ],
+        [(0,)],
     ),
     *(
         ("app", "ann", "acme", f"UPDATE public.api_keys SET name = {name}", "api_key_name_invalid")
@@ -74,7 +84,7 @@ QUESTIONS: list[Question] = [
         [(1,)],
     ),
     # the log is written when RETURNING has been worked out
-    ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_SEAL, "invalid_context"),
+    ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_CONTEXT, "invalid_context"),
     # making
     ("app", "uma", "acme", NEW_KEY.format("'x'"), "permission_denied"),
     ("app", "max", "acme", NEW_KEY.format("'x'"), "permission_denied"),
@@ -90,7 +100,7 @@ QUESTIONS: list[Question] = [
     ),
     superuser(
         [
-            "DELETE FROM tenancy.role_permissions WHERE permission = 'api_keys.create'",
+            "DELETE FROM tenancy.permissions WHERE permission = 'api_keys.create'",
             "as app",
             "enter ann None",
             NEW_KEY.format("'x'"),
@@ -195,15 +205,14 @@ QUESTIONS: list[Question] = [
             [
                 ENTER_WITH_KEY.format(key),
                 "SELECT tenancy.current_user_id()::text, tenancy.current_organization_id()::text,"
-                " tenancy.current_role(), tenancy.current_credential_id()::text,"
-                " current_setting('tenancy.current_role')",
+                " tenancy.current_role(), tenancy.current_credential_id()::text",
             ],
-            [(user, organization, role, f"{{{key}}}", role or "")],
+            [(user, organization, role, f"{{{key}}}")],
         )
         for login, key, user, organization, role in (
             ("app", "k_acme", "{ann}", "{acme}", "user"),
             ("credentialed", "k_acme", "{ann}", "{acme}", "user"),
-            ("service", "k_ann", "{ann}", None, None),
+            ("app", "k_ann", "{ann}", None, None),
             ("app", "k_sam", "{sam}", None, None),
         )
     ),
@@ -218,23 +227,34 @@ QUESTIONS: list[Question] = [
             "app",
             who,
             where,
-            [*first, f"SELECT set_config('tenancy.current_credential_id', {value}, true)", query],
-            answer,
+            [
+                *first,
+                f"SELECT set_config('tenancy.context', regexp_replace({CONTEXT}, '[^/]*$', {value}), true)",
+                "SELECT tenancy.current_credential_id()",
+            ],
+            "invalid_context",
         )
         for who, where, first, value in (
             (None, None, [USE_KEY], "''"),
             (None, None, [USE_KEY], "'{k_uma}'"),
             ("ann", "acme", [], "'{k_acme}'"),
         )
-        for query, answer in (("SELECT tenancy.current_credential_id()", "invalid_context"),)
     ),
-    (
-        "app",
-        None,
-        None,
-        ["SELECT set_config('tenancy.current_credential_id', 'x', true)", "SELECT tenancy.current_role()"],
-        "invalid_context",
+    *(
+        (
+            "app",
+            None,
+            None,
+            [
+                ENTER_WITH_KEY.format(key),
+                "SELECT tenancy.has_permission('organization.update'), tenancy.has_permission('models.view')",
+            ],
+            [(all_of_them, True)],
+        )
+        for key, all_of_them in (("k_acme", False), ("k_ann", True), ("k_sam", True))
     ),
+    # A key of staff's own opens nothing of the platform's.
+    ("app", None, None, [ENTER_WITH_KEY.format("k_sam"), "SELECT tenancy.all_users()"], "permission_denied"),
     # who made it is gone
     *(
         superuser(

@@ -49,7 +49,7 @@ QUESTIONS: list[Question] = [
             [(1,)],
         )
         for statement, action in (
-            ("INSERT INTO tenancy.role_permissions VALUES ('a.b', 'user')", "role_permission.create"),
+            ("INSERT INTO tenancy.role_permissions VALUES ('models.create', 'user')", "role_permission.create"),
             ("INSERT INTO tenancy.role_delegations VALUES ('user', 'user')", "role_delegation.create"),
             (
                 "INSERT INTO public.organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', 'x')",
@@ -67,6 +67,18 @@ QUESTIONS: list[Question] = [
             "SELECT count(*) FROM tenancy.audit_log WHERE occurred_at > now()",
         ],
         [(0,)],
+    ),
+    # Who acts for a service, when it says so.
+    superuser(
+        [
+            "as service",
+            "serve ann acme",
+            "UPDATE public.organizations SET name = 'N' WHERE id = '{acme}'",
+            "as None",
+            "SELECT user_id::text, organization_id::text, role FROM tenancy.audit_log"
+            " WHERE action = 'organization.update' AND occurred_at > now()",
+        ],
+        [("{ann}", "{acme}", "owner")],
     ),
     superuser(
         [
@@ -91,5 +103,11 @@ QUESTIONS: list[Question] = [
         ],
         [("membership.create", True, True, False), ("membership.delete", True, False, True)],
     ),
-    ("service", None, None, [SET.format("seal", "x"), "UPDATE public.organizations SET name = 'N'"], "invalid_context"),
+    (
+        "service",
+        None,
+        None,
+        [SET.format("context", "x"), "UPDATE public.organizations SET name = 'N'"],
+        "invalid_context",
+    ),
 ]

@@ -20,11 +20,14 @@ import psycopg
 
 from support.database import Database
 from support.people import People
-from support.racing import name_of
+from support.racing import Session, name_of
 from support.server import Logins
 
 __all__ = [
+    "CONTEXT",
+    "COUNTED_APART",
     "ENTER",
+    "ENTER_PLATFORM",
     "ENTER_WITH_KEY",
     "IMMEDIATE",
     "KEEPS",
@@ -45,15 +48,22 @@ __all__ = [
 
 # login, user, organization, statements, what the last one answers or the error's name.
 # A login that is None is the superuser; "as LOGIN" and "enter USER ORGANIZATION"
-# among the statements change who acts, within one transaction. "{ann}" is Ann's id.
+# among the statements change who acts, within one transaction. The organization may be
+# None or "platform", and "serve USER ORGANIZATION" enters as a service. "{ann}" is Ann's id.
 Question = tuple[str | None, str | None, str | None, str | list[str], Any]
 
 NIL = "00000000-0000-0000-0000-000000000000"
 ENTER = "SELECT tenancy.enter(%s, %s)"
+ENTER_AS_SERVICE = "SELECT tenancy.enter_as_service(%s, %s)"
+ENTER_PLATFORM = "SELECT tenancy.enter_platform(%s)"
 ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('{}-1')"
 SET = "SELECT set_config('tenancy.{}', '{}', true)"
+# What is sealed: the key (8), the seal (64), 46 characters for permissions, the role and the credential.
+CONTEXT = "current_setting('tenancy.context')"
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 REPLICA = "SET LOCAL session_replication_role = replica"
+# Numbers that are used up are not given back by a ROLLBACK, unless the counter itself is another.
+COUNTED_APART = "ALTER TABLE tenancy.permissions ALTER number RESTART"
 ONE = "WITH done AS ({}) SELECT count(*) FROM done"
 WAIT = "SET LOCAL lock_timeout = '40ms'"
 KEEPS = "organization_keeps_an_owner"
@@ -163,9 +173,12 @@ class Probed:
                         if rest == "None"
                         else f"SET LOCAL SESSION AUTHORIZATION {self.logins[rest]}"
                     )
-                elif verb == "enter":
+                elif step.endswith(" platform") and verb == "enter":
+                    connection.execute(ENTER_PLATFORM, [self.ids[rest.split()[0]]])
+                elif verb in {"enter", "serve"}:
                     who, where = rest.split()
-                    connection.execute(ENTER, [self.ids[who], self.ids.get(where)])
+                    entering = ENTER if verb == "enter" else ENTER_AS_SERVICE
+                    connection.execute(entering, [self.ids[who], self.ids.get(where)])
                 else:
                     cursor = connection.execute(self.filled(step))
             return cursor.fetchall() if cursor.description else []
@@ -181,6 +194,17 @@ class Probed:
         if isinstance(thing, list):
             return [tuple(self.filled(cell) if isinstance(cell, str) else cell for cell in row) for row in thing]
         return thing
+
+    def waits(self, connection: psycopg.Connection[Any], statement: str, *values: Any) -> bool:
+        """Run a statement in a session of its own time, and return whether it waits for another; it is cancelled."""
+        session = Session(connection, self.admin)
+        session.start(lambda other: other.execute(statement.encode(), values or None))
+        row = self.admin.execute(
+            "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", [connection.info.backend_pid]
+        ).fetchone()
+        connection.cancel()
+        session.outcome()
+        return row == (True,)
 
     def ticket(self, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Return a ticket for Ann in Acme, with whatever is given instead."""

@@ -15,12 +15,30 @@ QUESTIONS: list[Question] = [
             ("UPDATE tenancy.workspaces SET deleted_at = now() WHERE kind = 'personal'", "workspaces_deleted_at_check"),
             ("UPDATE public.organization_memberships SET role = 'boss'", "organization_memberships_tenancy_role_check"),
             ("UPDATE public.organizations SET slug = 'ACME' WHERE id = '{bulk}'", "organization_slug_taken"),
-            ("INSERT INTO tenancy.role_permissions VALUES ('x', 'user')", "role_permissions_permission_check"),
-            ("INSERT INTO tenancy.role_permissions VALUES ('x.y', 'boss')", "role_permissions_role_check"),
+            ("INSERT INTO tenancy.permissions VALUES ('x', 60)", "permissions_permission_check"),
+            ("INSERT INTO tenancy.permissions VALUES ('x.y', 2001)", "permissions_number_check"),
+            ("INSERT INTO tenancy.permissions VALUES ('x.y', 1)", "permissions_number_key"),
+            ("INSERT INTO tenancy.role_permissions VALUES ('x.y', 'user')", "role_permissions_permission_fkey"),
+            ("INSERT INTO tenancy.role_permissions VALUES ('models.view', 'boss')", "role_permissions_role_check"),
+            (
+                "INSERT INTO tenancy_private.protected_tables VALUES ('public.providers', 'other', 'id')",
+                "protected_tables_shape_check",
+            ),
+            ("INSERT INTO tenancy_private.access VALUES ('public.models', 'TRUNCATE')", "access_command_check"),
+            (
+                "INSERT INTO tenancy_private.access (table_name, command, workspace)"
+                " VALUES ('public.models', 'DELETE', 'other')",
+                "access_workspace_check",
+            ),
+            ("INSERT INTO tenancy_private.access VALUES ('public.providers', 'SELECT')", "access_table_name_fkey"),
+            (
+                "INSERT INTO tenancy_private.adopted_parts VALUES ('public.models', 'x', 'x')",
+                "adopted_parts_kind_check",
+            ),
             ("INSERT INTO tenancy.role_delegations VALUES ('boss', 'user')", "role_delegations_role_check"),
             ("INSERT INTO tenancy.role_delegations VALUES ('user', 'boss')", "role_delegations_delegated_role_check"),
             ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),
-            ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000', '', '')", "seal_keys_current_idx"),
+            ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000')", "seal_keys_current_idx"),
             ("INSERT INTO tenancy_private.ticket_keys VALUES ('x', '', '')", "ticket_keys_id_check"),
         )
     ),

@@ -4,15 +4,60 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, ONE, REPLICA, Question, later, superuser, without
+from support.probes.base import (
+    ENTER,
+    ENTER_WITH_KEY,
+    NIL,
+    ONE,
+    REPLICA,
+    Probed,
+    Question,
+    error_of,
+    later,
+    superuser,
+    without,
+)
 
 NEW_INSTANCE = "INSERT INTO public.instances (provider_id, gpu_profile) VALUES ('{provider}', 'new')"
 
 
 QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT gpu_profile FROM public.instances", [("acme",)]),
-    ("app", "ann", None, "SELECT gpu_profile FROM public.instances ORDER BY 1", [("ann",), ("old",)]),
-    ("app", "sam", None, "SELECT gpu_profile FROM public.instances", [("old",)]),
+    ("app", "ann", None, "SELECT gpu_profile FROM public.instances", [("ann",)]),
+    ("app", "sam", None, "SELECT gpu_profile FROM public.instances", []),
+    ("app", "sam", "platform", "SELECT gpu_profile FROM public.instances", [("old",)]),
+    ("app", "ann", "acme", "SELECT model_workspace_id FROM public.instances", "42501"),
+    # those from before, to everybody in personal mode
+    *(
+        ("app", who, None, f"SELECT id::text, status FROM tenancy.legacy_instances({page})", rows)
+        for who in ("ann", "sam")
+        for page, rows in (
+            ("", [("{i_old}", "ready")]),
+            ("page_size => 1", [("{i_old}", "ready")]),
+            ("'{i_old}'", []),
+            (f"'{NIL}'", [("{i_old}", "ready")]),
+        )
+    ),
+    superuser(
+        [
+            "INSERT INTO public.instances (provider_id) VALUES ('{provider}')",
+            "as app",
+            "enter ann None",
+            "SELECT (SELECT count(*) FROM tenancy.legacy_instances()),"
+            " (SELECT count(*) FROM tenancy.legacy_instances(page_size => 1)),"
+            " (SELECT count(*) FROM tenancy.legacy_instances("
+            "(SELECT id FROM tenancy.legacy_instances(page_size => 1))))",
+        ],
+        [(2, 1, 1)],
+    ),
+    *(
+        ("app", "ann", None, f"SELECT tenancy.legacy_instances(page_size => {size})", "page_size_invalid")
+        for size in ("0", "10001", "NULL")
+    ),
+    ("app", "ann", "acme", "SELECT tenancy.legacy_instances()", "permission_denied"),
+    ("app", "sam", "platform", "SELECT tenancy.legacy_instances()", "permission_denied"),
+    ("app", None, None, "SELECT tenancy.legacy_instances()", "no_context"),
+    ("app", None, None, [ENTER_WITH_KEY.format("k_acme"), "SELECT tenancy.legacy_instances()"], "permission_denied"),
     ("service", None, None, "SELECT count(*) FROM public.instances", [(5,)]),
     superuser(
         [
@@ -52,31 +97,42 @@ QUESTIONS: list[Question] = [
         [("{i_acme}",)],
     ),
     later(
-        ["enter sam None", "UPDATE public.instances SET ip_address = '10.0.0.1'"],
+        ["enter sam platform", "UPDATE public.instances SET ip_address = '10.0.0.1'"],
         "SELECT id::text FROM public.instances WHERE ip_address IS NOT NULL",
         [("{i_old}",)],
     ),
-    ("app", "ann", None, "UPDATE public.instances SET ip_address = NULL", "permission_denied"),
-    superuser(
-        [REPLICA, "as app", "enter ann None", "UPDATE public.instances SET ip_address = NULL"],
-        "permission_denied",
+    *(
+        later(
+            [f"enter {where}", "UPDATE public.instances SET ip_address = '10.0.0.1'"],
+            "SELECT id::text FROM public.instances WHERE ip_address IS NOT NULL",
+            rows,
+        )
+        for where, rows in (("ann None", [("{i_ann}",)]), ("sam None", []))
+    ),
+    *(
+        ("app", "ann", "acme", f"UPDATE public.instances SET {column}", "42501")
+        for column in ("hourly_price_eur = 0", "terminated_at = now()", "id = id", "workspace_id = workspace_id")
+    ),
+    (
+        "app",
+        "ann",
+        "acme",
+        f"INSERT INTO public.instances (id, provider_id) VALUES ('{NIL}', '{{provider}}') RETURNING 1",
+        [(1,)],
     ),
     superuser(["UPDATE public.instances SET ip_address = NULL", "SELECT 1"], [(1,)]),
     # what the policies do alone
-    without("instances_permission", "public.instances", "uma acme", NEW_INSTANCE, "42501"),
+    without("instances_tenancy_permission", "public.instances", "uma acme", NEW_INSTANCE, "42501"),
     without(
-        "instances_permission",
+        "instances_tenancy_permission",
         "public.instances",
         "uma acme",
         ONE.format("UPDATE public.instances SET ip_address = NULL RETURNING 1"),
         [(0,)],
     ),
-    without(
-        "instances_platform", "public.instances", "ann None", "UPDATE public.instances SET ip_address = NULL", "42501"
-    ),
     superuser(
         [
-            "GRANT INSERT (workspace_id, user_id) ON public.instances TO tenancy_app",
+            "GRANT INSERT (workspace_id, user_id) ON public.instances TO tenancy_credentialed",
             "as app",
             "enter ann None",
             f"INSERT INTO public.instances (provider_id, workspace_id, user_id) VALUES ('{{provider}}', '{NIL}', NULL)",
@@ -94,7 +150,9 @@ QUESTIONS: list[Question] = [
             ("ann", "acme", "terminate_instance('{i_old}')", "instance_not_found"),
             ("ann", "acme", "terminate_instance(NULL)", "instance_not_found"),
             ("ann", None, "terminate_instance('{i_olga}')", "instance_not_found"),
-            ("ann", None, "terminate_instance('{i_old}')", "permission_denied"),
+            ("ann", None, "terminate_instance('{i_old}')", "instance_not_found"),
+            ("sam", None, "terminate_instance('{i_old}')", "instance_not_found"),
+            ("sam", "platform", "terminate_instance('{i_acme}')", "instance_not_found"),
         )
     ),
     *(
@@ -107,7 +165,7 @@ QUESTIONS: list[Question] = [
             ("ann acme", "terminate", "i_acme", "terminating"),
             ("ann acme", "reinstall", "i_acme", "reinstalling"),
             ("ann None", "terminate", "i_ann", "terminating"),
-            ("sam None", "terminate", "i_old", "terminating"),
+            ("sam platform", "terminate", "i_old", "terminating"),
         )
     ),
     (
@@ -206,3 +264,32 @@ QUESTIONS: list[Question] = [
         )
     ),
 ]
+
+
+def _changed_in_the_middle(probed: Probed) -> None:
+    """A statement that goes to another workspace halfway is not judged by what one may do there."""
+    connection = probed.connections[None]
+    names = ("current_user_id", "current_organization_id", "context")
+    try:
+        connection.execute("INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')")
+        connection.execute(f"SET LOCAL SESSION AUTHORIZATION {probed.logins['app']}".encode())
+        connection.execute("SAVEPOINT home")
+        connection.execute(ENTER, [probed.ids["uma"], None])
+        row = connection.execute(
+            "SELECT " + ", ".join(f"current_setting('tenancy.{name}')" for name in names)
+        ).fetchone()
+        assert row is not None
+        connection.execute("ROLLBACK TO SAVEPOINT home")
+        connection.execute(ENTER, [probed.ids["uma"], probed.ids["acme"]])
+        home = ", ".join(
+            f"set_config('tenancy.{name}', '{value}', true)" for name, value in zip(names, row, strict=True)
+        )
+        answer = error_of(
+            connection, f"UPDATE public.instances SET status = 'terminated', gpu_profile = concat({home})"
+        )
+        assert answer == "invalid_context", answer
+    finally:
+        connection.rollback()
+
+
+OTHERS = {"check_instance_status instances_status middle": _changed_in_the_middle}

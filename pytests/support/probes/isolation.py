@@ -1,11 +1,11 @@
-"""Which rows are seen, and that each of the two layers alone isolates."""
+"""Which rows are seen, and that the floor isolates whatever is added to it."""
 
 # ruff: noqa: S608  (the statements are made here)
 
 from __future__ import annotations
 
-from support.probes.base import NIL, Question, superuser
-from support.probes.privileges import READABLE, WHOLE
+from support.probes.base import CONTEXT, NIL, ONE, REPLICA, SET, Probed, Question, superuser
+from support.probes.privileges import PUBLISHED, READABLE
 
 QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT name FROM public.organizations", [("Acme",)]),
@@ -28,16 +28,18 @@ QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT DISTINCT workspace_id::text = '{acme}' FROM tenancy.audit_log", [(True,)]),
     ("app", "uma", "acme", "SELECT count(*) FROM tenancy.audit_log", [(0,)]),
     ("app", "ann", "acme", "SELECT count(*) > 0 FROM tenancy.role_permissions", [(True,)]),
+    ("app", "ann", "acme", "SELECT count(*) > 40 FROM tenancy.permissions", [(True,)]),
+    ("app", "ann", "acme", "SELECT count(*) FROM tenancy.instance_transitions WHERE action = 'reinstall'", [(5,)]),
     ("app", "ann", "acme", "SELECT count(*) FROM tenancy.role_delegations", [(8,)]),
     ("app", "ann", "acme", "SELECT password_hash FROM public.users", "42501"),
-    *(("app", None, None, f"SELECT count(*) FROM {table}", "no_context") for table in (*READABLE, *WHOLE)),
+    *(("app", None, None, f"SELECT count(*) FROM {table}", "no_context") for table in READABLE),
     *(
         ("service", None, None, f"SELECT count(*) FROM {table}", [(count,)])
         for table, count in (("public.users", 6), ("public.organizations", 4), ("tenancy.workspaces", 11))
     ),
     ("service", None, None, "SELECT count(*) FROM public.organization_memberships", [(8,)]),
-    *(("service", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in WHOLE),
-    *(("auditor", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in (*READABLE, *WHOLE)),
+    *(("service", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in PUBLISHED),
+    *(("auditor", None, None, f"SELECT count(*) > 0 FROM {table}", [(True,)]) for table in READABLE),
     *(
         (
             "auditor",
@@ -50,7 +52,7 @@ QUESTIONS: list[Question] = [
             ],
             [(table, "table.read")],
         )
-        for table in (*READABLE, *WHOLE)
+        for table in READABLE
     ),
     ("service", None, None, "UPDATE tenancy.workspaces SET color = '#000000' RETURNING 1 LIMIT 0", "42601"),
     ("service", None, None, ["UPDATE tenancy.workspaces SET plan = 'free'", "SELECT 1"], [(1,)]),
@@ -58,8 +60,7 @@ QUESTIONS: list[Question] = [
 ]
 
 
-# Each of the two layers alone isolates: the policies without the floor, and the
-# floor whatever is added to it; and it lets no row out either.
+# The floor isolates whatever is added to it, and lets no row out either.
 ONLY = {
     "public.organizations": "id = '{acme}'",
     "public.users": "id IN ('{ann}', '{abe}', '{max}', '{uma}')",
@@ -71,44 +72,201 @@ ONLY = {
     "public.instances": "workspace_id = '{acme}'",
     "public.models": f"workspace_id IN ('{{acme}}', '{NIL}')",
 }
+_NAMED = "GRANT {} ON {} TO tenancy_credentialed"
 for _table, _own in ONLY.items():
     _name = _table.partition(".")[2]
     _key = _own.partition(" ")[0]
     _question = ["as app", "enter ann acme", f"SELECT bool_and({_own}), count(*) > 0 FROM {_table}"]
+    _wide = f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)"
+    # What answers first: the question about the permission, the append-only rule, what keeps a row's workspace.
+    _silent = f"ALTER TABLE {_table} DISABLE TRIGGER USER"
     QUESTIONS += [
-        *(
-            # An account belongs to no workspace: there the floor alone says who is seen.
-            [superuser([f"DROP POLICY IF EXISTS {_name}_workspace ON {_table}", *_question], [(True, True)])]
-            if _name != "users"
-            else []
-        ),
-        superuser([f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true)", *_question], [(True, True)]),
+        superuser([_wide, *_question], [(True, True)]),
         superuser(
             [
-                f"CREATE POLICY wide ON {_table} TO tenancy_app USING (true) WITH CHECK (true)",
-                f"GRANT SELECT, UPDATE ON {_table} TO tenancy_app",
-                # The append-only rule and what keeps a row's workspace would answer first.
-                *(
-                    [f"ALTER TABLE {_table} DISABLE TRIGGER USER"]
-                    if _name in {"audit_log", "api_keys", "instances", "models"}
-                    else []
-                ),
+                _wide,
+                _NAMED.format("UPDATE", _table),
+                _silent,
                 "as app",
                 "enter ann acme",
                 f"UPDATE {_table} SET {_key} = gen_random_uuid()",
             ],
             "42501",
         ),
+        # A write that nobody was allowed is asked about, and refused, also where triggers are off.
+        superuser(
+            [
+                _NAMED.format("INSERT, UPDATE, DELETE", _table),
+                *([f"ALTER TABLE {_table} DISABLE TRIGGER audit_log_append_only"] if _name == "audit_log" else []),
+                REPLICA,
+                "as app",
+                "enter uma acme",
+                f"UPDATE {_table} SET {_key} = {_key}",
+            ],
+            "permission_denied",
+        ),
     ]
-QUESTIONS += [
-    superuser(
-        [
-            "DROP POLICY IF EXISTS audit_log_workspace ON tenancy.audit_log",
-            "as app",
-            f"enter {who} acme",
-            "SELECT count(*) > 0 FROM tenancy.audit_log",
-        ],
-        [(sees,)],
-    )
-    for who, sees in (("ann", True), ("uma", False))
+# And of who may: what a role lost is gone whatever is added, where no trigger asks.
+for _table, _own in ONLY.items():
+    if _table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
+        QUESTIONS.append(
+            superuser(
+                [
+                    "DELETE FROM tenancy.role_permissions WHERE role = 'user'",
+                    f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true)",
+                    "as app",
+                    "enter uma acme",
+                    f"SELECT count(*) FROM {_table}",
+                ],
+                [(0,)],
+            )
+        )
+for _table, _column in (("public.api_keys", "name"), ("public.instances", "status"), ("public.models", "name")):
+    _unasked = [
+        "DELETE FROM tenancy.role_permissions WHERE role = 'user' AND permission !~ '[.]view$'",
+        f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)",
+        _NAMED.format("INSERT", _table),
+        f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+        "as app",
+        "enter uma acme",
+    ]
+    QUESTIONS += [
+        superuser([*_unasked, ONE.format(f"UPDATE {_table} SET {_column} = {_column} RETURNING 1")], [(0,)]),
+        *(
+            [superuser([*_unasked, f"INSERT INTO {_table} (workspace_id) VALUES ('{{acme}}')"], "42501")]
+            if _table != "public.api_keys"
+            else []
+        ),
+    ]
+# What is written, by the floor of the command alone.
+for _table in ("public.api_keys", "public.instances", "public.models"):
+    _name = _table.partition(".")[2]
+    QUESTIONS += [
+        superuser(
+            [
+                f"DROP POLICY {_name}_tenant ON {_table}",
+                f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+                _NAMED.format("UPDATE (workspace_id)", _table),
+                "as app",
+                "enter ann acme",
+                f"UPDATE {_table} SET workspace_id = '{{bulk}}'",
+            ],
+            "42501",
+        ),
+    ]
+    # A context that was made by hand, where nothing has asked before: the floor does.
+    _forged = [
+        SET.format("current_user_id", "{ann}"),
+        SET.format("current_organization_id", "{acme}"),
+        SET.format("context", "0" * 72 + "1" * 46 + "/owner/"),
+    ]
+    QUESTIONS += [
+        superuser(
+            [
+                f"ALTER TABLE {_table} DISABLE TRIGGER USER",
+                _NAMED.format("INSERT (workspace_id), UPDATE (workspace_id), DELETE", _table),
+                f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "as app",
+                *_forged,
+                statement,
+            ],
+            "invalid_context",
+        )
+        for statement in (
+            f"INSERT INTO {_table} (workspace_id) VALUES ('{{acme}}')",
+            f"UPDATE {_table} SET workspace_id = '{{acme}}'",
+            f"DELETE FROM {_table}",
+        )
+    ]
+_WIDE_MODELS = [
+    "CREATE POLICY wide ON public.models TO tenancy_credentialed USING (true) WITH CHECK (true)",
+    "GRANT INSERT, UPDATE, DELETE ON public.models TO tenancy_credentialed",
+    "ALTER TABLE public.models DISABLE TRIGGER USER",
+    "as app",
+    "enter ann acme",
 ]
+QUESTIONS += [
+    *(
+        superuser(
+            [*_WIDE_MODELS, ONE.format(f"{statement} WHERE id IN ('{{m_spare}}', '{{m_bulk}}') RETURNING 1")], [(0,)]
+        )
+        for statement in ("UPDATE public.models SET name = 'x'", "DELETE FROM public.models")
+    ),
+    *(
+        superuser(
+            [*_WIDE_MODELS, f"INSERT INTO public.models (name, model_id, workspace_id) VALUES ('x', 'x', {workspace})"],
+            "42501",
+        )
+        for workspace in ("'{bulk}'", f"'{NIL}'", "NULL")
+    ),
+]
+
+
+# The variables are set in the midst of a statement, and the floor has looked at them before.
+MIDWAY = (
+    "SELECT count(*) FROM {table} WHERE {key} = (SELECT '{{acme}}'::uuid WHERE {change} IS NOT NULL)",
+    "SELECT count(*) FROM {table} AS a JOIN {table} AS b USING ({key})"
+    " WHERE {key} = (SELECT '{{acme}}'::uuid WHERE {change} IS NOT NULL)",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT count(*) FROM x, {table} WHERE v IS NOT NULL",
+    "WITH x AS MATERIALIZED (SELECT {change} AS v) SELECT count({key}) FROM x LEFT JOIN {table} ON true",
+    "SELECT count(*) FROM {table} WHERE (SELECT {change}) IS NOT NULL",
+    "SELECT count(*) FROM {table} WHERE {change} IS NOT NULL",
+    "WITH a AS MATERIALIZED (SELECT count(*) AS n FROM {table}),"
+    " x AS MATERIALIZED (SELECT {change} AS v FROM a) SELECT count(*) FROM x, {table} WHERE v IS NOT NULL",
+)
+
+
+def shows_midway(probed: Probed, who: str, table: str, key: str, change: str, *before: str) -> list[str]:
+    """Return the queries by which somebody in Acme counts rows of a table after changing the variables midway."""
+    shown = []
+    for query in MIDWAY:
+        for setting in ("enable_seqscan", "enable_indexscan"):
+            statement = query.format(table=table, key=key, change=change)
+            steps = [*before, "as app", f"enter {who}", f"SET LOCAL {setting} = off", statement]
+            answer = probed.ask(None, None, None, steps)
+            if answer not in ([(0,)], "invalid_context"):
+                shown.append(f"{statement}: {answer}")
+    return shown
+
+
+def _permissions_set_midway(probed: Probed) -> None:
+    """Nobody sees what the role may not see by giving it permissions in the midst of a statement."""
+    all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 46) FROM 73), true)"
+    for table in ONLY:
+        if table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
+            key = ONLY[table].partition(" ")[0]
+            shown = shows_midway(
+                probed, "uma acme", table, key, all_of_them, "DELETE FROM tenancy.role_permissions WHERE role = 'user'"
+            )
+            assert not shown, shown
+
+
+def names_midway(probed: Probed, table: str, where: str, *before: str) -> None:
+    """Check that nobody sees names of Bulk's rows by naming it in the midst of a statement."""
+    elsewhere = " || ".join(
+        f"set_config('tenancy.{name}', '{{{{bulk}}}}', true)" for name in ("current_organization_id", "current_user_id")
+    )
+    for query in MIDWAY:
+        statement = query.replace("count(*)", "string_agg(name, ' ')").replace("count({key})", "string_agg(name, ' ')")
+        steps = [
+            *before,
+            "as app",
+            f"enter {where}",
+            statement.format(table=table, key="workspace_id", change=elsewhere)
+            .replace(f"AS a JOIN {table} AS b USING (workspace_id)", "")
+            .replace("{acme}", "{bulk}"),
+        ]
+        answer = probed.ask(None, None, None, steps)
+        assert "bulk" not in str(answer), (steps, answer)
+
+
+def _workspace_set_midway(probed: Probed) -> None:
+    """Nobody sees models of another workspace by naming it in the midst of a statement."""
+    for where in ("ann acme", "ann None"):
+        names_midway(probed, "public.models", where)
+
+
+OTHERS = {
+    "isolation permissions set midway": _permissions_set_midway,
+    "isolation models workspace set midway": _workspace_set_midway,
+}

@@ -40,6 +40,67 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
+    *(
+        superuser(
+            ["as app", "enter ann acme", "as None", *meanwhile, "as app", "SELECT tenancy.current_role()"],
+            "invalid_context",
+        )
+        for meanwhile in (
+            # A key that has come to its end, before a rotation takes it away.
+            [
+                "SELECT tenancy.rotate_seal_key()",
+                "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
+            ],
+            # The same keys in another file, as in a copy of the database.
+            ["CLUSTER tenancy_private.seal_keys USING seal_keys_pkey"],
+            # And in the same file what a dump has of them.
+            [
+                "CREATE TEMPORARY TABLE keys AS SELECT id, created_at FROM tenancy_private.seal_keys",
+                "DELETE FROM tenancy_private.seal_keys",
+                "INSERT INTO tenancy_private.seal_keys (id, created_at) SELECT * FROM keys",
+            ],
+        )
+    ),
+    # Each key is another one, and a block long.
+    superuser(
+        [
+            "SELECT tenancy.rotate_seal_key()",
+            "SELECT count(*), count(DISTINCT left(b::text, 66)), count(DISTINCT right(b::text, 64)),"
+            " min(length(b)), max(length(b)) FROM ("
+            "SELECT k.inner_block FROM tenancy_private.seal_keys AS k"
+            " UNION ALL SELECT k.outer_block FROM tenancy_private.seal_keys AS k"
+            " UNION ALL SELECT k.block FROM tenancy_private.email_lock_keys AS k) AS t (b)",
+        ],
+        [(5, 5, 5, 64, 64)],
+    ),
+    # Who has entered under the old key is still that one, and nobody else.
+    *(
+        superuser(
+            [
+                "as app",
+                "enter ann acme",
+                "as None",
+                "SELECT tenancy.rotate_seal_key()",
+                "as app",
+                f"enter {who} acme",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for who, answer in (("ann", [(1,)]), ("uma", "context_already_set"))
+    ),
+    *(superuser(f"SELECT tenancy.rotate_seal_key({keep})", "keep_invalid") for keep in ("NULL", "'-1 s'")),
+    # A key's end comes no later for another rotation.
+    superuser(
+        [
+            "SELECT tenancy.rotate_seal_key('1 minute')",
+            "UPDATE tenancy_private.seal_keys SET superseded_at = '2001-01-01' WHERE superseded_at IS NOT NULL",
+            "SELECT tenancy.rotate_seal_key('1 day')",
+            "SELECT min(superseded_at) = '2001-01-01', min(valid_until) < now() + interval '1 hour', count(*)"
+            " FROM tenancy_private.seal_keys",
+        ],
+        [(True, True, 3)],
+    ),
     superuser("SELECT tenancy.revoke_ticket_key('00000000')", "ticket_key_not_found"),
 ]
 

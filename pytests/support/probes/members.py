@@ -19,6 +19,19 @@ MEMBER = "UPDATE public.organization_memberships SET {} WHERE organization_id = 
 
 
 QUESTIONS: list[Question] = [
+    # A role is one in one organization.
+    superuser(
+        [
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
+            " VALUES ('{duo}', '{uma}', 'user')",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.change_member_role('{uma}', 'admin')",
+            "as None",
+            "SELECT string_agg(role, ' ' ORDER BY role) FROM public.organization_memberships WHERE user_id = '{uma}'",
+        ],
+        [("admin user",)],
+    ),
     (
         "app",
         "uma",
@@ -27,16 +40,20 @@ QUESTIONS: list[Question] = [
         [(["abe", "ann", "max", "uma"],)],
     ),
     ("app", "ann", None, "SELECT * FROM tenancy.members()", "organization_required"),
+    ("app", "uma", "acme", "SELECT username, role FROM tenancy.member('{max}')", [("max", "manager")]),
+    # A member of another organization.
+    ("app", "ann", "acme", "SELECT * FROM tenancy.member('{olga}')", []),
+    ("app", "ann", None, "SELECT * FROM tenancy.member('{ann}')", "organization_required"),
+    ("app", "sam", "platform", "SELECT * FROM tenancy.members()", "organization_required"),
+    ("app", "sam", "platform", "SELECT * FROM tenancy.member('{sam}')", "organization_required"),
     ("app", "ann", None, "SELECT tenancy.change_member_role('{uma}', 'user')", "organization_required"),
     ("app", "ann", None, "SELECT tenancy.leave_organization()", "organization_required"),
-    superuser(
-        [
-            "DELETE FROM tenancy.role_permissions WHERE role = 'user'",
-            "as app",
-            "enter uma acme",
-            "SELECT * FROM tenancy.members()",
-        ],
-        "permission_denied",
+    *(
+        superuser(
+            ["DELETE FROM tenancy.role_permissions WHERE role = 'user'", "as app", "enter uma acme", statement],
+            "permission_denied",
+        )
+        for statement in ("SELECT * FROM tenancy.members()", "SELECT * FROM tenancy.member('{uma}')")
     ),
     superuser(
         [

@@ -4,12 +4,35 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, ONE, REPLICA, Question, superuser, without
+from support.probes.base import NIL, ONE, REPLICA, SET, Question, later, superuser, without
 
 NEW_MODEL = "INSERT INTO public.models (name, model_id) VALUES ('new', 'new')"
 
 
 QUESTIONS: list[Question] = [
+    # Where somebody has set another workspace, which models it has is not told; services and owners are not asked.
+    *(
+        (
+            "app",
+            "ann",
+            "acme",
+            [
+                SET.format("current_organization_id", "{bulk}"),
+                f"INSERT INTO public.instances (provider_id, model_id) VALUES ('{{provider}}', {model})",
+            ],
+            "invalid_context",
+        )
+        for model in ("'{m_bulk}'", "gen_random_uuid()")
+    ),
+    superuser(
+        [
+            "as service",
+            "INSERT INTO public.instances (provider_id, organization_id, model_id)"
+            " VALUES ('{provider}', '{bulk}', '{m_bulk}')",
+            "SELECT 1",
+        ],
+        [(1,)],
+    ),
     ("app", "uma", "acme", "SELECT name FROM public.models ORDER BY 1", [("acme",), ("public",), ("spare",)]),
     ("app", "ann", None, "SELECT name FROM public.models ORDER BY 1", [("public",), ("spare",)]),
     ("service", None, None, "SELECT count(*) FROM public.models", [(4,)]),
@@ -25,43 +48,112 @@ QUESTIONS: list[Question] = [
     *(
         ("app", who, where, statement, "permission_denied")
         for who, where in (("uma", "acme"), ("ann", None))
-        for statement in (NEW_MODEL, "UPDATE public.models SET name = name", "DELETE FROM public.models WHERE false")
+        for statement in (NEW_MODEL, "UPDATE public.models SET name = name")
+    ),
+    *(
+        ("app", who, where, "DELETE FROM public.models WHERE false", "42501")
+        for who, where in (("ann", "acme"), ("sam", "platform"))
+    ),
+    *(
+        ("app", "sam", None, statement, "permission_denied")
+        for statement in (NEW_MODEL, "UPDATE public.models SET name = name")
     ),
     *(
         ("app", who, where, [NEW_MODEL, "SELECT workspace_id::text FROM public.models WHERE name = 'new'"], [(lands,)])
-        for who, where, lands in (("ann", "acme", "{acme}"), ("sam", None, NIL))
+        for who, where, lands in (("ann", "acme", "{acme}"), ("sam", "platform", NIL))
     ),
-    ("app", "ann", "acme", "UPDATE public.models SET name = 'x' WHERE name = 'spare'", "permission_denied"),
-    ("app", "ann", "acme", "DELETE FROM public.models WHERE name = 'spare'", "permission_denied"),
+    ("app", "sam", "platform", "SELECT name FROM public.models ORDER BY 1", [("public",), ("spare",)]),
     *(
-        superuser([REPLICA, "as app", "enter ann acme", statement], "permission_denied")
-        for statement in (
-            "UPDATE public.models SET name = 'x' WHERE name = 'spare'",
-            "DELETE FROM public.models WHERE name = 'spare'",
+        later(
+            [f"enter {where}", "UPDATE public.models SET context_length = 1"],
+            "SELECT name FROM public.models WHERE context_length = 1 ORDER BY 1",
+            rows,
         )
+        for where, rows in (("ann acme", [("acme",)]), ("sam platform", [("public",), ("spare",)]), ("ann duo", []))
     ),
-    ("app", "ann", "acme", ["UPDATE public.models SET name = 'x' WHERE name = 'acme'", "SELECT 1"], [(1,)]),
+    ("app", "ann", "acme", "UPDATE public.models SET organization_id = NULL", "42501"),
     (
         "app",
-        "sam",
-        None,
-        ["UPDATE public.models SET name = 'x'", "DELETE FROM public.models", "SELECT count(*) FROM public.models"],
-        [(0,)],
+        "ann",
+        "acme",
+        f"INSERT INTO public.models (id, name, model_id) VALUES ('{NIL}', 'x', 'x') RETURNING 1",
+        [(1,)],
     ),
+    # deleting
+    *(
+        ("app", who, where, f"SELECT tenancy.delete_model({model})", error)
+        for who, where, model, error in (
+            ("ann", "acme", "'{m_bulk}'", "model_not_found"),
+            ("ann", "acme", "'{m_spare}'", "model_not_found"),
+            ("ann", "acme", "'{m_public}'", "model_not_found"),
+            ("ann", "acme", "'{nobody}'", "model_not_found"),
+            ("ann", "acme", "NULL", "model_not_found"),
+            ("ann", "duo", "'{m_acme}'", "model_not_found"),
+            ("ann", None, "'{m_spare}'", "model_not_found"),
+            ("sam", None, "'{m_spare}'", "model_not_found"),
+            ("sam", "platform", "'{m_acme}'", "model_not_found"),
+            ("uma", "acme", "'{m_acme}'", "permission_denied"),
+            ("uma", "acme", "'{nobody}'", "permission_denied"),
+            ("ann", "acme", "'{m_acme}'", "model_in_use"),
+        )
+    ),
+    ("app", None, None, "SELECT tenancy.delete_model('{m_spare}')", "no_context"),
+    *(
+        superuser(
+            [
+                *before,
+                "as app",
+                f"enter {where}",
+                f"SELECT tenancy.delete_model('{{{model}}}')",
+                "as None",
+                "SELECT name FROM public.models ORDER BY 1",
+            ],
+            [(name,) for name in left.split()],
+        )
+        for before, where, model, left in (
+            (["UPDATE public.instances SET model_id = NULL"], "ann acme", "m_acme", "bulk public spare"),
+            ([], "sam platform", "m_spare", "acme bulk public"),
+        )
+    ),
+    # A key that lets go of its rows makes no difference to who asks for it by hand.
+    superuser(
+        [
+            "ALTER TABLE public.organization_models DROP CONSTRAINT organization_models_model_id_fkey,"
+            " ADD CONSTRAINT organization_models_model_id_fkey FOREIGN KEY (model_id) REFERENCES public.models (id)"
+            " ON DELETE CASCADE",
+            "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+            " VALUES ('{bulk}', '{m_spare}', 'n', 'c')",
+            "as app",
+            "enter sam platform",
+            "SELECT tenancy.delete_model('{m_spare}')",
+        ],
+        "model_in_use",
+    ),
+    ("app", "ann", "acme", ["UPDATE public.models SET name = 'x' WHERE name = 'acme'", "SELECT 1"], [(1,)]),
     superuser(["UPDATE public.models SET name = 'x'", "SELECT 1"], [(1,)]),
     # what the policies do alone
-    without("models_permission", "public.models", "uma acme", NEW_MODEL, "42501"),
-    without("models_permission", "public.models", "ann None", NEW_MODEL, "42501"),
+    without("models_tenancy_permission", "public.models", "uma acme", NEW_MODEL, "42501"),
+    without("models_tenancy_permission", "public.models", "ann None", NEW_MODEL, "42501"),
     *(
-        without("models_permission", "public.models", "uma acme", ONE.format(f"{statement} RETURNING 1"), [(0,)])
-        for statement in ("UPDATE public.models SET name = 'x'", "DELETE FROM public.models WHERE name = 'spare'")
+        without(
+            "models_tenancy_permission",
+            "public.models",
+            who,
+            ONE.format("UPDATE public.models SET name = 'x' RETURNING 1"),
+            [(0,)],
+        )
+        for who in ("uma acme", "ann None", "sam None")
     ),
-    without(
-        "models_platform",
-        "public.models",
-        "ann acme",
-        "UPDATE public.models SET name = 'x' WHERE name = 'spare'",
-        "42501",
+    # A personal workspace has no models, and if it had one it would not be the person's to change.
+    superuser(
+        [
+            "ALTER TABLE public.models DISABLE TRIGGER USER, DROP CONSTRAINT models_tenancy_shared_check",
+            "INSERT INTO public.models (name, model_id, workspace_id) VALUES ('x', 'x', '{ann}')",
+            "as app",
+            "enter ann None",
+            ONE.format("UPDATE public.models SET name = 'y' RETURNING 1"),
+        ],
+        [(0,)],
     ),
     # which models an instance may use
     *(
@@ -128,17 +220,49 @@ QUESTIONS: list[Question] = [
         [(1,)],
     ),
     # a model that is in use
-    ("app", "ann", "acme", "DELETE FROM public.models WHERE name = 'acme'", "model_in_use"),
     ("service", None, None, "DELETE FROM public.models WHERE name = 'acme'", "model_in_use"),
     superuser(
         [
             "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
             " VALUES ('{bulk}', '{m_spare}', 'n', 'c')",
             "as app",
-            "enter sam None",
-            "DELETE FROM public.models WHERE name = 'spare'",
+            "enter sam platform",
+            "SELECT tenancy.delete_model('{m_spare}')",
         ],
         "model_in_use",
+    ),
+    # A table that was there before may let go of a model, and whoever deletes by hand relies on that.
+    *(
+        superuser(
+            [
+                *before,
+                f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} FOREIGN KEY (model_id)"
+                f" REFERENCES public.models (id) ON DELETE {action}",
+                f"DELETE FROM public.models WHERE name = '{model}'",
+                f"SELECT count(*) FROM public.models WHERE name = '{model}'",
+            ],
+            [(0,)],
+        )
+        for before, table, key, action, model in (
+            (
+                # Ours is the younger key there, and looks when the other has let go.
+                ["ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"],
+                "public.instances",
+                "instances_model_id_fkey",
+                "SET NULL",
+                "acme",
+            ),
+            (
+                [
+                    "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+                    " VALUES ('{bulk}', '{m_spare}', 'n', 'c')"
+                ],
+                "public.organization_models",
+                "organization_models_model_id_fkey",
+                "CASCADE",
+                "spare",
+            ),
+        )
     ),
     *(
         superuser(

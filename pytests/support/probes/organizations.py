@@ -31,6 +31,7 @@ QUESTIONS: list[Question] = [
     ("app", "ann", None, "SELECT tenancy.create_organization('Acme', 'acme')", "organization_slug_taken"),
     ("app", "ann", None, "SELECT tenancy.create_organization('x', 'A b')", "organization_slug_invalid"),
     ("app", "ann", None, "SELECT tenancy.create_organization(' ')", "organization_name_invalid"),
+    ("app", "ann", None, "SELECT tenancy.create_organization(repeat('x', 201))", "organization_name_invalid"),
     ("app", None, None, "SELECT tenancy.create_organization('x')", "no_context"),
     ("app", "ann", None, "SELECT tenancy.update_organization(name => 'x')", "organization_required"),
     ("app", "abe", "acme", "SELECT tenancy.update_organization(name => 'x')", "permission_denied"),
@@ -48,6 +49,18 @@ QUESTIONS: list[Question] = [
             " WHERE o.name = 'N' AND w.color = '#abcdef'",
         ],
         [(["n"], [True])],
+    ),
+    # What is as it was is not written.
+    superuser(
+        [
+            "UPDATE public.organizations SET updated_at = '2001-01-01'",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.update_organization(name => 'Acme', slug => 'acme')",
+            "as None",
+            "SELECT updated_at = '2001-01-01' FROM public.organizations WHERE id = '{acme}'",
+        ],
+        [(True,)],
     ),
     ("app", "abe", "acme", "SELECT tenancy.delete_organization()", "permission_denied"),
     superuser(
@@ -77,8 +90,11 @@ QUESTIONS: list[Question] = [
         "service",
         None,
         None,
-        ["SELECT tenancy.purge_organization('{gone}')", "SELECT count(*) FROM public.organizations"],
-        [(3,)],
+        [
+            "SELECT tenancy.purge_organization('{gone}')",
+            "SELECT string_agg(name, ' ' ORDER BY name) FROM public.organizations",
+        ],
+        [("Acme Bulk Duo",)],
     ),
     ("app", "ann", "acme", "SELECT tenancy.purge_organization('{gone}')", "42501"),
     # a slug, whoever writes it and however

@@ -21,10 +21,11 @@ PEOPLE_CALL = {
     "current_user_id()",
     "current_workspace()",
     "current_workspace_id()",
+    "default_author_id()",
     "default_organization_id()",
-    "default_shared_workspace_id()",
     "default_user_id()",
     "default_workspace_id()",
+    "delete_model(uuid)",
     "delete_organization()",
     "delete_user(uuid)",
     "enter_with_api_key(text)",
@@ -34,6 +35,8 @@ PEOPLE_CALL = {
     "invite_member(text,text,interval)",
     "is_listed(uuid,uuid[])",
     "leave_organization()",
+    "legacy_instances(uuid,integer)",
+    "member(uuid)",
     "members()",
     "my_organizations()",
     "my_permissions()",
@@ -41,71 +44,95 @@ PEOPLE_CALL = {
     "reinstall_instance(uuid)",
     "remove_member(uuid)",
     "rename_api_key(uuid,text)",
+    "require_access(regclass,text)",
     "require_instance_transition(text,text)",
     "require_permission(text)",
     "require_person()",
-    "require_staff_or_organization()",
     "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
     "sees_all_users()",
-    "table_for(text,regclass)",
     "terminate_instance(uuid)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
     "visible_user_ids()",
-    "workspace_for(text)",
-    "workspaces_for(text,text)",
+    "writable_columns(regclass)",
 }
 CALLABLE = {
-    "tenancy_app": PEOPLE_CALL | {"enter(uuid,uuid)"},
+    # Besides what it has as a member of tenancy_credentialed.
+    "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)"},
     "tenancy_credentialed": PEOPLE_CALL,
     "tenancy_service": PEOPLE_CALL
     | {
         "assign(regclass,uuid,text,integer)",
         "enter(uuid,uuid)",
+        "enter_as_service(uuid,uuid)",
+        "enter_platform(uuid)",
         "purge_organization(uuid)",
         "restore_organization(uuid)",
     },
     "tenancy_auditor": {"record_read(regclass)"},
+    # The defaults of the columns that it fills.
+    "tenancy_writer": {
+        "default_author_id()",
+        "default_organization_id()",
+        "default_user_id()",
+        "default_workspace_id()",
+    },
 }
-USERS = "created_at email first_name id last_name role updated_at username"
-ORGANIZATIONS = "created_at created_by_user_id id name slug updated_at"
-MEMBERSHIPS = "created_at organization_id role user_id"
-WORKSPACES = "color created_at deleted_at id kind organization_id plan user_id"
+# What the functions call that write the application's tables.
+WRITING = {
+    "delete_rows(regclass,jsonb)",
+    "empty_instances()",
+    "insert_row(regclass,jsonb,boolean)",
+    "update_rows(regclass,jsonb,jsonb)",
+}
 INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
-API_KEYS = "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
-READABLE = {
-    "public.users": USERS,
-    "public.organizations": ORGANIZATIONS,
-    "public.organization_memberships": MEMBERSHIPS,
-    "tenancy.workspaces": WORKSPACES,
-    "tenancy.invitations": INVITATIONS,
-    "public.api_keys": API_KEYS,
+PUBLISHED = {
+    "tenancy.instance_transitions": "action from_status to_status",
+    "tenancy.permissions": "number permission",
+    "tenancy.role_delegations": "delegated_role role",
+    "tenancy.role_permissions": "permission role",
 }
-WHOLE = (
-    "tenancy.audit_log",
-    "tenancy.role_permissions",
-    "tenancy.role_delegations",
-    "tenancy.instance_transitions",
-    "public.instances",
-    "public.models",
-)
-INSTANCES = "gpu_profile hourly_price_eur ip_address model_id provider_id status terminated_at"
+READABLE = {
+    "public.users": "created_at email first_name id last_name role updated_at username",
+    "public.organizations": "created_at created_by_user_id id name slug updated_at",
+    "public.organization_memberships": "created_at organization_id role user_id",
+    "tenancy.workspaces": "color created_at deleted_at id kind organization_id plan user_id",
+    "tenancy.invitations": INVITATIONS,
+    "tenancy.audit_log": (
+        "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
+        " workspace_id"
+    ),
+    "public.api_keys": (
+        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
+    ),
+    "public.instances": (
+        "created_at gpu_profile hourly_price_eur id ip_address model_id organization_id provider_id status"
+        " terminated_at user_id workspace_id"
+    ),
+    "public.models": (
+        "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id"
+    ),
+    **PUBLISHED,
+}
 MODELS = "context_length is_active metadata model_id name required_vram_gb"
 WRITABLE = {
     "public.api_keys": {"UPDATE": "name"},
-    "public.instances": {"INSERT": INSTANCES, "UPDATE": "gpu_profile ip_address model_id status"},
-    "public.models": {"INSERT": MODELS, "UPDATE": MODELS},
+    "public.instances": {
+        "INSERT": "gpu_profile id ip_address model_id provider_id status",
+        "UPDATE": "gpu_profile ip_address model_id status",
+    },
+    "public.models": {"INSERT": f"{MODELS} id", "UPDATE": MODELS},
 }
 DML = ("DELETE", "INSERT", "SELECT", "UPDATE")
 
 
 @cache
 def _wanted_privileges() -> set[tuple[str, str, str]]:
-    wanted = {("tenancy", role, "USAGE") for role in CALLABLE}
+    wanted = {("tenancy", role, "USAGE") for role in CALLABLE if role != "tenancy_app"}
     wanted |= {
         ("public", "tenancy_service", "USAGE"),
         ("public", "PUBLIC", "USAGE"),
@@ -113,23 +140,28 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     }
     for role, names in CALLABLE.items():
         wanted |= {(f"tenancy.{name}", role, "EXECUTE") for name in names}
-    for role in ("tenancy_app", "tenancy_credentialed", "tenancy_auditor"):
+    for role in ("tenancy_credentialed", "tenancy_auditor"):
         wanted |= {
             (f"{table}({column})", role, "SELECT") for table, names in READABLE.items() for column in names.split()
         }
-    for role in CALLABLE:
-        wanted |= {(table, role, "SELECT") for table in WHOLE}
-    for role in ("tenancy_app", "tenancy_credentialed"):
-        wanted |= {
-            (f"{table}({column})", role, privilege)
-            for table, privileges in WRITABLE.items()
-            for privilege, columns in privileges.items()
-            for column in columns.split()
-        }
-        wanted |= {("public.models", role, "DELETE")}
-    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
-        wanted |= {(f"public.{table}", "tenancy_service", privilege) for privilege in DML}
     wanted |= {
+        (f"{table}({column})", "tenancy_credentialed", privilege)
+        for table, privileges in WRITABLE.items()
+        for privilege, columns in privileges.items()
+        for column in columns.split()
+    }
+    wanted |= {
+        (f"{table}({column})", "tenancy_service", "SELECT")
+        for table, names in PUBLISHED.items()
+        for column in names.split()
+    }
+    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
+        wanted |= {
+            (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
+        }
+    wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
+    wanted |= {
+        ("tenancy.audit_log", "tenancy_service", "SELECT"),
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
         ("tenancy.workspaces(color)", "tenancy_service", "UPDATE"),
         ("tenancy.workspaces(plan)", "tenancy_service", "UPDATE"),
@@ -171,8 +203,15 @@ def _attributes(probed: Probed) -> None:
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
-            p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(p.proconfig), false)
-            OR p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(p.proconfig), false)
+            (p.prosqlbody IS NULL OR p.prosecdef) AND NOT coalesce(CASE p.proowner::regrole::text
+                WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
+                ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
+                -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+                AND NOT (p.prokind = 'p' AND NOT p.prosecdef AND p.proconfig IS NULL
+                    AND p.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
+            OR p.prosecdef AND NOT coalesce('debug_print_plan=off' = ANY(p.proconfig), false)
+                AND p.oid <> 'tenancy.current_workspace_id()'::regprocedure
+            OR p.proowner::regrole::text <> CASE WHEN p.proname = ANY(%s) THEN 'tenancy_writer' ELSE 'tenancy_owner' END
         )
         UNION ALL
         SELECT c.oid::regclass::text FROM pg_class AS c
@@ -184,7 +223,8 @@ def _attributes(probed: Probed) -> None:
                     'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
                 )
         )
-        """
+        """,
+        [[name.partition("(")[0] for name in WRITING]],
     ).fetchall()
     assert not wrong, wrong
 

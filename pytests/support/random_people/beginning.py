@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.random_people.model import PLATFORM, Instance, Invitation, Key, Model, Organization, Person, Platform
+from support.random_people.model import PLATFORM, Instance, Invitation, Key, Model, Note, Organization, Person, Platform
 
 __all__ = ["beginning"]
 
@@ -47,6 +47,12 @@ def beginning() -> Platform:
             "instance T": Instance("Acme", None, "terminated"),
             "instance D": Instance("dan", "model P", "running"),
             "instance P": Instance(PLATFORM, None, "ready"),
+        },
+        notes={
+            "note A": Note("instance A", "first"),
+            "note B": Note("instance B", "first"),
+            "note D": Note("instance D", "first"),
+            "note P": Note("instance P", "first"),
         },
         models={
             "model A": Model("Acme", "tuned", "hub/small"),

@@ -43,26 +43,95 @@ def both(*plants: Plant) -> Plant:
     return plant
 
 
+_CLAIMED = (
+    "coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
+    " nullif(current_setting('tenancy.current_user_id', true), ''))::uuid"
+)
+_OWN_OR_PLATFORM = f"workspace_id = ANY(ARRAY[(SELECT {_CLAIMED}), '00000000-0000-0000-0000-000000000000'])"
+
+
+def policy(name: str, table: str, using: str, check: str | None = None) -> str:
+    """Return what gives a policy another condition."""
+    return f"ALTER POLICY {name} ON {table} USING ({using})" + (f" WITH CHECK ({check})" if check else "")
+
+
+def reads(name: str, table: str, permission: str, wanted: str) -> Plant:
+    """Return what lets a policy ask for another permission than the one that is wanted."""
+
+    def plant(admin: psycopg.Connection[Any]) -> None:
+        position = "SELECT 72 + number FROM tenancy.permissions WHERE permission = %s"
+        ((asked,),), ((other,),) = (admin.execute(position, [each]).fetchall() for each in (wanted, permission))
+        ((condition,),) = admin.execute(
+            "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polname = %s AND polrelid = %s::regclass",
+            [name, table],
+        ).fetchall()
+        assert f", {asked}, 1)" in condition, "the policy is written in other words by now"
+        admin.execute(policy(name, table, condition.replace(f", {asked}, 1)", f", {other}, 1)")).encode())
+
+    return plant
+
+
+def floor_made_permissive(table: str, name: str) -> Plant:
+    """Return what makes a floor one policy among others."""
+
+    def plant(admin: psycopg.Connection[Any]) -> None:
+        ((condition,),) = admin.execute(
+            "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy"
+            " WHERE polname = %s AND polrelid = %s::regclass AND NOT polpermissive",
+            [name, table],
+        ).fetchall()
+        admin.execute(f"DROP POLICY {name} ON {table}".encode())
+        admin.execute(
+            f"CREATE POLICY {name} ON {table} FOR SELECT TO tenancy_credentialed USING ({condition})".encode()
+        )
+
+    return plant
+
+
 HOLES: dict[str, Plant] = {
-    "everybody sees all instances": statement(
-        "ALTER POLICY instances_workspace ON public.instances USING (true)",
-        "ALTER POLICY instances_select ON public.instances USING (true)",
-    ),
+    "everybody sees all instances": statement(policy("instances_tenant", "public.instances", "true")),
     "an UPDATE reaches the instances of all": statement(
-        "ALTER POLICY instances_workspace ON public.instances USING (true) WITH CHECK (true)",
-        "ALTER POLICY instances_update ON public.instances USING (true) WITH CHECK (true)",
+        policy("instances_tenant_update", "public.instances", "true", "true")
     ),
     "an UPDATE reaches the API keys of all": statement(
-        "ALTER POLICY api_keys_workspace ON public.api_keys USING (true) WITH CHECK (true)",
-        "ALTER POLICY api_keys_update ON public.api_keys USING (true) WITH CHECK (true)",
+        policy("api_keys_tenant_update", "public.api_keys", "true", "true")
     ),
-    "managers see no invitations": statement(
-        "ALTER POLICY invitations_select ON tenancy.invitations"
-        " USING (organization_id = (SELECT tenancy.workspace_for('organization.update')))"
+    "managers see no invitations": reads(
+        "invitations_tenant", "tenancy.invitations", "organization.update", "members.invite"
     ),
-    "nothing asks for permission to write models": statement("DROP TRIGGER models_permission ON public.models"),
-    "everybody changes public models": statement("DROP TRIGGER models_platform ON public.models"),
-    "everybody changes legacy instances": statement("DROP TRIGGER instances_platform ON public.instances"),
+    "users read the audit log": reads("audit_log_tenant", "tenancy.audit_log", "members.view", "audit.view"),
+    # Permissive, it lets in whom another policy would not.
+    "the floor of invitations is permissive": floor_made_permissive("tenancy.invitations", "invitations_tenant"),
+    "policies believe the variables": statement(
+        policy("instances_tenant", "public.instances", f"workspace_id = (SELECT {_CLAIMED})")
+    ),
+    "a seal is not compared": function(
+        "tenancy.current_workspace_id()", "inner_block IS NULL OR substr", "inner_block IS NULL OR false AND substr"
+    ),
+    "nothing asks for permission to write models": statement("DROP TRIGGER models_tenancy_permission ON public.models"),
+    "everybody changes public models": statement(
+        policy("models_tenant_update", "public.models", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM)
+    ),
+    "everybody changes legacy instances": statement(
+        policy("instances_tenant", "public.instances", _OWN_OR_PLATFORM),
+        policy("instances_tenant_update", "public.instances", _OWN_OR_PLATFORM, _OWN_OR_PLATFORM),
+    ),
+    "legacy instances are listed everywhere": function(
+        "tenancy.legacy_instances(uuid,integer)",
+        "tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id()",
+        "false",
+    ),
+    "everybody enters the platform's workspace": function(
+        "tenancy.enter_platform(uuid)", " AND u.role::text = 'admin'", ""
+    ),
+    "everybody lists all accounts": function(
+        "tenancy_private.enter_as(uuid,uuid)",
+        "CASE u.role::text WHEN 'admin' THEN 'staff' ELSE '' END",
+        "'staff'::text",
+    ),
+    "a model of any workspace is deleted": function(
+        "tenancy.delete_model(uuid)", " AND m.workspace_id = tenancy.current_workspace_id()", ""
+    ),
     "an instance becomes anything": statement("DROP TRIGGER instances_status ON public.instances"),
     "an organization's keys go with their maker": statement("DROP TRIGGER users_api_keys ON public.users"),
     "a service takes the last owner away": statement(
@@ -80,6 +149,15 @@ HOLES: dict[str, Plant] = {
     "a deleted organization's API key opens": function(
         "tenancy_private.find_api_key(text)", "AND w.deleted_at IS NULL", ""
     ),
+    # What moves with a model says whose it is by this key alone.
+    "nothing ties an instance to its model's workspace": statement(
+        "ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"
+    ),
+    # A row of the application's own is where its parent is by this key alone.
+    "a note is on anybody's instance": statement(
+        "ALTER TABLE public.notes DROP CONSTRAINT notes_tenancy_instance_id_fkey"
+    ),
+    "a DELETE reaches the notes of all": statement(policy("notes_tenant_delete", "public.notes", "true")),
     # The second guard would keep it.
     "an instance uses anybody's model": both(
         statement("ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check"),
@@ -92,11 +170,12 @@ HOLES: dict[str, Plant] = {
     "what is made lands on the platform": statement(
         "ALTER TABLE public.instances ALTER COLUMN user_id DROP DEFAULT,"
         " ALTER COLUMN workspace_id SET DEFAULT '00000000-0000-0000-0000-000000000000'",
-        "ALTER POLICY instances_workspace ON public.instances USING (true) WITH CHECK (true)",
-        "ALTER POLICY instances_insert ON public.instances WITH CHECK (true)",
+        "ALTER POLICY instances_tenant_insert ON public.instances WITH CHECK (true)",
+        # For RETURNING.
+        policy("instances_tenant", "public.instances", _OWN_OR_PLATFORM),
     ),
     "the members of any organization are seen": function(
-        "tenancy.visible_user_ids()", "m.organization_id = current_organization AND", ""
+        "tenancy.visible_user_ids()", "m.organization_id = workspace\n            AND ", ""
     ),
     "a deleted organization can be entered": function(
         "tenancy_private.enter_as(uuid,uuid)", "AND w.deleted_at IS NULL", ""
@@ -108,9 +187,11 @@ HOLES: dict[str, Plant] = {
         "tenancy_private.require_person()", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"
     ),
     "one transaction is two people": function(
-        "tenancy_private.seal_context(uuid,uuid,text,uuid)", "(scans > 0 OR NOT counted) AND EXISTS", "false AND EXISTS"
+        "tenancy_private.seal_context(uuid,uuid,text,text,uuid)", "IF scans > 0 OR NOT counted THEN", "IF false THEN"
     ),
     "a model goes though instances use it elsewhere": function(
-        "tenancy_private.keep_used_model()", "WHERE i.model_id = old.id", "WHERE false"
+        "tenancy_private.require_unused_model(uuid,text,boolean,boolean)",
+        "WHERE i.model_id = require_unused_model.model_id",
+        "WHERE false",
     ),
 }

@@ -11,7 +11,7 @@ from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from support.random_people.beginning import beginning
-from support.random_people.deeds import DEEDS, Choices, NothingToChooseError
+from support.random_people.deeds import DEEDS, Choices, NothingToChooseError, login
 from support.random_people.model import Entry
 from support.random_people.play import Actor, Difference, Play
 from support.random_people.stage import Stage
@@ -90,12 +90,15 @@ class _People(RuleBasedStateMachine):
         for actor in actors:
             if actor in entries:
                 self.do_in_passing("look", actor, by_credential=self.turn % 3 > 0)
-        if closed := self.play.model.closed():
-            self.do_in_passing("knock", closed[self.turn % len(closed)], by_credential=self.turn % 2 > 0)
+        closed = self.play.model.closed()
+        # The platform's workspace is closed to most, and would leave few turns to the others.
+        for doors in ([e for e in closed if e.platform], [e for e in closed if not e.platform]):
+            if doors:
+                self.do_in_passing("knock", doors[self.turn % len(doors)], by_credential=self.turn % 2 > 0)
 
     def do_in_passing(self, name: str, entry: Entry | None = None, *, by_credential: bool = False) -> None:
         """Do what leads to nothing, so that it is part of the story only at its end."""
-        who = {"who": Actor(entry, "credentialed" if by_credential else "app")} if entry else {}
+        who = {"who": Actor(entry, login(entry, by_credential=by_credential))} if entry else {}
         self.do(Step(name, who))
         self.steps.pop()
 

@@ -94,7 +94,7 @@ class Play:
 
     def _begin(self) -> None:
         model = self.model
-        for name in (*model.people, *model.organizations, *model.models, *model.instances, *model.keys):
+        for name in (*model.people, *model.organizations, *model.models, *model.instances, *model.notes, *model.keys):
             self.ids[name] = uuid4()
         for name in model.invitations:
             self.ids[name], self.secrets[name] = uuid4(), f"inv_{secrets.token_hex(32)}"
@@ -163,6 +163,13 @@ class Play:
             ),
             *(
                 (
+                    "INSERT INTO public.notes (id, instance_id, text) VALUES (%s, %s, %s)",
+                    [ids[name], ids[note.instance], note.text],
+                )
+                for name, note in model.notes.items()
+            ),
+            *(
+                (
                     "INSERT INTO public.api_keys (id, organization_id, user_id, name, key_prefix, key_hash)"
                     " VALUES (%s, %s, %s, %s, %s, %s)",
                     [ids[name], self._tenant(key.workspace), ids[key.person], key.name, *self.key_columns(name)],
@@ -221,6 +228,8 @@ class Play:
         if entry.key:
             return "SELECT tenancy.enter_with_api_key(%s)", [self.secrets[entry.key]]
         person = self.ids[entry.person or ""]
+        if entry.platform:
+            return "SELECT tenancy.enter_platform(%s)", [person]
         organization = self.ids[entry.organization] if entry.organization else None
         if actor.login == "credentialed":
             return "SELECT tenancy.enter_with_ticket(%s)", [self.stage.tickets.ticket(person, organization)]
@@ -262,9 +271,11 @@ class Play:
 
     def look(self, who: Actor) -> None:
         """Compare all that somebody sees with what the model says."""
-        organizations = [self.ids[name] for name in self.ids if name in self.model.organizations]
+        named = [
+            [self.ids[name] for name in self.ids if name in of] for of in (self.model.organizations, self.model.people)
+        ]
         try:
-            rows, _ = self.stage.run(who.login, self._entering(who), ("EXECUTE seen (%s)", [organizations]))
+            rows, _ = self.stage.run(who.login, self._entering(who), ("EXECUTE seen (%s, %s)", named))
         except psycopg.Error as error:
             self.fail(f"{who} to see the workspace", f"{error.sqlstate}", str(error))
         assert rows

@@ -27,8 +27,24 @@ _TABLES = {
     ),
     "models": ("public.models", "id, workspace_id, name, model_id"),
     "instances": ("public.instances", "id, workspace_id, model_id, status, gpu_profile"),
+    "notes": ("public.notes", "id, workspace_id, instance_id, text"),
     "api_keys": ("public.api_keys", "id, workspace_id, user_id, name, revoked_at IS NOT NULL"),
 }
+
+# A table of the application's own.
+_NOTES = """
+CREATE TABLE public.notes (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    instance_id uuid NOT NULL REFERENCES public.instances (id) ON DELETE CASCADE,
+    text text
+);
+CREATE UNIQUE INDEX instances_workspace_id_id_key ON public.instances (workspace_id, id);
+CALL tenancy.protect('public.notes', parent => 'instance_id');
+CALL tenancy.allow('public.notes', 'SELECT', 'instances.view', columns => 'id, instance_id, text');
+CALL tenancy.allow('public.notes', 'INSERT', 'instances.create', columns => 'instance_id, text');
+CALL tenancy.allow('public.notes', 'UPDATE', 'instances.update', columns => 'instance_id, text');
+CALL tenancy.allow('public.notes', 'DELETE', 'instances.terminate');
+"""
 
 
 def _rows(source: str, columns: str) -> str:
@@ -48,17 +64,23 @@ _LISTS = {
     "members": "CASE WHEN tenancy.current_organization_id() IS NOT NULL THEN "
     + _rows("tenancy.members()", "user_id, role")
     + " END",
+    "member": "CASE WHEN tenancy.current_organization_id() IS NOT NULL THEN "
+    + _rows("unnest($2) AS p CROSS JOIN LATERAL tenancy.member(p) AS m", "m.user_id, m.role")
+    + " END",
     "invitation_list": "CASE WHEN tenancy.current_organization_id() IS NOT NULL"
     " AND tenancy.has_permission('members.invite') THEN "
     + _rows("tenancy.invitations()", "id, email, role, status")
     + " END",
-    "all_users": "CASE WHEN current_setting('tenancy.current_role') = 'staff' THEN "
+    "legacy_instances": "CASE WHEN tenancy.current_workspace_id() = tenancy.current_user_id() THEN "
+    + _rows("tenancy.legacy_instances()", "id, model_id, status")
+    + " END",
+    "all_users": "CASE WHEN split_part(current_setting('tenancy.context'), '/', 2) = 'staff' THEN "
     + _rows("tenancy.all_users()", "user_id, email, username")
     + " END",
     "my_organizations": _rows("tenancy.my_organizations()", "id, name, role"),
     "badges": _rows("unnest($1) AS w WHERE tenancy.badge(w) IS NOT NULL", "w, tenancy.badge(w)"),
 }
-_SEEN = "PREPARE seen (uuid[]) AS SELECT {}, {}, {}".format(
+_SEEN = "PREPARE seen (uuid[], uuid[]) AS SELECT {}, {}, {}".format(
     _object(_LISTS | {name: _rows(*table) for name, table in _TABLES.items()}),
     _object({name: f"(SELECT count(*) FROM {table})" for name, (table, _) in _TABLES.items()}),  # noqa: S608
     "ARRAY(SELECT DISTINCT workspace_id FROM tenancy.audit_log)",
@@ -99,6 +121,7 @@ class Stage:
                 cursor_factory=psycopg.ClientCursor,
             )
             if login == "admin":
+                connection.execute(_NOTES)
                 connection.execute(_EVERYTHING)
             elif login in {"app", "credentialed"}:
                 connection.execute("SET plan_cache_mode = force_generic_plan")

@@ -15,12 +15,14 @@ Step = tuple[str, list[Any]]
 
 _COUNT: Final = "SELECT count(*) FROM public.organizations"
 _KEEP: Final = "SELECT set_config(v.name, current_setting(v.name), false) FROM unnest(%s::text[]) AS v (name)"
+_ALL_PERMISSIONS: Final = (
+    "SELECT set_config('tenancy.context', regexp_replace(current_setting('tenancy.context'),"
+    " '^(.{72})([01]+)/', '\\1' || repeat('1', 40) || '/'), true)"
+)
 _VARIABLES: Final = [
     "tenancy.current_user_id",
     "tenancy.current_organization_id",
-    "tenancy.current_role",
-    "tenancy.current_credential_id",
-    "tenancy.seal",
+    "tenancy.context",
 ]
 _UNKNOWN: Final = UUID(int=0xDEAD, version=4)
 
@@ -80,7 +82,8 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
         ("BEGIN", []),
         ("SELECT set_config('tenancy.current_user_id', %s, true)", [str(cast.owner.id)]),
         (set_organization, elsewhere),
-        ("SELECT set_config('tenancy.current_role', 'owner', true)", []),
+        # As it looks: the key's id, the seal, the permissions, the role, no credential.
+        ("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 100 + "/owner/"]),
         (_COUNT, []),
     ]
     return [
@@ -102,6 +105,11 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
             f"{other.name} enters {second.name}, then SETs {first.name}",
             ("28000", "invalid_context"),
             [*_enter(other, second), (set_organization, elsewhere), (_COUNT, [])],
+        ),
+        Attempt(
+            f"{cast.user.name}, a user, gives himself an owner's permissions by SET",
+            ("28000", "invalid_context"),
+            [*_enter(cast.user, first), (_ALL_PERMISSIONS, []), (_COUNT, [])],
         ),
         Attempt(
             "a context that was kept for the next transaction",
@@ -292,12 +300,20 @@ def _of_instances(truth: Truth, cast: Cast) -> list[Attempt]:
             [*_enter(other, cast.second), ("SELECT status FROM public.instances WHERE id = %s", [ready])],
         ),
         Attempt(
-            f"{cast.nobody.name} changes an instance from before",
-            ("42501", "permission_denied"),
+            f"{cast.nobody.name} changes a legacy instance",
+            None,
             [
                 *_enter(cast.nobody, None),
-                ("UPDATE public.instances SET gpu_profile = 'mine' WHERE id = %s", [truth.instance(PLATFORM)]),
+                (
+                    "UPDATE public.instances SET gpu_profile = 'mine' WHERE id = %s RETURNING id",
+                    [truth.instance(PLATFORM)],
+                ),
             ],
+        ),
+        Attempt(
+            f"{cast.nobody.name}, who is not platform staff, enters the platform's workspace",
+            ("28000", "not_a_member"),
+            [("BEGIN", []), ("SELECT tenancy.enter_platform(%s)", [cast.nobody.id])],
         ),
         Attempt(
             f"{cast.owner.name} moves an instance to {cast.second.name}",
@@ -310,7 +326,7 @@ def _of_instances(truth: Truth, cast: Cast) -> list[Attempt]:
 def _of_models(truth: Truth, cast: Cast) -> list[Attempt]:
     first, other = cast.first, cast.other_owner
     private, public = truth.model(first.id), truth.model(PLATFORM)
-    delete = "DELETE FROM public.models WHERE id = %s"
+    delete = "SELECT tenancy.delete_model(%s)"
     return [
         Attempt(
             f"{other.name} asks for the model of {first.name} by its id, in {cast.second.name}",
@@ -337,7 +353,7 @@ def _of_models(truth: Truth, cast: Cast) -> list[Attempt]:
         ),
         Attempt(
             f"{cast.owner.name} deletes a public model",
-            ("42501", "permission_denied"),
+            ("P0002", "model_not_found"),
             [*_enter(cast.owner, first), (delete, [public])],
         ),
         Attempt(

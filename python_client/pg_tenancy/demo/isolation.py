@@ -55,10 +55,15 @@ _READ: Final = {
     " FROM tenancy.invitations",
     "api_keys": "SELECT id, coalesce(organization_id, user_id) FROM public.api_keys",
     "instances": "SELECT id, coalesce(organization_id, user_id), status FROM public.instances",
+    "legacy_instances()": "SELECT id FROM tenancy.legacy_instances(page_size => 10000)",
     "models": "SELECT id, organization_id FROM public.models",
 }
 # And by which error it is refused to whom it is not for.
-_REFUSED: Final = {"members()": "organization_required", "all_users()": "permission_denied"}
+_REFUSED: Final = {
+    "members()": "organization_required",
+    "all_users()": "permission_denied",
+    "legacy_instances()": "permission_denied",
+}
 
 
 # Planned once and used in one workspace after the other, as the statements of an
@@ -86,30 +91,36 @@ def _expected(
     truth: Truth, person: UUID, organization: UUID | None, role: str | None, *, with_key: bool
 ) -> dict[str, Counter[tuple[Any, ...]] | None]:
     workspace = organization or person
-    members = truth.members(organization) if organization else {}
-    is_staff = organization is None and truth.people[person].is_staff and not with_key
-    visible = {workspace: workspace} | ({} if organization else {PLATFORM: None})
+    on_platform = organization == PLATFORM
+    inside = None if on_platform else organization
+    members = truth.members(inside) if inside else {}
+    is_staff = inside is None and truth.people[person].is_staff and not with_key
     return {
-        "organizations": Counter([(organization,)] if organization else []),
-        "memberships": Counter((organization, member, held) for member, held in members.items()),
-        "users": Counter((member,) for member in (members if organization else truth.people if is_staff else [person])),
+        "organizations": Counter([(inside,)] if inside else []),
+        "memberships": Counter((inside, member, held) for member, held in members.items()),
+        "users": Counter((member,) for member in (members if inside else truth.people if on_platform else [person])),
         "workspaces": Counter([(workspace,)]),
         "audit_log": Counter() if role == "user" else Counter(truth.audit.get(workspace, Counter())),
-        "members()": Counter(members.items()) if organization else None,
+        "members()": Counter(members.items()) if inside else None,
         "all_users()": Counter((number,) for number in sorted(truth.people)[:10000]) if is_staff else None,
         # A key is in its own workspace, and knows of no other.
-        "my_organizations()": Counter([(organization, role, True)] if organization else [])
+        "my_organizations()": Counter([(inside, role, True)] if inside else [])
         if with_key
-        else Counter((o, r, o == organization) for (o, p), r in truth.memberships.items() if p == person),
+        else Counter((o, r, o == inside) for (o, p), r in truth.memberships.items() if p == person),
         "invitations": Counter(
             (number, i.organization, i.email, i.role, i.status)
             for number, i in truth.invitations.items()
-            if i.organization == organization and role != "user"
+            if i.organization == inside and role != "user"
         ),
         "api_keys": Counter((number, owner) for number, owner in truth.api_keys.items() if owner == workspace),
         "instances": Counter(
-            (number, visible[i.workspace], i.status) for number, i in truth.instances.items() if i.workspace in visible
+            (number, None if on_platform else i.workspace, i.status)
+            for number, i in truth.instances.items()
+            if i.workspace == workspace
         ),
+        "legacy_instances()": None
+        if organization
+        else Counter((number,) for number, i in truth.instances.items() if i.workspace == PLATFORM),
         "models": Counter(
             (number, None if owner == PLATFORM else owner)
             for number, owner in truth.models.items()
@@ -127,20 +138,23 @@ def look(
         connection: the application's, in autocommit.
         truth: what must be seen.
         person: who enters, or who made the key.
-        organization: where; None for the personal workspace.
+        organization: where; None for the personal workspace, the nil UUID for the platform's.
         key: an API key to enter with.
 
     """
-    workspace = truth.organizations[organization] if organization else "personal"
+    on_platform = organization == PLATFORM
+    workspace = "platform" if on_platform else truth.organizations[organization] if organization else "personal"
     name = truth.people[person].name
     view = View(f"key of {name}" if key else name, workspace, None, 0, {})
     where = f"{view.person} in {workspace}"
     role = None
     if organization is not None:
-        role = "user" if key else truth.memberships[organization, person]
+        role = "user" if key else "staff" if on_platform else truth.memberships[organization, person]
     try:
         with connection.transaction():
-            if key is None:
+            if on_platform:
+                connection.execute("SELECT tenancy.enter_platform(%s)", [person])
+            elif key is None:
                 connection.execute("SELECT tenancy.enter(%s, %s)", [person, organization])
             else:
                 connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
@@ -181,6 +195,7 @@ def look_around(connection: Connection, truth: Truth, cast: Cast) -> list[View]:
             (cast.other_owner, cast.second.id),
             (cast.staff, cast.second.id),
             (cast.staff, None),
+            (cast.staff, PLATFORM),
             (cast.founder, founded),
             (cast.nobody, None),
         )
@@ -241,7 +256,7 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
     ):
         for number, owner in pairs:
             owned[kind].setdefault(owner, set()).add(number)
-    legacy, public = (len(owned[kind].get(PLATFORM, ())) for kind in ("instances", "models"))
+    public = len(owned["models"].get(PLATFORM, ()))
     entered: list[tuple[UUID, UUID | None]] = [(person, organization) for organization, person in truth.memberships]
     some = list(truth.people)[:: max(1, len(truth.people) // people)]
     personal: list[tuple[UUID, UUID | None]] = [(person, None) for person in some]
@@ -259,12 +274,12 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
         wanted: dict[str, set[Any]] = {
             "organizations": {where} if where else set(),
             "memberships": {f"{member} {role}" for member, role in inside.items()},
-            "users": set(inside if where else truth.people if truth.people[person].is_staff else [person]),
+            "users": set(inside if where else [person]),
             "workspaces": {where or person},
             "invitations": set() if inside.get(person) == "user" else owned["invitations"].get(where or person, set()),
             "api_keys": owned["api_keys"].get(where or person, set()),
             "instances": owned["instances"].get(where or person, set()),
-            "legacy instances": {0 if where else legacy},
+            "legacy instances": {0},
             "models": owned["models"].get(where or person, set()),
             "public models": {public},
         }

@@ -63,6 +63,12 @@ class _Work:
             )
             return self.application.execute(statement.encode(), values).fetchall()[0]
 
+    def administer(self, statement: str, *values: Any) -> tuple[Any, ...]:
+        """Run one statement in the platform's workspace, as its staff."""
+        with self.application.transaction():
+            self.application.execute("SELECT tenancy.enter_platform(%s)", [self.cast.staff.id])
+            return self.application.execute(statement.encode(), values).fetchall()[0]
+
     def join(self, organization: Organization, person: UUID, role: str) -> None:
         self.truth.memberships[organization.id, person] = role
         self.truth.record(organization.id, "membership.create", person)
@@ -186,7 +192,7 @@ class _Work:
         self.tell(
             5,
             f"a service gave the {sum(batches)} instances {profile} to {organization.name}, in batches of {_BATCH}; "
-            f"{legacy} are as they were, for everybody to read",
+            f"{legacy} are legacy instances still, which legacy_instances() lists",
         )
 
     def make_instance(self, person: Person, organization: Organization | None, status: str) -> UUID:
@@ -194,8 +200,8 @@ class _Work:
         number, workspace = self.act(
             person,
             organization,
-            "INSERT INTO public.instances (provider_id, status, gpu_profile, hourly_price_eur)"
-            " VALUES (%s, %s, %s, 2.73) RETURNING id, workspace_id",
+            "INSERT INTO public.instances (provider_id, status, gpu_profile) VALUES (%s, %s, %s)"
+            " RETURNING id, workspace_id",
             self.truth.provider,
             status,
             profile,
@@ -227,13 +233,13 @@ class _Work:
     # -- phase 6 ----------------------------------------------------------------------
 
     def make_model(self, person: Person, organization: Organization | None, model_id: str) -> UUID:
-        (number,) = self.act(
-            person,
-            organization,
+        statement = (
             "INSERT INTO public.models (name, model_id, required_vram_gb, context_length) VALUES (%s, %s, 16, 32768)"
-            " RETURNING id",
-            model_id.split("/")[1],
-            model_id,
+            " RETURNING id"
+        )
+        values = (model_id.split("/")[1], model_id)
+        (number,) = (
+            self.act(person, organization, statement, *values) if organization else self.administer(statement, *values)
         )
         self.truth.models[number] = organization.id if organization else PLATFORM
         assert isinstance(number, UUID)  # noqa: S101
@@ -245,7 +251,7 @@ class _Work:
         self.make_model(cast.other_owner, cast.second, _MODEL)
         self.tell(6, f"{cast.first.name} and {cast.second.name} each made a model {_MODEL}, and see their own")
         self.make_model(cast.staff, None, "house/embedder")
-        self.tell(6, f"{cast.staff.name}, platform staff, made a public one in the personal workspace")
+        self.tell(6, f"{cast.staff.name}, platform staff, made a public one in the platform's workspace")
         for model, words in ((self.truth.model(PLATFORM), "a public model"), (own, f"{cast.first.name}'s own")):
             self.act(
                 cast.owner,
@@ -260,14 +266,10 @@ class _Work:
 
     def make_user(self, person: Person, organization: Organization | None, first: str, last: str) -> Person:
         email = f"{first}.{last}@example.net".lower()
-        (number,) = self.act(
-            person,
-            organization,
-            "SELECT tenancy.create_user(%s, %s, %s, %s, 'scrypt$new')",
-            email,
-            f"{first}.{last}".lower(),
-            first,
-            last,
+        statement = "SELECT tenancy.create_user(%s, %s, %s, %s, 'scrypt$new')"
+        values = (email, f"{first}.{last}".lower(), first, last)
+        (number,) = (
+            self.act(person, organization, statement, *values) if organization else self.administer(statement, *values)
         )
         self.truth.people[number] = made = Person(number, f"{first} {last}", email, datetime.now(timezone.utc))
         return made

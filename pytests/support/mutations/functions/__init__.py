@@ -1,7 +1,7 @@
 """What functions check, a module for each subject.
 
 A module lists by function what is in its definition and what stands there
-instead. Changes of its ``TOGETHER`` are made together.
+instead.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from support.mutations.functions import (
     api_keys,
     audit_log,
     context,
+    contracts,
+    entering,
     instances,
     invitations,
     members,
     models,
     organizations,
+    protection,
     tenant_tables,
     tickets,
     user_data,
     user_emails,
     users,
+    writing,
 )
 
 __all__ = ["SUBJECTS", "Change", "function_mutations", "named"]
@@ -34,6 +38,9 @@ Change = tuple[str, str, str]
 
 _MODULES = (
     context,
+    entering,
+    contracts,
+    protection,
     organizations,
     members,
     audit_log,
@@ -46,19 +53,19 @@ _MODULES = (
     instances,
     models,
     users,
+    writing,
 )
-SUBJECTS: dict[str, list[tuple[Change, ...]]] = {
+SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [
-        *(((function, old, new),) for function, pairs in module.CHANGES.items() for old, new in pairs),
-        *(context.TOGETHER if module is context else []),
+        (function, old, new) for function, pairs in module.CHANGES.items() for old, new in pairs
     ]
     for module in _MODULES
 }
 
 
-def named(*changes: Change) -> str:
-    """Return the name of a mutation of functions."""
-    return " and ".join(f"{function}: {old!r} -> {new!r}" for function, old, new in changes)
+def named(function: str, old: str, new: str) -> str:
+    """Return the name of a mutation of a function."""
+    return f"{function}: {old!r} -> {new!r}"
 
 
 def function_mutations(connection: psycopg.Connection[Any], subject: str) -> list[Mutation]:
@@ -73,17 +80,14 @@ def function_mutations(connection: psycopg.Connection[Any], subject: str) -> lis
 
     """
     mutations, absent = [], []
-    for changes in SUBJECTS[subject]:
-        do, undo = [], []
-        for function, old, new in changes:
-            row = connection.execute("SELECT pg_get_functiondef(%s::regprocedure)", [function]).fetchone()
-            assert row is not None
-            (definition,) = row
-            if old not in definition:
-                absent.append((function, old))
-            do.append(definition.replace(old, new))
-            undo.append(definition)
-        mutations.append(Mutation(named(*changes), changes[0][0], "function", ";\n".join(do), ";\n".join(undo)))
+    for function, old, new in SUBJECTS[subject]:
+        row = connection.execute("SELECT pg_get_functiondef(%s::regprocedure)", [function]).fetchone()
+        assert row is not None
+        (definition,) = row
+        if old not in definition:
+            absent.append((function, old))
+        changed = definition.replace(old, new)
+        mutations.append(Mutation(named(function, old, new), function, "function", changed, definition))
     if absent:
         raise LookupError(f"functions are written in other words by now: {absent}")
     return mutations

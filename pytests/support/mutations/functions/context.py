@@ -1,81 +1,95 @@
-"""Opening, sealing and reading the context, and permissions in it."""
+"""Sealing, verifying and reading the context, and permissions in it."""
 
 from __future__ import annotations
 
+SEAL = "tenancy_private.seal(bytea,bytea,text,text,text)"
+VERIFIED = "(tenancy.current_workspace_id() IS NOT NULL)"
+
 CHANGES = {
-    "tenancy.workspace_for(text)": [
-        ("IF inner_key IS NULL OR substr", "IF false AND substr"),
+    "tenancy_private.random_block(text)": [
+        ("(tenancy_private.random_bytes() || tenancy_private.random_bytes())", "tenancy_private.random_bytes()"),
+        ("tenancy_private.random_bytes() ||", "sha256(''::bytea) ||"),
+        ("|| tenancy_private.random_bytes()", "|| sha256(''::bytea)"),
+    ],
+    # Sealing and verifying leave out the same.
+    SEAL: [
+        (" || timestamptz_send(now())", ""),
+        ("|| user_id)", "|| ''::text)"),
+        ("|| organization_id)", "|| ''::text)"),
+        ("length(user_id)", "0"),
+        ("length(organization_id)", "0"),
+        ("|| facts)", "|| ''::text)"),
+        (" || pg_relation_filepath('tenancy_private.seal_keys'::regclass)", ""),
+    ],
+    "tenancy.current_workspace_id()": [
+        ("IF inner_block IS NULL OR substr", "IF false AND substr"),
+        ("inner_block IS NULL OR ", ""),
         ("PERFORM tenancy_private.refuse_context();", "NULL;"),
-        ("RETURN NULL;", "NULL;"),
-        ("IF sealed_organization <> '' THEN", "IF true THEN"),
-        ("IF sealed_organization <> '' THEN", "IF false THEN"),
-        (" AND p.role = sealed_role", ""),
-        ("p.permission = workspace_for.permission AND ", ""),
-        ("WHERE p.permission = workspace_for.permission;", ";"),
-        ("nullif(sealed_organization, '')", "NULL"),
+        ("coalesce(nullif(sealed_organization, ''), sealed_user)", "sealed_user"),
+        ("k.id = left(context, 8) AND ", ""),
+        (" AND k.valid_until > clock_timestamp()", ""),
     ],
     "tenancy_private.refuse_context()": [(") = '' THEN", ") = 'x' THEN")],
-    "tenancy.has_permission(text)": [("(permission IS NOT NULL) AND ", "")],
-    "tenancy.my_permissions()": [('COALESCE(( SELECT tenancy."current_role"() AS "current_role"), p.role)', "p.role")],
+    "tenancy.current_user_id()": [(VERIFIED, "true")],
+    "tenancy.current_organization_id()": [
+        ("(tenancy.current_workspace_id() <> '00000000-0000-0000-0000-000000000000'::uuid)", "true"),
+        ("(tenancy.current_workspace_id() <> '00000000-0000-0000-0000-000000000000'::uuid)", VERIFIED),
+    ],
+    "tenancy.current_role()": [
+        (f"{VERIFIED} AND ", ""),
+        (" AND (current_setting('tenancy.current_organization_id'::text) <> ''::text)", ""),
+    ],
+    "tenancy.current_credential_id()": [(VERIFIED, "true")],
+    "tenancy_private.is_staff()": [
+        (f"{VERIFIED} AND ", ""),
+        (" AND (split_part(current_setting('tenancy.context'::text), '/'::text, 2) = 'staff'::text)", ""),
+    ],
+    "tenancy_private.holds(text)": [("= '1'", "<> 'x'"), ("72 + p.number", "73 + p.number")],
+    "tenancy.has_permission(text)": [
+        ("PERFORM tenancy.current_workspace_id();", "NULL;"),
+        ("coalesce(tenancy_private.holds(permission), false)", "tenancy_private.holds(permission)"),
+    ],
+    "tenancy.my_permissions()": [
+        ("(( SELECT tenancy.current_workspace_id() AS current_workspace_id) IS NOT NULL) AND ", ""),
+        (" AND (substr(current_setting('tenancy.context'::text), (72 + p.number), 1) = '1'::text)", ""),
+    ],
     "tenancy.require_permission(text)": [
-        ("permission IS NULL OR ", ""),
-        ("OR tenancy.workspace_for(permission) IS NULL", ""),
+        ("PERFORM tenancy.current_workspace_id();", "NULL;"),
+        ("IS NOT TRUE", "IS NULL"),
+        ("IS NOT TRUE", "IS FALSE"),
     ],
-    "tenancy.check_permission()": [
-        ("IF row_security_active(tg_relid)", "IF false"),
-        ("row_security_active(tg_relid)", "true"),
-        ("'tenancy_app'", "'tenancy_auditor'"),
-        ("WHEN 'UPDATE' THEN tg_argv[1]", "WHEN 'UPDATE' THEN tg_argv[2]"),
-    ],
-    "tenancy_private.seal_context(uuid,uuid,text,uuid)": [
-        ("IF now() = statement_timestamp()", "IF false"),
-        ("AND l.objid <> ALL(", "AND false AND l.objid <> ALL("),
-        ("(scans > 0 OR NOT counted) AND EXISTS", "false AND EXISTS"),
-        ("(scans > 0 OR NOT counted)", "(false OR NOT counted)"),
-        ("PERFORM pg_advisory_xact_lock_shared", "-- PERFORM"),
+    "tenancy_private.refuse_permission(text,text)": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
+    "tenancy_private.require_page_size(integer)": [
+        ("coalesce(page_size BETWEEN 1 AND 10000, false)", "coalesce(page_size BETWEEN 1 AND 10000, true)"),
+        ("BETWEEN 1 AND", "BETWEEN 0 AND"),
+        ("AND 10000", "AND 100000"),
     ],
     "tenancy_private.keep_workspaces()": [("RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION")],
-    "tenancy_private.enter_as(uuid,uuid)": [
-        ("IF user_id IS NULL THEN", "IF false THEN"),
-        ("AND m.user_id = enter_as.user_id", ""),
-        ("m.organization_id = enter_as.organization_id\n            AND", ""),
-        ("AND w.deleted_at IS NULL", ""),
-        ("PERFORM tenancy_private.refuse_member();", "held_role := 'user';"),
-        ("THEN 'staff'", "THEN ''"),
-        ("ELSE '' END", "ELSE 'staff' END"),
-    ],
     "tenancy.badge(uuid)": [(" AND m.user_id = current_user_id", "")],
     "tenancy.current_workspace()": [("w.id = current_workspace.id", "w.kind = 'platform'")],
+    # What the roles hold, as it is sealed.
+    "tenancy_private.refresh_role_bits()": [
+        ("LOCK TABLE tenancy_private.role_bits IN SHARE ROW EXCLUSIVE MODE;", ""),
+        ("p.permission IS NOT NULL AND ", ""),
+        ("r.role = 'person' OR EXISTS", "EXISTS"),
+        ("h.permission = p.permission AND ", ""),
+        (" AND h.role = r.role", ""),
+        ("LEFT JOIN tenancy.permissions", "INNER JOIN tenancy.permissions"),
+        ("DO UPDATE SET bits = excluded.bits\n    WHERE b.bits <> excluded.bits", "DO NOTHING"),
+    ],
+    "tenancy.define_permission(text,text[])": [
+        ("permission IS NULL OR ", ""),
+        ("OR permission !~ '^[a-z_]+[.][a-z_]+$' ", ""),
+        (" OR length(permission) > 100", ""),
+        ("coalesce(r.role, 'NULL')", "r.role"),
+        (" OR r.role NOT IN ('owner', 'admin', 'manager', 'user', 'staff')", ""),
+        (" OR roles IS NULL", ""),
+        ("p.permission = define_permission.permission AND ", ""),
+        ("p.role <> ALL(roles)", "false"),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy.permissions",
+            "WHERE true OR NOT EXISTS (SELECT FROM tenancy.permissions",
+        ),
+        ("FROM unnest(roles) AS r (role)\n    ON CONFLICT", "FROM unnest(roles) AS r (role) WHERE false ON CONFLICT"),
+    ],
 }
-
-# What one function writes and the other reads is changed in both.
-TOGETHER = [
-    (
-        ("tenancy.workspace_for(text)", "timestamptz_send(now()) || ", ""),
-        ("tenancy_private.seal_context(uuid,uuid,text,uuid)", "timestamptz_send(now()) || ", ""),
-    ),
-    (
-        ("tenancy.workspace_for(text)", "sealed_user || '/' ||", "'/' ||"),
-        (
-            "tenancy_private.seal_context(uuid,uuid,text,uuid)",
-            "sealed_user || '/' || sealed_organization || '/' || seal_context.role",
-            "'/' || sealed_organization || '/' || seal_context.role",
-        ),
-    ),
-    (
-        ("tenancy.workspace_for(text)", "'/' || sealed_organization || '/'", "'//'"),
-        (
-            "tenancy_private.seal_context(uuid,uuid,text,uuid)",
-            "'/' || sealed_organization || '/' || seal_context.role",
-            "'//' || seal_context.role",
-        ),
-    ),
-    (
-        ("tenancy.workspace_for(text)", "'/' || sealed_role", "'/'"),
-        ("tenancy_private.seal_context(uuid,uuid,text,uuid)", "'/' || seal_context.role", "'/'"),
-    ),
-    (
-        ("tenancy.workspace_for(text)", "sealed_role || '/' || sealed_credential", "sealed_role"),
-        ("tenancy_private.seal_context(uuid,uuid,text,uuid)", "role || '/' || sealed_credential", "role"),
-    ),
-]

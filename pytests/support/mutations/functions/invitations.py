@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CHANGES = {
-    "tenancy_private.add_member(uuid,uuid,text)": [("DO NOTHING", "DO UPDATE SET role = given_role")],
+    "tenancy_private.add_member(uuid,uuid,text)": [("skip_conflicts => true", "skip_conflicts => false")],
     "tenancy_private.invitation_status(timestamptz,timestamptz,timestamptz,timestamptz,timestamptz)": [
         ("(accepted_at IS NOT NULL)", "false"),
         ("(revoked_at IS NOT NULL)", "false"),

@@ -20,8 +20,16 @@ CHANGES = {
     ],
     "tenancy.members()": [
         ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
-        ("PERFORM tenancy.require_permission('members.view');", ""),
-        ("WHERE m.organization_id = current_organization_id", ""),
+        (", '00000000-0000-0000-0000-000000000000')", ")"),
+        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
+        ("WHERE m.organization_id = workspace", ""),
+    ],
+    "tenancy.member(uuid)": [
+        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
+        (", '00000000-0000-0000-0000-000000000000')", ")"),
+        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
+        ("m.organization_id = workspace AND ", ""),
+        (" AND m.user_id = member.id", ""),
     ],
     "tenancy.change_member_role(uuid,text)": [
         ("act_in_organization('members.change_role')", "act_in_organization(NULL)"),
@@ -29,7 +37,8 @@ CHANGES = {
         ("PERFORM tenancy_private.check_delegation(acting.role, held_role);", ""),
         ("PERFORM tenancy_private.check_delegation(acting.role, change_member_role.role);", ""),
         ("PERFORM tenancy_private.check_other_owner(acting.organization_id, change_member_role.user_id);", "NULL;"),
-        ("WHERE m.organization_id = acting.organization_id AND m.user_id = change_member_role.user_id", ""),
+        ("'user_id', change_member_role.user_id", "'organization_id', acting.organization_id"),
+        ("jsonb_build_object('organization_id', acting.organization_id, ", "jsonb_build_object("),
     ],
     "tenancy.remove_member(uuid)": [
         ("act_in_organization('members.remove')", "act_in_organization(NULL)"),
@@ -37,8 +46,8 @@ CHANGES = {
     ],
     "tenancy_private.end_membership(uuid,uuid,text)": [
         ("PERFORM tenancy_private.check_other_owner(organization_id, user_id);", "NULL;"),
-        (" AND m.user_id = end_membership.user_id", ""),
-        ("m.organization_id = end_membership.organization_id AND ", ""),
+        (", 'user_id', end_membership.user_id", ""),
+        ("'organization_id', end_membership.organization_id, ", ""),
     ],
     "tenancy_private.keep_an_owner()": [
         ("IF FOUND THEN", "IF false THEN"),

@@ -13,12 +13,17 @@ CHANGES = {
         ("AND m.user_id = act_in_organization.user_id", ""),
     ],
     "tenancy_private.checked_name(text)": [
-        ("OR trimmed ~ '[[:cntrl:]]'", ""),
+        ("OR NOT tenancy_private.is_plain(trimmed)", ""),
         ("OR trimmed = ''", ""),
+    ],
+    "tenancy_private.is_plain(text)": [
+        ("(length(name) <= 200) AND ", ""),
+        ("[[:cntrl:]", "["),
     ],
     "tenancy_private.checked_slug(text)": [("RAISE EXCEPTION", "RETURN slug; RAISE EXCEPTION")],
     "tenancy.create_organization(text,text)": [
-        ("VALUES (new_id, creator, 'owner', now())", "VALUES (new_id, creator, 'user', now())")
+        ("'role', 'owner'", "'role', 'user'"),
+        ("'user_id', creator, 'role'", "'user_id', NULL, 'role'"),
     ],
     "tenancy.my_organizations()": [
         ("m.user_id = current_user_id AND ", ""),
@@ -27,7 +32,12 @@ CHANGES = {
     "tenancy.update_organization(text,text,text)": [
         ("act_in_organization('organization.update')", "act_in_organization(NULL)"),
         ("IF color !~", "IF 'x' ="),
-        ("WHERE o.id = acting.organization_id\n        AND", "WHERE"),
+        ("IF EXISTS (\n", "IF true OR EXISTS (\n"),
+        (
+            "'public.organizations', jsonb_build_object('id', acting.organization_id)",
+            "'public.organizations', '{\"slug\": \"bulk\"}'",
+        ),
+        ("jsonb_strip_nulls(", "("),
         ("WHERE w.id = acting.organization_id AND", "WHERE"),
     ],
     "tenancy.delete_organization()": [
@@ -40,7 +50,7 @@ CHANGES = {
     ],
     "tenancy.purge_organization(uuid)": [
         (" AND w.deleted_at IS NOT NULL", ""),
-        ("WHERE o.id = purge_organization.organization_id", ""),
+        ("jsonb_build_object('id', purge_organization.organization_id)", '\'{"slug": "bulk"}\''),
     ],
     "tenancy_private.take_slug()": [
         ("IF new.slug IS NOT NULL THEN", "IF false THEN"),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 CHANGES = {
     "tenancy.rotate_seal_key(interval)": [
-        ("WHERE k.superseded_at <= clock_timestamp() - keep", "WHERE false"),
-        ("WHERE k.superseded_at <= clock_timestamp() - keep", "WHERE k.superseded_at IS NOT NULL"),
+        ("keep IS NULL OR ", ""),
+        (" OR keep < interval '0'", ""),
+        ("coalesce(k.superseded_at, clock_timestamp())", "clock_timestamp()"),
+        ("least(k.valid_until, clock_timestamp() + keep)", "k.valid_until"),
+        ("least(k.valid_until, clock_timestamp() + keep)", "clock_timestamp() + keep"),
+        ("DELETE FROM tenancy_private.seal_keys AS k WHERE", "PERFORM FROM tenancy_private.seal_keys AS k WHERE"),
+        ("WHERE k.valid_until <= clock_timestamp()", "WHERE k.superseded_at IS NOT NULL"),
     ],
     "tenancy_private.read_ticket(text)": [
         ("= tenancy_private.decode_base64url(part[3])", "IS NOT NULL"),

@@ -27,19 +27,22 @@ CHANGES = {
         (" OR c.contypid = type_id)", ")"),
     ],
     "tenancy_private.write_user(uuid,boolean,text,text,text,text,text)": [
-        ("'user', now()", "'admin', now()"),
-        ("coalesce(write_user.email, u.email)", "write_user.email"),
-        ("coalesce(write_user.username, u.username)", "write_user.username"),
-        ("coalesce(write_user.first_name, u.first_name)", "write_user.first_name"),
-        ("coalesce(write_user.last_name, u.last_name)", "write_user.last_name"),
-        ("coalesce(write_user.password_hash, u.password_hash)", "write_user.password_hash"),
-        ("coalesce(write_user.email, u.email)", "u.email"),
-        ("coalesce(write_user.password_hash, u.password_hash)", "u.password_hash"),
-        ("updated_at = now()", "updated_at = u.updated_at"),
-        ("WHERE u.id = write_user.user_id", ""),
-        ("RETURN FOUND", "RETURN true"),
+        ("'role', 'user'", "'role', 'admin'"),
+        (
+            "'email', write_user.email, 'username', write_user.username, 'first",
+            "'username', write_user.username, 'first",
+        ),
+        ("'last_name', write_user.last_name, 'password_hash', write_user.password_hash, 'updated", "'updated"),
+        ("jsonb_strip_nulls(", "("),
+        ("'password_hash', write_user.password_hash, 'updated_at', now()", "'password_hash', write_user.password_hash"),
+        ("jsonb_build_object('id', write_user.user_id), jsonb", '\'{"username": "olga"}\', jsonb'),
+        (" > 0;", " >= 0;"),
         ("integrity_constraint_violation OR ", ""),
         (" OR string_data_right_truncation", ""),
         ("        RAISE;\n", "        RETURN true;\n"),
+        *(
+            (f"coalesce(tenancy_private.is_plain({name}), true)", "true")
+            for name in ("username", "first_name", "last_name")
+        ),
     ],
 }

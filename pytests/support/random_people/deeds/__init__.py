@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from support.random_people.deeds.choices import Choices, Deed, NothingToChooseError
+from support.random_people.deeds.choices import Choices, Deed, NothingToChooseError, login
 from support.random_people.deeds.forbidden import Forbidden
 from support.random_people.deeds.organizations import Organizations
-from support.random_people.deeds.resources import Instances, Keys, Models
+from support.random_people.deeds.resources import Instances, Keys, Models, Notes
 from support.random_people.deeds.services import Services
 from support.random_people.deeds.users import Users
 
-__all__ = ["DEEDS", "Choices", "Deed", "Deeds", "NothingToChooseError"]
+__all__ = ["DEEDS", "Choices", "Deed", "Deeds", "NothingToChooseError", "login"]
 
 
-class Deeds(Instances, Organizations, Keys, Models, Users, Forbidden, Services):
+class Deeds(Instances, Organizations, Keys, Models, Notes, Users, Forbidden, Services):
     """All of it, in a play."""
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "NothingToChooseError",
     "among",
     "deed",
+    "login",
     "one",
     "present",
 ]
@@ -92,18 +93,26 @@ class Choices:
             number //= 16
             if number % 3 == 0:
                 return Entry(None, key=self.one("keys", number // 3 * 4))
+            if number % 7 == 0:
+                return Entry(self.one("people", number), platform=True)
             return Entry(self.one("people", number), self.one("organizations", number // 7))
-        by_kind: list[list[Entry]] = [[], [], []]
+        by_kind: list[list[Entry]] = [[], [], [], []]
         entries = self.model.entries()
         for entry in entries:
-            by_kind[2 if entry.organization else 1 if entry.key else 0].append(entry)
+            by_kind[3 if entry.organization else 2 if entry.platform else 1 if entry.key else 0].append(entry)
         kind, number = number % 16, number // 16
-        chosen = by_kind[0 if kind < 4 else 1 if kind < 7 else 2] or entries
+        chosen = by_kind[0 if kind < 4 else 1 if kind < 7 else 2 if kind < 9 else 3] or entries
         return chosen[number % len(chosen)]
 
     def actor(self, number: int) -> Actor:
         """Choose who acts; the two logins take turns."""
-        return Actor(self.entry(number), "credentialed" if self.turn % 2 else "app")
+        entry = self.entry(number)
+        return Actor(entry, login(entry, by_credential=bool(self.turn % 2)))
+
+
+def login(entry: Entry, *, by_credential: bool) -> str:
+    """Return the login to enter through; no ticket opens the platform's workspace."""
+    return "credentialed" if by_credential and not entry.platform else "app"
 
 
 def _kind(name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from support.random_people.deeds.choices import NUMBER, WHO, Choice, Choices, Doing, among, deed, one
-from support.random_people.model import Entry, Refused
+from support.random_people.model import PLATFORM, Entry, Refused
 from support.random_people.play import PROVIDER, Actor, Named
 
 __all__ = ["Forbidden"]
@@ -20,7 +20,10 @@ FORBIDDEN = (
     ("UPDATE public.instances SET organization_id = %s WHERE id = %s", ("organizations", "instances")),
     ("UPDATE public.instances SET workspace_id = %s WHERE id = %s", ("organizations", "instances")),
     ("UPDATE public.instances SET model_workspace_id = %s WHERE id = %s", ("organizations", "instances")),
+    ("UPDATE public.instances SET hourly_price_eur = 0 WHERE id = %s", ("instances",)),
     ("UPDATE public.models SET organization_id = NULL WHERE id = %s", ("models",)),
+    ("DELETE FROM public.models WHERE id = %s", ("models",)),
+    ("UPDATE public.notes SET workspace_id = %s WHERE id = %s", ("organizations", "notes")),
     ("INSERT INTO public.models (name, model_id, organization_id) VALUES ('x', 'x', %s)", ("organizations",)),
     ("DELETE FROM public.api_keys WHERE id = %s", ("keys",)),
     ("UPDATE public.api_keys SET revoked_at = NULL WHERE id = %s", ("keys",)),
@@ -40,6 +43,7 @@ FORBIDDEN = (
     ("UPDATE tenancy.invitations SET revoked_at = NULL WHERE id = %s", ("invitations",)),
     ("UPDATE tenancy.workspaces SET deleted_at = NULL WHERE id = %s", ("organizations",)),
     ("DELETE FROM tenancy.audit_log WHERE workspace_id = %s", ("organizations",)),
+    ("SELECT tenancy.enter_as_service(%s)", ("people",)),
     ("SELECT tenancy.restore_organization(%s)", ("organizations",)),
     ("SELECT tenancy.purge_organization(%s)", ("organizations",)),
     ("SELECT tenancy.assign('public.instances', %s)", ("organizations",)),
@@ -57,8 +61,10 @@ CLOSED = (
     "SELECT id FROM tenancy.audit_log",
     "UPDATE public.instances SET gpu_profile = 'x'",
     "UPDATE public.models SET name = 'x'",
-    "DELETE FROM public.models",
+    "SELECT tenancy.delete_model(gen_random_uuid())",
+    "SELECT tenancy.legacy_instances()",
     "SELECT tenancy.members()",
+    "SELECT tenancy.member(gen_random_uuid())",
     "SELECT tenancy.my_organizations()",
     "SELECT tenancy.create_organization('x')",
     "SELECT tenancy.visible_user_ids()",
@@ -111,5 +117,36 @@ class Forbidden(Doing):
             who,
             "SELECT tenancy.enter(%s, %s)",
             [Named(person), Named(organization) if organization else None],
+            attempt,
+        )
+
+    @deed(who=Choice(NUMBER, lambda choices, number: Actor(choices.entry(number))), person=one("people"))
+    def enter_platform_as_well(self, who: Actor, person: str) -> None:
+        other = Entry(person, platform=True)
+
+        def attempt(actor: Entry) -> None:
+            self.model.enter(other)
+            if actor != other:
+                raise Refused("28000", "context_already_set")
+
+        self.do(who, "SELECT tenancy.enter_platform(%s)", [Named(person)], attempt)
+
+    @deed(person=one("people"))
+    def enter_platform_like_an_organization(self, person: str) -> None:
+        def attempt() -> None:
+            raise Refused("28000", "not_a_member")
+
+        self.play.act(None, "SELECT tenancy.enter(%s, %s)", [Named(person), Named(PLATFORM)], attempt)
+
+    @deed(who=WHO, organization=one("organizations"))
+    def claim(self, who: Actor, organization: str) -> None:
+        def attempt(actor: Entry) -> None:
+            if self.model.workspace(actor) != organization:
+                raise Refused("28000", "invalid_context")
+
+        self.do(
+            who,
+            "SELECT set_config('tenancy.current_organization_id', %s::text, true); SELECT id FROM public.instances",
+            [Named(organization)],
             attempt,
         )

@@ -22,7 +22,7 @@ from support.random_people.deeds.choices import (
 from support.random_people.model import STATES, Entry
 from support.random_people.play import PROVIDER, Actor, Named, Secret
 
-__all__ = ["Instances", "Keys", "Models"]
+__all__ = ["Instances", "Keys", "Models", "Notes"]
 
 
 class Instances(Doing):
@@ -81,6 +81,49 @@ class Instances(Doing):
             [Named(instance)],
             lambda actor: self.model.transform_instance(actor, action, instance),
         )
+
+    @deed(who=WHO)
+    def legacy_instances(self, who: Actor) -> None:
+        self.do(who, "SELECT i.id FROM tenancy.legacy_instances() AS i", [], self.model.legacy_instances)
+
+
+class Notes(Doing):
+    """What is tried with notes, which the application protected as children of instances."""
+
+    @deed(weight=2, who=WHO, instance=one("instances"))
+    def insert_note(self, who: Actor, instance: str) -> None:
+        self.do(
+            who,
+            "INSERT INTO public.notes (instance_id, text) VALUES (%s, 'made') RETURNING id",
+            [Named(instance)],
+            lambda actor: [Named(self.model.insert_note(actor, instance, "made"))],
+        )
+
+    @deed(who=WHO)
+    def update_all_notes(self, who: Actor) -> None:
+        self.do(who, "UPDATE public.notes SET text = 'all'", [], lambda actor: self.model.update_notes(actor, "all"))
+
+    @deed(weight=2, who=WHO, note=one("notes"), instance=one("instances"))
+    def move_note(self, who: Actor, note: str, instance: str) -> None:
+        self.do(
+            who,
+            "UPDATE public.notes SET instance_id = %s WHERE id = %s",
+            [Named(instance), Named(note)],
+            lambda actor: self.model.move_note(actor, note, instance),
+        )
+
+    @deed(who=WHO, note=one("notes"))
+    def delete_note(self, who: Actor, note: str) -> None:
+        self.do(
+            who,
+            "DELETE FROM public.notes WHERE id = %s",
+            [Named(note)],
+            lambda actor: self.model.delete_notes(actor, note),
+        )
+
+    @deed(who=WHO)
+    def delete_all_notes(self, who: Actor) -> None:
+        self.do(who, "DELETE FROM public.notes", [], lambda actor: self.model.delete_notes(actor, None))
 
 
 def _holder(choices: Choices, drawn: tuple[int, bool]) -> Actor:
@@ -199,15 +242,11 @@ class Models(Doing):
             lambda actor: self.model.update_model(actor, None, "all"),
         )
 
-    @deed(weight=3, who=WHO, model=one("models"))
+    @deed(weight=4, who=WHO, model=one("models"))
     def delete_model(self, who: Actor, model: str) -> None:
         self.do(
             who,
-            "DELETE FROM public.models WHERE id = %s",
+            "SELECT tenancy.delete_model(%s)",
             [Named(model)],
             lambda actor: self.model.delete_model(actor, model),
         )
-
-    @deed(weight=2, who=WHO)
-    def delete_all_models(self, who: Actor) -> None:
-        self.do(who, "DELETE FROM public.models", [], lambda actor: self.model.delete_model(actor, None))

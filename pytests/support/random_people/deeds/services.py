@@ -57,6 +57,24 @@ class Services(Doing):
             lambda: [Named(self.model.service_model(workspace, "legacy", model_id))],
         )
 
+    @deed(model=one("models"))
+    def legacy_delete_model(self, model: str) -> None:
+        self.play.act(
+            "old",
+            "DELETE FROM public.models WHERE id = %s",
+            [Named(model)],
+            lambda: self.model.service_delete_model(model),
+        )
+
+    @deed(person=present("people"), staff=among(True, False))
+    def legacy_staff(self, person: str, staff: bool) -> None:
+        self.play.act(
+            "old",
+            "UPDATE public.users SET role = %s WHERE id = %s",
+            ["admin" if staff else "user", Named(person)],
+            lambda: self.model.service_staff(person, staff=staff),
+        )
+
     @deed(person=present("people"))
     def legacy_key(self, person: str) -> None:
         text = f"sk_{secrets.token_hex(32)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.random_people.model.state import State, denied
-from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Refused
+from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Note, Refused
 
 __all__ = ["Resources"]
 
@@ -25,6 +25,7 @@ class Resources(State):
         if self._organization(entry):
             self._act(entry, permission)
         self._in_person(entry)
+        self._require(entry, permission)
         return self.workspace(entry)
 
     def _key(self, workspace: str, name: str) -> Key:
@@ -66,12 +67,9 @@ class Resources(State):
             raise Refused("23503", "instances_model_id_fkey")
 
     def _reached(self, entry: Entry, name: str | None) -> list[Instance]:
-        """Return the instances that a statement comes to; those of the platform only staff may change."""
-        workspaces = {self.workspace(entry)} | (set() if self._organization(entry) else {PLATFORM})
-        found = [i for n, i in self.instances.items() if i.workspace in workspaces and name in {None, n}]
-        if any(i.workspace == PLATFORM for i in found) and not self._is_staff(entry):
-            raise denied()
-        return found
+        """Return the instances that a statement comes to."""
+        workspace = self.workspace(entry)
+        return [i for n, i in self.instances.items() if i.workspace == workspace and name in {None, n}]
 
     def insert_instance(self, entry: Entry, model: str | None) -> str:
         """Make an instance."""
@@ -125,11 +123,59 @@ class Resources(State):
             raise Refused("55000", "instance_state")
         found[0].status = _LEADS_TO[action]
 
+    def legacy_instances(self, entry: Entry) -> int:
+        """Count the instances that belong to nobody, which are listed in personal mode."""
+        if not self._is_personal(entry):
+            raise denied()
+        return sum(instance.workspace == PLATFORM for instance in self.instances.values())
+
+    # -- notes, children of instances ------------------------------------------
+
+    def _own_instance(self, entry: Entry, name: str) -> None:
+        if not self._reached(entry, name):
+            raise Refused("23503", "notes_tenancy_instance_id_fkey")
+
+    def _own_notes(self, entry: Entry, name: str | None) -> list[str]:
+        return [n for n, note in self.notes.items() if name in {None, n} and self._reached(entry, note.instance)]
+
+    def insert_note(self, entry: Entry, instance: str, text: str) -> str:
+        """Make a note on an instance."""
+        self._require(entry, "instances.create")
+        self._own_instance(entry, instance)
+        name = self._name("note")
+        self.notes[name] = Note(instance, text)
+        return name
+
+    def update_notes(self, entry: Entry, text: str) -> int:
+        """Change all notes."""
+        self._require(entry, "instances.update")
+        found = self._own_notes(entry, None)
+        for note in found:
+            self.notes[note].text = text
+        return len(found)
+
+    def move_note(self, entry: Entry, name: str, instance: str) -> int:
+        """Put a note on another instance."""
+        self._require(entry, "instances.update")
+        found = self._own_notes(entry, name)
+        for note in found:
+            self._own_instance(entry, instance)
+            self.notes[note].instance = instance
+        return len(found)
+
+    def delete_notes(self, entry: Entry, name: str | None) -> int:
+        """Delete a note, or all."""
+        self._require(entry, "instances.terminate")
+        found = self._own_notes(entry, name)
+        for note in found:
+            del self.notes[note]
+        return len(found)
+
     # -- models ----------------------------------------------------------------
 
     def _write_models(self, entry: Entry, permission: str) -> None:
         self._require(entry, permission)
-        if not self._organization(entry) and not self._is_staff(entry):
+        if self._is_personal(entry):
             raise denied()
 
     def _unique(self, workspace: str, model_id: str, but: str | None = None) -> None:
@@ -137,16 +183,13 @@ class Resources(State):
             raise Refused("23505", "models_workspace_id_model_id_key")
 
     def _reached_models(self, entry: Entry, name: str | None) -> list[str]:
-        workspaces = {self.workspace(entry), PLATFORM}
-        found = [n for n, m in self.models.items() if m.workspace in workspaces and name in {None, n}]
-        if any(self.models[n].workspace == PLATFORM for n in found) and not self._is_staff(entry):
-            raise denied()
-        return found
+        workspace = self.workspace(entry)
+        return [n for n, m in self.models.items() if m.workspace == workspace and name in {None, n}]
 
     def insert_model(self, entry: Entry, title: str, model_id: str) -> str:
-        """Make a model: the organization's, or public by staff."""
+        """Make a model: the organization's, or public for the platform."""
         self._write_models(entry, "models.create")
-        workspace = self._organization(entry) or PLATFORM
+        workspace = self.workspace(entry)
         self._unique(workspace, model_id)
         name = self._name("model")
         self.models[name] = Model(workspace, title, model_id)
@@ -169,18 +212,14 @@ class Resources(State):
             self.models[model].model_id = model_id
         return len(found)
 
-    def delete_model(self, entry: Entry, name: str | None) -> int:
-        """Delete a model, or all."""
-        self._write_models(entry, "models.delete")
-        used = {instance.model for instance in self.instances.values()}
-        try:
-            found = self._reached_models(entry, name)
-        except Refused as denied:
-            if name is None and any(m.workspace == entry.organization and n in used for n, m in self.models.items()):
-                denied.other = Refused("23503", "model_in_use")
-            raise
-        if used & set(found):
+    def delete_model(self, entry: Entry, name: str) -> None:
+        """Delete a model, which nobody's instance may use."""
+        self._require(entry, "models.delete")
+        if not self._reached_models(entry, name):
+            raise Refused("P0002", "model_not_found")
+        self._unused(name)
+        del self.models[name]
+
+    def _unused(self, model: str) -> None:
+        if any(instance.model == model for instance in self.instances.values()):
             raise Refused("23503", "model_in_use")
-        for model in found:
-            del self.models[model]
-        return len(found)

@@ -27,6 +27,19 @@ class Services(Resources, Users):
         self.models[name] = Model(workspace, title, model_id)
         return name
 
+    def service_delete_model(self, name: str) -> int:
+        """Delete a model."""
+        if name not in self.models:
+            return 0
+        self._unused(name)
+        del self.models[name]
+        return 1
+
+    def service_staff(self, person: str, *, staff: bool) -> int:
+        """Make somebody platform staff, or no longer."""
+        self.people[person].staff = staff
+        return 1
+
     def service_key(self, person: str, title: str) -> str:
         """Insert a key of a person, with a secret of the application's."""
         name = self._name("key")

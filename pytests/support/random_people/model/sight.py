@@ -22,9 +22,21 @@ class Sight(State):
         view: dict[str, list[list[Any]]] = {
             "context": [[self._person(entry), workspace, role]],
             "permissions": [[name] for name in PERMISSIONS if self._has(entry, name)],
-            "workspaces": [[workspace, "organization" if organization else "personal", organization]],
+            "workspaces": [
+                [
+                    workspace,
+                    "platform" if entry.platform else "organization" if organization else "personal",
+                    organization,
+                ]
+            ],
             "models": self._models(public),
-            "instances": self._instances(own if organization else public),
+            "instances": self._instances(own),
+            "notes": self._notes(own),
+            "legacy_instances": [
+                [name, i.model, i.status]
+                for name, i in self.instances.items()
+                if i.workspace == PLATFORM and self._is_personal(entry)
+            ],
             "api_keys": self._keys(own),
             "my_organizations": [
                 [name, self.organizations[name].name, role if entry.key else self.roles[name, person]]
@@ -41,21 +53,24 @@ class Sight(State):
         if organization is None:
             none: list[list[Any]] = []
             return view | {
-                "users": self._users(set(self.people) if self._is_staff(entry) else {self._person(entry)}),
+                "users": self._users(set(self.people) if entry.platform else {self._person(entry)}),
                 "all_users": [row[:3] for row in self._users(self.people)] if self._is_staff(entry) else none,
                 "organizations": none,
                 "memberships": none,
                 "members": none,
+                "member": none,
                 "invitations": none,
                 "invitation_list": none,
             }
         invites = self._has(entry, "members.invite")
+        members = [row[1:] for row in self._memberships(own)]
         return view | {
             "all_users": [],
             "users": self._users({person for tenant, person in self.roles if tenant == organization}),
             "organizations": self._organizations(own),
             "memberships": self._memberships(own),
-            "members": [row[1:] for row in self._memberships(own)],
+            "members": members,
+            "member": members,
             "invitations": self._invitations(own if invites else ()),
             "invitation_list": [
                 [name, invitation.email, invitation.role, invitation.status]
@@ -74,6 +89,7 @@ class Sight(State):
             "invitations": self._invitations(tenants),
             "models": self._models({*tenants, PLATFORM}),
             "instances": self._instances({*self.people, *tenants, PLATFORM}),
+            "notes": self._notes({*self.people, *tenants, PLATFORM}),
             "api_keys": self._keys({*self.people, *tenants}),
             "deleted": [[name] for name, tenant in tenants.items() if tenant.deleted],
         }
@@ -110,6 +126,14 @@ class Sight(State):
             [name, i.workspace, i.model, i.status, i.profile]
             for name, i in self.instances.items()
             if i.workspace in visible
+        ]
+
+    def _notes(self, visible: Collection[str]) -> list[list[Any]]:
+        workspaces = {name: self.instances[note.instance].workspace for name, note in self.notes.items()}
+        return [
+            [name, workspaces[name], note.instance, note.text]
+            for name, note in self.notes.items()
+            if workspaces[name] in visible
         ]
 
     def _keys(self, visible: Collection[str]) -> list[list[Any]]:

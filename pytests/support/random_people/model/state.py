@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from support.access_matrix import DELEGATION, PERMISSIONS
 from support.random_people.model.things import (
+    PLATFORM,
     Entry,
     Instance,
     Invitation,
     Key,
     Model,
+    Note,
     Organization,
     Person,
     Refused,
@@ -42,6 +44,7 @@ class State:
     keys: dict[str, Key] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)
     _named: Counter[str] = field(default_factory=Counter)
 
     def _name(self, kind: str) -> str:
@@ -58,13 +61,16 @@ class State:
             for organization, person in self.roles
             if not self.organizations[organization].deleted
         ]
-        return people + members + [Entry(None, key=key) for key in self.keys if self._works(key)]
+        staff = [Entry(name, platform=True) for name, person in self.people.items() if person.staff]
+        return people + members + [Entry(None, key=key) for key in self.keys if self._works(key)] + staff
 
     def closed(self) -> list[Entry]:
         """Return every way in that there is a row for and that is closed nevertheless."""
         members = [Entry(person, organization) for organization, person in self.roles]
+        keys = [Entry(None, key=key) for key in self.keys]
+        platform = [Entry(person, platform=True) for person in self.people]
         entries = self.entries()
-        return [entry for entry in (*members, *(Entry(None, key=key) for key in self.keys)) if entry not in entries]
+        return [entry for entry in (*members, *keys, *platform) if entry not in entries]
 
     def enter(self, entry: Entry) -> None:
         """Check that this way in is open."""
@@ -74,7 +80,7 @@ class State:
         elif entry.organization:
             if self._role(entry.organization, entry.person) is None or self.organizations[entry.organization].deleted:
                 raise Refused("28000", "not_a_member")
-        elif entry.person not in self.people:
+        elif entry.person not in self.people or (entry.platform and not self.people[entry.person].staff):
             raise Refused("28000", "not_a_member")
 
     def _works(self, name: str) -> bool:
@@ -90,6 +96,8 @@ class State:
         """Return what the transaction works in."""
         if entry.key:
             return self.keys[entry.key].workspace
+        if entry.platform:
+            return PLATFORM
         return entry.organization or entry.person or ""
 
     def _organization(self, entry: Entry) -> str | None:
@@ -100,15 +108,20 @@ class State:
         return self.keys[entry.key].person if entry.key else entry.person
 
     def role(self, entry: Entry) -> str | None:
-        """Return the role in the organization; None in personal mode."""
+        """Return the role in the organization or in the platform's workspace; None in personal mode."""
+        if entry.platform:
+            return "staff"
         organization = self._organization(entry)
         if organization is None:
             return None
         return "user" if entry.key else self._role(organization, entry.person)
 
     def _is_staff(self, entry: Entry) -> bool:
-        """Whether platform staff act, who do so in personal mode and in person."""
+        """Whether platform staff act in person, for the platform or in personal mode."""
         return not entry.key and not entry.organization and self.people[entry.person or ""].staff
+
+    def _is_personal(self, entry: Entry) -> bool:
+        return self.workspace(entry) in self.people
 
     def _has(self, entry: Entry, permission: str) -> bool:
         role = self.role(entry)
@@ -151,3 +164,4 @@ class State:
         self.keys = {name: key for name, key in self.keys.items() if key.workspace != workspace}
         self.instances = {name: i for name, i in self.instances.items() if i.workspace != workspace}
         self.models = {name: m for name, m in self.models.items() if m.workspace != workspace}
+        self.notes = {name: note for name, note in self.notes.items() if note.instance in self.instances}

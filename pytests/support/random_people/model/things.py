@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PLATFORM", "STATES", "Entry", "Instance", "Invitation", "Key", "Model", "Organization", "Person", "Refused"]
+__all__ = [
+    "PLATFORM",
+    "STATES",
+    "Entry",
+    "Instance",
+    "Invitation",
+    "Key",
+    "Model",
+    "Note",
+    "Organization",
+    "Person",
+    "Refused",
+]
 
 PLATFORM = "the platform"
 
@@ -36,15 +48,18 @@ class Refused(Exception):  # noqa: N818  (it is an answer)
 
 @dataclass(frozen=True)
 class Entry:
-    """How a transaction enters: a person, maybe in an organization, or an API key."""
+    """How a transaction enters: a person, maybe in an organization or for the platform, or an API key."""
 
     person: str | None
     organization: str | None = None
     key: str | None = None
+    platform: bool = False
 
     def __str__(self) -> str:
         if self.key:
             return self.key
+        if self.platform:
+            return f"{self.person} for the platform"
         return f"{self.person} in {self.organization}" if self.organization else f"{self.person} by themself"
 
     @classmethod
@@ -55,6 +70,8 @@ class Entry:
             return cls(person, organization)
         if text.endswith(" by themself"):
             return cls(text.removesuffix(" by themself"))
+        if text.endswith(" for the platform"):
+            return cls(text.removesuffix(" for the platform"), platform=True)
         return cls(None, key=text)
 
 
@@ -116,6 +133,14 @@ class Instance:
     model: str | None
     status: str = "provisioning"
     profile: str | None = None
+
+
+@dataclass
+class Note:
+    """A row of a table that the application protected itself: a note on an instance, where that is."""
+
+    instance: str
+    text: str
 
 
 @dataclass

@@ -24,8 +24,9 @@ class Users(Organizations):
             self._delegated(acting, "user")
         else:
             self._in_person(entry)
-            if not self._is_staff(entry):
+            if not entry.platform:
                 raise Refused("55000", "organization_required")
+            self._require(entry, "users.create")
         if self._with_email(email):
             raise _taken()
         name = self._name("person")
@@ -44,8 +45,8 @@ class Users(Organizations):
                     self._delegated(acting, "owner")
                 if email is not None:
                     raise Refused("42501", "credentials_denied")
-            elif not self._is_staff(entry):
-                raise denied()
+            else:
+                self._act_for_the_platform(entry, "users.update")
         if email is not None and set(self._with_email(email)) - {person}:
             raise _taken()
         if person not in self.people:
@@ -54,13 +55,13 @@ class Users(Organizations):
         self.people[person].email = email or self.people[person].email
 
     def delete_user(self, entry: Entry, person: str) -> None:
-        """End a membership, or in personal mode an account."""
+        """End a membership; in personal mode the own account, for the platform anybody's."""
         if self._organization(entry):
             self.remove_member(entry, person, "users.delete")
             return
         self._in_person(entry)
-        if person != entry.person and not self._is_staff(entry):
-            raise denied()
+        if person != entry.person:
+            self._act_for_the_platform(entry, "users.delete")
         self._owns_nothing_alone(person)
         if person not in self.people:
             raise Refused("P0002", "user_not_found")
@@ -71,6 +72,11 @@ class Users(Organizations):
         if not self._is_staff(entry):
             raise denied()
         return len(self._with_email(email))
+
+    def _act_for_the_platform(self, entry: Entry, permission: str) -> None:
+        if not entry.platform:
+            raise denied()
+        self._require(entry, permission)
 
     def _owns_nothing_alone(self, person: str) -> None:
         if any(self._is_last_owner(tenant, person) for tenant in self.organizations):

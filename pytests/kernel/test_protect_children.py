@@ -1,0 +1,236 @@
+"""Children under protect(): their tenant is their parent's, and the key to it keeps what it did."""
+
+# ruff: noqa: S608  (the names of tables are the tests' own)
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from support.application import Application, Connection, all_of, one
+from support.two_tenants import refused
+
+INSERT = "INSERT INTO public.tasks (title, project_id) VALUES ('new', %s)"
+UPDATE = "UPDATE public.tasks SET project_id = %s WHERE title = 'Acme task'"
+ABSENT = 999_999
+
+
+def error_of(connection: Connection, statement: str, *values: object) -> psycopg.Error:
+    """Return what a statement fails with, and go on."""
+    with pytest.raises(psycopg.Error) as raised, connection.transaction():
+        connection.execute(statement.encode(), values)
+    return raised.value
+
+
+# -- tenants ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statement", [INSERT, UPDATE])
+@pytest.mark.parametrize("whose", ["Globex project", "ann project", "legacy project"])
+def test_a_parent_of_somebody_else_is_the_same_error_as_a_missing_one(
+    app: Application, statement: str, whose: str
+) -> None:
+    theirs = app.number("public.projects", whose)
+    with app.entered("ann", app.acme) as connection:
+        errors = [error_of(connection, statement, parent) for parent in (theirs, ABSENT)]
+        said = [
+            (e.sqlstate, e.diag.constraint_name, e.diag.message_primary, e.diag.message_hint, e.diag.schema_name)
+            for e in errors
+        ]
+        details = [
+            str(e.diag.message_detail).replace(str(n), "#") for e, n in zip(errors, (theirs, ABSENT), strict=True)
+        ]
+    assert said[0] == said[1]
+    assert details[0] == details[1]
+    assert said[0][:2] == ("23503", "tasks_tenancy_project_id_fkey")
+
+
+def test_a_child_of_ones_own_parent_is_made_and_moved(app: Application) -> None:
+    with app.entered("uma", app.acme) as connection:
+        connection.execute(INSERT, [app.number("public.projects", "Acme project")])
+        assert all_of(connection, "SELECT title FROM public.tasks") == ["Acme task", "new"]
+        connection.execute("UPDATE public.tasks SET project_id = NULL")
+        assert one(connection, "SELECT count(*) FROM public.tasks WHERE project_id IS NULL") == 2
+    with app.entered("gus", app.globex) as connection:
+        assert all_of(connection, "SELECT title FROM public.tasks") == ["Globex task"]
+
+
+def test_a_deferred_key_is_checked_at_commit(bare_app: Application) -> None:
+    bare_app.run(
+        "ALTER TABLE public.tasks ALTER CONSTRAINT tasks_project DEFERRABLE INITIALLY DEFERRED",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "SELECT tenancy.define_permission('tasks.write', '{owner}')",
+        "CALL tenancy.allow('public.tasks', 'INSERT', 'tasks.write', columns => 'title, project_id')",
+    )
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        connection.execute(INSERT, [ABSENT])
+        with refused("23503", "tasks_tenancy_project_id_fkey"):
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+# -- services and the application from before ------------------------------------
+
+
+@pytest.mark.parametrize("login", ["owner", "service", "superuser"])
+def test_a_child_that_a_service_makes_is_where_its_parent_is(app: Application, login: str) -> None:
+    name = {"owner": app.owner, "service": app.logins.service, "superuser": None}[login]
+    for whose, workspace in (("Acme", app.acme.id), ("Globex", app.globex.id), ("pat", app.users["pat"].id)):
+        parent = app.number("public.projects", f"{whose} project")
+        with app.connected(name) as connection:
+            made = one(connection, f"{INSERT} RETURNING workspace_id", parent)
+            assert made == workspace
+            connection.execute("UPDATE public.tasks SET project_id = %s", [parent])
+            assert all_of(connection, "SELECT DISTINCT workspace_id FROM public.tasks") == [workspace]
+
+
+def test_a_services_parent_decides_also_where_it_says_something_else(app: Application) -> None:
+    parent = app.number("public.projects", "Acme project")
+    with app.connected(app.logins.service) as connection:
+        connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [app.users["gina"].id, app.globex.id])
+        assert one(connection, f"{INSERT} RETURNING workspace_id", parent) == app.acme.id
+        assert one(connection, f"{INSERT} RETURNING workspace_id", None) == app.globex.id
+        with refused("23503", "tasks_tenancy_project_id_fkey"):
+            connection.execute("UPDATE public.tasks SET workspace_id = %s WHERE title = 'Acme task'", [app.globex.id])
+
+
+def test_children_and_their_children_move_with_the_parent(app: Application) -> None:
+    with app.connected(app.logins.service) as connection:
+        connection.execute(
+            "UPDATE public.customers SET workspace_id = %s WHERE name = 'legacy customer'", [app.globex.id]
+        )
+        for table, column in (("projects", "name"), ("tasks", "title")):
+            assert all_of(
+                connection, f"SELECT {column} FROM public.{table} WHERE workspace_id = %s", app.globex.id
+            ) == [f"Globex {table[:-1]}", f"legacy {table[:-1]}"]
+
+
+def test_rows_that_are_there_follow_their_parent(bare_app: Application) -> None:
+    bare_app.run(
+        "CALL tenancy.protect('public.projects')",
+        f"UPDATE public.projects SET workspace_id = '{bare_app.acme.id}'",
+        "INSERT INTO public.tasks (title) VALUES ('of nothing')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+    )
+    with bare_app.connected() as connection:
+        found = dict(connection.execute("SELECT title, workspace_id FROM public.tasks").fetchall())
+    assert found == {"legacy task": bare_app.acme.id, "of nothing": type(bare_app.acme.id)(int=0)}
+
+
+# -- what a key did, it does -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "left"),
+    [
+        ("ON DELETE CASCADE", []),
+        ("ON DELETE SET NULL", [("legacy task", None)]),
+        ("ON DELETE SET DEFAULT", [("legacy task", None)]),
+        ("ON DELETE RESTRICT", "23001"),
+        ("ON DELETE NO ACTION", "23503"),
+        ("DEFERRABLE", "23503"),
+        ("ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED", []),
+    ],
+)
+def test_a_delete_does_what_it_did(bare_app: Application, action: str, left: object) -> None:
+    bare_app.run(
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_project,"
+        f" ADD CONSTRAINT tasks_project FOREIGN KEY (project_id) REFERENCES public.projects {action}",
+    )
+    definition = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s"
+    with bare_app.connected() as connection:
+        before = one(connection, definition, "tasks_project")
+    bare_app.run(
+        "CALL tenancy.protect('public.projects')", "CALL tenancy.protect('public.tasks', parent => 'project_id')"
+    )
+    with bare_app.connected(bare_app.owner) as connection:
+        if isinstance(left, str):
+            found = error_of(connection, "DELETE FROM public.projects")
+            # PostgreSQL 18 tells RESTRICT from the others.
+            assert found.sqlstate in {left, "23503"}
+            assert found.diag.constraint_name == "tasks_tenancy_project_id_fkey"
+        else:
+            connection.execute("DELETE FROM public.projects")
+            assert connection.execute("SELECT title, project_id FROM public.tasks").fetchall() == left
+    with bare_app.connected() as connection:
+        now = one(connection, definition, "tasks_tenancy_project_id_fkey")
+        assert [w for w in ("DEFERRABLE", "INITIALLY DEFERRED") if w in now] == [
+            w for w in ("DEFERRABLE", "INITIALLY DEFERRED") if w in before
+        ]
+    bare_app.run("CALL tenancy.unprotect('public.tasks')")
+    with bare_app.connected() as connection:
+        assert one(connection, definition, "tasks_project") == before
+
+
+@pytest.mark.parametrize("rule", ["CASCADE", "SET NULL", "RESTRICT", "NO ACTION"])
+def test_an_organization_that_goes_takes_parents_and_children_along(bare_app: Application, rule: str) -> None:
+    bare_app.run(
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_project,"
+        f" ADD CONSTRAINT tasks_project FOREIGN KEY (project_id) REFERENCES public.projects ON DELETE {rule}",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        f"UPDATE public.projects SET workspace_id = '{bare_app.acme.id}'",
+        f"DELETE FROM public.organizations WHERE id = '{bare_app.acme.id}'",
+    )
+    with bare_app.connected() as connection:
+        assert one(connection, "SELECT count(*) FROM public.projects") == 0
+        assert one(connection, "SELECT count(*) FROM public.tasks") == 0
+
+
+def test_a_tenants_delete_clears_or_deletes_what_hangs_on_it(app: Application) -> None:
+    with app.entered("ann", app.acme) as connection:
+        connection.execute("DELETE FROM public.customers")
+        assert connection.execute("SELECT name, customer_id FROM public.projects").fetchall() == [
+            ("Acme project", None)
+        ]
+        connection.execute("DELETE FROM public.projects")
+        assert all_of(connection, "SELECT title FROM public.tasks") == []
+
+
+# -- other keys ------------------------------------------------------------------
+
+
+def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(bare_app: Application) -> None:
+    bare_app.run(
+        "ALTER TABLE public.tasks ADD COLUMN blocked_by integer CONSTRAINT tasks_blocked REFERENCES public.tasks",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "SELECT tenancy.define_permission('tasks.write', '{owner}')",
+    )
+    allow = "CALL tenancy.allow('public.tasks', %s, 'tasks.write', columns => 'title, blocked_by')"
+    for command in ("INSERT", "UPDATE"):
+        with bare_app.connected() as connection, refused("22023", "reference_not_isolated"):
+            connection.execute(allow, [command])
+    bare_app.run(
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_blocked,"
+        " ADD FOREIGN KEY (workspace_id, blocked_by) REFERENCES public.tasks (workspace_id, id)",
+        allow % "'INSERT'",
+        allow % "'UPDATE'",
+    )
+    with bare_app.entered("ann", bare_app.acme) as connection, refused("23503", "tasks_workspace_id_blocked_by_fkey"):
+        connection.execute(
+            "INSERT INTO public.tasks (title, blocked_by) VALUES ('x', %s)",
+            [bare_app.number("public.tasks", "legacy task")],
+        )
+
+
+def test_a_parent_is_found_by_a_key_of_one_column_that_is_unique_with_the_workspace(bare_app: Application) -> None:
+    bare_app.run(
+        "ALTER TABLE public.projects ADD CONSTRAINT projects_name_key UNIQUE (name)",
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_project, DROP COLUMN project_id,"
+        " ADD COLUMN project text REFERENCES public.projects (name)",
+        "CALL tenancy.protect('public.projects')",
+    )
+    with bare_app.connected() as connection, refused("55000", "parent_key_missing"):
+        connection.execute("CALL tenancy.protect('public.tasks', parent => 'project')")
+    bare_app.run(
+        "CREATE UNIQUE INDEX ON public.projects (workspace_id, name)",
+        "CALL tenancy.protect('public.tasks', parent => 'project')",
+    )
+    with bare_app.connected(bare_app.owner) as connection:
+        connection.execute("UPDATE public.projects SET workspace_id = %s", [bare_app.acme.id])
+        made = one(
+            connection,
+            "INSERT INTO public.tasks (title, project) VALUES ('x', 'legacy project') RETURNING workspace_id",
+        )
+        assert made == bare_app.acme.id

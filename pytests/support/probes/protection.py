@@ -1,0 +1,956 @@
+"""Tables of the application's own: what protect() and its kin make of them, and what they refuse."""
+
+# ruff: noqa: S608  (the statements are made here)
+
+from __future__ import annotations
+
+import re
+
+from support.probes.base import (
+    CONTEXT,
+    COUNTED_APART,
+    ENTER_WITH_KEY,
+    NIL,
+    ONE,
+    REPLICA,
+    SET,
+    Probed,
+    Question,
+    superuser,
+)
+from support.probes.isolation import MIDWAY, names_midway, shows_midway
+
+THINGS = [
+    COUNTED_APART,
+    "CREATE TABLE public.things (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, secret text DEFAULT 's')",
+    "INSERT INTO public.things (name) VALUES ('before')",
+    "SELECT tenancy.define_permission('things.view', ARRAY['owner', 'admin', 'manager', 'user'])",
+    "SELECT tenancy.define_permission('things.change', ARRAY['owner', 'admin'])",
+    "SELECT tenancy.define_permission('things.moderate', ARRAY['owner'])",
+]
+OF_EACH = (
+    "INSERT INTO public.things (name, workspace_id)"
+    " VALUES ('acme', '{acme}'), ('bulk', '{bulk}'), ('ann', '{ann}'), ('olga', '{olga}')"
+)
+ALLOW = "CALL tenancy.allow('public.things', '{}', '{}', columns => '{}')"
+TENANT = [
+    *THINGS,
+    "CALL tenancy.protect('public.things')",
+    ALLOW.format("SELECT", "things.view", "id, name"),
+    ALLOW.format("INSERT", "things.change", "name"),
+    ALLOW.format("UPDATE", "things.change", "name"),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change', person => true)",
+    OF_EACH,
+]
+CHILD = [
+    "CREATE TABLE public.parts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, thing_id uuid"
+    " REFERENCES public.things (id) ON DELETE CASCADE)",
+    "INSERT INTO public.parts (name, thing_id) SELECT name, id FROM public.things",
+    "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+    "CALL tenancy.allow('public.parts', 'SELECT', 'things.view', columns => 'name, thing_id')",
+    "CALL tenancy.allow('public.parts', 'INSERT', 'things.change', columns => 'name, thing_id')",
+]
+AUTHOR = [
+    *THINGS,
+    "ALTER TABLE public.things ADD author uuid, ADD shared boolean NOT NULL DEFAULT false",
+    "CALL tenancy.protect('public.things', author => 'author', shared => 'shared')",
+    *(
+        ALLOW.format(command, permission, columns)
+        for command, permission, columns in (
+            ("SELECT", "things.view", "id, name, shared"),
+            ("INSERT", "things.change", "name, shared"),
+            ("UPDATE", "things.change", "name, shared"),
+        )
+    ),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change')",
+    "INSERT INTO public.things (name, workspace_id, author, shared) VALUES"
+    " ('ann', '{acme}', '{ann}', false), ('ann shared', '{acme}', '{ann}', true), ('abe', '{acme}', '{abe}', false),"
+    " ('abe shared', '{acme}', '{abe}', true), ('nobody', '{acme}', NULL, false), ('bulk', '{bulk}', '{ann}', true)",
+]
+CATALOGUE = [
+    *THINGS,
+    "CALL tenancy.protect('public.things', catalogue => true)",
+    ALLOW.format("SELECT", "things.view", "id, name"),
+    *(
+        f"CALL tenancy.allow('public.things', '{command}', 'things.change', 'name', \"for\" => 'organization')"
+        for command in ("INSERT", "UPDATE")
+    ),
+    "CALL tenancy.allow('public.things', 'DELETE', 'things.change', \"for\" => 'organization')",
+    OF_EACH,
+]
+PUBLISHED = [*THINGS, "CALL tenancy.publish('public.things', columns => 'id, name')"]
+TO_THINGS = "FOREIGN KEY (thing_id) REFERENCES public.things (id)"
+PARTITIONED = [
+    "CREATE TABLE public.events (id uuid, at date) PARTITION BY RANGE (at)",
+    "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
+]
+SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
+NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
+FORGED = [
+    SET.format("current_user_id", "{ann}"),
+    SET.format("current_organization_id", "{acme}"),
+    SET.format("context", "0" * 72 + "1" * 200 + "/owner/"),
+]
+
+
+def _as(who: str, *statements: str, login: str = "app") -> list[str]:
+    return [f"as {login}", f"enter {who}", *statements]
+
+
+QUESTIONS: list[Question] = [
+    # who sees what
+    *(
+        superuser([*SHAPES[shape], *_as(who, NAMES)], [(names,)])
+        for shape, who, names in (
+            ("tenant", "uma acme", "acme"),
+            ("tenant", "ann None", "ann"),
+            ("tenant", "olga bulk", "bulk"),
+            ("tenant", "sam platform", None),
+            ("catalogue", "uma acme", "acme before"),
+            ("catalogue", "ann None", "ann before"),
+            ("author", "uma acme", "abe shared ann shared"),
+            ("author", "ann acme", "abe shared ann ann shared"),
+            ("author", "abe acme", "abe abe shared ann shared"),
+            ("author", "ann duo", None),
+        )
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'",
+                *_as("uma acme", NAMES),
+            ],
+            [(None,)],
+        )
+        for shape in SHAPES
+    ),
+    *(superuser([*SHAPES[shape], "as app", NAMES], "no_context") for shape in SHAPES),
+    *(superuser([*SHAPES[shape], "as app", *FORGED, NAMES], "invalid_context") for shape in SHAPES),
+    *(
+        superuser([*SHAPES[shape], *_as("ann acme", "SELECT secret FROM public.things")], "42501")
+        for shape in (*SHAPES,)
+    ),
+    *(
+        superuser([*SHAPES[shape], "as auditor", "SELECT count(name) FROM public.things", "as None", recorded], [(1,)])
+        for shape in SHAPES
+        for recorded in (
+            "SELECT count(*) FROM tenancy.audit_log WHERE action = 'table.read' AND object_id = 'public.things'",
+        )
+    ),
+    *(
+        superuser(
+            [*SHAPES[shape], "as service", "UPDATE public.things SET secret = '' WHERE id IS NOT NULL", NAMES],
+            [(names,)],
+        )
+        for shape, names in (
+            ("tenant", "acme ann before bulk olga"),
+            ("author", "abe abe shared ann ann shared before bulk nobody"),
+        )
+    ),
+    # who writes what
+    *(
+        superuser([*SHAPES[shape], *before, *_as(who, statement)], "permission_denied")
+        for shape in SHAPES
+        for before in ([], [REPLICA])
+        for who, statement in (
+            ("uma acme", "INSERT INTO public.things (name) VALUES ('x')"),
+            ("uma acme", "UPDATE public.things SET name = 'x' WHERE false"),
+            ("uma acme", "DELETE FROM public.things WHERE false"),
+        )
+    ),
+    # Each command is asked about by its own permission.
+    *(
+        superuser(
+            [
+                *THINGS,
+                *(
+                    f"SELECT tenancy.define_permission('things.{command}', ARRAY['user'])"
+                    for command in ("insert", "update", "delete")
+                ),
+                f"DELETE FROM tenancy.role_permissions WHERE permission = 'things.{lost}'",
+                "CALL tenancy.protect('public.things')",
+                ALLOW.format("SELECT", "things.view", "id, name"),
+                ALLOW.format("INSERT", "things.insert", "name"),
+                ALLOW.format("UPDATE", "things.update", "name"),
+                "CALL tenancy.allow('public.things', 'DELETE', 'things.delete')",
+                OF_EACH,
+                *_as("uma acme", statement, "SELECT 1"),
+            ],
+            "permission_denied" if lost == command else [(1,)],
+        )
+        for lost in ("insert", "update", "delete")
+        for command, statement in (
+            ("insert", "INSERT INTO public.things (name) VALUES ('x')"),
+            ("update", "UPDATE public.things SET name = 'x'"),
+            ("delete", "DELETE FROM public.things"),
+        )
+    ),
+    *(
+        superuser(
+            [*SHAPES[shape], *_as(who, statement), "as None", NAMES],
+            [(names,)],
+        )
+        for shape, who, statement, names in (
+            ("tenant", "ann acme", "UPDATE public.things SET name = 'x'", "ann before bulk olga x"),
+            ("tenant", "ann acme", "DELETE FROM public.things", "ann before bulk olga"),
+            ("tenant", "ann None", "DELETE FROM public.things", "acme before bulk olga"),
+            ("catalogue", "ann acme", "UPDATE public.things SET name = 'x'", "ann before bulk olga x"),
+            ("catalogue", "ann acme", "DELETE FROM public.things", "ann before bulk olga"),
+            ("author", "abe acme", "UPDATE public.things SET name = 'x'", "ann ann shared before bulk nobody x x"),
+            ("author", "abe acme", "DELETE FROM public.things", "ann ann shared before bulk nobody"),
+            # Ann moderates.
+            ("author", "ann acme", "DELETE FROM public.things", "abe before bulk nobody"),
+            ("author", "ann acme", "UPDATE public.things SET name = 'x'", "abe before bulk nobody x x x"),
+        )
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                *_as(who, "INSERT INTO public.things (name) VALUES ('new')"),
+                "as None",
+                f"SELECT workspace_id::text{author} FROM public.things WHERE name = 'new'",
+            ],
+            [row],
+        )
+        for shape, who, author, row in (
+            ("tenant", "ann acme", "", ("{acme}",)),
+            ("tenant", "ann None", "", ("{ann}",)),
+            ("catalogue", "ann acme", "", ("{acme}",)),
+            ("author", "abe acme", ", author::text", ("{acme}", "{abe}")),
+        )
+    ),
+    *(
+        superuser([*CATALOGUE, *_as("ann None", statement)], "permission_denied")
+        for statement in (
+            "INSERT INTO public.things (name) VALUES ('x')",
+            "UPDATE public.things SET name = 'x'",
+            "DELETE FROM public.things",
+        )
+    ),
+    *(
+        superuser([*TENANT, *_as("ann acme", statement)], "42501")
+        for statement in (
+            "UPDATE public.things SET workspace_id = '{bulk}'",
+            "UPDATE public.things SET secret = 'x'",
+            f"INSERT INTO public.things (name, workspace_id) VALUES ('x', '{NIL}')",
+        )
+    ),
+    superuser([*TENANT, "as app", ENTER_WITH_KEY.format("k_ann"), "DELETE FROM public.things"], "person_required"),
+    superuser(
+        [*TENANT, "as app", ENTER_WITH_KEY.format("k_ann"), "INSERT INTO public.things (name) VALUES ('x')", NAMES],
+        [("ann x",)],
+    ),
+    # A program is nobody's author, and no moderator.
+    superuser([*AUTHOR, "as app", ENTER_WITH_KEY.format("k_acme"), NAMES], [("abe shared ann shared",)]),
+    superuser(
+        [
+            *AUTHOR,
+            "SELECT tenancy.define_permission('things.change', ARRAY['user'])",
+            "SELECT tenancy.define_permission('things.moderate', ARRAY['user'])",
+            "as app",
+            ENTER_WITH_KEY.format("k_acme"),
+            "DELETE FROM public.things",
+        ],
+        "person_required",
+    ),
+    superuser(
+        [
+            *AUTHOR,
+            "SELECT tenancy.define_permission('things.change', ARRAY['user'])",
+            "SELECT tenancy.define_permission('things.moderate', ARRAY['user'])",
+            "ALTER TABLE public.things DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_acme"),
+            ONE.format("DELETE FROM public.things RETURNING 1"),
+        ],
+        [(0,)],
+    ),
+    superuser(
+        [
+            *AUTHOR,
+            "GRANT INSERT (author) ON public.things TO tenancy_credentialed",
+            *_as("ann acme", "INSERT INTO public.things (author, shared) VALUES ('{abe}', true)"),
+        ],
+        "42501",
+    ),
+    # What the policies do alone.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *_as(who, ONE.format(f"{statement} RETURNING 1")),
+            ],
+            [(0,)],
+        )
+        for shape, who in (
+            ("tenant", "uma acme"),
+            ("author", "uma acme"),
+            ("catalogue", "uma acme"),
+            ("catalogue", "ann None"),
+        )
+        for statement in ("UPDATE public.things SET name = 'x'", "DELETE FROM public.things")
+    ),
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *_as(who, "INSERT INTO public.things (name) VALUES ('x')"),
+            ],
+            "42501",
+        )
+        for shape, who in (
+            ("tenant", "uma acme"),
+            ("author", "uma acme"),
+            ("catalogue", "uma acme"),
+            ("catalogue", "ann None"),
+        )
+    ),
+    superuser(
+        [
+            *TENANT,
+            "ALTER TABLE public.things DISABLE TRIGGER USER",
+            "as app",
+            ENTER_WITH_KEY.format("k_ann"),
+            ONE.format("DELETE FROM public.things RETURNING 1"),
+        ],
+        [(0,)],
+    ),
+    # The floor, whatever is added to it, and whoever forges a context.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON public.things TO tenancy_credentialed",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *statements,
+            ],
+            answer,
+        )
+        for shape, seen in (("tenant", "acme"), ("catalogue", "acme before"))
+        for statements, answer in (
+            (_as("ann acme", NAMES), [(seen,)]),
+            (_as("ann acme", "UPDATE public.things SET workspace_id = '{bulk}'"), "42501"),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES ('{bulk}')"), "42501"),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES (NULL)"), "42501"),
+            (_as("ann acme", ONE.format("UPDATE public.things SET name = 'x' RETURNING 1")), [(1,)]),
+            (_as("ann acme", ONE.format("DELETE FROM public.things RETURNING 1")), [(1,)]),
+            (["as app", *FORGED, "INSERT INTO public.things (workspace_id) VALUES ('{acme}')"], "invalid_context"),
+            (["as app", *FORGED, "UPDATE public.things SET name = 'x'"], "invalid_context"),
+            (["as app", *FORGED, "DELETE FROM public.things"], "invalid_context"),
+        )
+    ),
+    # The floors hold also of a command that nobody was allowed.
+    *(
+        superuser(
+            [
+                *THINGS,
+                f"CALL tenancy.protect('public.things'{shape})",
+                OF_EACH,
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON public.things TO tenancy_credentialed",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *statements,
+            ],
+            answer,
+        )
+        for shape, seen in (("", "acme"), (", catalogue => true", "acme before"))
+        for statements, answer in (
+            (_as("ann acme", NAMES), [(seen,)]),
+            (_as("ann acme", "INSERT INTO public.things (workspace_id) VALUES ('{bulk}')"), "42501"),
+            (_as("ann acme", f"INSERT INTO public.things (workspace_id) VALUES ('{NIL}')"), "42501"),
+            (_as("ann acme", ONE.format("UPDATE public.things SET name = 'x' RETURNING 1")), [(1,)]),
+            (_as("ann acme", ONE.format("DELETE FROM public.things RETURNING 1")), [(1,)]),
+        )
+    ),
+    # Who lost a permission has lost it whatever is added, in all shapes, where no trigger asks.
+    *(
+        superuser(
+            [
+                *SHAPES[shape],
+                "CREATE POLICY wide ON public.things TO tenancy_credentialed USING (true) WITH CHECK (true)",
+                "ALTER TABLE public.things DISABLE TRIGGER USER",
+                *before,
+                *_as("uma acme", statement),
+            ],
+            answer,
+        )
+        for shape in SHAPES
+        for before, statement, answer in (
+            (["DELETE FROM tenancy.role_permissions WHERE permission = 'things.view'"], NAMES, [(None,)]),
+            ([], "INSERT INTO public.things (name) VALUES ('x')", "42501"),
+            ([], ONE.format("UPDATE public.things SET name = 'x' RETURNING 1"), [(0,)]),
+            ([], ONE.format("DELETE FROM public.things RETURNING 1"), [(0,)]),
+        )
+    ),
+    # An error that does not wait for a row.
+    *(
+        superuser([*SHAPES[shape], "TRUNCATE public.things", "as app", "SELECT id FROM public.things"], "no_context")
+        for shape in SHAPES
+    ),
+    # a child
+    superuser(
+        [*TENANT, *CHILD, *_as("uma acme", "SELECT string_agg(name, ' ') FROM public.parts")],
+        [("acme",)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            "SELECT count(*) FROM public.parts AS p JOIN public.things AS t ON p.thing_id = t.id"
+            " WHERE p.workspace_id <> t.workspace_id",
+        ],
+        [(0,)],
+    ),
+    *(
+        superuser(
+            [
+                *TENANT,
+                *CHILD,
+                f"SELECT set_config('test.id', (SELECT id::text FROM public.things WHERE name = '{thing}'), true)",
+                *_as(
+                    "ann acme",
+                    "INSERT INTO public.parts (name, thing_id) VALUES ('new', current_setting('test.id')::uuid)",
+                    "SELECT 1",
+                ),
+            ],
+            answer,
+        )
+        for thing, answer in (
+            ("acme", [(1,)]),
+            ("bulk", "parts_tenancy_thing_id_fkey"),
+            ("before", "parts_tenancy_thing_id_fkey"),
+        )
+    ),
+    superuser(
+        [*TENANT, *CHILD, *_as("ann acme", "INSERT INTO public.parts (thing_id) VALUES ('{nobody}')")],
+        "parts_tenancy_thing_id_fkey",
+    ),
+    *(
+        superuser(
+            [
+                *TENANT,
+                *CHILD,
+                login,
+                "INSERT INTO public.parts (name, thing_id) SELECT 'new', id FROM public.things WHERE name = 'bulk'",
+                "SELECT workspace_id::text FROM public.parts WHERE name = 'new'",
+            ],
+            [("{bulk}",)],
+        )
+        for login in ("as service", "as None")
+    ),
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            "as service",
+            "INSERT INTO public.parts (name) VALUES ('new')",
+            "UPDATE public.things SET workspace_id = '{duo}' WHERE name = 'acme'",
+            "SELECT workspace_id::text FROM public.parts WHERE name IN ('acme', 'new') ORDER BY name",
+        ],
+        [("{duo}",), (NIL,)],
+    ),
+    superuser(
+        [*TENANT, *CHILD, "DELETE FROM public.things", "SELECT count(*) FROM public.parts"],
+        [(0,)],
+    ),
+    superuser(
+        [*TENANT, "DELETE FROM tenancy.workspaces WHERE id = '{acme}'", NAMES],
+        [("ann before bulk olga",)],
+    ),
+    # what everybody reads
+    superuser([*PUBLISHED, "as app", NAMES], "no_context"),
+    superuser([*PUBLISHED, "as app", *FORGED, NAMES], "invalid_context"),
+    *(superuser([*PUBLISHED, *_as(who, NAMES)], [("before",)]) for who in ("uma acme", "ann None", "sam platform")),
+    superuser([*PUBLISHED, *_as("ann acme", "SELECT secret FROM public.things")], "42501"),
+    superuser([*PUBLISHED, *_as("ann acme", "UPDATE public.things SET name = 'x'")], "42501"),
+    superuser(
+        [*PUBLISHED, "as service", "UPDATE public.things SET name = 'x', secret = secret WHERE id IS NOT NULL", NAMES],
+        [("x",)],
+    ),
+    # What was granted before is no way past.
+    *(
+        superuser(
+            [
+                *THINGS,
+                "GRANT ALL ON public.things TO PUBLIC, tenancy_app, tenancy_credentialed, tenancy_auditor",
+                "GRANT SELECT (secret) ON public.things TO tenancy_app",
+                call,
+                "SELECT r FROM unnest(ARRAY['tenancy_app', 'tenancy_credentialed', 'tenancy_auditor']) AS r"
+                " WHERE has_column_privilege(r, 'public.things', 'secret', 'SELECT')"
+                " OR has_table_privilege(r, 'public.things', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')",
+            ],
+            [],
+        )
+        for call in ("CALL tenancy.protect('public.things')", "CALL tenancy.publish('public.things', 'id')")
+    ),
+    # Protected once more, it is as after the first time.
+    superuser(
+        [
+            *TENANT,
+            "GRANT UPDATE ON public.things TO tenancy_app",
+            "CREATE POLICY wide ON public.things USING (true)",
+            "CALL tenancy.protect('public.things')",
+            *_as("ann acme", "SELECT string_agg(id::text, ' ') FROM public.things"),
+        ],
+        "42501",
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.protect('public.things')",
+            *_as("ann acme", "SELECT count(workspace_id) FROM public.things"),
+        ],
+        [(0,)],
+    ),
+    # what is refused
+    *(
+        superuser([*THINGS, f"CALL tenancy.protect({arguments})"], error)
+        for arguments, error in (
+            ("'pg_catalog.pg_class'", "table_not_protectable"),
+            ("'public.things_pkey'", "table_not_protectable"),
+            ("'tenancy_private.seal_keys'", "table_not_protectable"),
+            ("'public.things', key => 'owner'", "column_missing"),
+            ("'public.things', key => 'name'", "column_in_the_way"),
+            ("'public.things', author => 'owner'", "column_missing"),
+            ("'public.things', author => 'name'", "column_in_the_way"),
+            ("'public.things', author => 'id', shared => 'name'", "column_in_the_way"),
+            ("'public.things', shared => 'name'", "shape_invalid"),
+            ("'public.things', author => 'id', catalogue => true", "shape_invalid"),
+            ("'public.things', people => 'members'", "shape_invalid"),
+            ("'public.users', key => 'id', people => 'all'", "shape_invalid"),
+            ("'public.things', parent => 'id'", "parent_not_protected"),
+        )
+    ),
+    *(
+        superuser([*THINGS, *statements, "CALL tenancy.protect('public.things')"], error)
+        for statements, error in (
+            (["CREATE POLICY own ON public.things USING (true)"], "table_has_policies"),
+            (["CREATE TABLE public.more () INHERITS (public.things)"], "table_not_protectable"),
+            (["DROP TABLE public.things", "CREATE VIEW public.things AS SELECT 1 AS id"], "table_not_protectable"),
+            (["DROP TABLE public.things", "CREATE TEMPORARY TABLE things ()", "SET search_path = pg_temp"], "42P01"),
+        )
+    ),
+    *(
+        superuser(
+            [*THINGS, "CALL tenancy.protect('public.things')", f"CALL tenancy.allow('public.things', {arguments})"],
+            error,
+        )
+        for arguments, error in (
+            ("'TRUNCATE', 'things.view'", "command_invalid"),
+            ("NULL, 'things.view', columns => 'name'", "command_invalid"),
+            ("'SELECT', 'things.other', columns => 'name'", "permission_invalid"),
+            ("'UPDATE', NULL, columns => 'name'", "permission_invalid"),
+            ("'DELETE', NULL", "permission_invalid"),
+            ("'SELECT', 'things.view'", "columns_required"),
+            ("'UPDATE', 'things.view'", "columns_required"),
+            ("'SELECT', 'things.view', columns => 'color'", "column_missing"),
+            ("'UPDATE', 'things.view', columns => 'name, workspace_id'", "columns_invalid"),
+            ("'INSERT', 'things.view', columns => 'workspace_id'", "columns_invalid"),
+            ("'SELECT', 'things.view', columns => 'name', \"for\" => 'persons'", "workspace_invalid"),
+        )
+    ),
+    superuser([*TENANT, ALLOW.format("SELECT", "things.view", "secret")], "command_allowed"),
+    superuser([*THINGS, ALLOW.format("SELECT", "things.view", "name")], "table_not_protected"),
+    superuser([*THINGS, "CALL tenancy.unprotect('public.things')"], "table_not_protected"),
+    superuser([*THINGS, "CALL tenancy.publish('public.things', 'color')"], "column_missing"),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.numbers (id serial PRIMARY KEY, name text)",
+            "CALL tenancy.protect('public.numbers')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, name')",
+        ],
+        "columns_invalid",
+    ),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.numbers (id serial PRIMARY KEY, name text)",
+            "CALL tenancy.protect('public.numbers')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'name')",
+            *_as("ann acme", "INSERT INTO public.numbers (name) VALUES ('x')", "SELECT 1"),
+        ],
+        [(1,)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "DROP INDEX public.things_tenancy_key",
+            "CREATE TABLE public.parts (id uuid, thing_id uuid REFERENCES public.things (id))",
+            "CREATE INDEX i ON public.things (workspace_id, id)",
+            "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+        ],
+        "parent_key_missing",
+    ),
+    # What refers to rows of tenants does so with whose they are.
+    *(
+        superuser(
+            [
+                *TENANT,
+                f"CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid, {key})",
+                "CALL tenancy.protect('public.parts')",
+                *more,
+                f"CALL tenancy.allow('public.parts', '{command}', 'things.change', columns => '{columns}')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for key, more, command, columns, answer in (
+            (
+                "FOREIGN KEY (thing_id) REFERENCES public.things (id)",
+                [],
+                "INSERT",
+                "thing_id",
+                "reference_not_isolated",
+            ),
+            (
+                "FOREIGN KEY (thing_id) REFERENCES public.things (id)",
+                [],
+                "UPDATE",
+                "thing_id",
+                "reference_not_isolated",
+            ),
+            ("FOREIGN KEY (thing_id) REFERENCES public.things (id)", [], "INSERT", "id", [(1,)]),
+            ("FOREIGN KEY (thing_id) REFERENCES public.users (id)", [], "INSERT", "thing_id", [(1,)]),
+            ("FOREIGN KEY (thing_id) REFERENCES tenancy.workspaces (id)", [], "INSERT", "thing_id", [(1,)]),
+            (
+                TO_THINGS,
+                [
+                    "ALTER TABLE public.parts ADD FOREIGN KEY (workspace_id, thing_id)"
+                    " REFERENCES public.things (workspace_id, id)"
+                ],
+                "INSERT",
+                "thing_id",
+                [(1,)],
+            ),
+        )
+    ),
+    # A partition that is open by itself.
+    *(
+        superuser(
+            [
+                *PARTITIONED,
+                f"GRANT SELECT {columns} ON public.events_1 TO {grantee}",
+                "CALL tenancy.protect('public.events')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for columns, grantee, answer in (
+            ("", "PUBLIC", "partition_open"),
+            ("", "tenancy_app", "partition_open"),
+            ("(id)", "tenancy_credentialed", "partition_open"),
+            ("", "tenancy_service", [(1,)]),
+        )
+    ),
+    superuser([*PARTITIONED, "CALL tenancy.protect('public.events_1')"], "table_not_protectable"),
+    # A schema of the application's own is reached, and is not any more.
+    *(
+        superuser(
+            [
+                "CREATE SCHEMA apart",
+                *(f"CREATE TABLE apart.{table} (id uuid PRIMARY KEY)" for table in ("one", "two")),
+                "CALL tenancy.protect('apart.one')",
+                "CALL tenancy.protect('apart.two')",
+                *(f"CALL tenancy.unprotect('apart.{table}')" for table in back),
+                "SELECT count(*) FROM unnest(ARRAY['tenancy_app', 'tenancy_service', 'tenancy_auditor']) AS r"
+                " WHERE has_schema_privilege(r, 'apart', 'USAGE')",
+            ],
+            [(count,)],
+        )
+        for back, count in (((), 3), (("one",), 3), (("one", "two"), 0))
+    ),
+    superuser([*THINGS, "CALL tenancy.protect('public.things', key => 'id')", "SELECT 1"], [(1,)]),
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.owned (organization_id uuid NOT NULL, name text)",
+            "CALL tenancy.protect('public.owned', key => 'organization_id')",
+            "CALL tenancy.allow('public.owned', 'INSERT', 'things.change', columns => 'name')",
+            *_as("ann acme", "INSERT INTO public.owned (name) VALUES ('x')"),
+            "as None",
+            "SELECT organization_id::text FROM public.owned",
+        ],
+        [("{acme}",)],
+    ),
+    # What a client may name.
+    ("app", "uma", "acme", "SELECT * FROM tenancy.writable_columns('public.api_keys')", [("name", False, True)]),
+    ("app", None, None, "SELECT count(*) FROM tenancy.writable_columns('public.users')", [(0,)]),
+    # A table that somebody dropped.
+    superuser(
+        [
+            *TENANT,
+            "SELECT set_config('test.oid', 'public.things'::regclass::oid::text, true)",
+            "DROP TABLE public.things",
+            "DO $$ BEGIN EXECUTE format('CALL tenancy.unprotect(%s)', current_setting('test.oid')); END $$",
+            "SELECT (SELECT count(*) FROM tenancy_private.contracts AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid),"
+            " (SELECT count(*) FROM tenancy_private.adopted_parts AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid),"
+            " (SELECT count(*) FROM tenancy_private.closed_tables AS c"
+            " WHERE c.table_name::oid = current_setting('test.oid')::oid)",
+        ],
+        [(0, 0, 0)],
+    ),
+    superuser([*THINGS, "CALL tenancy_private.verify_protected('public.things')"], "contract_broken"),
+    superuser(
+        [
+            *TENANT,
+            "DROP POLICY things_tenant ON public.things",
+            "CALL tenancy_private.verify_protected('public.things')",
+        ],
+        "contract_broken",
+    ),
+    superuser([*TENANT, "CALL tenancy_private.verify_protected('public.things')", "SELECT 1"], [(1,)]),
+    # and back
+    superuser([*TENANT, *CHILD, "CALL tenancy.unprotect('public.things')"], "children_protected"),
+    *(
+        superuser(
+            [
+                *tables,
+                "CALL tenancy.unprotect('public.things')",
+                "SELECT c.relrowsecurity, c.relforcerowsecurity,"
+                " (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid),"
+                " (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),"
+                " (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'workspace_id'),"
+                " has_any_column_privilege('tenancy_app', c.oid, 'SELECT, INSERT, UPDATE'),"
+                " has_any_column_privilege('tenancy_auditor', c.oid, 'SELECT'),"
+                " (SELECT count(*) FROM tenancy_private.contracts WHERE table_name = c.oid),"
+                " (SELECT count(*) FROM tenancy_private.adopted_parts WHERE table_name = c.oid)"
+                " FROM pg_class AS c WHERE c.oid = 'public.things'::regclass",
+            ],
+            [(False, False, 0, 0, 0, False, False, 0, 0)],
+        )
+        for tables in (TENANT, AUTHOR, CATALOGUE, PUBLISHED)
+    ),
+    superuser(
+        [
+            *THINGS,
+            "ALTER TABLE public.things ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "GRANT SELECT ON public.things TO PUBLIC",
+            "CALL tenancy.protect('public.things')",
+            "CALL tenancy.unprotect('public.things')",
+            "SELECT relrowsecurity, relforcerowsecurity, has_table_privilege('tenancy_auditor', oid, 'SELECT')"
+            " FROM pg_class WHERE oid = 'public.things'::regclass",
+        ],
+        [(True, True, True)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.unprotect('public.things')",
+            "CALL tenancy.protect('public.things')",
+            "SELECT string_agg(name, ' ' ORDER BY name), to_regclass('tenancy_archive.public_things_workspaces')::text"
+            " FROM public.things WHERE workspace_id = '{acme}'",
+        ],
+        [("acme", None)],
+    ),
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.unprotect('public.things')",
+            "DELETE FROM public.organizations WHERE id = '{bulk}'",
+            "CALL tenancy.protect('public.things')",
+        ],
+        "ownership_returns",
+    ),
+    superuser(
+        [*TENANT, "ALTER TABLE public.things DROP CONSTRAINT things_pkey", "CALL tenancy.unprotect('public.things')"],
+        "primary_key_required",
+    ),
+    superuser(
+        [
+            "CALL tenancy.unprotect('tenancy.permissions')",
+            "SELECT has_any_column_privilege('tenancy_app', 'tenancy.permissions', 'SELECT'), string_agg(polname, ' ')"
+            " FROM pg_policy WHERE polrelid = 'tenancy.permissions'::regclass",
+        ],
+        [(False, "permissions_owner")],
+    ),
+    # Nobody but a DBA decides what is protected.
+    *(
+        ("app", "ann", "acme", f"{call}", "42501")
+        for call in (
+            "CALL tenancy.protect('public.models')",
+            "CALL tenancy.allow('public.models', 'DELETE', 'models.delete')",
+            "CALL tenancy.unprotect('public.models')",
+            "CALL tenancy.publish('public.models', 'name')",
+            "SELECT tenancy.define_permission('x.y')",
+        )
+    ),
+    # people: the account alone, as before there is anything else.
+    *(
+        superuser(
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'self')",
+                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+                *statements,
+                "SELECT username FROM public.users",
+            ],
+            answer,
+        )
+        for statements, answer in (
+            (_as("ann acme"), [("ann",)]),
+            (_as("ann None"), [("ann",)]),
+            (_as("sam platform"), [("sam",)]),
+            (["as app"], "no_context"),
+            (["as app", *FORGED], "invalid_context"),
+            (
+                ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)", *_as("ann acme")],
+                [("ann",)],
+            ),
+        )
+    ),
+    # A context that was made by hand is told of also where no row is reached.
+    superuser(
+        [
+            "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+            "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+            "CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)",
+            "as app",
+            *FORGED,
+            "SET LOCAL enable_seqscan = off",
+            "SELECT username FROM public.users WHERE id = '{nobody}'",
+        ],
+        "invalid_context",
+    ),
+    # People whom a permission shows.
+    *(
+        superuser(
+            [
+                f"CALL tenancy.protect('public.users', key => 'id', people => '{people}')",
+                "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, username')",
+                *wide,
+                *_as(who, "SELECT count(*) FROM public.users"),
+            ],
+            [(count,)],
+        )
+        for wide in ([], ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)"])
+        for people, who, count in (
+            ("self", "ann acme", 1),
+            ("self", "uma acme", 0),
+            ("members", "ann acme", 4),
+            ("members", "uma acme", 0),
+        )
+    ),
+    *(
+        superuser(
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+                *wide,
+                *_as(who, "SELECT count(*) FROM public.users"),
+            ],
+            [(count,)],
+        )
+        for wide in ([], ["CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)"])
+        for who, count in (("uma acme", 4), ("ann None", 1), ("sam platform", 6))
+    ),
+]
+
+
+def _set_midway(probed: Probed) -> None:
+    """What a command needs is not given in the midst of a statement, by none of the shapes."""
+    all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 150) FROM 73), true)"
+    hidden = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
+    for shape in SHAPES.values():
+        shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
+        assert not shown, shown
+    for shape in SHAPES.values():
+        names_midway(probed, "public.things", "ann acme", *shape)
+    # What only its author sees.
+    ann = "set_config('tenancy.current_user_id', '{ann}', true)"
+    for query in MIDWAY:
+        if "USING" not in query:
+            statement = re.sub(r"count\([^)]*\)", "string_agg(name, ' ')", query)
+            statement = statement.replace("{{acme}}", "{acme}").replace("{change}", ann)
+            statement = statement.replace("{table}", "public.things").replace("{key}", "workspace_id")
+            answer = probed.ask(None, None, None, [*AUTHOR, *_as("uma acme", statement)])
+            assert not re.search(r"\bann\b(?! shared)", str(answer)), (statement, answer)
+    # And what is deleted is asked about once more, where the trigger has not asked.
+    for statement in (
+        "DELETE FROM public.things WHERE workspace_id = (SELECT '{acme}'::uuid WHERE " + all_of_them + " IS NOT NULL)",
+        "DELETE FROM public.things WHERE (SELECT " + all_of_them + ") IS NOT NULL",
+        "WITH x AS MATERIALIZED (SELECT " + all_of_them + " AS v)"
+        " DELETE FROM public.things USING x WHERE v IS NOT NULL",
+    ):
+        answer = probed.ask(
+            None,
+            None,
+            None,
+            [*TENANT, "ALTER TABLE public.things DISABLE TRIGGER USER", *_as("uma acme", statement), "as None", NAMES],
+        )
+        assert answer in ("invalid_context", [("acme ann before bulk olga",)]), (statement, answer)
+
+
+# A good seal of the own workspace, where a person holds everything, beside one of Acme's: what a savepoint has undone
+# takes the latch along, and not what its text says.
+TWO_SEALS = (
+    "DO $$ DECLARE kept text; BEGIN BEGIN PERFORM tenancy.enter('{%(id)s}');"
+    " kept := current_setting('tenancy.context');"
+    " RAISE SQLSTATE 'T0000'; EXCEPTION WHEN SQLSTATE 'T0000' THEN NULL; END;"
+    " PERFORM set_config('test.personal', kept, true); END; $$",
+    "enter %(id)s acme",
+    f"SELECT set_config('test.acme', {CONTEXT}, true)",
+)
+PERSONAL, ACME = (
+    f"set_config('tenancy.context', current_setting('test.{seal}'), true)"
+    f" || set_config('tenancy.current_organization_id', '{organization}', true)"
+    for seal, organization in (("personal", ""), ("acme", "{acme}"))
+)
+
+
+def _two_seals(probed: Probed) -> None:
+    """What somebody may in one workspace counts in no other, whichever of two good seals is set in the midst."""
+    for shape, table, what, hidden in (
+        (CATALOGUE, "public.things", "name", "acme"),
+        (
+            [
+                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+                "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, email')",
+            ],
+            "public.users",
+            "email",
+            "ann",
+        ),
+    ):
+        taken = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
+        seals = [step % {"id": "uma"} for step in TWO_SEALS]
+        for before in ("SELECT 1 AS n", f"SELECT count(*) AS n FROM {table}"):
+            statement = (
+                f"WITH a AS MATERIALIZED ({before}), x AS MATERIALIZED (SELECT {ACME} AS v FROM a)"
+                f" SELECT string_agg({what}, ' ') FROM x, {table} WHERE v IS NOT NULL"
+            )
+            answer = probed.ask(None, None, None, [*shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement])
+            assert hidden not in str(answer), (statement, answer)
+    # Last in the table, behind two of one's own: at the second the seal is changed.
+    last = "UPDATE public.things SET name = name WHERE name = 'ann shared'"
+    for write in ("DELETE FROM public.things", "UPDATE public.things SET name = 'taken'"):
+        statement = f"{write} WHERE CASE name WHEN 'abe shared' THEN {PERSONAL} ELSE '' END IS NOT NULL"
+        seals = [step % {"id": "abe"} for step in TWO_SEALS]
+        answer = probed.ask(None, None, None, [*AUTHOR, last, "as app", *seals, statement, "as None", NAMES])
+        assert "ann shared" in str(answer), (statement, answer)
+
+
+def _first(probed: Probed) -> None:
+    """Whose a row is is asked before a query's own comparison, however cheap."""
+    no_index = [f"SET LOCAL enable_{kind} = off" for kind in ("indexscan", "bitmapscan", "indexonlyscan")]
+    floor = r"CASE WHEN \(workspace_id = ANY"
+    author = r" THEN true ELSE false END AND CASE WHEN \(author = ANY"
+    for shape, first in ((TENANT, floor), (AUTHOR, floor + ".*" + author)):
+        for command in ("SELECT FROM", "UPDATE public.things SET name = 'x' FROM (SELECT) AS s", "DELETE FROM"):
+            table = "" if command.startswith("UPDATE") else "public.things"
+            explain = f"EXPLAIN {command} {table} WHERE name = ANY(ARRAY['x'])"
+            plan = str(probed.ask(None, None, None, [*shape, *_as("ann acme", *no_index, explain)]))
+            assert re.search(rf"Filter: \({first}.*name = ANY", plan), plan
+
+
+OTHERS = {
+    "protect allow set_floor floor catalogue_floor verified_author midway": _set_midway,
+    "protect allow catalogue_floor members_floor only_if two seals": _two_seals,
+    "protect floor plan": _first,
+}

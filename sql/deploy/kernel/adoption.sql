@@ -1,0 +1,467 @@
+-- Deploy pg-tenancy:kernel/adoption to pg
+-- requires: kernel/entering
+-- requires: kernel/adoption_steps
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- The defaults of a tenant table's columns: a row lands in the workspace that the
+-- transaction works in. Who has entered none, as a service or the application from
+-- before, makes rows of the platform, as it always did. What the variables claim is
+-- enough: the table's floor verifies it.
+CREATE FUNCTION tenancy.default_workspace_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN coalesce(
+    nullif(current_setting('tenancy.current_organization_id', true), ''),
+    nullif(current_setting('tenancy.current_user_id', true), ''),
+    '00000000-0000-0000-0000-000000000000'
+)::uuid;
+REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
+COMMENT ON FUNCTION tenancy.default_workspace_id() IS
+'Default of workspace_id: the current workspace, or the platform''s outside of any.';
+
+CREATE FUNCTION tenancy.default_author_id() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN nullif(current_setting('tenancy.current_user_id', true), '')::uuid;
+REVOKE ALL ON FUNCTION tenancy.default_author_id() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.default_author_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
+COMMENT ON FUNCTION tenancy.default_author_id() IS
+'Default of an author''s column: the current user, NULL outside of any workspace.';
+
+-- What cannot be protected, with the reason, before anything is changed.
+CREATE PROCEDURE tenancy_private.check_adoptable(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    relation record;
+    reason text;
+    remedy text;
+BEGIN
+    SELECT c.relkind, c.relispartition, c.relpersistence, n.nspname INTO relation
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE c.oid = table_name;
+    IF table_name IS NULL THEN
+        RAISE EXCEPTION 'no table was given'
+        USING ERRCODE = '22004',
+        CONSTRAINT = 'table_required';
+    ELSIF relation.relkind NOT IN ('r', 'p') THEN
+        reason := 'it is not a table';
+        remedy := 'Row-level security is for tables: protect those that a view reads, and make it security_invoker.';
+    ELSIF relation.relpersistence = 't' THEN
+        reason := 'it is temporary';
+        remedy := 'It is its session''s own.';
+    ELSIF relation.nspname IN ('pg_catalog', 'information_schema', 'tenancy_private', 'sqitch') THEN
+        reason := format('it is in the schema %I', relation.nspname);
+        remedy := 'Protect the application''s own tables.';
+    ELSIF relation.relispartition THEN
+        reason := 'it is a partition';
+        remedy := format('Protect the partitioned table: CALL tenancy.protect(%L).', (
+            SELECT i.inhparent::regclass::text FROM pg_inherits AS i WHERE i.inhrelid = table_name
+        ));
+    ELSIF EXISTS (
+        SELECT FROM pg_inherits AS i
+        INNER JOIN pg_class AS c ON i.inhrelid = c.oid
+        WHERE table_name IN (i.inhparent, i.inhrelid) AND NOT c.relispartition
+    ) THEN
+        reason := 'it inherits from a table, or a table inherits from it';
+        remedy := 'Policies of a table do not hold for its children: make a partitioned table of them, or one table.';
+    END IF;
+    IF reason IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot be protected: %', table_name, reason
+        USING ERRCODE = '0A000',
+        CONSTRAINT = 'table_not_protectable',
+        HINT = remedy;
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.check_adoptable(regclass) FROM public;
+
+-- The columns of a table's primary key, or of a unique key without NULLs.
+CREATE FUNCTION tenancy_private.key_columns(table_name regclass) RETURNS name[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT tenancy_private.columns_of_index(i.indexrelid)
+    FROM pg_index AS i
+    WHERE i.indrelid = table_name AND i.indisprimary
+);
+REVOKE ALL ON FUNCTION tenancy_private.key_columns(regclass) FROM public;
+
+-- As much of a table's name as leaves room for the suffix in 63 bytes.
+CREATE FUNCTION tenancy_private.short_name(table_name regclass, suffix text) RETURNS name
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT (left(c.relname, max(n.letters)) || suffix)::name
+    FROM pg_class AS c
+    CROSS JOIN generate_series(0, 63) AS n (letters)
+    WHERE c.oid = table_name AND octet_length(left(c.relname, n.letters) || suffix) <= 63
+    GROUP BY c.relname
+);
+REVOKE ALL ON FUNCTION tenancy_private.short_name(regclass, text) FROM public;
+
+-- Names of our own have tenancy in them.
+CREATE FUNCTION tenancy_private.name_for(table_name regclass, suffix text) RETURNS name
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.short_name(table_name, '_tenancy_' || suffix);
+REVOKE ALL ON FUNCTION tenancy_private.name_for(regclass, text) FROM public;
+
+-- What a revert or unprotect() kept comes back, for the rows that still exist.
+CREATE PROCEDURE tenancy_private.return_workspaces(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    archive CONSTANT name := (
+        SELECT left(n.nspname || '_' || c.relname, 48) || '_workspaces'
+        FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
+    );
+    same_row CONSTANT text := (
+        SELECT string_agg(format('t.%1$I = a.%1$I', k.name), ' AND ')
+        FROM unnest(tenancy_private.key_columns(table_name)) AS k (name)
+    );
+    ownerless bigint;
+BEGIN
+    IF to_regclass(format('tenancy_archive.%I', archive)) IS NULL OR same_row IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'SELECT count(*) FROM tenancy_archive.%I AS a INNER JOIN %s AS t ON %s'
+        ' WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = a.workspace_id)',
+        archive, table_name, same_row
+    ) INTO ownerless;
+    IF ownerless > 0 THEN
+        RAISE EXCEPTION '% rows of % belonged to organizations or users that no longer exist', ownerless, table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'ownership_returns',
+        HINT = format('Delete these rows from %s, or from tenancy_archive.%I to make them the platform''s.', table_name, archive);
+    END IF;
+    EXECUTE format(
+        'UPDATE %s AS t SET workspace_id = a.workspace_id FROM tenancy_archive.%I AS a WHERE %s',
+        table_name, archive, same_row
+    );
+    CALL tenancy_private.drop_archived(archive);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.return_workspaces(regclass) FROM public;
+
+-- Of a child's rows those without a parent: the others are where it is.
+CREATE PROCEDURE tenancy_private.keep_workspaces_of(table_name regclass, parent name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    archive CONSTANT name := (
+        SELECT left(n.nspname || '_' || c.relname, 48) || '_workspaces'
+        FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
+    );
+    columns CONSTANT text := (
+        SELECT string_agg(quote_ident(k.name), ', ') FROM unnest(tenancy_private.key_columns(table_name)) AS k (name)
+    );
+    is_owned CONSTANT text := 'workspace_id <> ''00000000-0000-0000-0000-000000000000'''
+        || coalesce(' AND ' || quote_ident(parent) || ' IS NULL', '');
+    owned boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s)', table_name, is_owned) INTO owned;
+    IF NOT owned THEN
+        RETURN;
+    END IF;
+    IF columns IS NULL THEN
+        RAISE EXCEPTION '% has no primary key, so which row belongs to which workspace cannot be kept', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'primary_key_required',
+        HINT = 'Add one, then call unprotect() again.';
+    END IF;
+    IF to_regnamespace('tenancy_archive') IS NULL THEN
+        CREATE SCHEMA tenancy_archive;
+        REVOKE ALL ON SCHEMA tenancy_archive FROM public;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE tenancy_archive.%I AS SELECT %s, workspace_id FROM %s WHERE %s',
+        archive, columns, table_name, is_owned
+    );
+    RAISE NOTICE 'which row of % belongs to which workspace is kept in tenancy_archive.%', table_name, archive;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.keep_workspaces_of(regclass, name) FROM public;
+
+-- Gives a role the privileges on a table that nobody has granted it, and notes which.
+-- What it may through PUBLIC is about to be revoked.
+CREATE PROCEDURE tenancy_private.grant_rights(table_name regclass, grantee name, wanted text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing CONSTANT text := (
+        SELECT string_agg(w.privilege, ', ')
+        FROM unnest(wanted) AS w (privilege)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_class AS c
+            CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS acl
+            WHERE c.oid = table_name
+                AND acl.grantee = grant_rights.grantee::regrole
+                AND acl.privilege_type = w.privilege
+        )
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        EXECUTE format('GRANT %s ON %s TO %I', missing, table_name, grantee);
+        INSERT INTO tenancy_private.adopted_parts AS a (table_name, kind, name, was)
+        VALUES (grant_rights.table_name, 'rights', grantee, missing)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = concat_ws(', ', a.was, excluded.was);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_rights(regclass, name, text[]) FROM public;
+
+-- Whoever may use a table has to reach it. Each table notes that it needs the right,
+-- so that the last one gives it back.
+CREATE PROCEDURE tenancy_private.grant_schema(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema_id CONSTANT regnamespace := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
+    schema_name CONSTANT text := schema_id::text;
+    grantee name;
+BEGIN
+    FOREACH grantee IN ARRAY ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner'] LOOP
+        IF NOT has_schema_privilege(grantee, schema_id, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);
+        ELSIF NOT EXISTS (
+            SELECT FROM tenancy_private.adopted_parts AS a WHERE (a.kind, a.name, a.was) = ('schema', grantee, schema_name)
+        ) THEN
+            CONTINUE;
+        END IF;
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name) ON CONFLICT DO NOTHING;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_schema(regclass) FROM public;
+
+-- For services and the application from before, which know nothing of workspaces: a
+-- child's row is where its parent is. For a tenant the default has decided, and the
+-- key checks it. Arguments: the parent's table, its key and id columns, and the
+-- child's column that refers to it.
+CREATE FUNCTION tenancy_private.set_child_workspace() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    parents_workspace uuid;
+BEGIN
+    EXECUTE format(
+        'SELECT %I FROM %s WHERE %I = ($1).%I', tg_argv[1], tg_argv[0]::regclass, tg_argv[2], tg_argv[3]
+    ) INTO parents_workspace USING new;
+    new.workspace_id := coalesce(parents_workspace, new.workspace_id);
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.set_child_workspace() FROM public;
+
+-- Gives a table the column that says whose each row is, and what hangs on it. In one
+-- transaction: for tables that can be locked for as long as that takes.
+CREATE PROCEDURE tenancy_private.adopt_table(table_name regclass, parent name, author name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    id_columns CONSTANT name[] := tenancy_private.key_columns(table_name);
+    key_name CONSTANT name := tenancy_private.name_for(table_name, 'key');
+    has_column CONSTANT boolean := EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND NOT a.attisdropped
+    );
+    refers boolean := false;
+    foreign_key record;
+BEGIN
+    IF parent IS NOT NULL THEN
+        SELECT
+            c.conname,
+            c.confrelid::regclass AS referred,
+            p.key AS referred_key,
+            r.attname AS referred_column,
+            pg_get_constraintdef(c.oid) AS definition,
+            c.confdeltype,
+            c.condeferrable,
+            c.condeferred
+        INTO foreign_key
+        FROM pg_constraint AS c
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+        INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
+        INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+        WHERE c.contype = 'f' AND c.conrelid = adopt_table.table_name AND a.attname = adopt_table.parent
+        ORDER BY c.conname
+        LIMIT 1;
+        refers := FOUND;
+        IF NOT refers AND NOT has_column THEN
+            RAISE EXCEPTION '%.% refers to no protected table', table_name, parent
+            USING ERRCODE = '55000',
+            CONSTRAINT = 'parent_not_protected',
+            HINT = 'It needs a foreign key of one column to a table that protect() was called for.';
+        END IF;
+    END IF;
+
+    IF has_column AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        INNER JOIN pg_class AS c ON a.attrelid = c.oid
+        LEFT JOIN pg_attrdef AS d ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND a.attnotnull
+            AND (
+                c.relnamespace = 'tenancy'::regnamespace
+                OR pg_get_expr(d.adbin, d.adrelid) ~ '^(COALESCE\()?tenancy\.default_(workspace|organization)_id\(\)'
+            )
+    ) THEN
+        RAISE EXCEPTION '%.workspace_id is there, and must be free for pg-tenancy', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Rename the column.';
+    END IF;
+    IF NOT has_column THEN
+        CALL tenancy_private.add_workspace_column(table_name, 'tenancy.default_workspace_id()');
+        CALL tenancy_private.return_workspaces(table_name);
+        IF parent IS NOT NULL THEN
+            EXECUTE format(
+                'UPDATE %s AS t SET workspace_id = p.%I FROM %s AS p WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I',
+                table_name, foreign_key.referred_key, foreign_key.referred, foreign_key.referred_column, parent
+            );
+        END IF;
+        EXECUTE format(
+            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE',
+            table_name, tenancy_private.name_for(table_name, 'workspace_id_fkey')
+        );
+        CALL tenancy_private.record_part(
+            table_name, 'constraint', tenancy_private.name_for(table_name, 'workspace_id_fkey')
+        );
+        -- What the floor looks rows up by, and what a child refers to.
+        EXECUTE format(
+            'CREATE %s INDEX %I ON %s (%s)',
+            CASE WHEN id_columns IS NULL THEN '' ELSE 'UNIQUE' END, key_name, table_name,
+            (
+                SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.position)
+                FROM unnest('workspace_id'::name || array_remove(id_columns, 'workspace_id')) WITH ORDINALITY AS c (name, position)
+            )
+        );
+        CALL tenancy_private.record_part(table_name, 'index', key_name);
+    END IF;
+
+    IF refers THEN
+        IF NOT EXISTS (
+            SELECT FROM pg_index AS i
+            WHERE i.indrelid = foreign_key.referred AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
+                AND i.indkey::text = (
+                    SELECT string_agg(a.attnum::text, ' ' ORDER BY w.position)
+                    FROM unnest(ARRAY[foreign_key.referred_key, foreign_key.referred_column])
+                        WITH ORDINALITY AS w (name, position)
+                    INNER JOIN pg_attribute AS a ON a.attrelid = foreign_key.referred AND w.name = a.attname
+                )
+        ) THEN
+            RAISE EXCEPTION '% has no unique index on (%, %)', foreign_key.referred, foreign_key.referred_key,
+                foreign_key.referred_column
+            USING ERRCODE = '55000',
+            CONSTRAINT = 'parent_key_missing',
+            HINT = format('CREATE UNIQUE INDEX CONCURRENTLY ON %s (%I, %I); then protect the child.', foreign_key.referred,
+                foreign_key.referred_key, foreign_key.referred_column);
+        END IF;
+        -- One key instead of two: errors of two would tell another tenant's parent from
+        -- one that does not exist. What a delete does stays.
+        EXECUTE format(
+            'ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I)'
+            ' ON UPDATE CASCADE ON DELETE %s%s',
+            table_name, foreign_key.conname, tenancy_private.name_for(table_name, parent || '_fkey'), parent,
+            foreign_key.referred, foreign_key.referred_key, foreign_key.referred_column,
+            CASE foreign_key.confdeltype
+                WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%I)', parent)
+                WHEN 'd' THEN format('SET DEFAULT (%I)', parent) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
+            END,
+            CASE WHEN foreign_key.condeferrable THEN ' DEFERRABLE' ELSE '' END
+            || CASE WHEN foreign_key.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END
+        );
+        INSERT INTO tenancy_private.adopted_parts VALUES
+        (table_name, 'foreign key', foreign_key.conname, foreign_key.definition);
+        CALL tenancy_private.record_part(table_name, 'constraint', tenancy_private.name_for(table_name, parent || '_fkey'));
+        EXECUTE format(
+            'CREATE INDEX %I ON %s (workspace_id, %I)', tenancy_private.name_for(table_name, parent || '_idx'), table_name, parent
+        );
+        CALL tenancy_private.record_part(table_name, 'index', tenancy_private.name_for(table_name, parent || '_idx'));
+        EXECUTE format(
+            'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
+            'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
+            'EXECUTE FUNCTION tenancy_private.set_child_workspace(%5$L, %6$L, %7$L, %8$L)',
+            tenancy_private.name_for(table_name, 'workspace'), parent, table_name, format('%s', table_name),
+            format('%s', foreign_key.referred), foreign_key.referred_key, foreign_key.referred_column, parent
+        );
+        CALL tenancy_private.record_triggers(table_name, tenancy_private.name_for(table_name, 'workspace'));
+        CALL tenancy_private.record_part(table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'));
+        CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
+    END IF;
+
+    IF author IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = author AND a.atthasdef
+    ) THEN
+        CALL tenancy_private.add_default(table_name, author, 'tenancy.default_author_id()');
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.adopt_table(regclass, name, name) FROM public;
+
+-- The way back, in the opposite order.
+CREATE PROCEDURE tenancy_private.release_table(table_name regclass, parent name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    child CONSTANT text := (
+        SELECT string_agg(c.conrelid::regclass::text, ', ')
+        FROM pg_constraint AS c
+        INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name
+        WHERE c.confrelid = release_table.table_name AND c.conrelid <> release_table.table_name
+            AND p.kind = 'constraint' AND p.change IS NULL
+    );
+BEGIN
+    IF child IS NOT NULL THEN
+        RAISE EXCEPTION '% has children that are protected: %', table_name, child
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'children_protected',
+        HINT = 'CALL tenancy.unprotect() for these first.';
+    END IF;
+    IF tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+        CALL tenancy_private.keep_workspaces_of(table_name, parent);
+    END IF;
+    CALL tenancy_private.drop_parts(table_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass, name) FROM public;
+
+COMMIT;

@@ -1,0 +1,386 @@
+-- Deploy pg-tenancy:kernel/adoption_steps to pg
+-- requires: kernel/policy_helpers
+-- requires: kernel/archive_helpers
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- What the phases adopted, in this order. A row is there from before the first change of
+-- the table until nothing is left of it, so a script that stopped goes on by it, and a
+-- revert takes back what began after that which stays.
+CREATE TABLE tenancy_private.adoptions (
+    change            text     NOT NULL,
+    position          integer  NOT NULL,
+    table_name        regclass NOT NULL,
+    owner_column      name,
+    workspace_default text,
+    defaults          jsonb    NOT NULL DEFAULT '{}',
+    columns           jsonb    NOT NULL DEFAULT '{}',
+    nullable          name[]   NOT NULL DEFAULT '{}',
+    kept              jsonb    NOT NULL DEFAULT '{}',
+    CONSTRAINT adoptions_pkey PRIMARY KEY (change),
+    CONSTRAINT adoptions_position_key UNIQUE (position)
+);
+CALL tenancy_private.close_own_table('tenancy_private.adoptions');
+COMMENT ON TABLE tenancy_private.adoptions IS
+'The tables that changes of the plan made tables of tenants, and what each needs; without a default of workspace_id, a '
+'change added something to a table that is one.';
+
+-- What a table was given, so that exactly that is taken back: by protect(), or by a
+-- change of the plan.
+CREATE TABLE tenancy_private.adopted_parts (
+    table_name regclass NOT NULL,
+    kind       text     NOT NULL,
+    name       name     NOT NULL,
+    was        text,
+    change     text,
+    CONSTRAINT adopted_parts_pkey PRIMARY KEY (table_name, kind, name),
+    CONSTRAINT adopted_parts_kind_check
+    CHECK (
+        kind IN (
+            'column', 'default', 'not null', 'index', 'constraint', 'foreign key', 'trigger',
+            'rights', 'schema', 'sequence'
+        )
+    )
+);
+CALL tenancy_private.close_own_table('tenancy_private.adopted_parts');
+COMMENT ON TABLE tenancy_private.adopted_parts IS
+'What was added to a table, what was there instead, and the change that did it; without one it was protect().';
+
+-- Filled by a script, emptied when build_indexes.psql has built them.
+CREATE TABLE tenancy_private.wanted_indexes (
+    table_name regclass NOT NULL,
+    index_name name     NOT NULL,
+    columns    name[]   NOT NULL,
+    condition  text,
+    is_unique  boolean  NOT NULL DEFAULT false,
+    comment    text     NOT NULL DEFAULT 'Added by pg-tenancy.',
+    CONSTRAINT wanted_indexes_pkey PRIMARY KEY (table_name, index_name)
+);
+CALL tenancy_private.close_own_table('tenancy_private.wanted_indexes');
+COMMENT ON TABLE tenancy_private.wanted_indexes IS
+'The indexes that the script which is running builds while everybody works.';
+
+\set schema tenancy_private
+\ir ../../adoption/patiently.psql
+\ir ../../adoption/orphans.psql
+\unset schema
+
+REVOKE ALL ON ROUTINE tenancy_private.patiently(regclass[], text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.refuse_orphans(regclass, name, regclass, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.validate_constraint(regclass, name) FROM public;
+COMMENT ON PROCEDURE tenancy_private.patiently (regclass [], text, text) IS
+'Runs a command under strong locks that it gives up soon and asks for again, so that nobody waits long.';
+
+-- Changes rows of a table that is in use: by the primary key, in batches that
+-- commit. A row that somebody else has locked is passed over and looked at again,
+-- so that nobody waits for anybody in a circle, and what a command itself has to
+-- wait for makes its batch wait for the next pass.
+CREATE PROCEDURE tenancy_private.in_batches(
+    table_name regclass, source text, condition text, command text
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+AS $$
+DECLARE
+    in_the_way CONSTANT text := (
+        SELECT least(500, s.setting::integer * 0.3)::integer || 'ms'
+        FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'
+    );
+    last_id uuid;
+    ids uuid[];
+    free_ids uuid[];
+    passed_over boolean;
+BEGIN
+    LOOP
+        last_id := NULL;
+        passed_over := false;
+        LOOP
+            EXECUTE pg_catalog.format(
+                'SELECT pg_catalog.array_agg(b.id ORDER BY b.id) FROM (SELECT s.id FROM %s AS s'
+                ' WHERE ($1 IS NULL OR s.id > $1) ORDER BY s.id LIMIT 1000) AS b', source
+            ) INTO ids USING last_id;
+            EXIT WHEN ids IS NULL;
+            BEGIN
+                PERFORM pg_catalog.set_config('lock_timeout', in_the_way, true);
+                EXECUTE pg_catalog.format(
+                    'SELECT pg_catalog.array_agg(f.id) FROM (SELECT t.id FROM %s AS t WHERE t.id = ANY($1)'
+                    ' AND (%s) FOR NO KEY UPDATE SKIP LOCKED) AS f', table_name, condition
+                ) INTO free_ids USING ids;
+                IF free_ids IS NOT NULL THEN
+                    EXECUTE command USING free_ids;
+                END IF;
+            EXCEPTION
+                WHEN lock_not_available THEN
+                    passed_over := true;
+            END;
+            IF NOT passed_over THEN
+                EXECUTE pg_catalog.format(
+                    'SELECT EXISTS (SELECT FROM %s AS t WHERE t.id = ANY($1) AND (%s))', table_name, condition
+                ) INTO passed_over USING ids;
+            END IF;
+            last_id := ids[pg_catalog.array_upper(ids, 1)];
+            COMMIT;
+        END LOOP;
+        EXIT WHEN NOT passed_over;
+        PERFORM pg_catalog.pg_sleep(0.1);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.in_batches(regclass, text, text, text) FROM public;
+
+CREATE FUNCTION tenancy_private.has_part(table_name regclass, kind text, name name, change text)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT EXISTS (
+    SELECT FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name = has_part.table_name AND a.kind = has_part.kind AND a.name = has_part.name
+        AND a.change IS NOT DISTINCT FROM has_part.change
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.has_part(regclass, text, name, text) FROM public;
+
+-- In the transaction that makes the part. A change that nobody has recorded yet begins
+-- with it.
+CREATE PROCEDURE tenancy_private.record_part(
+    table_name regclass, kind text, name name, change text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO tenancy_private.adoptions (change, position, table_name)
+    SELECT record_part.change, coalesce(max(a.position), 0) + 1, record_part.table_name
+    FROM tenancy_private.adoptions AS a
+    HAVING record_part.change IS NOT NULL
+    ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
+    INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, change)
+    VALUES (record_part.table_name, record_part.kind, record_part.name, record_part.change);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.record_part(regclass, text, name, text) FROM public;
+
+CREATE PROCEDURE tenancy_private.add_default(
+    table_name regclass, column_name name, value text, change text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', table_name, column_name, value);
+    CALL tenancy_private.record_part(table_name, 'default', column_name, change);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_default(regclass, name, text, text) FROM public;
+
+-- Every row is the platform's at first, by a constant default, which reads no row.
+CREATE PROCEDURE tenancy_private.add_workspace_column(
+    table_name regclass, value text, change text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'ALTER TABLE %s ADD COLUMN workspace_id uuid NOT NULL DEFAULT ''00000000-0000-0000-0000-000000000000''', table_name
+    );
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN workspace_id SET DEFAULT %s', table_name, value);
+    EXECUTE format(
+        'COMMENT ON COLUMN %s.workspace_id IS %L', table_name,
+        'Whose the row is: the organization''s or the user''s id, or the nil UUID for the platform.'
+    );
+    CALL tenancy_private.record_part(table_name, 'column', 'workspace_id', change);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_workspace_column(regclass, text, text) FROM public;
+
+-- What is recorded, in the opposite order, in commands that read no row: a column takes
+-- its indexes along, and what must not be NULL again has a constraint that says so.
+CREATE PROCEDURE tenancy_private.drop_parts(table_name regclass, change text DEFAULT NULL)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN
+        SELECT a.kind, a.name, a.was
+        FROM tenancy_private.adopted_parts AS a
+        WHERE a.table_name = drop_parts.table_name AND a.change IS NOT DISTINCT FROM drop_parts.change
+        ORDER BY array_position(
+            ARRAY[
+                'not null', 'trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'schema',
+                'sequence'
+            ], a.kind
+        ), a.name
+    LOOP
+        IF part.kind = 'trigger' THEN
+            CALL tenancy_private.forget_triggers(table_name, part.name);
+        END IF;
+        EXECUTE CASE part.kind
+            WHEN 'not null' THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', table_name, part.name)
+            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', part.name, table_name)
+            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', table_name, part.name)
+            WHEN 'foreign key' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, part.name, part.was)
+            WHEN 'index' THEN format(
+                'DROP INDEX %I.%I', (
+                    SELECT n.nspname FROM pg_class AS c
+                    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
+                ), part.name
+            )
+            WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.name)
+            WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
+            -- Other tables of the schema may need it.
+            WHEN 'schema' THEN CASE
+                WHEN EXISTS (
+                    SELECT FROM tenancy_private.adopted_parts AS a
+                    WHERE a.table_name <> drop_parts.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
+                ) THEN 'SELECT'
+                ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.was, part.name)
+            END
+            WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.was, part.name)
+            ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
+        END;
+    END LOOP;
+    DELETE FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name = drop_parts.table_name AND a.change IS NOT DISTINCT FROM drop_parts.change;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_parts(regclass, text) FROM public;
+
+-- Adds a constraint that is not validated and validates it. One that is there
+-- already, under whatever name, is left alone.
+CREATE PROCEDURE tenancy_private.add_constraint(
+    table_name regclass, locked regclass[], constraint_name name, definition text, change text
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conrelid = table_name AND c.conname = constraint_name
+    ) THEN
+        -- The lock that the command takes, and no weaker one before: who holds one
+        -- and asks for more is in a deadlock with every reader who is about to
+        -- write, and PostgreSQL does not wait for deadlock_timeout to end that.
+        CALL tenancy_private.patiently(
+            locked || table_name,
+            CASE WHEN definition LIKE 'CHECK %' THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END,
+            pg_catalog.format(
+                'ALTER TABLE %1$s ADD CONSTRAINT %2$I %3$s NOT VALID; '
+                'COMMENT ON CONSTRAINT %2$I ON %1$s IS %4$L; '
+                'CALL tenancy_private.record_part(%1$L, ''constraint'', %2$L, %5$L)',
+                table_name, constraint_name, definition, 'Keeps tenants apart.', change
+            )
+        );
+        COMMIT;
+    END IF;
+    CALL tenancy_private.validate_constraint(table_name, constraint_name);
+    COMMIT;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_constraint(regclass, regclass[], name, text, text)
+FROM public;
+
+-- The columns of an index, in its order.
+CREATE FUNCTION tenancy_private.columns_of_index(index_id oid) RETURNS name[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT ARRAY(
+        SELECT a.attname
+        FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, position)
+        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+        ORDER BY k.position
+    )
+    FROM pg_index AS i
+    WHERE i.indexrelid = index_id
+);
+REVOKE ALL ON FUNCTION tenancy_private.columns_of_index(oid) FROM public;
+
+-- One whose name is there already takes the place of the old one.
+CREATE FUNCTION tenancy_private.missing_indexes()
+RETURNS TABLE (
+    table_name regclass, schema_name name, index_name name, building_name name, columns name[],
+    condition text, is_unique boolean, comment text, replaces boolean
+)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    w.table_name,
+    n.nspname,
+    f.final_name,
+    left(w.index_name, 46) || '_tenancy_building',
+    w.columns,
+    w.condition,
+    w.is_unique,
+    w.comment,
+    to_regclass(format('%I.%I', n.nspname, f.final_name)) IS NOT NULL
+FROM tenancy_private.wanted_indexes AS w
+INNER JOIN pg_class AS c ON w.table_name = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+-- The application's own index of that name keeps it.
+CROSS JOIN LATERAL (
+    SELECT w.index_name || CASE
+        WHEN obj_description(to_regclass(format('%I.%I', n.nspname, w.index_name)), 'pg_class') LIKE 'Added by pg-tenancy%'
+            OR to_regclass(format('%I.%I', n.nspname, w.index_name)) IS NULL THEN ''
+        ELSE '1'
+    END AS final_name
+) AS f
+WHERE NOT EXISTS (
+    SELECT FROM pg_index AS i
+    INNER JOIN pg_class AS x ON i.indexrelid = x.oid
+    WHERE i.indrelid = w.table_name
+        AND x.relname = f.final_name
+        AND i.indisvalid
+        AND tenancy_private.columns_of_index(x.oid) = w.columns
+)
+ORDER BY w.table_name::text, f.final_name;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
+
+-- Gives those that are built their names, one after the other.
+CREATE PROCEDURE tenancy_private.place_indexes()
+LANGUAGE plpgsql
+SECURITY INVOKER
+AS $$
+DECLARE
+    built record;
+BEGIN
+    FOR built IN SELECT m.* FROM tenancy_private.missing_indexes() AS m LOOP
+        CALL tenancy_private.patiently(
+            ARRAY[built.table_name],
+            CASE WHEN built.replaces THEN 'ACCESS EXCLUSIVE' END,
+            CASE
+                WHEN built.replaces THEN pg_catalog.format('DROP INDEX %I.%I; ', built.schema_name, built.index_name)
+                ELSE ''
+            END
+            || pg_catalog.format(
+                'ALTER INDEX %I.%I RENAME TO %I; COMMENT ON INDEX %I.%I IS %L',
+                built.schema_name, built.building_name, built.index_name,
+                built.schema_name, built.index_name, built.comment
+            )
+        );
+        COMMIT;
+    END LOOP;
+    DELETE FROM tenancy_private.wanted_indexes;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
+
+COMMIT;

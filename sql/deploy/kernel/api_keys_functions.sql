@@ -1,0 +1,456 @@
+-- Deploy pg-tenancy:kernel/api_keys_functions to pg
+-- requires: kernel/api_keys_workspaces
+-- requires: kernel/organizations_functions
+-- requires: kernel/audit_log
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+CREATE FUNCTION tenancy_private.checked_api_key_name(name text) RETURNS text
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trimmed CONSTANT text := btrim(name, E' \t\r\n');
+BEGIN
+    IF trimmed IS NULL OR trimmed = '' OR length(trimmed) > 200 OR trimmed ~ '[[:cntrl:]]' THEN
+        RAISE EXCEPTION 'an API key''s name has 1 to 200 characters and no control characters'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'api_key_name_invalid',
+        HINT = 'Name it after the program that uses it.';
+    END IF;
+    RETURN trimmed;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
+
+-- Definer: who writes the table may not call what this calls. Which writers are
+-- asked says the trigger.
+CREATE FUNCTION tenancy_private.check_api_key_name() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF new.name IS DISTINCT FROM old.name THEN
+        new.name := tenancy_private.checked_api_key_name(new.name);
+    END IF;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_api_key_name() FROM public;
+
+-- Keys that were revoked while a transaction held their row, as one does that
+-- entered with the key and wrote when. Nobody must be able to keep a key alive by
+-- not committing, so the revocation is written here and reaches the row later. No
+-- foreign key: it would wait for that transaction.
+CREATE TABLE tenancy_private.revoked_api_keys (
+    api_key_id uuid        NOT NULL,
+    revoked_at timestamptz NOT NULL,
+    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
+);
+CALL tenancy_private.close_own_table('tenancy_private.revoked_api_keys');
+COMMENT ON TABLE tenancy_private.revoked_api_keys IS
+'Revoked keys whose row was held by somebody; api_keys.revoked_at follows with the next change of a key there.';
+
+-- The first of every function that changes a key. In an organization the role is
+-- looked up again, because the one in the context may have been taken away.
+CREATE FUNCTION tenancy_private.act_on_api_keys(permission text) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    free record;
+    current_workspace CONSTANT uuid := tenancy.current_workspace_id();
+BEGIN
+    IF tenancy.current_organization_id() IS NOT NULL THEN
+        PERFORM tenancy_private.act_in_organization(permission);
+    ELSE
+        PERFORM tenancy_private.require_person();
+        PERFORM tenancy.require_permission(permission);
+    END IF;
+
+    FOR free IN
+        SELECT
+            k.id,
+            coalesce(k.revoked_at, r.revoked_at) AS revoked_at
+        FROM tenancy_private.revoked_api_keys AS r
+        INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
+        WHERE k.workspace_id = current_workspace
+        FOR NO KEY UPDATE OF k SKIP LOCKED
+    LOOP
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', free.id), jsonb_build_object('revoked_at', free.revoked_at)
+        );
+    END LOOP;
+    DELETE FROM tenancy_private.revoked_api_keys AS r
+    WHERE EXISTS (
+        SELECT FROM public.api_keys AS k
+        WHERE k.id = r.api_key_id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL
+    ) OR NOT EXISTS (SELECT FROM public.api_keys AS k WHERE k.id = r.api_key_id);
+    RETURN current_workspace;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.act_on_api_keys(text) FROM public;
+
+-- pgt_, eight characters to find it by, and a secret of 244 random bits. So much
+-- chance needs no slow hash, and looking one up costs no more than a guess.
+CREATE FUNCTION tenancy.create_api_key(
+    name text, expires_at timestamptz DEFAULT NULL, OUT id uuid, OUT key text
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.create');
+    new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
+    prefix CONSTANT text := 'pgt_' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
+BEGIN
+    IF create_api_key.expires_at <= clock_timestamp() THEN
+        RAISE EXCEPTION 'an API key cannot expire before it is made'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'api_key_expiry_invalid',
+        HINT = 'Give a time in the future, or none for a key that stays until it is revoked.';
+    END IF;
+    id := gen_random_uuid();
+    key := prefix || '_' || encode(tenancy_private.random_bytes(), 'hex');
+    PERFORM tenancy_private.insert_row('public.api_keys', jsonb_build_object(
+        'id', create_api_key.id,
+        'user_id', tenancy.current_user_id(),
+        'organization_id', tenancy.current_organization_id(),
+        'workspace_id', current_workspace,
+        'name', new_name,
+        'key_prefix', prefix,
+        'key_hash', encode(sha256(convert_to(key, 'UTF8')), 'hex'),
+        'created_at', now(),
+        'expires_at', create_api_key.expires_at
+    ));
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
+'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
+'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, 42501 permission_denied, person_required.';
+
+CREATE FUNCTION tenancy_private.refuse_api_key_id() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'the workspace has no such API key'
+    USING ERRCODE = 'P0002',
+    CONSTRAINT = 'api_key_not_found',
+    HINT = 'The table public.api_keys shows the keys of the current workspace.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_api_key_id() FROM public;
+
+CREATE FUNCTION tenancy.rename_api_key(id uuid, name text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
+    new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
+BEGIN
+    IF tenancy_private.update_rows(
+        'public.api_keys', jsonb_build_object('id', rename_api_key.id, 'workspace_id', current_workspace),
+        jsonb_build_object('name', new_name)
+    ) = 0 THEN
+        PERFORM tenancy_private.refuse_api_key_id();
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.rename_api_key(uuid, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.rename_api_key(uuid, text) IS
+'Gives a key of the current workspace another name. Needs api_keys.update. Raises P0002 api_key_not_found.';
+
+CREATE FUNCTION tenancy.revoke_api_key(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.revoke');
+    was_revoked_at timestamptz;
+BEGIN
+    SELECT k.revoked_at INTO was_revoked_at
+    FROM public.api_keys AS k
+    WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', revoke_api_key.id),
+            jsonb_build_object('revoked_at', coalesce(was_revoked_at, now()))
+        );
+        RETURN;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM public.api_keys AS k
+        WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
+    ) THEN
+        PERFORM tenancy_private.refuse_api_key_id();
+    END IF;
+    INSERT INTO tenancy_private.revoked_api_keys (api_key_id, revoked_at)
+    VALUES (revoke_api_key.id, now())
+    ON CONFLICT (api_key_id) DO NOTHING;
+    IF FOUND THEN
+        PERFORM tenancy_private.record_change(
+            'UPDATE',
+            jsonb_build_object('workspace_id', current_workspace, 'id', revoke_api_key.id, 'revoked_at', NULL),
+            jsonb_build_object('workspace_id', current_workspace, 'id', revoke_api_key.id, 'revoked_at', now()),
+            '[0:3]={api_key,workspace_id,id,revoked_at}'
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.revoke_api_key(uuid) IS
+'Ends a key of the current workspace: nobody enters with it any more from the next transaction on. Waits for nobody. '
+'Needs api_keys.revoke. Raises P0002 api_key_not_found.';
+
+-- One statement for every key there is and is not, so that what is wrong with
+-- one cannot be told by the time it takes. The prefix is of whatever length the
+-- application gave its keys: theirs work too, if the hash is SHA-256 in
+-- hexadecimal digits.
+CREATE FUNCTION tenancy_private.find_api_key(
+    key text, OUT id uuid, OUT user_id uuid, OUT organization_id uuid, OUT last_used_at timestamptz
+)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    SELECT k.id, k.user_id, k.organization_id, k.last_used_at
+    INTO find_api_key.id, find_api_key.user_id, find_api_key.organization_id, find_api_key.last_used_at
+    FROM public.api_keys AS k
+    INNER JOIN tenancy.workspaces AS w ON k.workspace_id = w.id
+    WHERE k.key_prefix = ANY(ARRAY(SELECT left(key, n.length) FROM generate_series(4, 24) AS n (length)))
+        AND k.key_hash = encode(sha256(convert_to(key, 'UTF8')), 'hex')
+        AND k.revoked_at IS NULL
+        AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)
+        AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+        AND w.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM tenancy_private.revoked_api_keys AS r WHERE r.api_key_id = k.id)
+    LIMIT 1;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.find_api_key(text) FROM public;
+
+-- A transaction that reads what was may take a revoked key for a valid one; see
+-- tenancy_private.check_fresh(), which does the same for a membership. That a
+-- revocation has been written beside the row shows in the key it has taken.
+CREATE FUNCTION tenancy_private.check_fresh_api_key(api_key_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT tenancy_private.reads_the_past() THEN
+        RETURN;
+    END IF;
+    PERFORM FROM public.api_keys AS k
+    WHERE k.id = check_fresh_api_key.api_key_id
+    FOR SHARE NOWAIT;
+    PERFORM FROM tenancy.workspaces AS w
+    WHERE w.id = (SELECT k.workspace_id FROM public.api_keys AS k WHERE k.id = check_fresh_api_key.api_key_id)
+    FOR SHARE NOWAIT;
+    INSERT INTO tenancy_private.revoked_api_keys (api_key_id, revoked_at)
+    VALUES (check_fresh_api_key.api_key_id, now());
+    RAISE EXCEPTION 'the key is as it was read' USING ERRCODE = 'TF001';
+EXCEPTION
+    WHEN SQLSTATE 'TF001' THEN
+        NULL;
+    WHEN lock_not_available OR unique_violation THEN
+        RAISE EXCEPTION 'could not serialize access: the API key is being changed'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_fresh_api_key(uuid) FROM public;
+
+-- At most once a minute, and never behind somebody else: whoever finds the row
+-- held leaves the writing to him.
+CREATE FUNCTION tenancy_private.record_api_key_use(api_key_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM public.api_keys AS k
+    WHERE k.id = record_api_key_use.api_key_id
+        AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute')
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', record_api_key_use.api_key_id),
+            jsonb_build_object('last_used_at', now())
+        );
+    END IF;
+EXCEPTION
+    WHEN serialization_failure THEN
+        -- Somebody wrote it since this transaction's snapshot.
+        NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.record_api_key_use(uuid) FROM public;
+
+CREATE FUNCTION tenancy.enter_with_api_key(key text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    found CONSTANT record := tenancy_private.find_api_key(key);
+    done boolean;
+BEGIN
+    done := tenancy_private.check_login();
+    IF found.id IS NULL THEN
+        RAISE EXCEPTION 'the API key is not valid'
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'invalid_api_key',
+        HINT = 'It is unknown, was revoked, or has expired. tenancy.create_api_key() makes one.';
+    END IF;
+    PERFORM tenancy_private.check_fresh_api_key(found.id);
+    IF (found.last_used_at IS NULL OR found.last_used_at < now() - interval '1 minute')
+        AND NOT current_setting('transaction_read_only')::boolean
+    THEN
+        PERFORM tenancy_private.record_api_key_use(found.id);
+    END IF;
+    done := tenancy_private.seal_context(
+        found.user_id, found.organization_id, CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END,
+        (
+            SELECT b.bits FROM tenancy_private.role_bits AS b
+            WHERE b.role = CASE WHEN found.organization_id IS NULL THEN 'person' ELSE 'user' END
+        ),
+        found.id
+    );
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.enter_with_api_key(text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.enter_with_api_key(text) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.enter_with_api_key(text) IS
+'Enters the workspace that an API key belongs to: a person''s, or an organization''s with the role user, whatever '
+'became of its maker. Never as platform staff. Raises 28000 invalid_api_key and what tenancy.enter() raises.';
+
+-- An account that goes leaves what it made for organizations behind. What is in
+-- the person's own workspace goes with the workspace.
+CREATE FUNCTION tenancy_private.leave_api_keys() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    left_key uuid;
+BEGIN
+    FOR left_key IN
+        SELECT k.id FROM public.api_keys AS k WHERE k.user_id = old.id AND k.organization_id IS NOT NULL
+    LOOP
+        PERFORM tenancy_private.update_rows(
+            'public.api_keys', jsonb_build_object('id', left_key), jsonb_build_object('user_id', NULL)
+        );
+    END LOOP;
+    RETURN old;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.leave_api_keys() FROM public;
+
+-- A revocation that reaches its row was recorded when it was made. The columns are
+-- not compared where the trigger is made: that would keep the application from
+-- changing their types.
+CREATE FUNCTION tenancy_private.audit_api_key() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    -- Many say only when the key was used, and before anybody has entered.
+    IF to_jsonb(old) - 'last_used_at' = to_jsonb(new) - 'last_used_at' THEN
+        RETURN NULL;
+    END IF;
+    IF new.revoked_at IS DISTINCT FROM old.revoked_at AND EXISTS (
+        SELECT FROM tenancy_private.revoked_api_keys AS r
+        WHERE r.api_key_id = new.id AND r.revoked_at = new.revoked_at
+    ) THEN
+        old.revoked_at := new.revoked_at;
+    END IF;
+    PERFORM tenancy_private.record_change(tg_op, to_jsonb(old), to_jsonb(new), tg_argv);
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.audit_api_key() FROM public;
+
+RESET ROLE;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+CREATE TRIGGER users_api_keys
+BEFORE DELETE ON public.users
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.leave_api_keys();
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_api_keys;
+
+CREATE TRIGGER api_keys_audit
+AFTER INSERT OR DELETE ON public.api_keys
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+);
+
+CREATE TRIGGER api_keys_audit_update
+AFTER UPDATE ON public.api_keys
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
+    'api_key', 'workspace_id', 'id',
+    'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
+);
+
+CALL tenancy_private.record_triggers('public.users', 'users_api_keys');
+CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_audit', 'api_keys_audit_update');
+
+COMMIT;

@@ -1,0 +1,35 @@
+-- Deploy pg-tenancy:kernel/api_keys_policies to pg
+-- requires: kernel/api_keys_functions
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../../policies/api_keys.r1.sql
+
+-- Once more at the end: the audit log asks only then who it was, and RETURNING can
+-- have changed the session variables in between.
+CREATE TRIGGER api_keys_permission_after
+AFTER UPDATE ON public.api_keys
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy.check_permission();
+
+-- A name that rename_api_key() would refuse is refused here too. Not to services:
+-- the application from before gives the names that it always gave.
+CREATE TRIGGER api_keys_name
+BEFORE UPDATE ON public.api_keys
+FOR EACH ROW
+WHEN (
+    pg_has_role('tenancy_credentialed', 'USAGE')
+    AND row_security_active('public.api_keys'::regclass)
+)
+EXECUTE FUNCTION tenancy_private.check_api_key_name();
+
+CALL tenancy_private.record_triggers(
+    'public.api_keys',
+    'api_keys_permission_after',
+    'api_keys_name'
+);
+
+COMMIT;

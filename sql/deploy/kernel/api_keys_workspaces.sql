@@ -1,0 +1,97 @@
+-- Deploy pg-tenancy:kernel/api_keys_workspaces to pg
+-- requires: kernel/tenant_tables
+-- requires: kernel/legacy_logins
+-- requires: kernel/foreign_keys
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there.
+SET statement_timeout = 0;
+
+-- A key is a person's or an organization's. An organization's outlives the
+-- account of whoever made it, so its maker may be nobody.
+--
+-- Before this change a key was its user's. After a revert an organization's would be the
+-- key of whoever made it, so the revert stops it until the next deploy, as it does one
+-- that has expired, unless the application has always known when its keys expire. Where
+-- a key has to be somebody's, one that is nobody's is put down under somebody meanwhile.
+-- The archive says what was done, so that the next deploy can tell it from what the
+-- application did: a key that the revert stopped works again, unless somebody else has
+-- revoked it since, and is its maker's or nobody's again.
+CALL tenancy_private.adopt_online(
+    'kernel/api_keys_workspaces', 'public.api_keys',
+    owner_column => 'user_id',
+    lengths => '{"key_prefix": 12, "key_hash": 64}',
+    columns => '{
+        "expires_at": {
+            "type": "timestamp with time zone", "comment": "When it stops working; NULL for never."
+        }
+    }',
+    nullable => '{user_id}',
+    kept => jsonb_build_object(
+        'values', 'jsonb_build_object(''expires_at'', t.expires_at, ''revoked_at'', t.revoked_at)',
+        'condition', 'AND t.organization_id IS NOT NULL OR t.expires_at IS NOT NULL',
+        'stopped',
+        $$(
+            t.organization_id IS NOT NULL
+            OR t.expires_at <= pg_catalog.now() AND (SELECT tenancy_private.has_part(
+                'public.api_keys', 'column', 'expires_at', 'kernel/api_keys_workspaces'
+            ))
+        )
+        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+            'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+        )))$$,
+        'stopped_last',
+        $$t.organization_id IS NOT NULL
+        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+            'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+        )))$$,
+        'stop',
+        $$WITH stopped AS (
+            UPDATE public.api_keys AS t
+            SET revoked_at = coalesce(t.revoked_at, pg_catalog.now()),
+                user_id = CASE
+                    WHEN t.user_id IS NOT NULL THEN t.user_id
+                    WHEN (SELECT tenancy_private.has_part(
+                        'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
+                    )) THEN coalesce(
+                        (
+                            SELECT m.user_id FROM public.organization_memberships AS m
+                            WHERE m.organization_id = t.organization_id
+                            ORDER BY m.role <> 'owner', m.user_id LIMIT 1
+                        ),
+                        (SELECT o.created_by_user_id FROM public.organizations AS o WHERE o.id = t.organization_id),
+                        (SELECT u.id FROM public.users AS u ORDER BY u.id LIMIT 1)
+                    )
+                END
+            WHERE %s
+            RETURNING t.id, t.revoked_at, t.user_id
+        )
+        UPDATE tenancy_archive.api_keys_ownership AS a
+        SET further = a.further || pg_catalog.jsonb_build_object('stopped', pg_catalog.to_jsonb(s) - 'id')
+        FROM stopped AS s
+        WHERE a.id = s.id$$,
+        'owner',
+        $$CASE
+            WHEN t.user_id IS NOT DISTINCT FROM (a.further #>> '{stopped,user_id}')::uuid THEN a.owner_id
+            ELSE t.user_id
+        END$$,
+        'returned',
+        $$expires_at = coalesce(t.expires_at, (a.further ->> 'expires_at')::timestamptz),
+        revoked_at = CASE
+            WHEN t.revoked_at IS NOT DISTINCT FROM
+                (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further -> 'stopped')).revoked_at
+                THEN (pg_catalog.jsonb_populate_record(NULL::public.api_keys, a.further)).revoked_at
+            ELSE t.revoked_at
+        END$$
+    ),
+    indexes => '{
+        "api_keys_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
+        "api_keys_organization_id_idx": {
+            "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
+        },
+        "api_keys_key_prefix_idx": {"columns": ["key_prefix", "workspace_id"]}
+    }'
+);
+\ir ../../adoption/build_indexes.psql
+
+CALL tenancy_private.finish_adoption('kernel/api_keys_workspaces');

@@ -1,0 +1,143 @@
+-- Deploy pg-tenancy:kernel/base_tables to pg
+-- requires: kernel/roles
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- CREATE only as long as this transaction makes tables. USAGE for good: a
+-- foreign key is checked with the rights of the owner of the table it names.
+GRANT USAGE, CREATE ON SCHEMA public TO tenancy_owner;
+GRANT USAGE ON SCHEMA public TO tenancy_service;
+
+-- What an earlier revert had to keep comes back, with its rows.
+DO $$
+DECLARE
+    archived record;
+BEGIN
+    FOR archived IN
+        SELECT
+            c.oid::regclass AS relation,
+            c.relname AS name_there,
+            s.schema_name,
+            c.relname AS table_name
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT 'public'
+        ) AS s (schema_name)
+        WHERE c.relnamespace = to_regnamespace('tenancy_archive')
+            AND c.relkind IN ('r', 'p')
+            AND c.relname IN (
+                'users', 'organizations', 'organization_memberships', 'api_keys'
+            )
+        ORDER BY c.relname
+    LOOP
+        IF to_regclass(format('%I.%I', archived.schema_name, archived.table_name)) IS NOT NULL THEN
+            RAISE EXCEPTION 'there are two tables %.%: one that a revert kept as %, and one made since',
+                archived.schema_name, archived.table_name, archived.relation
+                USING ERRCODE = '55000',
+                      CONSTRAINT = 'base_tables',
+                      HINT = format('Move the rows of %s into %I.%I and drop it, then deploy again.',
+                          archived.relation, archived.schema_name, archived.table_name);
+        END IF;
+        IF archived.name_there <> archived.table_name THEN
+            EXECUTE format('ALTER TABLE tenancy_archive.%I RENAME TO %I',
+                archived.name_there, archived.table_name);
+        END IF;
+        EXECUTE format('ALTER TABLE tenancy_archive.%I SET SCHEMA %I',
+            archived.table_name, archived.schema_name);
+        EXECUTE format('ALTER TABLE %I.%I OWNER TO tenancy_owner',
+            archived.schema_name, archived.table_name);
+    END LOOP;
+
+    -- Later phases may have something in it still.
+    IF to_regnamespace('tenancy_archive') IS NOT NULL THEN
+        BEGIN
+            DROP SCHEMA tenancy_archive;
+        EXCEPTION
+            WHEN dependent_objects_still_exist THEN
+                NULL;
+        END;
+    END IF;
+END; $$;
+
+SELECT
+    to_regclass('public.users') IS NULL AS users_is_absent,
+    to_regclass('public.organizations') IS NULL AS organizations_is_absent,
+    to_regclass('public.organization_memberships') IS NULL AS organization_memberships_is_absent,
+    to_regclass('public.api_keys') IS NULL AS api_keys_is_absent
+\gset
+
+-- The tables belong to tenancy_owner from the start. Whatever the deployer's
+-- default privileges give to others, they do not apply to them; and the owner
+-- is what tells a table made here from an adopted one.
+SET LOCAL ROLE tenancy_owner;
+
+-- The next changes add the keys, here as in an adopted database.
+\if :users_is_absent
+CREATE TABLE public.users (
+    id            uuid        NOT NULL DEFAULT gen_random_uuid(),
+    email         text        NOT NULL,
+    username      text,
+    first_name    text,
+    last_name     text,
+    password_hash text,
+    role          text        NOT NULL DEFAULT 'user',
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE public.users IS 'People. Each works without any organization, too.';
+COMMENT ON COLUMN public.users.role IS 'On the platform: admin is its staff. Says nothing of organizations.';
+\endif
+
+\if :organizations_is_absent
+CREATE TABLE public.organizations (
+    id                 uuid        NOT NULL DEFAULT gen_random_uuid(),
+    name               text        NOT NULL,
+    slug               text        NOT NULL,
+    created_by_user_id uuid,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE public.organizations IS 'Tenants.';
+COMMENT ON COLUMN public.organizations.slug IS 'The name as addresses and offerings write it.';
+\endif
+
+\if :organization_memberships_is_absent
+CREATE TABLE public.organization_memberships (
+    organization_id uuid        NOT NULL,
+    user_id         uuid        NOT NULL,
+    role            text        NOT NULL DEFAULT 'user',
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE public.organization_memberships IS 'Who belongs to which organization, as what.';
+\endif
+
+\if :api_keys_is_absent
+CREATE TABLE public.api_keys (
+    id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+    user_id      uuid        NOT NULL,
+    name         text        NOT NULL,
+    key_prefix   text        NOT NULL,
+    key_hash     text        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz,
+    revoked_at   timestamptz
+);
+COMMENT ON TABLE public.api_keys IS 'Credentials of programs. Only a hash of each is kept.';
+\endif
+
+RESET ROLE;
+
+REVOKE CREATE ON SCHEMA public FROM tenancy_owner;
+
+-- Nobody but the workers, and the application that has not been migrated yet.
+-- Adopted tables keep their owner and what was granted on them before.
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    public.users,
+    public.organizations,
+    public.organization_memberships,
+    public.api_keys
+TO tenancy_service;
+
+COMMIT;

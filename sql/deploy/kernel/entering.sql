@@ -1,0 +1,396 @@
+-- Deploy pg-tenancy:kernel/entering to pg
+-- requires: kernel/permission_checks
+-- requires: kernel/workspaces_backfill
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- Always empty: entering scans it, and PostgreSQL counts that.
+CREATE TABLE tenancy_private.latch_scans ();
+CALL tenancy_private.close_own_table('tenancy_private.latch_scans');
+COMMENT ON TABLE tenancy_private.latch_scans IS
+'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
+
+-- Whether this transaction is in a workspace already, as somebody else or elsewhere.
+CREATE FUNCTION tenancy_private.check_latch(
+    latch_transaction integer, sealed_user text, sealed_organization text, facts text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Also under the keys from before a rotation.
+    latch_identities CONSTANT integer[] := ARRAY(
+        SELECT hashtext(tenancy_private.seal(
+            k.inner_block, k.outer_block, sealed_user, sealed_organization, facts
+        ))
+        FROM tenancy_private.seal_keys AS k
+    );
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory'
+            AND l.pid = pg_backend_pid()
+            AND l.objsubid = 2
+            AND l.classid = latch_transaction::oid
+            AND l.objid <> ALL(latch_identities::oid[])
+    ) THEN
+        RAISE EXCEPTION 'this transaction is already in a workspace'
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'context_already_set',
+        HINT = 'One transaction works for one user in one workspace. Commit it, and enter again in the next.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text, text, text) FROM public;
+
+-- Sets and seals the variables: the last step of every way to enter. True, so that
+-- callers can assign it, as all that is done at each entry.
+--
+-- The latch is a transaction-level advisory lock, which the application cannot
+-- release before the transaction ends, so clearing the variables does not make
+-- room for a second identity. Its first key comes from the transaction's start
+-- and its second from the identity under the seal's key, which nobody outside
+-- can work out: entering again as oneself finds its own, also after the key was
+-- rotated, and any other lock with that first key means that somebody else has
+-- entered.
+--
+-- Looking for one's own locks means copying everybody's, some microseconds for
+-- each transaction that is open on the server, so it is done only where it can
+-- find something. The session's own count of scans of latch_scans is kept until
+-- the transaction ends and cannot be reset by the application (nor can
+-- track_counts be changed by it). While it is zero, nobody has entered; asking
+-- for it to be reported after this transaction makes it zero for the next.
+CREATE FUNCTION tenancy_private.seal_context(
+    user_id uuid, organization_id uuid, role text, bits text, credential_id uuid DEFAULT NULL
+) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    sealed_user CONSTANT text := coalesce(user_id::text, '');
+    sealed_organization CONSTANT text := coalesce(organization_id::text, '');
+    facts CONSTANT text := bits || '/' || role || '/' || coalesce(credential_id::text, '');
+    latch_scans CONSTANT regclass := 'tenancy_private.latch_scans';
+    counted CONSTANT boolean := current_setting('track_counts');
+    scans CONSTANT bigint := pg_stat_get_xact_numscans(latch_scans);
+    latch_transaction CONSTANT integer := hashtext(encode(timestamptz_send(now()), 'hex'));
+    latch_identity integer;
+    key record;
+    done boolean;
+    stack text;
+BEGIN
+    -- In autocommit the context would be gone before the next statement, which
+    -- then raises no_context. The sooner it is said the better, but only the
+    -- simple protocol lets us see it: there a statement without a BEGIN before it
+    -- starts together with its transaction. The extended one, known by its
+    -- visible portal, starts a transaction when it parses or binds, which nothing
+    -- tells apart from a BEGIN that came in the same packet. BEGIN and this call
+    -- in one message start together too, and so does a function of the
+    -- application's that enters and goes on: both are transactions enough. No
+    -- backslashes here: the caller's standard_conforming_strings has a say in them.
+    -- Nested, because an IF with a sub-select starts an executor each time.
+    IF now() = statement_timestamp() THEN
+        IF current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]'
+            AND NOT EXISTS (SELECT FROM pg_cursors AS c WHERE c.statement = current_query())
+        THEN
+            GET DIAGNOSTICS stack = PG_CONTEXT;
+            IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
+                RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
+                USING ERRCODE = '25P01',
+                CONSTRAINT = 'transaction_required',
+                HINT = 'Send BEGIN first; the workspace is left at COMMIT or ROLLBACK.';
+            END IF;
+        END IF;
+    END IF;
+
+    -- SELECT INTO is never run by a parallel worker, which would keep the count of
+    -- scans to itself.
+    SELECT k.id, k.inner_block, k.outer_block INTO STRICT key
+    FROM tenancy_private.seal_keys AS k
+    LEFT JOIN tenancy_private.latch_scans AS l ON true
+    WHERE k.superseded_at IS NULL;
+    IF counted AND pg_stat_get_xact_numscans(latch_scans) <= scans THEN
+        RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'latch_not_counted',
+        HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
+    END IF;
+
+    latch_identity := hashtext(tenancy_private.seal(
+        key.inner_block, key.outer_block, sealed_user, sealed_organization,
+        'latch/' || coalesce(credential_id::text, '')
+    ));
+    IF scans > 0 OR NOT counted THEN
+        PERFORM tenancy_private.check_latch(
+            latch_transaction, sealed_user, sealed_organization, 'latch/' || coalesce(credential_id::text, '')
+        );
+    END IF;
+    -- Assignments, because each PERFORM starts an executor.
+    done := pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL;
+    done := pg_stat_force_next_flush() IS NOT NULL;
+    done := set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL;
+    done := set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL;
+    done := set_config('tenancy.context', key.id || tenancy_private.seal(
+        key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
+    ) || facts, true) IS NOT NULL;
+    RETURN done;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid) FROM public;
+
+-- An unknown person, an unknown or deleted organization and a person who is no
+-- member of it are one and the same error, so that nobody can probe for them.
+CREATE FUNCTION tenancy_private.refuse_member() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'no such membership'
+    USING ERRCODE = '28000',
+    CONSTRAINT = 'not_a_member',
+    HINT = 'The user or the organization does not exist, or the user does not belong to it.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_member() FROM public;
+
+-- A REPEATABLE READ transaction reads what was, and with SET TRANSACTION
+-- SNAPSHOT that may be long ago: a membership that has been ended since would
+-- still open. Whether it has can be told by locking its row, which fails for one
+-- that changed. A read-only transaction cannot lock, and READ ONLY may end with
+-- a savepoint, so it is refused; only a standby cannot write at all.
+CREATE FUNCTION tenancy_private.reads_the_past() RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' OR pg_is_in_recovery() THEN
+        RETURN false;
+    END IF;
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'a workspace cannot be entered in a transaction that is READ ONLY and %',
+            upper(current_setting('transaction_isolation'))
+        USING ERRCODE = '25006',
+        CONSTRAINT = 'snapshot_not_checked',
+        HINT = 'Leave out READ ONLY, or use READ COMMITTED.';
+    END IF;
+    RETURN true;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
+
+-- The locks are let go at once, by undoing the block they were taken in, so that
+-- nobody keeps his own membership from being ended; and they are not waited for,
+-- so that nobody who does end it has to wait. The order is that of the functions
+-- which change an organization. Whoever meets a change tries again (40001).
+CREATE FUNCTION tenancy_private.check_fresh(user_id uuid, organization_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF organization_id IS NULL THEN
+        PERFORM FROM public.users AS u
+        WHERE u.id = check_fresh.user_id
+        FOR SHARE NOWAIT;
+    ELSE
+        PERFORM FROM tenancy.workspaces AS w
+        WHERE w.id = check_fresh.organization_id
+        FOR SHARE NOWAIT;
+        PERFORM FROM public.organization_memberships AS m
+        WHERE m.organization_id = check_fresh.organization_id AND m.user_id = check_fresh.user_id
+        FOR SHARE NOWAIT;
+    END IF;
+    RAISE EXCEPTION 'the rows are as they were read' USING ERRCODE = 'TF001';
+EXCEPTION
+    WHEN SQLSTATE 'TF001' THEN
+        NULL;
+    WHEN lock_not_available THEN
+        RAISE EXCEPTION 'could not serialize access: the membership is being changed'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
+
+-- Entering is for logins that policies apply to: for any other a workspace would be
+-- a promise that nothing keeps. The role in force is asked, so SET ROLE counts.
+CREATE FUNCTION tenancy_private.check_login() RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    login CONSTANT name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    sees_all text;
+BEGIN
+    IF pg_has_role(login, 'tenancy_service', 'USAGE') OR pg_has_role(login, 'tenancy_owner', 'USAGE')
+        OR pg_has_role(login, 'tenancy_writer', 'USAGE')
+    THEN
+        SELECT CASE
+            WHEN r.rolsuper THEN 'is a superuser'
+            WHEN pg_has_role(login, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
+            WHEN pg_has_role(login, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
+            ELSE 'has the rights of tenancy_service'
+        END INTO sees_all
+        FROM pg_roles AS r
+        WHERE r.rolname = login;
+    ELSE
+        SELECT 'bypasses row-level security' INTO sees_all
+        FROM pg_roles AS r
+        WHERE r.rolname = login AND r.rolbypassrls;
+    END IF;
+    IF sees_all IS NOT NULL THEN
+        RAISE EXCEPTION '% %, and sees every workspace', login, sees_all
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'login_sees_everything',
+        HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
+        'log calls tenancy.enter_as_service().';
+    END IF;
+    RETURN true;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
+
+CREATE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    held_role text;
+    held_bits text;
+BEGIN
+    IF user_id IS NULL THEN
+        RAISE EXCEPTION 'entering a workspace needs a user'
+        USING ERRCODE = '22004',
+        CONSTRAINT = 'user_id_required',
+        HINT = 'Call tenancy.enter(user_id) for the personal workspace, tenancy.enter(user_id, organization_id) for an '
+        'organization''s.';
+    END IF;
+    IF organization_id IS NULL THEN
+        SELECT CASE u.role::text WHEN 'admin' THEN 'staff' ELSE '' END, b.bits INTO held_role, held_bits
+        FROM public.users AS u
+        INNER JOIN tenancy_private.role_bits AS b ON b.role = 'person'
+        WHERE u.id = enter_as.user_id;
+    ELSE
+        SELECT b.role, b.bits INTO held_role, held_bits
+        FROM public.organization_memberships AS m
+        INNER JOIN tenancy.workspaces AS w ON m.organization_id = w.id
+        INNER JOIN tenancy_private.role_bits AS b ON b.role = m.role::text
+        WHERE m.organization_id = enter_as.organization_id
+            AND m.user_id = enter_as.user_id
+            AND w.deleted_at IS NULL;
+    END IF;
+    IF held_role IS NULL THEN
+        PERFORM tenancy_private.refuse_member();
+    END IF;
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        IF tenancy_private.reads_the_past() THEN
+            PERFORM tenancy_private.check_fresh(user_id, organization_id);
+        END IF;
+    END IF;
+    RETURN tenancy_private.seal_context(user_id, organization_id, held_role, held_bits);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.enter_as(uuid, uuid) FROM public;
+
+CREATE FUNCTION tenancy.enter(user_id uuid, organization_id uuid DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    done boolean;
+BEGIN
+    done := tenancy_private.check_login();
+    done := tenancy_private.enter_as(user_id, organization_id);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.enter(uuid, uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.enter(uuid, uuid) TO tenancy_app, tenancy_service;
+COMMENT ON FUNCTION tenancy.enter(uuid, uuid) IS
+'Enters a workspace for the rest of this transaction: the organization''s, or the user''s own without one. '
+'Raises 28000 not_a_member, 28000 context_already_set, 28000 login_sees_everything, 22004 user_id_required, and, in '
+'autocommit, 25P01 transaction_required where the server can tell: otherwise the next statement raises no_context.';
+
+-- Isolates nothing, and is named for it.
+CREATE FUNCTION tenancy.enter_as_service(user_id uuid, organization_id uuid DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    done boolean;
+BEGIN
+    done := tenancy_private.enter_as(user_id, organization_id);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.enter_as_service(uuid, uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.enter_as_service(uuid, uuid) TO tenancy_service;
+COMMENT ON FUNCTION tenancy.enter_as_service(uuid, uuid) IS
+'For logins that see all workspaces, before and after: says who acts and where, for functions, defaults and the audit '
+'log. Raises what tenancy.enter() raises.';
+
+CREATE FUNCTION tenancy.enter_platform(user_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    held_bits text;
+    done boolean;
+BEGIN
+    done := tenancy_private.check_login();
+    SELECT b.bits INTO held_bits
+    FROM public.users AS u
+    INNER JOIN tenancy_private.role_bits AS b ON b.role = 'staff'
+    WHERE u.id = enter_platform.user_id AND u.role::text = 'admin';
+    IF held_bits IS NULL THEN
+        PERFORM tenancy_private.refuse_member();
+    END IF;
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        IF tenancy_private.reads_the_past() THEN
+            PERFORM tenancy_private.check_fresh(user_id, NULL);
+        END IF;
+    END IF;
+    done := tenancy_private.seal_context(user_id, '00000000-0000-0000-0000-000000000000', 'staff', held_bits);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.enter_platform(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.enter_platform(uuid) TO tenancy_app, tenancy_service;
+COMMENT ON FUNCTION tenancy.enter_platform(uuid) IS
+'Enters the platform''s workspace, which is open to platform staff: rows that belong to nobody else, everybody''s accounts. '
+'Raises 28000 not_a_member for anybody else, and what tenancy.enter() raises.';
+
+COMMIT;

@@ -1,0 +1,93 @@
+-- Deploy pg-tenancy:kernel/hardening to pg
+-- requires: kernel/legacy_logins
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- What every PostgreSQL database lets everybody do, and what a tenant must not:
+-- make temporary objects, make objects in the schema public, see other
+-- sessions' statements, stop other sessions, export a snapshot in which a
+-- membership is kept alive, use large objects that have one owner for all
+-- tenants, and read the statistics functions, which count rows that row-level
+-- security hid, the locks, which under SERIALIZABLE tell what a function has read,
+-- and currtid2(), which finds the newest version of a row that is hidden. What is
+-- taken from PUBLIC here is given to tenancy_service, so that the old application
+-- goes on, and the statistics and the locks to the monitoring roles. Each is
+-- written down for the way back.
+CREATE TABLE tenancy_private.revoked_from_public (
+    object_kind text NOT NULL,
+    object      text NOT NULL,
+    privilege   text NOT NULL,
+    CONSTRAINT revoked_from_public_pkey PRIMARY KEY (object_kind, object, privilege)
+);
+ALTER TABLE tenancy_private.revoked_from_public OWNER TO tenancy_owner;
+CALL tenancy_private.close_own_table('tenancy_private.revoked_from_public');
+COMMENT ON TABLE tenancy_private.revoked_from_public IS
+'What this change took from PUBLIC, so that a revert gives back exactly that.';
+
+-- Grants of a database do not come along when it is restored or copied, so
+-- this can be called again: CALL tenancy.harden_database().
+CREATE PROCEDURE tenancy.harden_database()
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target record;
+    kept integer := 0;
+BEGIN
+    FOR target IN
+        SELECT 'DATABASE' AS kind, quote_ident(d.datname) AS object, 'TEMPORARY' AS privilege,
+            pg_has_role(d.datdba, 'USAGE') AS allowed, false AS monitoring
+        FROM pg_database AS d
+        CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS acl
+        WHERE d.datname = current_database() AND acl.grantee = 0 AND acl.privilege_type = 'TEMPORARY'
+        UNION ALL
+        SELECT 'SCHEMA', quote_ident(n.nspname), 'CREATE', pg_has_role(n.nspowner, 'USAGE'), false
+        FROM pg_namespace AS n
+        CROSS JOIN LATERAL aclexplode(n.nspacl) AS acl
+        WHERE n.nspname NOT LIKE 'pg\_%' AND acl.grantee = 0 AND acl.privilege_type = 'CREATE'
+        UNION ALL
+        SELECT 'FUNCTION', p.oid::regprocedure::text, 'EXECUTE', pg_has_role(p.proowner, 'USAGE'),
+            p.proname LIKE 'pg\_stat\_get\_%' OR p.proname = 'pg_lock_status'
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+            AND acl.grantee = 0
+            AND (
+                p.proname LIKE 'pg\_stat\_get\_%'
+                OR p.proname LIKE 'lo\_%'
+                OR p.proname IN (
+                    'loread', 'lowrite', 'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot',
+                    'pg_lock_status', 'currtid2'
+                )
+            )
+    LOOP
+        IF NOT target.allowed THEN
+            kept := kept + 1;
+            CONTINUE;
+        END IF;
+        EXECUTE format('REVOKE %s ON %s %s FROM PUBLIC', target.privilege, target.kind, target.object);
+        EXECUTE format('GRANT %s ON %s %s TO tenancy_service', target.privilege, target.kind, target.object);
+        IF target.monitoring THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_read_all_stats, tenancy_owner', target.object);
+        END IF;
+        INSERT INTO tenancy_private.revoked_from_public (object_kind, object, privilege)
+        VALUES (target.kind, CASE target.kind WHEN 'DATABASE' THEN '' ELSE target.object END, target.privilege)
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    IF kept > 0 THEN
+        RAISE WARNING 'PUBLIC keeps % privileges that only a superuser can take', kept
+        USING HINT = 'As a superuser: CALL tenancy.harden_database().';
+    END IF;
+END;
+$$;
+ALTER PROCEDURE tenancy.harden_database() OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy.harden_database() FROM public;
+COMMENT ON PROCEDURE tenancy.harden_database () IS
+'Takes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
+
+CALL tenancy.harden_database();
+
+COMMIT;

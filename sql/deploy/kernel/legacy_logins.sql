@@ -1,0 +1,190 @@
+-- Deploy pg-tenancy:kernel/legacy_logins to pg
+-- requires: kernel/owner_access
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- A change that closes tables closes them to an application that is using
+-- them. Whoever owns one of them or may write to one is that application: it is
+-- granted tenancy_service and goes on seeing everything. "REVOKE tenancy_service
+-- FROM <login>" is the cut-over, once the application enters workspaces.
+CREATE TABLE tenancy_private.legacy_logins (
+    role       name     NOT NULL,
+    table_name regclass NOT NULL,
+    by_protect boolean  NOT NULL,
+    CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
+);
+ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
+CALL tenancy_private.close_own_table('tenancy_private.legacy_logins');
+COMMENT ON TABLE tenancy_private.legacy_logins IS
+'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
+'revert takes it from no other.';
+
+-- One that was cut over stays cut over: it is in the table, and is granted nothing again.
+CREATE PROCEDURE tenancy_private.keep_legacy_logins(
+    tables regclass[], by_protect boolean DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    holder record;
+BEGIN
+    FOR holder IN
+        SELECT
+            r.rolname,
+            r.rolinherit,
+            bool_or(g.writes) AS writes,
+            -- Everything that the group may do with these tables, it could do before.
+            (
+                SELECT bool_and(has_table_privilege(r.oid, t.name, p.privilege))
+                FROM unnest(tables) AS t (name)
+                CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+            ) AS could_all
+        FROM (
+            SELECT c.relowner AS grantee, true AS writes
+            FROM pg_class AS c
+            WHERE c.oid = ANY(tables)
+            UNION ALL
+            SELECT acl.grantee, acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AS writes
+            FROM pg_class AS c
+            CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+            WHERE c.oid = ANY(tables)
+            UNION ALL
+            SELECT acl.grantee, acl.privilege_type IN ('INSERT', 'UPDATE') AS writes
+            FROM pg_attribute AS a
+            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+            WHERE a.attrelid = ANY(tables)
+        ) AS g
+        INNER JOIN pg_roles AS r ON g.grantee = r.oid
+        -- Also one that bypasses row-level security: it needs the functions that
+        -- fill the columns of later changes.
+        WHERE NOT r.rolsuper
+            AND r.rolname NOT IN (
+                'tenancy_owner', 'tenancy_writer', 'tenancy_app',
+                'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+            )
+            AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+            AND NOT EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname)
+        GROUP BY r.oid, r.rolname, r.rolinherit
+        ORDER BY r.rolname
+    LOOP
+        IF holder.writes THEN
+            EXECUTE format(
+                'GRANT tenancy_service TO %I %s',
+                holder.rolname,
+                CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE' END
+            );
+            INSERT INTO tenancy_private.legacy_logins (role, table_name, by_protect)
+            VALUES (holder.rolname, tables[1], keep_legacy_logins.by_protect);
+            RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
+            IF NOT holder.could_all THEN
+                RAISE WARNING '% may now read and write all tables of the platform, and could not before', holder.rolname
+                USING HINT = format(
+                    'REVOKE tenancy_service FROM %I, if it can do without the tables that are about to be closed.',
+                    holder.rolname
+                );
+            END IF;
+            IF NOT holder.rolinherit AND current_setting('server_version_num')::integer < 160000 THEN
+                RAISE WARNING '% is NOINHERIT and is about to lose sight of its tables', holder.rolname
+                USING HINT = format('ALTER ROLE %I INHERIT;', holder.rolname);
+            END IF;
+        ELSE
+            RAISE WARNING '% can read tables that are about to be closed to it', holder.rolname
+            USING HINT = format(
+                'GRANT tenancy_service TO %1$I, or tenancy_auditor if its reading is to be recorded.', holder.rolname
+            );
+        END IF;
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+        WHERE c.oid = ANY(tables) AND acl.grantee = 0
+    ) THEN
+        RAISE WARNING 'PUBLIC has privileges on tables that are about to be closed'
+        USING HINT = 'GRANT tenancy_service to the logins that rely on it.';
+    END IF;
+END;
+$$;
+ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[], boolean) FROM public;
+COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) IS
+'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
+
+-- Only where a deploy granted it and nobody has revoked it since. Roles belong to
+-- all databases of the server: it stays with a login that has tables, or rights to
+-- some, in another one where pg-tenancy is deployed too.
+CREATE PROCEDURE tenancy_private.drop_legacy_logins(
+    tables regclass[], by_protect boolean DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    holder record;
+BEGIN
+    -- Another table that is closed may need it still.
+    UPDATE tenancy_private.legacy_logins AS l
+    SET table_name = o.table_name
+    FROM (
+        SELECT DISTINCT ON (g.grantee) g.grantee, c.table_name
+        FROM tenancy_private.closed_tables AS c
+        INNER JOIN pg_class AS t ON c.table_name = t.oid
+        CROSS JOIN LATERAL (
+            SELECT t.relowner AS grantee
+            UNION ALL
+            SELECT acl.grantee FROM aclexplode(t.relacl) AS acl
+            WHERE acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+            UNION ALL
+            SELECT acl.grantee
+            FROM pg_attribute AS a
+            CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
+            WHERE a.attrelid = t.oid AND acl.privilege_type IN ('INSERT', 'UPDATE')
+        ) AS g
+        WHERE c.table_name <> ALL(tables)
+        ORDER BY g.grantee, c.table_name::oid
+    ) AS o
+    WHERE l.table_name = ANY(tables) AND o.grantee = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = l.role);
+    FOR holder IN
+        SELECT
+            r.rolname,
+            (
+                SELECT string_agg(d.datname, ', ' ORDER BY d.datname)
+                FROM pg_database AS d
+                WHERE d.datname <> current_database() AND (
+                    SELECT count(DISTINCT s.refobjid) = 2
+                    FROM pg_shdepend AS s
+                    WHERE s.dbid = d.oid
+                        AND s.refclassid = 'pg_authid'::regclass
+                        AND s.refobjid IN (r.oid, m.roleid)
+                )
+            ) AS other_databases
+        FROM tenancy_private.legacy_logins AS l
+        INNER JOIN pg_roles AS r ON l.role = r.rolname
+        INNER JOIN pg_auth_members AS m ON m.member = r.oid
+        WHERE m.roleid = 'tenancy_service'::regrole AND l.table_name = ANY(tables)
+            AND l.by_protect = drop_legacy_logins.by_protect
+    LOOP
+        IF holder.other_databases IS NULL THEN
+            EXECUTE format('REVOKE tenancy_service FROM %I', holder.rolname);
+        ELSE
+            RAISE NOTICE '% keeps tenancy_service, for the databases %', holder.rolname, holder.other_databases;
+        END IF;
+    END LOOP;
+    DELETE FROM tenancy_private.legacy_logins AS l
+    WHERE l.table_name = ANY(tables) AND l.by_protect = drop_legacy_logins.by_protect;
+END;
+$$;
+ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
+REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[], boolean) FROM public;
+COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass [], boolean) IS
+'Takes back what keep_legacy_logins granted for these tables.';
+
+CALL tenancy_private.keep_legacy_logins(
+    ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
+);
+
+COMMIT;

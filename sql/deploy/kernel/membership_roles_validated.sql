@@ -1,0 +1,12 @@
+-- Deploy pg-tenancy:kernel/membership_roles_validated to pg
+-- requires: kernel/membership_roles
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- Reads the table and lets others read and write.
+ALTER TABLE public.organization_memberships
+VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
+
+COMMIT;

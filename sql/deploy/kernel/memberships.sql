@@ -1,0 +1,105 @@
+-- Deploy pg-tenancy:kernel/memberships to pg
+-- requires: kernel/workspaces_backfill
+-- requires: kernel/membership_roles_validated
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+SET LOCAL ROLE tenancy_owner;
+
+-- An organization that had an owner keeps one, whatever takes the owner away:
+-- a function, a service's SQL, a cascade from users, or two sessions at once.
+-- Looking is not enough, because both would look before either is done. Each
+-- writes the same counter first: under READ COMMITTED the second then waits
+-- and sees what the first did, under REPEATABLE READ it fails (40001). An
+-- organization that goes as a whole takes its owners along.
+CREATE FUNCTION tenancy_private.keep_an_owner() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    organization_name text;
+BEGIN
+    UPDATE tenancy.workspaces AS w
+    SET owner_changes = w.owner_changes + 1
+    WHERE w.id = old.organization_id;
+    SELECT o.name INTO organization_name
+    FROM public.organizations AS o
+    WHERE o.id = old.organization_id
+        AND NOT EXISTS (
+            SELECT FROM public.organization_memberships AS m
+            WHERE m.organization_id = o.id AND m.role = 'owner'
+        );
+    IF FOUND THEN
+        RAISE EXCEPTION 'organization % must keep an owner', organization_name
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_keeps_an_owner',
+        HINT = 'Make another member an owner first.';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner() FROM public;
+
+-- TRUNCATE fires no row trigger.
+CREATE FUNCTION tenancy_private.keep_an_owner_on_truncate() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM public.organizations AS o) THEN
+        RAISE EXCEPTION 'organizations must keep their owners'
+        USING ERRCODE = '23514',
+        CONSTRAINT = 'organization_keeps_an_owner',
+        HINT = 'DELETE FROM public.organizations removes organizations with their members.';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner_on_truncate() FROM public;
+
+RESET ROLE;
+
+-- Deferred, so that handing an organization over may demote before it promotes.
+CREATE CONSTRAINT TRIGGER organization_keeps_an_owner
+AFTER DELETE ON public.organization_memberships
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (old.role = 'owner')
+EXECUTE FUNCTION tenancy_private.keep_an_owner();
+
+CREATE CONSTRAINT TRIGGER organization_keeps_an_owner_changed
+AFTER UPDATE ON public.organization_memberships
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (old.role = 'owner' AND (new.role <> 'owner' OR new.organization_id <> old.organization_id))
+EXECUTE FUNCTION tenancy_private.keep_an_owner();
+
+CREATE TRIGGER organization_keeps_an_owner_truncate
+AFTER TRUNCATE ON public.organization_memberships
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.keep_an_owner_on_truncate();
+
+ALTER TABLE public.organization_memberships
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner,
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner_changed,
+ENABLE ALWAYS TRIGGER organization_keeps_an_owner_truncate;
+
+CALL tenancy_private.record_triggers(
+    'public.organization_memberships',
+    'organization_keeps_an_owner',
+    'organization_keeps_an_owner_changed',
+    'organization_keeps_an_owner_truncate'
+);
+
+COMMIT;

@@ -1,0 +1,13 @@
+-- Deploy pg-tenancy:kernel/organization_memberships_policies to pg
+-- requires: kernel/protection
+-- requires: kernel/legacy_logins
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../../policies/organization_memberships.r1.sql
+
+COMMIT;

@@ -1,0 +1,1044 @@
+-- Deploy pg-tenancy:kernel/protection to pg
+-- requires: kernel/adoption
+-- requires: kernel/audit_log
+-- requires: kernel/legacy_logins
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- What protect() and allow() were told, as data: policies, grants and the trigger
+-- are made from it, and verify, the matrix and error messages read it.
+CREATE TABLE tenancy_private.protected_tables (
+    table_name regclass NOT NULL,
+    shape      text     NOT NULL,
+    key        name     NOT NULL,
+    parent     name,
+    author     name,
+    shared     name,
+    CONSTRAINT protected_tables_pkey PRIMARY KEY (table_name),
+    CONSTRAINT protected_tables_shape_check
+    CHECK (shape IN ('tenant', 'child', 'author', 'catalogue', 'published', 'self', 'members'))
+);
+CALL tenancy_private.close_own_table('tenancy_private.protected_tables');
+COMMENT ON TABLE tenancy_private.protected_tables IS
+'The tables that protect() and publish() were called for, and the column that says whose each row is.';
+
+CREATE TABLE tenancy_private.access (
+    table_name regclass NOT NULL,
+    command    text     NOT NULL,
+    permission text,
+    columns    name[],
+    person     boolean  NOT NULL DEFAULT false,
+    workspace  text,
+    CONSTRAINT access_pkey PRIMARY KEY (table_name, command),
+    CONSTRAINT access_table_name_fkey FOREIGN KEY (table_name)
+    REFERENCES tenancy_private.protected_tables (table_name) ON DELETE CASCADE,
+    CONSTRAINT access_command_check CHECK (command IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')),
+    CONSTRAINT access_workspace_check CHECK (workspace = 'organization')
+);
+CALL tenancy_private.close_own_table('tenancy_private.access');
+COMMENT ON TABLE tenancy_private.access IS
+'Which permission each command on a protected table needs, on which columns; person keeps API keys out, workspace keeps '
+'personal workspaces out.';
+
+-- == The form of a policy: every expression that a policy has is made here ==
+-- The numbers are those of docs/planner.md.
+
+-- What the session variables claim; the floor compares it with what is verified.
+-- Written out in policies, because a function would be parsed at each planning (4).
+-- Only that may believe a claim which is true of no row outside of the floor, and of
+-- writes, whose WITH CHECK is worked out at once: SQL of a tenant's own can change the
+-- variables after the floor has verified them, in the midst of a statement (8).
+CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', true), ''''), '
+    'nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid';
+REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
+
+-- The floor of a command, which no policy added later widens. Its first half compares
+-- the column with the verified value and with what is claimed by somebody who may do
+-- this, so PostgreSQL compares these two with each other before it opens the table: an
+-- error for want of a context depends on no row, and permission and seal are looked at
+-- in one go, between which nothing can change (8). The second half costs what the
+-- cheapest condition costs, is made of nothing but what PostgreSQL takes for leakproof,
+-- and is no index condition, so a query's own comparisons come after it wherever no index
+-- is used (1, 2).
+CREATE FUNCTION tenancy_private.floor(
+    key name, verified text, claimed text, may text DEFAULT ''
+) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN format(
+    '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND '
+    'CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END',
+    key, verified, claimed,
+    CASE may WHEN '' THEN claimed ELSE format('CASE WHEN %s THEN %s END', may, claimed) END
+);
+REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text, text) FROM public;
+
+-- Lets every row pass or raises before the table is opened: what is true of every row is
+-- compared twice, so that PostgreSQL compares the two answers first. It does so below an
+-- outer join, before 16, only for what is strict, as "=" is and IS NULL is not. A
+-- condition without a column of the table would be asked once a row (3).
+CREATE FUNCTION tenancy_private.gate(never_null text, is_true text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN format('(%1$s = %1$s, %1$s = %1$s) = (SELECT %2$s, true)', never_null, is_true);
+REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
+
+-- For floors that are a list, in which every row is looked up by halves (6).
+-- PostgreSQL does what it takes for cheap first, and must take this for cheaper
+-- than any comparison of a query's own: EXPLAIN ANALYZE would otherwise say whether
+-- a hidden row had got past one. Strict and not strict inside, so that it is not
+-- put into the query in pieces that cost more.
+CREATE FUNCTION tenancy.is_listed(id uuid, sorted_ids uuid[]) RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+STRICT
+PARALLEL SAFE
+SECURITY INVOKER
+COST 1e-30
+RETURN coalesce(sorted_ids[width_bucket(id, sorted_ids)] = id, false);
+REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
+
+-- An expression that verifies, for those alone who may, in the same breath (8).
+CREATE FUNCTION tenancy_private.only_if(may text, verified text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE may WHEN '' THEN verified ELSE format('CASE WHEN %s THEN %s END', may, verified) END;
+REVOKE ALL ON FUNCTION tenancy_private.only_if(text, text) FROM public;
+
+-- The floor for reading a catalogue: the workspace's own rows and the platform's. A
+-- list is for small tables (5). The gate has no equality with the verified value, so the
+-- list that decides is one of what is verified, and asks for the permission again: a
+-- transaction can have two good seals, and the gate may have been asked about the other
+-- (8). The second list is for the index.
+CREATE FUNCTION tenancy_private.catalogue_floor(key name, may text DEFAULT '') RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.gate(
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    || coalesce(' AND ' || nullif(may, ''), '')
+) || format(
+    ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s])'
+    ' AND tenancy.is_listed(%1$I, (SELECT %4$s))',
+    key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid',
+    tenancy_private.only_if(
+        may, 'ARRAY[''00000000-0000-0000-0000-000000000000''::uuid, tenancy.current_workspace_id()]'
+    )
+);
+REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name, text) FROM public;
+
+-- The floor of accounts: a person is in many workspaces, so this is a list, too (6).
+CREATE FUNCTION tenancy_private.members_floor(key name, may text DEFAULT '') RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN tenancy_private.gate(
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    || coalesce(' AND ' || nullif(may, ''), '')
+) || format(
+    ' AND CASE WHEN (SELECT %s) THEN true ELSE tenancy.is_listed(%I, (SELECT %s)) END',
+    tenancy_private.only_if(may, 'tenancy.sees_all_users()'), key,
+    tenancy_private.only_if(may, 'tenancy.visible_user_ids()')
+);
+REVOKE ALL ON FUNCTION tenancy_private.members_floor(name, text) FROM public;
+
+-- True where the claimed context may use a row of access; the empty text where everybody
+-- in a workspace may.
+CREATE FUNCTION tenancy_private.may(permission text, person boolean, workspace text) RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN concat_ws(
+    ' AND ',
+    (
+        SELECT
+            format(
+                'substr(current_setting(''tenancy.context'', true), %s, 1) = ''1''', 72 + p.number
+            )
+        FROM tenancy.permissions AS p
+        WHERE p.permission = may.permission -- noqa: RF01
+    ),
+    -- The credential stands last.
+    CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''/''' END,
+    CASE workspace
+        WHEN 'organization'
+            THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''
+    END
+);
+REVOKE ALL ON FUNCTION tenancy_private.may(text, boolean, text) FROM public;
+
+CREATE FUNCTION tenancy_private.claimed_user() RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid';
+REVOKE ALL ON FUNCTION tenancy_private.claimed_user() FROM public;
+
+-- Who wrote a row, for the author's shape: a program with a key is nobody's author.
+-- Verified, because the floor says nothing of who acts (8).
+CREATE FUNCTION tenancy_private.verified_author() RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' '
+    'THEN tenancy.current_user_id() END)';
+REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
+
+-- Lets rows pass that one has written oneself, and those of which otherwise is true.
+-- A query's own comparisons come after it, as after the floor (2).
+CREATE FUNCTION tenancy_private.author_floor(author name, otherwise text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN format(
+    'CASE WHEN %I = ANY(ARRAY[%s]) THEN true ELSE %s END',
+    author, tenancy_private.verified_author(), otherwise
+);
+REVOKE ALL ON FUNCTION tenancy_private.author_floor(name, text) FROM public;
+
+-- == Every write is asked about before it reaches a row ==
+
+CREATE FUNCTION tenancy.require_access(table_name regclass, command text) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    wanted record;
+BEGIN
+    SELECT a.permission, a.person, a.workspace, p.number INTO wanted
+    FROM tenancy_private.access AS a
+    LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    WHERE a.table_name = require_access.table_name AND a.command = require_access.command;
+    -- A function of the application's own that asks here has no floor to rely on.
+    PERFORM tenancy.current_workspace_id();
+    IF wanted.permission IS NULL THEN
+        PERFORM tenancy_private.refuse_permission(format('%s on %s', command, table_name));
+    ELSIF substr(current_setting('tenancy.context'), 72 + wanted.number, 1) IS DISTINCT FROM '1' THEN
+        PERFORM tenancy_private.refuse_permission(wanted.permission);
+    END IF;
+    IF wanted.person THEN
+        PERFORM tenancy_private.require_person();
+    END IF;
+    IF wanted.workspace = 'organization' AND current_setting('tenancy.current_organization_id', true) = '' THEN
+        RAISE EXCEPTION 'a personal workspace has no rows of %', table_name
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'permission_denied',
+        HINT = 'Enter an organization to make something of its own. Platform staff change the platform''s rows in its '
+        'workspace: tenancy.enter_platform().';
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.require_access(regclass, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.require_access(regclass, text)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
+'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
+'protected table.';
+
+-- A policy alone would turn a write without the permission into "UPDATE 0" (7). It runs
+-- as the caller, because it has to know who that is: services, the definer
+-- functions and superusers are not asked. Its arguments, for INSERT, UPDATE and DELETE,
+-- are where in the context the permission stands; where one is empty, and where the
+-- answer is no, require_access() says the rest. The context is verified by the floor.
+CREATE FUNCTION tenancy.check_permission() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    place CONSTANT integer := nullif(tg_argv[CASE tg_op WHEN 'INSERT' THEN 0 WHEN 'UPDATE' THEN 1 ELSE 2 END], '');
+BEGIN
+    IF row_security_active(tg_relid) AND pg_has_role('tenancy_credentialed', 'USAGE') THEN
+        IF substr(current_setting('tenancy.context', true), place, 1) IS DISTINCT FROM '1' THEN
+            PERFORM tenancy.require_access(tg_relid, tg_op);
+        END IF;
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.check_permission() FROM public;
+COMMENT ON FUNCTION tenancy.check_permission() IS
+'Statement-level trigger: raises 42501 permission_denied before an application role''s write reaches a row.';
+
+-- == The calls that contracts are made of ==
+
+CREATE PROCEDURE tenancy_private.add_policy(
+    table_name regclass, suffix text, kind text, command text, roles text, condition text
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s',
+        tenancy_private.short_name(table_name, '_' || suffix), table_name, kind, command, roles,
+        CASE WHEN command <> 'INSERT' THEN format(' USING (%s)', condition) END,
+        CASE WHEN command IN ('ALL', 'INSERT', 'UPDATE') THEN format(' WITH CHECK (%s)', condition) END
+    );
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text)
+FROM public;
+
+-- Makes the floor of a command anew; may is empty where nobody was allowed it. That of
+-- SELECT is called <table>_tenant, the others have the command in their names.
+CREATE PROCEDURE tenancy_private.set_floor(
+    protected tenancy_private.protected_tables, command text, may text DEFAULT ''
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    suffix CONSTANT text := concat_ws('_', 'tenant', nullif(lower(command), 'select'));
+    policy_name CONSTANT name := tenancy_private.short_name(protected.table_name, '_' || suffix);
+BEGIN
+    IF EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = protected.table_name AND p.polname = policy_name) THEN
+        EXECUTE format('DROP POLICY %I ON %s', policy_name, protected.table_name);
+    END IF;
+    CALL tenancy_private.add_policy(
+        protected.table_name, suffix, 'RESTRICTIVE', command, 'tenancy_credentialed',
+        CASE
+            WHEN protected.shape = 'catalogue' AND command = 'SELECT'
+                THEN tenancy_private.catalogue_floor(protected.key, may)
+            WHEN protected.shape = 'self'
+                THEN tenancy_private.floor(
+                    protected.key, 'tenancy.current_user_id()', tenancy_private.claimed_user(), may
+                )
+            WHEN protected.shape = 'members'
+                THEN tenancy_private.members_floor(protected.key, may)
+            ELSE tenancy_private.floor(
+                protected.key, 'tenancy.current_workspace_id()', tenancy_private.claimed_workspace(), may
+            )
+        END
+    );
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text)
+FROM public;
+
+-- What services, functions and the auditor see of a table. An auditor's reading is
+-- written down once a statement.
+CREATE PROCEDURE tenancy_private.add_readers_of_all(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CALL tenancy_private.add_policy(
+        table_name, 'service', 'PERMISSIVE', 'ALL', 'tenancy_service, tenancy_owner, tenancy_writer', 'true'
+    );
+    CALL tenancy_private.add_policy(
+        table_name, 'auditor', 'PERMISSIVE', 'SELECT', 'tenancy_auditor',
+        tenancy_private.gate('tableoid', format('tenancy.record_read(%L) IS NOT NULL', table_name::text))
+    );
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
+
+-- Policies of a partitioned table do not hold where somebody reads a partition itself.
+CREATE PROCEDURE tenancy_private.require_closed_partitions(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    open_to record;
+BEGIN
+    SELECT
+        t.relid AS name,
+        string_agg(
+            DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END, ', '
+        ) AS grantees
+    INTO open_to
+    FROM pg_partition_tree(table_name) AS t
+    INNER JOIN pg_class AS c ON t.relid = c.oid
+    CROSS JOIN LATERAL (
+        SELECT x.grantee FROM aclexplode(c.relacl) AS x
+        UNION ALL
+        SELECT x.grantee FROM pg_attribute AS a CROSS JOIN LATERAL aclexplode(a.attacl) AS x WHERE a.attrelid = c.oid
+    ) AS acl
+    WHERE t.relid <> table_name
+        AND (acl.grantee = 0 OR acl.grantee IN ('tenancy_app'::regrole, 'tenancy_credentialed'::regrole))
+    GROUP BY t.relid
+    ORDER BY t.relid::text
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% cannot be protected: its partition % is open to %', table_name, open_to.name, open_to.grantees
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'partition_open',
+        HINT = format('REVOKE ALL ON %s FROM %s; whoever needs it may use the partitioned table.', open_to.name, open_to.grantees);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_closed_partitions(regclass) FROM public;
+
+-- What shows the rows with the rights of somebody who sees all of them.
+CREATE PROCEDURE tenancy_private.warn_of_views(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    views CONSTANT text := (
+        WITH RECURSIVE readers (id) AS (
+            SELECT warn_of_views.table_name::oid
+            UNION
+            SELECT r.ev_class
+            FROM readers AS t
+            INNER JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND t.id = d.refobjid
+            INNER JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        )
+
+        SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
+        FROM readers AS t
+        INNER JOIN pg_class AS c ON t.id = c.oid AND c.relkind IN ('v', 'm')
+        WHERE has_any_column_privilege('tenancy_app', c.oid, 'SELECT')
+            AND NOT coalesce(c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on'], false)
+    );
+BEGIN
+    IF views IS NOT NULL THEN
+        RAISE WARNING 'tenants see rows of everybody in %, which read %', views, table_name
+        USING HINT = 'ALTER VIEW ... SET (security_invoker = true), or revoke the privileges on them.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.warn_of_views(regclass) FROM public;
+
+-- A table with no privileges and no policies but those of its shape.
+CREATE PROCEDURE tenancy_private.close_protected(protected tenancy_private.protected_tables)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) <> 'tenancy'::regnamespace THEN
+        CALL tenancy_private.keep_legacy_logins(ARRAY[protected.table_name], true);
+        CALL tenancy_private.grant_rights(
+            protected.table_name, 'tenancy_service', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
+        );
+        CALL tenancy_private.grant_sequences(protected.table_name, 'tenancy_service');
+        CALL tenancy_private.grant_schema(protected.table_name);
+        CALL tenancy_private.require_closed_partitions(protected.table_name);
+        CALL tenancy_private.close_table(protected.table_name, protected.key);
+        CALL tenancy_private.warn_of_views(protected.table_name);
+    END IF;
+    EXECUTE format(
+        'REVOKE ALL ON %s FROM PUBLIC, tenancy_app, tenancy_credentialed, tenancy_auditor', protected.table_name
+    );
+    IF (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = protected.table_name) = 'tenancy'::regnamespace THEN
+        EXECUTE format('REVOKE ALL ON %s FROM tenancy_service', protected.table_name);
+    END IF;
+    CALL tenancy.drop_policies(protected.table_name);
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected.table_name);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', protected.table_name);
+    DELETE FROM tenancy_private.protected_tables AS p WHERE p.table_name = protected.table_name;
+    INSERT INTO tenancy_private.protected_tables SELECT (protected).*;
+    CALL tenancy_private.add_readers_of_all(protected.table_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.close_protected(tenancy_private.protected_tables) FROM public;
+
+-- Makes the trigger of a table, as access says.
+CREATE PROCEDURE tenancy_private.set_permission_trigger(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
+    places CONSTANT text := (
+        SELECT string_agg(quote_literal(coalesce((72 + p.number)::text, '')), ', ' ORDER BY c.place)
+        FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS c (command, place)
+        LEFT JOIN tenancy_private.access AS a
+            ON a.table_name = set_permission_trigger.table_name
+            AND a.command = c.command AND NOT a.person AND a.workspace IS NULL
+        LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
+    );
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
+        'EXECUTE FUNCTION tenancy.check_permission(%s)',
+        trigger_name, table_name, places
+    );
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+    CALL tenancy_private.record_triggers(table_name, trigger_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
+
+CREATE PROCEDURE tenancy.protect(
+    table_name regclass,
+    key name DEFAULT 'workspace_id',
+    parent name DEFAULT NULL,
+    author name DEFAULT NULL,
+    shared name DEFAULT NULL,
+    catalogue boolean DEFAULT false,
+    people text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    protected tenancy_private.protected_tables;
+    command text;
+BEGIN
+    protected.table_name := table_name;
+    protected.shape := CASE
+        WHEN people IN ('self', 'members') THEN people
+        WHEN catalogue THEN 'catalogue'
+        WHEN parent IS NOT NULL THEN 'child'
+        WHEN author IS NOT NULL THEN 'author'
+        ELSE 'tenant'
+    END;
+    IF people IS NOT NULL AND (table_name <> 'public.users'::regclass OR people NOT IN ('self', 'members')) THEN
+        RAISE EXCEPTION 'people, self or members, is for public.users alone'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'shape_invalid',
+        HINT = 'A table whose rows have an author takes author => and shared =>.';
+    END IF;
+    protected.key := key;
+    protected.parent := parent;
+    protected.author := author;
+    protected.shared := shared;
+    IF shared IS NOT NULL AND author IS NULL OR num_nonnulls(parent, author, nullif(catalogue, false), people) > 1 THEN
+        RAISE EXCEPTION 'a table is a child, or has authors, or is a catalogue'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'shape_invalid',
+        HINT = 'Name parent, or author and shared, or neither.';
+    END IF;
+    CALL tenancy_private.check_adoptable(table_name);
+    CALL tenancy_private.require_columns(table_name, ARRAY[nullif(key, 'workspace_id'), parent, author, shared]);
+    CALL tenancy_private.require_type(table_name, ARRAY[key, author], 'uuid');
+    CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');
+    IF key = 'workspace_id' THEN
+        CALL tenancy_private.adopt_table(table_name, parent, author);
+    END IF;
+    CALL tenancy_private.close_protected(protected);
+    FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
+        CALL tenancy_private.set_floor(protected, command);
+    END LOOP;
+    -- PostgreSQL takes restrictions in the order of their names: this comes after the floor.
+    IF protected.shape = 'author' THEN
+        CALL tenancy_private.add_policy(
+            table_name, 'tenant_author', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
+            tenancy_private.author_floor(author, coalesce(quote_ident(shared), 'false'))
+        );
+    END IF;
+    EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
+    CALL tenancy_private.record_contract(table_name);
+    CALL tenancy_private.set_permission_trigger(table_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
+COMMENT ON PROCEDURE tenancy.protect (regclass, name, name, name, name, boolean, text) IS
+'Isolates a table by the column that says whose each row is. Nobody in a workspace may do anything until allow() says so.';
+
+CREATE PROCEDURE tenancy_private.require_columns(table_name regclass, columns name[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing CONSTANT text := (
+        SELECT string_agg(c.name, ', ')
+        FROM unnest(columns) AS c (name)
+        WHERE c.name IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_attribute AS a
+            WHERE a.attrelid = table_name AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+        )
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '% lacks the columns %', table_name, missing
+        USING ERRCODE = '42703',
+        CONSTRAINT = 'column_missing',
+        HINT = 'Name columns of the table, separated by commas.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_columns(regclass, name[]) FROM public;
+
+CREATE PROCEDURE tenancy_private.require_named(table_name regclass, command text, named name[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF command <> 'DELETE' AND coalesce(cardinality(named), 0) = 0 THEN
+        RAISE EXCEPTION 'name the columns of % that % is for', table_name, command
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_required',
+        HINT = 'A column that nobody named stays closed, also one that is added later.';
+    END IF;
+    IF command = 'DELETE' AND named IS NOT NULL THEN
+        RAISE EXCEPTION 'DELETE takes no columns'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_invalid',
+        HINT = 'A row is deleted as a whole.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM public;
+
+-- PostgreSQL checks a foreign key without asking any policy: a column that tenants
+-- write and that refers to rows of tenants would link them, and tell which exist.
+CREATE PROCEDURE tenancy_private.require_own_references(
+    table_name regclass, key name, columns name[]
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reference record;
+BEGIN
+    SELECT a.attname AS column_name, c.confrelid::regclass AS referred, c.conname AS name, p.key, r.attname AS referred_column
+    INTO reference
+    FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
+    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    WHERE c.conrelid = require_own_references.table_name
+        AND c.contype = 'f'
+        AND a.attname = ANY(columns)
+        AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
+        AND p.key <> r.attname
+        -- Another key over both columns says what this one does not.
+        AND NOT EXISTS (
+            SELECT FROM pg_constraint AS o
+            WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
+                AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
+        )
+    ORDER BY c.conname
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, reference.column_name
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'reference_not_isolated',
+        HINT = format(
+            'Protect it as a child, parent => %L, or put FOREIGN KEY (%I, %I) REFERENCES %s (%I, %I) in the place of %I.',
+            reference.column_name, key, reference.column_name, reference.referred, reference.key, reference.referred_column,
+            reference.name
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
+
+-- A tenant may not name the key, so it has to come by itself.
+CREATE PROCEDURE tenancy_private.default_to_workspace(table_name regclass, key name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = key AND a.atthasdef
+    ) THEN
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT tenancy.default_workspace_id()', table_name, key);
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'default', key, NULL);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.default_to_workspace(regclass, name) FROM public;
+
+CREATE PROCEDURE tenancy_private.require_type(table_name regclass, columns name[], wanted regtype)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(format('%s is %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ')
+        FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attname = ANY(columns) AND NOT a.attisdropped AND a.atttypid <> wanted
+    );
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%: %, and must be %', table_name, wrong, wanted
+        USING ERRCODE = '42804',
+        CONSTRAINT = 'column_in_the_way',
+        HINT = 'Name a column of that type, or change its type.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_type(regclass, name[], regtype) FROM public;
+
+-- Names of columns, separated by commas: split and quoted, never pasted.
+CREATE FUNCTION tenancy_private.split_columns(columns text) RETURNS name[]
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN columns IS NOT NULL
+        THEN ARRAY(
+            SELECT btrim(c.name, E' \n\t')::name
+            FROM string_to_table(columns, ',') AS c (name)
+        )
+END;
+REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
+
+-- A column of type serial takes its default from a sequence, with the rights of who
+-- inserts. (An identity column needs none, and tells nobody where it stands.)
+CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass, grantee name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing CONSTANT text := (
+        SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
+        FROM pg_depend AS d
+        INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
+        WHERE d.classid = 'pg_class'::regclass
+            AND d.refclassid = 'pg_class'::regclass
+            AND d.refobjid = grant_sequences.table_name
+            AND d.deptype = 'a'
+            AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(grant_sequences.grantee, s.oid, 'USAGE') END
+    );
+BEGIN
+    IF missing IS NOT NULL THEN
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', missing, grantee);
+        INSERT INTO tenancy_private.adopted_parts AS a (table_name, kind, name, was)
+        VALUES (grant_sequences.table_name, 'sequence', grant_sequences.grantee, missing)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = concat_ws(', ', a.was, excluded.was);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_sequences(regclass, name) FROM public;
+
+CREATE PROCEDURE tenancy.allow(
+    table_name regclass,
+    command text,
+    permission text,
+    columns text DEFAULT NULL,
+    person boolean DEFAULT false,
+    "for" text DEFAULT NULL -- noqa: RF06
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    named CONSTANT name[] := tenancy_private.split_columns(columns);
+    moderation CONSTANT text := split_part(permission, '.', 1) || '.moderate';
+    condition text;
+    numbered name;
+    protected tenancy_private.protected_tables;
+BEGIN
+    SELECT p.* INTO protected FROM tenancy_private.protected_tables AS p WHERE p.table_name = allow.table_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% is not protected', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'table_not_protected',
+        HINT = format('CALL tenancy.protect(%L) first.', table_name::text);
+    END IF;
+    IF command IS NULL OR command NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') THEN
+        RAISE EXCEPTION 'a command is SELECT, INSERT, UPDATE or DELETE'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'command_invalid',
+        HINT = 'Write it in capitals.';
+    END IF;
+    IF protected.shape = 'published' AND command <> 'SELECT' THEN
+        RAISE EXCEPTION 'tenants do not write %: it is published', table_name
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'command_invalid',
+        HINT = 'Services write it. A table with rows of tenants beside public ones is protected with catalogue => true.';
+    END IF;
+    IF permission IS NOT NULL AND NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = allow.permission) THEN
+        RAISE EXCEPTION 'permission % is not defined', permission
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'permission_invalid',
+        HINT = format('SELECT tenancy.define_permission(%L, roles => ...) first.', permission);
+    END IF;
+    IF permission IS NULL AND command <> 'SELECT' THEN
+        RAISE EXCEPTION 'a write needs a permission'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'permission_invalid';
+    END IF;
+    IF "for" <> 'organization' THEN
+        RAISE EXCEPTION 'for is organization, or left out'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'workspace_invalid',
+        HINT = '"for" => ''organization'' keeps personal workspaces out.';
+    END IF;
+    IF EXISTS (
+        SELECT FROM tenancy_private.access AS a WHERE (a.table_name, a.command) = (allow.table_name, allow.command)
+    ) THEN
+        RAISE EXCEPTION '% on % is allowed already', command, table_name
+        USING ERRCODE = '42710',
+        CONSTRAINT = 'command_allowed',
+        HINT = format(
+            CASE protected.shape
+                WHEN 'published' THEN 'CALL tenancy.publish(%L, columns => ...) begins anew.'
+                ELSE 'CALL tenancy.protect(%L) begins anew: then allow each command once.'
+            END,
+            table_name::text
+        );
+    END IF;
+    CALL tenancy_private.require_named(table_name, command, named);
+    IF command <> 'SELECT' AND protected.key = ANY(named) THEN
+        RAISE EXCEPTION 'tenants cannot write %.%', table_name, protected.key
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_invalid',
+        HINT = 'It says whose a row is: a row lands in the current workspace by itself.';
+    END IF;
+    CALL tenancy_private.require_columns(table_name, named);
+    IF command IN ('INSERT', 'UPDATE') THEN
+        CALL tenancy_private.require_own_references(table_name, protected.key, named);
+    END IF;
+    SELECT min(a.attname) INTO numbered
+    FROM pg_index AS i
+    INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+    WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
+        AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype);
+    IF command IN ('INSERT', 'UPDATE') AND numbered IS NOT NULL THEN
+        RAISE EXCEPTION 'tenants cannot write %.%: a key of integers starts with it, and not with %',
+            table_name, numbered, protected.key
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'columns_invalid',
+        HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';
+    END IF;
+
+    INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
+    VALUES (
+        allow.table_name, allow.command, allow.permission, named,
+        -- A program with a key is nobody's author: say so, where a policy would be silent.
+        allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT',
+        allow."for"
+    );
+
+    CALL tenancy_private.set_floor(protected, command, tenancy_private.may(permission, person, "for"));
+    -- The floor says who may and which rows; what is left to say is that somebody may.
+    -- Of accounts it gives the index what it can use, so that no hidden row is reached
+    -- and counted.
+    CALL tenancy_private.add_policy(
+        table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed',
+        CASE protected.shape
+            WHEN 'members' THEN format('%I = ANY((SELECT tenancy.visible_user_ids())::uuid[])', protected.key)
+            ELSE format('%I IS NOT NULL', protected.key)
+        END
+    );
+    -- The author's own rows are written by the author, shared ones also by who moderates in
+    -- the workspace that the row is in: the floor may have verified another seal (8).
+    IF protected.shape = 'author' AND command <> 'SELECT' THEN
+        condition := 'false';
+        IF command <> 'INSERT' AND protected.shared IS NOT NULL
+            AND EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = moderation)
+        THEN
+            condition := format(
+                '%I AND %I = ANY(ARRAY[(SELECT %s)])',
+                protected.shared, protected.key,
+                tenancy_private.only_if(
+                    tenancy_private.may(moderation, true, "for"), 'tenancy.current_workspace_id()'
+                )
+            );
+        END IF;
+        CALL tenancy_private.add_policy(
+            table_name, 'tenant_' || lower(command) || '_author', 'RESTRICTIVE', command, 'tenancy_credentialed',
+            tenancy_private.author_floor(protected.author, condition)
+        );
+    END IF;
+    EXECUTE format(
+        'GRANT %s%s ON %s TO tenancy_credentialed', command,
+        (SELECT ' (' || string_agg(quote_ident(c.name), ', ') || ')' FROM unnest(named) AS c (name)), table_name
+    );
+    IF command = 'INSERT' THEN
+        CALL tenancy_private.grant_sequences(table_name, 'tenancy_credentialed');
+        CALL tenancy_private.default_to_workspace(table_name, protected.key);
+    END IF;
+    IF command = 'SELECT' THEN
+        EXECUTE format(
+            'GRANT SELECT (%s) ON %s TO tenancy_auditor',
+            (SELECT string_agg(quote_ident(c.name), ', ') FROM unnest(named) AS c (name)), table_name
+        );
+    END IF;
+    CALL tenancy_private.record_contract(table_name);
+    IF command <> 'SELECT' THEN
+        CALL tenancy_private.set_permission_trigger(table_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy.allow(regclass, text, text, text, boolean, text) FROM public;
+COMMENT ON PROCEDURE tenancy.allow (regclass, text, text, text, boolean, text) IS
+'Lets those who hold a permission use a command on a protected table, on the columns named. person => true keeps API keys '
+'out, "for" => ''organization'' personal workspaces.';
+
+-- Of a table that somebody has dropped without unprotect(): only its number is left.
+CREATE PROCEDURE tenancy_private.forget_table(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM tenancy_private.contracts AS c WHERE c.table_name = forget_table.table_name;
+    DELETE FROM tenancy_private.closed_tables AS c WHERE c.table_name = forget_table.table_name;
+    DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = forget_table.table_name;
+    CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.forget_table(regclass) FROM public;
+
+-- The way back: a table of the application is as open as its grants say, and as it
+-- was; one of pg-tenancy's own is closed, as the change that made it left it. Columns
+-- and rows stay.
+CREATE PROCEDURE tenancy.unprotect(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
+    protected record;
+BEGIN
+    DELETE FROM tenancy_private.protected_tables AS p
+    WHERE p.table_name = unprotect.table_name
+    RETURNING p.* INTO protected;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% is not protected', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'table_not_protected',
+        HINT = 'pg-tenancy protects what protect() and publish() were called for.';
+    END IF;
+    IF schema_id IS NULL THEN
+        CALL tenancy_private.forget_table(table_name);
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END IF;
+    IF schema_id = 'tenancy'::regnamespace THEN
+        CALL tenancy_private.close_own_table(table_name);
+    ELSE
+        CALL tenancy_private.reopen_table(table_name);
+        CALL tenancy_private.release_table(table_name, protected.parent);
+        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy.unprotect(regclass) FROM public;
+COMMENT ON PROCEDURE tenancy.unprotect (regclass) IS
+'Takes back what protect(), allow() and publish() did to a table. Raises 55000 table_not_protected.';
+
+-- What everybody in a workspace reads; it is written by services, and by a DBA.
+CREATE PROCEDURE tenancy.publish(table_name regclass, columns text)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    named CONSTANT name[] := tenancy_private.split_columns(columns);
+    published tenancy_private.protected_tables;
+BEGIN
+    CALL tenancy_private.check_adoptable(table_name);
+    CALL tenancy_private.require_named(table_name, 'SELECT', named);
+    CALL tenancy_private.require_columns(table_name, named);
+    published.table_name := table_name;
+    published.shape := 'published';
+    published.key := named[1];
+    CALL tenancy_private.close_protected(published);
+    INSERT INTO tenancy_private.access (table_name, command, columns) VALUES (publish.table_name, 'SELECT', named);
+    CALL tenancy_private.add_policy(
+        table_name, 'select', 'PERMISSIVE', 'SELECT', 'tenancy_credentialed',
+        tenancy_private.gate('tableoid', 'tenancy.current_workspace_id() IS NOT NULL')
+    );
+    EXECUTE format(
+        'GRANT SELECT (%s) ON %s TO tenancy_credentialed, tenancy_auditor, tenancy_service',
+        (SELECT string_agg(quote_ident(c.name), ', ') FROM unnest(named) AS c (name)), table_name
+    );
+    CALL tenancy_private.record_contract(table_name);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy.publish(regclass, text) FROM public;
+COMMENT ON PROCEDURE tenancy.publish (regclass, text) IS
+'Lets everybody who is in a workspace read the named columns of a table that belongs to no tenant.';
+
+-- For clients that compose INSERT and UPDATE, and for who wants to know why one is
+-- refused: PostgreSQL's message names the table alone.
+CREATE FUNCTION tenancy.writable_columns(table_name regclass)
+RETURNS TABLE (column_name name, can_insert boolean, can_update boolean)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+BEGIN ATOMIC
+    SELECT
+        c.name AS column_name,
+        bool_or(a.command = 'INSERT') AS can_insert,
+        bool_or(a.command = 'UPDATE') AS can_update
+    FROM tenancy_private.access AS a
+    CROSS JOIN LATERAL unnest(a.columns) AS c (name)
+    WHERE a.table_name = writable_columns.table_name -- noqa: RF01
+        AND a.command IN ('INSERT', 'UPDATE')
+    GROUP BY c.name
+    ORDER BY c.name;
+END;
+REVOKE ALL ON FUNCTION tenancy.writable_columns(regclass) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.writable_columns(regclass)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.writable_columns(regclass) IS
+'The columns of a protected table that tenants may name in INSERT and in UPDATE, whatever their role.';
+
+-- For the verify scripts.
+CREATE PROCEDURE tenancy_private.verify_protected(VARIADIC tables regclass[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(t.name || ': ' || coalesce(b.problem, 'it is not protected'), E'\n')
+        FROM unnest(tables) AS t (name)
+        LEFT JOIN tenancy_private.broken_contracts() AS b ON b.table_name = t.name::text
+        WHERE b.problem IS NOT NULL
+            OR NOT EXISTS (SELECT FROM tenancy_private.protected_tables AS p WHERE p.table_name = t.name)
+    );
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION E'tables differ from their contracts:\n%', wrong
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'contract_broken';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_protected(regclass[]) FROM public;
+
+COMMIT;

@@ -1,0 +1,123 @@
+-- Deploy pg-tenancy:kernel/roles to pg
+-- requires: kernel/existing_tables
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- Roles belong to the whole cluster: another database may have made them
+-- before, or be making them at this moment. A role that has the name but could
+-- log in, or bypass a policy, is somebody else's and is not taken over.
+DO $$
+DECLARE
+    wanted CONSTANT jsonb := jsonb_build_object(
+        'tenancy_owner', 'Owns the tenancy schemas and their functions; nobody logs in as it.',
+        'tenancy_writer', 'Owns the functions that write tables of the application, and may do nothing else.',
+        'tenancy_app', 'Applications: rows of the workspace they entered by naming user and organization.',
+        'tenancy_credentialed', 'Applications that may enter a workspace only with a credential.',
+        'tenancy_service', 'Workers, billing and the application before its migration: all workspaces.',
+        'tenancy_auditor', 'Support and compliance: all workspaces, read only.'
+    );
+    role_name name;
+    purpose text;
+    wrong text;
+BEGIN
+    FOR role_name, purpose IN SELECT key, value FROM jsonb_each_text(wanted) LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role_name);
+                EXECUTE format('COMMENT ON ROLE %I IS %L', role_name, purpose);
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN
+                    RAISE NOTICE 'role % was made by another session at this moment', role_name;
+            END;
+        END IF;
+        SELECT concat_ws(', ',
+            CASE WHEN r.rolcanlogin THEN 'LOGIN' END,
+            CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
+            CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END,
+            CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
+            CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
+            CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+            (SELECT 'member of ' || string_agg(m.roleid::regrole::text, ', ')
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE m.member = r.oid
+                AND NOT (r.rolname = 'tenancy_app' AND m.roleid = to_regrole('tenancy_credentialed')))
+        ) INTO wrong
+        FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname = role_name;
+        IF wrong <> '' THEN
+            RAISE EXCEPTION 'the role % exists and is not a plain group: %', role_name, wrong
+                USING ERRCODE = '55000',
+                      CONSTRAINT = 'roles',
+                      HINT = 'Take these attributes and memberships from the role, or rename it; '
+                          'then deploy again.';
+        END IF;
+    END LOOP;
+END; $$;
+
+-- Policies and grants name tenancy_credentialed alone. tenancy_app is a member that
+-- may, besides, enter by naming a user; a member that does not inherit would be
+-- denied everything.
+SELECT format(
+    'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app %s',
+    CASE
+        WHEN current_setting('server_version_num')::integer >= 160000
+            THEN 'WITH INHERIT TRUE, SET FALSE'
+    END
+)
+WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
+\gexec
+
+-- A superuser may do all this as it is. Any other role that deploys must be
+-- able to act as the owner, and to see the rows that policies will hide.
+DO $$
+DECLARE
+    deployer_is_superuser CONSTANT boolean := (
+        SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user
+    );
+    options CONSTANT text := CASE
+        WHEN current_setting('server_version_num')::integer >= 160000
+            THEN ' WITH INHERIT TRUE, SET TRUE'
+        ELSE ''
+    END;
+    role_name name;
+BEGIN
+    IF deployer_is_superuser THEN
+        RETURN;
+    END IF;
+    FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service']::name[] LOOP
+        IF NOT pg_has_role(current_user, role_name, 'USAGE')
+            OR NOT pg_has_role(current_user, role_name,
+                CASE WHEN options = '' THEN 'MEMBER' ELSE 'SET' END)
+        THEN
+            BEGIN
+                EXECUTE format('GRANT %I TO CURRENT_USER', role_name) || options;
+            EXCEPTION
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION '% may not become a member of the role %',
+                        current_user, role_name
+                        USING ERRCODE = '42501',
+                              CONSTRAINT = 'roles',
+                              HINT = format('As a superuser: GRANT %I TO %I WITH ADMIN OPTION;',
+                                  role_name, current_user);
+            END;
+        END IF;
+    END LOOP;
+END; $$;
+
+-- Each database that uses the roles says so in its own privileges. That is
+-- what the revert of another database goes by, to know that it must leave them.
+SELECT format(
+    'GRANT CONNECT ON DATABASE %I TO %s',
+    current_database(),
+    'tenancy_owner, tenancy_writer, tenancy_app, tenancy_credentialed, tenancy_service, '
+    'tenancy_auditor'
+)
+\gexec
+
+-- A function is born closed. Only this global form has an effect: with IN
+-- SCHEMA, what PUBLIC has by default stays.
+ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+COMMIT;

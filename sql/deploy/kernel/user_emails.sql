@@ -1,0 +1,196 @@
+-- Deploy pg-tenancy:kernel/user_emails to pg
+-- requires: kernel/owner_access
+-- requires: kernel/foreign_keys
+-- requires: kernel/adoption_steps
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.users']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+SET LOCAL ROLE tenancy_owner;
+
+-- How an e-mail address is looked up: without the spaces around it and in small
+-- letters. What nobody could send a letter to, an empty text or one that is
+-- longer than any address, is no address.
+CREATE FUNCTION tenancy_private.email_key(email text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE
+    WHEN length(btrim(email, E' \t\r\n')) BETWEEN 1 AND 320 THEN lower(btrim(email, E' \t\r\n'))
+END;
+REVOKE ALL ON FUNCTION tenancy_private.email_key(text) FROM public;
+
+-- Whose an address is, found by an index among millions. An index on users
+-- would tell tenants which addresses there are, as one on slugs would tell them
+-- the slugs. No address is unique here: an application that has two accounts
+-- with one goes on having them, and may make a third.
+CREATE TABLE tenancy_private.user_emails (
+    email   text NOT NULL,
+    user_id uuid NOT NULL,
+    CONSTRAINT user_emails_pkey PRIMARY KEY (email, user_id),
+    CONSTRAINT user_emails_user_id_key UNIQUE (user_id),
+    CONSTRAINT user_emails_user_id_fkey FOREIGN KEY (user_id)
+    REFERENCES public.users (id) ON DELETE CASCADE
+);
+CALL tenancy_private.close_own_table('tenancy_private.user_emails');
+COMMENT ON TABLE tenancy_private.user_emails IS
+'The e-mail addresses of accounts, in small letters; kept by triggers on public.users.';
+
+-- One statement for all the rows of one INSERT.
+CREATE FUNCTION tenancy_private.add_user_emails() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    INSERT INTO tenancy_private.user_emails (email, user_id)
+    SELECT
+        tenancy_private.email_key(n.email::text),
+        n.id
+    FROM new_rows AS n
+    WHERE tenancy_private.email_key(n.email::text) IS NOT NULL;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.add_user_emails() FROM public;
+
+CREATE FUNCTION tenancy_private.change_user_email() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    new_key CONSTANT text := tenancy_private.email_key(new.email::text);
+BEGIN
+    IF new.email IS NOT DISTINCT FROM old.email THEN
+        RETURN NULL;
+    END IF;
+    IF new_key IS NULL THEN
+        DELETE FROM tenancy_private.user_emails AS e WHERE e.user_id = new.id;
+    ELSE
+        INSERT INTO tenancy_private.user_emails AS e (email, user_id)
+        VALUES (new_key, new.id)
+        ON CONFLICT (user_id) DO UPDATE SET email = excluded.email
+        WHERE e.email <> excluded.email;
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.change_user_email() FROM public;
+
+CREATE FUNCTION tenancy_private.user_with_email(email text) RETURNS uuid
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_ids CONSTANT uuid[] := ARRAY(
+        SELECT e.user_id FROM tenancy_private.user_emails AS e
+        WHERE e.email = tenancy_private.email_key(user_with_email.email)
+    );
+    exact_ids uuid[];
+BEGIN
+    IF cardinality(found_ids) <= 1 THEN
+        RETURN found_ids[1];
+    END IF;
+    exact_ids := ARRAY(
+        SELECT u.id FROM public.users AS u
+        WHERE u.id = ANY(found_ids) AND u.email::text = user_with_email.email
+    );
+    IF cardinality(exact_ids) <> 1 THEN
+        RAISE EXCEPTION 'several accounts have this e-mail address'
+        USING ERRCODE = '21000',
+        CONSTRAINT = 'email_ambiguous',
+        HINT = 'Whoever runs the platform can change the address of all but one, in public.users.';
+    END IF;
+    RETURN exact_ids[1];
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.user_with_email(text) FROM public;
+COMMENT ON FUNCTION tenancy_private.user_with_email(text) IS
+'The account with an e-mail address, NULL if there is none; of several the one that spells it like this. '
+'Raises 21000 email_ambiguous.';
+
+-- Two who make an account for one address have to wait for each other, and
+-- nothing but an application's own unique key would stop the second. An
+-- advisory lock is not enough: anybody can take one and hold up a stranger's
+-- account, and under REPEATABLE READ the second would get the lock and still not
+-- see the account of the first. A row that is written does both: it cannot be
+-- reached from outside, and the second fails (40001) where it reads what was.
+-- No address is kept here. Who shares a row with whom nobody outside can work out,
+-- and nobody waits long for somebody who keeps one.
+CREATE TABLE tenancy_private.email_locks (
+    number integer NOT NULL,
+    uses   bigint  NOT NULL,
+    CONSTRAINT email_locks_pkey PRIMARY KEY (number)
+);
+CALL tenancy_private.close_own_table('tenancy_private.email_locks');
+COMMENT ON TABLE tenancy_private.email_locks IS
+'One row for all e-mail addresses of one hash; writing it makes those who make an account wait for each other.';
+
+-- So that nobody can work out which row is whose; rotating it would give an address two.
+CREATE TABLE tenancy_private.email_lock_keys (
+    id    text  NOT NULL,
+    block bytea NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    CONSTRAINT email_lock_keys_pkey PRIMARY KEY (id)
+);
+ALTER TABLE tenancy_private.email_lock_keys ALTER COLUMN block SET STATISTICS 0;
+INSERT INTO tenancy_private.email_lock_keys VALUES ('only');
+CALL tenancy_private.close_own_table('tenancy_private.email_lock_keys');
+
+CREATE FUNCTION tenancy_private.lock_email(email text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $$
+BEGIN
+    INSERT INTO tenancy_private.email_locks AS l (number, uses)
+    SELECT
+        ('x' || encode(substr(sha256(
+            k.block || convert_to(tenancy_private.email_key(lock_email.email), 'UTF8')
+        ), 1, 3), 'hex'))::bit(24)::integer,
+        1
+    FROM tenancy_private.email_lock_keys AS k
+    ON CONFLICT (number) DO UPDATE SET uses = l.uses + 1;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RAISE EXCEPTION 'could not serialize access: another account is being made'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.lock_email(text) FROM public;
+COMMENT ON FUNCTION tenancy_private.lock_email(text) IS
+'Until the transaction ends nobody else makes an account with this e-mail address by a function.';
+
+RESET ROLE;
+
+CREATE TRIGGER users_emails_insert
+AFTER INSERT ON public.users
+REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_user_emails();
+
+-- Without a condition on the column, which would keep the application from changing
+-- its type.
+CREATE TRIGGER users_emails_update
+AFTER UPDATE ON public.users
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
+
+CALL tenancy_private.record_triggers('public.users', 'users_emails_insert', 'users_emails_update');
+
+COMMIT;

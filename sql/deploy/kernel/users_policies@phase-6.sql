@@ -1,0 +1,13 @@
+-- Deploy pg-tenancy:kernel/users_policies to pg
+-- requires: kernel/protection
+-- requires: kernel/legacy_logins
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+\ir ../../policies/users.r1.sql
+
+COMMIT;

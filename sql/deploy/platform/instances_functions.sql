@@ -1,0 +1,325 @@
+-- Deploy pg-tenancy:platform/instances_functions to pg
+-- requires: platform/instances_workspaces
+-- requires: kernel/context
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- What can be done with an instance in which state, and the state it is in then.
+-- It is data, because an application has states of its own: a DBA adds a row.
+CREATE TABLE tenancy.instance_transitions (
+    action      text NOT NULL,
+    from_status text NOT NULL,
+    to_status   text NOT NULL,
+    CONSTRAINT instance_transitions_pkey PRIMARY KEY (action, from_status),
+    CONSTRAINT instance_transitions_action_check CHECK (action IN ('terminate', 'reinstall'))
+);
+COMMENT ON TABLE tenancy.instance_transitions IS
+'Which states of an instance allow terminate_instance() and reinstall_instance(), and what they set.';
+
+INSERT INTO tenancy.instance_transitions (action, from_status, to_status) VALUES
+('terminate', 'provisioning', 'terminating'),
+('terminate', 'booting', 'terminating'),
+('terminate', 'installing', 'terminating'),
+('terminate', 'starting', 'terminating'),
+('terminate', 'ready', 'terminating'),
+('terminate', 'running', 'terminating'),
+('terminate', 'stopped', 'terminating'),
+('terminate', 'reinstalling', 'terminating'),
+('terminate', 'failed', 'terminating'),
+('terminate', 'error', 'terminating'),
+('reinstall', 'ready', 'reinstalling'),
+('reinstall', 'running', 'reinstalling'),
+('reinstall', 'stopped', 'reinstalling'),
+('reinstall', 'failed', 'reinstalling'),
+('reinstall', 'error', 'reinstalling');
+
+-- Closed until instances_policies opens it; the functions read it as its owner.
+CALL tenancy_private.close_own_table('tenancy.instance_transitions');
+
+CREATE FUNCTION tenancy_private.refuse_instance_state(action text, status text) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'an instance that is % cannot be %', coalesce(status, 'in no state'),
+        CASE action WHEN 'terminate' THEN 'terminated' ELSE 'reinstalled' END
+    USING ERRCODE = '55000',
+    CONSTRAINT = 'instance_state',
+    HINT = format('States that allow it: %s.', coalesce((
+        SELECT string_agg(t.from_status, ', ' ORDER BY t.from_status)
+        FROM tenancy.instance_transitions AS t
+        WHERE t.action = refuse_instance_state.action
+    ), 'none'));
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_instance_state(text, text) FROM public;
+
+-- The permission before anything is looked up; then what the workspace has.
+CREATE FUNCTION tenancy_private.transform_instance(instance_id uuid, action text) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    permission CONSTANT text := 'instances.' || action;
+    current_status text;
+    next_status text;
+BEGIN
+    PERFORM tenancy.require_permission(permission);
+    SELECT i.status::text INTO current_status
+    FROM public.instances AS i
+    WHERE i.id = instance_id AND i.workspace_id = tenancy.current_workspace_id()
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the workspace has no such instance'
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'instance_not_found',
+        HINT = 'The table public.instances shows the instances of the current workspace.';
+    END IF;
+    SELECT t.to_status INTO next_status
+    FROM tenancy.instance_transitions AS t
+    WHERE t.action = transform_instance.action AND t.from_status = current_status;
+    IF next_status IS NULL THEN
+        PERFORM tenancy_private.refuse_instance_state(action, current_status);
+    END IF;
+    PERFORM tenancy_private.update_rows(
+        'public.instances', jsonb_build_object('id', instance_id), jsonb_build_object('status', next_status)
+    );
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.transform_instance(uuid, text) FROM public;
+
+CREATE FUNCTION tenancy.terminate_instance(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.transform_instance(terminate_instance.id, 'terminate');
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
+'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Needs '
+'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+CREATE FUNCTION tenancy.reinstall_instance(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.transform_instance(reinstall_instance.id, 'reinstall');
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
+'Orders an instance of the current workspace to be set up anew: it is reinstalling until a worker has done it. Needs '
+'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+-- Instances from before the migration that have no owner yet. What they run with is
+-- not for everybody.
+CREATE FUNCTION tenancy.legacy_instances(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
+RETURNS TABLE (
+    id uuid,
+    provider_id uuid,
+    model_id uuid,
+    status text,
+    created_at timestamptz,
+    terminated_at timestamptz
+)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id() THEN
+        RAISE EXCEPTION 'legacy instances are listed in personal mode'
+        USING ERRCODE = '42501',
+        CONSTRAINT = 'permission_denied',
+        HINT = 'Enter without an organization. In the platform''s workspace they are rows of public.instances.';
+    END IF;
+    PERFORM tenancy_private.require_page_size(page_size);
+    RETURN QUERY
+    SELECT i.id, i.provider_id, i.model_id, i.status::text, i.created_at::timestamptz, i.terminated_at::timestamptz
+    FROM public.instances AS i
+    WHERE i.workspace_id = '00000000-0000-0000-0000-000000000000'
+        AND (after_id IS NULL OR i.id > after_id)
+    ORDER BY i.id
+    LIMIT page_size;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.legacy_instances(uuid, integer) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.legacy_instances(uuid, integer)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
+'A page of the instances that belong to nobody, in the order of their ids, to everybody in personal mode. Raises 42501 '
+'permission_denied, 22023 page_size_invalid.';
+
+-- An application may also write the status by itself. Where that is what one of
+-- the two actions does, it needs what the action needs.
+CREATE FUNCTION tenancy.require_instance_transition(old_status text, new_status text) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    needed CONSTANT text := (
+        SELECT min(t.action) FROM tenancy.instance_transitions AS t
+        WHERE t.to_status = new_status OR (t.action, new_status) = ('terminate', 'terminated')
+    );
+BEGIN
+    IF needed IS NULL THEN
+        IF EXISTS (
+            SELECT FROM tenancy.instance_transitions AS t
+            WHERE t.action = 'terminate' AND old_status IN (t.to_status, 'terminated')
+        ) THEN
+            RAISE EXCEPTION 'an instance that is % cannot be anything else again', old_status
+            USING ERRCODE = '55000',
+            CONSTRAINT = 'instance_state',
+            HINT = 'Workers, which are services, say what has become of it.';
+        END IF;
+        RETURN;
+    END IF;
+    PERFORM tenancy.require_permission('instances.' || needed);
+    IF NOT EXISTS (
+        SELECT FROM tenancy.instance_transitions AS t
+        WHERE t.action = needed AND old_status IN (t.from_status, t.to_status)
+    ) THEN
+        PERFORM tenancy_private.refuse_instance_state(needed, old_status);
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
+'Raises what terminate_instance() and reinstall_instance() raise, if such a change of state is one of theirs.';
+
+CREATE FUNCTION tenancy_private.check_instance_status() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND (
+        pg_has_role('tenancy_credentialed', 'USAGE')
+    ) THEN
+        -- The policies were asked when the statement began.
+        IF old.workspace_id <> tenancy.current_workspace_id() THEN
+            RAISE EXCEPTION 'the workspace was changed in the middle of a statement'
+            USING ERRCODE = '28000',
+            CONSTRAINT = 'invalid_context',
+            HINT = 'Do not set tenancy.* variables by hand.';
+        END IF;
+        PERFORM tenancy.require_instance_transition(old.status::text, new.status::text);
+    END IF;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_instance_status() FROM public;
+
+-- A workspace that goes takes its instances along, and what they cost: minutes
+-- of cost keep an instance from being deleted by itself. Records of usage stay
+-- and lose what goes, all of it in one UPDATE: PostgreSQL would do it reference
+-- by reference, and at the second find the row pointing to somebody whom it has
+-- deleted already.
+CREATE FUNCTION tenancy_private.empty_instances() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF current_user <> 'tenancy_writer' THEN
+        RAISE EXCEPTION 'empty_instances() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
+    END IF;
+    UPDATE finops.inference_usage AS u
+    SET
+        instance_id = NULL,
+        customer_id = (SELECT r.id FROM public.users AS r WHERE r.id = u.customer_id),
+        api_key_id = (SELECT r.id FROM public.api_keys AS r WHERE r.id = u.api_key_id),
+        provider_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.provider_organization_id
+        ),
+        consumer_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.consumer_organization_id
+        ),
+        organization_model_id = (
+            SELECT r.id FROM public.organization_models AS r WHERE r.id = u.organization_model_id
+        )
+    FROM public.instances AS i
+    WHERE u.instance_id = i.id AND i.workspace_id = old.id;
+    DELETE FROM finops.cost_actual_minute AS c
+    USING public.instances AS i
+    WHERE c.instance_id = i.id AND i.workspace_id = old.id;
+    DELETE FROM public.instances AS i WHERE i.workspace_id = old.id;
+    RETURN old;
+END;
+$$;
+
+RESET ROLE;
+
+DO $$
+BEGIN
+    IF to_regclass('tenancy_archive.instance_transitions') IS NOT NULL THEN
+        DELETE FROM tenancy.instance_transitions;
+        INSERT INTO tenancy.instance_transitions (action, from_status, to_status)
+        SELECT a.action, a.from_status, a.to_status FROM tenancy_archive.instance_transitions AS a;
+        CALL tenancy_private.drop_archived('instance_transitions');
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.give_to_writer('tenancy_private.empty_instances()');
+GRANT USAGE ON SCHEMA finops TO tenancy_writer;
+CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');
+CALL tenancy_private.grant_to_owner('finops.inference_usage');
+CALL tenancy_private.grant_to_owner('public.organization_models');
+
+CALL tenancy_private.patiently(
+    ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+CREATE TRIGGER workspaces_instances
+BEFORE DELETE ON tenancy.workspaces
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_instances();
+ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
+
+-- Without a condition on the column, which would keep the application from changing
+-- its type.
+CREATE TRIGGER instances_status
+BEFORE UPDATE ON public.instances
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
+
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
+CALL tenancy_private.record_triggers('public.instances', 'instances_status');
+
+COMMIT;

@@ -1,0 +1,81 @@
+-- Deploy pg-tenancy:platform/instances_models to pg
+-- requires: platform/models_functions
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there.
+SET statement_timeout = 0;
+
+-- The models that are there are public, so the column begins as the platform's,
+-- without a look at the rows.
+DO $$
+BEGIN
+    IF NOT tenancy_private.has_part(
+        'public.instances', 'column', 'model_workspace_id', 'platform/instances_models'
+    ) THEN
+        CALL tenancy_private.patiently(ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE',
+            'ALTER TABLE public.instances ADD COLUMN model_workspace_id uuid NOT NULL '
+            'DEFAULT ''00000000-0000-0000-0000-000000000000''; '
+            'COMMENT ON COLUMN public.instances.model_workspace_id IS '
+            '''Whose the model is: the instance''''s own workspace or the platform''''s. Set by a trigger.''; '
+            'CREATE TRIGGER instances_workspace_model '
+            'BEFORE INSERT OR UPDATE OF model_id, workspace_id, organization_id, user_id ON public.instances '
+            'FOR EACH ROW WHEN (new.model_id IS NOT NULL '
+            'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
+            'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
+            'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model; '
+            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_workspace_model''); '
+            'CALL tenancy_private.record_part('
+            '''public.instances'', ''column'', ''model_workspace_id'', ''platform/instances_models''); '
+            'CALL tenancy_private.record_part('
+            '''public.instances'', ''trigger'', ''instances_workspace_model'', ''platform/instances_models'')');
+    END IF;
+END; $$;
+
+-- Where organizations have models of their own already, because a revert kept
+-- whose they were, their instances say so.
+DO $$
+DECLARE
+    hidden CONSTANT text :=
+        'SELECT i.id, i.workspace_id, i.model_id FROM public.models AS m '
+        'INNER JOIN public.instances AS i ON m.id = i.model_id '
+        'WHERE m.workspace_id <> ''00000000-0000-0000-0000-000000000000'' AND m.workspace_id <> i.workspace_id';
+    hidden_count bigint;
+BEGIN
+    EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM (%s) AS h', hidden) INTO hidden_count;
+    IF hidden_count > 0 THEN
+        RAISE EXCEPTION '% instances use a model of another workspace', hidden_count
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'instances_model_id_fkey',
+        DETAIL = hidden || ';',
+        HINT = 'The query in the detail finds them. Give them another model or make the model public, then deploy again.';
+    END IF;
+    IF EXISTS (
+        SELECT FROM public.models AS m WHERE m.workspace_id <> '00000000-0000-0000-0000-000000000000'
+    ) THEN
+        CALL tenancy_private.in_batches('public.instances', 'public.instances',
+            't.model_workspace_id <> t.workspace_id AND EXISTS (SELECT FROM public.models AS m '
+            'WHERE m.id = t.model_id AND m.workspace_id = t.workspace_id)',
+            'UPDATE public.instances AS t SET model_workspace_id = t.workspace_id WHERE t.id = ANY($1)');
+    END IF;
+END; $$;
+
+CALL tenancy_private.want_indexes('public.instances', '{
+    "instances_model_workspace_id_idx": {"columns": ["model_workspace_id", "model_id", "workspace_id"]}
+}');
+\ir ../../adoption/build_indexes.psql
+
+CALL tenancy_private.add_constraint(
+    'public.instances', '{}', 'instances_model_workspace_id_check',
+    'CHECK (model_workspace_id = workspace_id '
+    'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')',
+    'platform/instances_models'
+);
+
+-- Giving a model to an organization takes the instances of that organization
+-- along; those of others would fail the check above.
+CALL tenancy_private.add_constraint(
+    'public.instances', ARRAY['public.models']::regclass[], 'instances_model_workspace_id_fkey',
+    'FOREIGN KEY (model_workspace_id, model_id) REFERENCES public.models (workspace_id, id) '
+    'ON UPDATE CASCADE ON DELETE NO ACTION',
+    'platform/instances_models'
+);

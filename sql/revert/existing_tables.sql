@@ -1,6 +1,0 @@
--- Revert pg-tenancy:existing_tables from pg
-
--- The change makes nothing, so there is nothing to take back.
-BEGIN;
-
-COMMIT;

@@ -1,4 +1,0 @@
--- Revert pg-tenancy:instances_models from pg
-
-\ir ../adoption/patiently.psql
-\ir ../adoption/remove_instances_models.psql

@@ -1,0 +1,13 @@
+-- Revert pg-tenancy:kernel/accounts from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP FUNCTION tenancy_private.add_member(uuid, uuid, text);
+DROP FUNCTION tenancy_private.new_user(text, text, text, text, text);
+DROP FUNCTION tenancy_private.write_user(uuid, boolean, text, text, text, text, text);
+DROP FUNCTION tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb);
+DROP FUNCTION tenancy_private.checked_email(text);
+
+COMMIT;

@@ -1,0 +1,21 @@
+-- Revert pg-tenancy:kernel/adoption from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP PROCEDURE tenancy_private.release_table(regclass, name);
+DROP PROCEDURE tenancy_private.adopt_table(regclass, name, name);
+DROP FUNCTION tenancy_private.set_child_workspace();
+DROP PROCEDURE tenancy_private.grant_schema(regclass);
+DROP PROCEDURE tenancy_private.grant_rights(regclass, name, text[]);
+DROP PROCEDURE tenancy_private.keep_workspaces_of(regclass, name);
+DROP PROCEDURE tenancy_private.return_workspaces(regclass);
+DROP FUNCTION tenancy_private.name_for(regclass, text);
+DROP FUNCTION tenancy_private.short_name(regclass, text);
+DROP FUNCTION tenancy_private.key_columns(regclass);
+DROP PROCEDURE tenancy_private.check_adoptable(regclass);
+DROP FUNCTION tenancy.default_author_id();
+DROP FUNCTION tenancy.default_workspace_id();
+
+COMMIT;

@@ -1,0 +1,27 @@
+-- Revert pg-tenancy:kernel/adoption_steps from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP PROCEDURE tenancy_private.place_indexes();
+DROP FUNCTION tenancy_private.missing_indexes();
+DROP FUNCTION tenancy_private.columns_of_index(oid);
+DROP PROCEDURE tenancy_private.add_constraint(regclass, regclass[], name, text, text);
+DROP PROCEDURE tenancy_private.drop_parts(regclass, text);
+DROP PROCEDURE tenancy_private.add_workspace_column(regclass, text, text);
+DROP PROCEDURE tenancy_private.add_default(regclass, name, text, text);
+DROP PROCEDURE tenancy_private.record_part(regclass, text, name, text);
+DROP FUNCTION tenancy_private.has_part(regclass, text, name, text);
+DROP PROCEDURE tenancy_private.in_batches(regclass, text, text, text);
+DROP PROCEDURE tenancy_private.validate_constraint(regclass, name);
+DROP PROCEDURE tenancy_private.refuse_orphans(regclass, name, regclass, text);
+DROP PROCEDURE tenancy_private.patiently(regclass[], text, text);
+CALL tenancy_private.forget_contract('tenancy_private.wanted_indexes');
+DROP TABLE tenancy_private.wanted_indexes;
+CALL tenancy_private.forget_contract('tenancy_private.adopted_parts');
+DROP TABLE tenancy_private.adopted_parts;
+CALL tenancy_private.forget_contract('tenancy_private.adoptions');
+DROP TABLE tenancy_private.adoptions;
+
+COMMIT;

@@ -1,0 +1,4 @@
+-- Revert pg-tenancy:kernel/api_keys_workspaces from pg
+
+\set stays ''
+\ir ../../adoption/release.psql

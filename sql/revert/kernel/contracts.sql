@@ -1,0 +1,18 @@
+-- Revert pg-tenancy:kernel/contracts from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP PROCEDURE tenancy_private.verify_contracts();
+DROP FUNCTION tenancy_private.broken_contracts();
+DROP PROCEDURE tenancy_private.close_own_table(regclass);
+DROP PROCEDURE tenancy.drop_policies(regclass);
+DROP PROCEDURE tenancy_private.forget_contract(regclass);
+DROP PROCEDURE tenancy_private.forget_triggers(regclass, name[]);
+DROP PROCEDURE tenancy_private.record_triggers(regclass, name[]);
+DROP PROCEDURE tenancy_private.record_contract(regclass);
+DROP FUNCTION tenancy_private.contract_of(regclass);
+DROP TABLE tenancy_private.contracts;
+
+COMMIT;

@@ -1,0 +1,20 @@
+-- Revert pg-tenancy:kernel/entering from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP FUNCTION tenancy.enter_platform(uuid);
+DROP FUNCTION tenancy.enter_as_service(uuid, uuid);
+DROP FUNCTION tenancy.enter(uuid, uuid);
+DROP FUNCTION tenancy_private.enter_as(uuid, uuid);
+DROP FUNCTION tenancy_private.check_login();
+DROP FUNCTION tenancy_private.check_fresh(uuid, uuid);
+DROP FUNCTION tenancy_private.reads_the_past();
+DROP FUNCTION tenancy_private.refuse_member();
+DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid);
+DROP FUNCTION tenancy_private.check_latch(integer, text, text, text);
+CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
+DROP TABLE tenancy_private.latch_scans;
+
+COMMIT;

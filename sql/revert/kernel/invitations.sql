@@ -1,0 +1,37 @@
+-- Revert pg-tenancy:kernel/invitations from pg
+
+-- Two transactions, so that keeping the invitations holds up nobody who changes
+-- a user or an organization. Both can be run again.
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.users', 'public.organizations', 'tenancy.invitations']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+ALTER TABLE tenancy.invitations
+DROP CONSTRAINT IF EXISTS invitations_accepted_by_user_id_fkey,
+DROP CONSTRAINT IF EXISTS invitations_invited_by_user_id_fkey,
+DROP CONSTRAINT IF EXISTS invitations_organization_id_fkey;
+
+COMMIT;
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM tenancy.invitations) THEN
+        CALL tenancy_private.archive_table('tenancy.invitations');
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.forget_contract('tenancy.invitations');
+DROP TABLE tenancy.invitations;
+
+COMMIT;

@@ -1,0 +1,15 @@
+-- Revert pg-tenancy:kernel/membership_roles_validated from pg
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+-- A constraint cannot be made unvalidated, so it is made anew.
+ALTER TABLE public.organization_memberships
+DROP CONSTRAINT organization_memberships_tenancy_role_check,
+ADD CONSTRAINT organization_memberships_tenancy_role_check
+CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
+
+COMMIT;

@@ -1,0 +1,21 @@
+-- Revert pg-tenancy:kernel/memberships from pg
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER organization_keeps_an_owner_truncate ON public.organization_memberships;
+DROP TRIGGER organization_keeps_an_owner_changed ON public.organization_memberships;
+DROP TRIGGER organization_keeps_an_owner ON public.organization_memberships;
+CALL tenancy_private.forget_triggers(
+    'public.organization_memberships',
+    'organization_keeps_an_owner_truncate',
+    'organization_keeps_an_owner_changed',
+    'organization_keeps_an_owner'
+);
+DROP FUNCTION tenancy_private.keep_an_owner_on_truncate();
+DROP FUNCTION tenancy_private.keep_an_owner();
+
+COMMIT;

@@ -1,0 +1,20 @@
+-- Revert pg-tenancy:kernel/organization_slugs from pg
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP TRIGGER organizations_slug_update ON public.organizations;
+DROP TRIGGER organizations_slug_insert ON public.organizations;
+CALL tenancy_private.forget_triggers(
+    'public.organizations',
+    'organizations_slug_update',
+    'organizations_slug_insert'
+);
+DROP FUNCTION tenancy_private.take_slug();
+CALL tenancy_private.forget_contract('tenancy_private.organization_slugs');
+DROP TABLE tenancy_private.organization_slugs;
+
+COMMIT;

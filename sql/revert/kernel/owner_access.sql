@@ -1,0 +1,19 @@
+-- Revert pg-tenancy:kernel/owner_access from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+CALL tenancy_private.revoke_from_owner('public.organization_memberships');
+CALL tenancy_private.revoke_from_owner('public.organizations');
+CALL tenancy_private.revoke_from_owner('public.users');
+
+REVOKE USAGE ON SCHEMA tenancy FROM tenancy_writer;
+DROP PROCEDURE tenancy_private.give_to_writer(regprocedure);
+DROP FUNCTION tenancy_private.delete_rows(regclass, jsonb);
+DROP FUNCTION tenancy_private.update_rows(regclass, jsonb, jsonb);
+DROP FUNCTION tenancy_private.insert_row(regclass, jsonb, boolean);
+DROP PROCEDURE tenancy_private.revoke_from_owner(regclass);
+DROP PROCEDURE tenancy_private.grant_to_owner(regclass);
+
+COMMIT;

@@ -1,0 +1,61 @@
+-- Revert pg-tenancy:kernel/protection from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DO $$
+DECLARE
+    protected CONSTANT text := (
+        SELECT string_agg(p.table_name::text, ', ' ORDER BY p.table_name::text) FROM tenancy_private.protected_tables AS p
+    );
+BEGIN
+    IF protected IS NOT NULL THEN
+        RAISE EXCEPTION 'these tables are still protected: %', protected
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'tables_protected',
+        HINT = 'CALL tenancy.unprotect() for each, then revert again: which row belongs to whom is kept.';
+    END IF;
+END;
+$$;
+
+DROP PROCEDURE tenancy_private.verify_protected(regclass[]);
+DROP FUNCTION tenancy.writable_columns(regclass);
+DROP PROCEDURE tenancy.publish(regclass, text);
+DROP PROCEDURE tenancy.unprotect(regclass);
+DROP PROCEDURE tenancy_private.forget_table(regclass);
+DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);
+DROP PROCEDURE tenancy_private.grant_sequences(regclass, name);
+DROP FUNCTION tenancy_private.split_columns(text);
+DROP PROCEDURE tenancy_private.require_type(regclass, name[], regtype);
+DROP PROCEDURE tenancy_private.default_to_workspace(regclass, name);
+DROP PROCEDURE tenancy_private.require_own_references(regclass, name, name[]);
+DROP PROCEDURE tenancy_private.require_named(regclass, text, name[]);
+DROP PROCEDURE tenancy_private.require_columns(regclass, name[]);
+DROP PROCEDURE tenancy_private.set_permission_trigger(regclass);
+DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
+DROP PROCEDURE tenancy_private.close_protected(tenancy_private.protected_tables);
+DROP PROCEDURE tenancy_private.warn_of_views(regclass);
+DROP PROCEDURE tenancy_private.require_closed_partitions(regclass);
+DROP PROCEDURE tenancy_private.add_readers_of_all(regclass);
+DROP PROCEDURE tenancy_private.set_floor(tenancy_private.protected_tables, text, text);
+DROP PROCEDURE tenancy_private.add_policy(regclass, text, text, text, text, text);
+DROP FUNCTION tenancy.check_permission();
+DROP FUNCTION tenancy.require_access(regclass, text);
+DROP FUNCTION tenancy_private.author_floor(name, text);
+DROP FUNCTION tenancy_private.verified_author();
+DROP FUNCTION tenancy_private.claimed_user();
+DROP FUNCTION tenancy_private.may(text, boolean, text);
+DROP FUNCTION tenancy_private.members_floor(name, text);
+DROP FUNCTION tenancy_private.catalogue_floor(name, text);
+DROP FUNCTION tenancy_private.only_if(text, text);
+DROP FUNCTION tenancy.is_listed(uuid, uuid[]);
+DROP FUNCTION tenancy_private.gate(text, text);
+DROP FUNCTION tenancy_private.floor(name, text, text, text);
+DROP FUNCTION tenancy_private.claimed_workspace();
+CALL tenancy_private.forget_contract('tenancy_private.access');
+DROP TABLE tenancy_private.access;
+CALL tenancy_private.forget_contract('tenancy_private.protected_tables');
+DROP TABLE tenancy_private.protected_tables;
+
+COMMIT;

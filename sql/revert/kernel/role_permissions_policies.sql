@@ -1,0 +1,17 @@
+-- Revert pg-tenancy:kernel/role_permissions_policies from pg
+
+BEGIN;
+
+CALL tenancy_private.patiently(
+    ARRAY[
+        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
+    ]::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+-- Closed again, as the change role_permissions left them.
+CALL tenancy.unprotect('tenancy.permissions');
+CALL tenancy.unprotect('tenancy.role_permissions');
+CALL tenancy.unprotect('tenancy.role_delegations');
+
+COMMIT;

@@ -1,0 +1,42 @@
+-- Revert pg-tenancy:kernel/roles from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- A role stays when something in this or another database still hangs on it.
+-- Logins that were granted a role lose the membership together with the role.
+DO $$
+DECLARE
+    role_name name;
+    reason text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'tenancy_owner') THEN
+        ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
+    END IF;
+    FOREACH role_name IN ARRAY ARRAY[
+        'tenancy_auditor', 'tenancy_service', 'tenancy_app', 'tenancy_credentialed', 'tenancy_writer',
+        'tenancy_owner'
+    ]::name[] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name);
+        EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), role_name);
+        BEGIN
+            EXECUTE format('DROP ROLE %I', role_name);
+        EXCEPTION
+            WHEN undefined_object THEN
+                RAISE NOTICE 'role % was dropped by another session at this moment', role_name;
+            WHEN dependent_objects_still_exist THEN
+                GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+                RAISE NOTICE 'role % stays, because it is still needed: %', role_name, reason;
+            WHEN internal_error THEN
+                -- "cache lookup failed for database": the server was listing who
+                -- needs the role when one of those databases was dropped. The
+                -- next database to be reverted drops the role.
+                RAISE NOTICE 'role % stays, because a database that needed it is being dropped: %', role_name, sqlerrm;
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'role % stays, because % may not drop it', role_name, current_user;
+        END;
+    END LOOP;
+END; $$;
+
+COMMIT;

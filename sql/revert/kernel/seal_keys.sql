@@ -1,0 +1,14 @@
+-- Revert pg-tenancy:kernel/seal_keys from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP FUNCTION tenancy.rotate_seal_key(interval);
+CALL tenancy_private.forget_contract('tenancy_private.seal_keys');
+DROP TABLE tenancy_private.seal_keys;
+DROP FUNCTION tenancy_private.random_block(text);
+DROP FUNCTION tenancy_private.random_bytes();
+DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
+
+COMMIT;

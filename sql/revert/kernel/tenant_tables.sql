@@ -1,0 +1,30 @@
+-- Revert pg-tenancy:kernel/tenant_tables from pg
+
+-- Nothing stays, whatever has begun.
+\set stays ''
+\ir ../../adoption/release.psql
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DROP PROCEDURE tenancy_private.release_adopted(text);
+DROP PROCEDURE tenancy_private.want_narrow_indexes(text);
+DROP FUNCTION tenancy_private.adopted_after(text);
+DROP PROCEDURE tenancy_private.release_adoption(text);
+DROP PROCEDURE tenancy_private.keep_ownership(text);
+DROP PROCEDURE tenancy_private.finish_adoption(text);
+DROP PROCEDURE tenancy_private.adopt_online(
+    text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb
+);
+DROP PROCEDURE tenancy_private.want_indexes(regclass, jsonb);
+DROP PROCEDURE tenancy_private.return_ownership(text);
+DROP PROCEDURE tenancy_private.fill_workspaces(text);
+DROP PROCEDURE tenancy_private.add_ownership(text);
+DROP PROCEDURE tenancy_private.check_tenant_table(regclass, name, jsonb, jsonb);
+DROP FUNCTION tenancy.assign(regclass, uuid, text, integer);
+DROP FUNCTION tenancy_private.set_workspace();
+DROP FUNCTION tenancy.default_user_id();
+DROP FUNCTION tenancy.default_organization_id();
+
+COMMIT;

@@ -1,0 +1,17 @@
+-- Revert pg-tenancy:kernel/tickets from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- The keys are not kept: after a deploy the signer is given a new one.
+DROP FUNCTION tenancy.enter_with_ticket(text);
+DROP FUNCTION tenancy_private.check_fresh_key(text);
+DROP FUNCTION tenancy_private.read_ticket(text);
+DROP FUNCTION tenancy_private.decode_base64url(text);
+DROP FUNCTION tenancy.revoke_ticket_key(text);
+DROP FUNCTION tenancy.create_ticket_key();
+CALL tenancy_private.forget_contract('tenancy_private.ticket_keys');
+DROP TABLE tenancy_private.ticket_keys;
+
+COMMIT;

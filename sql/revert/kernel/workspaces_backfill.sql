@@ -1,0 +1,21 @@
+-- Revert pg-tenancy:kernel/workspaces_backfill from pg
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+-- The rows go with the table, in the revert of workspaces. What somebody chose
+-- in them is kept.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM tenancy.workspaces AS w
+        WHERE w.kind <> 'platform'
+            AND (w.plan <> 'free' OR w.deleted_at IS NOT NULL OR w.color <> tenancy_private.color_for(w.id))
+    ) THEN
+        CALL tenancy_private.archive_table('tenancy.workspaces');
+    END IF;
+END;
+$$;
+
+COMMIT;

@@ -1,6 +1,0 @@
--- Revert pg-tenancy:organization_slugs_backfill from pg
-
--- Nothing to do: the rows go with their table, in the revert of organization_slugs.
-BEGIN;
-
-COMMIT;

@@ -1,0 +1,100 @@
+-- Revert pg-tenancy:platform/base_tables from pg
+
+-- The change that comes next in the plan may have failed halfway, and then
+-- nothing but this script takes it back.
+SET statement_timeout = 0;
+
+\set part platform
+
+\ir ../../adoption/expected.psql
+\ir ../../adoption/patiently.psql
+\ir ../../adoption/remove_primary_keys.psql
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+REVOKE ALL ON
+    public.providers,
+    public.provider_settings,
+    public.models,
+    public.instances,
+    public.organization_models,
+    public.organization_model_shares,
+    finops.inference_usage,
+    finops.cost_actual_minute
+FROM tenancy_service;
+
+-- A table that this project made goes when it is empty. Otherwise it moves to
+-- the archive with its rows, and the next deploy takes it back.
+DO $$
+DECLARE
+    own record;
+    has_rows boolean;
+    archived_name name;
+BEGIN
+    FOR own IN
+        SELECT n.nspname AS schema_name, c.relname AS table_name, c.oid::regclass AS relation
+        FROM pg_catalog.pg_class AS c
+        INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE c.relowner = 'tenancy_owner'::regrole
+            AND c.relkind IN ('r', 'p')
+            AND (n.nspname, c.relname) IN (
+                ('public', 'providers'),
+                ('public', 'provider_settings'),
+                ('public', 'models'),
+                ('public', 'instances'),
+                ('public', 'organization_models'),
+                ('public', 'organization_model_shares'),
+                ('finops', 'inference_usage'),
+                ('finops', 'cost_actual_minute')
+            )
+        ORDER BY n.nspname, c.relname
+    LOOP
+        -- Locked before it is looked at, so that no row slips in between.
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', own.relation);
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', own.relation) INTO has_rows;
+        IF NOT has_rows THEN
+            EXECUTE format('DROP TABLE %s', own.relation);
+            CONTINUE;
+        END IF;
+        IF to_regnamespace('tenancy_archive') IS NULL THEN
+            CREATE SCHEMA tenancy_archive;
+            COMMENT ON SCHEMA tenancy_archive IS
+            'Rows of pg-tenancy that a revert kept. Deploying again takes them back.';
+        END IF;
+        archived_name := CASE own.schema_name WHEN 'public' THEN '' ELSE own.schema_name || '_' END
+            || own.table_name;
+        EXECUTE format('ALTER TABLE %s OWNER TO CURRENT_USER', own.relation);
+        EXECUTE format('ALTER TABLE %s SET SCHEMA tenancy_archive', own.relation);
+        IF archived_name <> own.table_name THEN
+            EXECUTE format('ALTER TABLE tenancy_archive.%I RENAME TO %I',
+                own.table_name, archived_name);
+        END IF;
+        RAISE NOTICE 'the rows of %.% are kept in tenancy_archive.%',
+            own.schema_name, own.table_name, archived_name;
+    END LOOP;
+END; $$;
+
+REVOKE ALL ON SCHEMA finops FROM tenancy_service;
+
+-- The schema goes too, if it was made here and holds nothing else. Somebody
+-- else's tables in it keep it, and then it becomes the deployer's.
+SELECT nspowner = 'tenancy_owner'::regrole AS finops_is_ours
+FROM pg_catalog.pg_namespace
+WHERE nspname = 'finops'
+\gset
+\if :finops_is_ours
+DO $$
+BEGIN
+    DROP SCHEMA finops;
+EXCEPTION
+    WHEN dependent_objects_still_exist THEN
+        ALTER SCHEMA finops OWNER TO CURRENT_USER;
+        RAISE NOTICE 'the schema finops stays, because it holds more than this project made';
+END; $$;
+\else
+REVOKE ALL ON SCHEMA finops FROM tenancy_owner;
+\endif
+
+COMMIT;

@@ -1,6 +1,0 @@
--- Revert pg-tenancy:user_emails_backfill from pg
-
--- Nothing to do: the rows go with their table, in the revert of user_emails.
-BEGIN;
-
-COMMIT;

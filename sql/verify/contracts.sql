@@ -1,8 +1,0 @@
--- Verify pg-tenancy:contracts on pg
-
-BEGIN;
-
--- Of every table that is deployed by now, whichever revision it has.
-CALL tenancy_private.verify_contracts();
-
-ROLLBACK;

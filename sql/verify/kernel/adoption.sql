@@ -1,0 +1,23 @@
+-- Verify pg-tenancy:kernel/adoption on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.check_adoptable(regclass)',
+    'tenancy_private.key_columns(regclass)',
+    'tenancy_private.short_name(regclass, text)',
+    'tenancy_private.name_for(regclass, text)',
+    'tenancy_private.return_workspaces(regclass)',
+    'tenancy_private.keep_workspaces_of(regclass, name)',
+    'tenancy_private.grant_rights(regclass, name, text[])',
+    'tenancy_private.grant_schema(regclass)',
+    'tenancy_private.set_child_workspace()',
+    'tenancy_private.adopt_table(regclass, name, name)',
+    'tenancy_private.release_table(regclass, name)'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.default_workspace_id()',
+    'tenancy.default_author_id()'
+], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']);
+
+ROLLBACK;

@@ -1,0 +1,23 @@
+-- Verify pg-tenancy:kernel/adoption_steps on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.refuse_orphans(regclass, name, regclass, text)',
+    'tenancy_private.validate_constraint(regclass, name)',
+    'tenancy_private.has_part(regclass, text, name, text)',
+    'tenancy_private.record_part(regclass, text, name, text)',
+    'tenancy_private.add_default(regclass, name, text, text)',
+    'tenancy_private.add_workspace_column(regclass, text, text)',
+    'tenancy_private.drop_parts(regclass, text)',
+    'tenancy_private.columns_of_index(oid)',
+    'tenancy_private.missing_indexes()'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.patiently(regclass[], text, text)',
+    'tenancy_private.in_batches(regclass, text, text, text)',
+    'tenancy_private.add_constraint(regclass, regclass[], name, text, text)',
+    'tenancy_private.place_indexes()'
+], pinned => false);
+
+ROLLBACK;

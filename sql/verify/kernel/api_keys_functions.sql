@@ -1,0 +1,44 @@
+-- Verify pg-tenancy:kernel/api_keys_functions on pg
+
+BEGIN;
+
+DO $$
+DECLARE
+    wanted CONSTANT text[] := ARRAY['api_keys_audit', 'api_keys_audit_update', 'users_api_keys'];
+    found CONSTANT text[] := ARRAY(
+        SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgname = ANY(wanted) AND t.tgenabled <> 'D'
+        ORDER BY t.tgname::text
+    );
+BEGIN
+    IF found IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION 'of the triggers % these are there: %', wanted, found;
+    END IF;
+END;
+$$;
+
+SELECT
+    r.api_key_id,
+    r.revoked_at
+FROM tenancy_private.revoked_api_keys AS r
+LIMIT 0;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.check_api_key_name()',
+    'tenancy_private.checked_api_key_name(text)',
+    'tenancy_private.act_on_api_keys(text)',
+    'tenancy_private.refuse_api_key_id()',
+    'tenancy_private.find_api_key(text)',
+    'tenancy_private.check_fresh_api_key(uuid)',
+    'tenancy_private.record_api_key_use(uuid)',
+    'tenancy_private.leave_api_keys()',
+    'tenancy_private.audit_api_key()'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.create_api_key(text, timestamptz)',
+    'tenancy.rename_api_key(uuid, text)',
+    'tenancy.revoke_api_key(uuid)',
+    'tenancy.enter_with_api_key(text)'
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
+
+ROLLBACK;

@@ -1,0 +1,7 @@
+-- Verify pg-tenancy:kernel/api_keys_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected('public.api_keys');
+
+ROLLBACK;

@@ -1,0 +1,14 @@
+-- Verify pg-tenancy:kernel/api_keys_workspaces on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_tenant_table('public.api_keys', ARRAY[
+    'api_keys_workspace_id_created_at_idx', 'api_keys_organization_id_idx',
+    'api_keys_key_prefix_idx'
+]);
+
+SELECT k.expires_at
+FROM public.api_keys AS k
+LIMIT 0;
+
+ROLLBACK;

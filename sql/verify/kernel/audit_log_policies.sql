@@ -1,0 +1,7 @@
+-- Verify pg-tenancy:kernel/audit_log_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected('tenancy.audit_log');
+
+ROLLBACK;

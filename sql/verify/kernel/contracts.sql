@@ -1,0 +1,8 @@
+-- Verify pg-tenancy:kernel/contracts on pg
+
+BEGIN;
+
+-- Of every table that is deployed by now, whichever revision it has.
+CALL tenancy_private.verify_contracts();
+
+ROLLBACK;

@@ -1,0 +1,22 @@
+-- Verify pg-tenancy:kernel/entering on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.check_latch(integer, text, text, text)',
+    'tenancy_private.seal_context(uuid, uuid, text, text, uuid)',
+    'tenancy_private.refuse_member()',
+    'tenancy_private.reads_the_past()',
+    'tenancy_private.check_fresh(uuid, uuid)',
+    'tenancy_private.check_login()',
+    'tenancy_private.enter_as(uuid, uuid)'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.enter(uuid, uuid)',
+    'tenancy.enter_platform(uuid)'
+], ARRAY['tenancy_app', 'tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.enter_as_service(uuid, uuid)'
+], ARRAY['tenancy_service']);
+
+ROLLBACK;

@@ -1,0 +1,23 @@
+-- Verify pg-tenancy:kernel/legacy_logins on pg
+
+BEGIN;
+
+-- Which of them still have tenancy_service is the DBA's business: revoking it is the cut-over.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class AS c
+        WHERE c.oid = to_regclass('tenancy_private.legacy_logins')
+            AND c.relrowsecurity AND c.relowner = 'tenancy_owner'::regrole
+    ) THEN
+        RAISE EXCEPTION 'tenancy_private.legacy_logins is missing, open, or not of tenancy_owner';
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.keep_legacy_logins(regclass[], boolean)',
+    'tenancy_private.drop_legacy_logins(regclass[], boolean)'
+]);
+
+ROLLBACK;

@@ -1,0 +1,7 @@
+-- Verify pg-tenancy:kernel/organization_memberships_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected('public.organization_memberships');
+
+ROLLBACK;

@@ -1,0 +1,7 @@
+-- Verify pg-tenancy:kernel/organizations_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected('public.organizations');
+
+ROLLBACK;

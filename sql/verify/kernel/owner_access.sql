@@ -1,0 +1,39 @@
+-- Verify pg-tenancy:kernel/owner_access on pg
+
+BEGIN;
+
+DO $$
+DECLARE
+    table_name regclass;
+BEGIN
+    FOREACH table_name IN ARRAY ARRAY[
+        'public.users', 'public.organizations', 'public.organization_memberships'
+    ]::regclass[] LOOP
+        IF NOT (
+            has_table_privilege('tenancy_owner', table_name, 'SELECT')
+            AND has_table_privilege('tenancy_owner', table_name, 'UPDATE')
+            AND has_table_privilege('tenancy_owner', table_name, 'REFERENCES')
+            AND has_table_privilege('tenancy_writer', table_name, 'SELECT')
+            AND has_table_privilege('tenancy_writer', table_name, 'INSERT')
+            AND has_table_privilege('tenancy_writer', table_name, 'UPDATE')
+            AND has_table_privilege('tenancy_writer', table_name, 'DELETE')
+        ) THEN
+            RAISE EXCEPTION 'tenancy_owner cannot read %, or tenancy_writer cannot write it', table_name;
+        END IF;
+    END LOOP;
+END;
+$$;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.give_to_writer(regprocedure)',
+    'tenancy_private.grant_to_owner(regclass)',
+    'tenancy_private.revoke_from_owner(regclass)'
+]);
+
+CALL tenancy_private.verify_writers(ARRAY[
+    'tenancy_private.insert_row(regclass, jsonb, boolean)',
+    'tenancy_private.update_rows(regclass, jsonb, jsonb)',
+    'tenancy_private.delete_rows(regclass, jsonb)'
+]);
+
+ROLLBACK;

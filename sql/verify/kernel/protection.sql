@@ -1,0 +1,44 @@
+-- Verify pg-tenancy:kernel/protection on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.verify_protected(regclass[])',
+    'tenancy_private.claimed_workspace()',
+    'tenancy_private.claimed_user()',
+    'tenancy_private.verified_author()',
+    'tenancy_private.author_floor(name, text)',
+    'tenancy_private.floor(name, text, text, text)',
+    'tenancy_private.gate(text, text)',
+    'tenancy_private.only_if(text, text)',
+    'tenancy_private.catalogue_floor(name, text)',
+    'tenancy_private.may(text, boolean, text)',
+    'tenancy_private.members_floor(name, text)',
+    'tenancy.check_permission()',
+    'tenancy_private.set_permission_trigger(regclass)',
+    'tenancy_private.add_policy(regclass, text, text, text, text, text)',
+    'tenancy_private.set_floor(tenancy_private.protected_tables, text, text)',
+    'tenancy_private.add_readers_of_all(regclass)',
+    'tenancy_private.require_closed_partitions(regclass)',
+    'tenancy_private.warn_of_views(regclass)',
+    'tenancy_private.close_protected(tenancy_private.protected_tables)',
+    'tenancy_private.require_columns(regclass, name[])',
+    'tenancy_private.require_named(regclass, text, name[])',
+    'tenancy_private.require_own_references(regclass, name, name[])',
+    'tenancy_private.default_to_workspace(regclass, name)',
+    'tenancy_private.require_type(regclass, name[], regtype)',
+    'tenancy_private.grant_sequences(regclass, name)',
+    'tenancy_private.split_columns(text)',
+    'tenancy.protect(regclass, name, name, name, name, boolean, text)',
+    'tenancy.allow(regclass, text, text, text, boolean, text)',
+    'tenancy_private.forget_table(regclass)',
+    'tenancy.unprotect(regclass)',
+    'tenancy.publish(regclass, text)'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.is_listed(uuid, uuid[])',
+    'tenancy.writable_columns(regclass)',
+    'tenancy.require_access(regclass, text)'
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
+
+ROLLBACK;

@@ -1,0 +1,9 @@
+-- Verify pg-tenancy:kernel/role_permissions_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected(
+    'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
+);
+
+ROLLBACK;

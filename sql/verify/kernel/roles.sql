@@ -1,0 +1,53 @@
+-- Verify pg-tenancy:kernel/roles on pg
+
+BEGIN;
+
+DO $$
+DECLARE
+    role_name name;
+    wrong text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY[
+        'tenancy_owner', 'tenancy_writer', 'tenancy_app',
+        'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+    ]::name[] LOOP
+        SELECT concat_ws(', ',
+            CASE WHEN r.rolcanlogin THEN 'LOGIN' END,
+            CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
+            CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END,
+            CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
+            CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
+            CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+            (SELECT 'member of ' || string_agg(m.roleid::regrole::text, ', ')
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE m.member = r.oid
+                AND NOT (r.rolname = 'tenancy_app' AND m.roleid = to_regrole('tenancy_credentialed')))
+        ) INTO wrong
+        FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname = role_name;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the role % is missing', role_name;
+        END IF;
+        IF wrong <> '' THEN
+            RAISE EXCEPTION 'the role % must be a plain group, and is: %', role_name, wrong;
+        END IF;
+    END LOOP;
+
+    IF NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE') THEN
+        RAISE EXCEPTION 'tenancy_app has not the rights of tenancy_credentialed'
+        USING HINT = 'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app;';
+    END IF;
+
+    -- An entry that gives PUBLIC nothing replaces the built-in default.
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_default_acl AS d
+        WHERE d.defaclrole = 'tenancy_owner'::regrole
+            AND d.defaclnamespace = 0
+            AND d.defaclobjtype = 'f'
+            AND NOT EXISTS (SELECT FROM aclexplode(d.defaclacl) AS a WHERE a.grantee = 0)
+    ) THEN
+        RAISE EXCEPTION 'functions that tenancy_owner makes can be executed by PUBLIC';
+    END IF;
+END; $$;
+
+ROLLBACK;

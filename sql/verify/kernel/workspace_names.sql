@@ -1,0 +1,10 @@
+-- Verify pg-tenancy:kernel/workspace_names on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.current_workspace()',
+    'tenancy.badge(uuid)'
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
+
+ROLLBACK;

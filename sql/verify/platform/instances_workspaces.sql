@@ -1,0 +1,10 @@
+-- Verify pg-tenancy:platform/instances_workspaces on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_tenant_table('public.instances', ARRAY[
+    'instances_workspace_id_created_at_idx', 'instances_organization_id_idx',
+    'instances_user_id_idx'
+]);
+
+ROLLBACK;

@@ -1,0 +1,7 @@
+-- Verify pg-tenancy:platform/models_policies on pg
+
+BEGIN;
+
+CALL tenancy_private.verify_protected('public.models');
+
+ROLLBACK;

@@ -1,0 +1,4 @@
+-- Verify pg-tenancy:platform/primary_keys on pg
+
+\set part platform
+\ir ../../adoption/verify_primary_keys.psql
