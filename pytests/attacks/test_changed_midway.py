@@ -390,7 +390,7 @@ def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
 def test_who_moderates_elsewhere_moderates_nothing_here(tenants: TwoTenants, login: str, write: str) -> None:
     with tenants.session(login) as connection:
         _, personal = enter_twice(tenants, connection)
-        # Two of one's own come first, by the index: the floors are verified at the first, the seal changes at the second.
+        # Two of one's own come first, by the index: at one the floors are verified, at the other the seal changes.
         for number in (1, 2):
             connection.execute("INSERT INTO public.notes (id, body) VALUES (%s, 'mine')", [UUID(int=number)])
         connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")

@@ -66,4 +66,9 @@ REDUNDANT = {
     named(
         "tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"
     ): "record_api_key_use() asks again, in a subtransaction that is saved here",
+    named(
+        "tenancy.assign(regclass,uuid,text,integer)",
+        "WHEN 'tenancy_private.set_workspace' = ANY(functions) THEN 'organization_id'",
+        "",
+    ): "the column beside it follows by set_workspace(), whichever of the two is written",
 }

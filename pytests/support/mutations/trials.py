@@ -110,6 +110,10 @@ def _dump(probed: Probed) -> list[str]:
     return sorted(probed.database.dump().splitlines())
 
 
+# So many mutations are made in one database.
+MANY = 100
+
+
 class Trials:
     """A database for many items, one after the other, and another one as soon as something is left in it.
 
@@ -127,6 +131,7 @@ class Trials:
         self._probes = probes()
         self._by_text = {probe.text: probe for probe in self._probes}
         self._noticed_by = noticed_by()
+        self._made = 0
 
     def run(self, item: str) -> dict[str, str | None]:
         """Make each mutation of an item, ask, and undo it; return what noticed each, or None.
@@ -135,7 +140,7 @@ class Trials:
             AssertionError: something is left.
 
         """
-        prepared = self._prepared or self._prepare()
+        prepared = self._database()
         # Until everything is known to be as it was.
         self._prepared = None
         probed = prepared.probed
@@ -152,6 +157,7 @@ class Trials:
             probed.admin.execute(mutation.undo)
         prepared.check()
         self._prepared = prepared
+        self._made += len(mutations)
         return noticed
 
     def close(self) -> None:
@@ -159,6 +165,16 @@ class Trials:
         with self._stack:
             if self._prepared:
                 self._prepared.check_dump()
+
+    def _database(self) -> _Prepared:
+        # A session that has lived through hundreds of mutations knows so much of the catalog that each of
+        # the next makes it forget for long.
+        if self._prepared and self._made > MANY:
+            self._prepared.check_dump()
+            self._prepared = None
+        if self._prepared is None:
+            self._made = 0
+        return self._prepared or self._prepare()
 
     def _prepare(self) -> _Prepared:
         self._stack.close()

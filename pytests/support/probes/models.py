@@ -10,6 +10,17 @@ NEW_MODEL = "INSERT INTO public.models (name, model_id) VALUES ('new', 'new')"
 
 
 QUESTIONS: list[Question] = [
+    # A workspace that was set in the midst of the statement has no models, whoever became the application's role.
+    superuser(
+        [
+            "as app",
+            "enter ann acme",
+            "INSERT INTO public.instances (provider_id, model_id) SELECT '{provider}', gen_random_uuid()"
+            " FROM (SELECT set_config('tenancy.current_organization_id', '{duo}', true) AS v OFFSET 0) AS x"
+            " WHERE x.v IS NOT NULL",
+        ],
+        "invalid_context",
+    ),
     # Where somebody has set another workspace, which models it has is not told; services and owners are not asked.
     *(
         (

@@ -150,6 +150,19 @@ QUESTIONS: list[Question] = [
         ],
         "table_not_protected",
     ),
+    # What has a parent goes where that goes.
+    superuser(
+        [
+            "CREATE TABLE public.things (id uuid PRIMARY KEY DEFAULT gen_random_uuid())",
+            "CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid REFERENCES public.things)",
+            "INSERT INTO public.things DEFAULT VALUES",
+            "INSERT INTO public.parts SELECT gen_random_uuid(), id FROM public.things",
+            "CALL tenancy.protect('public.things')",
+            "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+            "SELECT tenancy.assign('public.parts', '{duo}')",
+        ],
+        "table_not_protected",
+    ),
     (
         "service",
         None,

@@ -248,6 +248,16 @@ QUESTIONS: list[Question] = [
         for rules, given, name in OWN_RULES
         for call in (f"create_user('new@example.com', {given})", f"update_user('{{ann}}', NULL, {given})")
     ),
+    *(
+        (
+            "app",
+            "ann",
+            "acme",
+            f"SELECT tenancy.create_user('new@example.com', {name} => E'a\\nb')",
+            "user_data_invalid",
+        )
+        for name in ("username", "first_name", "last_name")
+    ),
     superuser(
         [*NOT_NULL, "as app", "enter ann acme", "SELECT tenancy.create_user('x@x')"],
         "user_data_invalid",

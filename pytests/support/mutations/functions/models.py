@@ -8,7 +8,6 @@ CHANGES = {
         ("IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN", "IF false THEN"),
         ("pg_has_role(login, 'tenancy_credentialed', 'USAGE')", "pg_has_role(login, 'tenancy_auditor', 'USAGE')"),
         (" AND NOT pg_has_role(login, 'tenancy_service', 'USAGE')", ""),
-        ("CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END", "session_user"),
         ("WHERE m.id = new.model_id\n        AND", "WHERE"),
         ("AND m.workspace_id = ANY(ARRAY[new.workspace_id, ", "AND m.workspace_id <> ALL(ARRAY["),
         ("IF NOT FOUND THEN", "IF false THEN"),
