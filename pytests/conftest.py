@@ -31,6 +31,7 @@ _run = ExitStack()
 # The files that take longest, in this order: a worker takes a file at a time, and
 # the run is over when the last one is. "./dev test --durations=0" says what takes how long.
 SLOWEST = (
+    "proof/test_mutation.py",
     "command/test_demo.py",
     "adoption/test_round_trip.py",
     "adoption/test_lossless_tables.py",
@@ -49,7 +50,6 @@ SLOWEST = (
     "kernel/test_last_owner.py",
     "command/test_bundle.py",
     "phases/users/test_hidden_accounts.py",
-    "proof/test_mutation.py",
     "adoption/test_phase_0_keys.py",
 )
 

@@ -7,7 +7,7 @@ What a policy reads a second time may by then be something else: permissions, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -16,9 +16,11 @@ import psycopg
 import pytest
 
 from support.contexts import Sealed, context
+from support.database import Database
 from support.own_tables import make_own_tables
+from support.people import People
 from support.server import Logins, Server
-from support.two_tenants import Connection, TwoTenants, two_tenants
+from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
 
 @pytest.fixture(scope="module")
@@ -460,3 +462,35 @@ def test_who_may_read_accounts_elsewhere_reads_none_here(tenants: TwoTenants, lo
                 " 'id, email, username, first_name, last_name, role, created_at, updated_at')",
             ):
                 admin.execute(statement.encode())
+
+
+def test_a_row_is_nobodys_who_is_set_between_two_columns(state: Callable[..., Database], logins: Logins) -> None:
+    # Tenants may not name user_id. Where the application had it before other columns, their values are worked out
+    # between its default and that of the workspace.
+    database = state(at="@phase-4")
+    database.execute(
+        "ALTER TABLE public.instances ADD user_id uuid REFERENCES public.users (id) ON DELETE SET NULL",
+        "ALTER TABLE public.instances DROP gpu_profile, ADD gpu_profile text",
+    )
+    database.server.sqitch(database.name).deploy()
+    with database.connect(autocommit=True) as admin:
+        people = People(admin)
+        owner, victim = people.user("owner"), people.user("victim")
+        acme = people.organization("Acme", owner=owner)
+        admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [acme.id])
+    as_victim = f"{change('current_organization_id', '')} || {change('current_user_id', str(victim.id))}"
+    back = f"{change('current_organization_id', str(acme.id))} || {change('current_user_id', str(owner.id))}"
+    with database.entered(logins.app, owner, acme) as connection:
+        with refused("28000", "invalid_context"), connection.transaction():
+            connection.execute(
+                "INSERT INTO public.instances (provider_id, status, gpu_profile)"
+                f" VALUES ('{acme.id}', left({as_victim}, 1), {back})".encode()
+            )
+        without = change("context", "")
+        connection.execute(
+            "INSERT INTO public.instances (provider_id, status, gpu_profile)"
+            f" VALUES ('{acme.id}', left({without} || {as_victim}, 1),"
+            f" {back} || {change('context', context(connection)['context'])})".encode()
+        )
+        found = connection.execute("SELECT user_id, workspace_id FROM public.instances").fetchall()
+        assert found == [(None, acme.id)]

@@ -23,6 +23,8 @@ COMMENT ON FUNCTION tenancy.default_organization_id() IS
 'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace and outside of '
 'any.';
 
+-- Verified, because the floor looks at the workspace alone, and the table may have a
+-- column between this one and that: a value for it can change the variables back.
 CREATE FUNCTION tenancy.default_user_id() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -30,6 +32,8 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
     WHEN coalesce(current_setting('tenancy.current_organization_id', true), '') = ''
+        AND coalesce(current_setting('tenancy.context', true), '') <> ''
+        AND tenancy.current_workspace_id() IS NOT NULL
         THEN nullif(current_setting('tenancy.current_user_id', true), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
