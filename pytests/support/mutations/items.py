@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.mutations import Mutation
 from support.mutations.functions import SUBJECTS, named
+from support.mutations.functions.writing import GUARD
 
 __all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "LONG", "REDUNDANT", "item_of"]
 
@@ -66,6 +67,23 @@ REDUNDANT = {
     named(
         "tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"
     ): "record_api_key_use() asks again, in a subtransaction that is saved here",
+    **{
+        named(function, GUARD, "IF false THEN"): "it refuses only where somebody has altered the function"
+        for function in (
+            "tenancy_private.insert_row(regclass,jsonb,boolean)",
+            "tenancy_private.update_rows(regclass,jsonb,jsonb)",
+            "tenancy_private.delete_rows(regclass,jsonb)",
+            "tenancy_private.empty_instances()",
+        )
+    },
+    **{
+        named(
+            "tenancy.delete_user(uuid)",
+            "IN ('public.users'::regclass, 'tenancy.workspaces'::regclass)",
+            f"IN ('{table}'::regclass)",
+        ): "both are protected tables"
+        for table in ("public.users", "tenancy.workspaces")
+    },
     named(
         "tenancy.assign(regclass,uuid,text,integer)",
         "WHEN 'tenancy_private.set_workspace' = ANY(functions) THEN 'organization_id'",
