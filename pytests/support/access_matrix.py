@@ -216,7 +216,6 @@ CALLS = (
 ----------------------------------------------------+---------------------------+------------+------------+------------+------------+------------+-----------------------+--------------+--------------+------------------+--------+----------------------
 current_user_id()                                   | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
 current_organization_id()                           | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
-current_workspace_id()                              | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
 current_role()                                      | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
 current_workspace()                                 | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
 current_credential_id()                             | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | context          | forged | no
@@ -258,6 +257,11 @@ delete_model('{spare_model}')                       | ok                        
 delete_model('{model}')                             | used                      | used       | permission | permission | permission | model      | model                 | model        | model        | context          | forged | no
 delete_model('{public_spare_model}')                | model                     | model      | permission | permission | permission | model      | model                 | model        | ok           | context          | forged | no
 delete_model('{public_model}')                      | model                     | model      | permission | permission | permission | model      | model                 | model        | used         | context          | forged | no
+""")
+    | parse("""
+                       | owner credentialed acting admin manager user key outsider personal person staff personal_key platform | bare service old writer | forged | auditor nobody
+-----------------------+-------------------------------------------------------------------------------------------------------+-------------------------+--------+---------------
+current_workspace_id() | ok                                                                                                    | context                 | forged | no
 """)
     | parse("""
                           | owner admin manager credentialed user key outsider personal person staff personal_key platform acting bare forged service old writer | auditor nobody

@@ -73,6 +73,7 @@ CALLABLE = {
     "tenancy_auditor": {"record_read(regclass)"},
     # The defaults of the columns that it fills.
     "tenancy_writer": {
+        "current_workspace_id()",
         "default_author_id()",
         "default_organization_id()",
         "default_user_id()",

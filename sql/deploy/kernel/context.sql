@@ -99,7 +99,9 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.current_workspace_id() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.current_workspace_id() TO tenancy_credentialed, tenancy_service;
+-- The writer has it for the defaults of the columns that it leaves out.
+GRANT EXECUTE ON FUNCTION tenancy.current_workspace_id()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.current_workspace_id() IS
 'The workspace that this transaction works in: the organization''s id, the user''s id in personal mode, or the nil UUID in '
 'the platform''s. Raises 28000 no_context or invalid_context.';

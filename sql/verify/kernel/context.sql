@@ -7,8 +7,10 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_context()',
     'tenancy_private.is_staff()'
 ]);
+CALL tenancy_private.verify_routines(
+    ARRAY['tenancy.current_workspace_id()'], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']
+);
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy.current_workspace_id()',
     'tenancy.current_user_id()',
     'tenancy.current_organization_id()',
     'tenancy.current_role()',
