@@ -172,11 +172,10 @@ class Trials:
         if self._prepared and self._made > MANY:
             self._prepared.check_dump()
             self._prepared = None
-        if self._prepared is None:
-            self._made = 0
         return self._prepared or self._prepare()
 
     def _prepare(self) -> _Prepared:
+        self._made = 0
         self._stack.close()
         database = self._server.create(self._template)
         self._stack.callback(self._server.drop, database.name)

@@ -140,13 +140,9 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 DECLARE
-    current_organization_id CONSTANT uuid := tenancy.current_organization_id();
+    current_organization_id CONSTANT uuid := tenancy_private.read_in_organization('members.invite');
     seen_at CONSTANT timestamptz := clock_timestamp();
 BEGIN
-    IF current_organization_id IS NULL THEN
-        PERFORM tenancy_private.refuse_personal();
-    END IF;
-    PERFORM tenancy.require_permission('members.invite');
     RETURN QUERY
     SELECT
         i.id,

@@ -124,15 +124,8 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-    -- Verifies, once for all that is read here.
-    workspace CONSTANT uuid := tenancy.current_workspace_id();
+    current_organization_id CONSTANT uuid := tenancy_private.read_in_organization('members.view');
 BEGIN
-    IF current_setting('tenancy.current_organization_id') IN ('', '00000000-0000-0000-0000-000000000000') THEN
-        PERFORM tenancy_private.refuse_personal();
-    END IF;
-    IF tenancy_private.holds('members.view') IS NOT TRUE THEN
-        PERFORM tenancy_private.refuse_permission('members.view');
-    END IF;
     RETURN QUERY
     SELECT
         m.user_id,
@@ -144,7 +137,7 @@ BEGIN
         m.created_at::timestamptz
     FROM public.organization_memberships AS m
     INNER JOIN public.users AS u ON m.user_id = u.id
-    WHERE m.organization_id = workspace
+    WHERE m.organization_id = current_organization_id
     ORDER BY m.created_at, m.user_id;
 END;
 $$;
@@ -175,15 +168,8 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 DECLARE
-    -- Verifies, once for all that is read here.
-    workspace CONSTANT uuid := tenancy.current_workspace_id();
+    current_organization_id CONSTANT uuid := tenancy_private.read_in_organization('members.view');
 BEGIN
-    IF current_setting('tenancy.current_organization_id') IN ('', '00000000-0000-0000-0000-000000000000') THEN
-        PERFORM tenancy_private.refuse_personal();
-    END IF;
-    IF tenancy_private.holds('members.view') IS NOT TRUE THEN
-        PERFORM tenancy_private.refuse_permission('members.view');
-    END IF;
     RETURN QUERY
     SELECT
         m.user_id,
@@ -195,7 +181,7 @@ BEGIN
         m.created_at::timestamptz
     FROM public.organization_memberships AS m
     LEFT JOIN public.users AS u ON m.user_id = u.id
-    WHERE m.organization_id = workspace AND m.user_id = member.id;
+    WHERE m.organization_id = current_organization_id AND m.user_id = member.id;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.member(uuid) FROM public;

@@ -24,6 +24,28 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_personal() FROM public;
 
+-- For who reads in the current organization, which it returns. Verifies once.
+CREATE FUNCTION tenancy_private.read_in_organization(permission text) RETURNS uuid
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    workspace CONSTANT uuid := tenancy.current_workspace_id();
+BEGIN
+    IF current_setting('tenancy.current_organization_id') IN ('', '00000000-0000-0000-0000-000000000000') THEN
+        PERFORM tenancy_private.refuse_personal();
+    END IF;
+    IF tenancy_private.holds(permission) IS NOT TRUE THEN
+        PERFORM tenancy_private.refuse_permission(permission);
+    END IF;
+    RETURN workspace;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.read_in_organization(text) FROM public;
+
 -- Every function that changes an organization or who is in it begins here: it
 -- checks the permission, makes changes of one organization wait for each
 -- other, and looks the role up again, because the one in the context may have

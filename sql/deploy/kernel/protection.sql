@@ -60,6 +60,19 @@ RETURN 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', tru
     'nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 
+-- An expression for those alone who may; everybody may where may is empty. What verifies
+-- beside it, or in it, is asked in the same breath (8).
+CREATE FUNCTION tenancy_private.only_if(may text, expression text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE may
+    WHEN '' THEN expression
+    ELSE format('CASE WHEN %s THEN %s END', may, expression)
+END;
+REVOKE ALL ON FUNCTION tenancy_private.only_if(text, text) FROM public;
+
 -- The floor of a command, which no policy added later widens. Its first half compares
 -- the column with the verified value and with what is claimed by somebody who may do
 -- this, so PostgreSQL compares these two with each other before it opens the table: an
@@ -78,8 +91,7 @@ SECURITY INVOKER
 RETURN format(
     '(%1$I, %1$I) = (SELECT %2$s, %4$s) AND '
     'CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END',
-    key, verified, claimed,
-    CASE may WHEN '' THEN claimed ELSE format('CASE WHEN %s THEN %s END', may, claimed) END
+    key, verified, claimed, tenancy_private.only_if(may, claimed)
 );
 REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text, text) FROM public;
 
@@ -112,14 +124,18 @@ REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
 
--- An expression that verifies, for those alone who may, in the same breath (8).
-CREATE FUNCTION tenancy_private.only_if(may text, verified text) RETURNS text
+-- The gate of a floor that is a list: the context verifies, says what is claimed, and may.
+CREATE FUNCTION tenancy_private.list_gate(key name, may text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN CASE may WHEN '' THEN verified ELSE format('CASE WHEN %s THEN %s END', may, verified) END;
-REVOKE ALL ON FUNCTION tenancy_private.only_if(text, text) FROM public;
+RETURN tenancy_private.gate(
+    quote_ident(key),
+    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
+    || coalesce(' AND ' || nullif(may, ''), '')
+);
+REVOKE ALL ON FUNCTION tenancy_private.list_gate(name, text) FROM public;
 
 -- The floor for reading a catalogue: the workspace's own rows and the platform's. A
 -- list is for small tables (5). The gate has no equality with the verified value, so the
@@ -131,11 +147,7 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN tenancy_private.gate(
-    quote_ident(key),
-    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
-    || coalesce(' AND ' || nullif(may, ''), '')
-) || format(
+RETURN tenancy_private.list_gate(key, may) || format(
     ' AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s])'
     ' AND tenancy.is_listed(%1$I, (SELECT %4$s))',
     key, tenancy_private.claimed_workspace(), '''00000000-0000-0000-0000-000000000000''::uuid',
@@ -151,11 +163,7 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN tenancy_private.gate(
-    quote_ident(key),
-    'tenancy.current_workspace_id() IS NOT DISTINCT FROM ' || tenancy_private.claimed_workspace()
-    || coalesce(' AND ' || nullif(may, ''), '')
-) || format(
+RETURN tenancy_private.list_gate(key, may) || format(
     ' AND CASE WHEN (SELECT %s) THEN true ELSE tenancy.is_listed(%I, (SELECT %s)) END',
     tenancy_private.only_if(may, 'tenancy.sees_all_users()'), key,
     tenancy_private.only_if(may, 'tenancy.visible_user_ids()')
@@ -668,8 +676,7 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = key AND a.atthasdef
     ) THEN
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT tenancy.default_workspace_id()', table_name, key);
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'default', key, NULL);
+        CALL tenancy_private.add_default(table_name, key, 'tenancy.default_workspace_id()');
     END IF;
 END;
 $$;

@@ -245,6 +245,16 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.check_tenant_table(regclass, name, jsonb, jsonb) FROM public;
 
+CREATE FUNCTION tenancy_private.adoption_of(change text) RETURNS tenancy_private.adoptions
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = adoption_of.change;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.adoption_of(text) FROM public;
+
 -- The columns, their defaults, the trigger and the check, in commands that read no row.
 CREATE PROCEDURE tenancy_private.add_ownership(change text)
 LANGUAGE plpgsql
@@ -252,9 +262,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = add_ownership.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
     check_name CONSTANT name := relation || '_tenancy_workspace_check';
@@ -343,9 +351,7 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = fill_workspaces.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     owner CONSTANT text := pg_catalog.format(
@@ -391,9 +397,7 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = return_ownership.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     table_name CONSTANT regclass := adoption.table_name;
     archive CONSTANT text := (
         SELECT c.relname::text || '_ownership' FROM pg_catalog.pg_class AS c WHERE c.oid = table_name
@@ -524,9 +528,7 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = finish_adoption.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = adoption.table_name);
     wanted record;
 BEGIN
@@ -570,9 +572,7 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = keep_ownership.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     archive CONSTANT text := relation || '_ownership';
@@ -647,9 +647,7 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    adoption CONSTANT tenancy_private.adoptions := (
-        SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = release_adoption.change
-    );
+    adoption CONSTANT tenancy_private.adoptions := tenancy_private.adoption_of(change);
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     archive CONSTANT text := relation || '_ownership';

@@ -21,6 +21,7 @@ DROP PROCEDURE tenancy_private.want_indexes(regclass, jsonb);
 DROP PROCEDURE tenancy_private.return_ownership(text);
 DROP PROCEDURE tenancy_private.fill_workspaces(text);
 DROP PROCEDURE tenancy_private.add_ownership(text);
+DROP FUNCTION tenancy_private.adoption_of(text);
 DROP PROCEDURE tenancy_private.check_tenant_table(regclass, name, jsonb, jsonb);
 DROP FUNCTION tenancy.assign(regclass, uuid, text, integer);
 DROP FUNCTION tenancy_private.set_workspace();

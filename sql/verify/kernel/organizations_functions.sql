@@ -4,6 +4,7 @@ BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_personal()',
+    'tenancy_private.read_in_organization(text)',
     'tenancy_private.act_in_organization(text)',
     'tenancy_private.is_plain(text)',
     'tenancy_private.checked_name(text)',

@@ -11,6 +11,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.floor(name, text, text, text)',
     'tenancy_private.gate(text, text)',
     'tenancy_private.only_if(text, text)',
+    'tenancy_private.list_gate(name, text)',
     'tenancy_private.catalogue_floor(name, text)',
     'tenancy_private.may(text, boolean, text)',
     'tenancy_private.members_floor(name, text)',

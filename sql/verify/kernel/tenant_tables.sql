@@ -5,6 +5,7 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.set_workspace()',
     'tenancy_private.check_tenant_table(regclass, name, jsonb, jsonb)',
+    'tenancy_private.adoption_of(text)',
     'tenancy_private.add_ownership(text)',
     'tenancy_private.want_indexes(regclass, jsonb)',
     'tenancy_private.adopted_after(text)',

@@ -32,8 +32,7 @@ CHANGES = {
         ("acting.user_id, invited_at", "NULL, invited_at"),
     ],
     "tenancy.invitations()": [
-        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
-        ("PERFORM tenancy.require_permission('members.invite');", ""),
+        ("tenancy_private.read_in_organization('members.invite')", "tenancy.current_workspace_id()"),
         ("WHERE i.organization_id = current_organization_id", ""),
     ],
     "tenancy.revoke_invitation(uuid)": [

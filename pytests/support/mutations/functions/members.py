@@ -19,16 +19,12 @@ CHANGES = {
         ("AND m.role = 'owner'", ""),
     ],
     "tenancy.members()": [
-        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
-        (", '00000000-0000-0000-0000-000000000000')", ")"),
-        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
-        ("WHERE m.organization_id = workspace", ""),
+        ("tenancy_private.read_in_organization('members.view')", "tenancy.current_workspace_id()"),
+        ("WHERE m.organization_id = current_organization_id", ""),
     ],
     "tenancy.member(uuid)": [
-        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
-        (", '00000000-0000-0000-0000-000000000000')", ")"),
-        ("PERFORM tenancy_private.refuse_permission('members.view');", "NULL;"),
-        ("m.organization_id = workspace AND ", ""),
+        ("tenancy_private.read_in_organization('members.view')", "tenancy.current_workspace_id()"),
+        ("m.organization_id = current_organization_id AND ", ""),
         (" AND m.user_id = member.id", ""),
     ],
     "tenancy.change_member_role(uuid,text)": [

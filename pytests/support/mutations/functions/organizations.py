@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 CHANGES = {
+    "tenancy_private.read_in_organization(text)": [
+        ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
+        (", '00000000-0000-0000-0000-000000000000')", ")"),
+        ("PERFORM tenancy_private.refuse_permission(permission);", "NULL;"),
+    ],
     "tenancy_private.act_in_organization(text)": [
         ("PERFORM tenancy_private.refuse_personal();", "NULL;"),
         ("PERFORM tenancy.require_permission(permission);", "NULL;"),

@@ -29,25 +29,22 @@ CHANGES = {
         ),
         (" AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", ""),
         ("CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", "%1$I = ANY(ARRAY[(SELECT %3$s)])"),
-        ("'CASE WHEN %s THEN %s END'", "'CASE WHEN %s OR true THEN %s END'"),
+        ("only_if(may, ", "only_if('', "),
     ],
     "tenancy_private.gate(text,text)": [("(SELECT %2$s, true)", "(SELECT true, true)")],
-    "tenancy_private.catalogue_floor(name,text)": [
+    "tenancy_private.list_gate(name,text)": [
         (
             "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
             "'true'",
         ),
         (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
+    ],
+    "tenancy_private.catalogue_floor(name,text)": [
         (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
         ("::uuid, tenancy.current_workspace_id()]'", "::uuid, ' || tenancy_private.claimed_workspace() || ']'"),
         ("only_if(may, ", "only_if('', "),
     ],
     "tenancy_private.members_floor(name,text)": [
-        (
-            "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
-            "'true'",
-        ),
-        (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
         ("WHEN (SELECT %s) THEN true", "WHEN (SELECT %s) THEN false"),
         ("tenancy.is_listed(%I, (SELECT %s))", "(%I IS NOT NULL OR %s IS NULL)"),
         ("only_if(may, 'tenancy.visible", "only_if('', 'tenancy.visible"),
@@ -281,9 +278,7 @@ CHANGES = {
         ("AND a.attname = ANY(columns)", ""),
         ("AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)", "AND false"),
     ],
-    "tenancy_private.default_to_workspace(regclass,name)": [
-        ("SET DEFAULT tenancy.default_workspace_id()", "SET DEFAULT NULL")
-    ],
+    "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [
         ("DELETE FROM tenancy_private.contracts AS c WHERE", "PERFORM FROM tenancy_private.contracts AS c WHERE"),
         (
