@@ -61,6 +61,30 @@ def test_roles_stay_until_the_last_database_that_uses_them(alone: Server) -> Non
     assert _tenancy_roles(alone) == set()
 
 
+def test_a_revert_does_not_lock_roles_that_another_database_is_using(alone: Server) -> None:
+    one, two = alone.create(), alone.create()
+    for database in (one, two):
+        Replay(database).deploy("kernel/roles")
+    with two.connect() as deploying:
+        # Until this transaction ends it holds a lock on the role, as every deploy does.
+        deploying.execute("CREATE TABLE mine (id int)")
+        deploying.execute("CREATE POLICY everybody ON mine TO tenancy_auditor")
+        output = Replay(one).revert()
+    assert f"role tenancy_auditor stays, because it is still needed: database {two.name}" in output
+    Replay(two).verify()
+
+
+def test_a_revert_leaves_a_role_that_another_database_begins_to_use(alone: Server) -> None:
+    one, two = alone.create(), alone.create()
+    Replay(one).deploy("kernel/roles")
+    with two.connect() as deploying:
+        deploying.execute("CREATE TABLE mine (id int)")
+        deploying.execute("CREATE POLICY everybody ON mine TO tenancy_auditor")
+        output = Replay(one).revert()
+    assert "role tenancy_auditor stays, because it is needed since this moment" in output
+    assert _tenancy_roles(alone) == {"tenancy_auditor"}
+
+
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [

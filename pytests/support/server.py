@@ -397,6 +397,7 @@ def start_embedded() -> EmbeddedServer:
             "max_locks_per_transaction": "256",
             # A test that waits for a lock is stuck, and had better say so.
             "deadlock_timeout": "200ms",
+            "log_lock_waits": "on",
             "log_line_prefix": "%m [%p] %q%u@%d ",
         },
     ).start()

@@ -20,14 +20,29 @@ BEGIN
     ]::name[] LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name);
         EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), role_name);
+        -- DROP ROLE locks the role before it looks who needs it, and every CREATE
+        -- POLICY and GRANT that names the role, in any database, would queue behind
+        -- that. So we look first: a role that is needed is not locked at all.
+        SELECT string_agg(place, ', ' ORDER BY place) INTO reason
+        FROM (
+            SELECT DISTINCT coalesce('database ' || d.datname, 'something that all databases share') AS place
+            FROM pg_catalog.pg_shdepend AS s
+            LEFT JOIN pg_catalog.pg_database AS d
+                ON d.oid = CASE WHEN s.classid = 'pg_catalog.pg_database'::regclass THEN s.objid ELSE s.dbid END
+            WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass
+                AND s.refobjid = to_regrole(quote_ident(role_name))
+        ) AS needed;
+        IF reason IS NOT NULL THEN
+            RAISE NOTICE 'role % stays, because it is still needed: %', role_name, reason;
+            CONTINUE;
+        END IF;
         BEGIN
             EXECUTE format('DROP ROLE %I', role_name);
         EXCEPTION
             WHEN undefined_object THEN
                 RAISE NOTICE 'role % was dropped by another session at this moment', role_name;
-            WHEN dependent_objects_still_exist THEN
-                GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
-                RAISE NOTICE 'role % stays, because it is still needed: %', role_name, reason;
+            WHEN dependent_objects_still_exist OR lock_not_available THEN
+                RAISE NOTICE 'role % stays, because it is needed since this moment: %', role_name, sqlerrm;
             WHEN internal_error THEN
                 -- "cache lookup failed for database": the server was listing who
                 -- needs the role when one of those databases was dropped. The
