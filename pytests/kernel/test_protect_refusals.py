@@ -94,7 +94,14 @@ REFUSED = [
     ("22023", "shape_invalid", "CALL tenancy.protect('public.not_ours', parent => 'customer_id', author => 'id')"),
     ("22023", "shape_invalid", "CALL tenancy.protect('public.not_ours', author => 'id', catalogue => true)"),
     ("22023", "shape_invalid", "CALL tenancy.protect('public.not_ours', people => 'self')"),
-    ("22023", "shape_invalid", "CALL tenancy.protect('public.users', key => 'id', people => 'everybody')"),
+    ("22023", "shape_invalid", "CALL tenancy.protect('public.not_ours', key => 'id', catalogue => true)"),
+    ("55000", "table_shipped", "CALL tenancy.protect('public.users', key => 'id', people => 'self')"),
+    ("55000", "table_shipped", "CALL tenancy.allow('public.users', 'UPDATE', 'things.write', columns => 'username')"),
+    ("55000", "table_shipped", "CALL tenancy.publish('public.users', columns => 'id')"),
+    ("55000", "table_shipped", "CALL tenancy.unprotect('public.users')"),
+    ("55000", "table_shipped", "CALL tenancy.protect('tenancy.workspaces')"),
+    ("55000", "table_shipped", "CALL tenancy.publish('tenancy.permissions', columns => 'permission')"),
+    ("55000", "table_shipped", "CALL tenancy.unprotect('tenancy.audit_log')"),
     # allow
     ("55000", "table_not_protected", "CALL tenancy.allow('public.countries', 'SELECT', NULL, columns => 'code')"),
     ("55000", "table_not_protected", "CALL tenancy.allow(NULL, 'SELECT', NULL, columns => 'code')"),
@@ -223,3 +230,22 @@ def test_naming_a_permission_again_uses_up_no_number(bare_app: Application) -> N
     )
     with bare_app.connected() as connection:
         assert one(connection, "SELECT max(number) - min(number) FROM tenancy.permissions WHERE number > 100") == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "warned"),
+    [
+        ("", True),
+        (" REFERENCES public.organizations", True),
+        (" REFERENCES public.organizations ON DELETE CASCADE", False),
+        (" REFERENCES tenancy.workspaces ON DELETE CASCADE", False),
+    ],
+)
+def test_rows_that_a_purge_would_leave_behind_are_told_of(kinds: Application, reference: str, warned: bool) -> None:
+    said: list[str | None] = []
+    with kinds.connected() as connection:
+        connection.add_notice_handler(lambda notice: said.append(notice.message_primary))
+        connection.execute(f"CREATE TABLE public.settings (organization_id uuid PRIMARY KEY{reference})".encode())
+        connection.execute("CALL tenancy.protect('public.settings', key => 'organization_id')")
+        connection.rollback()
+    assert ("rows of public.settings stay when their organization is purged" in said) is warned

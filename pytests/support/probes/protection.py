@@ -86,6 +86,8 @@ PARTITIONED = [
 ]
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
+# Who reads the accounts is said by the changes of pg-tenancy, which begin so.
+REVISED = "CALL tenancy_private.revise('public.users')"
 FORGED = [
     SET.format("current_user_id", "{ann}"),
     SET.format("current_organization_id", "{acme}"),
@@ -522,7 +524,7 @@ QUESTIONS: list[Question] = [
             ("'public.things', shared => 'name'", "shape_invalid"),
             ("'public.things', author => 'id', catalogue => true", "shape_invalid"),
             ("'public.things', people => 'members'", "shape_invalid"),
-            ("'public.users', key => 'id', people => 'all'", "shape_invalid"),
+            ("'public.things', key => 'id', catalogue => true", "shape_invalid"),
             ("'public.things', parent => 'id'", "parent_not_protected"),
         )
     ),
@@ -765,11 +767,26 @@ QUESTIONS: list[Question] = [
     ),
     superuser(
         [
+            "CALL tenancy_private.revise('tenancy.permissions')",
             "CALL tenancy.unprotect('tenancy.permissions')",
             "SELECT has_any_column_privilege('tenancy_app', 'tenancy.permissions', 'SELECT'), string_agg(polname, ' ')"
             " FROM pg_policy WHERE polrelid = 'tenancy.permissions'::regclass",
         ],
         [(False, "permissions_owner")],
+    ),
+    superuser([REVISED, "CALL tenancy.protect('public.users', key => 'id', people => 'all')"], "shape_invalid"),
+    # A change of pg-tenancy's own says it of its tables alone.
+    superuser([REVISED, "CALL tenancy.unprotect('public.instances')"], "table_shipped"),
+    # The tables that come with it are its changes' to protect, in whatever schema they are.
+    *(
+        superuser([call], "table_shipped")
+        for table in ("public.users", "tenancy.permissions", "tenancy.workspaces")
+        for call in (
+            f"CALL tenancy.protect('{table}')",
+            f"CALL tenancy.allow('{table}', 'DELETE', 'audit.view')",
+            f"CALL tenancy.publish('{table}', 'id')",
+            f"CALL tenancy.unprotect('{table}')",
+        )
     ),
     # Nobody but a DBA decides what is protected.
     *(
@@ -786,6 +803,7 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
+                REVISED,
                 "CALL tenancy.protect('public.users', key => 'id', people => 'self')",
                 "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
                 *statements,
@@ -808,6 +826,7 @@ QUESTIONS: list[Question] = [
     # A context that was made by hand is told of also where no row is reached.
     superuser(
         [
+            REVISED,
             "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
             "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
             "CREATE POLICY wide ON public.users TO tenancy_credentialed USING (true)",
@@ -822,6 +841,7 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
+                REVISED,
                 f"CALL tenancy.protect('public.users', key => 'id', people => '{people}')",
                 "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, username')",
                 *wide,
@@ -840,6 +860,7 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
+                REVISED,
                 "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
                 "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
                 *wide,
@@ -910,6 +931,7 @@ def _two_seals(probed: Probed) -> None:
         (CATALOGUE, "public.things", "name", "acme"),
         (
             [
+                REVISED,
                 "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
                 "CALL tenancy.allow('public.users', 'SELECT', 'audit.view', columns => 'id, email')",
             ],

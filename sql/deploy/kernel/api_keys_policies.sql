@@ -3,9 +3,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.api_keys');
 
 \ir ../../policies/api_keys.r1.sql
 

@@ -3,9 +3,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.audit_log');
 
 \ir ../../policies/audit_log.r1.sql
 

@@ -4,9 +4,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.invitations');
 
 \ir ../../policies/invitations.r1.sql
 

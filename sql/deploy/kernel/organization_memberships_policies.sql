@@ -4,9 +4,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.organization_memberships');
 
 \ir ../../policies/organization_memberships.r1.sql
 

@@ -4,9 +4,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.organizations');
 
 \ir ../../policies/organizations.r1.sql
 

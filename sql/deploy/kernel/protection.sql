@@ -17,13 +17,15 @@ CREATE TABLE tenancy_private.protected_tables (
     parent     name,
     author     name,
     shared     name,
+    shipped    boolean  NOT NULL DEFAULT false,
     CONSTRAINT protected_tables_pkey PRIMARY KEY (table_name),
     CONSTRAINT protected_tables_shape_check
     CHECK (shape IN ('tenant', 'child', 'author', 'catalogue', 'published', 'self', 'members'))
 );
 CALL tenancy_private.close_own_table('tenancy_private.protected_tables');
 COMMENT ON TABLE tenancy_private.protected_tables IS
-'The tables that protect() and publish() were called for, and the column that says whose each row is.';
+'The tables that protect() and publish() were called for, and the column that says whose each row is; shipped are those '
+'that pg-tenancy''s own changes call them for.';
 
 CREATE TABLE tenancy_private.access (
     table_name regclass NOT NULL,
@@ -444,6 +446,15 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.warn_of_views(regclass) FROM public;
 
+-- Whether this transaction is one of pg-tenancy's own changes and is about a table.
+CREATE FUNCTION tenancy_private.is_revised(table_name regclass) RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN table_name::oid::text = ANY(string_to_array(current_setting('tenancy.revised_tables', true), ','));
+REVOKE ALL ON FUNCTION tenancy_private.is_revised(regclass) FROM public;
+
 -- A table with no privileges and no policies but those of its shape.
 CREATE PROCEDURE tenancy_private.close_protected(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
@@ -472,6 +483,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected.table_name);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', protected.table_name);
     DELETE FROM tenancy_private.protected_tables AS p WHERE p.table_name = protected.table_name;
+    protected.shipped := coalesce(tenancy_private.is_revised(protected.table_name), false);
     INSERT INTO tenancy_private.protected_tables SELECT (protected).*;
     CALL tenancy_private.add_readers_of_all(protected.table_name);
 END;
@@ -506,6 +518,70 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
 
+-- The changes begin with this: they alone change who reads and writes a table of theirs.
+CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CALL tenancy_private.patiently(tables, 'ACCESS EXCLUSIVE', 'SELECT');
+    PERFORM set_config('tenancy.revised_tables', array_to_string(tables::oid[], ','), true);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.revise(regclass[]) FROM public;
+
+-- Calls by hand would leave such a table as no release has it, until the next revision.
+CREATE PROCEDURE tenancy_private.refuse_shipped(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT coalesce(tenancy_private.is_revised(table_name), false) AND (
+        EXISTS (
+            SELECT FROM tenancy_private.protected_tables AS p
+            WHERE p.table_name = refuse_shipped.table_name AND p.shipped
+        )
+        OR EXISTS (
+            SELECT FROM pg_class AS c
+            WHERE c.oid = refuse_shipped.table_name AND c.relnamespace = 'tenancy'::regnamespace
+        )
+    ) THEN
+        RAISE EXCEPTION 'who reads and writes % is for pg-tenancy''s own changes to say', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'table_shipped',
+        HINT = 'Keep what is the application''s own in a table beside it, which you protect.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.refuse_shipped(regclass) FROM public;
+
+-- A key of the application's own is a foreign key, or nothing ends with the tenant.
+CREATE PROCEDURE tenancy_private.warn_of_orphans(table_name regclass, key name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint AS c
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+        WHERE c.conrelid = warn_of_orphans.table_name
+            AND c.contype = 'f'
+            AND c.confdeltype = 'c'
+            AND c.confrelid IN ('public.organizations'::regclass, 'tenancy.workspaces'::regclass)
+            AND a.attname = warn_of_orphans.key
+    ) THEN
+        RAISE WARNING 'rows of % stay when their organization is purged', table_name
+        USING HINT = format(
+            'ALTER TABLE %s ADD FOREIGN KEY (%I) REFERENCES public.organizations (id) ON DELETE CASCADE;', table_name, key
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.warn_of_orphans(regclass, name) FROM public;
+
 CREATE PROCEDURE tenancy.protect(
     table_name regclass,
     key name DEFAULT 'workspace_id',
@@ -523,6 +599,7 @@ DECLARE
     protected tenancy_private.protected_tables;
     command text;
 BEGIN
+    CALL tenancy_private.refuse_shipped(table_name);
     protected.table_name := table_name;
     protected.shape := CASE
         WHEN people IN ('self', 'members') THEN people
@@ -545,7 +622,13 @@ BEGIN
         RAISE EXCEPTION 'a table is a child, or has authors, or is a catalogue'
         USING ERRCODE = '22023',
         CONSTRAINT = 'shape_invalid',
-        HINT = 'Name parent, or author and shared, or neither.';
+        HINT = 'Name one of parent, author and catalogue, or none; shared goes with author.';
+    END IF;
+    IF catalogue AND key <> 'workspace_id' THEN
+        RAISE EXCEPTION 'a catalogue has no key of the application''s own'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'shape_invalid',
+        HINT = 'Its public rows are the platform''s, which is no organization: leave key out.';
     END IF;
     CALL tenancy_private.check_adoptable(table_name);
     CALL tenancy_private.require_columns(table_name, ARRAY[nullif(key, 'workspace_id'), parent, author, shared]);
@@ -553,6 +636,8 @@ BEGIN
     CALL tenancy_private.require_type(table_name, ARRAY[shared], 'boolean');
     IF key = 'workspace_id' THEN
         CALL tenancy_private.adopt_table(table_name, parent, author);
+    ELSIF people IS NULL THEN
+        CALL tenancy_private.warn_of_orphans(table_name, key);
     END IF;
     CALL tenancy_private.close_protected(protected);
     FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
@@ -767,6 +852,7 @@ DECLARE
     numbered name;
     protected tenancy_private.protected_tables;
 BEGIN
+    CALL tenancy_private.refuse_shipped(table_name);
     SELECT p.* INTO protected FROM tenancy_private.protected_tables AS p WHERE p.table_name = allow.table_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION '% is not protected', table_name
@@ -933,6 +1019,7 @@ DECLARE
     trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected record;
 BEGIN
+    CALL tenancy_private.refuse_shipped(table_name);
     DELETE FROM tenancy_private.protected_tables AS p
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
@@ -973,6 +1060,7 @@ DECLARE
     named CONSTANT name[] := tenancy_private.split_columns(columns);
     published tenancy_private.protected_tables;
 BEGIN
+    CALL tenancy_private.refuse_shipped(table_name);
     CALL tenancy_private.check_adoptable(table_name);
     CALL tenancy_private.require_named(table_name, 'SELECT', named);
     CALL tenancy_private.require_columns(table_name, named);

@@ -3,11 +3,8 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY[
-        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
-    ]::regclass[],
-    'ACCESS EXCLUSIVE', 'SELECT'
+CALL tenancy_private.revise(
+    'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
 );
 
 \ir ../../policies/role_permissions.r1.sql

@@ -4,9 +4,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.users');
 
 \ir ../../policies/users.r1.sql
 

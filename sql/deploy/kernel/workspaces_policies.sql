@@ -3,9 +3,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.workspaces');
 
 \ir ../../policies/workspaces.r1.sql
 

@@ -4,9 +4,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.models');
 
 \ir ../../policies/models.r1.sql
 

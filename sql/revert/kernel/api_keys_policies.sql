@@ -6,9 +6,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.api_keys');
 
 DROP TRIGGER api_keys_name ON public.api_keys;
 DROP TRIGGER api_keys_permission_after ON public.api_keys;

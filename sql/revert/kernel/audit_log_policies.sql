@@ -2,9 +2,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.audit_log']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.audit_log');
 
 -- Closed again, as the change audit_log left it.
 CALL tenancy.unprotect('tenancy.audit_log');

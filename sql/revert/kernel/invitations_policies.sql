@@ -2,9 +2,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.invitations');
 
 -- Closed again, as the change invitations left it.
 CALL tenancy.unprotect('tenancy.invitations');

@@ -2,9 +2,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.organization_memberships');
 
 CALL tenancy.unprotect('public.organization_memberships');
 

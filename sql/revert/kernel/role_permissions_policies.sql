@@ -2,11 +2,8 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY[
-        'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
-    ]::regclass[],
-    'ACCESS EXCLUSIVE', 'SELECT'
+CALL tenancy_private.revise(
+    'tenancy.permissions', 'tenancy.role_permissions', 'tenancy.role_delegations'
 );
 
 -- Closed again, as the change role_permissions left them.

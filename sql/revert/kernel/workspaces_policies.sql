@@ -2,9 +2,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('tenancy.workspaces');
 
 -- Closed again, as the change workspaces left it.
 CALL tenancy.unprotect('tenancy.workspaces');

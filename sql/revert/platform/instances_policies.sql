@@ -6,9 +6,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.instances', 'tenancy.instance_transitions');
 
 CALL tenancy.unprotect('public.instances');
 

@@ -2,9 +2,7 @@
 
 BEGIN;
 
-CALL tenancy_private.patiently(
-    ARRAY['public.models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
-);
+CALL tenancy_private.revise('public.models');
 
 CALL tenancy.unprotect('public.models');
 

@@ -120,7 +120,22 @@ CHANGES = {
         ("CALL tenancy_private.warn_of_views(protected.table_name);", ""),
         ("CALL tenancy_private.add_readers_of_all(protected.table_name);", ""),
     ],
+    "tenancy_private.is_revised(regclass)": [
+        ("((table_name)::oid)::text = ANY", "((table_name)::oid)::text <> ALL"),
+    ],
+    "tenancy_private.revise(regclass[])": [
+        ("array_to_string(tables::oid[], ',')", "''"),
+        ("array_to_string(tables::oid[], ',')", "(SELECT string_agg(c.oid::text, ',') FROM pg_class AS c)"),
+    ],
+    "tenancy_private.refuse_shipped(regclass)": [
+        ("NOT coalesce(tenancy_private.is_revised(table_name), false)", "true"),
+        ("p.table_name = refuse_shipped.table_name AND p.shipped", "false"),
+        (" AND p.shipped", ""),
+        ("c.relnamespace = 'tenancy'::regnamespace", "false"),
+    ],
     PROTECT: [
+        ("CALL tenancy_private.refuse_shipped(table_name);", ""),
+        ("IF catalogue AND key <> 'workspace_id' THEN", "IF false THEN"),
         ("table_name <> 'public.users'::regclass OR ", ""),
         (" OR people NOT IN ('self', 'members')", ""),
         ("shared IS NOT NULL AND author IS NULL OR ", ""),
@@ -152,6 +167,7 @@ CHANGES = {
     "tenancy_private.require_columns(regclass,name[])": [("IF missing IS NOT NULL THEN", "IF false THEN")],
     "tenancy_private.require_type(regclass,name[],regtype)": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
     ALLOW: [
+        ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("IF NOT FOUND THEN", "IF false THEN"),
         ("IF command IS NULL OR command NOT IN", "IF command NOT IN"),
         ("IF permission IS NOT NULL AND NOT EXISTS", "IF false AND NOT EXISTS"),
@@ -186,12 +202,14 @@ CHANGES = {
         ("CALL tenancy_private.set_permission_trigger(table_name);", "NULL;"),
     ],
     "tenancy.publish(regclass,text)": [
+        ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("CALL tenancy_private.require_columns(table_name, named);", ""),
         ("'tenancy.current_workspace_id() IS NOT NULL'", "'true'"),
         ("CALL tenancy_private.close_protected(published);", ""),
         ("CALL tenancy_private.record_contract(table_name);", ""),
     ],
     "tenancy.unprotect(regclass)": [
+        ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("IF NOT FOUND THEN", "IF false THEN"),
         ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
