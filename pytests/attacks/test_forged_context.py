@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.contexts import VARIABLES, Sealed, context, names, of_globex, set_context
+from support.contexts import BOTH, VARIABLES, Sealed, context, names, of_globex, set_context
 from support.two_tenants import TwoTenants, refused
+
+pytestmark = BOTH
 
 TABLES = (
     "public.users",
@@ -118,7 +120,7 @@ def test_no_other_split_of_the_sealed_text_has_the_same_seal(tenants: TwoTenants
         before = context(connection)
         seal, facts = before["context"][:72], before["context"][72:]
         text = f"{before['current_user_id']}/{before['current_organization_id']}/{facts}"
-        cuts = [place for place, character in enumerate(text) if character == "/"]
+        cuts = [place for place, character in enumerate(text) if character in "/_"]
         splits = [
             {
                 "current_user_id": text[:first],
@@ -141,7 +143,11 @@ def test_no_other_split_of_the_sealed_text_has_the_same_seal(tenants: TwoTenants
             before | {"current_organization_id": user},
             before | {"current_organization_id": str(UUID(int=0))},
             before | {"context": before["context"] + " "},
-            before | {"context": before["context"] + "/"},
+            before | {"context": before["context"] + "_"},
+            # As the parameter has them, one behind the other.
+            before | {"current_user_id": f"{user},{organization}", "current_organization_id": ""},
+            before | {"current_organization_id": f"{organization} {before['context']}", "context": ""},
+            before | {"current_user_id": f"{user},{organization} {before['context']}", "context": ""},
         ]
         for split in splits:
             set_context(connection, split)

@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.contexts import Sealed, context, names, of_globex, set_context
+from support.contexts import BOTH, Sealed, context, names, of_globex, set_context
 from support.two_tenants import TwoTenants, refused
+
+pytestmark = BOTH
 
 # -- copied and left over ------------------------------------------------------
 

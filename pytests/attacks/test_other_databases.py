@@ -107,7 +107,7 @@ def test_the_seal_is_what_this_file_takes_it_for(tenants: TwoTenants, other: Dat
     for database in (tenants.database, other):
         with database.connect(logins.app) as connection:
             forged = Secrets.of(database).context_of(
-                _now(connection), tenants.outsider.id, tenants.globex.id, "1" * 200 + "/owner/"
+                _now(connection), tenants.outsider.id, tenants.globex.id, "1" * 200 + "_owner_"
             )
             set_context(connection, forged)
             assert names(connection) == ["Globex"]
@@ -185,7 +185,7 @@ def test_a_seal_of_the_original_opens_nothing(tenants: TwoTenants, other: Databa
         forgeries["the outer key"] = replace(there, outer_block=here.outer_block)
     for name, secrets in forgeries.items():
         with other.connect(login) as connection:
-            facts = "1" * 200 + "/owner/"
+            facts = "1" * 200 + "_owner_"
             set_context(connection, secrets.context_of(_now(connection), tenants.outsider.id, tenants.globex.id, facts))
             for table in ("public.organizations", "public.instances", "public.models", "tenancy.audit_log"):
                 with refused("28000", "invalid_context"), connection.transaction():
@@ -196,7 +196,7 @@ def test_a_seal_of_the_original_opens_nothing(tenants: TwoTenants, other: Databa
 def test_a_seal_of_the_other_opens_nothing_in_the_original(tenants: TwoTenants, other: Database, login: str) -> None:
     secrets = Secrets.of(other)
     with tenants.session(login) as connection:
-        facts = "1" * 200 + "/owner/"
+        facts = "1" * 200 + "_owner_"
         set_context(connection, secrets.context_of(_now(connection), tenants.outsider.id, tenants.globex.id, facts))
         with refused("28000", "invalid_context"):
             names(connection)
@@ -220,7 +220,7 @@ def test_a_seal_of_another_instant_opens_nothing(tenants: TwoTenants, login: str
         now = int.from_bytes(_now(connection), "big", signed=True)
         for other in (now - 1, now + 1, 0):
             forged = secrets.context_of(
-                other.to_bytes(8, "big", signed=True), tenants.outsider.id, tenants.globex.id, "1" * 200 + "/owner/"
+                other.to_bytes(8, "big", signed=True), tenants.outsider.id, tenants.globex.id, "1" * 200 + "_owner_"
             )
             set_context(connection, forged)
             with refused("28000", "invalid_context"), connection.transaction():

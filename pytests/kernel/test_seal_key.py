@@ -13,6 +13,7 @@ import pytest
 from psycopg import IsolationLevel
 
 from pg_tenancy.embedded import EmbeddedServer
+from support.contexts import seal_contexts
 from support.database import Database
 from support.people import People
 from support.racing import name_of
@@ -20,6 +21,14 @@ from support.server import Logins, Server
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
+
+
+@pytest.fixture(params=["carried", "sealed"])
+def proof(request: pytest.FixtureRequest, database: Database) -> str:
+    """Return in turn how the database knows its contexts."""
+    if request.param == "sealed":
+        seal_contexts(database)
+    return str(request.param)
 
 
 def _work(database: Database, logins: Logins, people: People, rotate: Callable[[], None]) -> tuple[list[str], int]:
@@ -60,6 +69,7 @@ def _work(database: Database, logins: Logins, people: People, rotate: Callable[[
     return outcomes, rotations
 
 
+@pytest.mark.usefixtures("proof")
 def test_nobody_notices_a_rotation(database: Database, logins: Logins, people: People, admin: Connection) -> None:
     outcomes, rotations = _work(
         database, logins, people, lambda: (admin.execute("SELECT tenancy.rotate_seal_key()"), None)[1]
@@ -72,6 +82,7 @@ def test_nobody_notices_a_rotation(database: Database, logins: Logins, people: P
     assert count == (rotations + 1,)
 
 
+@pytest.mark.usefixtures("proof")
 def test_a_rotation_that_keeps_nothing_ends_only_what_was_open(
     database: Database, logins: Logins, people: People, admin: Connection
 ) -> None:
@@ -86,6 +97,7 @@ def test_a_rotation_that_keeps_nothing_ends_only_what_was_open(
     assert admin.execute("SELECT count(*) FROM tenancy_private.seal_keys").fetchone() == (1,)
 
 
+@pytest.mark.usefixtures("proof")
 def test_what_is_open_at_a_rotation(people: People, admin: Connection, connect: Connect, logins: Logins) -> None:
     organization = people.organization()
     entered, kept = connect(logins.app), connect(logins.app)
@@ -100,12 +112,15 @@ def test_what_is_open_at_a_rotation(people: People, admin: Connection, connect: 
     entered.rollback()
     entered.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
     assert entered.execute("SELECT count(*) FROM public.organizations").fetchone() == (1,)
-    # Nothing is left that could tell that the other one is the same person.
-    with pytest.raises(psycopg.Error) as error:
-        kept.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
+    # The other transaction is still this person's, and nobody else's.
+    with pytest.raises(psycopg.Error) as error, kept.transaction():
+        kept.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
     assert name_of(error.value) == "context_already_set"
+    kept.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
+    assert kept.execute("SELECT count(*) FROM public.organizations").fetchone() == (1,)
 
 
+@pytest.mark.usefixtures("proof")
 def test_entering_again_as_oneself_outlives_a_rotation_and_a_change_of_role(
     people: People, admin: Connection, connect: Connect, logins: Logins
 ) -> None:

@@ -171,7 +171,7 @@ class Actors:
                 for name, value in {
                     "current_user_id": str(self.tenants.acme.owner.id),
                     "current_organization_id": str(self.tenants.acme.id),
-                    "context": "0" * 72 + "1" * len(PERMISSIONS) + "/owner/",
+                    "context": "0" * 72 + "1" * len(PERMISSIONS) + "_owner_",
                 }.items():
                     connection.execute("SELECT set_config(%s, %s, true)", [f"tenancy.{name}", value])
             self._sessions[actor] = connection

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import pytest
+
+from support.database import Database
+from support.probes.base import SEALED
 from support.two_tenants import Connection, TwoTenants
 
-__all__ = ["VARIABLES", "Sealed", "context", "names", "of_globex", "set_context"]
+__all__ = ["BOTH", "VARIABLES", "Sealed", "context", "names", "of_globex", "seal_contexts", "set_context"]
+
+# The mark of a file of attacks that are tried on both proofs of a context.
+BOTH = pytest.mark.parametrize("proof", ["carried", "sealed"], indirect=True, scope="module")
+
+
+def seal_contexts(database: Database) -> None:
+    """Have contexts sealed, as on a server where nobody may grant the parameter that carries them."""
+    database.execute(SEALED)
+
 
 VARIABLES = ("current_user_id", "current_organization_id", "context")
 
@@ -44,11 +57,11 @@ class Sealed:
     def of(cls, values: dict[str, str]) -> Sealed:
         """Take apart what a context has."""
         text = values["context"]
-        return cls(text[:8], text[8:72], *text[72:].split("/"))
+        return cls(text[:8], text[8:72], *text[72:].split("_"))
 
     def __str__(self) -> str:
         """Put it together again."""
-        return f"{self.key}{self.hmac}{self.bits}/{self.role}/{self.credential}"
+        return f"{self.key}{self.hmac}{self.bits}_{self.role}_{self.credential}"
 
     def but(self, **parts: str) -> str:
         """Return the text with other parts under the same seal."""
@@ -64,5 +77,5 @@ def of_globex(tenants: TwoTenants, seal: str = "0" * 72) -> dict[str, str]:
     return {
         "current_user_id": str(tenants.outsider.id),
         "current_organization_id": str(tenants.globex.id),
-        "context": f"{seal}{'1' * 200}/owner/",
+        "context": f"{seal}{'1' * 200}_owner_",
     }

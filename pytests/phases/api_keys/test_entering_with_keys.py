@@ -156,7 +156,7 @@ def test_a_key_is_never_platform_staff(people: People, make: Make, with_key: Wit
     sam = people.user("sam", role="admin")
     admin.execute("INSERT INTO public.models (name, model_id) VALUES ('public', 'public')")
     with with_key(make(sam)) as connection:
-        assert one(connection, "SELECT split_part(current_setting('tenancy.context'), '/', 2)") == ""
+        assert one(connection, "SELECT split_part(current_setting('tenancy.context'), '_', 2)") == ""
         for statement in ("UPDATE public.models SET name = 'x'", "INSERT INTO public.models (name) VALUES ('x')"):
             with refused("42501", "permission_denied"), connection.transaction():
                 connection.execute(statement)

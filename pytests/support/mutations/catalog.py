@@ -65,7 +65,7 @@ PARTS = (
         r"substr\(current_setting\('tenancy\.context'::text, true\), \d+, 1\) = '1'::text",
         "true",
     ),
-    ("needs no person", r"\"right\"\(current_setting\('tenancy\.context'::text, true\), 1\) = '/'::text", "true"),
+    ("needs no person", r"\"right\"\(current_setting\('tenancy\.context'::text, true\), 1\) = '_'::text", "true"),
     (
         "needs no organization",
         r"current_setting\('tenancy\.current_organization_id'::text, true\) <> ''::text",

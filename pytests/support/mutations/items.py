@@ -30,7 +30,7 @@ _PARTS = {
     "trigger": "triggers and constraints of",
     "constraint": "triggers and constraints of",
 }
-_PRIVATE = "tables of tenancy_private"
+_PRIVATE = "tables of tenancy_private"  # and what the seal has in tenancy
 _SCHEMAS = "grants on schemas and built-in functions"
 
 CATALOG_ITEMS = [
@@ -56,7 +56,11 @@ def item_of(mutation: Mutation) -> str:
         return _SCHEMAS
     if "(" in name:
         return f"{'search_path of' if mutation.kind == 'search_path' else 'grants on'} functions of {schema}"
-    return _PRIVATE if schema == "tenancy_private" else f"{_PARTS[mutation.kind]} {mutation.object}"
+    return (
+        _PRIVATE
+        if schema == "tenancy_private" or name == "seal_rotations"
+        else f"{_PARTS[mutation.kind]} {mutation.object}"
+    )
 
 
 # Which mutations change nothing that anybody could see, and why.

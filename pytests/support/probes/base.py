@@ -60,6 +60,11 @@ ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('{}-1')"
 SET = "SELECT set_config('tenancy.{}', '{}', true)"
 # What is sealed: the key (8), the seal (64), 46 characters for permissions, the role and the credential.
 CONTEXT = "current_setting('tenancy.context')"
+# From then on no parameter carries the context, as where nobody may grant one.
+SEALED = (
+    "CREATE OR REPLACE FUNCTION tenancy_private.may_carry() RETURNS boolean"
+    " LANGUAGE sql STABLE PARALLEL SAFE RETURN false"
+)
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 REPLICA = "SET LOCAL session_replication_role = replica"
 # Numbers that are used up are not given back by a ROLLBACK, unless the counter itself is another.
@@ -186,6 +191,11 @@ class Probed:
             return name_of(error)
         finally:
             connection.rollback()
+            if any("rotate_seal_key" in step for step in steps):
+                # A sequence is not rolled back, and whoever enters later would be asked for the key each time.
+                self.admin.execute(
+                    "SELECT setval('tenancy.seal_rotations', max(rotation)) FROM tenancy_private.seal_keys"
+                )
 
     def filled(self, thing: Any) -> Any:
         """Return a text, or rows with texts in them, with ids in the place of names."""

@@ -38,7 +38,7 @@ QUESTIONS: list[Question] = [
             ("INSERT INTO tenancy.role_delegations VALUES ('boss', 'user')", "role_delegations_role_check"),
             ("INSERT INTO tenancy.role_delegations VALUES ('user', 'boss')", "role_delegations_delegated_role_check"),
             ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),
-            ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000')", "seal_keys_current_idx"),
+            ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000', 0)", "seal_keys_current_idx"),
             ("INSERT INTO tenancy_private.ticket_keys VALUES ('x', '', '')", "ticket_keys_id_check"),
         )
     ),

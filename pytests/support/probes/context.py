@@ -10,6 +10,7 @@ from support.probes.base import (
     ENTER_WITH_KEY,
     NIL,
     REPLICA,
+    SEALED,
     SET,
     Probed,
     Question,
@@ -23,8 +24,8 @@ FORGED = {
     "permissions": f"overlay({CONTEXT} PLACING repeat('1', 46) FROM 73)",
     "role": f"replace({CONTEXT}, 'user', 'owner')",
     "credential": f"{CONTEXT} || '{{k_acme}}'",
-    "split": f"replace({CONTEXT}, 'user/', 'us/er')",
-    "seal": f"overlay({CONTEXT} PLACING repeat('0', 64) FROM 9)",
+    "split": f"replace({CONTEXT}, 'user_', 'us_er')",
+    "seal": f"overlay({CONTEXT} PLACING repeat('1', 64) FROM 9)",
     "key": f"overlay({CONTEXT} PLACING '00000000' FROM 1)",
     "nothing": "''",
 }
@@ -43,7 +44,50 @@ READERS = (
     "badge('{acme}')",
 )
 
+CHANGED = (
+    ("current_user_id", "{olga}"),
+    ("current_user_id", ""),
+    ("current_organization_id", "{bulk}"),
+    ("current_organization_id", ""),
+    ("current_organization_id", NIL),
+)
+# What one part loses another cannot gain: where a person is in the own workspace, and in an organization's.
+MOVED = (
+    (
+        "ann None",
+        [SET.format("current_user_id", ""), SET.format("current_organization_id", "{ann}")],
+    ),
+    *(
+        (
+            "ann acme",
+            [
+                *(SET.format(name, value) for name, value in moved),
+                FORGE.format(f"left({CONTEXT}, 72) || '{{acme}}' || substr({CONTEXT}, 73)"),
+            ],
+        )
+        for moved in (
+            [("current_organization_id", "")],
+            [("current_user_id", ""), ("current_organization_id", "{ann}")],
+        )
+    ),
+)
+# Each as it is, and on a server where nothing carries the context.
+ON_BOTH: list[Question] = [
+    superuser([*first, "as app", f"enter {who}", *changes, "SELECT tenancy.current_workspace_id()"], "invalid_context")
+    for first in ([], [SEALED])
+    for who, changes in (
+        *MOVED,
+        *(("ann acme", [SET.format(name, value)]) for name, value in CHANGED),
+        *(("uma acme", [FORGE.format(forged)]) for forged in FORGED.values()),
+    )
+] + [
+    superuser([*first, "as app", f"enter {who}", "SELECT tenancy.current_workspace_id()::text"], [(workspace,)])
+    for first in ([], [SEALED])
+    for who, workspace in (("ann acme", "{acme}"), ("ann None", "{ann}"), ("sam platform", NIL))
+]
+
 QUESTIONS: list[Question] = [
+    *ON_BOTH,
     # the context
     *(("app", None, None, f"SELECT tenancy.{reader}", "no_context") for reader in READERS),
     ("app", None, None, [SET.format("current_user_id", "{ann}"), "SELECT 1 FROM public.users"], "invalid_context"),
@@ -54,25 +98,15 @@ QUESTIONS: list[Question] = [
         [
             SET.format("current_user_id", "{ann}"),
             SET.format("current_organization_id", "{acme}"),
-            SET.format("context", "0" * 72 + "1" * 46 + "/owner/"),
+            SET.format("context", "0" * 72 + "1" * 46 + "_owner_"),
             "SELECT 1 FROM public.users",
         ],
         "invalid_context",
     ),
     *(
         ("app", "ann", "acme", [SET.format(name, value), f"SELECT tenancy.{reader}"], "invalid_context")
-        for name, value in (
-            ("current_user_id", "{olga}"),
-            ("current_user_id", ""),
-            ("current_organization_id", "{bulk}"),
-            ("current_organization_id", ""),
-            ("current_organization_id", NIL),
-        )
+        for name, value in CHANGED
         for reader in READERS
-    ),
-    *(
-        ("app", "uma", "acme", [FORGE.format(forged), "SELECT tenancy.current_workspace_id()"], "invalid_context")
-        for forged in FORGED.values()
     ),
     *(
         ("app", "uma", "acme", [FORGE.format(FORGED["permissions"]), statement], "invalid_context")
@@ -82,35 +116,6 @@ QUESTIONS: list[Question] = [
             "INSERT INTO public.models (name, model_id) VALUES ('x', 'x')",
             "SELECT count(*) FROM tenancy.audit_log",
             "SELECT tenancy.terminate_instance('{i_acme}')",
-        )
-    ),
-    # What one part loses another cannot gain.
-    (
-        "app",
-        "ann",
-        None,
-        [
-            SET.format("current_user_id", ""),
-            SET.format("current_organization_id", "{ann}"),
-            "SELECT tenancy.current_workspace_id()",
-        ],
-        "invalid_context",
-    ),
-    *(
-        (
-            "app",
-            "ann",
-            "acme",
-            [
-                *(SET.format(name, value) for name, value in moved),
-                FORGE.format(f"left({CONTEXT}, 72) || '{{acme}}' || substr({CONTEXT}, 73)"),
-                "SELECT tenancy.current_workspace_id()",
-            ],
-            "invalid_context",
-        )
-        for moved in (
-            [("current_organization_id", "")],
-            [("current_user_id", ""), ("current_organization_id", "{ann}")],
         )
     ),
     ("app", "ann", "acme", "SELECT tenancy.current_user_id()::text = '{ann}'", [(True,)]),
@@ -123,7 +128,7 @@ QUESTIONS: list[Question] = [
         "app",
         "uma",
         "acme",
-        f"SELECT {CONTEXT} ~ '^[0-9a-f]{{72}}[01]{{46}}/user/$', substr({CONTEXT}, 75, 1), substr({CONTEXT}, 93, 1)",
+        f"SELECT {CONTEXT} ~ '^[0-9a-f]{{72}}[01]{{46}}_user_$', substr({CONTEXT}, 75, 1), substr({CONTEXT}, 93, 1)",
         [(True, "1", "0")],
     ),
     # the platform's workspace
@@ -384,6 +389,17 @@ def _replay(probed: Probed) -> None:
     assert answer == "invalid_context", answer
 
 
+def _sealed_replay(probed: Probed) -> None:
+    """The same where nothing carries the context."""
+    before = probed.admin.execute("SELECT pg_get_functiondef('tenancy_private.may_carry()'::regprocedure)").fetchone()
+    assert before is not None
+    try:
+        probed.admin.execute(SEALED)
+        _replay(probed)
+    finally:
+        probed.admin.execute(before[0])
+
+
 def _autocommit(probed: Probed) -> None:
     # Parameters would make it several messages, of which the first begins.
     answer = error_of(probed.lone, probed.filled("SELECT tenancy.enter('{ann}')"))
@@ -489,5 +505,6 @@ OTHERS = {
     "check_fresh reads_the_past enter_as enter_platform snapshot": _old_snapshots,
     "refresh_role_bits role_permissions wait": _matrix_waits,
     "seal_context current_workspace_id replay": _replay,
+    "seal verify_context replay": _sealed_replay,
     "seal_context autocommit": _autocommit,
 }

@@ -158,7 +158,7 @@ for _table in ("public.api_keys", "public.instances", "public.models"):
     _forged = [
         SET.format("current_user_id", "{ann}"),
         SET.format("current_organization_id", "{acme}"),
-        SET.format("context", "0" * 72 + "1" * 46 + "/owner/"),
+        SET.format("context", "0" * 72 + "1" * 46 + "_owner_"),
     ]
     QUESTIONS += [
         superuser(

@@ -5,7 +5,23 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from support.probes.base import Probed, Question, superuser
+from support.probes.base import SEALED, Probed, Question, superuser
+
+ENDED = (
+    # A key that has come to its end, before a rotation takes it away.
+    [
+        "SELECT tenancy.rotate_seal_key()",
+        "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
+    ],
+    # The same keys in another file, as in a copy of the database.
+    ["CLUSTER tenancy_private.seal_keys USING seal_keys_pkey"],
+    # And in the same file what a dump has of them.
+    [
+        "CREATE TEMPORARY TABLE keys AS SELECT id, rotation, created_at FROM tenancy_private.seal_keys",
+        "DELETE FROM tenancy_private.seal_keys",
+        "INSERT INTO tenancy_private.seal_keys (id, rotation, created_at) SELECT * FROM keys",
+    ],
+)
 
 QUESTIONS: list[Question] = [
     superuser(["SET LOCAL ROLE pg_read_all_data", "SELECT count(*) FROM tenancy_private.seal_keys"], [(0,)]),
@@ -42,23 +58,12 @@ QUESTIONS: list[Question] = [
     ),
     *(
         superuser(
-            ["as app", "enter ann acme", "as None", *meanwhile, "as app", "SELECT tenancy.current_role()"],
+            [*first, "as app", "enter ann acme", "as None", *meanwhile, "as app", "SELECT tenancy.current_role()"],
             "invalid_context",
         )
-        for meanwhile in (
-            # A key that has come to its end, before a rotation takes it away.
-            [
-                "SELECT tenancy.rotate_seal_key()",
-                "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
-            ],
-            # The same keys in another file, as in a copy of the database.
-            ["CLUSTER tenancy_private.seal_keys USING seal_keys_pkey"],
-            # And in the same file what a dump has of them.
-            [
-                "CREATE TEMPORARY TABLE keys AS SELECT id, created_at FROM tenancy_private.seal_keys",
-                "DELETE FROM tenancy_private.seal_keys",
-                "INSERT INTO tenancy_private.seal_keys (id, created_at) SELECT * FROM keys",
-            ],
+        for first, meanwhile in (
+            *(([SEALED], meanwhile) for meanwhile in ENDED),
+            ([], ENDED[0]),
         )
     ),
     # Each key is another one, and a block long.

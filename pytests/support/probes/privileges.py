@@ -55,6 +55,7 @@ PEOPLE_CALL = {
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
     "visible_user_ids()",
+    "verify_context()",
     "writable_columns(regclass)",
 }
 CALLABLE = {
@@ -78,6 +79,7 @@ CALLABLE = {
         "default_organization_id()",
         "default_user_id()",
         "default_workspace_id()",
+        "verify_context()",
     },
 }
 # What the functions call that write the application's tables.
@@ -162,6 +164,9 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         }
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
+        ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
+    }
+    wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
         ("tenancy.workspaces(color)", "tenancy_service", "UPDATE"),
@@ -204,14 +209,17 @@ def _attributes(probed: Probed) -> None:
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
-            (p.prosqlbody IS NULL OR p.prosecdef) AND NOT coalesce(CASE p.proowner::regrole::text
+            -- What every query calls runs as its caller, and names the schema of everything in it.
+            (p.prosqlbody IS NULL OR p.prosecdef)
+                AND NOT (p.oid = 'tenancy.current_workspace_id()'::regprocedure AND NOT p.prosecdef)
+                AND NOT coalesce(CASE p.proowner::regrole::text
                 WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
                 ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
                 -- What commits, or runs a command of its caller's, cannot, nor what calls that.
                 AND NOT (p.prokind = 'p' AND NOT p.prosecdef AND p.proconfig IS NULL
                     AND p.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
             OR p.prosecdef AND NOT coalesce('debug_print_plan=off' = ANY(p.proconfig), false)
-                AND p.oid <> 'tenancy.current_workspace_id()'::regprocedure
+                AND p.oid <> 'tenancy.verify_context()'::regprocedure
             OR p.proowner::regrole::text <> CASE WHEN p.proname = ANY(%s) THEN 'tenancy_writer' ELSE 'tenancy_owner' END
         )
         UNION ALL

@@ -91,7 +91,7 @@ REVISED = "CALL tenancy_private.revise('public.users')"
 FORGED = [
     SET.format("current_user_id", "{ann}"),
     SET.format("current_organization_id", "{acme}"),
-    SET.format("context", "0" * 72 + "1" * 200 + "/owner/"),
+    SET.format("context", "0" * 72 + "1" * 200 + "_owner_"),
 ]
 
 

@@ -74,7 +74,7 @@ _LISTS = {
     "legacy_instances": "CASE WHEN tenancy.current_workspace_id() = tenancy.current_user_id() THEN "
     + _rows("tenancy.legacy_instances()", "id, model_id, status")
     + " END",
-    "all_users": "CASE WHEN split_part(current_setting('tenancy.context'), '/', 2) = 'staff' THEN "
+    "all_users": "CASE WHEN split_part(current_setting('tenancy.context'), '_', 2) = 'staff' THEN "
     + _rows("tenancy.all_users()", "user_id, email, username")
     + " END",
     "my_organizations": _rows("tenancy.my_organizations()", "id, name, role"),

@@ -83,7 +83,7 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
         ("SELECT set_config('tenancy.current_user_id', %s, true)", [str(cast.owner.id)]),
         (set_organization, elsewhere),
         # As it looks: the key's id, the seal, the permissions, the role, no credential.
-        ("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 100 + "/owner/"]),
+        ("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 100 + "_owner_"]),
         (_COUNT, []),
     ]
     return [

@@ -12,12 +12,13 @@ SET LOCAL ROLE tenancy_owner;
 -- personal mode and the nil UUID in the platform's workspace. The third,
 -- tenancy.context, has no spaces:
 --
---     key's id (8) | HMAC (64) | bits of the permissions | / | role | / | credential
+--     key's id (8) | HMAC (64) | bits of the permissions | _ | role | _ | credential, without hyphens
 --
 -- The HMAC is over all that stands behind it, the two plain variables, the
 -- transaction's start, and the file of the key's table, which is another one in a copy
 -- of the database; a restored one has other keys. So a seal fits no other transaction
--- and no other database. Bytes are taken with
+-- and no other database. In its place are zeros where a parameter that the
+-- application cannot set carries the context. Bytes are taken with
 -- timestamptz_send() and convert_to(), which no setting of the caller's can
 -- change. The lengths come first, so that no other split of the same characters has
 -- the same seal.
@@ -67,12 +68,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_context() FROM public;
 
--- The one place where the context is verified: the floor of every protected
--- table, the readers below and the functions all come through here. A context
--- that is missing or was not made by tenancy.enter() raises, and that depends on
--- no row: the floor compares the answer with what the variables claim, and the
--- planner does so before it opens the table.
-CREATE FUNCTION tenancy.current_workspace_id() RETURNS uuid
+-- Asks the key: after a rotation, and where no parameter carries the context.
+CREATE FUNCTION tenancy.verify_context() RETURNS uuid
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -83,19 +80,65 @@ DECLARE
     context CONSTANT text := current_setting('tenancy.context', true);
     sealed_user CONSTANT text := current_setting('tenancy.current_user_id', true);
     sealed_organization CONSTANT text := current_setting('tenancy.current_organization_id', true);
-    inner_block bytea;
-    outer_block bytea;
+    key record;
 BEGIN
-    SELECT k.inner_block, k.outer_block INTO inner_block, outer_block
+    SELECT k.rotation, k.inner_block, k.outer_block INTO key
     FROM tenancy_private.seal_keys AS k
     WHERE k.id = left(context, 8) AND k.valid_until > clock_timestamp();
 
-    IF inner_block IS NULL OR substr(context, 9, 64) IS DISTINCT FROM tenancy_private.seal(
-        inner_block, outer_block, sealed_user, sealed_organization, substr(context, 73)
-    ) THEN
+    IF key.rotation IS NULL
+        OR current_setting('backtrace_functions') IS DISTINCT FROM tenancy_private.carried(
+            key.rotation, sealed_user, sealed_organization, context
+        ) AND substr(context, 9, 64) IS DISTINCT FROM tenancy_private.seal(
+            key.inner_block, key.outer_block, sealed_user, sealed_organization, substr(context, 73)
+        )
+    THEN
         PERFORM tenancy_private.refuse_context();
     END IF;
     RETURN coalesce(nullif(sealed_organization, ''), sealed_user)::uuid;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.verify_context() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.verify_context() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+COMMENT ON FUNCTION tenancy.verify_context() IS
+'What current_workspace_id() falls back on: the same answer and the same errors, and dearer.';
+
+-- The one place where the context is verified: the floor of every protected
+-- table, the readers below and the functions all come through here. A context
+-- that is missing or was not made by tenancy.enter() raises, and that depends on
+-- no row: the floor compares the answer with what the variables claim, and the
+-- planner does so before it opens the table.
+--
+-- Where tenancy_owner may set it (roles), entering leaves a copy of the context in
+-- backtrace_functions, the one parameter of text that superusers alone set and
+-- everybody reads: carried() says how it is written. With the number of the last
+-- rotation in it, it is proof enough. To be a definer, or to have a search_path, would
+-- cost three times as much: so every name has its schema, and there is no NULLIF, which
+-- takes its "=" from the caller's path.
+CREATE FUNCTION tenancy.current_workspace_id() RETURNS uuid
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+AS $$
+BEGIN
+    IF pg_catalog.current_setting('backtrace_functions') OPERATOR(pg_catalog.=)
+        pg_catalog.concat(
+            pg_catalog.pg_sequence_last_value('tenancy.seal_rotations'), '_',
+            pg_catalog.replace(pg_catalog.concat(
+                pg_catalog.current_setting('tenancy.current_user_id', true), ',',
+                pg_catalog.current_setting('tenancy.current_organization_id', true)
+            ), '-', '_'), ' ',
+            pg_catalog.current_setting('tenancy.context', true)
+        )
+    THEN
+        RETURN CASE
+            WHEN pg_catalog.current_setting('tenancy.current_organization_id') OPERATOR(pg_catalog.<>) ''
+                THEN pg_catalog.current_setting('tenancy.current_organization_id')
+            ELSE pg_catalog.current_setting('tenancy.current_user_id')
+        END::pg_catalog.uuid;
+    END IF;
+    RETURN tenancy.verify_context();
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.current_workspace_id() FROM public;
@@ -146,7 +189,7 @@ SECURITY INVOKER
 RETURN CASE
     WHEN tenancy.current_workspace_id() IS NOT NULL
         AND current_setting('tenancy.current_organization_id') <> ''
-        THEN split_part(current_setting('tenancy.context'), '/', 2)
+        THEN split_part(current_setting('tenancy.context'), '_', 2)
 END;
 REVOKE ALL ON FUNCTION tenancy.current_role() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.current_role() TO tenancy_credentialed, tenancy_service;
@@ -163,7 +206,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
     WHEN tenancy.current_workspace_id() IS NOT NULL
-        THEN nullif(split_part(current_setting('tenancy.context'), '/', 3), '')::uuid
+        THEN nullif(split_part(current_setting('tenancy.context'), '_', 3), '')::uuid
 END;
 REVOKE ALL ON FUNCTION tenancy.current_credential_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.current_credential_id() TO tenancy_credentialed, tenancy_service;
@@ -176,7 +219,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN tenancy.current_workspace_id() IS NOT NULL
-    AND split_part(current_setting('tenancy.context'), '/', 2) = 'staff';
+    AND split_part(current_setting('tenancy.context'), '_', 2) = 'staff';
 REVOKE ALL ON FUNCTION tenancy_private.is_staff() FROM public;
 COMMENT ON FUNCTION tenancy_private.is_staff() IS
 'Whether platform staff act, in the platform''s workspace or in personal mode.';

@@ -14,23 +14,13 @@ COMMENT ON TABLE tenancy_private.latch_scans IS
 'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
 
 -- Whether this transaction is in a workspace already, as somebody else or elsewhere.
-CREATE FUNCTION tenancy_private.check_latch(
-    latch_transaction integer, sealed_user text, sealed_organization text, facts text
-) RETURNS void
+CREATE FUNCTION tenancy_private.check_latch(latch_transaction integer, latch_identity integer) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    -- Also under the keys from before a rotation.
-    latch_identities CONSTANT integer[] := ARRAY(
-        SELECT hashtext(tenancy_private.seal(
-            k.inner_block, k.outer_block, sealed_user, sealed_organization, facts
-        ))
-        FROM tenancy_private.seal_keys AS k
-    );
 BEGIN
     IF EXISTS (
         SELECT FROM pg_locks AS l
@@ -38,16 +28,26 @@ BEGIN
             AND l.pid = pg_backend_pid()
             AND l.objsubid = 2
             AND l.classid = latch_transaction::oid
-            AND l.objid <> ALL(latch_identities::oid[])
+            AND l.objid <> latch_identity::oid
     ) THEN
         RAISE EXCEPTION 'this transaction is already in a workspace'
         USING ERRCODE = '28000',
         CONSTRAINT = 'context_already_set',
         HINT = 'One transaction works for one user in one workspace. Commit it, and enter again in the next.';
     END IF;
+    RETURN true;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text, text, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, integer) FROM public;
+
+-- Whether a parameter that is a superuser's to set may carry the context (roles).
+CREATE FUNCTION tenancy_private.may_carry() RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET');
+REVOKE ALL ON FUNCTION tenancy_private.may_carry() FROM public;
 
 -- Sets and seals the variables: the last step of every way to enter. True, so that
 -- callers can assign it, as all that is done at each entry.
@@ -55,10 +55,8 @@ REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text, text, text) FR
 -- The latch is a transaction-level advisory lock, which the application cannot
 -- release before the transaction ends, so clearing the variables does not make
 -- room for a second identity. Its first key comes from the transaction's start
--- and its second from the identity under the seal's key, which nobody outside
--- can work out: entering again as oneself finds its own, also after the key was
--- rotated, and any other lock with that first key means that somebody else has
--- entered.
+-- and its second from the identity: entering again as oneself finds its own, and
+-- any other lock with that first key means that somebody else has entered.
 --
 -- Looking for one's own locks means copying everybody's, some microseconds for
 -- each transaction that is open on the server, so it is done only where it can
@@ -78,14 +76,14 @@ AS $$
 DECLARE
     sealed_user CONSTANT text := coalesce(user_id::text, '');
     sealed_organization CONSTANT text := coalesce(organization_id::text, '');
-    facts CONSTANT text := bits || '/' || role || '/' || coalesce(credential_id::text, '');
+    facts CONSTANT text := bits || '_' || role || '_' || coalesce(replace(credential_id::text, '-', ''), '');
     latch_scans CONSTANT regclass := 'tenancy_private.latch_scans';
     counted CONSTANT boolean := current_setting('track_counts');
     scans CONSTANT bigint := pg_stat_get_xact_numscans(latch_scans);
     latch_transaction CONSTANT integer := hashtext(encode(timestamptz_send(now()), 'hex'));
-    latch_identity integer;
+    latch_identity CONSTANT integer := hashtext(concat_ws('/', sealed_user, sealed_organization, credential_id));
     key record;
-    done boolean;
+    context text;
     stack text;
 BEGIN
     -- In autocommit the context would be gone before the next statement, which
@@ -114,7 +112,7 @@ BEGIN
 
     -- SELECT INTO is never run by a parallel worker, which would keep the count of
     -- scans to itself.
-    SELECT k.id, k.inner_block, k.outer_block INTO STRICT key
+    SELECT k.id, k.rotation, k.inner_block, k.outer_block INTO STRICT key
     FROM tenancy_private.seal_keys AS k
     LEFT JOIN tenancy_private.latch_scans AS l ON true
     WHERE k.superseded_at IS NULL;
@@ -125,24 +123,27 @@ BEGIN
         HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
     END IF;
 
-    latch_identity := hashtext(tenancy_private.seal(
-        key.inner_block, key.outer_block, sealed_user, sealed_organization,
-        'latch/' || coalesce(credential_id::text, '')
-    ));
-    IF scans > 0 OR NOT counted THEN
-        PERFORM tenancy_private.check_latch(
-            latch_transaction, sealed_user, sealed_organization, 'latch/' || coalesce(credential_id::text, '')
-        );
+    IF tenancy_private.may_carry() THEN
+        context := key.id || repeat('0', 64) || facts;
+    ELSE
+        context := key.id || tenancy_private.seal(
+            key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
+        ) || facts;
     END IF;
-    -- Assignments, because each PERFORM starts an executor.
-    done := pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL;
-    done := pg_stat_force_next_flush() IS NOT NULL;
-    done := set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL;
-    done := set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL;
-    done := set_config('tenancy.context', key.id || tenancy_private.seal(
-        key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
-    ) || facts, true) IS NOT NULL;
-    RETURN done;
+    -- One expression, because each starts anew in a transaction; a PERFORM starts an
+    -- executor. In this order.
+    RETURN CASE WHEN scans > 0 OR NOT counted THEN tenancy_private.check_latch(latch_transaction, latch_identity) ELSE true END
+        AND pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL
+        AND pg_stat_force_next_flush() IS NOT NULL
+        AND set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL
+        AND set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL
+        AND set_config('tenancy.context', context, true) IS NOT NULL
+        AND CASE
+            WHEN tenancy_private.may_carry() THEN set_config('backtrace_functions', tenancy_private.carried(
+                key.rotation, sealed_user, sealed_organization, context
+            ), true) IS NOT NULL
+            ELSE true
+        END;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid) FROM public;

@@ -190,7 +190,7 @@ RETURN concat_ws(
         WHERE p.permission = may.permission -- noqa: RF01
     ),
     -- The credential stands last.
-    CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''/''' END,
+    CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''_''' END,
     CASE workspace
         WHEN 'organization'
             THEN 'current_setting(''tenancy.current_organization_id'', true) <> '''''

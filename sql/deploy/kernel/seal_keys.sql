@@ -53,11 +53,18 @@ REVOKE ALL ON FUNCTION tenancy_private.random_block(text) FROM public;
 COMMENT ON FUNCTION tenancy_private.random_block(text) IS
 'A key as long as a block of SHA-256, another one at each call.';
 
+-- How often the key was changed. Whoever verifies a context reads it, without a query.
+CREATE SEQUENCE tenancy.seal_rotations;
+REVOKE ALL ON SEQUENCE tenancy.seal_rotations FROM public;
+GRANT SELECT ON SEQUENCE tenancy.seal_rotations TO tenancy_credentialed, tenancy_service, tenancy_writer;
+COMMENT ON SEQUENCE tenancy.seal_rotations IS 'How often rotate_seal_key() was called.';
+
 -- Proves that tenancy.enter() set the context. Kept where no application role
 -- has USAGE; row-level security without a policy and not forced on the owner
 -- keeps even pg_read_all_data out.
 CREATE TABLE tenancy_private.seal_keys (
     id            text        NOT NULL,
+    rotation      bigint      NOT NULL,
     inner_block   bytea       NOT NULL
     GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
     outer_block   bytea       NOT NULL
@@ -76,6 +83,20 @@ CREATE UNIQUE INDEX seal_keys_current_idx
 ON tenancy_private.seal_keys ((superseded_at IS NULL))
 WHERE superseded_at IS NULL;
 CALL tenancy_private.close_own_table('tenancy_private.seal_keys');
+
+-- What the parameter that carries the context must say: its alphabet has letters, digits,
+-- "_", comma and space. Comma and space stand here once, so that no other split of the same
+-- characters is as good, and what is replaced keeps its place, so that nothing moves: who
+-- writes "_" in an id has no UUID.
+CREATE FUNCTION tenancy_private.carried(
+    rotation bigint, user_id text, organization_id text, context text
+) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN rotation || '_' || replace(user_id || ',' || organization_id, '-', '_') || ' ' || context;
+REVOKE ALL ON FUNCTION tenancy_private.carried(bigint, text, text, text) FROM public;
 
 -- Sessions go on while this runs. A transaction that entered under the old key
 -- stays valid for as long as "keep" says; the next one is sealed with the new.
@@ -101,8 +122,13 @@ BEGIN
         superseded_at = coalesce(k.superseded_at, clock_timestamp()),
         valid_until = least(k.valid_until, clock_timestamp() + keep);
     DELETE FROM tenancy_private.seal_keys AS k WHERE k.valid_until <= clock_timestamp();
-    INSERT INTO tenancy_private.seal_keys (id)
-    VALUES (substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8));
+    INSERT INTO tenancy_private.seal_keys (id, rotation)
+    VALUES (
+        substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8),
+        -- Not nextval(), of which a standby hears only now and then. It counts at once, and
+        -- who enters before the new key is committed has the old one's number.
+        setval('tenancy.seal_rotations', pg_sequence_last_value('tenancy.seal_rotations') + 1)
+    );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rotate_seal_key(interval) FROM public;
@@ -112,6 +138,7 @@ COMMENT ON FUNCTION tenancy.rotate_seal_key(interval) IS
 
 DO $$
 BEGIN
+    PERFORM setval('tenancy.seal_rotations', 1);
     PERFORM tenancy.rotate_seal_key();
 END;
 $$;

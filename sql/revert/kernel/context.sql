@@ -10,6 +10,7 @@ DROP FUNCTION tenancy.current_role(); -- noqa: PRS
 DROP FUNCTION tenancy.current_organization_id();
 DROP FUNCTION tenancy.current_user_id();
 DROP FUNCTION tenancy.current_workspace_id();
+DROP FUNCTION tenancy.verify_context();
 DROP FUNCTION tenancy_private.refuse_context();
 DROP FUNCTION tenancy_private.seal(bytea, bytea, text, text, text);
 

@@ -13,7 +13,8 @@ DROP FUNCTION tenancy_private.check_fresh(uuid, uuid);
 DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
 DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid);
-DROP FUNCTION tenancy_private.check_latch(integer, text, text, text);
+DROP FUNCTION tenancy_private.may_carry();
+DROP FUNCTION tenancy_private.check_latch(integer, integer);
 CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 

@@ -30,6 +30,7 @@ BEGIN
             LEFT JOIN pg_catalog.pg_database AS d
                 ON d.oid = CASE WHEN s.classid = 'pg_catalog.pg_database'::regclass THEN s.objid ELSE s.dbid END
             WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass
+                AND s.classid <> 'pg_catalog.pg_parameter_acl'::regclass
                 AND s.refobjid = to_regrole(quote_ident(role_name))
         ) AS needed;
         IF reason IS NOT NULL THEN
@@ -37,6 +38,9 @@ BEGIN
             CONTINUE;
         END IF;
         BEGIN
+            IF has_parameter_privilege(role_name, 'backtrace_functions', 'SET') THEN
+                EXECUTE format('REVOKE SET ON PARAMETER backtrace_functions FROM %I', role_name);
+            END IF;
             EXECUTE format('DROP ROLE %I', role_name);
         EXCEPTION
             WHEN undefined_object THEN

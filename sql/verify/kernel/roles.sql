@@ -38,6 +38,23 @@ BEGIN
         USING HINT = 'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app;';
     END IF;
 
+    -- Whoever sets this parameter makes a context.
+    SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) INTO wrong
+    FROM pg_catalog.pg_roles AS r
+    WHERE NOT r.rolsuper
+        AND pg_has_role(r.oid, 'tenancy_credentialed', 'MEMBER')
+        AND EXISTS (
+            SELECT FROM pg_catalog.pg_parameter_acl AS p
+            CROSS JOIN LATERAL aclexplode(p.paracl) AS a
+            WHERE p.parname = 'backtrace_functions'
+                AND CASE a.grantee WHEN 0 THEN true ELSE pg_has_role(r.oid, a.grantee, 'MEMBER') END
+        );
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the parameter backtrace_functions, which carries the context, can be set by %', wrong
+        USING HINT = 'REVOKE ALL ON PARAMETER backtrace_functions FROM whoever has it but tenancy_owner; '
+            'SELECT parname, paracl FROM pg_parameter_acl tells who.';
+    END IF;
+
     -- An entry that gives PUBLIC nothing replaces the built-in default.
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_default_acl AS d

@@ -17,6 +17,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.hmac_block(bytea, integer)',
     'tenancy_private.random_bytes()',
     'tenancy_private.random_block(text)',
+    'tenancy_private.carried(bigint, text, text, text)',
     'tenancy.rotate_seal_key(interval)'
 ]);
 

@@ -21,9 +21,35 @@ CHANGES = {
         ("|| facts)", "|| ''::text)"),
         (" || pg_relation_filepath('tenancy_private.seal_keys'::regclass)", ""),
     ],
+    "tenancy_private.carried(bigint,text,text,text)": [
+        ("(rotation || '_'::text)", "('0'::text || '_'::text)"),
+    ],
+    "tenancy_private.may_carry()": [("has_parameter_privilege(", "NOT has_parameter_privilege(")],
     "tenancy.current_workspace_id()": [
-        ("IF inner_block IS NULL OR substr", "IF false AND substr"),
-        ("inner_block IS NULL OR ", ""),
+        ("IF pg_catalog.current_setting('backtrace_functions')", "IF true OR ''"),
+        ("pg_catalog.pg_sequence_last_value('tenancy.seal_rotations')", "'1'"),
+        ("pg_catalog.current_setting('tenancy.current_user_id', true), ','", "'', ','"),
+        ("pg_catalog.current_setting('tenancy.current_organization_id', true)\n", "''\n"),
+        ("pg_catalog.current_setting('tenancy.context', true)\n        )\n    THEN", "''\n        )\n    THEN"),
+        (
+            "THEN pg_catalog.current_setting('tenancy.current_organization_id')",
+            "THEN pg_catalog.current_setting('tenancy.current_user_id')",
+        ),
+        ("RETURN tenancy.verify_context();", "RETURN NULL;"),
+    ],
+    # Of a context that is sealed.
+    "tenancy.verify_context()": [
+        (
+            "OR current_setting('backtrace_functions') IS DISTINCT FROM tenancy_private.carried(\n"
+            "            key.rotation, sealed_user, sealed_organization, context\n        ) AND substr",
+            "OR false AND substr",
+        ),
+        (
+            "current_setting('backtrace_functions') IS DISTINCT FROM tenancy_private.carried(\n"
+            "            key.rotation, sealed_user, sealed_organization, context\n        )",
+            "true",
+        ),
+        ("key.rotation IS NULL\n        OR ", ""),
         ("PERFORM tenancy_private.refuse_context();", "NULL;"),
         ("coalesce(nullif(sealed_organization, ''), sealed_user)", "sealed_user"),
         ("k.id = left(context, 8) AND ", ""),
@@ -42,7 +68,7 @@ CHANGES = {
     "tenancy.current_credential_id()": [(VERIFIED, "true")],
     "tenancy_private.is_staff()": [
         (f"{VERIFIED} AND ", ""),
-        (" AND (split_part(current_setting('tenancy.context'::text), '/'::text, 2) = 'staff'::text)", ""),
+        (" AND (split_part(current_setting('tenancy.context'::text), '_'::text, 2) = 'staff'::text)", ""),
     ],
     "tenancy_private.holds(text)": [("= '1'", "<> 'x'"), ("72 + p.number", "73 + p.number")],
     "tenancy.has_permission(text)": [

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-LATCH = "'latch/' || coalesce(credential_id::text, '')"
 READS = "current_setting('transaction_isolation') NOT LIKE 'read %'"
 
 CHANGES = {
-    "tenancy_private.check_latch(integer,text,text,text)": [
-        ("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),
-        ("AND l.objid <> ALL(latch_identities::oid[])", ""),
+    "tenancy_private.check_latch(integer,integer)": [
+        ("RAISE EXCEPTION", "RETURN true; RAISE EXCEPTION"),
+        ("AND l.objid <> latch_identity::oid", ""),
         ("AND l.classid = latch_transaction::oid", ""),
         ("AND l.objsubid = 2", "AND l.objsubid = 1"),
-        ("AS k\n    );", "AS k WHERE k.superseded_at IS NULL);"),
     ],
     "tenancy_private.seal_context(uuid,uuid,text,text,uuid)": [
         ("IF now() = statement_timestamp()", "IF false"),
-        ("IF scans > 0 OR NOT counted THEN", "IF false THEN"),
-        ("IF scans > 0 OR NOT counted THEN", "IF NOT counted THEN"),
-        ("done := pg_advisory_xact_lock_shared", "-- done"),
+        ("CASE WHEN scans > 0 OR NOT counted THEN", "CASE WHEN false THEN"),
+        ("CASE WHEN scans > 0 OR NOT counted THEN", "CASE WHEN NOT counted THEN"),
+        ("AND pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL", ""),
+        ("sealed_user, sealed_organization, credential_id));", "sealed_user, sealed_organization));"),
+        ("sealed_user, sealed_organization, credential_id));", "sealed_user, credential_id));"),
+        ("sealed_user, sealed_organization, credential_id));", "sealed_organization, credential_id));"),
+        ("), true) IS NOT NULL\n            ELSE true", "), false) IS NOT NULL\n            ELSE true"),
         ("LEFT JOIN tenancy_private.latch_scans AS l ON true", ""),
-        (LATCH, "'latch/'"),
         ("WHERE k.superseded_at IS NULL", ""),
         ("hashtext(encode(timestamptz_send(now()), 'hex'))", "1"),
     ],

@@ -10,7 +10,7 @@ CHANGES = {
     "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
     "tenancy_private.verified_author()": [
         ("tenancy.current_user_id()", "current_setting(''tenancy.current_user_id'', true)::uuid"),
-        ("right(current_setting(''tenancy.context'', true), 1) = ''/''", "true"),
+        ("right(current_setting(''tenancy.context'', true), 1) = ''_''", "true"),
     ],
     "tenancy_private.claimed_user()": [("tenancy.current_user_id", "tenancy.current_organization_id")],
     "tenancy_private.author_floor(name,text)": [

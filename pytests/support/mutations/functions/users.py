@@ -20,7 +20,7 @@ CHANGES = {
     "tenancy.sees_all_users()": [
         ("(tenancy.\"current_role\"() = 'staff'::text)", "true"),
         ("(tenancy.\"current_role\"() = 'staff'::text)", "false"),
-        ('tenancy."current_role"()', "split_part(current_setting('tenancy.context'), '/', 2)"),
+        ('tenancy."current_role"()', "split_part(current_setting('tenancy.context'), '_', 2)"),
     ],
     "tenancy.all_users(text,uuid,integer)": [
         ("IF NOT tenancy_private.is_staff() THEN", "IF false THEN"),
