@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from support.contexts import Sealed, context
+from support.contexts import Sealed, context, seal_contexts
 from support.database import Database
 from support.own_tables import make_own_tables
 from support.people import People
@@ -371,6 +371,23 @@ def test_between_two_fetches_nothing_can_be_changed_to_see_more(tenants: TwoTena
 # -- two good seals ----------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def sealed(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
+    """Return tenants whose contexts nothing carries: there a transaction can have two that are good."""
+    with two_tenants(server, template, logins) as tenants:
+        make_own_tables(tenants)
+        seal_contexts(tenants.database)
+        yield tenants
+
+
+def protect_users(admin: Connection, permission: str | None, columns: str) -> None:
+    """Protect the accounts anew, as the change that does it."""
+    with admin.transaction():
+        admin.execute("CALL tenancy_private.revise('public.users')")
+        admin.execute("CALL tenancy.protect('public.users', key => 'id', people => 'members')")
+        admin.execute("CALL tenancy.allow('public.users', 'SELECT', %s, columns => %s)", [permission, columns])
+
+
 def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
     """Enter Acme as its user, and return what sets the good seals of Acme and of the own workspace.
 
@@ -387,11 +404,10 @@ def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
     return first, second
 
 
-@pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("write", ["DELETE FROM public.notes", "UPDATE public.notes SET body = 'taken'"])
-def test_who_moderates_elsewhere_moderates_nothing_here(tenants: TwoTenants, login: str, write: str) -> None:
-    with tenants.session(login) as connection:
-        _, personal = enter_twice(tenants, connection)
+def test_who_moderates_elsewhere_moderates_nothing_here(sealed: TwoTenants, login: str, write: str) -> None:
+    with sealed.session(login) as connection:
+        _, personal = enter_twice(sealed, connection)
         # Two of one's own come first, by the index: at one the floors are verified, at the other the seal changes.
         for number in (1, 2):
             connection.execute("INSERT INTO public.notes (id, body) VALUES (%s, 'mine')", [UUID(int=number)])
@@ -402,25 +418,24 @@ def test_who_moderates_elsewhere_moderates_nothing_here(tenants: TwoTenants, log
         assert sorted(written) == [(UUID(int=1),), (UUID(int=2),)]
 
 
-@pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("table", ["public.models", "public.colors"])
 def test_who_may_read_a_catalogue_elsewhere_reads_nothing_of_it_here(
-    tenants: TwoTenants, login: str, table: str
+    sealed: TwoTenants, login: str, table: str
 ) -> None:
     permission = {"public.models": "models.view", "public.colors": "notes.view"}[table]
-    of_acme = f"SELECT name FROM {table} WHERE workspace_id = '{tenants.acme.id}'"
-    with tenants.admin() as admin:
+    of_acme = f"SELECT name FROM {table} WHERE workspace_id = '{sealed.acme.id}'"
+    with sealed.admin() as admin:
         hidden = {name for (name,) in admin.execute(of_acme.encode()).fetchall()}
         # As where a DBA has taken it.
         admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = (%s, 'user')", [permission])
         try:
-            with tenants.session(login) as connection:
-                acme, personal = enter_twice(tenants, connection)
+            with sealed.session(login) as connection:
+                acme, personal = enter_twice(sealed, connection)
                 assert connection.execute(f"SELECT name FROM {table}".encode()).fetchall() == []
                 connection.execute(f"SELECT {personal}".encode())
                 assert connection.execute(of_acme.encode()).fetchall() == []
                 for place in PLACES.values():
-                    for workspace in (tenants.acme.id, tenants.members["user"].id):
+                    for workspace in (sealed.acme.id, sealed.members["user"].id):
                         query = place.format(
                             table=table, key="workspace_id", what="name", workspace=f"'{workspace}'::uuid", change=acme
                         )
@@ -429,18 +444,14 @@ def test_who_may_read_a_catalogue_elsewhere_reads_nothing_of_it_here(
             admin.execute("INSERT INTO tenancy.role_permissions VALUES (%s, 'user')", [permission])
 
 
-def test_who_may_read_accounts_elsewhere_reads_none_here(tenants: TwoTenants, login: str) -> None:
+def test_who_may_read_accounts_elsewhere_reads_none_here(sealed: TwoTenants, login: str) -> None:
     # As where a DBA asks for a permission, which the floor of accounts can.
-    with tenants.admin() as admin:
+    with sealed.admin() as admin:
         admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = ('settings.view', 'user')")
-        for statement in (
-            "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
-            "CALL tenancy.allow('public.users', 'SELECT', 'settings.view', columns => 'id, email')",
-        ):
-            admin.execute(statement.encode())
+        protect_users(admin, "settings.view", "id, email")
         try:
-            with tenants.session(login) as connection:
-                acme, personal = enter_twice(tenants, connection)
+            with sealed.session(login) as connection:
+                acme, personal = enter_twice(sealed, connection)
                 assert connection.execute("SELECT email FROM public.users").fetchall() == []
                 connection.execute(f"SELECT {personal}".encode())
                 own = connection.execute("SELECT email FROM public.users").fetchall()
@@ -450,18 +461,13 @@ def test_who_may_read_accounts_elsewhere_reads_none_here(tenants: TwoTenants, lo
                         table="public.users",
                         key="id",
                         what="email",
-                        workspace=f"'{tenants.acme.owner.id}'::uuid",
+                        workspace=f"'{sealed.acme.owner.id}'::uuid",
                         change=acme,
                     )
                     shown = {value for value in seen(connection, query) if value and "@" in str(value)}
                     assert shown <= {email for (email,) in own}, query
         finally:
-            for statement in (
-                "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
-                "CALL tenancy.allow('public.users', 'SELECT', NULL, columns =>"
-                " 'id, email, username, first_name, last_name, role, created_at, updated_at')",
-            ):
-                admin.execute(statement.encode())
+            protect_users(admin, None, "id, email, username, first_name, last_name, role, created_at, updated_at")
 
 
 def test_a_row_is_nobodys_who_is_set_between_two_columns(state: Callable[..., Database], logins: Logins) -> None:

@@ -167,7 +167,9 @@ def test_what_is_written_ends_at_the_workspace_without_the_floor_of_reading(
             admin.execute("UPDATE public.instances SET model_id = NULL")
             admin.execute("DELETE FROM public.organization_models")
             admin.execute("SELECT tenancy.define_permission('models.purge', roles => '{owner}')")
-            admin.execute("CALL tenancy.allow('public.models', 'DELETE', 'models.purge')")
+            with admin.transaction():
+                admin.execute("CALL tenancy_private.revise('public.models')")
+                admin.execute("CALL tenancy.allow('public.models', 'DELETE', 'models.purge')")
             rows: dict[str, dict[bool, int]] = {
                 table: dict(
                     admin.execute(

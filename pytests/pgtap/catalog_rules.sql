@@ -57,7 +57,7 @@ SELECT
     '(COALESCE(NULLIF(current_setting(''tenancy.current_organization_id''::text, true), ''''::text), '
     || 'NULLIF(current_setting(''tenancy.current_user_id''::text, true), ''''::text)))::uuid' AS workspace,
     'substr(current_setting(''tenancy.context''::text, true), %s, 1) = ''1''::text' AS permission,
-    '"right"(current_setting(''tenancy.context''::text, true), 1) = ''/''::text' AS person,
+    '"right"(current_setting(''tenancy.context''::text, true), 1) = ''_''::text' AS person,
     'current_setting(''tenancy.current_organization_id''::text, true) <> ''''::text' AS organization;
 
 -- What a command asks for, NULL where nobody was allowed it or everybody was.

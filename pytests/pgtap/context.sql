@@ -52,7 +52,7 @@ SELECT throws_ok(
     '28000', 'this transaction is already in a workspace', 'and so is going elsewhere'
 );
 SELECT matches(
-    current_setting('tenancy.context'), '^[0-9a-f]{8}[0-9a-f]{64}[01]{46}/owner/$',
+    current_setting('tenancy.context'), '^[0-9a-f]{8}[0-9a-f]{64}[01]{46}_owner_$',
     'what is sealed is the key, the seal, a character for each permission, the role, and no credential'
 );
 SELECT set_config('tenancy.current_organization_id', '00000000-0000-4000-8000-000000000002', true) AS forged \gset
@@ -82,7 +82,7 @@ SELECT throws_ok(
     ), '28000', 'the session context was not set by tenancy.enter() in this transaction', c.kind
 )
 FROM (VALUES
-    (repeat('1', 46) || '/user/', 'permissions written in by hand open nothing'),
+    (repeat('1', 46) || '_user_', 'permissions written in by hand open nothing'),
     (replace(substr(:'uwes', 73), 'user', 'owner'), 'nor does a role'),
     (substr(:'uwes', 73) || '00000000-0000-4000-8000-0000000000aa', 'nor a credential'),
     (substr(:'uwes', 73) || '/', 'nor another split of the same'),
@@ -92,10 +92,10 @@ FROM (VALUES
 SELECT throws_ok(
     format(
         'UPDATE public.instances SET gpu_profile = %L FROM set_config(%L, %L, true)',
-        'x', 'tenancy.context', :'seal' || repeat('1', 46) || '/user/'
+        'x', 'tenancy.context', :'seal' || repeat('1', 46) || '_user_'
     ), '42501', 'permission instances.update denied to the role user', 'a statement cannot give itself a permission'
 );
-SELECT set_config('tenancy.context', :'seal' || repeat('1', 46) || '/user/', true) AS forged \gset
+SELECT set_config('tenancy.context', :'seal' || repeat('1', 46) || '_user_', true) AS forged \gset
 SELECT throws_ok(c.statement, '28000', NULL, 'nor the one before it: ' || c.statement)
 FROM (VALUES
     ('UPDATE public.instances SET gpu_profile = NULL'),

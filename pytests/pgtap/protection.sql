@@ -59,7 +59,7 @@ FROM (VALUES
     ('tenancy.protect(''public.notes'', shared => ''is_shared'')', '22023', 'a table is a child, or has authors, or is a catalogue'),
     ('tenancy.protect(''public.parts'', catalogue => true, author => ''id'')', '22023', NULL),
     ('tenancy.protect(''public.projects'', people => ''members'')', '22023', 'people, self or members, is for public.users alone'),
-    ('tenancy.protect(''public.users'', key => ''id'', people => ''all'')', '22023', NULL),
+    ('tenancy.protect(''public.users'', key => ''id'', people => ''self'')', '55000', NULL),
     ('tenancy.protect(''public.tasks'', parent => ''project_id'')', '55000', 'public.tasks.project_id refers to no protected table'),
     ('tenancy.allow(''public.projects'', ''SELECT'', ''projects.view'', columns => ''id'')', '55000', 'public.projects is not protected'),
     ('tenancy.unprotect(''public.projects'')', '55000', 'public.projects is not protected')

@@ -71,6 +71,9 @@ REDUNDANT = {
     named(
         "tenancy.enter_with_api_key(text)", "found.last_used_at < now() - interval '1 minute'", "true"
     ): "record_api_key_use() asks again, in a subtransaction that is saved here",
+    named(
+        "tenancy_private.may_carry()", "has_parameter_privilege(", "NOT has_parameter_privilege("
+    ): "the context is sealed then, which is as good",
     **{
         named(function, GUARD, "IF false THEN"): "it refuses only where somebody has altered the function"
         for function in (

@@ -13,6 +13,7 @@ from support.probes.base import (
     NIL,
     ONE,
     REPLICA,
+    SEALED,
     SET,
     Probed,
     Question,
@@ -947,14 +948,16 @@ def _two_seals(probed: Probed) -> None:
                 f"WITH a AS MATERIALIZED ({before}), x AS MATERIALIZED (SELECT {ACME} AS v FROM a)"
                 f" SELECT string_agg({what}, ' ') FROM x, {table} WHERE v IS NOT NULL"
             )
-            answer = probed.ask(None, None, None, [*shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement])
+            answer = probed.ask(
+                None, None, None, [SEALED, *shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement]
+            )
             assert hidden not in str(answer), (statement, answer)
     # Last in the table, behind two of one's own: at the second the seal is changed.
     last = "UPDATE public.things SET name = name WHERE name = 'ann shared'"
     for write in ("DELETE FROM public.things", "UPDATE public.things SET name = 'taken'"):
         statement = f"{write} WHERE CASE name WHEN 'abe shared' THEN {PERSONAL} ELSE '' END IS NOT NULL"
         seals = [step % {"id": "abe"} for step in TWO_SEALS]
-        answer = probed.ask(None, None, None, [*AUTHOR, last, "as app", *seals, statement, "as None", NAMES])
+        answer = probed.ask(None, None, None, [SEALED, *AUTHOR, last, "as app", *seals, statement, "as None", NAMES])
         assert "ann shared" in str(answer), (statement, answer)
 
 

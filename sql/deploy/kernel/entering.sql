@@ -13,14 +13,29 @@ CALL tenancy_private.close_own_table('tenancy_private.latch_scans');
 COMMENT ON TABLE tenancy_private.latch_scans IS
 'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
 
+-- One's identity among the locks, which everybody may see where nobody could harden the
+-- database: only who has the key can tell whose it is.
+CREATE FUNCTION tenancy_private.latch_identity(inner_block bytea, identity text) RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN hashtext(encode(sha256(inner_block || convert_to(identity, 'UTF8')), 'hex'));
+REVOKE ALL ON FUNCTION tenancy_private.latch_identity(bytea, text) FROM public;
+
 -- Whether this transaction is in a workspace already, as somebody else or elsewhere.
-CREATE FUNCTION tenancy_private.check_latch(latch_transaction integer, latch_identity integer) RETURNS boolean
+CREATE FUNCTION tenancy_private.check_latch(latch_transaction integer, identity text) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- Also under the keys from before a rotation.
+    identities CONSTANT integer[] := ARRAY(
+        SELECT tenancy_private.latch_identity(k.inner_block, identity) FROM tenancy_private.seal_keys AS k
+    );
 BEGIN
     IF EXISTS (
         SELECT FROM pg_locks AS l
@@ -28,7 +43,7 @@ BEGIN
             AND l.pid = pg_backend_pid()
             AND l.objsubid = 2
             AND l.classid = latch_transaction::oid
-            AND l.objid <> latch_identity::oid
+            AND l.objid <> ALL(identities::oid[])
     ) THEN
         RAISE EXCEPTION 'this transaction is already in a workspace'
         USING ERRCODE = '28000',
@@ -38,7 +53,7 @@ BEGIN
     RETURN true;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, integer) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text) FROM public;
 
 -- Whether a parameter that is a superuser's to set may carry the context (roles).
 CREATE FUNCTION tenancy_private.may_carry() RETURNS boolean
@@ -55,8 +70,9 @@ REVOKE ALL ON FUNCTION tenancy_private.may_carry() FROM public;
 -- The latch is a transaction-level advisory lock, which the application cannot
 -- release before the transaction ends, so clearing the variables does not make
 -- room for a second identity. Its first key comes from the transaction's start
--- and its second from the identity: entering again as oneself finds its own, and
--- any other lock with that first key means that somebody else has entered.
+-- and its second from the identity under the seal's key: entering again as oneself
+-- finds its own, also after a rotation, and any other lock with that first key means
+-- that somebody else has entered.
 --
 -- Looking for one's own locks means copying everybody's, some microseconds for
 -- each transaction that is open on the server, so it is done only where it can
@@ -81,7 +97,7 @@ DECLARE
     counted CONSTANT boolean := current_setting('track_counts');
     scans CONSTANT bigint := pg_stat_get_xact_numscans(latch_scans);
     latch_transaction CONSTANT integer := hashtext(encode(timestamptz_send(now()), 'hex'));
-    latch_identity CONSTANT integer := hashtext(concat_ws('/', sealed_user, sealed_organization, credential_id));
+    identity CONSTANT text := sealed_user || '/' || sealed_organization || '/' || coalesce(credential_id::text, '');
     key record;
     context text;
     stack text;
@@ -132,8 +148,10 @@ BEGIN
     END IF;
     -- One expression, because each starts anew in a transaction; a PERFORM starts an
     -- executor. In this order.
-    RETURN CASE WHEN scans > 0 OR NOT counted THEN tenancy_private.check_latch(latch_transaction, latch_identity) ELSE true END
-        AND pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL
+    RETURN CASE WHEN scans > 0 OR NOT counted THEN tenancy_private.check_latch(latch_transaction, identity) ELSE true END
+        AND pg_advisory_xact_lock_shared(
+            latch_transaction, tenancy_private.latch_identity(key.inner_block, identity)
+        ) IS NOT NULL
         AND pg_stat_force_next_flush() IS NOT NULL
         AND set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL
         AND set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL

@@ -213,7 +213,7 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''/'' '
+RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) = ''_'' '
     'THEN tenancy.current_user_id() END)';
 REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
 

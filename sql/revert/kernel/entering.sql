@@ -14,7 +14,8 @@ DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
 DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid);
 DROP FUNCTION tenancy_private.may_carry();
-DROP FUNCTION tenancy_private.check_latch(integer, integer);
+DROP FUNCTION tenancy_private.check_latch(integer, text);
+DROP FUNCTION tenancy_private.latch_identity(bytea, text);
 CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 

@@ -3,7 +3,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.check_latch(integer, integer)',
+    'tenancy_private.latch_identity(bytea, text)',
+    'tenancy_private.check_latch(integer, text)',
     'tenancy_private.may_carry()',
     'tenancy_private.seal_context(uuid, uuid, text, text, uuid)',
     'tenancy_private.refuse_member()',

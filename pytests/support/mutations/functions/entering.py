@@ -5,9 +5,10 @@ from __future__ import annotations
 READS = "current_setting('transaction_isolation') NOT LIKE 'read %'"
 
 CHANGES = {
-    "tenancy_private.check_latch(integer,integer)": [
+    "tenancy_private.check_latch(integer,text)": [
         ("RAISE EXCEPTION", "RETURN true; RAISE EXCEPTION"),
-        ("AND l.objid <> latch_identity::oid", ""),
+        ("AND l.objid <> ALL(identities::oid[])", ""),
+        ("AS k\n    );", "AS k WHERE k.superseded_at IS NULL);"),
         ("AND l.classid = latch_transaction::oid", ""),
         ("AND l.objsubid = 2", "AND l.objsubid = 1"),
     ],
@@ -15,10 +16,10 @@ CHANGES = {
         ("IF now() = statement_timestamp()", "IF false"),
         ("CASE WHEN scans > 0 OR NOT counted THEN", "CASE WHEN false THEN"),
         ("CASE WHEN scans > 0 OR NOT counted THEN", "CASE WHEN NOT counted THEN"),
-        ("AND pg_advisory_xact_lock_shared(latch_transaction, latch_identity) IS NOT NULL", ""),
-        ("sealed_user, sealed_organization, credential_id));", "sealed_user, sealed_organization));"),
-        ("sealed_user, sealed_organization, credential_id));", "sealed_user, credential_id));"),
-        ("sealed_user, sealed_organization, credential_id));", "sealed_organization, credential_id));"),
+        ("AND pg_advisory_xact_lock_shared(", "AND num_nonnulls("),
+        ("sealed_user || '/' || sealed_organization ||", "sealed_user ||"),
+        ("sealed_user || '/' || sealed_organization ||", "sealed_organization ||"),
+        (" || '/' || coalesce(credential_id::text, '');", ";"),
         ("), true) IS NOT NULL\n            ELSE true", "), false) IS NOT NULL\n            ELSE true"),
         ("LEFT JOIN tenancy_private.latch_scans AS l ON true", ""),
         ("WHERE k.superseded_at IS NULL", ""),
