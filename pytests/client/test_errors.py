@@ -31,6 +31,7 @@ from pg_tenancy import (
     TenancyError,
     TicketError,
     TransactionRequiredError,
+    UserRequiredError,
     errors,
 )
 from pg_tenancy.errors import _CLASSES, translate
@@ -104,7 +105,7 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
         "owner",
         True,
         lambda ws, cast, client: ws.execute("SELECT tenancy.enter(NULL)"),
-        InvalidArgumentError,
+        UserRequiredError,
         "22004",
         "user_id_required",
     ),

@@ -272,8 +272,8 @@ def test_no_secret_is_shown_by_repr() -> None:
     assert "secret" not in repr(NewInvitation(uuid4(), "inv_secret"))
     assert "secret" not in repr(NewApiKey(uuid4(), "sk_secret"))
     for given in (
-        identify(None, None, False, None, "sk_secret"),
-        identify(None, None, False, "a.secret.ticket", None),
+        identify({"api_key": "sk_secret"}),
+        identify({"ticket": "a.secret.ticket"}),
     ):
         assert "secret" not in repr(given)
 

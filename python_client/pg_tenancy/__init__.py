@@ -26,6 +26,7 @@ from pg_tenancy.errors import (
     InvitationNotPendingError,
     InvitationPendingError,
     LastOwnerError,
+    LoginMayNotEnterError,
     LoginSeesEverythingError,
     MemberNotFoundError,
     ModelIdTakenError,
@@ -51,6 +52,7 @@ from pg_tenancy.errors import (
     UserInUseError,
     UsernameTakenError,
     UserNotFoundError,
+    UserRequiredError,
     WorkspaceClosedError,
 )
 from pg_tenancy.results import (
@@ -92,6 +94,7 @@ __all__ = [
     "InvitationPreview",
     "LastOwnerError",
     "LegacyInstance",
+    "LoginMayNotEnterError",
     "LoginSeesEverythingError",
     "Member",
     "MemberNotFoundError",
@@ -122,6 +125,7 @@ __all__ = [
     "User",
     "UserInUseError",
     "UserNotFoundError",
+    "UserRequiredError",
     "UsernameTakenError",
     "Workspace",
     "WorkspaceClosedError",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
-from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
@@ -30,7 +29,6 @@ from pg_tenancy.errors import (
     WorkspaceClosedError,
     is_transient,
     translate,
-    translate_missing,
 )
 
 if TYPE_CHECKING:
@@ -59,13 +57,10 @@ class Workspace(Calls, Generic[Row]):
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
         if not isinstance(source, AsyncConnection) and not is_pool(source):
-            msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
-            raise TypeError(msg)
+            raise _wrong_source(source)
         self._source = source
         self._identity = identity
         self._options = options
-        _opening.require_options(options)
-        _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
         self._entered = False
@@ -79,6 +74,10 @@ class Workspace(Calls, Generic[Row]):
             _require_idle(conn)
         else:
             conn = await self._source.getconn()
+            if not _is_connection(conn):
+                # A pool of another driver may have the same methods.
+                await give_back(self._source, conn)
+                raise _wrong_source(self._source)
         self._autocommit = conn.autocommit
         self._conn = conn
         return self
@@ -160,7 +159,7 @@ class Workspace(Calls, Generic[Row]):
         await self._execute(cursor, query, params)
         return await cursor.fetchone()
 
-    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         cursor = AsyncRawCursor(self._connection(), row_factory=tuple_row)
         await self._execute(cursor, call.text, values, call=call)
         return await cursor.fetchall()
@@ -277,16 +276,7 @@ class Workspace(Calls, Generic[Row]):
                 await give_back(cast("AsyncConnectionPool[AsyncConnection[Row]]", self._source), conn)
 
 
-def workspace(
-    source: Source[Row],
-    *,
-    user_id: UUID | str | None = None,
-    organization_id: UUID | str | None = None,
-    platform: bool = False,
-    ticket: str | None = None,
-    api_key: str | None = None,
-    **options: Unpack[Options],
-) -> Workspace[Row]:
+def workspace(source: Source[Row], **entry: Unpack[Entry]) -> Workspace[Row]:
     """Return a block that is one transaction in one workspace.
 
     ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
@@ -298,28 +288,25 @@ def workspace(
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        user_id: the person who acts.
-        organization_id: where; None for the person's own workspace.
-        platform: with user_id, in the platform's workspace, which is for its staff.
-        ticket: instead of user_id, a signed ticket.
-        api_key: instead of user_id, an API key.
-        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
-            ``statement_timeout`` (in seconds), see ``Options``.
+        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``
+            or ``api_key``, and the options of the transaction: see ``Entry``.
 
     Returns:
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given, platform
-            without user_id or with organization_id, or a keyword that there is not.
-        ValueError: an id or an option is not acceptable.
+        TypeError: a keyword that does not exist, keywords that do not go together, or
+            a source of another kind.
+        TenancyError: a value is not acceptable, see ``Entry``; nothing was sent.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginMayNotEnterError: (with the first statement) the connection's login may
+            not enter in this way.
         LoginSeesEverythingError: (with the first statement) no policy applies to the
             connection's login, so that a workspace would isolate nothing.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
+    return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
 
 async def run(
@@ -338,7 +325,7 @@ async def run(
     Args:
         source: a connection that nothing else uses, or a pool.
         work: called with the workspace.
-        retries: how many times to try again, 0 or more.
+        retries: how many times to try again, from 0 to 2,147,483,647.
         **entry: whom and how, as for ``workspace``.
 
     Returns:
@@ -348,6 +335,7 @@ async def run(
         psycopg.Error: the last attempt failed as well, or for another reason.
         TenancyError: as for ``workspace``; such an error is not retried.
     """
+    retries = _opening.retries_of(retries)
     attempt = 0
     while True:
         try:
@@ -416,6 +404,14 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
     )
 
 
+def _is_connection(conn: object) -> bool:
+    return isinstance(conn, AsyncConnection)
+
+
+def _wrong_source(source: object) -> TypeError:
+    return TypeError(f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}")
+
+
 def _not_entered() -> TransactionAbortedError:
     """Return the error for a block that goes on after its opening failed or was cancelled."""
     return TransactionAbortedError(
@@ -424,24 +420,21 @@ def _not_entered() -> TransactionAbortedError:
     )
 
 
-def _start_of(conn: AsyncConnection[Any] | None, options: Options) -> _opening.Start:
+def _start_of(conn: AsyncConnection[Any], options: Options) -> _opening.Start:
     """Compose the BEGIN from the options, and from the connection where they are silent."""
-    isolation_level = options.get("isolation_level")
-    read_only = options.get("read_only")
-    deferrable = options.get("deferrable")
-    if conn is not None:
-        if isolation_level is None and conn.isolation_level is not None:
-            isolation_level = _LEVELS[conn.isolation_level]
-        read_only = conn.read_only if read_only is None else read_only
-        deferrable = conn.deferrable if deferrable is None else deferrable
-    return _opening.start(isolation_level, read_only, deferrable, options.get("statement_timeout"))
+    chosen: Options = {**options}
+    if chosen.get("isolation_level") is None and conn.isolation_level is not None:
+        chosen["isolation_level"] = _LEVELS[conn.isolation_level]
+    if chosen.get("read_only") is None:
+        chosen["read_only"] = conn.read_only
+    if chosen.get("deferrable") is None:
+        chosen["deferrable"] = conn.deferrable
+    return _opening.start(chosen)
 
 
 def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:
     """Raise the error as one of ours if it is, and otherwise as it came."""
-    ours = translate(error)
-    if ours is None and call is not None:
-        ours = translate_missing(error, call.phase, call.function)
+    ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error
     raise error

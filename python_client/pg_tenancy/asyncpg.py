@@ -11,23 +11,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
+from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped, unused-ignore]
 
 from pg_tenancy import _opening, _sql
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, Options
 from pg_tenancy._sql import Call
+from pg_tenancy._values import described
 from pg_tenancy._waits_async import sleep
 from pg_tenancy.errors import (
     ConnectionNotIdleError,
+    InvalidArgumentError,
     TransactionAbortedError,
     TransactionEndedError,
     WorkspaceClosedError,
     is_transient,
     translate,
-    translate_missing,
 )
 from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
@@ -47,19 +48,13 @@ class Workspace(Calls):
 
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Any, identity: Identity | None, options: Options) -> None:
-        if not hasattr(source, "acquire") and not hasattr(source, "is_in_transaction"):
+        if not isinstance(source, asyncpg.Pool | asyncpg.Connection | PoolConnectionProxy):
             msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
             raise TypeError(msg)
         self._source = source
-        self._pool = source if hasattr(source, "acquire") else None
+        self._pool = source if isinstance(source, asyncpg.Pool) else None
         self._identity = identity
-        _opening.require_options(options)
-        self._start = _opening.start(
-            options.get("isolation_level"),
-            options.get("read_only"),
-            options.get("deferrable"),
-            options.get("statement_timeout"),
-        )
+        self._start = _opening.start(options)
         self._conn: Any = None
         self._opened = False
         self._entered = False
@@ -136,11 +131,14 @@ class Workspace(Calls):
         """Run a query and return the first column of its first row, None if there is none."""
         return await self._do("fetchval", query, params)
 
-    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = await self._do("fetch", call.text, values, call)
         return rows
 
     async def _do(self, method: str, query: str, params: Sequence[object], call: Call | None = None) -> Any:
+        if not isinstance(params, Sequence) or isinstance(params, str | bytes):
+            # Of text each character would be a parameter, of a mapping each key.
+            raise InvalidArgumentError(f"params must be a list or a tuple, not {described(params)}")
         await self.open()
         try:
             return await getattr(self._connection(), method)(query, *params)
@@ -209,16 +207,7 @@ class Workspace(Calls):
                 await self._pool.release(conn)
 
 
-def workspace(
-    source: Any,
-    *,
-    user_id: UUID | str | None = None,
-    organization_id: UUID | str | None = None,
-    platform: bool = False,
-    ticket: str | None = None,
-    api_key: str | None = None,
-    **options: Unpack[Options],
-) -> Workspace:
+def workspace(source: Any, **entry: Unpack[Entry]) -> Workspace:
     """Return a block that is one transaction in one workspace.
 
     ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
@@ -230,28 +219,25 @@ def workspace(
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        user_id: the person who acts.
-        organization_id: where; None for the person's own workspace.
-        platform: with user_id, in the platform's workspace, which is for its staff.
-        ticket: instead of user_id, a signed ticket.
-        api_key: instead of user_id, an API key.
-        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
-            ``statement_timeout`` (in seconds), see ``Options``.
+        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``
+            or ``api_key``, and the options of the transaction: see ``Entry``.
 
     Returns:
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given, platform
-            without user_id or with organization_id, or a keyword that there is not.
-        ValueError: an id or an option is not acceptable.
+        TypeError: a keyword that does not exist, keywords that do not go together, or
+            a source of another kind.
+        TenancyError: a value is not acceptable, see ``Entry``; nothing was sent.
         ConnectionNotIdleError: (when the block starts) the connection is in a
-            transaction, or closed.
+            transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginMayNotEnterError: (with the first statement) the connection's login may
+            not enter in this way.
         LoginSeesEverythingError: (with the first statement) no policy applies to the
             connection's login, so that a workspace would isolate nothing.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
+    return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
 
 async def run(
@@ -270,7 +256,7 @@ async def run(
     Args:
         source: a connection that nothing else uses, or a pool.
         work: called with the workspace.
-        retries: how many times to try again, 0 or more.
+        retries: how many times to try again, from 0 to 2,147,483,647.
         **entry: whom and how, as for ``workspace``.
 
     Returns:
@@ -280,6 +266,7 @@ async def run(
         asyncpg.PostgresError: the last attempt failed as well, or for another reason.
         TenancyError: as for ``workspace``; such an error is not retried.
     """
+    retries = _opening.retries_of(retries)
     attempt = 0
     while True:
         try:
@@ -405,9 +392,7 @@ def _set_outer_transaction(conn: Any, transaction: Any) -> None:
 
 def _raise(error: asyncpg.PostgresError, call: Call | None = None) -> NoReturn:
     """Raise the error as one of ours if it is, and otherwise as it came."""
-    ours = translate(error)
-    if ours is None and call is not None:
-        ours = translate_missing(error, call.phase, call.function)
+    ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error
     raise error
