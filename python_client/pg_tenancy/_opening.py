@@ -1,8 +1,8 @@
 """How a transaction starts and whom it is for, without any driver.
 
-psycopg sends the pieces one by one in a pipeline, with parameters; asyncpg has
-no pipeline and sends them as one script, in which the values stand as text that
-cannot be anything else than a value.
+psycopg sends the pieces together, with parameters; asyncpg cannot do that and
+sends them as one script, in which the values stand as text that cannot be anything
+else than a value.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 from uuid import UUID
 
 from pg_tenancy._sql import ENTER, ENTER_PLATFORM, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
-from pg_tenancy._values import Count, Flag, Seconds, described
-from pg_tenancy.errors import InvalidArgumentError, TenancyError, translate, translate_denied, translate_missing
+from pg_tenancy._values import Count, Flag, OneOf, Seconds
+from pg_tenancy.errors import TenancyError, translate, translate_denied, translate_missing
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -87,7 +87,14 @@ class Entry(Options, total=False):
 
 _ENTERING: Final = (ENTER, ENTER_PLATFORM, ENTER_WITH_TICKET, ENTER_WITH_API_KEY)
 _CREDENTIALS: Final = ("user_id", "ticket", "api_key")
-_KEYWORDS: Final = (*Entry.__annotations__,)
+_PLATFORM: Final = Flag("platform")
+_OPTIONS: Final = {
+    "isolation_level": OneOf("isolation_level", _LEVELS, optional=True),
+    "read_only": Flag("read_only", optional=True),
+    "deferrable": Flag("deferrable", optional=True),
+    "statement_timeout": Seconds("statement_timeout", optional=True),
+}
+_KEYWORDS: Final = dict.fromkeys(Entry.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +127,11 @@ class Start:
     begin: LiteralString
     statement_timeout_ms: int | None
 
-    def script(self) -> str:
-        """Return the command as text, with the timeout if there is one."""
+    def commands(self) -> tuple[str, ...]:
+        """Return the command, and another one for the timeout if there is one."""
         if self.statement_timeout_ms is None:
-            return self.begin
-        return f"{self.begin}; SET LOCAL statement_timeout = {self.statement_timeout_ms:d}"
+            return (self.begin,)
+        return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
 
 
 def identify(entry: Entry) -> Identity:
@@ -152,7 +159,7 @@ def identify(entry: Entry) -> Identity:
         msg = "a workspace is entered with exactly one of user_id, ticket and api_key"
         raise TypeError(msg)
     (way,) = given
-    platform = Flag("platform")(entry.get("platform", False))
+    platform = _PLATFORM(entry.get("platform", False))
     organization_id = entry.get("organization_id")
     if platform and (way != "user_id" or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace is no organization's"
@@ -175,15 +182,11 @@ def options_of(entry: Entry) -> Options:
     Raises:
         InvalidArgumentError: a value is not acceptable, see ``Options``.
     """
-    level = entry.get("isolation_level")
-    if level is not None and (not isinstance(level, str) or level not in _LEVELS):
-        raise InvalidArgumentError(f"isolation_level must be one of {', '.join(_LEVELS)}, not {described(level)}")
-    return {
-        "isolation_level": level,
-        "read_only": Flag("read_only", optional=True)(entry.get("read_only")),
-        "deferrable": Flag("deferrable", optional=True)(entry.get("deferrable")),
-        "statement_timeout": Seconds("statement_timeout", optional=True)(entry.get("statement_timeout")),
-    }
+    options: dict[str, Any] = {}
+    for name, option in _OPTIONS.items():
+        if entry.get(name) is not None:
+            options[name] = option(entry.get(name))
+    return cast("Options", options)
 
 
 def start(options: Options) -> Start:
@@ -243,10 +246,10 @@ def _require_keywords(entry: Entry) -> None:
 
     Python takes any: a misspelt organization_id would mean the personal workspace.
     """
-    unknown = sorted(entry.keys() - _KEYWORDS)
-    if unknown:
-        msg = f"a workspace has no {unknown[0]}; it takes {', '.join(_KEYWORDS)}"
-        raise TypeError(msg)
+    for name in entry:
+        if name not in _KEYWORDS:
+            msg = f"a workspace has no {name}; it takes {', '.join(_KEYWORDS)}"
+            raise TypeError(msg)
 
 
 def _identity(call: Call, *values: object) -> Identity:

@@ -20,7 +20,7 @@ from psycopg.rows import Row, scalar_row, tuple_row
 from pg_tenancy import _opening
 from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
-from pg_tenancy._pipeline import leave_quietly
+from pg_tenancy._pipeline import Command, Statement, together
 from pg_tenancy._sql import Call
 from pg_tenancy._waits import give_back, is_pool, sleep
 from pg_tenancy.errors import (
@@ -169,8 +169,9 @@ class Workspace(Calls, Generic[Row]):
         """Run the whole transaction in one round trip."""
         conn = self._connection()
         cursor = conn.cursor()
-        self._begin(conn, lambda: cursor.execute(query, params), commit=True)
-        return cursor.fetchall() if cursor.description else []
+        self._begin(conn, Statement(cursor, query, params), commit=True)
+        # A statement without rows has no number of a row; its description would be made of all columns.
+        return [] if cursor.rownumber is None else cursor.fetchall()
 
     def _connection(self) -> Connection[Row]:
         if self._conn is None:
@@ -187,7 +188,7 @@ class Workspace(Calls, Generic[Row]):
         call: Call | None = None,
     ) -> None:
         if not self._opened:
-            self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
+            self._begin(self._connection(), Statement(cursor, query, params, prepare), call=call)
             return
         if not self._entered:
             raise _not_entered()
@@ -199,47 +200,30 @@ class Workspace(Calls, Generic[Row]):
     def _begin(
         self,
         conn: Connection[Row],
-        first: Callable[[], object] | None = None,
+        first: Statement | None = None,
         *,
         call: Call | None = None,
         commit: bool = False,
     ) -> None:
         """Send BEGIN, the entering call and the first statement together."""
         _require_idle(conn)
-        start = _start_of(conn, self._options)
-        entering = RawCursor(conn, row_factory=tuple_row)
-        plain = RawCursor(conn, row_factory=tuple_row)
+        before = [Command(text) for text in _start_of(conn, self._options).commands()]
+        entering = None
+        if self._identity is not None:
+            entering = Command(self._identity.call.text, self._identity.values)
+            before.append(entering)
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
         conn.set_autocommit(True)
-        refused: psycopg.Error | None = None
         try:
-            with conn.pipeline() as pipeline:
-                leave_quietly(pipeline)
-                try:
-                    plain.execute(start.begin, prepare=False)
-                    if start.statement_timeout_ms is not None:
-                        plain.execute(
-                            "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
-                            [str(start.statement_timeout_ms)],
-                        )
-                    if self._identity is not None:
-                        entering.execute(self._identity.call.text, self._identity.values)
-                    if first is not None:
-                        first()
-                    if commit:
-                        plain.execute("COMMIT", prepare=False)
-                except psycopg.Error as error:
-                    # Kept from the end of the pipeline, which would log what comes of it.
-                    refused = error
-            if refused is not None:
-                raise refused
+            with conn.lock:
+                conn.wait(together(conn, before, first, [Command("COMMIT")] if commit else ()))
         except psycopg.Error as error:
-            if self._identity is not None and entering.statusmessage is None:
-                call = self._identity.call
-            _raise(refused or error, call)
+            if entering is not None and before[0].is_done and not entering.is_done:
+                call = self._identity.call if self._identity else None
+            _raise(error, call)
         finally:
-            self._opened = conn.info.transaction_status != TransactionStatus.IDLE
-            self._entered = self._identity is None or entering.statusmessage is not None
+            self._opened = conn.pgconn.transaction_status != TransactionStatus.IDLE
+            self._entered = entering is None or entering.is_done
 
     def _commit(self, conn: Connection[Row]) -> None:
         """Commit what the block did, and never take a rollback for a commit."""
@@ -385,20 +369,20 @@ _NOT_IDLE = {
 
 
 def _is_idle(conn: Connection[Any]) -> bool:
-    info = conn.info
-    return info.transaction_status == TransactionStatus.IDLE and info.pipeline_status == PipelineStatus.OFF
+    pgconn = conn.pgconn
+    return pgconn.transaction_status == TransactionStatus.IDLE and pgconn.pipeline_status == PipelineStatus.OFF
 
 
 def _require_idle(conn: Connection[Any]) -> None:
     """Refuse a connection in which the context could outlive the block, or meet another."""
+    if _is_idle(conn):
+        return
     if conn.closed:
         problem = "is closed"
-    elif conn.info.pipeline_status != PipelineStatus.OFF:
+    elif conn.pgconn.pipeline_status != PipelineStatus.OFF:
         problem = "is in a pipeline"
-    elif conn.info.transaction_status != TransactionStatus.IDLE:
-        problem = _NOT_IDLE[conn.info.transaction_status]
     else:
-        return
+        problem = _NOT_IDLE[conn.info.transaction_status]
     raise ConnectionNotIdleError(
         f"this takes a transaction of its own, and the connection {problem}",
         hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 from uuid import UUID
@@ -186,6 +187,19 @@ class Seconds(Argument):
                 f"{self.name} must be more than 0 and at most {_LARGEST_INTEGER // 1000:,} seconds"
             )
         return float(value)
+
+
+class OneOf(Argument):
+    """One of some words."""
+
+    def __init__(self, name: str, words: Iterable[str], *, optional: bool = False) -> None:
+        super().__init__(name, optional=optional)
+        self._words = tuple(words)
+
+    def _checked(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self._words:
+            raise self._refusal(f"one of {', '.join(self._words)}", value)
+        return str.__str__(value)
 
 
 class Flag(Argument):

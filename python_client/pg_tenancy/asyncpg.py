@@ -153,7 +153,7 @@ class Workspace(Calls):
     async def _begin(self, conn: Any) -> None:
         """Send BEGIN and the entering call together, unless that would write a key into the text."""
         _require_idle(conn)
-        identity, script = self._identity, self._start.script()
+        identity, script = self._identity, "; ".join(self._start.commands())
         # Before the answer: it may never be read, and the transaction be there.
         self._opened = True
         try:
