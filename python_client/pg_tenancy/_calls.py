@@ -12,9 +12,11 @@ from uuid import UUID
 from pg_tenancy import _sql
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
+    AcceptedInvitation,
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    InvitationPreview,
     LegacyInstance,
     Member,
     NewApiKey,
@@ -403,3 +405,14 @@ class Calls(ABC):
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]
+
+    # Without a workspace, and so not a method for everybody: see peek_invitation() and
+    # accept_invitation().
+
+    def _peek_invitation(self, token: str) -> InvitationPreview:
+        (row,) = self._call(_sql.PEEK_INVITATION, token)
+        return InvitationPreview(*row)
+
+    def _accept_invitation(self, token: str, *account: str | None) -> AcceptedInvitation:
+        (row,) = self._call(_sql.ACCEPT_INVITATION, token, *account)
+        return AcceptedInvitation(*row)

@@ -11,9 +11,11 @@ from uuid import UUID
 from pg_tenancy import _sql
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
+    AcceptedInvitation,
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    InvitationPreview,
     LegacyInstance,
     Member,
     NewApiKey,
@@ -404,3 +406,14 @@ class Calls(ABC):
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]
+
+    # Without a workspace, and so not a method for everybody: see peek_invitation() and
+    # accept_invitation().
+
+    async def _peek_invitation(self, token: str) -> InvitationPreview:
+        (row,) = await self._call(_sql.PEEK_INVITATION, token)
+        return InvitationPreview(*row)
+
+    async def _accept_invitation(self, token: str, *account: str | None) -> AcceptedInvitation:
+        (row,) = await self._call(_sql.ACCEPT_INVITATION, token, *account)
+        return AcceptedInvitation(*row)

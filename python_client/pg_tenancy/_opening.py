@@ -7,14 +7,13 @@ else than a value.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 from uuid import UUID
 
 from pg_tenancy._sql import ENTER, ENTER_PLATFORM, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
-from pg_tenancy._values import Count, Flag, OneOf, Seconds
+from pg_tenancy._values import Flag, OneOf, Seconds
 from pg_tenancy.errors import TenancyError, translate, translate_denied, translate_missing
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ _LEVELS: Final[dict[str, LiteralString]] = {
     "repeatable read": "ISOLATION LEVEL REPEATABLE READ",
     "serializable": "ISOLATION LEVEL SERIALIZABLE",
 }
-
-# The pauses between attempts double from the first to the last of these, in seconds.
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 2.0
 
 
 class Options(TypedDict, total=False):
@@ -203,16 +198,6 @@ def start(options: Options) -> Start:
     return Start(begin, None if timeout is None else max(1, round(timeout * 1000)))
 
 
-def retries_of(retries: int) -> int:
-    """Return how often a transaction is tried again.
-
-    Raises:
-        InvalidArgumentError: it is no number of times.
-    """
-    checked: int = Count("retries")(retries)
-    return checked
-
-
 def explain(error: BaseException, call: Call | None) -> TenancyError | None:
     """Return the exception of pg-tenancy for a driver's error.
 
@@ -229,16 +214,6 @@ def explain(error: BaseException, call: Call | None) -> TenancyError | None:
         if ours is None and call in _ENTERING:
             ours = translate_denied(error, call.function)
     return ours
-
-
-def pause_before(attempt: int) -> float:
-    """Return how many seconds to wait before attempt 1, 2, ... of a retry.
-
-    The pause is drawn evenly from 0 up to a limit that doubles each time, so that
-    the transactions that collided do not collide again in step.
-    """
-    limit = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
-    return random.uniform(0, limit)  # noqa: S311
 
 
 def _require_keywords(entry: Entry) -> None:

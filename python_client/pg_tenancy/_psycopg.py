@@ -17,20 +17,14 @@ from psycopg import Connection, Cursor, RawCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import Row, scalar_row, tuple_row
 
-from pg_tenancy import _opening
+from pg_tenancy import _opening, _refusals
 from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import Command, Statement, together
+from pg_tenancy._retries import again
 from pg_tenancy._sql import Call
-from pg_tenancy._waits import give_back, is_pool, sleep
-from pg_tenancy.errors import (
-    ConnectionNotIdleError,
-    TransactionAbortedError,
-    TransactionEndedError,
-    WorkspaceClosedError,
-    is_transient,
-    translate,
-)
+from pg_tenancy._waits import give_back, is_pool
+from pg_tenancy.errors import WorkspaceClosedError, translate
 
 if TYPE_CHECKING:
     from psycopg.abc import Params, QueryNoTemplate
@@ -108,7 +102,7 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             self._begin(self._connection())
         elif not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
 
     def connection(self) -> Connection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -191,7 +185,7 @@ class Workspace(Calls, Generic[Row]):
             self._begin(self._connection(), Statement(cursor, query, params, prepare), call=call)
             return
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         try:
             cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -231,17 +225,11 @@ class Workspace(Calls, Generic[Row]):
             return
         status = conn.info.transaction_status
         if status == TransactionStatus.INERROR:
-            raise TransactionAbortedError(
-                "nothing was committed: a statement of the block failed",
-                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
-            )
+            raise _refusals.aborted()
         if status == TransactionStatus.IDLE:
-            raise TransactionEndedError(
-                "the transaction of the workspace was ended inside its block",
-                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
-            )
+            raise _refusals.ended()
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         conn.commit()
 
     def _leave_clean(self, conn: Connection[Row]) -> None:
@@ -317,20 +305,16 @@ def run(
         What ``work`` returned in the attempt that was committed.
 
     Raises:
-        psycopg.Error: the last attempt failed as well, or for another reason.
+        InvalidArgumentError: retries is no such number.
         TenancyError: as for ``workspace``; such an error is not retried.
+        Exception: what the driver raised in the last attempt, or for another reason.
     """
-    retries = _opening.retries_of(retries)
-    attempt = 0
-    while True:
-        try:
-            with workspace(source, **entry) as ws:
-                return work(ws)
-        except psycopg.Error as error:
-            if attempt >= retries or not is_transient(error):
-                raise
-        attempt += 1
-        sleep(_opening.pause_before(attempt))
+
+    def transaction() -> T:
+        with workspace(source, **entry) as ws:
+            return work(ws)
+
+    return again(transaction, retries)
 
 
 def fetch_all(
@@ -383,10 +367,7 @@ def _require_idle(conn: Connection[Any]) -> None:
         problem = "is in a pipeline"
     else:
         problem = _NOT_IDLE[conn.info.transaction_status]
-    raise ConnectionNotIdleError(
-        f"this takes a transaction of its own, and the connection {problem}",
-        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
-    )
+    raise _refusals.not_idle(problem)
 
 
 def _is_connection(conn: object) -> bool:
@@ -395,14 +376,6 @@ def _is_connection(conn: object) -> bool:
 
 def _wrong_source(source: object) -> TypeError:
     return TypeError(f"a workspace needs a Connection or a ConnectionPool, not {type(source).__name__}")
-
-
-def _not_entered() -> TransactionAbortedError:
-    """Return the error for a block that goes on after its opening failed or was cancelled."""
-    return TransactionAbortedError(
-        "nothing was committed: the block went on although its workspace was not entered",
-        hint="Let the exception of the first statement leave the block.",
-    )
 
 
 def _start_of(conn: Connection[Any], options: Options) -> _opening.Start:

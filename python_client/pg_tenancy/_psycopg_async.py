@@ -16,20 +16,14 @@ from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import Row, scalar_row, tuple_row
 
-from pg_tenancy import _opening
+from pg_tenancy import _opening, _refusals
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import Command, Statement, together
+from pg_tenancy._retries_async import again
 from pg_tenancy._sql import Call
-from pg_tenancy._waits_async import give_back, is_pool, sleep
-from pg_tenancy.errors import (
-    ConnectionNotIdleError,
-    TransactionAbortedError,
-    TransactionEndedError,
-    WorkspaceClosedError,
-    is_transient,
-    translate,
-)
+from pg_tenancy._waits_async import give_back, is_pool
+from pg_tenancy.errors import WorkspaceClosedError, translate
 
 if TYPE_CHECKING:
     from psycopg.abc import Params, QueryNoTemplate
@@ -107,7 +101,7 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             await self._begin(self._connection())
         elif not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -190,7 +184,7 @@ class Workspace(Calls, Generic[Row]):
             await self._begin(self._connection(), Statement(cursor, query, params, prepare), call=call)
             return
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         try:
             await cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -230,17 +224,11 @@ class Workspace(Calls, Generic[Row]):
             return
         status = conn.info.transaction_status
         if status == TransactionStatus.INERROR:
-            raise TransactionAbortedError(
-                "nothing was committed: a statement of the block failed",
-                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
-            )
+            raise _refusals.aborted()
         if status == TransactionStatus.IDLE:
-            raise TransactionEndedError(
-                "the transaction of the workspace was ended inside its block",
-                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
-            )
+            raise _refusals.ended()
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         await conn.commit()
 
     async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
@@ -316,20 +304,16 @@ async def run(
         What ``work`` returned in the attempt that was committed.
 
     Raises:
-        psycopg.Error: the last attempt failed as well, or for another reason.
+        InvalidArgumentError: retries is no such number.
         TenancyError: as for ``workspace``; such an error is not retried.
+        Exception: what the driver raised in the last attempt, or for another reason.
     """
-    retries = _opening.retries_of(retries)
-    attempt = 0
-    while True:
-        try:
-            async with workspace(source, **entry) as ws:
-                return await work(ws)
-        except psycopg.Error as error:
-            if attempt >= retries or not is_transient(error):
-                raise
-        attempt += 1
-        await sleep(_opening.pause_before(attempt))
+
+    async def transaction() -> T:
+        async with workspace(source, **entry) as ws:
+            return await work(ws)
+
+    return await again(transaction, retries)
 
 
 async def fetch_all(
@@ -382,10 +366,7 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
         problem = "is in a pipeline"
     else:
         problem = _NOT_IDLE[conn.info.transaction_status]
-    raise ConnectionNotIdleError(
-        f"this takes a transaction of its own, and the connection {problem}",
-        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
-    )
+    raise _refusals.not_idle(problem)
 
 
 def _is_connection(conn: object) -> bool:
@@ -394,14 +375,6 @@ def _is_connection(conn: object) -> bool:
 
 def _wrong_source(source: object) -> TypeError:
     return TypeError(f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}")
-
-
-def _not_entered() -> TransactionAbortedError:
-    """Return the error for a block that goes on after its opening failed or was cancelled."""
-    return TransactionAbortedError(
-        "nothing was committed: the block went on although its workspace was not entered",
-        hint="Let the exception of the first statement leave the block.",
-    )
 
 
 def _start_of(conn: AsyncConnection[Any], options: Options) -> _opening.Start:

@@ -18,8 +18,9 @@ import psycopg
 from psycopg import Connection, RawCursor, sql
 from psycopg.rows import tuple_row
 
-from pg_tenancy import _opening, _sql
+from pg_tenancy import _sql
 from pg_tenancy._psycopg import _raise, _require_idle
+from pg_tenancy._retries import pause_before
 from pg_tenancy._sql import Call
 from pg_tenancy._values import Count, Text
 from pg_tenancy.errors import (
@@ -138,7 +139,7 @@ class Assignment:
                 if attempt >= _RETRIES or not is_transient(error):
                     _raise(error)
             attempt += 1
-            time.sleep(_opening.pause_before(attempt))
+            time.sleep(pause_before(attempt))
 
     def _find_table(self, table: str) -> tuple[int, str, str]:
         try:

@@ -15,21 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped, unused-ignore]
 
-from pg_tenancy import _opening, _sql
+from pg_tenancy import _opening, _refusals, aio
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, Options
+from pg_tenancy._retries_async import again
 from pg_tenancy._sql import Call
 from pg_tenancy._values import described
-from pg_tenancy._waits_async import sleep
-from pg_tenancy.errors import (
-    ConnectionNotIdleError,
-    InvalidArgumentError,
-    TransactionAbortedError,
-    TransactionEndedError,
-    WorkspaceClosedError,
-    is_transient,
-    translate,
-)
+from pg_tenancy.errors import InvalidArgumentError, WorkspaceClosedError, translate
 from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 if TYPE_CHECKING:
@@ -38,6 +30,18 @@ if TYPE_CHECKING:
 __all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _like(other: Callable[..., object]) -> Callable[[F], F]:
+    """Give a function the rest of the words of another one, which does the same with psycopg."""
+
+    def documented(function: F) -> F:
+        _, rest = (other.__doc__ or "").split("\n", 1)
+        function.__doc__ = f"{function.__doc__}\n{rest}"
+        return function
+
+    return documented
 
 
 class Workspace(Calls):
@@ -95,7 +99,7 @@ class Workspace(Calls):
         if not self._opened:
             await self._begin(self._connection())
         elif not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
 
     async def connection(self) -> Any:
         """Return the connection, in the workspace, for what has no method here.
@@ -174,18 +178,12 @@ class Workspace(Calls):
         if not self._opened:
             return
         if self._entered and not conn.is_closed() and not conn.is_in_transaction():
-            raise TransactionEndedError(
-                "the transaction of the workspace was ended inside its block",
-                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
-            )
+            raise _refusals.ended()
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         _set_outer_transaction(conn, None)
         if await conn.execute("COMMIT") != "COMMIT":
-            raise TransactionAbortedError(
-                "nothing was committed: a statement of the block failed",
-                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
-            )
+            raise _refusals.aborted()
         self._opened = False
 
     async def _leave_clean(self, conn: Any) -> None:
@@ -207,76 +205,21 @@ class Workspace(Calls):
                 await self._pool.release(conn)
 
 
+@_like(aio.workspace)
 def workspace(source: Any, **entry: Unpack[Entry]) -> Workspace:
-    """Return a block that is one transaction in one workspace.
-
-    ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
-    the block returns and rolls back when it raises. The context goes with the
-    transaction. A block without a statement sends nothing, and so checks nothing:
-    ``await ws.open()`` does.
-
-    A block cannot be run a second time, so it does not retry; ``run`` does.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``
-            or ``api_key``, and the options of the transaction: see ``Entry``.
-
-    Returns:
-        The workspace, to be used with ``async with``.
-
-    Raises:
-        TypeError: a keyword that does not exist, keywords that do not go together, or
-            a source of another kind.
-        TenancyError: a value is not acceptable, see ``Entry``; nothing was sent.
-        ConnectionNotIdleError: (when the block starts) the connection is in a
-            transaction or a pipeline, closed or busy.
-        NotAMemberError: (with the first statement) the user may not enter.
-        LoginMayNotEnterError: (with the first statement) the connection's login may
-            not enter in this way.
-        LoginSeesEverythingError: (with the first statement) no policy applies to the
-            connection's login, so that a workspace would isolate nothing.
-    """
+    """Return a block that is one transaction in one workspace, over asyncpg."""
     return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
 
-async def run(
-    source: Any,
-    work: Callable[[Workspace], Awaitable[T]],
-    *,
-    retries: int = 3,
-    **entry: Unpack[Entry],
-) -> T:
-    """Call a function in a workspace, again if the transaction met another one.
+@_like(aio.run)
+async def run(source: Any, work: Callable[[Workspace], Awaitable[T]], *, retries: int = 3, **entry: Unpack[Entry]) -> T:
+    """Call a function in a workspace, again if the transaction met another one, over asyncpg."""
 
-    A serialization failure or a deadlock undoes the whole transaction, so the whole
-    function is called again, after a pause of random length. It should do nothing
-    outside the database that must not happen twice.
+    async def transaction() -> T:
+        async with workspace(source, **entry) as ws:
+            return await work(ws)
 
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        work: called with the workspace.
-        retries: how many times to try again, from 0 to 2,147,483,647.
-        **entry: whom and how, as for ``workspace``.
-
-    Returns:
-        What ``work`` returned in the attempt that was committed.
-
-    Raises:
-        asyncpg.PostgresError: the last attempt failed as well, or for another reason.
-        TenancyError: as for ``workspace``; such an error is not retried.
-    """
-    retries = _opening.retries_of(retries)
-    attempt = 0
-    while True:
-        try:
-            async with workspace(source, **entry) as ws:
-                return await work(ws)
-        except asyncpg.PostgresError as error:
-            if attempt >= retries or not is_transient(error):
-                raise
-        attempt += 1
-        await sleep(_opening.pause_before(attempt))
+    return await again(transaction, retries)
 
 
 async def fetch_all(
@@ -307,25 +250,14 @@ async def fetch_all(
         return await ws.fetch_all(query, params)
 
 
+@_like(aio.peek_invitation)
 async def peek_invitation(source: Any, token: str) -> InvitationPreview:
-    """Return what an invitation is to, to be shown to whoever is invited.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
-
-    Returns:
-        The organization's name, the role, and whether the address has an account.
-
-    Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
-        ConnectionNotIdleError: the connection is in a transaction, or closed.
-    """
+    """Return what an invitation is to, to be shown to whoever is invited, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
-        (row,) = await outside._call(_sql.PEEK_INVITATION, token)
-    return InvitationPreview(*row)
+        return await outside._peek_invitation(token)
 
 
+@_like(aio.accept_invitation)
 async def accept_invitation(
     source: Any,
     token: str,
@@ -335,31 +267,9 @@ async def accept_invitation(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> AcceptedInvitation:
-    """Make whoever was invited a member, with a new account where there is none.
-
-    It is a transaction of its own, and committed when the function returns. The
-    token is used up: where two try it at once, one gets in.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
-        username: for the new account. This and what follows is not looked at when
-            the address has an account: nothing of that is changed.
-        first_name: for the new account.
-        last_name: for the new account.
-        password_hash: for the new account, as the application hashes passwords.
-
-    Returns:
-        The ids of the person and of the organization.
-
-    Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
-        EmailAmbiguousError: several accounts have the invited address.
-        ConnectionNotIdleError: the connection is in a transaction, or closed.
-    """
+    """Make whoever was invited a member, with a new account where there is none, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
-        (row,) = await outside._call(_sql.ACCEPT_INVITATION, token, username, first_name, last_name, password_hash)
-    return AcceptedInvitation(*row)
+        return await outside._accept_invitation(token, username, first_name, last_name, password_hash)
 
 
 def _require_idle(conn: Any) -> None:
@@ -370,18 +280,7 @@ def _require_idle(conn: Any) -> None:
         problem = "is in a transaction already"
     else:
         return
-    raise ConnectionNotIdleError(
-        f"this takes a transaction of its own, and the connection {problem}",
-        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
-    )
-
-
-def _not_entered() -> TransactionAbortedError:
-    """Return the error for a block that goes on after its opening failed or was cancelled."""
-    return TransactionAbortedError(
-        "nothing was committed: the block went on although its workspace was not entered",
-        hint="Let the exception of the first statement leave the block.",
-    )
+    raise _refusals.not_idle(problem)
 
 
 def _set_outer_transaction(conn: Any, transaction: Any) -> None:
