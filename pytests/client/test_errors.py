@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,11 @@ import psycopg
 import pytest
 
 import pg_tenancy
-from pg_tenancy import (
+import pg_tenancy.aio
+import pg_tenancy.asyncpg
+from pg_tenancy import TenancyError, errors
+from pg_tenancy.errors import (
+    _CLASSES,
     ContextAlreadySetError,
     DelegationDeniedError,
     InvalidArgumentError,
@@ -28,13 +33,11 @@ from pg_tenancy import (
     PermissionDeniedError,
     PhaseNotDeployedError,
     SlugTakenError,
-    TenancyError,
     TicketError,
     TransactionRequiredError,
     UserRequiredError,
-    errors,
+    translate,
 )
-from pg_tenancy.errors import _CLASSES, translate
 from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User
@@ -446,10 +449,17 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
     assert {pair for pair in found if pair[1] not in not_for_applications} <= known
 
 
-def test_every_class_can_be_imported_from_the_package_and_says_what_it_is_for() -> None:
-    assert set(errors.__all__) <= set(pg_tenancy.__all__)
+def test_the_package_has_the_few_names_that_people_import() -> None:
+    names = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
+    assert pg_tenancy.__all__ == ["TenancyError", *names]
+    assert pg_tenancy.aio.__all__ == pg_tenancy.asyncpg.__all__ == names
+    shown = {name for name, value in vars(pg_tenancy).items() if not isinstance(value, ModuleType)}
+    assert {name for name in shown if not name.startswith("_")} - {"annotations"} == set(pg_tenancy.__all__)
+
+
+def test_every_class_says_what_it_is_for() -> None:
     for name in errors.__all__:
-        found = getattr(pg_tenancy, name)
+        found = getattr(errors, name)
         assert issubclass(found, TenancyError)
         assert (found.__doc__ or "").endswith(".") or "Attributes:" in (found.__doc__ or "")
     assert {found.__name__ for found in _CLASSES.values()} <= set(errors.__all__)

@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from pg_tenancy import (
-    AcceptedInvitation,
+from pg_tenancy import TenancyError
+from pg_tenancy._opening import identify
+from pg_tenancy.errors import (
     AlreadyAMemberError,
-    ApiKey,
     ApiKeyError,
     ApiKeyNotFoundError,
     ConnectionNotIdleError,
@@ -28,33 +28,35 @@ from pg_tenancy import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidArgumentError,
-    Invitation,
     InvitationError,
     InvitationNotFoundError,
     InvitationNotPendingError,
     InvitationPendingError,
-    InvitationPreview,
     LastOwnerError,
-    LegacyInstance,
     MemberNotFoundError,
     ModelIdTakenError,
     ModelInUseError,
     ModelNotFoundError,
     ModelNotVisibleError,
-    NewApiKey,
-    NewInvitation,
     NotFoundError,
     OrganizationRequiredError,
     PermissionDeniedError,
     PersonRequiredError,
     PhaseNotDeployedError,
-    TenancyError,
     UsernameTakenError,
     UserNotFoundError,
 )
-from pg_tenancy import User as ListedUser
-from pg_tenancy._opening import identify
 from pg_tenancy.phases import read_phases
+from pg_tenancy.results import (
+    AcceptedInvitation,
+    ApiKey,
+    Invitation,
+    InvitationPreview,
+    LegacyInstance,
+    NewApiKey,
+    NewInvitation,
+)
+from pg_tenancy.results import User as ListedUser
 from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User

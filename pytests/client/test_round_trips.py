@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pg_tenancy import NotAMemberError
+from pg_tenancy.errors import NotAMemberError
 from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People

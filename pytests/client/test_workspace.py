@@ -19,19 +19,16 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from pg_tenancy import (
+from pg_tenancy import workspace
+from pg_tenancy.errors import (
     ConnectionNotIdleError,
-    CurrentWorkspace,
     LoginMayNotEnterError,
-    Member,
     NotAMemberError,
-    Organization,
-    OrganizationChoice,
     OrganizationRequiredError,
     TransactionAbortedError,
     WorkspaceClosedError,
-    workspace,
 )
+from pg_tenancy.results import CurrentWorkspace, Member, Organization, OrganizationChoice
 from support.clients import CLIENTS, Client, assert_error
 from support.database import Database
 from support.people import People
