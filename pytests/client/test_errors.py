@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,7 @@ from pg_tenancy.errors import (
     translate,
 )
 from support.clients import Client, assert_error
+from support.command import run
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
@@ -455,6 +457,15 @@ def test_the_package_has_the_few_names_that_people_import() -> None:
     assert pg_tenancy.aio.__all__ == pg_tenancy.asyncpg.__all__ == names
     shown = {name for name, value in vars(pg_tenancy).items() if not isinstance(value, ModuleType)}
     assert {name for name in shown if not name.startswith("_")} - {"annotations"} == set(pg_tenancy.__all__)
+
+
+def test_an_application_loads_nothing_of_the_dbas_side() -> None:
+    look = (
+        "import sys, pg_tenancy.aio, pg_tenancy.asyncpg;"
+        " print([name for name in sys.modules if name.startswith(('pg_tenancy.tools', 'rich', 'argparse'))])"
+    )
+    done = run([sys.executable, "-c", look], check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_every_class_says_what_it_is_for() -> None:

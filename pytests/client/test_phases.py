@@ -46,7 +46,6 @@ from pg_tenancy.errors import (
     UsernameTakenError,
     UserNotFoundError,
 )
-from pg_tenancy.phases import read_phases
 from pg_tenancy.results import (
     AcceptedInvitation,
     ApiKey,
@@ -57,6 +56,7 @@ from pg_tenancy.results import (
     NewInvitation,
 )
 from pg_tenancy.results import User as ListedUser
+from pg_tenancy.tools.phases import read_phases
 from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User

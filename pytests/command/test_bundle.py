@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_tenancy.sqitch import PLANS, project_directory, read_plan
+from pg_tenancy.tools.sqitch import PLANS, project_directory, read_plan
 from support.command import run
 from support.database import Database
 from support.server import Server
@@ -114,7 +114,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(distributions: Path, tmp_pat
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    project = tmp_path / "pg_tenancy" / "_sqitch"
+    project = tmp_path / "pg_tenancy" / "tools" / "_sqitch"
     assert _files(project) == _files(ROOT)
     assert _deployed_from(project, database.server) == database.dump()
 
@@ -124,11 +124,11 @@ def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_pat
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    look = "from pg_tenancy.sqitch import project_directory; print(project_directory())"
+    look = "from pg_tenancy.tools.sqitch import project_directory; print(project_directory())"
     found = run(
         [sys.executable, "-c", look], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path
     ).stdout.strip()
-    assert Path(found) == (tmp_path / "pg_tenancy" / "_sqitch").resolve()
+    assert Path(found) == (tmp_path / "pg_tenancy" / "tools" / "_sqitch").resolve()
 
 
 @pytest.mark.slow

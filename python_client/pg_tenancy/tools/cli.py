@@ -20,15 +20,23 @@ from typing import NoReturn
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pg_tenancy._terminal import Terminal, progress_bar
-from pg_tenancy.assign import Assignment
-from pg_tenancy.demo import Demonstration, demonstrate
-from pg_tenancy.demo.place import Place
-from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.errors import TenancyError
-from pg_tenancy.matrix import Matrix, read_matrix
-from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
-from pg_tenancy.sqitch import PLANS, Change, Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
+from pg_tenancy.tools._terminal import Terminal, progress_bar
+from pg_tenancy.tools.assign import Assignment
+from pg_tenancy.tools.demo import Demonstration, demonstrate
+from pg_tenancy.tools.demo.place import Place
+from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
+from pg_tenancy.tools.matrix import Matrix, read_matrix
+from pg_tenancy.tools.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
+from pg_tenancy.tools.sqitch import (
+    PLANS,
+    Change,
+    Sqitch,
+    SqitchError,
+    SqitchNotFoundError,
+    libpq_environment,
+    read_plan,
+)
 
 __all__ = ["main"]
 
