@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -93,6 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _version() -> str:
+    try:
+        return metadata.version("pg-tenancy")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pg-tenancy",
@@ -100,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"pg-tenancy {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, text: str, *, dsn: bool = True) -> argparse.ArgumentParser:
