@@ -468,6 +468,15 @@ def test_an_application_loads_nothing_of_the_dbas_side() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_what_asyncpg_has_in_common_with_psycopg_is_explained_in_the_same_words() -> None:
+    for name in ("workspace", "run", "peek_invitation", "accept_invitation"):
+        here, there = (getattr(module, name).__doc__ for module in (pg_tenancy.asyncpg, pg_tenancy.aio))
+        first, _, rest = here.partition("\n")
+        assert first == there.partition("\n")[0].removesuffix(".") + ", over asyncpg."
+        assert rest == there.partition("\n")[2]
+    run([sys.executable, "-OO", "-c", "import pg_tenancy.asyncpg"], check=True)
+
+
 def test_every_class_says_what_it_is_for() -> None:
     for name in errors.__all__:
         found = getattr(errors, name)

@@ -37,8 +37,9 @@ def _like(other: Callable[..., object]) -> Callable[[F], F]:
     """Give a function the rest of the words of another one, which does the same with psycopg."""
 
     def documented(function: F) -> F:
-        _, rest = (other.__doc__ or "").split("\n", 1)
-        function.__doc__ = f"{function.__doc__}\n{rest}"
+        # Python has no words at all with -OO.
+        if function.__doc__ and other.__doc__:
+            function.__doc__ = f"{function.__doc__}\n{other.__doc__.partition(chr(10))[2]}"
         return function
 
     return documented
@@ -115,9 +116,10 @@ class Workspace(Calls):
 
         Args:
             query: a statement, with ``$1`` placeholders.
-            params: the values of the placeholders, as one sequence.
+            params: the values of the placeholders, as one list or tuple.
 
         Raises:
+            InvalidArgumentError: params is something else.
             TenancyError: the error is one of pg-tenancy's.
             asyncpg.PostgresError: it is another one; it passes unchanged.
         """
@@ -236,7 +238,7 @@ async def fetch_all(
     Args:
         source: a connection that nothing else uses, or a pool.
         query: a query, with ``$1`` placeholders.
-        params: the values of the placeholders, as one sequence.
+        params: the values of the placeholders, as one list or tuple.
         **entry: whom and how, as for ``workspace``.
 
     Returns:
