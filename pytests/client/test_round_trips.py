@@ -200,17 +200,19 @@ async def test_a_statement_that_cannot_be_made_is_found_before_anything_is_sent(
 async def test_what_enters_is_prepared_like_any_other_statement(
     dsn: str, acme: Organization, psycopg_client: Client
 ) -> None:
-    client, entry = psycopg_client, {"user_id": acme.owner.id, "organization_id": acme.id}
+    client = psycopg_client
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
     prepared = "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE starts_with(statement, 'SELECT tenancy.')"
     for threshold, expected in ((2, ["SELECT tenancy.enter($1::uuid, $2::uuid)"]), (None, [])):
         async with client.connect(dsn, prepare_threshold=threshold) as conn:
-            # And again after everything that was prepared is gone.
+            # And again after a rollback, with which psycopg forgets what was prepared.
             for _ in range(3):
                 for _ in range(5):
                     assert await client.fetch_all(conn, QUERY, ["Acme"], **entry) == [(acme.id,)]
                 rows = await client.query(conn, prepared)
                 assert [statement for (statement,) in rows] == expected
-                await client.send(conn, "DEALLOCATE ALL")
+                with pytest.raises(client.error):
+                    await client.fetch_all(conn, "SELECT 1 / 0", **entry)
 
 
 async def test_statements_that_make_room_for_others_travel_along(
