@@ -242,3 +242,7 @@ async def test_copy_cannot_be_the_first_statement_and_a_pool_goes_on(
                 async with client.workspace(pool, **entry) as ws:
                     await ws.execute(copy)
             assert await client.fetch_all(pool, QUERY, ["Acme"], **entry) == [(acme.id,)]
+    async with client.connect(dsn) as conn:
+        with pytest.raises(psycopg.NotSupportedError):
+            await client.fetch_all(conn, "COPY (SELECT 1) TO STDOUT", user_id=acme.owner.id)
+        assert conn.closed

@@ -210,8 +210,7 @@ def _exchange(queue: _Queue) -> Generator[Any, Any, None]:
             if status == ExecStatus.PIPELINE_SYNC:
                 break
             if status in _COPY:
-                # There is no way back out of it.
-                pgconn.finish()
+                # There is no way back out of it: the block closes the connection.
                 raise psycopg.NotSupportedError(
                     "COPY cannot be the first statement of a workspace: use it with the workspace's connection()"
                 )
@@ -223,6 +222,6 @@ def _exchange(queue: _Queue) -> Generator[Any, Any, None]:
             raise first
     finally:
         if pgconn.status != ConnStatus.BAD:
-            # After an interruption there are answers left, and the connection is closed.
+            # After that and after an interruption there are answers left.
             with suppress(psycopg.OperationalError):
                 pgconn.exit_pipeline_mode()
