@@ -1,4 +1,4 @@
 # The same as ./dev, for those who type make.
-.PHONY: run test lint bench bundle matrix
-run test lint bench bundle matrix:
+.PHONY: run test lint bench bundle wheel matrix
+run test lint bench bundle wheel matrix:
 	@./dev $@

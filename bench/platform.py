@@ -10,8 +10,8 @@ from uuid import UUID
 
 import psycopg
 
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import Sqitch
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import Sqitch
 
 __all__ = ["LOGIN", "MEMBERS", "PLAIN_LOGIN", "Platform", "Tenant", "platform"]
 

@@ -10,17 +10,11 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from bench.chart import chart
 from bench.platform import LOGIN, MEMBERS, PLAIN_LOGIN, Platform, Tenant, platform
 from bench.timing import Libpq, Times, compare, pin
-from pg_tenancy import fetch_all
-from support.proxy import Proxy
 
 _POINT = "SELECT status, gpu_profile FROM public.instances WHERE id = $1::uuid"
 _LATEST = "SELECT id, status, gpu_profile FROM public.instances {} ORDER BY created_at DESC LIMIT 20"
@@ -118,16 +112,6 @@ class Bench:
         pids = (self._plain.pid, self._protected.pid)
         yield "enter()", compare(nothing, enter, pids=pids, turns=self._turns)
         yield "transaction, libpq pipeline", compare(plain, entered, pids=pids, turns=self._turns)
-        dsns = (self._on.server.dsn(user=PLAIN_LOGIN), self._on.server.dsn(user=LOGIN))
-        with psycopg.connect(dsns[0]) as first, psycopg.connect(dsns[1]) as second:
-            yield "transaction, fetch_all()", _client(first, second, tenant, self._turns)
-        with ExitStack() as stack:
-            # The proxies are in this process, so the delay is what counts here.
-            proxies = [stack.enter_context(Proxy(dsn)) for dsn in dsns]
-            first, second = (stack.enter_context(psycopg.connect(proxy.dsn)) for proxy in proxies)
-            for proxy in proxies:
-                proxy.delay = 0.001
-            yield "the same, server 1 ms away", _client(first, second, tenant, max(self._turns // 10, 10))
 
     def _read(
         self,
@@ -160,24 +144,6 @@ class Bench:
             around=(begin, roll_back),
             **{"turns": self._turns, **how},
         )
-
-
-def _client(plain: psycopg.Connection[Any], protected: psycopg.Connection[Any], tenant: Tenant, turns: int) -> Times:
-    """Compare fetch_all() with BEGIN, the query and COMMIT, one after the other."""
-    ids = itertools.cycle(tenant.instances)
-    query = _POINT.replace("$1", "%s")
-
-    def one_by_one() -> None:
-        with plain.transaction():
-            plain.execute(f"{query} AND workspace_id = %s".encode(), [next(ids), tenant.organization]).fetchall()
-
-    def in_a_workspace() -> None:
-        fetch_all(protected, query.encode(), [next(ids)], user_id=tenant.owner, organization_id=tenant.organization)
-
-    pids = (plain.info.backend_pid, protected.info.backend_pid)
-    for pid in pids:
-        pin(pid)
-    return compare(one_by_one, in_a_workspace, pids=pids, turns=turns)
 
 
 def _print(name: str, times: Times) -> None:

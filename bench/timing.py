@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from psycopg import pq
@@ -80,12 +80,21 @@ def _texts(values: tuple[object, ...]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Times:
-    """Medians in microseconds, of the way without row-level security and the one with it."""
+    """Medians in microseconds, of the way without row-level security and the one with it.
+
+    The last four are times of a processor, the server's and this process's.
+    """
 
     plain: float
     protected: float
     plain_cpu: float
     protected_cpu: float
+    plain_client: float
+    protected_client: float
+
+    def over(self, number: int) -> Times:
+        """Return the times of one, where each way did so many."""
+        return Times(*(each / number for each in astuple(self)))
 
     @property
     def ratio(self) -> float:
@@ -101,6 +110,16 @@ class Times:
     def ratio_cpu(self) -> float:
         """Return the ratio of the server's own time, which depends less on what else runs."""
         return self.protected_cpu / self.plain_cpu
+
+    @property
+    def added_client(self) -> float:
+        """Return what this process takes more of a processor."""
+        return self.protected_client - self.plain_client
+
+    @property
+    def ratio_both(self) -> float:
+        """Return the ratio of the processor's time of both ends, which is what a quiet machine takes on one core."""
+        return (self.protected_cpu + self.protected_client) / (self.plain_cpu + self.plain_client)
 
     @property
     def added_cpu(self) -> float:
@@ -131,21 +150,24 @@ def compare(
     ways = (plain, protected)
     walls: tuple[list[float], list[float]] = ([], [])
     cpus: tuple[list[float], list[float]] = ([], [])
+    clients: tuple[list[float], list[float]] = ([], [])
     for turn in range(-2, turns):
         for which in (0, 1) if turn % 2 else (1, 0):
             way = ways[which]
             if around:
                 around[0]()
-            used, started = _cpu(pids[which]), time.perf_counter()
+            used, own, started = _cpu(pids[which]), time.process_time(), time.perf_counter()
             for _ in range(block):
                 way()
-            wall, cpu = time.perf_counter() - started, _cpu(pids[which]) - used
+            wall = time.perf_counter() - started
+            client, cpu = time.process_time() - own, _cpu(pids[which]) - used
             if around:
                 around[1]()
             if turn >= 0:
                 walls[which].append(wall / block * 1e6)
                 cpus[which].append(cpu / block * 1e6)
-    return Times(*(statistics.median(times) for times in (*walls, *cpus)))
+                clients[which].append(client / block * 1e6)
+    return Times(*(statistics.median(times) for times in (*walls, *cpus, *clients)))
 
 
 def _cpu(pid: int) -> float:

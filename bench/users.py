@@ -19,8 +19,8 @@ from uuid import UUID
 
 import psycopg
 
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import Sqitch
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import Sqitch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import Sqitch
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import Sqitch
 from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People, User

@@ -278,8 +278,8 @@ def main() -> int:
     with ExitStack() as stack:
         dsn = arguments.dsn
         if dsn is None:
-            from pg_tenancy.embedded import EmbeddedServer
-            from pg_tenancy.sqitch import Sqitch
+            from pg_tenancy.tools.embedded import EmbeddedServer
+            from pg_tenancy.tools.sqitch import Sqitch
 
             server = stack.enter_context(EmbeddedServer(durable=False))
             dsn = server.dsn()

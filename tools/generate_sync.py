@@ -22,6 +22,7 @@ MODULES = {
     "_calls_async.py": "_calls.py",
     "_psycopg_async.py": "_psycopg.py",
     "_invitations_async.py": "_invitations.py",
+    "_retries_async.py": "_retries.py",
 }
 
 # Patterns and what takes their place, in this order.
@@ -29,10 +30,11 @@ WORDS = [
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAwaitable, ", ""),
+    (r"\bAwaitable\[T\]", "T"),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\bAsync(Connection|ConnectionPool|Cursor|Pipeline|RawCursor)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
-    (r"\b(_calls|_psycopg|_waits)_async\b", r"\1"),
+    (r"\b(_calls|_psycopg|_retries|_waits)_async\b", r"\1"),
     (r"\ban (Connection|ConnectionPool)\b", r"a \1"),
     (r"\b(one) task\b", r"\1 thread"),
 ]

@@ -1,4 +1,4 @@
-"""Put the sqitch project into the wheel, where pg_tenancy.sqitch finds it."""
+"""Put the sqitch project into the wheel, where pg_tenancy.tools.sqitch finds it."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class SqitchProjectHook(BuildHookInterface):  # type: ignore[type-arg]
         if version == "editable":
             return
         for name in ("sqitch.conf", "sqitch.plan", "kernel.plan", "sql"):
-            build_data["force_include"][name] = f"pg_tenancy/_sqitch/{name}"
+            build_data["force_include"][name] = f"pg_tenancy/tools/_sqitch/{name}"

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pg_tenancy.embedded import EmbeddedServer, find_binaries
-from pg_tenancy.sqitch import Sqitch, SqitchError
+from pg_tenancy.tools.embedded import EmbeddedServer, find_binaries
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import People
 from support.platform import KEYLESS, ROWS

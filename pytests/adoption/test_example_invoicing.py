@@ -11,8 +11,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from pg_tenancy.phases import plan_of, read_status
-from pg_tenancy.sqitch import SqitchError, read_plan
+from pg_tenancy.tools.phases import plan_of, read_status
+from pg_tenancy.tools.sqitch import SqitchError, read_plan
 from support.database import Database
 from support.people import People
 from support.server import Logins, Server

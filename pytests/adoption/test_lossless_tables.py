@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import Organization, People, User
 from support.platform import KEYLESS

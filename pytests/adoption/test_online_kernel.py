@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import sql
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError
 from support.busy import Busy, Statement, patiently
 from support.database import Database
 from support.replay import PLAN, Replay, position

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.replay import Replay

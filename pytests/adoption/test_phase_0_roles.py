@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pg_tenancy.embedded import EmbeddedServer
+from pg_tenancy.tools.embedded import EmbeddedServer
 from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, PRIMARY_KEYS, ROWS, primary_keys
 from support.replay import Replay

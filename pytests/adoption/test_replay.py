@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pg_tenancy.sqitch import Sqitch
+from pg_tenancy.tools.sqitch import Sqitch
 from support.database import Database
 from support.platform import KEYLESS, ROWS, fill_and_grant
 from support.replay import TAGS, Replay

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pg_tenancy.embedded import EmbeddedServer
+from pg_tenancy.tools.embedded import EmbeddedServer
 from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, ROWS, fill_and_grant, rows_of
 from support.replay import PLAN, TAGS, Replay

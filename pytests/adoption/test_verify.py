@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pg_tenancy.sqitch import Sqitch, SqitchError, libpq_environment
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError, libpq_environment
 from support.database import Database
 from support.replay import Replay
 from support.server import Server

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import pytest
 
-from pg_tenancy.sqitch import libpq_environment
+from pg_tenancy.tools.sqitch import libpq_environment
 from support.contexts import context, names, set_context
 from support.database import Database
 from support.server import Logins, Server

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,11 @@ import psycopg
 import pytest
 
 import pg_tenancy
-from pg_tenancy import (
+import pg_tenancy.aio
+import pg_tenancy.asyncpg
+from pg_tenancy import TenancyError, errors
+from pg_tenancy.errors import (
+    _CLASSES,
     ContextAlreadySetError,
     DelegationDeniedError,
     InvalidArgumentError,
@@ -28,13 +34,13 @@ from pg_tenancy import (
     PermissionDeniedError,
     PhaseNotDeployedError,
     SlugTakenError,
-    TenancyError,
     TicketError,
     TransactionRequiredError,
-    errors,
+    UserRequiredError,
+    translate,
 )
-from pg_tenancy.errors import _CLASSES, translate
 from support.clients import Client, assert_error
+from support.command import run
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
@@ -104,7 +110,7 @@ REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
         "owner",
         True,
         lambda ws, cast, client: ws.execute("SELECT tenancy.enter(NULL)"),
-        InvalidArgumentError,
+        UserRequiredError,
         "22004",
         "user_id_required",
     ),
@@ -445,10 +451,35 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
     assert {pair for pair in found if pair[1] not in not_for_applications} <= known
 
 
-def test_every_class_can_be_imported_from_the_package_and_says_what_it_is_for() -> None:
-    assert set(errors.__all__) <= set(pg_tenancy.__all__)
+def test_the_package_has_the_few_names_that_people_import() -> None:
+    names = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
+    assert pg_tenancy.__all__ == ["TenancyError", *names]
+    assert pg_tenancy.aio.__all__ == pg_tenancy.asyncpg.__all__ == names
+    shown = {name for name, value in vars(pg_tenancy).items() if not isinstance(value, ModuleType)}
+    assert {name for name in shown if not name.startswith("_")} - {"annotations"} == set(pg_tenancy.__all__)
+
+
+def test_an_application_loads_nothing_of_the_dbas_side() -> None:
+    look = (
+        "import sys, pg_tenancy.aio, pg_tenancy.asyncpg;"
+        " print([name for name in sys.modules if name.startswith(('pg_tenancy.tools', 'rich', 'argparse'))])"
+    )
+    done = run([sys.executable, "-c", look], check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_what_asyncpg_has_in_common_with_psycopg_is_explained_in_the_same_words() -> None:
+    for name in ("workspace", "run", "peek_invitation", "accept_invitation"):
+        here, there = (getattr(module, name).__doc__ for module in (pg_tenancy.asyncpg, pg_tenancy.aio))
+        first, _, rest = here.partition("\n")
+        assert first == there.partition("\n")[0].removesuffix(".") + ", over asyncpg."
+        assert rest == there.partition("\n")[2]
+    run([sys.executable, "-OO", "-c", "import pg_tenancy.asyncpg"], check=True)
+
+
+def test_every_class_says_what_it_is_for() -> None:
     for name in errors.__all__:
-        found = getattr(pg_tenancy, name)
+        found = getattr(errors, name)
         assert issubclass(found, TenancyError)
         assert (found.__doc__ or "").endswith(".") or "Attributes:" in (found.__doc__ or "")
     assert {found.__name__ for found in _CLASSES.values()} <= set(errors.__all__)

@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from pg_tenancy import TransactionAbortedError, TransactionEndedError, fetch_all, workspace
+from pg_tenancy import fetch_all, workspace
+from pg_tenancy.errors import TransactionAbortedError, TransactionEndedError
 from support.clients import CLIENTS, Client
 from support.people import Organization, People
 from support.proxy import Proxy

@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from pg_tenancy import (
-    AcceptedInvitation,
+from pg_tenancy import TenancyError
+from pg_tenancy._opening import identify
+from pg_tenancy.errors import (
     AlreadyAMemberError,
-    ApiKey,
     ApiKeyError,
     ApiKeyNotFoundError,
     ConnectionNotIdleError,
@@ -28,33 +28,35 @@ from pg_tenancy import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidArgumentError,
-    Invitation,
     InvitationError,
     InvitationNotFoundError,
     InvitationNotPendingError,
     InvitationPendingError,
-    InvitationPreview,
     LastOwnerError,
-    LegacyInstance,
     MemberNotFoundError,
     ModelIdTakenError,
     ModelInUseError,
     ModelNotFoundError,
     ModelNotVisibleError,
-    NewApiKey,
-    NewInvitation,
     NotFoundError,
     OrganizationRequiredError,
     PermissionDeniedError,
     PersonRequiredError,
     PhaseNotDeployedError,
-    TenancyError,
     UsernameTakenError,
     UserNotFoundError,
 )
-from pg_tenancy import User as ListedUser
-from pg_tenancy._opening import identify
-from pg_tenancy.phases import read_phases
+from pg_tenancy.results import (
+    AcceptedInvitation,
+    ApiKey,
+    Invitation,
+    InvitationPreview,
+    LegacyInstance,
+    NewApiKey,
+    NewInvitation,
+)
+from pg_tenancy.results import User as ListedUser
+from pg_tenancy.tools.phases import read_phases
 from support.clients import Client, assert_error
 from support.database import Database
 from support.people import Organization, People, User
@@ -272,8 +274,8 @@ def test_no_secret_is_shown_by_repr() -> None:
     assert "secret" not in repr(NewInvitation(uuid4(), "inv_secret"))
     assert "secret" not in repr(NewApiKey(uuid4(), "sk_secret"))
     for given in (
-        identify(None, None, False, None, "sk_secret"),
-        identify(None, None, False, "a.secret.ticket", None),
+        identify({"api_key": "sk_secret"}),
+        identify({"ticket": "a.secret.ticket"}),
     ):
         assert "secret" not in repr(given)
 

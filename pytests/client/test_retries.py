@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pg_tenancy import NotAMemberError, PermissionDeniedError
-from pg_tenancy._opening import pause_before
+from pg_tenancy._retries import pause_before
+from pg_tenancy.errors import NotAMemberError, PermissionDeniedError
 from support.clients import Client
 from support.database import Database
 from support.people import Organization, People

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
+import psycopg
 import pytest
 
-from pg_tenancy import NotAMemberError
+from pg_tenancy.errors import NotAMemberError
 from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People
@@ -164,3 +166,83 @@ async def test_an_api_key_costs_asyncpg_one_round_trip_more(proxy: Proxy, acme: 
             rows = await client.fetch_all(conn, QUERY, ["Acme"], api_key=key)
         assert [tuple(row) for row in rows] == [(acme.id,)]
         assert trips() == (4 if client.name == "asyncpg" else 1)
+
+
+async def _fetch_all(client: Client, conn: Any, entry: dict[str, Any]) -> None:
+    await client.fetch_all(conn, "SELECT $1", ["Acme", "one too many"], **entry)
+
+
+async def _block(client: Client, conn: Any, entry: dict[str, Any]) -> None:
+    async with client.workspace(conn, **entry) as ws:
+        await ws.execute("SELECT %s", ["Acme", "one too many"])
+
+
+USES = {"fetch_all": _fetch_all, "workspace": _block}
+
+
+@pytest.mark.parametrize("way", USES)
+async def test_a_statement_that_cannot_be_made_is_found_before_anything_is_sent(
+    proxy: Proxy, acme: Organization, psycopg_client: Client, way: str
+) -> None:
+    client, entry = psycopg_client, {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.connect(proxy.dsn, autocommit=False) as conn:
+        with proxy.counting() as trips:
+            for _ in range(8):  # more often than psycopg needs to prepare
+                with pytest.raises(psycopg.ProgrammingError):
+                    await USES[way](client, conn, entry)
+            assert trips() == 0
+        assert not client.in_transaction(conn)
+        assert conn.autocommit is False
+        rows = await client.fetch_all(conn, QUERY, ["Acme"], **entry)
+        assert rows == [(acme.id,)]
+
+
+async def test_what_enters_is_prepared_like_any_other_statement(
+    dsn: str, acme: Organization, psycopg_client: Client
+) -> None:
+    client = psycopg_client
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
+    prepared = "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE starts_with(statement, 'SELECT tenancy.')"
+    for threshold, expected in ((2, ["SELECT tenancy.enter($1::uuid, $2::uuid)"]), (None, [])):
+        async with client.connect(dsn, prepare_threshold=threshold) as conn:
+            # And again after a rollback, with which psycopg forgets what was prepared.
+            for _ in range(3):
+                for _ in range(5):
+                    assert await client.fetch_all(conn, QUERY, ["Acme"], **entry) == [(acme.id,)]
+                rows = await client.query(conn, prepared)
+                assert [statement for (statement,) in rows] == expected
+                with pytest.raises(client.error):
+                    await client.fetch_all(conn, "SELECT 1 / 0", **entry)
+
+
+async def test_statements_that_make_room_for_others_travel_along(
+    proxy: Proxy, acme: Organization, psycopg_client: Client
+) -> None:
+    client, entry = psycopg_client, {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.connect(proxy.dsn, prepare_threshold=0) as conn:
+        conn.prepared_max = 2
+        for turn in range(12):
+            with proxy.counting() as trips:
+                rows = await client.fetch_all(conn, f"{QUERY} AND {turn % 4} >= 0", ["Acme"], **entry)
+            assert (rows, trips()) == ([(acme.id,)], 1)
+        (row,) = await client.query(conn, "SELECT count(*) FROM pg_catalog.pg_prepared_statements")
+        assert row[0] <= 5
+
+
+async def test_copy_cannot_be_the_first_statement_and_a_pool_goes_on(
+    dsn: str, acme: Organization, psycopg_client: Client
+) -> None:
+    client = psycopg_client
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.pool(dsn) as pool:
+        for copy in ("COPY (SELECT 1) TO STDOUT", "COPY public.organizations FROM STDIN"):
+            with pytest.raises(psycopg.Error):
+                await client.fetch_all(pool, copy, user_id=acme.owner.id)
+            with pytest.raises(psycopg.Error):
+                async with client.workspace(pool, **entry) as ws:
+                    await ws.execute(copy)
+            assert await client.fetch_all(pool, QUERY, ["Acme"], **entry) == [(acme.id,)]
+    async with client.connect(dsn) as conn:
+        with pytest.raises(psycopg.NotSupportedError):
+            await client.fetch_all(conn, "COPY (SELECT 1) TO STDOUT", user_id=acme.owner.id)
+        assert conn.closed

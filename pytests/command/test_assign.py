@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from pg_tenancy import (
+from pg_tenancy.errors import (
     ConnectionNotIdleError,
     InvalidArgumentError,
     OrganizationNotFoundError,
@@ -22,9 +22,9 @@ from pg_tenancy import (
     PhaseNotDeployedError,
     TableNotProtectedError,
 )
-from pg_tenancy._terminal import Terminal, _bar, progress_bar
-from pg_tenancy.assign import Assignment, assign
-from pg_tenancy.cli import main
+from pg_tenancy.tools._terminal import Terminal, _bar, progress_bar
+from pg_tenancy.tools.assign import Assignment, assign
+from pg_tenancy.tools.cli import main
 from support.command import command, on_a_terminal, started, without_signals
 from support.database import Database
 from support.people import Organization, People

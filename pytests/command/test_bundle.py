@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from pg_tenancy.sqitch import PLANS, project_directory, read_plan
-from support.command import run
+from pg_tenancy.tools.sqitch import PLANS, project_directory, read_plan
+from support.command import environment, run
 from support.database import Database
 from support.server import Server
 
@@ -34,13 +36,9 @@ def kernel_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("dist")
-    _build(ROOT, destination)
+    built = run([str(ROOT / "dev"), "wheel", str(destination)], check=True, env=os.environ).stdout.split()
+    assert sorted(built) == sorted(str(path) for path in destination.iterdir())
     return destination
-
-
-def _build(project: Path, destination: Path, *options: str) -> None:
-    build = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(destination), str(project)]
-    run(build, check=True, env=os.environ)
 
 
 def _deployed_from(project: Path, server: Server, plan: str = "platform") -> str:
@@ -114,7 +112,7 @@ def test_the_wheel_holds_the_project_and_deploys_it(distributions: Path, tmp_pat
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    project = tmp_path / "pg_tenancy" / "_sqitch"
+    project = tmp_path / "pg_tenancy" / "tools" / "_sqitch"
     assert _files(project) == _files(ROOT)
     assert _deployed_from(project, database.server) == database.dump()
 
@@ -124,11 +122,11 @@ def test_an_installed_package_finds_its_own_project(distributions: Path, tmp_pat
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    look = "from pg_tenancy.sqitch import project_directory; print(project_directory())"
+    look = "from pg_tenancy.tools.sqitch import project_directory; print(project_directory())"
     found = run(
         [sys.executable, "-c", look], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path
     ).stdout.strip()
-    assert Path(found) == (tmp_path / "pg_tenancy" / "_sqitch").resolve()
+    assert Path(found) == (tmp_path / "pg_tenancy" / "tools" / "_sqitch").resolve()
 
 
 @pytest.mark.slow
@@ -136,9 +134,46 @@ def test_the_source_distribution_builds_the_same_wheel(distributions: Path, tmp_
     (source,) = distributions.glob("*.tar.gz")
     run(["tar", "-xzf", str(source), "-C", str(tmp_path)], check=True)
     (unpacked,) = tmp_path.iterdir()
-    _build(unpacked, tmp_path / "again", "--wheel")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path / "again")]
+    run([*build, str(unpacked)], check=True, env=os.environ)
     (first,), (second,) = distributions.glob("*.whl"), (tmp_path / "again").glob("*.whl")
     assert _contents(first) == _contents(second)
+
+
+@pytest.mark.slow
+def test_the_source_distribution_holds_every_file_of_the_repository(distributions: Path) -> None:
+    (source,) = distributions.glob("*.tar.gz")
+    held = {name.partition("/")[2] for name in run(["tar", "-tzf", str(source)], check=True).stdout.splitlines()}
+    listed = run(["git", "-C", str(ROOT), "ls-files"], check=True).stdout.splitlines()
+    assert {name for name in listed if (ROOT / name).exists()} - held == set()
+    assert {"bench/client.py", "examples/invoicing/README.md", "docs/python.md", "sqitch.plan"} <= held
+
+
+@pytest.mark.slow
+def test_an_installed_package_says_its_version(distributions: Path, tmp_path: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(tmp_path)]
+    run([*install, str(wheel)], check=True, env=os.environ)
+    said = run(
+        [str(tmp_path / "bin" / "pg-tenancy"), "--version"], check=True, env=environment(PYTHONPATH=str(tmp_path))
+    )
+    assert said.stdout == f"pg-tenancy {wheel.name.split('-')[1]}\n"
+
+
+@pytest.mark.slow
+def test_every_extra_installs_something_that_the_package_uses_and_is_explained(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+        code = "\n".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".py"))
+    extras = metadata.get_all("Provides-Extra", [])
+    explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## See it work")[0], re.M)
+    assert sorted(extras) == sorted(explained)
+    for requirement in metadata.get_all("Requires-Dist", []):
+        if "extra ==" in requirement:
+            distribution = re.split(r"[<>=\[; ]", requirement)[0].lower().replace("-", "_")
+            assert re.search(rf"\b{distribution}\b", code), requirement
 
 
 def _contents(wheel: Path) -> dict[str, bytes]:

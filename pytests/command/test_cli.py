@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pg_tenancy.cli import main
-from pg_tenancy.phases import read_phases, read_status
-from pg_tenancy.sqitch import Sqitch, SqitchError, read_plan
+from pg_tenancy.tools.cli import main
+from pg_tenancy.tools.phases import read_phases, read_status
+from pg_tenancy.tools.sqitch import Sqitch, SqitchError, read_plan
 from support.command import command, environment, on_a_terminal, processes
 from support.command import run as run_program
 from support.database import Database

@@ -20,19 +20,19 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pg_tenancy._terminal import Terminal
-from pg_tenancy.cli import main
-from pg_tenancy.demo import demonstrate
-from pg_tenancy.demo.check import Checked, check
-from pg_tenancy.demo.data import COLUMNS, ROLES, generate
-from pg_tenancy.demo.migration import compare
-from pg_tenancy.demo.place import Place, uri
-from pg_tenancy.demo.platform import OldApplication
-from pg_tenancy.demo.run import Demonstration
-from pg_tenancy.demo.truth import Cast, Truth
-from pg_tenancy.demo.work import do_some_work
-from pg_tenancy.phases import Phase, Progress, read_phases
-from pg_tenancy.sqitch import read_plan
+from pg_tenancy.tools._terminal import Terminal
+from pg_tenancy.tools.cli import main
+from pg_tenancy.tools.demo import demonstrate
+from pg_tenancy.tools.demo.check import Checked, check
+from pg_tenancy.tools.demo.data import COLUMNS, ROLES, generate
+from pg_tenancy.tools.demo.migration import compare
+from pg_tenancy.tools.demo.place import Place, uri
+from pg_tenancy.tools.demo.platform import OldApplication
+from pg_tenancy.tools.demo.run import Demonstration
+from pg_tenancy.tools.demo.truth import Cast, Truth
+from pg_tenancy.tools.demo.work import do_some_work
+from pg_tenancy.tools.phases import Phase, Progress, read_phases
+from pg_tenancy.tools.sqitch import read_plan
 from support.command import command, environment, processes, run, started, without_signals
 from support.database import Database
 from support.replay import Replay
@@ -69,7 +69,7 @@ class _Replayed:
 
 
 def _replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
-    patch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+    patch.setattr("pg_tenancy.tools.demo.run.read_phases", _in_one_go)
     patch.setattr(Place, "sqitch", lambda place: _Replayed(Database(server, place.database)))
 
 
@@ -179,7 +179,7 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
 def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pg_tenancy.demo.run.read_phases", _in_one_go)
+    monkeypatch.setattr("pg_tenancy.tools.demo.run.read_phases", _in_one_go)
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
     assert main(["demo", "--scale", str(SMALL)]) == 0
     said, complaints = capsys.readouterr()
@@ -265,7 +265,7 @@ def test_it_ends_with_1_and_says_why_when_something_is_not_as_it_must_be(
             admin.execute(broken.encode())
         return done
 
-    monkeypatch.setattr("pg_tenancy.demo.run.do_some_work", work_and_break)
+    monkeypatch.setattr("pg_tenancy.tools.demo.run.do_some_work", work_and_break)
     monkeypatch.setenv("PG_TENANCY_DSN", server.dsn)
     assert main(["demo", "--json", "--scale", str(SMALL)]) == 1
     document = json.loads(capsys.readouterr().out)

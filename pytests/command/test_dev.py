@@ -102,7 +102,7 @@ def test_a_new_revision_after_a_release_is_listed(repository: Repository) -> Non
 
 def test_dev_without_a_command_says_what_there_is() -> None:
     said = run([str(ROOT / "dev")], check=True).stdout
-    for command in ("run", "test", "prove", "lint", "bench", "bundle", "matrix"):
+    for command in ("run", "test", "prove", "lint", "bench", "bundle", "wheel", "matrix"):
         assert f"./dev {command}" in said
 
 

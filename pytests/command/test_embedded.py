@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
+from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
 from support.command import environment, started
 
 
@@ -66,7 +66,7 @@ def test_data_survives_a_crash_of_the_server() -> None:
 
 _CHILD = textwrap.dedent("""
     import os, sys, time
-    from pg_tenancy.embedded import EmbeddedServer
+    from pg_tenancy.tools.embedded import EmbeddedServer
     server = EmbeddedServer(durable=False).start()
     with open(os.path.join(server.host, "pid")) as file:
         print(server.host, file.read().strip(), flush=True)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, sql
 
-from pg_tenancy.embedded import EmbeddedServer
+from pg_tenancy.tools.embedded import EmbeddedServer
 from support.database import Database
 from support.people import Organization, People, User
 from support.racing import Session, name_of

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from pg_tenancy.embedded import EmbeddedServer
+from pg_tenancy.tools.embedded import EmbeddedServer
 from support.contexts import seal_contexts
 from support.database import Database
 from support.people import People

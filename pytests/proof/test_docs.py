@@ -60,6 +60,12 @@ def test_every_exception_and_every_answer_is_named_where_the_client_is_described
     ], "but for the kinds of NotFoundError, which its own row names"
 
 
+def test_every_exception_is_listed_with_its_http_status() -> None:
+    for names, status, _ in _rows("python.md", "Errors")[1:]:
+        for name in re.findall(r"`(\w+Error)`", names):
+            assert str(getattr(errors, name).http_status) == status, name
+
+
 def test_the_columns_that_can_be_written_are_listed(admin: Connection) -> None:
     admin.execute("SET search_path = pg_catalog")
     can: dict[str, dict[str, set[str]]] = {}

@@ -22,7 +22,7 @@ PATIENCE = 300.0
 
 def command(*arguments: str) -> list[str]:
     """Return how ``pg-tenancy`` is started."""
-    return [sys.executable, "-m", "pg_tenancy", *arguments]
+    return [sys.executable, "-m", "pg_tenancy.tools", *arguments]
 
 
 def without_signals(arguments: Sequence[str]) -> list[str]:

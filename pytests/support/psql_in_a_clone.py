@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from pg_tenancy.sqitch import libpq_environment
+from pg_tenancy.tools.sqitch import libpq_environment
 from support.server import server_of_this_run
 
 

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from pg_tenancy.sqitch import Change, read_plan
+from pg_tenancy.tools.sqitch import Change, read_plan
 from support.database import Database
 from support.scripts import SQL, psql
 
@@ -53,7 +53,7 @@ def position(to: str | None) -> int:
 
 @dataclass(frozen=True)
 class Replay:
-    """The plan on one database, by the interface of ``pg_tenancy.sqitch.Sqitch``.
+    """The plan on one database, by the interface of ``pg_tenancy.tools.sqitch.Sqitch``.
 
     What a script raises is a ``ScriptError`` with ``.output``. The changes
     before it stay deployed, as they do with sqitch; only that it failed is not

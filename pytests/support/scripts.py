@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from pg_tenancy.sqitch import libpq_environment, project_directory
+from pg_tenancy.tools.sqitch import libpq_environment, project_directory
 from support.database import Database
 
 __all__ = ["SQL", "ScriptError", "differences", "everything", "psql"]

@@ -24,8 +24,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
-from pg_tenancy.sqitch import Sqitch, libpq_environment
+from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError, find_binaries
+from pg_tenancy.tools.sqitch import Sqitch, libpq_environment
 from support.database import Database
 from support.replay import WHOLE_PLAN
 from support.states import state_of

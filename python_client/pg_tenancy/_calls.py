@@ -11,11 +11,12 @@ from uuid import UUID
 
 from pg_tenancy import _sql
 from pg_tenancy._sql import Call
-from pg_tenancy.errors import InvalidArgumentError
 from pg_tenancy.results import (
+    AcceptedInvitation,
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    InvitationPreview,
     LegacyInstance,
     Member,
     NewApiKey,
@@ -27,11 +28,20 @@ from pg_tenancy.results import (
 
 
 class Calls(ABC):
-    """What can be asked and done in a workspace besides the application's own SQL."""
+    """What can be asked and done in a workspace besides the application's own SQL.
+
+    Every method checks its arguments before anything is sent: an id is a UUID or the
+    text of one, other text has at most 10,000 characters and no NUL. Otherwise it
+    raises InvalidArgumentError, and the transaction goes on.
+    """
 
     @abstractmethod
-    def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Run one statement of pg-tenancy and return its rows."""
+
+    def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+        return self._send(call, call.checked(values))
 
     def current(self) -> CurrentWorkspace:
         """Return the workspace as a banner shows it."""
@@ -105,7 +115,7 @@ class Calls(ABC):
         """
         return [Member(*row) for row in self._call(_sql.MEMBERS)]
 
-    def member(self, user_id: UUID) -> Member | None:
+    def member(self, user_id: UUID | str) -> Member | None:
         """Return one member of the current organization, or None for everybody else.
 
         Raises:
@@ -115,7 +125,7 @@ class Calls(ABC):
         rows = self._call(_sql.MEMBER, user_id)
         return Member(*rows[0]) if rows else None
 
-    def change_member_role(self, user_id: UUID, role: str) -> None:
+    def change_member_role(self, user_id: UUID | str, role: str) -> None:
         """Give a member of the current organization another role.
 
         Args:
@@ -133,7 +143,7 @@ class Calls(ABC):
         """
         self._call(_sql.CHANGE_MEMBER_ROLE, user_id, role)
 
-    def remove_member(self, user_id: UUID) -> None:
+    def remove_member(self, user_id: UUID | str) -> None:
         """End somebody's membership of the current organization.
 
         Raises:
@@ -191,7 +201,7 @@ class Calls(ABC):
         """
         return [Invitation(*row) for row in self._call(_sql.INVITATIONS)]
 
-    def revoke_invitation(self, invitation_id: UUID) -> None:
+    def revoke_invitation(self, invitation_id: UUID | str) -> None:
         """Make the token of an open invitation useless.
 
         Raises:
@@ -217,9 +227,6 @@ class Calls(ABC):
             PersonRequiredError: an API key makes no API keys.
             InvalidArgumentError: the name or the time is not acceptable.
         """
-        if expires_at is not None and expires_at.utcoffset() is None:
-            # The drivers do not agree on what hour that is.
-            raise InvalidArgumentError("expires_at has no time zone", hint="Give it one: tzinfo=timezone.utc.")
         (row,) = self._call(_sql.CREATE_API_KEY, name, expires_at)
         return NewApiKey(*row)
 
@@ -227,7 +234,7 @@ class Calls(ABC):
         """Return the API keys of this workspace, the newest first, revoked ones too."""
         return [ApiKey(*row) for row in self._call(_sql.API_KEYS)]
 
-    def rename_api_key(self, api_key_id: UUID, name: str) -> None:
+    def rename_api_key(self, api_key_id: UUID | str, name: str) -> None:
         """Give an API key of this workspace another name.
 
         Raises:
@@ -238,7 +245,7 @@ class Calls(ABC):
         """
         self._call(_sql.RENAME_API_KEY, api_key_id, name)
 
-    def revoke_api_key(self, api_key_id: UUID) -> None:
+    def revoke_api_key(self, api_key_id: UUID | str) -> None:
         """Stop an API key of this workspace for good; it is no error to do so again.
 
         Raises:
@@ -248,7 +255,7 @@ class Calls(ABC):
         """
         self._call(_sql.REVOKE_API_KEY, api_key_id)
 
-    def terminate_instance(self, instance_id: UUID) -> None:
+    def terminate_instance(self, instance_id: UUID | str) -> None:
         """Ask for an instance of this workspace to be terminated.
 
         Raises:
@@ -258,7 +265,7 @@ class Calls(ABC):
         """
         self._call(_sql.TERMINATE_INSTANCE, instance_id)
 
-    def reinstall_instance(self, instance_id: UUID) -> None:
+    def reinstall_instance(self, instance_id: UUID | str) -> None:
         """Ask for an instance of this workspace to be installed anew.
 
         Raises:
@@ -268,7 +275,7 @@ class Calls(ABC):
         """
         self._call(_sql.REINSTALL_INSTANCE, instance_id)
 
-    def legacy_instances(self, *, after_id: UUID | None = None, page_size: int = 100) -> list[LegacyInstance]:
+    def legacy_instances(self, *, after_id: UUID | str | None = None, page_size: int = 100) -> list[LegacyInstance]:
         """Return a page of the instances that belong to nobody, by id: for everybody in personal mode.
 
         Args:
@@ -281,7 +288,7 @@ class Calls(ABC):
         """
         return [LegacyInstance(*row) for row in self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
-    def delete_model(self, model_id: UUID) -> None:
+    def delete_model(self, model_id: UUID | str) -> None:
         """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
@@ -328,7 +335,7 @@ class Calls(ABC):
 
     def update_user(
         self,
-        user_id: UUID,
+        user_id: UUID | str,
         *,
         email: str | None = None,
         username: str | None = None,
@@ -362,7 +369,7 @@ class Calls(ABC):
         """
         self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
-    def delete_user(self, user_id: UUID) -> None:
+    def delete_user(self, user_id: UUID | str) -> None:
         """End a membership in an organization; elsewhere, delete the account.
 
         In a personal workspace it is one's own, in the platform's anybody's.
@@ -381,7 +388,9 @@ class Calls(ABC):
         """
         self._call(_sql.DELETE_USER, user_id)
 
-    def all_users(self, email: str | None = None, *, after_id: UUID | None = None, page_size: int = 100) -> list[User]:
+    def all_users(
+        self, email: str | None = None, *, after_id: UUID | str | None = None, page_size: int = 100
+    ) -> list[User]:
         """Return everybody by id, a page at a time: for platform staff.
 
         Args:
@@ -396,3 +405,14 @@ class Calls(ABC):
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]
+
+    # Without a workspace, and so not a method for everybody: see peek_invitation() and
+    # accept_invitation().
+
+    def _peek_invitation(self, token: str) -> InvitationPreview:
+        (row,) = self._call(_sql.PEEK_INVITATION, token)
+        return InvitationPreview(*row)
+
+    def _accept_invitation(self, token: str, *account: str | None) -> AcceptedInvitation:
+        (row,) = self._call(_sql.ACCEPT_INVITATION, token, *account)
+        return AcceptedInvitation(*row)

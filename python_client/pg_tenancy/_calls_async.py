@@ -10,11 +10,12 @@ from uuid import UUID
 
 from pg_tenancy import _sql
 from pg_tenancy._sql import Call
-from pg_tenancy.errors import InvalidArgumentError
 from pg_tenancy.results import (
+    AcceptedInvitation,
     ApiKey,
     CurrentWorkspace,
     Invitation,
+    InvitationPreview,
     LegacyInstance,
     Member,
     NewApiKey,
@@ -26,11 +27,20 @@ from pg_tenancy.results import (
 
 
 class Calls(ABC):
-    """What can be asked and done in a workspace besides the application's own SQL."""
+    """What can be asked and done in a workspace besides the application's own SQL.
+
+    Every method checks its arguments before anything is sent: an id is a UUID or the
+    text of one, other text has at most 10,000 characters and no NUL. Otherwise it
+    raises InvalidArgumentError, and the transaction goes on.
+    """
 
     @abstractmethod
-    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Run one statement of pg-tenancy and return its rows."""
+
+    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+        return await self._send(call, call.checked(values))
 
     async def current(self) -> CurrentWorkspace:
         """Return the workspace as a banner shows it."""
@@ -104,7 +114,7 @@ class Calls(ABC):
         """
         return [Member(*row) for row in await self._call(_sql.MEMBERS)]
 
-    async def member(self, user_id: UUID) -> Member | None:
+    async def member(self, user_id: UUID | str) -> Member | None:
         """Return one member of the current organization, or None for everybody else.
 
         Raises:
@@ -114,7 +124,7 @@ class Calls(ABC):
         rows = await self._call(_sql.MEMBER, user_id)
         return Member(*rows[0]) if rows else None
 
-    async def change_member_role(self, user_id: UUID, role: str) -> None:
+    async def change_member_role(self, user_id: UUID | str, role: str) -> None:
         """Give a member of the current organization another role.
 
         Args:
@@ -132,7 +142,7 @@ class Calls(ABC):
         """
         await self._call(_sql.CHANGE_MEMBER_ROLE, user_id, role)
 
-    async def remove_member(self, user_id: UUID) -> None:
+    async def remove_member(self, user_id: UUID | str) -> None:
         """End somebody's membership of the current organization.
 
         Raises:
@@ -190,7 +200,7 @@ class Calls(ABC):
         """
         return [Invitation(*row) for row in await self._call(_sql.INVITATIONS)]
 
-    async def revoke_invitation(self, invitation_id: UUID) -> None:
+    async def revoke_invitation(self, invitation_id: UUID | str) -> None:
         """Make the token of an open invitation useless.
 
         Raises:
@@ -216,9 +226,6 @@ class Calls(ABC):
             PersonRequiredError: an API key makes no API keys.
             InvalidArgumentError: the name or the time is not acceptable.
         """
-        if expires_at is not None and expires_at.utcoffset() is None:
-            # The drivers do not agree on what hour that is.
-            raise InvalidArgumentError("expires_at has no time zone", hint="Give it one: tzinfo=timezone.utc.")
         (row,) = await self._call(_sql.CREATE_API_KEY, name, expires_at)
         return NewApiKey(*row)
 
@@ -226,7 +233,7 @@ class Calls(ABC):
         """Return the API keys of this workspace, the newest first, revoked ones too."""
         return [ApiKey(*row) for row in await self._call(_sql.API_KEYS)]
 
-    async def rename_api_key(self, api_key_id: UUID, name: str) -> None:
+    async def rename_api_key(self, api_key_id: UUID | str, name: str) -> None:
         """Give an API key of this workspace another name.
 
         Raises:
@@ -237,7 +244,7 @@ class Calls(ABC):
         """
         await self._call(_sql.RENAME_API_KEY, api_key_id, name)
 
-    async def revoke_api_key(self, api_key_id: UUID) -> None:
+    async def revoke_api_key(self, api_key_id: UUID | str) -> None:
         """Stop an API key of this workspace for good; it is no error to do so again.
 
         Raises:
@@ -247,7 +254,7 @@ class Calls(ABC):
         """
         await self._call(_sql.REVOKE_API_KEY, api_key_id)
 
-    async def terminate_instance(self, instance_id: UUID) -> None:
+    async def terminate_instance(self, instance_id: UUID | str) -> None:
         """Ask for an instance of this workspace to be terminated.
 
         Raises:
@@ -257,7 +264,7 @@ class Calls(ABC):
         """
         await self._call(_sql.TERMINATE_INSTANCE, instance_id)
 
-    async def reinstall_instance(self, instance_id: UUID) -> None:
+    async def reinstall_instance(self, instance_id: UUID | str) -> None:
         """Ask for an instance of this workspace to be installed anew.
 
         Raises:
@@ -267,7 +274,9 @@ class Calls(ABC):
         """
         await self._call(_sql.REINSTALL_INSTANCE, instance_id)
 
-    async def legacy_instances(self, *, after_id: UUID | None = None, page_size: int = 100) -> list[LegacyInstance]:
+    async def legacy_instances(
+        self, *, after_id: UUID | str | None = None, page_size: int = 100
+    ) -> list[LegacyInstance]:
         """Return a page of the instances that belong to nobody, by id: for everybody in personal mode.
 
         Args:
@@ -280,7 +289,7 @@ class Calls(ABC):
         """
         return [LegacyInstance(*row) for row in await self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
-    async def delete_model(self, model_id: UUID) -> None:
+    async def delete_model(self, model_id: UUID | str) -> None:
         """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
@@ -327,7 +336,7 @@ class Calls(ABC):
 
     async def update_user(
         self,
-        user_id: UUID,
+        user_id: UUID | str,
         *,
         email: str | None = None,
         username: str | None = None,
@@ -361,7 +370,7 @@ class Calls(ABC):
         """
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
-    async def delete_user(self, user_id: UUID) -> None:
+    async def delete_user(self, user_id: UUID | str) -> None:
         """End a membership in an organization; elsewhere, delete the account.
 
         In a personal workspace it is one's own, in the platform's anybody's.
@@ -381,7 +390,7 @@ class Calls(ABC):
         await self._call(_sql.DELETE_USER, user_id)
 
     async def all_users(
-        self, email: str | None = None, *, after_id: UUID | None = None, page_size: int = 100
+        self, email: str | None = None, *, after_id: UUID | str | None = None, page_size: int = 100
     ) -> list[User]:
         """Return everybody by id, a page at a time: for platform staff.
 
@@ -397,3 +406,14 @@ class Calls(ABC):
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]
+
+    # Without a workspace, and so not a method for everybody: see peek_invitation() and
+    # accept_invitation().
+
+    async def _peek_invitation(self, token: str) -> InvitationPreview:
+        (row,) = await self._call(_sql.PEEK_INVITATION, token)
+        return InvitationPreview(*row)
+
+    async def _accept_invitation(self, token: str, *account: str | None) -> AcceptedInvitation:
+        (row,) = await self._call(_sql.ACCEPT_INVITATION, token, *account)
+        return AcceptedInvitation(*row)

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pg_tenancy import _sql
 from pg_tenancy._psycopg import Workspace
-from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 if TYPE_CHECKING:
     from pg_tenancy._psycopg import Source
+    from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 
 def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
@@ -18,19 +17,19 @@ def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
+        token: what ``invite_member`` returned, as it came back from the invited
+            person, at most 10,000 characters.
 
     Returns:
         The organization's name, the role, and whether the address has an account.
 
     Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
+        InvitationError: the token is unknown, used, revoked, expired or None.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """
     with Workspace(source, None, {}) as outside:
-        (row,) = outside._call(_sql.PEEK_INVITATION, token)
-    return InvitationPreview(*row)
+        return outside._peek_invitation(token)
 
 
 def accept_invitation(
@@ -49,7 +48,8 @@ def accept_invitation(
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
+        token: what ``invite_member`` returned, as it came back from the invited
+            person, at most 10,000 characters.
         username: for the new account. This and what follows is not looked at when
             the address has an account: nothing of that is changed.
         first_name: for the new account.
@@ -60,14 +60,13 @@ def accept_invitation(
         The ids of the person and of the organization.
 
     Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
+        InvitationError: the token is unknown, used, revoked, expired or None.
         EmailAmbiguousError: several accounts have the invited address.
         UsernameTakenError: another account has the username.
-        InvalidArgumentError: what is given for the new account is not to a rule of
-            the application's own table.
+        InvalidArgumentError: what is given for the new account is no text, longer than
+            10,000 characters, or not to a rule of the application's own table.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """
     with Workspace(source, None, {}) as outside:
-        (row,) = outside._call(_sql.ACCEPT_INVITATION, token, username, first_name, last_name, password_hash)
-    return AcceptedInvitation(*row)
+        return outside._accept_invitation(token, username, first_name, last_name, password_hash)

@@ -1,18 +1,20 @@
 """How a transaction starts and whom it is for, without any driver.
 
-psycopg sends the pieces one by one in a pipeline, with parameters; asyncpg has
-no pipeline and sends them as one script, in which the values stand as text that
-cannot be anything else than a value.
+psycopg sends the pieces together, with parameters; asyncpg cannot do that and
+sends them as one script, in which the values stand as text that cannot be anything
+else than a value.
 """
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 from uuid import UUID
 
 from pg_tenancy._sql import ENTER, ENTER_PLATFORM, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
+from pg_tenancy._values import Flag, OneOf, Seconds
+from pg_tenancy.errors import TenancyError, translate, translate_denied, translate_missing
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -25,17 +27,23 @@ _LEVELS: Final[dict[str, LiteralString]] = {
     "serializable": "ISOLATION LEVEL SERIALIZABLE",
 }
 
-# The pauses between attempts double from the first to the last of these, in seconds.
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 2.0
-
 
 class Options(TypedDict, total=False):
     """How the transaction of a workspace is started; all of it may be left out.
 
-    ``isolation_level``, ``read_only`` and ``deferrable`` default to what the
-    connection is set to. ``statement_timeout`` is in seconds, more than 0, and
-    holds for each statement of this transaction.
+    Attributes:
+        isolation_level: ``read committed``, ``repeatable read`` or ``serializable``.
+        read_only: True or False.
+        deferrable: True or False.
+        statement_timeout: how many seconds each statement may take, more than 0 and at
+            most 2,147,483; kept to the millisecond.
+
+    The first three default to what a psycopg connection is set to, and otherwise to
+    what the server is.
+
+    Raises:
+        InvalidArgumentError: a value that is none of these.
+
     """
 
     isolation_level: IsolationLevel | None
@@ -45,7 +53,25 @@ class Options(TypedDict, total=False):
 
 
 class Entry(Options, total=False):
-    """Whom a workspace is for and how it is started, as ``workspace`` takes it."""
+    """Whom a workspace is for, and the options of its transaction.
+
+    Exactly one of user_id, ticket and api_key, and of the options as many as one likes.
+
+    Attributes:
+        user_id: the person who acts, as a UUID or the text of one.
+        organization_id: with user_id, where; None for the person's own workspace.
+        platform: with user_id, True for the platform's workspace, which is for its staff.
+        ticket: a signed ticket, at most 10,000 characters.
+        api_key: an API key, at most 10,000 characters.
+
+    Raises:
+        TypeError: a keyword that does not exist, or keywords that do not go together.
+        UserRequiredError: user_id is None.
+        TicketError: ticket is None, or text that no ticket can be.
+        ApiKeyError: api_key is None, or text that no key can be.
+        InvalidArgumentError: a value of another type, or out of its range.
+
+    """
 
     user_id: UUID | str | None
     organization_id: UUID | str | None
@@ -54,12 +80,24 @@ class Entry(Options, total=False):
     api_key: str | None
 
 
+_ENTERING: Final = (ENTER, ENTER_PLATFORM, ENTER_WITH_TICKET, ENTER_WITH_API_KEY)
+_CREDENTIALS: Final = ("user_id", "ticket", "api_key")
+_PLATFORM: Final = Flag("platform")
+_OPTIONS: Final = {
+    "isolation_level": OneOf("isolation_level", _LEVELS, optional=True),
+    "read_only": Flag("read_only", optional=True),
+    "deferrable": Flag("deferrable", optional=True),
+    "statement_timeout": Seconds("statement_timeout", optional=True),
+}
+_KEYWORDS: Final = dict.fromkeys(Entry.__annotations__)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whom a workspace is for: a call that enters it, and what the call is given."""
 
     call: Call
-    values: tuple[UUID | str | None, ...] = field(repr=False)
+    values: tuple[object, ...] = field(repr=False)
 
     @property
     def is_lasting_secret(self) -> bool:
@@ -84,131 +122,120 @@ class Start:
     begin: LiteralString
     statement_timeout_ms: int | None
 
-    def script(self) -> str:
-        """Return the command as text, with the timeout if there is one."""
+    def commands(self) -> tuple[str, ...]:
+        """Return the command, and another one for the timeout if there is one."""
         if self.statement_timeout_ms is None:
-            return self.begin
-        return f"{self.begin}; SET LOCAL statement_timeout = {self.statement_timeout_ms:d}"
+            return (self.begin,)
+        return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
 
 
-def identify(
-    user_id: UUID | str | None,
-    organization_id: UUID | str | None,
-    platform: object,
-    ticket: str | None,
-    api_key: str | None,
-) -> Identity:
+def identify(entry: Entry) -> Identity:
     """Choose the way in from what the application has in hand.
 
     Args:
-        user_id: the person who acts.
-        organization_id: where, None for the person's own workspace.
-        platform: in the platform's workspace, which is for its staff.
-        ticket: a signed ticket, which names both by itself.
-        api_key: a key, which names both by itself.
+        entry: the keywords of the call. None is not the same as nothing: who gives
+            ``api_key=None`` has a request without a key.
 
     Returns:
         The call that enters, with its arguments.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given, or
-            organization_id or platform came with what names the workspace by itself,
-            or platform is no bool.
-        ValueError: an id is not a uuid.
+        TypeError: a keyword that does not exist, not exactly one of user_id, ticket
+            and api_key, or organization_id or platform with what names the workspace
+            by itself.
+        TenancyError: a value is not acceptable, see ``Entry``.
     """
-    given = sum(value is not None for value in (user_id, ticket, api_key))
-    if given != 1:
+    _require_keywords(entry)
+    given: Sequence[str] = [name for name in _CREDENTIALS if entry.get(name) is not None]
+    if not given:
+        # All None: the first of them says that it is missing.
+        given = [name for name in _CREDENTIALS if name in entry][:1]
+    if len(given) != 1:
         msg = "a workspace is entered with exactly one of user_id, ticket and api_key"
         raise TypeError(msg)
-    if not isinstance(platform, bool):
-        msg = f"platform must be True or False, not {platform!r}"
-        raise TypeError(msg)
-    if platform and (user_id is None or organization_id is not None):
+    (way,) = given
+    platform = _PLATFORM(entry.get("platform", False))
+    organization_id = entry.get("organization_id")
+    if platform and (way != "user_id" or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace is no organization's"
         raise TypeError(msg)
-    if platform:
-        return Identity(ENTER_PLATFORM, (_uuid("user_id", user_id),))
-    if user_id is not None:
-        return Identity(ENTER, (_uuid("user_id", user_id), _uuid("organization_id", organization_id)))
-    if organization_id is not None:
+    if way != "user_id" and organization_id is not None:
         msg = "organization_id goes with user_id: a ticket or an API key names the organization itself"
         raise TypeError(msg)
-    if ticket is not None:
-        return Identity(ENTER_WITH_TICKET, (ticket,))
-    return Identity(ENTER_WITH_API_KEY, (api_key,))
+    if way == "ticket":
+        return _identity(ENTER_WITH_TICKET, entry.get("ticket"))
+    if way == "api_key":
+        return _identity(ENTER_WITH_API_KEY, entry.get("api_key"))
+    if platform:
+        return _identity(ENTER_PLATFORM, entry.get("user_id"))
+    return _identity(ENTER, entry.get("user_id"), organization_id)
 
 
-def require_options(options: Options) -> None:
-    """Refuse a keyword that there is not.
-
-    Python takes any: a misspelt organization_id would mean the personal workspace.
-
-    Raises:
-        TypeError: it is no option.
-    """
-    unknown = sorted(options.keys() - Options.__annotations__.keys())
-    if unknown:
-        msg = f"a workspace has no {', '.join(unknown)}"
-        raise TypeError(msg)
-
-
-def start(
-    isolation_level: IsolationLevel | None,
-    read_only: bool | None,
-    deferrable: bool | None,
-    statement_timeout: float | None,
-) -> Start:
-    """Compose the command that starts the transaction; None leaves a mode out.
+def options_of(entry: Entry) -> Options:
+    """Return how the transaction is started, out of the keywords of the call.
 
     Raises:
-        ValueError: an unknown isolation level, or a timeout that is not more than 0.
+        InvalidArgumentError: a value is not acceptable, see ``Options``.
     """
+    options: dict[str, Any] = {}
+    for name, option in _OPTIONS.items():
+        if entry.get(name) is not None:
+            options[name] = option(entry.get(name))
+    return cast("Options", options)
+
+
+def start(options: Options) -> Start:
+    """Compose the command that starts the transaction; None leaves a mode out."""
     modes: list[LiteralString] = []
-    if isolation_level is not None:
-        if isolation_level not in _LEVELS:
-            msg = f"isolation_level must be one of {', '.join(_LEVELS)}, not {isolation_level!r}"
-            raise ValueError(msg)
-        modes.append(_LEVELS[isolation_level])
-    if read_only is not None:
+    if (level := options.get("isolation_level")) is not None:
+        modes.append(_LEVELS[level])
+    if (read_only := options.get("read_only")) is not None:
         modes.append("READ ONLY" if read_only else "READ WRITE")
-    if deferrable is not None:
+    if (deferrable := options.get("deferrable")) is not None:
         modes.append("DEFERRABLE" if deferrable else "NOT DEFERRABLE")
     begin: LiteralString = "BEGIN " + ", ".join(modes) if modes else "BEGIN"
-    if statement_timeout is None:
-        return Start(begin, None)
-    if not statement_timeout > 0:
-        msg = f"statement_timeout must be more than 0 seconds, not {statement_timeout!r}"
-        raise ValueError(msg)
-    return Start(begin, max(1, round(statement_timeout * 1000)))
+    timeout = options.get("statement_timeout")
+    return Start(begin, None if timeout is None else max(1, round(timeout * 1000)))
 
 
-def pause_before(attempt: int) -> float:
-    """Return how many seconds to wait before attempt 1, 2, ... of a retry.
+def explain(error: BaseException, call: Call | None) -> TenancyError | None:
+    """Return the exception of pg-tenancy for a driver's error.
 
-    The pause is drawn evenly from 0 up to a limit that doubles each time, so that
-    the transactions that collided do not collide again in step.
+    Args:
+        error: an exception of psycopg or asyncpg.
+        call: what was called, None for SQL of the application's own.
+
+    Returns:
+        The exception to raise from ``error``, or None when it should go on unchanged.
     """
-    limit = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
-    return random.uniform(0, limit)  # noqa: S311
+    ours = translate(error)
+    if ours is None and call is not None:
+        ours = translate_missing(error, call.phase, call.function)
+        if ours is None and call in _ENTERING:
+            ours = translate_denied(error, call.function)
+    return ours
 
 
-def _uuid(name: str, value: UUID | str | None) -> UUID | None:
-    """Return the value as a uuid, so that nothing else can reach a statement."""
-    if value is None or isinstance(value, UUID):
-        return value
-    try:
-        return UUID(value)
-    except (ValueError, AttributeError, TypeError):
-        msg = f"{name} must be a uuid, not {value!r}"
-        raise ValueError(msg) from None
+def _require_keywords(entry: Entry) -> None:
+    """Refuse a keyword that does not exist.
+
+    Python takes any: a misspelt organization_id would mean the personal workspace.
+    """
+    for name in entry:
+        if name not in _KEYWORDS:
+            msg = f"a workspace has no {name}; it takes {', '.join(_KEYWORDS)}"
+            raise TypeError(msg)
 
 
-def _literal(value: UUID | str | None) -> str:
+def _identity(call: Call, *values: object) -> Identity:
+    return Identity(call, call.checked(values))
+
+
+def _literal(value: object) -> str:
     """Return an SQL expression for the value that no value can break out of."""
     if value is None:
         return "NULL"
     if isinstance(value, UUID):
-        # Built anew from its number: a subclass might render itself otherwise.
-        return f"'{UUID(int=value.int)}'::pg_catalog.uuid"
-    digits = value.encode().hex()
+        return f"'{value}'::pg_catalog.uuid"
+    digits = str(value).encode().hex()
     return f"pg_catalog.convert_from(pg_catalog.decode('{digits}', 'hex'), 'UTF8')"

@@ -10,28 +10,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
-from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import Row, scalar_row, tuple_row
 
-from pg_tenancy import _opening
+from pg_tenancy import _opening, _refusals
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
-from pg_tenancy._pipeline import leave_quietly
+from pg_tenancy._pipeline import Command, Statement, together
+from pg_tenancy._retries_async import again
 from pg_tenancy._sql import Call
-from pg_tenancy._waits_async import give_back, is_pool, sleep
-from pg_tenancy.errors import (
-    ConnectionNotIdleError,
-    TransactionAbortedError,
-    TransactionEndedError,
-    WorkspaceClosedError,
-    is_transient,
-    translate,
-    translate_missing,
-)
+from pg_tenancy._waits_async import give_back, is_pool
+from pg_tenancy.errors import WorkspaceClosedError, translate
 
 if TYPE_CHECKING:
     from psycopg.abc import Params, QueryNoTemplate
@@ -59,13 +51,10 @@ class Workspace(Calls, Generic[Row]):
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
         if not isinstance(source, AsyncConnection) and not is_pool(source):
-            msg = f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}"
-            raise TypeError(msg)
+            raise _wrong_source(source)
         self._source = source
         self._identity = identity
         self._options = options
-        _opening.require_options(options)
-        _start_of(None, options)  # says at once what is wrong with the options
         self._conn: AsyncConnection[Row] | None = None
         self._opened = False
         self._entered = False
@@ -79,6 +68,10 @@ class Workspace(Calls, Generic[Row]):
             _require_idle(conn)
         else:
             conn = await self._source.getconn()
+            if not _is_connection(conn):
+                # A pool of another driver may have the same methods.
+                await give_back(self._source, conn)
+                raise _wrong_source(self._source)
         self._autocommit = conn.autocommit
         self._conn = conn
         return self
@@ -108,7 +101,7 @@ class Workspace(Calls, Generic[Row]):
         if not self._opened:
             await self._begin(self._connection())
         elif not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
         """Return the connection, in the workspace, for what has no method here.
@@ -160,7 +153,7 @@ class Workspace(Calls, Generic[Row]):
         await self._execute(cursor, query, params)
         return await cursor.fetchone()
 
-    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         cursor = AsyncRawCursor(self._connection(), row_factory=tuple_row)
         await self._execute(cursor, call.text, values, call=call)
         return await cursor.fetchall()
@@ -169,8 +162,9 @@ class Workspace(Calls, Generic[Row]):
         """Run the whole transaction in one round trip."""
         conn = self._connection()
         cursor = conn.cursor()
-        await self._begin(conn, lambda: cursor.execute(query, params), commit=True)
-        return await cursor.fetchall() if cursor.description else []
+        await self._begin(conn, Statement(cursor, query, params), commit=True)
+        # A statement without rows has no number of a row; its description would be made of all columns.
+        return [] if cursor.rownumber is None else await cursor.fetchall()
 
     def _connection(self) -> AsyncConnection[Row]:
         if self._conn is None:
@@ -187,10 +181,10 @@ class Workspace(Calls, Generic[Row]):
         call: Call | None = None,
     ) -> None:
         if not self._opened:
-            await self._begin(self._connection(), lambda: cursor.execute(query, params, prepare=prepare), call=call)
+            await self._begin(self._connection(), Statement(cursor, query, params, prepare), call=call)
             return
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         try:
             await cursor.execute(query, params, prepare=prepare)
         except psycopg.Error as error:
@@ -199,47 +193,30 @@ class Workspace(Calls, Generic[Row]):
     async def _begin(
         self,
         conn: AsyncConnection[Row],
-        first: Callable[[], Awaitable[object]] | None = None,
+        first: Statement | None = None,
         *,
         call: Call | None = None,
         commit: bool = False,
     ) -> None:
         """Send BEGIN, the entering call and the first statement together."""
         _require_idle(conn)
-        start = _start_of(conn, self._options)
-        entering = AsyncRawCursor(conn, row_factory=tuple_row)
-        plain = AsyncRawCursor(conn, row_factory=tuple_row)
+        before = [Command(text) for text in _start_of(conn, self._options).commands()]
+        entering = None
+        if self._identity is not None:
+            entering = Command(self._identity.call.text, self._identity.values)
+            before.append(entering)
         # The BEGIN is ours: psycopg's own would come with a Sync of its own.
         await conn.set_autocommit(True)
-        refused: psycopg.Error | None = None
         try:
-            async with conn.pipeline() as pipeline:
-                leave_quietly(pipeline)
-                try:
-                    await plain.execute(start.begin, prepare=False)
-                    if start.statement_timeout_ms is not None:
-                        await plain.execute(
-                            "SELECT pg_catalog.set_config('statement_timeout', $1, true)",
-                            [str(start.statement_timeout_ms)],
-                        )
-                    if self._identity is not None:
-                        await entering.execute(self._identity.call.text, self._identity.values)
-                    if first is not None:
-                        await first()
-                    if commit:
-                        await plain.execute("COMMIT", prepare=False)
-                except psycopg.Error as error:
-                    # Kept from the end of the pipeline, which would log what comes of it.
-                    refused = error
-            if refused is not None:
-                raise refused
+            async with conn.lock:
+                await conn.wait(together(conn, before, first, [Command("COMMIT")] if commit else ()))
         except psycopg.Error as error:
-            if self._identity is not None and entering.statusmessage is None:
-                call = self._identity.call
-            _raise(refused or error, call)
+            if entering is not None and before[0].is_done and not entering.is_done:
+                call = self._identity.call if self._identity else None
+            _raise(error, call)
         finally:
-            self._opened = conn.info.transaction_status != TransactionStatus.IDLE
-            self._entered = self._identity is None or entering.statusmessage is not None
+            self._opened = conn.pgconn.transaction_status != TransactionStatus.IDLE
+            self._entered = entering is None or entering.is_done
 
     async def _commit(self, conn: AsyncConnection[Row]) -> None:
         """Commit what the block did, and never take a rollback for a commit."""
@@ -247,17 +224,11 @@ class Workspace(Calls, Generic[Row]):
             return
         status = conn.info.transaction_status
         if status == TransactionStatus.INERROR:
-            raise TransactionAbortedError(
-                "nothing was committed: a statement of the block failed",
-                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
-            )
+            raise _refusals.aborted()
         if status == TransactionStatus.IDLE:
-            raise TransactionEndedError(
-                "the transaction of the workspace was ended inside its block",
-                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
-            )
+            raise _refusals.ended()
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         await conn.commit()
 
     async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
@@ -277,16 +248,7 @@ class Workspace(Calls, Generic[Row]):
                 await give_back(cast("AsyncConnectionPool[AsyncConnection[Row]]", self._source), conn)
 
 
-def workspace(
-    source: Source[Row],
-    *,
-    user_id: UUID | str | None = None,
-    organization_id: UUID | str | None = None,
-    platform: bool = False,
-    ticket: str | None = None,
-    api_key: str | None = None,
-    **options: Unpack[Options],
-) -> Workspace[Row]:
+def workspace(source: Source[Row], **entry: Unpack[Entry]) -> Workspace[Row]:
     """Return a block that is one transaction in one workspace.
 
     ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
@@ -298,28 +260,25 @@ def workspace(
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        user_id: the person who acts.
-        organization_id: where; None for the person's own workspace.
-        platform: with user_id, in the platform's workspace, which is for its staff.
-        ticket: instead of user_id, a signed ticket.
-        api_key: instead of user_id, an API key.
-        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
-            ``statement_timeout`` (in seconds), see ``Options``.
+        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``
+            or ``api_key``, and the options of the transaction: see ``Entry``.
 
     Returns:
         The workspace, to be used with ``async with``.
 
     Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given, platform
-            without user_id or with organization_id, or a keyword that there is not.
-        ValueError: an id or an option is not acceptable.
+        TypeError: a keyword that does not exist, keywords that do not go together, or
+            a source of another kind.
+        TenancyError: a value is not acceptable, see ``Entry``; nothing was sent.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
+        LoginMayNotEnterError: (with the first statement) the connection's login may
+            not enter in this way.
         LoginSeesEverythingError: (with the first statement) no policy applies to the
             connection's login, so that a workspace would isolate nothing.
     """
-    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
+    return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
 
 async def run(
@@ -338,26 +297,23 @@ async def run(
     Args:
         source: a connection that nothing else uses, or a pool.
         work: called with the workspace.
-        retries: how many times to try again, 0 or more.
+        retries: how many times to try again, from 0 to 2,147,483,647.
         **entry: whom and how, as for ``workspace``.
 
     Returns:
         What ``work`` returned in the attempt that was committed.
 
     Raises:
-        psycopg.Error: the last attempt failed as well, or for another reason.
+        InvalidArgumentError: retries is no such number.
         TenancyError: as for ``workspace``; such an error is not retried.
+        Exception: what the driver raised in the last attempt, or for another reason.
     """
-    attempt = 0
-    while True:
-        try:
-            async with workspace(source, **entry) as ws:
-                return await work(ws)
-        except psycopg.Error as error:
-            if attempt >= retries or not is_transient(error):
-                raise
-        attempt += 1
-        await sleep(_opening.pause_before(attempt))
+
+    async def transaction() -> T:
+        async with workspace(source, **entry) as ws:
+            return await work(ws)
+
+    return await again(transaction, retries)
 
 
 async def fetch_all(
@@ -396,52 +352,46 @@ _NOT_IDLE = {
 
 
 def _is_idle(conn: AsyncConnection[Any]) -> bool:
-    info = conn.info
-    return info.transaction_status == TransactionStatus.IDLE and info.pipeline_status == PipelineStatus.OFF
+    pgconn = conn.pgconn
+    return pgconn.transaction_status == TransactionStatus.IDLE and pgconn.pipeline_status == PipelineStatus.OFF
 
 
 def _require_idle(conn: AsyncConnection[Any]) -> None:
     """Refuse a connection in which the context could outlive the block, or meet another."""
+    if _is_idle(conn):
+        return
     if conn.closed:
         problem = "is closed"
-    elif conn.info.pipeline_status != PipelineStatus.OFF:
+    elif conn.pgconn.pipeline_status != PipelineStatus.OFF:
         problem = "is in a pipeline"
-    elif conn.info.transaction_status != TransactionStatus.IDLE:
-        problem = _NOT_IDLE[conn.info.transaction_status]
     else:
-        return
-    raise ConnectionNotIdleError(
-        f"this takes a transaction of its own, and the connection {problem}",
-        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
-    )
+        problem = _NOT_IDLE[conn.info.transaction_status]
+    raise _refusals.not_idle(problem)
 
 
-def _not_entered() -> TransactionAbortedError:
-    """Return the error for a block that goes on after its opening failed or was cancelled."""
-    return TransactionAbortedError(
-        "nothing was committed: the block went on although its workspace was not entered",
-        hint="Let the exception of the first statement leave the block.",
-    )
+def _is_connection(conn: object) -> bool:
+    return isinstance(conn, AsyncConnection)
 
 
-def _start_of(conn: AsyncConnection[Any] | None, options: Options) -> _opening.Start:
+def _wrong_source(source: object) -> TypeError:
+    return TypeError(f"a workspace needs an AsyncConnection or an AsyncConnectionPool, not {type(source).__name__}")
+
+
+def _start_of(conn: AsyncConnection[Any], options: Options) -> _opening.Start:
     """Compose the BEGIN from the options, and from the connection where they are silent."""
-    isolation_level = options.get("isolation_level")
-    read_only = options.get("read_only")
-    deferrable = options.get("deferrable")
-    if conn is not None:
-        if isolation_level is None and conn.isolation_level is not None:
-            isolation_level = _LEVELS[conn.isolation_level]
-        read_only = conn.read_only if read_only is None else read_only
-        deferrable = conn.deferrable if deferrable is None else deferrable
-    return _opening.start(isolation_level, read_only, deferrable, options.get("statement_timeout"))
+    chosen: Options = {**options}
+    if chosen.get("isolation_level") is None and conn.isolation_level is not None:
+        chosen["isolation_level"] = _LEVELS[conn.isolation_level]
+    if chosen.get("read_only") is None:
+        chosen["read_only"] = conn.read_only
+    if chosen.get("deferrable") is None:
+        chosen["deferrable"] = conn.deferrable
+    return _opening.start(chosen)
 
 
 def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:
     """Raise the error as one of ours if it is, and otherwise as it came."""
-    ours = translate(error)
-    if ours is None and call is not None:
-        ours = translate_missing(error, call.phase, call.function)
+    ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error
     raise error

@@ -6,8 +6,12 @@ are. Columns are always listed, because an application's table has others too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from pg_tenancy._values import Argument, Count, Id, Moment, Secret, Span, Text
+from pg_tenancy.errors import ApiKeyError, InvitationError, TicketError, UserRequiredError
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -15,24 +19,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A statement that does nothing but call one function of pg-tenancy."""
+    """A statement that does nothing but call one function of pg-tenancy.
+
+    Attributes:
+        phase: the number of the phase that brings the function.
+        function: its name with its schema.
+        text: the statement.
+        takes: the values of its placeholders, in their order.
+
+    """
 
     phase: int
     function: str
     text: LiteralString
+    takes: tuple[Argument, ...] = ()
+
+    def checked(self, values: Sequence[object]) -> tuple[object, ...]:
+        """Return the values as the drivers are given them.
+
+        Raises:
+            TenancyError: one of them is not acceptable.
+        """
+        return tuple(argument(value) for argument, value in zip(self.takes, values, strict=True))
 
 
-ENTER: Final = Call(1, "tenancy.enter", "SELECT tenancy.enter($1::uuid, $2::uuid)")
-ENTER_PLATFORM: Final = Call(1, "tenancy.enter_platform", "SELECT tenancy.enter_platform($1::uuid)")
-ENTER_WITH_TICKET: Final = Call(1, "tenancy.enter_with_ticket", "SELECT tenancy.enter_with_ticket($1::text)")
-ENTER_WITH_API_KEY: Final = Call(4, "tenancy.enter_with_api_key", "SELECT tenancy.enter_with_api_key($1::text)")
+_ACCOUNT: Final = tuple(Text(name, optional=True) for name in ("username", "first_name", "last_name", "password_hash"))
+
+ENTER: Final = Call(
+    1,
+    "tenancy.enter",
+    "SELECT tenancy.enter($1::uuid, $2::uuid)",
+    (Id("user_id", missing=UserRequiredError), Id("organization_id", optional=True)),
+)
+ENTER_PLATFORM: Final = Call(
+    1, "tenancy.enter_platform", "SELECT tenancy.enter_platform($1::uuid)", (Id("user_id", missing=UserRequiredError),)
+)
+ENTER_WITH_TICKET: Final = Call(
+    1, "tenancy.enter_with_ticket", "SELECT tenancy.enter_with_ticket($1::text)", (Secret("ticket", TicketError),)
+)
+ENTER_WITH_API_KEY: Final = Call(
+    4, "tenancy.enter_with_api_key", "SELECT tenancy.enter_with_api_key($1::text)", (Secret("api_key", ApiKeyError),)
+)
 
 CURRENT_WORKSPACE: Final = Call(
     1,
     "tenancy.current_workspace",
     "SELECT kind, id, name, slug, role, color, plan FROM tenancy.current_workspace()",
 )
-HAS_PERMISSION: Final = Call(1, "tenancy.has_permission", "SELECT tenancy.has_permission($1::text)")
+HAS_PERMISSION: Final = Call(
+    1, "tenancy.has_permission", "SELECT tenancy.has_permission($1::text)", (Text("permission"),)
+)
 MY_PERMISSIONS: Final = Call(
     1, "tenancy.my_permissions", "SELECT permission FROM tenancy.my_permissions() AS permission"
 )
@@ -46,12 +82,14 @@ CREATE_ORGANIZATION: Final = Call(
     "tenancy.create_organization",
     "SELECT id, name, slug, created_by_user_id, created_at, updated_at"
     " FROM tenancy.create_organization($1::text, $2::text)",
+    (Text("name"), Text("slug", optional=True)),
 )
 UPDATE_ORGANIZATION: Final = Call(
     1,
     "tenancy.update_organization",
     "SELECT id, name, slug, created_by_user_id, created_at, updated_at"
     " FROM tenancy.update_organization($1::text, $2::text, $3::text)",
+    (Text("name", optional=True), Text("slug", optional=True), Text("color", optional=True)),
 )
 DELETE_ORGANIZATION: Final = Call(1, "tenancy.delete_organization", "SELECT tenancy.delete_organization()")
 
@@ -64,38 +102,55 @@ MEMBER: Final = Call(
     2,
     "tenancy.member",
     "SELECT user_id, email, username, first_name, last_name, role, member_since FROM tenancy.member($1::uuid)",
+    (Id("user_id"),),
 )
 CHANGE_MEMBER_ROLE: Final = Call(
-    2, "tenancy.change_member_role", "SELECT tenancy.change_member_role($1::uuid, $2::text)"
+    2,
+    "tenancy.change_member_role",
+    "SELECT tenancy.change_member_role($1::uuid, $2::text)",
+    (Id("user_id"), Text("role")),
 )
-REMOVE_MEMBER: Final = Call(2, "tenancy.remove_member", "SELECT tenancy.remove_member($1::uuid)")
+REMOVE_MEMBER: Final = Call(2, "tenancy.remove_member", "SELECT tenancy.remove_member($1::uuid)", (Id("user_id"),))
 LEAVE_ORGANIZATION: Final = Call(2, "tenancy.leave_organization", "SELECT tenancy.leave_organization()")
 
 INVITE_MEMBER: Final = Call(
-    3, "tenancy.invite_member", "SELECT id, token FROM tenancy.invite_member($1::text, $2::text)"
+    3,
+    "tenancy.invite_member",
+    "SELECT id, token FROM tenancy.invite_member($1::text, $2::text)",
+    (Text("email"), Text("role")),
 )
 INVITE_MEMBER_FOR: Final = Call(
-    3, "tenancy.invite_member", "SELECT id, token FROM tenancy.invite_member($1::text, $2::text, $3::interval)"
+    3,
+    "tenancy.invite_member",
+    "SELECT id, token FROM tenancy.invite_member($1::text, $2::text, $3::interval)",
+    (Text("email"), Text("role"), Span("expires_in")),
 )
 INVITATIONS: Final = Call(
     3,
     "tenancy.invitations",
     "SELECT id, email, role, status, invited_by_user_id, created_at, expires_at FROM tenancy.invitations()",
 )
-REVOKE_INVITATION: Final = Call(3, "tenancy.revoke_invitation", "SELECT tenancy.revoke_invitation($1::uuid)")
+REVOKE_INVITATION: Final = Call(
+    3, "tenancy.revoke_invitation", "SELECT tenancy.revoke_invitation($1::uuid)", (Id("invitation_id"),)
+)
 PEEK_INVITATION: Final = Call(
     3,
     "tenancy.peek_invitation",
     "SELECT organization_name, role, account_exists FROM tenancy.peek_invitation($1::text)",
+    (Secret("token", InvitationError),),
 )
 ACCEPT_INVITATION: Final = Call(
     3,
     "tenancy.accept_invitation",
     "SELECT user_id, organization_id FROM tenancy.accept_invitation($1::text, $2::text, $3::text, $4::text, $5::text)",
+    (Secret("token", InvitationError), *_ACCOUNT),
 )
 
 CREATE_API_KEY: Final = Call(
-    4, "tenancy.create_api_key", "SELECT id, key FROM tenancy.create_api_key($1::text, $2::timestamptz)"
+    4,
+    "tenancy.create_api_key",
+    "SELECT id, key FROM tenancy.create_api_key($1::text, $2::timestamptz)",
+    (Text("name"), Moment("expires_at", optional=True)),
 )
 # The table was there before its phase, with some of these columns or all of them.
 # The server looks at FROM first, so without the phase it is the function that it
@@ -108,33 +163,49 @@ API_KEYS: Final = Call(
     " FROM (SELECT 'tenancy.enter_with_api_key(text)'::regprocedure) AS phase, public.api_keys AS k"
     " ORDER BY k.created_at DESC NULLS LAST, k.id DESC",
 )
-RENAME_API_KEY: Final = Call(4, "tenancy.rename_api_key", "SELECT tenancy.rename_api_key($1::uuid, $2::text)")
-REVOKE_API_KEY: Final = Call(4, "tenancy.revoke_api_key", "SELECT tenancy.revoke_api_key($1::uuid)")
+RENAME_API_KEY: Final = Call(
+    4, "tenancy.rename_api_key", "SELECT tenancy.rename_api_key($1::uuid, $2::text)", (Id("api_key_id"), Text("name"))
+)
+REVOKE_API_KEY: Final = Call(
+    4, "tenancy.revoke_api_key", "SELECT tenancy.revoke_api_key($1::uuid)", (Id("api_key_id"),)
+)
 
-TERMINATE_INSTANCE: Final = Call(5, "tenancy.terminate_instance", "SELECT tenancy.terminate_instance($1::uuid)")
-REINSTALL_INSTANCE: Final = Call(5, "tenancy.reinstall_instance", "SELECT tenancy.reinstall_instance($1::uuid)")
+TERMINATE_INSTANCE: Final = Call(
+    5, "tenancy.terminate_instance", "SELECT tenancy.terminate_instance($1::uuid)", (Id("instance_id"),)
+)
+REINSTALL_INSTANCE: Final = Call(
+    5, "tenancy.reinstall_instance", "SELECT tenancy.reinstall_instance($1::uuid)", (Id("instance_id"),)
+)
 
 LEGACY_INSTANCES: Final = Call(
     5,
     "tenancy.legacy_instances",
     "SELECT id, provider_id, model_id, status, created_at, terminated_at"
     " FROM tenancy.legacy_instances($1::uuid, $2::integer)",
+    (Id("after_id", optional=True), Count("page_size")),
 )
 
-DELETE_MODEL: Final = Call(6, "tenancy.delete_model", "SELECT tenancy.delete_model($1::uuid)")
+DELETE_MODEL: Final = Call(6, "tenancy.delete_model", "SELECT tenancy.delete_model($1::uuid)", (Id("model_id"),))
 
 CREATE_USER: Final = Call(
-    7, "tenancy.create_user", "SELECT tenancy.create_user($1::text, $2::text, $3::text, $4::text, $5::text)"
+    7,
+    "tenancy.create_user",
+    "SELECT tenancy.create_user($1::text, $2::text, $3::text, $4::text, $5::text)",
+    (Text("email"), *_ACCOUNT),
 )
 UPDATE_USER: Final = Call(
-    7, "tenancy.update_user", "SELECT tenancy.update_user($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)"
+    7,
+    "tenancy.update_user",
+    "SELECT tenancy.update_user($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)",
+    (Id("user_id"), Text("email", optional=True), *_ACCOUNT),
 )
-DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)")
+DELETE_USER: Final = Call(7, "tenancy.delete_user", "SELECT tenancy.delete_user($1::uuid)", (Id("user_id"),))
 ALL_USERS: Final = Call(
     7,
     "tenancy.all_users",
     "SELECT user_id, email, username, first_name, last_name, role, created_at"
     " FROM tenancy.all_users($1::text, $2::uuid, $3::integer)",
+    (Text("email", optional=True), Id("after_id", optional=True), Count("page_size")),
 )
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")

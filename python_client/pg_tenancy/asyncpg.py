@@ -11,24 +11,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
+from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped, unused-ignore]
 
-from pg_tenancy import _opening, _sql
+from pg_tenancy import _opening, _refusals, aio
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, Options
+from pg_tenancy._retries_async import again
 from pg_tenancy._sql import Call
-from pg_tenancy._waits_async import sleep
-from pg_tenancy.errors import (
-    ConnectionNotIdleError,
-    TransactionAbortedError,
-    TransactionEndedError,
-    WorkspaceClosedError,
-    is_transient,
-    translate,
-    translate_missing,
-)
+from pg_tenancy._values import described
+from pg_tenancy.errors import InvalidArgumentError, WorkspaceClosedError, translate
 from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 if TYPE_CHECKING:
@@ -37,6 +30,19 @@ if TYPE_CHECKING:
 __all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _like(other: Callable[..., object]) -> Callable[[F], F]:
+    """Give a function the rest of the words of another one, which does the same with psycopg."""
+
+    def documented(function: F) -> F:
+        # Python has no words at all with -OO.
+        if function.__doc__ and other.__doc__:
+            function.__doc__ = f"{function.__doc__}\n{other.__doc__.partition(chr(10))[2]}"
+        return function
+
+    return documented
 
 
 class Workspace(Calls):
@@ -47,19 +53,13 @@ class Workspace(Calls):
 
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Any, identity: Identity | None, options: Options) -> None:
-        if not hasattr(source, "acquire") and not hasattr(source, "is_in_transaction"):
+        if not isinstance(source, asyncpg.Pool | asyncpg.Connection | PoolConnectionProxy):
             msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
             raise TypeError(msg)
         self._source = source
-        self._pool = source if hasattr(source, "acquire") else None
+        self._pool = source if isinstance(source, asyncpg.Pool) else None
         self._identity = identity
-        _opening.require_options(options)
-        self._start = _opening.start(
-            options.get("isolation_level"),
-            options.get("read_only"),
-            options.get("deferrable"),
-            options.get("statement_timeout"),
-        )
+        self._start = _opening.start(options)
         self._conn: Any = None
         self._opened = False
         self._entered = False
@@ -100,7 +100,7 @@ class Workspace(Calls):
         if not self._opened:
             await self._begin(self._connection())
         elif not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
 
     async def connection(self) -> Any:
         """Return the connection, in the workspace, for what has no method here.
@@ -116,9 +116,10 @@ class Workspace(Calls):
 
         Args:
             query: a statement, with ``$1`` placeholders.
-            params: the values of the placeholders, as one sequence.
+            params: the values of the placeholders, as one list or tuple.
 
         Raises:
+            InvalidArgumentError: params is something else.
             TenancyError: the error is one of pg-tenancy's.
             asyncpg.PostgresError: it is another one; it passes unchanged.
         """
@@ -136,11 +137,14 @@ class Workspace(Calls):
         """Run a query and return the first column of its first row, None if there is none."""
         return await self._do("fetchval", query, params)
 
-    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+    async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = await self._do("fetch", call.text, values, call)
         return rows
 
     async def _do(self, method: str, query: str, params: Sequence[object], call: Call | None = None) -> Any:
+        if not isinstance(params, Sequence) or isinstance(params, str | bytes):
+            # Of text each character would be a parameter, of a mapping each key.
+            raise InvalidArgumentError(f"params must be a list or a tuple, not {described(params)}")
         await self.open()
         try:
             return await getattr(self._connection(), method)(query, *params)
@@ -155,7 +159,7 @@ class Workspace(Calls):
     async def _begin(self, conn: Any) -> None:
         """Send BEGIN and the entering call together, unless that would write a key into the text."""
         _require_idle(conn)
-        identity, script = self._identity, self._start.script()
+        identity, script = self._identity, "; ".join(self._start.commands())
         # Before the answer: it may never be read, and the transaction be there.
         self._opened = True
         try:
@@ -176,18 +180,12 @@ class Workspace(Calls):
         if not self._opened:
             return
         if self._entered and not conn.is_closed() and not conn.is_in_transaction():
-            raise TransactionEndedError(
-                "the transaction of the workspace was ended inside its block",
-                hint="Leave COMMIT and ROLLBACK to the block; raise an exception to undo what it did.",
-            )
+            raise _refusals.ended()
         if not self._entered:
-            raise _not_entered()
+            raise _refusals.not_entered()
         _set_outer_transaction(conn, None)
         if await conn.execute("COMMIT") != "COMMIT":
-            raise TransactionAbortedError(
-                "nothing was committed: a statement of the block failed",
-                hint="Let its exception leave the block, or run it in a savepoint with conn.transaction().",
-            )
+            raise _refusals.aborted()
         self._opened = False
 
     async def _leave_clean(self, conn: Any) -> None:
@@ -209,87 +207,21 @@ class Workspace(Calls):
                 await self._pool.release(conn)
 
 
-def workspace(
-    source: Any,
-    *,
-    user_id: UUID | str | None = None,
-    organization_id: UUID | str | None = None,
-    platform: bool = False,
-    ticket: str | None = None,
-    api_key: str | None = None,
-    **options: Unpack[Options],
-) -> Workspace:
-    """Return a block that is one transaction in one workspace.
-
-    ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
-    the block returns and rolls back when it raises. The context goes with the
-    transaction. A block without a statement sends nothing, and so checks nothing:
-    ``await ws.open()`` does.
-
-    A block cannot be run a second time, so it does not retry; ``run`` does.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        user_id: the person who acts.
-        organization_id: where; None for the person's own workspace.
-        platform: with user_id, in the platform's workspace, which is for its staff.
-        ticket: instead of user_id, a signed ticket.
-        api_key: instead of user_id, an API key.
-        **options: ``isolation_level``, ``read_only``, ``deferrable`` and
-            ``statement_timeout`` (in seconds), see ``Options``.
-
-    Returns:
-        The workspace, to be used with ``async with``.
-
-    Raises:
-        TypeError: not exactly one of user_id, ticket and api_key was given, platform
-            without user_id or with organization_id, or a keyword that there is not.
-        ValueError: an id or an option is not acceptable.
-        ConnectionNotIdleError: (when the block starts) the connection is in a
-            transaction, or closed.
-        NotAMemberError: (with the first statement) the user may not enter.
-        LoginSeesEverythingError: (with the first statement) no policy applies to the
-            connection's login, so that a workspace would isolate nothing.
-    """
-    return Workspace(source, _opening.identify(user_id, organization_id, platform, ticket, api_key), options)
+@_like(aio.workspace)
+def workspace(source: Any, **entry: Unpack[Entry]) -> Workspace:
+    """Return a block that is one transaction in one workspace, over asyncpg."""
+    return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
 
-async def run(
-    source: Any,
-    work: Callable[[Workspace], Awaitable[T]],
-    *,
-    retries: int = 3,
-    **entry: Unpack[Entry],
-) -> T:
-    """Call a function in a workspace, again if the transaction met another one.
+@_like(aio.run)
+async def run(source: Any, work: Callable[[Workspace], Awaitable[T]], *, retries: int = 3, **entry: Unpack[Entry]) -> T:
+    """Call a function in a workspace, again if the transaction met another one, over asyncpg."""
 
-    A serialization failure or a deadlock undoes the whole transaction, so the whole
-    function is called again, after a pause of random length. It should do nothing
-    outside the database that must not happen twice.
+    async def transaction() -> T:
+        async with workspace(source, **entry) as ws:
+            return await work(ws)
 
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        work: called with the workspace.
-        retries: how many times to try again, 0 or more.
-        **entry: whom and how, as for ``workspace``.
-
-    Returns:
-        What ``work`` returned in the attempt that was committed.
-
-    Raises:
-        asyncpg.PostgresError: the last attempt failed as well, or for another reason.
-        TenancyError: as for ``workspace``; such an error is not retried.
-    """
-    attempt = 0
-    while True:
-        try:
-            async with workspace(source, **entry) as ws:
-                return await work(ws)
-        except asyncpg.PostgresError as error:
-            if attempt >= retries or not is_transient(error):
-                raise
-        attempt += 1
-        await sleep(_opening.pause_before(attempt))
+    return await again(transaction, retries)
 
 
 async def fetch_all(
@@ -306,7 +238,7 @@ async def fetch_all(
     Args:
         source: a connection that nothing else uses, or a pool.
         query: a query, with ``$1`` placeholders.
-        params: the values of the placeholders, as one sequence.
+        params: the values of the placeholders, as one list or tuple.
         **entry: whom and how, as for ``workspace``.
 
     Returns:
@@ -320,25 +252,14 @@ async def fetch_all(
         return await ws.fetch_all(query, params)
 
 
+@_like(aio.peek_invitation)
 async def peek_invitation(source: Any, token: str) -> InvitationPreview:
-    """Return what an invitation is to, to be shown to whoever is invited.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
-
-    Returns:
-        The organization's name, the role, and whether the address has an account.
-
-    Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
-        ConnectionNotIdleError: the connection is in a transaction, or closed.
-    """
+    """Return what an invitation is to, to be shown to whoever is invited, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
-        (row,) = await outside._call(_sql.PEEK_INVITATION, token)
-    return InvitationPreview(*row)
+        return await outside._peek_invitation(token)
 
 
+@_like(aio.accept_invitation)
 async def accept_invitation(
     source: Any,
     token: str,
@@ -348,31 +269,9 @@ async def accept_invitation(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> AcceptedInvitation:
-    """Make whoever was invited a member, with a new account where there is none.
-
-    It is a transaction of its own, and committed when the function returns. The
-    token is used up: where two try it at once, one gets in.
-
-    Args:
-        source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited person.
-        username: for the new account. This and what follows is not looked at when
-            the address has an account: nothing of that is changed.
-        first_name: for the new account.
-        last_name: for the new account.
-        password_hash: for the new account, as the application hashes passwords.
-
-    Returns:
-        The ids of the person and of the organization.
-
-    Raises:
-        InvitationError: the token is unknown, used, revoked or expired.
-        EmailAmbiguousError: several accounts have the invited address.
-        ConnectionNotIdleError: the connection is in a transaction, or closed.
-    """
+    """Make whoever was invited a member, with a new account where there is none, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
-        (row,) = await outside._call(_sql.ACCEPT_INVITATION, token, username, first_name, last_name, password_hash)
-    return AcceptedInvitation(*row)
+        return await outside._accept_invitation(token, username, first_name, last_name, password_hash)
 
 
 def _require_idle(conn: Any) -> None:
@@ -383,18 +282,7 @@ def _require_idle(conn: Any) -> None:
         problem = "is in a transaction already"
     else:
         return
-    raise ConnectionNotIdleError(
-        f"this takes a transaction of its own, and the connection {problem}",
-        hint="Commit or roll back first, or take another connection; inside a workspace use its own methods.",
-    )
-
-
-def _not_entered() -> TransactionAbortedError:
-    """Return the error for a block that goes on after its opening failed or was cancelled."""
-    return TransactionAbortedError(
-        "nothing was committed: the block went on although its workspace was not entered",
-        hint="Let the exception of the first statement leave the block.",
-    )
+    raise _refusals.not_idle(problem)
 
 
 def _set_outer_transaction(conn: Any, transaction: Any) -> None:
@@ -405,9 +293,7 @@ def _set_outer_transaction(conn: Any, transaction: Any) -> None:
 
 def _raise(error: asyncpg.PostgresError, call: Call | None = None) -> NoReturn:
     """Raise the error as one of ours if it is, and otherwise as it came."""
-    ours = translate(error)
-    if ours is None and call is not None:
-        ours = translate_missing(error, call.phase, call.function)
+    ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error
     raise error

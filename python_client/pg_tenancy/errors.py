@@ -7,7 +7,7 @@ error came; no message is ever parsed, so that translated messages do no harm.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 __all__ = [
     "AlreadyAMemberError",
@@ -27,6 +27,7 @@ __all__ = [
     "InvitationNotPendingError",
     "InvitationPendingError",
     "LastOwnerError",
+    "LoginMayNotEnterError",
     "LoginSeesEverythingError",
     "MemberNotFoundError",
     "ModelIdTakenError",
@@ -51,6 +52,7 @@ __all__ = [
     "TransactionRequiredError",
     "UserInUseError",
     "UserNotFoundError",
+    "UserRequiredError",
     "UsernameTakenError",
     "WorkspaceClosedError",
 ]
@@ -68,7 +70,11 @@ class TenancyError(Exception):
         sqlstate: the five characters of the SQLSTATE, or None where the client
             found the problem before anything was sent.
         constraint: the name of the error in the constraint field, or None.
+        http_status: what an HTTP server answers, from 400 to 599, a constant of the
+            class: 500 where the mistake is the application's own.
     """
+
+    http_status: ClassVar[int] = 500
 
     def __init__(
         self,
@@ -101,6 +107,8 @@ class InvalidContextError(NoContextError):
 class NotAMemberError(TenancyError):
     """The user, the organization or the membership does not exist (any more)."""
 
+    http_status = 403
+
 
 class ContextAlreadySetError(TenancyError):
     """The transaction is already in another workspace."""
@@ -108,6 +116,10 @@ class ContextAlreadySetError(TenancyError):
 
 class LoginSeesEverythingError(TenancyError):
     """The login bypasses the policies, so no workspace can be entered with it."""
+
+
+class LoginMayNotEnterError(TenancyError):
+    """The login is not granted the role that may enter in this way; the hint says which is."""
 
 
 class TransactionRequiredError(TenancyError):
@@ -121,9 +133,13 @@ class SnapshotNotCheckedError(TenancyError):
 class TicketError(TenancyError):
     """The ticket is forged, expired, revoked or not a ticket."""
 
+    http_status = 401
+
 
 class PermissionDeniedError(TenancyError):
     """The role does not hold the permission."""
+
+    http_status = 403
 
 
 class DelegationDeniedError(PermissionDeniedError):
@@ -137,9 +153,13 @@ class PersonRequiredError(PermissionDeniedError):
 class OrganizationRequiredError(TenancyError):
     """The function needs an organization, and the workspace is personal or the platform's."""
 
+    http_status = 409
+
 
 class NotFoundError(TenancyError):
     """What was named does not exist, or is nothing that this workspace can see."""
+
+    http_status = 404
 
 
 class OrganizationNotFoundError(NotFoundError):
@@ -165,13 +185,19 @@ class ModelNotFoundError(NotFoundError):
 class LastOwnerError(TenancyError):
     """The change would leave an organization without an owner."""
 
+    http_status = 409
+
 
 class SlugTakenError(TenancyError):
     """Another organization has this slug."""
 
+    http_status = 409
+
 
 class InvitationError(TenancyError):
     """The token is unknown, used, revoked or expired; its kinds are about inviting."""
+
+    http_status = 404
 
 
 class InvitationNotFoundError(InvitationError, NotFoundError):
@@ -181,57 +207,91 @@ class InvitationNotFoundError(InvitationError, NotFoundError):
 class InvitationNotPendingError(InvitationError):
     """The invitation was accepted or revoked, or has expired."""
 
+    http_status = 409
+
 
 class InvitationPendingError(InvitationError):
     """The address has an invitation to this organization that is still open."""
+
+    http_status = 409
 
 
 class AlreadyAMemberError(InvitationError):
     """Whoever has this address is a member of the organization."""
 
+    http_status = 409
+
 
 class ApiKeyError(TenancyError):
     """The API key is unknown, revoked or expired."""
+
+    http_status = 401
 
 
 class ApiKeyNotFoundError(ApiKeyError, NotFoundError):
     """The workspace has no such API key."""
 
+    http_status = 404
+
 
 class InstanceStateError(TenancyError):
     """The state of the instance does not allow it; the hint says which states do."""
+
+    http_status = 409
 
 
 class ModelNotVisibleError(TenancyError):
     """The model of an instance does not exist, or belongs to somebody else."""
 
+    http_status = 422
+
 
 class UserInUseError(TenancyError):
     """Rows of the application's own tables refer to the account that was to be deleted."""
+
+    http_status = 409
 
 
 class ModelIdTakenError(TenancyError):
     """The workspace has a model with this ``model_id``."""
 
+    http_status = 409
+
 
 class ModelInUseError(TenancyError):
     """The model cannot be deleted while instances or offerings use it."""
+
+    http_status = 409
 
 
 class EmailTakenError(TenancyError):
     """An account with this e-mail address exists."""
 
+    http_status = 409
+
 
 class UsernameTakenError(TenancyError):
     """Another account has this username, and the application's table allows it once."""
+
+    http_status = 409
 
 
 class EmailAmbiguousError(TenancyError):
     """Several accounts have this e-mail address, and none of them in this spelling."""
 
+    http_status = 409
+
 
 class InvalidArgumentError(TenancyError, ValueError):
     """A value is missing, malformed or not one of the known ones."""
+
+    http_status = 422
+
+
+class UserRequiredError(InvalidArgumentError):
+    """``user_id`` is None: nobody is signed in."""
+
+    http_status = 401
 
 
 class TableNotProtectedError(InvalidArgumentError):
@@ -262,6 +322,8 @@ class PhaseNotDeployedError(TenancyError):
         function: the SQL function that is missing, with its schema.
     """
 
+    http_status = 501
+
     def __init__(self, phase: int, function: str, *, sqlstate: str | None = None) -> None:
         """Say which function is missing and which phase brings it."""
         super().__init__(
@@ -284,7 +346,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "invalid_api_key"): ApiKeyError,
     ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
-    ("22004", "user_id_required"): InvalidArgumentError,
+    ("22004", "user_id_required"): UserRequiredError,
     ("42501", "permission_denied"): PermissionDeniedError,
     ("42501", "delegation_denied"): DelegationDeniedError,
     ("42501", "credentials_denied"): PermissionDeniedError,
@@ -327,6 +389,9 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
 
 # invalid_schema_name and undefined_function: what a missing phase looks like.
 _MISSING: Final = frozenset({"3F000", "42883"})
+
+# insufficient_privilege: what PostgreSQL itself says of a function that is not for the login.
+_DENIED: Final = "42501"
 
 # serialization_failure and deadlock_detected: trying again may succeed.
 _TRANSIENT: Final = frozenset({"40001", "40P01"})
@@ -381,10 +446,37 @@ def translate_missing(error: BaseException, phase: int, function: str) -> PhaseN
         The exception to raise from ``error``, or None when the function is there
         and the error is about something else.
     """
-    if sqlstate_of(error) not in _MISSING:
-        return None
-    # With a context, the error comes from inside a function that was found.
-    fields = getattr(error, "diag", error)
-    if getattr(fields, "context", None):
+    if sqlstate_of(error) not in _MISSING or _comes_from_inside(error):
         return None
     return PhaseNotDeployedError(phase, function, sqlstate=sqlstate_of(error))
+
+
+def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterError | None:
+    """Return the exception for a login that may not call a function that enters.
+
+    Args:
+        error: what the driver raised for a statement that is nothing but a call
+            of ``function``.
+        function: the function's name with its schema.
+
+    Returns:
+        The exception to raise from ``error``, or None when the login may call the
+        function and the error is about something else.
+    """
+    if sqlstate_of(error) != _DENIED or _comes_from_inside(error):
+        return None
+    if "_with_" in function:
+        hint = "Grant the login tenancy_credentialed or tenancy_app."
+    else:
+        hint = (
+            "A login of tenancy_credentialed names no users, it enters with ticket= or api_key=;"
+            " to enter with user_id= a login needs tenancy_app."
+        )
+    return LoginMayNotEnterError(
+        f"the login of this connection may not call {function}()", hint=hint, sqlstate=sqlstate_of(error)
+    )
+
+
+def _comes_from_inside(error: BaseException) -> bool:
+    """Return whether the error comes from inside a function, which so was found and called."""
+    return bool(getattr(getattr(error, "diag", error), "context", None))

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import libpq_environment
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import libpq_environment
 from support.database import Database
 from support.invitations import ACCEPT_ALONE, PEEK, REVOKE, Invite, invite
 from support.people import Organization, People

@@ -7,18 +7,18 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from pg_tenancy._terminal import Terminal
-from pg_tenancy.demo import migration
-from pg_tenancy.demo.attempts import Attempt
-from pg_tenancy.demo.check import check
-from pg_tenancy.demo.data import COLUMNS, Platform, generate
-from pg_tenancy.demo.isolation import View
-from pg_tenancy.demo.migration import PhaseReport
-from pg_tenancy.demo.place import Place
-from pg_tenancy.demo.platform import OldApplication, Seen, create_tables, fill
-from pg_tenancy.demo.truth import Cast, Truth
-from pg_tenancy.demo.work import do_some_work
-from pg_tenancy.phases import Progress, read_phases
+from pg_tenancy.tools._terminal import Terminal
+from pg_tenancy.tools.demo import migration
+from pg_tenancy.tools.demo.attempts import Attempt
+from pg_tenancy.tools.demo.check import check
+from pg_tenancy.tools.demo.data import COLUMNS, Platform, generate
+from pg_tenancy.tools.demo.isolation import View
+from pg_tenancy.tools.demo.migration import PhaseReport
+from pg_tenancy.tools.demo.place import Place
+from pg_tenancy.tools.demo.platform import OldApplication, Seen, create_tables, fill
+from pg_tenancy.tools.demo.truth import Cast, Truth
+from pg_tenancy.tools.demo.work import do_some_work
+from pg_tenancy.tools.phases import Progress, read_phases
 
 __all__ = ["Demonstration", "demonstrate"]
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from pg_tenancy.demo.truth import PLATFORM, Cast, Truth
+from pg_tenancy.tools.demo.truth import PLATFORM, Cast, Truth
 
 __all__ = ["View", "check_everybody", "look", "look_around"]
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import psycopg
 
-from pg_tenancy.demo.attempts import Attempt, attempts
-from pg_tenancy.demo.truth import Cast, Truth
+from pg_tenancy.tools.demo.attempts import Attempt, attempts
+from pg_tenancy.tools.demo.truth import Cast, Truth
 
 __all__ = ["try_everything", "unchanged"]
 

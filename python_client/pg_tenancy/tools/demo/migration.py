@@ -10,11 +10,11 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from pg_tenancy.demo.data import COLUMNS, Platform
-from pg_tenancy.demo.place import Place
-from pg_tenancy.demo.platform import OldApplication, Seen
-from pg_tenancy.demo.truth import PLATFORM
-from pg_tenancy.phases import Phase, Progress
+from pg_tenancy.tools.demo.data import COLUMNS, Platform
+from pg_tenancy.tools.demo.place import Place
+from pg_tenancy.tools.demo.platform import OldApplication, Seen
+from pg_tenancy.tools.demo.truth import PLATFORM
+from pg_tenancy.tools.phases import Phase, Progress
 
 __all__ = ["Effect", "PhaseReport", "compare", "deploy_phase", "snapshot"]
 

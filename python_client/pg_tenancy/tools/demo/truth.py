@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from pg_tenancy.demo.data import COLUMNS, Organization, Person, Platform
+from pg_tenancy.tools.demo.data import COLUMNS, Organization, Person, Platform
 
 __all__ = ["PLATFORM", "Cast", "Instance", "Invitation", "Truth"]
 

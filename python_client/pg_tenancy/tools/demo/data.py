@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from pg_tenancy.demo.words import (
+from pg_tenancy.tools.demo.words import (
     COMPANY_FIRST,
     COMPANY_LAST,
     FIRST_NAMES,

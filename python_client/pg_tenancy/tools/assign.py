@@ -18,9 +18,11 @@ import psycopg
 from psycopg import Connection, RawCursor, sql
 from psycopg.rows import tuple_row
 
-from pg_tenancy import _opening, _sql
+from pg_tenancy import _sql
 from pg_tenancy._psycopg import _raise, _require_idle
+from pg_tenancy._retries import pause_before
 from pg_tenancy._sql import Call
+from pg_tenancy._values import Count, Text
 from pg_tenancy.errors import (
     InvalidArgumentError,
     OrganizationNotFoundError,
@@ -82,7 +84,10 @@ class Assignment:
         condition: str = "true",
         batch_size: int = 5000,
     ) -> None:
-        if batch_size < 1:
+        table = Text("table")(table)
+        if not isinstance(organization, UUID):
+            organization = Text("organization")(organization)
+        if Count("batch_size")(batch_size) < 1:
             raise InvalidArgumentError(f"a batch has 1 row or more, not {batch_size}")
         self._conn = conn
         self._condition = condition
@@ -134,7 +139,7 @@ class Assignment:
                 if attempt >= _RETRIES or not is_transient(error):
                     _raise(error)
             attempt += 1
-            time.sleep(_opening.pause_before(attempt))
+            time.sleep(pause_before(attempt))
 
     def _find_table(self, table: str) -> tuple[int, str, str]:
         try:

@@ -89,7 +89,7 @@ def project_directory() -> Path:
 
     """
     package = Path(__file__).resolve().parent
-    for candidate in (package / "_sqitch", package.parent.parent):
+    for candidate in (package / "_sqitch", package.parents[2]):
         if (candidate / "sqitch.plan").is_file():
             return candidate
     raise SqitchNotFoundError(f"there is no sqitch project in {package}: install the package again")

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -20,15 +21,23 @@ from typing import NoReturn
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pg_tenancy._terminal import Terminal, progress_bar
-from pg_tenancy.assign import Assignment
-from pg_tenancy.demo import Demonstration, demonstrate
-from pg_tenancy.demo.place import Place
-from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.errors import TenancyError
-from pg_tenancy.matrix import Matrix, read_matrix
-from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
-from pg_tenancy.sqitch import PLANS, Change, Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
+from pg_tenancy.tools._terminal import Terminal, progress_bar
+from pg_tenancy.tools.assign import Assignment
+from pg_tenancy.tools.demo import Demonstration, demonstrate
+from pg_tenancy.tools.demo.place import Place
+from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
+from pg_tenancy.tools.matrix import Matrix, read_matrix
+from pg_tenancy.tools.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
+from pg_tenancy.tools.sqitch import (
+    PLANS,
+    Change,
+    Sqitch,
+    SqitchError,
+    SqitchNotFoundError,
+    libpq_environment,
+    read_plan,
+)
 
 __all__ = ["main"]
 
@@ -85,6 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _version() -> str:
+    try:
+        return metadata.version("pg-tenancy")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pg-tenancy",
@@ -92,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"pg-tenancy {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, text: str, *, dsn: bool = True) -> argparse.ArgumentParser:

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from pg_tenancy.demo.run import Demonstration, demonstrate
+from pg_tenancy.tools.demo.run import Demonstration, demonstrate
 
 __all__ = ["Demonstration", "demonstrate"]

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from pg_tenancy.demo.data import COLUMNS, Platform
+from pg_tenancy.tools.demo.data import COLUMNS, Platform
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString

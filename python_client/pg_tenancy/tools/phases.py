@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from pg_tenancy.sqitch import Change, read_plan
+from pg_tenancy.tools.sqitch import Change, read_plan
 
 __all__ = [
     "Deployed",

@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 
-from pg_tenancy.demo.attempts import Attempt
-from pg_tenancy.demo.isolation import View, check_everybody, look_around
-from pg_tenancy.demo.refusals import try_everything, unchanged
-from pg_tenancy.demo.truth import Cast, Truth
+from pg_tenancy.tools.demo.attempts import Attempt
+from pg_tenancy.tools.demo.isolation import View, check_everybody, look_around
+from pg_tenancy.tools.demo.refusals import try_everything, unchanged
+from pg_tenancy.tools.demo.truth import Cast, Truth
 
 __all__ = ["Checked", "check"]
 

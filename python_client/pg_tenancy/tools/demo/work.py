@@ -9,8 +9,8 @@ from uuid import UUID
 
 import psycopg
 
-from pg_tenancy.demo.data import Organization, Person
-from pg_tenancy.demo.truth import PLATFORM, Cast, Instance, Invitation, Truth
+from pg_tenancy.tools.demo.data import Organization, Person
+from pg_tenancy.tools.demo.truth import PLATFORM, Cast, Instance, Invitation, Truth
 
 __all__ = ["do_some_work"]
 

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pg_tenancy.embedded import EmbeddedServer
-from pg_tenancy.sqitch import Sqitch
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import Sqitch
 
 __all__ = ["Login", "Place", "uri"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from pg_tenancy.demo.data import Organization, Person
-from pg_tenancy.demo.truth import PLATFORM, Cast, Truth
+from pg_tenancy.tools.demo.data import Organization, Person
+from pg_tenancy.tools.demo.truth import PLATFORM, Cast, Truth
 
 __all__ = ["Attempt", "attempts"]
 

@@ -1,0 +1,315 @@
+"""What the documents tell people to type works as it stands there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from pg_tenancy import workspace
+from pg_tenancy.tools.sqitch import Sqitch
+from support.command import on_a_terminal
+from support.database import Database
+from support.people import Organization, People
+from support.server import Logins
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """What stands between two fences, by its document and its first line."""
+
+    document: str
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Return the beginning of the first line that says something."""
+        lines = [line for line in self.text.splitlines() if line != "BEGIN;"]
+        return f"{self.document}: {lines[0][:56].strip()}"
+
+
+def _snippets() -> Iterator[Snippet]:
+    for path in DOCUMENTS:
+        for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL):
+            yield Snippet(path.relative_to(ROOT).as_posix(), language, text)
+
+
+SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
+
+
+def test_every_snippet_is_run_by_a_test_here() -> None:
+    assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, CONSOLE}
+    assert set(SNIPPETS) - run == set()
+    assert run - set(SNIPPETS) == set()
+
+
+# -- Python ---------------------------------------------------------------------------------
+
+PYTHON = [
+    "README.md: from pg_tenancy import workspace",
+    "docs/python.md: from pg_tenancy import workspace",
+    "docs/python.md: from pg_tenancy import accept_invitation, peek_invitatio",
+    "docs/python.md: shown = peek_invitation(pool, token)  # organization_nam",
+    "docs/python.md: with workspace(pool, user_id=ann, organization_id=acme)",
+    "docs/python.md: from pg_tenancy import run",
+    "docs/python.md: from pg_tenancy.tools.assign import assign",
+    "docs/sql.md: import jwt  # PyJWT",
+    "docs/sql.md: with workspace(pool, user_id=user, organization_id=organ",
+]
+
+
+@pytest.fixture
+def acme(people: People) -> Organization:
+    return people.organization("Acme")
+
+
+@pytest.fixture
+def legacy_instance(admin: psycopg.Connection[Any]) -> UUID:
+    row = admin.execute(
+        "WITH provider AS (INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id)"
+        " INSERT INTO public.instances (provider_id, status, ip_address) SELECT id, 'ready', '10.1.0.1' FROM provider"
+        " RETURNING id"
+    ).fetchone()
+    assert row is not None
+    instance: UUID = row[0]
+    return instance
+
+
+def _signed(claims: dict[str, Any], key: str, algorithm: str, *, headers: dict[str, Any]) -> str:
+    """Do what PyJWT's encode() does."""
+
+    def part(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    assert algorithm == "HS256"
+    parts = ({"alg": algorithm, "typ": "JWT", **headers}, claims)
+    signed = ".".join(part(json.dumps(each).encode()) for each in parts)
+    return f"{signed}.{part(hmac.digest(key.encode(), signed.encode(), hashlib.sha256))}"
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_python_runs(
+    name: str,
+    database: Database,
+    logins: Logins,
+    people: People,
+    acme: Organization,
+    legacy_instance: UUID,
+    admin: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = acme.owner.id
+    jwt = ModuleType("jwt")
+    vars(jwt)["encode"] = _signed
+    monkeypatch.setitem(sys.modules, "jwt", jwt)
+    row = admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
+    assert row is not None
+    sent: list[Any] = []
+    with ConnectionPool(database.dsn(logins.app), min_size=1, open=True) as pool:
+        with workspace(pool, user_id=owner, organization_id=acme.id) as ws:
+            key, token = ws.create_api_key("ci").key, ws.invite_member("new@example.com").token
+        admin.execute("UPDATE public.instances SET organization_id = %s", [acme.id])
+        names: dict[str, Any] = {
+            "pool": pool,
+            "dsn": database.dsn(logins.service),
+            "user": owner,
+            "ann": owner,
+            "organization": acme.id,
+            "acme": acme.id,
+            "key": key,
+            "key_from_the_request": key,
+            "token": token,
+            "email": "zoe@example.com",
+            "password": "secret",
+            "key_id": row[0],
+            "secret": row[1],
+            "datetime": datetime,
+            "timedelta": timedelta,
+            "timezone": timezone,
+            "time": time,
+            "hash_of": lambda password: f"hash of {password}",
+            "send_mail": lambda address, text: sent.append((address, text)),
+            "send_letter": lambda address, text: sent.append((address, text)),
+            "show_once": sent.append,
+        }
+        if name.startswith("docs/"):
+            exec("from pg_tenancy import *", names)  # noqa: S102  (an earlier snippet has imported it)
+        exec(compile(SNIPPETS[name].text, name, "exec"), names)  # noqa: S102
+        if "jwt" in name:
+            with workspace(pool, ticket=names["ticket"]) as ws:
+                assert ws.current().id == acme.id
+
+
+# -- SQL ------------------------------------------------------------------------------------
+
+PROJECTS = "CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, created_at date)"
+COLOR = "ALTER TABLE public.instances ADD color text"
+POLICY = "CREATE TABLE public.projects (id bigint, workspace_id uuid)"
+INCLUDED = {
+    "<the variables have the permission>": "tenancy.has_permission('projects.view')",
+    "<what they claim>": "tenancy.current_workspace_id()",
+    "<permission>": "tenancy.has_permission('projects.view')",
+    "<claimed>": "tenancy.current_workspace_id()",
+}
+
+
+@dataclass(frozen=True)
+class Statements:
+    """How statements are run: as whom, and after which; in a transaction that is undone where they change roles."""
+
+    before: str = ""
+    login: str | None = None
+    undone: bool = False
+
+
+STATEMENTS: dict[str, Statements] = {
+    "README.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
+    "README.md: SELECT tenancy.define_permission('projects.view', roles": Statements(before=PROJECTS),
+    "README.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
+    "docs/dba.md: CALL tenancy_private.record_contract('public.instances')": Statements(),
+    "docs/dba.md: GRANT SELECT (color), INSERT (color), UPDATE (color) ON": Statements(before=COLOR, undone=True),
+    "docs/dba.md: SELECT tenancy.assign('public.instances', '<organization": Statements(login="service"),
+    "docs/dba.md: INSERT INTO tenancy.instance_transitions (action, from_s": Statements(),
+    "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
+    "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
+    "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
+    "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
+    "docs/dba.md: CALL tenancy.harden_database();": Statements(),
+    "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
+    "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
+    "docs/planner.md: USING ((tableoid = tableoid, tableoid = tableoid) = (SEL": Statements(before=POLICY),
+    "docs/protect.md: SELECT tenancy.define_permission('projects.view', roles": Statements(before=PROJECTS),
+    "docs/sql.md: SELECT * FROM tenancy.create_ticket_key();  -- as a DBA:": Statements(),
+    "docs/sql.md: SELECT tenancy.enter_with_api_key($1);": Statements(login="credentialed"),
+    "docs/sql.md: SELECT tenancy.enter($1, $2);": Statements(login="app"),
+    "docs/sql.md: CREATE ROLE authenticator LOGIN BYPASSRLS;": Statements(undone=True),
+}
+
+
+def _statements(text: str) -> list[str]:
+    """Return the statements of a script, which has no semicolon in a text."""
+    without_comments = re.sub(r"--.*", "", text)
+    return [statement for each in without_comments.split(";") if (statement := each.strip())]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_statements_run(
+    name: str,
+    database: Database,
+    logins: Logins,
+    acme: Organization,
+    legacy_instance: UUID,
+    admin: psycopg.Connection[Any],
+) -> None:
+    how, text = STATEMENTS[name], SNIPPETS[name].text
+    with database.connect(logins.app) as app, workspace(app, user_id=acme.owner.id, organization_id=acme.id) as ws:
+        key = ws.create_api_key("ci").key
+    (provider,) = admin.execute("SELECT id FROM public.providers").fetchone() or (None,)
+    if how.before:
+        admin.execute(how.before.encode())
+    values = {
+        "$1": f"'{key if 'api_key' in name else acme.owner.id}'",
+        "$2": f"'{acme.id}'",
+        "$3": f"'{provider}'",
+        "$4": "NULL",
+        "<user id>": str(acme.owner.id),
+        "<organization id>": str(acme.id),
+        "app_login": sql.Identifier(logins.app).as_string(),
+        "old_login": sql.Identifier(logins.old).as_string(),
+        "authenticator": sql.Identifier(f"{database.name}_auth").as_string(),
+        **INCLUDED,
+    }
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    if text.startswith("USING"):
+        text = f"CREATE POLICY a_policy ON public.projects {text}"
+    login = getattr(logins, how.login) if how.login else None
+    with database.connect(login, autocommit=True) as connection:
+        if how.undone:
+            connection.execute("BEGIN")
+        for statement in _statements(text):
+            connection.execute(statement.encode())
+        if how.undone:
+            connection.execute("ROLLBACK")
+
+
+# -- programs -------------------------------------------------------------------------------
+
+SQITCH = [
+    "README.md: sqitch deploy --to @phase-0 db:pg://dba@host/application",
+    "docs/dba.md: sqitch deploy --to @phase-0 db:pg://dba@host/application",
+    "docs/dba.md: sqitch revert --to @phase-1 db:pg://dba@host/application",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SQITCH)
+def test_sqitch_runs(name: str, database_at: Callable[[str], Database], sqitch: Callable[[Database], Sqitch]) -> None:
+    commands = [shlex.split(line, comments=True) for line in SNIPPETS[name].text.splitlines()]
+    database = database_at("@phase-2" if commands[0][1] == "revert" else "kernel/roles")
+    runner = sqitch(database)
+    if commands[0][1] == "deploy":
+        runner.revert()
+    for program, command, *arguments, target in commands:
+        assert (program, target) == ("sqitch", "db:pg://dba@host/application")
+        if command == "revert" and "@phase-0" in arguments:
+            runner.deploy("@phase-1")  # as the comment says, when one is ready
+        runner.run(command, *arguments, *(["-y"] if command == "revert" else []))
+
+
+CONSOLE = "docs/python.md: $ pg-tenancy assign postgresql://worker@host/app public."
+
+
+def test_the_console_says_what_it_says_there(
+    database: Database, logins: Logins, acme: Organization, legacy_instance: UUID
+) -> None:
+    typed, *said = SNIPPETS[CONSOLE].text.splitlines()
+    program, command, dsn, *arguments = shlex.split(typed.removeprefix("$ "))
+    assert (program, dsn) == ("pg-tenancy", "postgresql://worker@host/app")
+    status, screen = on_a_terminal([command, database.dsn(logins.service), *arguments], "y\n")
+    assert status == 0, screen
+    for line in said:
+        assert line.replace("48,210 rows", "1 row").replace("0b6f…", str(acme.id)) in screen
+
+
+# What is run by a test elsewhere.
+ELSEWHERE = {
+    "README.md: ./dev wheel                                  # builds th": (
+        "command/test_bundle.py",
+        "test_an_installed_package_says_its_version",
+    ),
+    "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_commands_of_the_repository_exist(name: str) -> None:
+    file, test = ELSEWHERE[name]
+    assert f"def {test}" in (ROOT / "pytests" / file).read_text()
+    script = (ROOT / "dev").read_text()
+    commands = re.findall(r"^\./dev (\w+)", SNIPPETS[name].text, re.MULTILINE)
+    assert commands
+    for command in commands:
+        assert f"\ncmd_{command}() {{" in script
