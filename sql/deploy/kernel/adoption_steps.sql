@@ -2,17 +2,19 @@
 -- requires: kernel/policy_helpers
 -- requires: kernel/archive_helpers
 
+\set change kernel/adoption_steps
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What the phases adopted, in this order. A row is there from before the first change of
--- the table until nothing is left of it, so a script that stopped goes on by it, and a
--- revert takes back what began after that which stays.
+-- What the phases adopted. A row is there from before the first change of the table until
+-- nothing is left of it, so a script that stopped goes on by it, in either direction.
 CREATE TABLE tenancy_private.adoptions (
     change            text     NOT NULL,
-    position          integer  NOT NULL,
     table_name        regclass NOT NULL,
     owner_column      name,
     workspace_default text,
@@ -20,8 +22,7 @@ CREATE TABLE tenancy_private.adoptions (
     columns           jsonb    NOT NULL DEFAULT '{}',
     nullable          name[]   NOT NULL DEFAULT '{}',
     kept              jsonb    NOT NULL DEFAULT '{}',
-    CONSTRAINT adoptions_pkey PRIMARY KEY (change),
-    CONSTRAINT adoptions_position_key UNIQUE (position)
+    CONSTRAINT adoptions_pkey PRIMARY KEY (change)
 );
 CALL tenancy_private.close_own_table('tenancy_private.adoptions');
 COMMENT ON TABLE tenancy_private.adoptions IS
@@ -77,9 +78,11 @@ COMMENT ON PROCEDURE tenancy_private.patiently (regclass [], text, text) IS
 -- Changes rows of a table that is in use: by the primary key, in batches that
 -- commit. A row that somebody else has locked is passed over and looked at again,
 -- so that nobody waits for anybody in a circle, and what a command itself has to
--- wait for makes its batch wait for the next pass.
+-- wait for makes its batch wait for the next pass. How far it came is noted with the
+-- change, under the name of the work: stopped anywhere, it goes on there. A row that
+-- the command leaves as it was would be passed over for ever, so that is an error.
 CREATE PROCEDURE tenancy_private.in_batches(
-    table_name regclass, source text, condition text, command text
+    change text, work text, table_name regclass, source text, condition text, command text
 )
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -89,19 +92,23 @@ DECLARE
         SELECT least(500, s.setting::integer * 0.3)::integer || 'ms'
         FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'
     );
-    last_id uuid;
+    batch CONSTANT integer := 1000;
+    idle_passes CONSTANT integer := 60;
+    noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = in_batches.change);
+    last_id uuid := (noted ->> 'last_id')::uuid;
+    passed_over boolean := coalesce((noted ->> 'passed_over')::boolean, false);
+    has_changed boolean := false;
+    idle integer := 0;
     ids uuid[];
     free_ids uuid[];
-    passed_over boolean;
+    left_over record;
 BEGIN
     LOOP
-        last_id := NULL;
-        passed_over := false;
         LOOP
             EXECUTE pg_catalog.format(
                 'SELECT pg_catalog.array_agg(b.id ORDER BY b.id) FROM (SELECT s.id FROM %s AS s'
-                ' WHERE ($1 IS NULL OR s.id > $1) ORDER BY s.id LIMIT 1000) AS b', source
-            ) INTO ids USING last_id;
+                ' WHERE ($1 IS NULL OR s.id > $1) ORDER BY s.id LIMIT $2) AS b', source
+            ) INTO ids USING last_id, batch;
             EXIT WHEN ids IS NULL;
             BEGIN
                 PERFORM pg_catalog.set_config('lock_timeout', in_the_way, true);
@@ -114,22 +121,51 @@ BEGIN
                 END IF;
             EXCEPTION
                 WHEN lock_not_available THEN
-                    passed_over := true;
+                    free_ids := NULL;
             END;
-            IF NOT passed_over THEN
-                EXECUTE pg_catalog.format(
-                    'SELECT EXISTS (SELECT FROM %s AS t WHERE t.id = ANY($1) AND (%s))', table_name, condition
-                ) INTO passed_over USING ids;
+            EXECUTE pg_catalog.format(
+                'SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE t.id = ANY($2)) AS unchanged,'
+                ' (pg_catalog.array_agg(t.id) FILTER (WHERE t.id = ANY($2)))[1] AS example'
+                ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
+            ) INTO left_over USING ids, free_ids;
+            IF left_over.unchanged > 0 THEN
+                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', table_name,
+                    CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
+                    left_over.example
+                USING ERRCODE = '55000',
+                CONSTRAINT = 'batch_changed_nothing',
+                HINT = 'A trigger or rule of the application puts back what a batch writes. Disable it, run the same '
+                'command again, and enable it: it goes on here.';
             END IF;
+            passed_over := passed_over OR left_over.rows > 0;
+            has_changed := has_changed OR free_ids IS NOT NULL;
             last_id := ids[pg_catalog.array_upper(ids, 1)];
+            UPDATE tenancy_private.changes AS c
+            SET progress = pg_catalog.jsonb_set(
+                c.progress, ARRAY[work], pg_catalog.jsonb_build_object('last_id', last_id, 'passed_over', passed_over)
+            )
+            WHERE c.change = in_batches.change;
             COMMIT;
         END LOOP;
         EXIT WHEN NOT passed_over;
-        PERFORM pg_catalog.pg_sleep(0.1);
+        idle := CASE WHEN has_changed THEN 0 ELSE idle + 1 END;
+        IF idle = idle_passes THEN
+            RAISE EXCEPTION 'rows of % are locked by other transactions', table_name
+            USING ERRCODE = '55P03',
+            CONSTRAINT = 'lock_attempts',
+            HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
+            'and it goes on here.';
+        END IF;
+        last_id := NULL;
+        passed_over := false;
+        has_changed := false;
+        PERFORM pg_catalog.pg_sleep(least(0.1 * (idle + 1), 0.5));
     END LOOP;
+    UPDATE tenancy_private.changes AS c SET progress = c.progress - work WHERE c.change = in_batches.change;
+    COMMIT;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.in_batches(regclass, text, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.in_batches(text, text, regclass, text, text, text) FROM public;
 
 CREATE FUNCTION tenancy_private.has_part(table_name regclass, kind text, name name, change text)
 RETURNS boolean
@@ -156,10 +192,9 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO tenancy_private.adoptions (change, position, table_name)
-    SELECT record_part.change, coalesce(max(a.position), 0) + 1, record_part.table_name
-    FROM tenancy_private.adoptions AS a
-    HAVING record_part.change IS NOT NULL
+    INSERT INTO tenancy_private.adoptions (change, table_name)
+    SELECT record_part.change, record_part.table_name
+    WHERE record_part.change IS NOT NULL
     ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
     INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, change)
     VALUES (record_part.table_name, record_part.kind, record_part.name, record_part.change);
@@ -383,4 +418,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/api_keys_policies to pg
 -- requires: kernel/api_keys_functions
 
+\set change kernel/api_keys_policies
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -32,4 +36,5 @@ CALL tenancy_private.record_triggers(
     'api_keys_name'
 );
 
+\ir ../../adoption/note_done.psql
 COMMIT;

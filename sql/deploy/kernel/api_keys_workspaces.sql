@@ -3,9 +3,13 @@
 -- requires: kernel/legacy_logins
 -- requires: kernel/foreign_keys
 
+\set change kernel/api_keys_workspaces
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../adoption/note_begun.psql
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- A key is a person's or an organization's. An organization's outlives the
 -- account of whoever made it, so its maker may be nobody.
@@ -95,3 +99,5 @@ CALL tenancy_private.adopt_online(
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.finish_adoption('kernel/api_keys_workspaces');
+
+\ir ../../adoption/note_done.psql

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/audit_log_policies to pg
 -- requires: kernel/protection
 
+\set change kernel/audit_log_policies
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -9,4 +13,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/audit_log.r1.sql
 
+\ir ../../adoption/note_done.psql
 COMMIT;

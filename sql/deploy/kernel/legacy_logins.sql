@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/legacy_logins to pg
 -- requires: kernel/owner_access
 
+\set change kernel/legacy_logins
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -187,4 +191,5 @@ CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
 );
 
+\ir ../../adoption/note_done.psql
 COMMIT;

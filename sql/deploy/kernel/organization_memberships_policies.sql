@@ -2,6 +2,10 @@
 -- requires: kernel/protection
 -- requires: kernel/legacy_logins
 
+\set change kernel/organization_memberships_policies
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -10,4 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/organization_memberships.r1.sql
 
+\ir ../../adoption/note_done.psql
 COMMIT;

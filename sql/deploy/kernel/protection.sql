@@ -3,6 +3,10 @@
 -- requires: kernel/audit_log
 -- requires: kernel/legacy_logins
 
+\set change kernel/protection
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -1048,4 +1052,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_protected(regclass[]) FROM public;
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/role_permissions_policies to pg
 -- requires: kernel/protection
 
+\set change kernel/role_permissions_policies
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -12,4 +16,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/role_permissions.r1.sql
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/users_policies@phase-6
 -- requires: kernel/users_functions
 
+\set change kernel/users_policies@2
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -10,4 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/users.r2.sql
 
+\ir ../../adoption/note_done.psql
 COMMIT;

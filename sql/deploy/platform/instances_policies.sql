@@ -2,6 +2,10 @@
 -- requires: platform/instances_functions
 -- requires: kernel/audit_log
 
+\set change platform/instances_policies
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -10,4 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/instances.r1.sql
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -4,9 +4,13 @@
 -- requires: kernel/tenant_tables
 -- requires: kernel/legacy_logins
 
+\set change platform/instances_workspaces
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../adoption/note_begun.psql
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- An organization's instance is no person's.
 DO $$
@@ -40,3 +44,5 @@ CALL tenancy_private.adopt_online(
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.finish_adoption('platform/instances_workspaces');
+
+\ir ../../adoption/note_done.psql

@@ -2,9 +2,13 @@
 -- requires: kernel/tenant_tables
 -- requires: platform/instances_workspaces
 
+\set change platform/models_workspaces
+\ir ../../adoption/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../adoption/note_begun.psql
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- What a later change of this phase adds, while there is nothing to take back.
 DO $$
@@ -113,3 +117,5 @@ CALL tenancy_private.add_constraint(
     'CHECK (workspace_id = coalesce(organization_id, ''00000000-0000-0000-0000-000000000000''))',
     'platform/models_workspaces'
 );
+
+\ir ../../adoption/note_done.psql

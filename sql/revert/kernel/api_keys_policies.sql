@@ -1,8 +1,8 @@
 -- Revert pg-tenancy:kernel/api_keys_policies from pg
 
--- With what has begun since and is not done.
-\set stays kernel/api_keys_workspaces
-\ir ../../adoption/release.psql
+\set change kernel/api_keys_policies
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -19,4 +19,5 @@ CALL tenancy_private.forget_triggers(
 );
 CALL tenancy.unprotect('public.api_keys');
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/entering from pg
 
+\set change kernel/entering
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -17,4 +21,5 @@ DROP FUNCTION tenancy_private.check_latch(integer, text, text, text);
 CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,5 +1,10 @@
 -- Revert pg-tenancy:kernel/invitations from pg
 
+\set change kernel/invitations
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+\ir ../../adoption/note_begun.psql
+
 -- Two transactions, so that keeping the invitations holds up nobody who changes
 -- a user or an organization. Both can be run again.
 
@@ -34,4 +39,5 @@ $$;
 CALL tenancy_private.forget_contract('tenancy.invitations');
 DROP TABLE tenancy.invitations;
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/organizations_policies from pg
 
+\set change kernel/organizations_policies
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -8,4 +12,5 @@ CALL tenancy_private.patiently(
 
 CALL tenancy.unprotect('public.organizations');
 
+\ir ../../adoption/note_done.psql
 COMMIT;

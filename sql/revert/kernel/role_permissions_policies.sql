@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/role_permissions_policies from pg
 
+\set change kernel/role_permissions_policies
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -14,4 +18,5 @@ CALL tenancy.unprotect('tenancy.permissions');
 CALL tenancy.unprotect('tenancy.role_permissions');
 CALL tenancy.unprotect('tenancy.role_delegations');
 
+\ir ../../adoption/note_done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/seal_keys from pg
 
+\set change kernel/seal_keys
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -11,4 +15,5 @@ DROP FUNCTION tenancy_private.random_block(text);
 DROP FUNCTION tenancy_private.random_bytes();
 DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
 
+\ir ../../adoption/note_done.psql
 COMMIT;

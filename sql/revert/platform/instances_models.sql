@@ -1,4 +1,10 @@
 -- Revert pg-tenancy:platform/instances_models from pg
 
-\set stays platform/models_workspaces
+\set change platform/instances_models
+\ir ../../adoption/begin_revert.psql
+\if :done \quit \endif
+\ir ../../adoption/note_begun.psql
+
 \ir ../../adoption/release.psql
+
+\ir ../../adoption/note_done.psql

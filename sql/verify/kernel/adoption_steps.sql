@@ -15,7 +15,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.patiently(regclass[], text, text)',
-    'tenancy_private.in_batches(regclass, text, text, text)',
+    'tenancy_private.in_batches(text, text, regclass, text, text, text)',
     'tenancy_private.add_constraint(regclass, regclass[], name, text, text)',
     'tenancy_private.place_indexes()'
 ], pinned => false);

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/organization_slugs_backfill on pg
 
+\ir ../../adoption/no_timeouts.psql
+
 BEGIN;
 
 DO $$

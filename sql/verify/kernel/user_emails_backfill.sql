@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/user_emails_backfill on pg
 
+\ir ../../adoption/no_timeouts.psql
+
 BEGIN;
 
 DO $$
