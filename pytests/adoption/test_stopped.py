@@ -6,8 +6,10 @@ What is killed in between has done the one and not the other.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
+from pg_tenancy.sqitch import Change
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.replay import PLAN, WHOLE_PLAN, Replay, Step
@@ -16,57 +18,37 @@ from support.scripts import differences, everything
 State = Callable[..., Database]
 
 
-def _twice(kind: str) -> list[Step]:
-    changes = PLAN if kind == "deploy" else PLAN[::-1]
-    return [Step(kind, change, is_noted) for change in changes for is_noted in (False, True)]
+def _up(last: Change, stopped: Change) -> list[Step]:
+    """Stop a deploy after a change, first for a revert to come, then for another deploy."""
+    unnoted = Step("deploy", stopped, is_noted=False)
+    return [unnoted, Step("revert", last), Step("deploy", last), unnoted, Step("deploy", stopped)]
 
 
-def test_each_command_that_sqitch_did_not_note_is_done_again(state: State) -> None:
+def _down(stopped: Change, following: Change) -> list[Step]:
+    """Stop a revert after a change, first for a deploy to come, then for another revert."""
+    unnoted = Step("revert", stopped, is_noted=False)
+    return [unnoted, Step("deploy", following), Step("revert", following), unnoted, Step("revert", stopped)]
+
+
+def test_after_every_change_either_command_goes_on(state: State) -> None:
     database = state(KEYLESS + ROWS)
     run = Replay(database)
-    before = everything(database)
-    deployed = everything(state(KEYLESS + ROWS, WHOLE_PLAN))
-    # What finds itself done writes nothing, so it does not ask for a lock and changes no row.
-    run.run(*_twice("deploy"))
+    before, deployed = everything(database), everything(state(KEYLESS + ROWS, WHOLE_PLAN))
+    told = [change for change in PLAN if not change.name.endswith("/existing_tables")]
+
+    up = [Step("deploy", PLAN[0])]
+    for last, stopped in itertools.pairwise(PLAN):
+        up += _up(last, stopped)
+    output = run.run(*up)
+    assert output.count("was stopped before sqitch noted it") == len(told)
     assert differences(deployed, everything(database)) == ""
     run.verify()
-    run.run(*_twice("revert"))
+
+    down = [Step("revert", PLAN[-1], is_noted=False), Step("revert", PLAN[-1])]
+    for stopped, following in itertools.pairwise(PLAN):
+        down[2:2] = _down(stopped, following)
+    output = run.run(*down)
+    # What came last is deployed again by nobody: sqitch says that there is nothing to do.
+    assert output.count("was stopped before sqitch noted it") == len(told) - 1
     assert differences(before, everything(database)) == ""
-
-
-def test_a_revert_takes_a_deploy_back_that_sqitch_did_not_note(state: State) -> None:
-    database = state(KEYLESS + ROWS)
-    run = Replay(database)
-    before = everything(database)
-    deployed = everything(state(KEYLESS + ROWS, WHOLE_PLAN))
-    steps = [Step("deploy", PLAN[0])]
-    for last, stopped in zip(PLAN, PLAN[1:]):
-        steps += [Step("deploy", stopped, is_noted=False), Step("revert", last)]
-        steps += [Step("deploy", last), Step("deploy", stopped)]
-    output = run.run(*steps)
-    assert output.count("was stopped before sqitch noted it") == len([c for c in PLAN[1:] if _makes(c.name)])
-    assert differences(deployed, everything(database)) == ""
-    run.verify()
-    run.revert()
-    assert differences(before, everything(database)) == ""
-
-
-def test_a_deploy_does_again_what_a_revert_took_back_that_sqitch_did_not_note(state: State) -> None:
-    database = state(KEYLESS + ROWS, WHOLE_PLAN)
-    run = Replay(database)
-    deployed = everything(database)
-    steps: list[Step] = []
-    for stopped, following in zip(PLAN[-2::-1], PLAN[:0:-1]):
-        steps += [Step("revert", following), Step("revert", stopped, is_noted=False)]
-        steps += [Step("deploy", following), Step("revert", following)]
-        # The end of this, and not of what follows.
-        steps += [Step("verify", stopped)]
-    output = run.run(*steps)
-    assert output.count("was stopped before sqitch noted it") == len([c for c in PLAN[:-1] if _makes(c.name)])
-    run.deploy()
-    assert differences(deployed, everything(database)) == ""
-    run.verify()
-
-
-def _makes(name: str) -> bool:
-    return not name.endswith("/existing_tables")
+    assert database.fetch("SELECT change FROM sqitch.changes") == []

@@ -3,7 +3,7 @@
 -- requires: kernel/memberships_functions
 
 \set change kernel/accounts
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -261,5 +261,5 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.add_member(uuid, uuid, text) FROM public;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

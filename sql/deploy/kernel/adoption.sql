@@ -3,7 +3,7 @@
 -- requires: kernel/adoption_steps
 
 \set change kernel/adoption
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -468,5 +468,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass, name) FROM public;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/archive_helpers
 
 \set change kernel/adoption_steps
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -418,5 +418,138 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
 
-\ir ../../adoption/note_done.psql
+-- What of the application needs what these changes made, so that their revert would
+-- stop in the midst of a phase: one row for each object, with the statement that frees
+-- it. Tables of the application that protect() was called for are among them.
+CREATE FUNCTION tenancy_private.in_the_way_of_revert(going text[])
+RETURNS TABLE (object text, remedy text)
+LANGUAGE plpgsql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    of_phases CONSTANT text[] := ARRAY[
+        'public.users', 'public.organizations', 'public.organization_memberships', 'public.api_keys',
+        'public.instances', 'public.models'
+    ];
+BEGIN
+    RETURN QUERY
+    WITH made AS (
+        SELECT unnest(c.made) AS name FROM tenancy_private.changes AS c WHERE c.change = ANY(going)
+    ),
+
+    parts AS (
+        SELECT 'pg_proc'::regclass AS class_id, p.oid AS object_id, 0 AS part, 'routine ' || m.name AS name
+        FROM made AS m INNER JOIN pg_proc AS p ON m.name = format(
+            '%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)
+        )
+        WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        UNION ALL
+        SELECT 'pg_class'::regclass, c.oid, 0, 'table ' || m.name
+        FROM made AS m INNER JOIN pg_class AS c ON c.oid = to_regclass(m.name)
+        UNION ALL
+        SELECT 'pg_type'::regclass, c.reltype, 0, 'table ' || m.name
+        FROM made AS m INNER JOIN pg_class AS c ON c.oid = to_regclass(m.name)
+        UNION ALL
+        SELECT 'pg_class'::regclass, a.table_name, t.attnum::integer, format('column %s.%I', a.table_name, a.name)
+        FROM tenancy_private.adopted_parts AS a
+        INNER JOIN pg_attribute AS t ON a.table_name = t.attrelid AND a.name = t.attname
+        WHERE a.kind = 'column' AND a.change = ANY(going)
+    ),
+
+    needing AS (
+        SELECT DISTINCT d.classid, d.objid, d.objsubid, p.name AS needed,
+            coalesce(a.adrelid, r.ev_class, o.polrelid, t.tgrelid, k.conrelid, c.oid) AS relation,
+            f.pronamespace,
+            CASE
+                WHEN a.oid IS NOT NULL THEN 'default'
+                WHEN r.oid IS NOT NULL THEN 'view'
+                WHEN o.oid IS NOT NULL THEN 'policy'
+                WHEN t.oid IS NOT NULL THEN 'trigger'
+                WHEN k.oid IS NOT NULL THEN 'constraint'
+                WHEN f.oid IS NOT NULL THEN 'routine'
+                ELSE 'other'
+            END AS kind,
+            coalesce(v.attname, o.polname, t.tgname, k.conname) AS name
+        FROM parts AS p
+        INNER JOIN pg_depend AS d
+            ON p.class_id = d.refclassid AND p.object_id = d.refobjid AND p.part IN (0, d.refobjsubid) AND d.deptype = 'n'
+        LEFT JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+        LEFT JOIN pg_attribute AS v ON a.adrelid = v.attrelid AND a.adnum = v.attnum
+        LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        LEFT JOIN pg_policy AS o ON d.classid = 'pg_policy'::regclass AND d.objid = o.oid
+        LEFT JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+        LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+        LEFT JOIN pg_proc AS f ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+        LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    ),
+
+    -- Not what we made ourselves, which the revert takes back before.
+    theirs AS (
+        SELECT n.*, c.relkind
+        FROM needing AS n
+        LEFT JOIN pg_class AS c ON n.relation = c.oid
+        LEFT JOIN pg_namespace AS s ON coalesce(c.relnamespace, n.pronamespace) = s.oid
+        WHERE coalesce(s.nspname, '') NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
+            AND NOT EXISTS (
+                SELECT FROM tenancy_private.adopted_parts AS a
+                WHERE a.table_name = n.relation AND a.name = n.name AND (a.kind = n.kind OR (a.kind, n.kind) = ('column', 'default'))
+            )
+            AND NOT EXISTS (
+                SELECT FROM tenancy_private.contracts AS k
+                WHERE k.table_name = n.relation AND k.kind = n.kind AND k.name = n.name
+            )
+    )
+
+    SELECT
+        format('%s needs the %s', pg_describe_object(t.classid, t.objid, t.objsubid), min(t.needed)),
+        CASE t.kind
+            WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', t.relation::regclass, t.name)
+            WHEN 'view' THEN format(
+                'DROP %s %s;', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, t.relation::regclass
+            )
+            WHEN 'policy' THEN format('DROP POLICY %I ON %s;', t.name, t.relation::regclass)
+            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s;', t.name, t.relation::regclass)
+            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', t.relation::regclass, t.name)
+            WHEN 'routine' THEN format('DROP ROUTINE %s;', t.objid::regprocedure)
+            ELSE 'Make it do without, or drop it.'
+        END
+    FROM theirs AS t
+    GROUP BY t.classid, t.objid, t.objsubid, t.kind, t.relation, t.name, t.relkind
+    UNION ALL
+    SELECT format('table %s is protected', p.table_name), format('CALL tenancy.unprotect(%L);', p.table_name::text)
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
+    WHERE 'kernel/protection' = ANY(going) AND p.table_name::text <> ALL(of_phases)
+    ORDER BY 1;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.in_the_way_of_revert(text[]) FROM public;
+
+CREATE PROCEDURE tenancy_private.check_revert(going text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    objects CONSTANT text[] := ARRAY(
+        SELECT format('%s: %s', w.object, w.remedy) FROM tenancy_private.in_the_way_of_revert(going) AS w
+    );
+BEGIN
+    IF objects <> '{}' THEN
+        RAISE EXCEPTION 'the application has % that would stop this revert in the midst of a phase: %',
+            CASE cardinality(objects) WHEN 1 THEN '1 object' ELSE cardinality(objects) || ' objects' END,
+            split_part(objects[1], ': ', 1)
+        USING ERRCODE = '2BP01',
+        CONSTRAINT = 'application_needs_tenancy',
+        DETAIL = array_to_string(objects, E'\n'),
+        HINT = 'Nothing of the phase was reverted. Free these objects with the statements in the detail, or others, and '
+        'revert again. CASCADE would drop what is the application''s.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.check_revert(text[]) FROM public;
+
+\ir ../../notes/done.psql
 COMMIT;

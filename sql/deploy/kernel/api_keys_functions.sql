@@ -4,7 +4,7 @@
 -- requires: kernel/audit_log
 
 \set change kernel/api_keys_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -457,5 +457,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
 CALL tenancy_private.record_triggers('public.users', 'users_api_keys');
 CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_audit', 'api_keys_audit_update');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

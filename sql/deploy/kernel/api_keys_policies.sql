@@ -2,7 +2,7 @@
 -- requires: kernel/api_keys_functions
 
 \set change kernel/api_keys_policies
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -36,5 +36,5 @@ CALL tenancy_private.record_triggers(
     'api_keys_name'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -4,9 +4,9 @@
 -- requires: kernel/foreign_keys
 
 \set change kernel/api_keys_workspaces
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
@@ -100,4 +100,4 @@ CALL tenancy_private.adopt_online(
 
 CALL tenancy_private.finish_adoption('kernel/api_keys_workspaces');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

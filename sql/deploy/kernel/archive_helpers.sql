@@ -2,7 +2,7 @@
 -- requires: kernel/schemas
 
 \set change kernel/archive_helpers
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -51,5 +51,5 @@ REVOKE ALL ON ROUTINE tenancy_private.drop_archived(name) FROM public;
 COMMENT ON PROCEDURE tenancy_private.drop_archived (name) IS
 'Drops a table of the schema tenancy_archive, and the schema with its last one.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

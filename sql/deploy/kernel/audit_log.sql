@@ -2,7 +2,7 @@
 -- requires: kernel/entering
 
 \set change kernel/audit_log
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -238,5 +238,5 @@ CALL tenancy_private.record_triggers(
     'organization_memberships_audit'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

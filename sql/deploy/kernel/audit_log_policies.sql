@@ -2,7 +2,7 @@
 -- requires: kernel/protection
 
 \set change kernel/audit_log_policies
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -13,5 +13,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/audit_log.r1.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

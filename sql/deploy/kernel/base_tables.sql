@@ -2,7 +2,7 @@
 -- requires: kernel/roles
 
 \set change kernel/base_tables
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -144,5 +144,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     public.api_keys
 TO tenancy_service;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

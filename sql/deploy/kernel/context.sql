@@ -3,7 +3,7 @@
 -- requires: kernel/seal_keys
 
 \set change kernel/context
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -185,5 +185,5 @@ REVOKE ALL ON FUNCTION tenancy_private.is_staff() FROM public;
 COMMENT ON FUNCTION tenancy_private.is_staff() IS
 'Whether platform staff act, in the platform''s workspace or in personal mode.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/schemas
 
 \set change kernel/contracts
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -360,5 +360,5 @@ CALL tenancy_private.close_own_table('tenancy_private.contracts');
 -- Closed from the start, by a change that had no contracts yet.
 CALL tenancy_private.record_contract('tenancy_private.changes');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/workspaces_backfill
 
 \set change kernel/entering
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -397,5 +397,5 @@ COMMENT ON FUNCTION tenancy.enter_platform(uuid) IS
 'Enters the platform''s workspace, which is open to platform staff: rows that belong to nobody else, everybody''s accounts. '
 'Raises 28000 not_a_member for anybody else, and what tenancy.enter() raises.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

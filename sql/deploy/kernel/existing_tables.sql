@@ -1,7 +1,7 @@
 -- Deploy pg-tenancy:kernel/existing_tables to pg
 
 \set change kernel/existing_tables
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 \set part kernel

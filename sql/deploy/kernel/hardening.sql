@@ -2,7 +2,7 @@
 -- requires: kernel/legacy_logins
 
 \set change kernel/hardening
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -94,5 +94,5 @@ COMMENT ON PROCEDURE tenancy.harden_database () IS
 
 CALL tenancy.harden_database();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

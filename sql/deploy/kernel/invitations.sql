@@ -3,7 +3,7 @@
 -- requires: kernel/memberships_functions
 
 \set change kernel/invitations
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -120,5 +120,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
 
 CALL tenancy_private.record_triggers('tenancy.invitations', 'invitations_audit');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

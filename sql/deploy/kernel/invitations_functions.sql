@@ -3,7 +3,7 @@
 -- requires: kernel/accounts
 
 \set change kernel/invitations_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -344,5 +344,5 @@ COMMENT ON FUNCTION tenancy.peek_invitation(text) IS
 'What the page shows that asks whether to accept: the organization, the role, and whether the invited address has an '
 'account already. Uses nothing up. Raises 28000 invalid_invitation.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/owner_access
 
 \set change kernel/legacy_logins
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -191,5 +191,5 @@ CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/adoption_steps
 
 \set change kernel/membership_roles
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 DO $$
@@ -48,5 +48,5 @@ ALTER TABLE public.organization_memberships
 ADD CONSTRAINT organization_memberships_tenancy_role_check
 CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

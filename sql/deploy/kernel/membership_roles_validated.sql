@@ -2,7 +2,7 @@
 -- requires: kernel/membership_roles
 
 \set change kernel/membership_roles_validated
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -13,5 +13,5 @@ SET LOCAL lock_timeout = '2s';
 ALTER TABLE public.organization_memberships
 VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/membership_roles_validated
 
 \set change kernel/memberships
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -106,5 +106,5 @@ CALL tenancy_private.record_triggers(
     'organization_keeps_an_owner_truncate'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/organizations_functions
 
 \set change kernel/memberships_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -309,5 +309,5 @@ COMMENT ON FUNCTION tenancy.leave_organization() IS
 'Ends the current user''s own membership of the current organization, whatever the role. '
 'Raises 23514 organization_keeps_an_owner.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

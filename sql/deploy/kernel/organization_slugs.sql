@@ -4,7 +4,7 @@
 -- requires: kernel/adoption_steps
 
 \set change kernel/organization_slugs
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -82,5 +82,5 @@ CALL tenancy_private.record_triggers(
     'organizations_slug_update'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

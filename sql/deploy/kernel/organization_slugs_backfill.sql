@@ -2,9 +2,9 @@
 -- requires: kernel/organization_slugs
 
 \set change kernel/organization_slugs_backfill
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 DO $$
 DECLARE
@@ -40,4 +40,4 @@ CALL tenancy_private.in_batches(
     'ON CONFLICT (organization_id) DO NOTHING'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

@@ -3,7 +3,7 @@
 -- requires: kernel/organization_slugs_backfill
 
 \set change kernel/organizations_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -424,5 +424,5 @@ GRANT EXECUTE ON FUNCTION tenancy.purge_organization(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.purge_organization(uuid) IS
 'Removes a deleted organization and what hangs on it, for good. Raises P0002 deleted_organization_not_found.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

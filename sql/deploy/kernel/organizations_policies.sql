@@ -3,7 +3,7 @@
 -- requires: kernel/legacy_logins
 
 \set change kernel/organizations_policies
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -14,5 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/organizations.r1.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

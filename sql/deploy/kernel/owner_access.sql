@@ -3,7 +3,7 @@
 -- requires: kernel/base_tables
 
 \set change kernel/owner_access
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -183,5 +183,5 @@ CALL tenancy_private.grant_to_owner('public.users');
 CALL tenancy_private.grant_to_owner('public.organizations');
 CALL tenancy_private.grant_to_owner('public.organization_memberships');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/role_permissions
 
 \set change kernel/permission_checks
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -165,5 +165,5 @@ GRANT EXECUTE ON FUNCTION tenancy.require_person() TO tenancy_credentialed, tena
 COMMENT ON FUNCTION tenancy.require_person() IS
 'Raises 42501 person_required in a transaction that entered with an API key.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

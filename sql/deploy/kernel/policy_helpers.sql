@@ -2,7 +2,7 @@
 -- requires: kernel/contracts
 
 \set change kernel/policy_helpers
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -263,5 +263,5 @@ REVOKE ALL ON ROUTINE tenancy_private.verify_tenant_table(regclass, text[]) FROM
 
 CALL tenancy_private.close_own_table('tenancy_private.closed_tables');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

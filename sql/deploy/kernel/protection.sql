@@ -4,7 +4,7 @@
 -- requires: kernel/legacy_logins
 
 \set change kernel/protection
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -1052,5 +1052,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_protected(regclass[]) FROM public;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

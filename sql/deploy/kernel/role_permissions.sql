@@ -3,7 +3,7 @@
 -- requires: kernel/archive_helpers
 
 \set change kernel/role_permissions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -243,5 +243,5 @@ BEGIN
     END IF;
 END;
 $$;
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/protection
 
 \set change kernel/role_permissions_policies
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -16,5 +16,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/role_permissions.r1.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

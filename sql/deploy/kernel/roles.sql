@@ -2,7 +2,7 @@
 -- requires: kernel/existing_tables
 
 \set change kernel/roles
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -130,11 +130,12 @@ CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
 
 -- Here each script notes in its own transaction what it did, see
--- adoption/begin_deploy.psql.
+-- notes/begin_deploy.psql.
 CREATE TABLE tenancy_private.changes (
     change   text        NOT NULL,
     state    text        NOT NULL,
     progress jsonb       NOT NULL DEFAULT '{}',
+    made     text[]      NOT NULL DEFAULT '{}',
     noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT changes_pkey PRIMARY KEY (change),
     CONSTRAINT changes_state_check CHECK (state IN ('deploying', 'done', 'reverting'))
@@ -144,7 +145,8 @@ ALTER TABLE tenancy_private.changes ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.changes IS
 'The changes that are in this database, by the word of their own scripts; sqitch notes them a moment later.';
 COMMENT ON COLUMN tenancy_private.changes.change IS 'Its name; with @2 behind it where the plan has it a second time.';
+COMMENT ON COLUMN tenancy_private.changes.made IS 'The tables and routines of ours that came with it.';
 COMMENT ON COLUMN tenancy_private.changes.progress IS 'How far batches have come, by what they do.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

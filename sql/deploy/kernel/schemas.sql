@@ -3,7 +3,7 @@
 -- requires: kernel/foreign_keys
 
 \set change kernel/schemas
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -16,5 +16,5 @@ COMMENT ON SCHEMA tenancy IS 'Workspaces, the sealed session context, and the fu
 
 GRANT USAGE ON SCHEMA tenancy TO tenancy_credentialed, tenancy_service, tenancy_auditor;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/policy_helpers
 
 \set change kernel/seal_keys
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -120,5 +120,5 @@ BEGIN
 END;
 $$;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/adoption
 
 \set change kernel/tenant_tables
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -742,5 +742,5 @@ WHERE a.change = want_narrow_indexes.change
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.want_narrow_indexes(text) FROM public;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

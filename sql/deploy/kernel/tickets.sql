@@ -2,7 +2,7 @@
 -- requires: kernel/entering
 
 \set change kernel/tickets
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -200,5 +200,5 @@ GRANT EXECUTE ON FUNCTION tenancy.enter_with_ticket(text) TO tenancy_credentiale
 COMMENT ON FUNCTION tenancy.enter_with_ticket(text) IS
 'Enters the workspace that a signed ticket names. Raises 28000 invalid_ticket, and what tenancy.enter() raises.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

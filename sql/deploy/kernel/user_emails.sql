@@ -4,7 +4,7 @@
 -- requires: kernel/adoption_steps
 
 \set change kernel/user_emails
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -197,5 +197,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
 
 CALL tenancy_private.record_triggers('public.users', 'users_emails_insert', 'users_emails_update');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,9 +2,9 @@
 -- requires: kernel/user_emails
 
 \set change kernel/user_emails_backfill
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- The addresses of the accounts that were here before. Under the row's lock, so that an
 -- address that changes meanwhile is not taken back. The table of users is closed by now
@@ -22,4 +22,4 @@ CALL tenancy_private.in_batches(
 
 RESET ROLE;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

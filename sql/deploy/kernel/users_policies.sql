@@ -3,7 +3,7 @@
 -- requires: kernel/users_functions
 
 \set change kernel/users_policies@2
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -14,5 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/users.r2.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,7 +2,7 @@
 -- requires: kernel/context
 
 \set change kernel/workspace_names
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -81,5 +81,5 @@ GRANT EXECUTE ON FUNCTION tenancy.badge(uuid) TO tenancy_credentialed, tenancy_s
 COMMENT ON FUNCTION tenancy.badge(uuid) IS
 'Personal, Public, or Org: and its name; NULL for a workspace that the current user does not belong to.';
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

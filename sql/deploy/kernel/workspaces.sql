@@ -5,7 +5,7 @@
 -- requires: kernel/adoption_steps
 
 \set change kernel/workspaces
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -147,5 +147,5 @@ CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_are_kept'
 CALL tenancy_private.record_triggers('public.users', 'users_workspaces');
 CALL tenancy_private.record_triggers('public.organizations', 'organizations_workspaces');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

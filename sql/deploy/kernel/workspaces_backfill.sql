@@ -2,9 +2,9 @@
 -- requires: kernel/workspaces
 
 \set change kernel/workspaces_backfill
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Workspaces for the people and organizations that were here before the
 -- trigger was. A row deleted meanwhile must not come back, and one inserted
@@ -47,5 +47,5 @@ BEGIN
 END;
 $$;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

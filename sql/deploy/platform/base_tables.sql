@@ -3,7 +3,7 @@
 -- requires: kernel/foreign_keys
 
 \set change platform/base_tables
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -227,5 +227,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     finops.cost_actual_minute
 TO tenancy_service;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/context
 
 \set change platform/instances_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -326,5 +326,5 @@ ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
 CALL tenancy_private.record_triggers('public.instances', 'instances_status');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

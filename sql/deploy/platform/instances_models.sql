@@ -2,9 +2,9 @@
 -- requires: platform/models_functions
 
 \set change platform/instances_models
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
@@ -85,4 +85,4 @@ CALL tenancy_private.add_constraint(
     'platform/instances_models'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

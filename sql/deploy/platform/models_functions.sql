@@ -3,7 +3,7 @@
 -- requires: platform/instances_functions
 
 \set change platform/models_functions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -196,5 +196,5 @@ ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_models;
 CALL tenancy_private.record_triggers('public.models', 'models_used');
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_models');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,7 +3,7 @@
 -- requires: kernel/audit_log
 
 \set change platform/models_policies
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -14,5 +14,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/models.r1.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,9 +3,9 @@
 -- requires: platform/instances_workspaces
 
 \set change platform/models_workspaces
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
@@ -118,4 +118,4 @@ CALL tenancy_private.add_constraint(
     'platform/models_workspaces'
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

@@ -3,7 +3,7 @@
 -- requires: platform/foreign_keys
 
 \set change platform/permissions
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -99,5 +99,5 @@ BEGIN
 END;
 $$;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,11 +2,11 @@
 -- requires: platform/base_tables
 
 \set change platform/primary_keys
-\ir ../../adoption/begin_deploy.psql
+\ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 \set part platform
 \ir ../../adoption/deploy_primary_keys.psql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

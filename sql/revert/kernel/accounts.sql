@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/accounts from pg
 
 \set change kernel/accounts
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -14,5 +14,5 @@ DROP FUNCTION tenancy_private.write_user(uuid, boolean, text, text, text, text, 
 DROP FUNCTION tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb);
 DROP FUNCTION tenancy_private.checked_email(text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

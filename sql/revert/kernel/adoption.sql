@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/adoption from pg
 
 \set change kernel/adoption
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -22,5 +22,5 @@ DROP PROCEDURE tenancy_private.check_adoptable(regclass);
 DROP FUNCTION tenancy.default_author_id();
 DROP FUNCTION tenancy.default_workspace_id();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,13 +1,15 @@
 -- Revert pg-tenancy:kernel/adoption_steps from pg
 
 \set change kernel/adoption_steps
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
+DROP PROCEDURE tenancy_private.check_revert(text[]);
+DROP FUNCTION tenancy_private.in_the_way_of_revert(text[]);
 DROP PROCEDURE tenancy_private.place_indexes();
 DROP FUNCTION tenancy_private.missing_indexes();
 DROP FUNCTION tenancy_private.columns_of_index(oid);
@@ -28,5 +30,5 @@ DROP TABLE tenancy_private.adopted_parts;
 CALL tenancy_private.forget_contract('tenancy_private.adoptions');
 DROP TABLE tenancy_private.adoptions;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

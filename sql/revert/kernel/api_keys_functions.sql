@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/api_keys_functions from pg
 
 \set change kernel/api_keys_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -37,5 +37,5 @@ DROP TABLE tenancy_private.revoked_api_keys;
 DROP FUNCTION tenancy_private.check_api_key_name();
 DROP FUNCTION tenancy_private.checked_api_key_name(text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

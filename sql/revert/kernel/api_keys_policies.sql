@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/api_keys_policies from pg
 
 \set change kernel/api_keys_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -19,5 +19,5 @@ CALL tenancy_private.forget_triggers(
 );
 CALL tenancy.unprotect('public.api_keys');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/archive_helpers from pg
 
 \set change kernel/archive_helpers
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -11,5 +11,5 @@ SET LOCAL lock_timeout = '2s';
 DROP PROCEDURE tenancy_private.drop_archived(name);
 DROP PROCEDURE tenancy_private.archive_table(regclass);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

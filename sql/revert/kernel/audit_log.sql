@@ -1,9 +1,9 @@
 -- Revert pg-tenancy:kernel/audit_log from pg
 
 \set change kernel/audit_log
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Two transactions, so that keeping the entries holds up nobody who changes an
 -- organization. Both can be run again.
@@ -54,5 +54,5 @@ CALL tenancy_private.forget_contract('tenancy.audit_log');
 DROP TABLE tenancy.audit_log;
 DROP FUNCTION tenancy_private.refuse_audit_change();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/audit_log_policies from pg
 
 \set change kernel/audit_log_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -13,5 +13,5 @@ CALL tenancy_private.patiently(
 -- Closed again, as the change audit_log left it.
 CALL tenancy.unprotect('tenancy.audit_log');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

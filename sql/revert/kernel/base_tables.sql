@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/base_tables from pg
 
 \set change kernel/base_tables
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -65,5 +65,5 @@ END; $$;
 REVOKE ALL ON SCHEMA public FROM tenancy_service;
 REVOKE ALL ON SCHEMA public FROM tenancy_owner;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/context from pg
 
 \set change kernel/context
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -17,5 +17,5 @@ DROP FUNCTION tenancy.current_workspace_id();
 DROP FUNCTION tenancy_private.refuse_context();
 DROP FUNCTION tenancy_private.seal(bytea, bytea, text, text, text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/contracts from pg
 
 \set change kernel/contracts
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -19,5 +19,5 @@ DROP PROCEDURE tenancy_private.record_contract(regclass);
 DROP FUNCTION tenancy_private.contract_of(regclass);
 DROP TABLE tenancy_private.contracts;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/entering from pg
 
 \set change kernel/entering
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -21,5 +21,5 @@ DROP FUNCTION tenancy_private.check_latch(integer, text, text, text);
 CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/existing_tables from pg
 
 \set change kernel/existing_tables
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 -- The change makes nothing, so there is nothing to take back.

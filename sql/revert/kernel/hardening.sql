@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/hardening from pg
 
 \set change kernel/hardening
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -31,5 +31,5 @@ DROP PROCEDURE tenancy.harden_database();
 CALL tenancy_private.forget_contract('tenancy_private.revoked_from_public');
 DROP TABLE tenancy_private.revoked_from_public;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,9 +1,9 @@
 -- Revert pg-tenancy:kernel/invitations from pg
 
 \set change kernel/invitations
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 -- Two transactions, so that keeping the invitations holds up nobody who changes
 -- a user or an organization. Both can be run again.
@@ -39,5 +39,5 @@ $$;
 CALL tenancy_private.forget_contract('tenancy.invitations');
 DROP TABLE tenancy.invitations;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/invitations_functions from pg
 
 \set change kernel/invitations_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -19,5 +19,5 @@ DROP FUNCTION tenancy_private.invitation_status(
     timestamptz, timestamptz, timestamptz, timestamptz, timestamptz
 );
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

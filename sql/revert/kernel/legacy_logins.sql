@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/legacy_logins from pg
 
 \set change kernel/legacy_logins
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -17,5 +17,5 @@ DROP PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean);
 CALL tenancy_private.forget_contract('tenancy_private.legacy_logins');
 DROP TABLE tenancy_private.legacy_logins;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/membership_roles from pg
 
 \set change kernel/membership_roles
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -13,5 +13,5 @@ CALL tenancy_private.patiently(
 ALTER TABLE public.organization_memberships
 DROP CONSTRAINT organization_memberships_tenancy_role_check;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/membership_roles_validated from pg
 
 \set change kernel/membership_roles_validated
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -16,5 +16,5 @@ DROP CONSTRAINT organization_memberships_tenancy_role_check,
 ADD CONSTRAINT organization_memberships_tenancy_role_check
 CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

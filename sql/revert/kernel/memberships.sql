@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/memberships from pg
 
 \set change kernel/memberships
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -22,5 +22,5 @@ CALL tenancy_private.forget_triggers(
 DROP FUNCTION tenancy_private.keep_an_owner_on_truncate();
 DROP FUNCTION tenancy_private.keep_an_owner();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

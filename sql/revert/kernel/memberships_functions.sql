@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/memberships_functions from pg
 
 \set change kernel/memberships_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -19,5 +19,5 @@ DROP FUNCTION tenancy_private.role_of_member(uuid, uuid);
 DROP FUNCTION tenancy_private.check_role(text);
 DROP FUNCTION tenancy_private.check_delegation(text, text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/organization_memberships_policies from pg
 
 \set change kernel/organization_memberships_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -12,5 +12,5 @@ CALL tenancy_private.patiently(
 
 CALL tenancy.unprotect('public.organization_memberships');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/organization_slugs from pg
 
 \set change kernel/organization_slugs
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -21,5 +21,5 @@ DROP FUNCTION tenancy_private.take_slug();
 CALL tenancy_private.forget_contract('tenancy_private.organization_slugs');
 DROP TABLE tenancy_private.organization_slugs;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/organizations_functions from pg
 
 \set change kernel/organizations_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -24,5 +24,5 @@ DROP FUNCTION tenancy_private.act_in_organization(text);
 DROP FUNCTION tenancy_private.read_in_organization(text);
 DROP FUNCTION tenancy_private.refuse_personal();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/organizations_policies from pg
 
 \set change kernel/organizations_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -12,5 +12,5 @@ CALL tenancy_private.patiently(
 
 CALL tenancy.unprotect('public.organizations');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/owner_access from pg
 
 \set change kernel/owner_access
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -20,5 +20,5 @@ DROP FUNCTION tenancy_private.insert_row(regclass, jsonb, boolean);
 DROP PROCEDURE tenancy_private.revoke_from_owner(regclass);
 DROP PROCEDURE tenancy_private.grant_to_owner(regclass);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/permission_checks from pg
 
 \set change kernel/permission_checks
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -17,5 +17,5 @@ DROP FUNCTION tenancy.my_permissions();
 DROP FUNCTION tenancy.has_permission(text);
 DROP FUNCTION tenancy_private.holds(text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/policy_helpers from pg
 
 \set change kernel/policy_helpers
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -16,5 +16,5 @@ DROP PROCEDURE tenancy_private.close_table(regclass, name);
 CALL tenancy_private.forget_contract('tenancy_private.closed_tables');
 DROP TABLE tenancy_private.closed_tables;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/protection from pg
 
 \set change kernel/protection
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -63,5 +63,5 @@ DROP TABLE tenancy_private.access;
 CALL tenancy_private.forget_contract('tenancy_private.protected_tables');
 DROP TABLE tenancy_private.protected_tables;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/role_permissions from pg
 
 \set change kernel/role_permissions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -37,5 +37,5 @@ DROP FUNCTION tenancy_private.refresh_role_bits();
 CALL tenancy_private.forget_contract('tenancy_private.role_bits');
 DROP TABLE tenancy_private.role_bits;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

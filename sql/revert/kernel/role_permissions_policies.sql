@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/role_permissions_policies from pg
 
 \set change kernel/role_permissions_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -18,5 +18,5 @@ CALL tenancy.unprotect('tenancy.permissions');
 CALL tenancy.unprotect('tenancy.role_permissions');
 CALL tenancy.unprotect('tenancy.role_delegations');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

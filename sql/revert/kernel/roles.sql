@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/roles from pg
 
 \set change kernel/roles
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;

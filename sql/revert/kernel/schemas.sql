@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/schemas from pg
 
 \set change kernel/schemas
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -12,5 +12,5 @@ REVOKE USAGE ON SCHEMA tenancy FROM
 tenancy_credentialed, tenancy_service, tenancy_auditor;
 DROP SCHEMA tenancy;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

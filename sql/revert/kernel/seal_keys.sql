@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/seal_keys from pg
 
 \set change kernel/seal_keys
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -15,5 +15,5 @@ DROP FUNCTION tenancy_private.random_block(text);
 DROP FUNCTION tenancy_private.random_bytes();
 DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/tenant_tables from pg
 
 \set change kernel/tenant_tables
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -26,5 +26,5 @@ DROP FUNCTION tenancy_private.set_workspace();
 DROP FUNCTION tenancy.default_user_id();
 DROP FUNCTION tenancy.default_organization_id();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

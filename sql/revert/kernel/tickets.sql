@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/tickets from pg
 
 \set change kernel/tickets
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -18,5 +18,5 @@ DROP FUNCTION tenancy.create_ticket_key();
 CALL tenancy_private.forget_contract('tenancy_private.ticket_keys');
 DROP TABLE tenancy_private.ticket_keys;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

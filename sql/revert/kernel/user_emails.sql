@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/user_emails from pg
 
 \set change kernel/user_emails
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -25,5 +25,5 @@ CALL tenancy_private.forget_contract('tenancy_private.user_emails');
 DROP TABLE tenancy_private.user_emails;
 DROP FUNCTION tenancy_private.email_key(text);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

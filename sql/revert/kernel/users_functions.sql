@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/users_functions from pg
 
 \set change kernel/users_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -17,5 +17,5 @@ DROP FUNCTION tenancy.all_users(text, uuid, integer);
 DROP FUNCTION tenancy.sees_all_users();
 DROP FUNCTION tenancy.visible_user_ids();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/users_policies from pg
 
 \set change kernel/users_policies@2
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -12,5 +12,5 @@ CALL tenancy_private.patiently(
 
 \ir ../../policies/users.r1.sql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/workspace_names from pg
 
 \set change kernel/workspace_names
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -11,5 +11,5 @@ SET LOCAL lock_timeout = '2s';
 DROP FUNCTION tenancy.badge(uuid);
 DROP FUNCTION tenancy.current_workspace();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/workspaces from pg
 
 \set change kernel/workspaces
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -20,5 +20,5 @@ DROP TABLE tenancy.workspaces;
 DROP FUNCTION tenancy_private.keep_workspaces();
 DROP FUNCTION tenancy_private.color_for(uuid);
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,9 +1,9 @@
 -- Revert pg-tenancy:kernel/workspaces_backfill from pg
 
 \set change kernel/workspaces_backfill
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 BEGIN;
 
@@ -23,5 +23,5 @@ BEGIN
 END;
 $$;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:kernel/workspaces_policies from pg
 
 \set change kernel/workspaces_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -13,5 +13,5 @@ CALL tenancy_private.patiently(
 -- Closed again, as the change workspaces left it.
 CALL tenancy.unprotect('tenancy.workspaces');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

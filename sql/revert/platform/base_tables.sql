@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:platform/base_tables from pg
 
 \set change platform/base_tables
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -91,5 +91,5 @@ END; $$;
 REVOKE ALL ON SCHEMA finops FROM tenancy_owner;
 \endif
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,11 +1,11 @@
 -- Revert pg-tenancy:platform/foreign_key_indexes from pg
 
 \set change platform/foreign_key_indexes
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 \set part platform
 \ir ../../adoption/revert_foreign_key_indexes.psql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

@@ -1,11 +1,11 @@
 -- Revert pg-tenancy:platform/foreign_keys from pg
 
 \set change platform/foreign_keys
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 \set part platform
 \ir ../../adoption/revert_foreign_keys.psql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:platform/instances_functions from pg
 
 \set change platform/instances_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -44,5 +44,5 @@ $$;
 CALL tenancy_private.forget_contract('tenancy.instance_transitions');
 DROP TABLE tenancy.instance_transitions;
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,10 +1,10 @@
 -- Revert pg-tenancy:platform/instances_models from pg
 
 \set change platform/instances_models
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
-\ir ../../adoption/note_begun.psql
+\ir ../../notes/begun.psql
 
 \ir ../../adoption/release.psql
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql

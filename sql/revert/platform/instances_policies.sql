@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:platform/instances_policies from pg
 
 \set change platform/instances_policies
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -15,5 +15,5 @@ CALL tenancy.unprotect('public.instances');
 -- As instances_functions left it.
 CALL tenancy.unprotect('tenancy.instance_transitions');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:platform/models_functions from pg
 
 \set change platform/models_functions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -21,5 +21,5 @@ DROP FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean)
 DROP FUNCTION tenancy_private.keeps_model(regclass);
 DROP FUNCTION tenancy_private.set_model_workspace();
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

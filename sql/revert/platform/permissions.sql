@@ -1,7 +1,7 @@
 -- Revert pg-tenancy:platform/permissions from pg
 
 \set change platform/permissions
-\ir ../../adoption/begin_revert.psql
+\ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
 BEGIN;
@@ -32,5 +32,5 @@ $$;
 DELETE FROM tenancy.permissions AS p
 WHERE split_part(p.permission, '.', 1) IN ('instances', 'models', 'finops', 'offerings');
 
-\ir ../../adoption/note_done.psql
+\ir ../../notes/done.psql
 COMMIT;

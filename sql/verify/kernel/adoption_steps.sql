@@ -11,7 +11,9 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_workspace_column(regclass, text, text)',
     'tenancy_private.drop_parts(regclass, text)',
     'tenancy_private.columns_of_index(oid)',
-    'tenancy_private.missing_indexes()'
+    'tenancy_private.missing_indexes()',
+    'tenancy_private.in_the_way_of_revert(text[])',
+    'tenancy_private.check_revert(text[])'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.patiently(regclass[], text, text)',

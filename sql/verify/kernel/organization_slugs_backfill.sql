@@ -1,6 +1,6 @@
 -- Verify pg-tenancy:kernel/organization_slugs_backfill on pg
 
-\ir ../../adoption/no_timeouts.psql
+\ir ../../notes/no_timeouts.psql
 
 BEGIN;
 

@@ -1,6 +1,6 @@
 -- Verify pg-tenancy:kernel/user_emails_backfill on pg
 
-\ir ../../adoption/no_timeouts.psql
+\ir ../../notes/no_timeouts.psql
 
 BEGIN;
 
