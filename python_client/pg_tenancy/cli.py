@@ -233,16 +233,19 @@ def _deploy(options: argparse.Namespace) -> int:
             raise _UsageError(f"this database was deployed with the plan {deployed}, not with {sqitch.plan}")
         target = _target(options.to, read_plan(plan=sqitch.plan))
         before = read_status(connection, read_plan(plan=sqitch.plan))
-    pending = [change.name for change in before.pending]
-    if not pending or (target and target not in [*_names(before)]):
+    undone = [stopped.change.name for stopped in before.stopped if stopped.command == "revert"]
+    pending = [*undone, *(change.name for change in before.pending)]
+    if not pending or (target and not undone and target not in [*_names(before)]):
         terminal.line(f"Nothing to deploy: {_phase_in_words(before)}.")
         return OK
+    _settle(sqitch, before, "revert")
     notes = {change.name: change.note for change in before.plan}
     width = max(map(len, pending))
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, f"{name:<{width}}", notes.get(name, "")),
         lambda warning: terminal.line(f"  ! {warning}", "yellow"),
     )
+    sqitch.on_stop = _tell_stopping
     sqitch.deploy(target)
     with _connect(sqitch.dsn) as connection:
         terminal.line(f"Deployed: {_phase_in_words(read_status(connection))}.")
@@ -262,6 +265,7 @@ def _status(options: argparse.Namespace) -> int:
                 {"name": change.name, "when": change.when.isoformat(), "by": change.by} for change in status.deployed
             ],
             "pending": [change.name for change in status.pending],
+            "stopped": {each.change.name: each.command for each in status.stopped},
             "unknown": list(status.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
         }
@@ -272,16 +276,24 @@ def _status(options: argparse.Namespace) -> int:
     if plan is not None:
         terminal.line(f"plan: {plan}")
     left = {change.name: change for change in status.deployed}
+    stopped = {each.change: each.command for each in status.stopped}
     width = max(len(change.name) for change in status.plan)
     pending = set(status.pending)
     for phase in read_phases(status.plan):
         terminal.heading(f"{'@' + phase.tag if phase.tag else 'after the last phase'}: {phase.title}")
         for change in phase.changes:
-            if change in pending:
+            if change in stopped:
+                terminal.check(False, f"{change.name:<{width}}", f"a {stopped[change]} was stopped here")
+            elif change in pending:
                 terminal.line(f"  - {change.name:<{width}}  pending", "dim")
             else:
                 there = left[change.name]
                 terminal.check(True, f"{change.name:<{width}}", f"{there.when:%Y-%m-%d %H:%M} {there.by}")
+    if status.stopped:
+        terminal.line()
+        terminal.check(
+            False, "this phase is half done: pg-tenancy deploy goes on from there, and pg-tenancy revert takes it back"
+        )
     if status.deployed:
         terminal.heading("Logins that see everything, whatever the policies say")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
@@ -335,13 +347,37 @@ def _revert(options: argparse.Namespace) -> int:
             unasked=f"this reverts {len(going)} changes",
             refused="nothing was reverted",
         )
+    _settle(sqitch, status, "deploy")
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, name), lambda warning: terminal.line(f"  ! {warning}", "yellow")
     )
+    sqitch.on_stop = _tell_stopping
     sqitch.revert(target)
     with _connect(sqitch.dsn) as connection:
         terminal.line(f"Reverted: {_phase_in_words(read_status(connection))}.")
     return OK
+
+
+def _tell_stopping() -> None:
+    print("\npg-tenancy: stopping after this change; once more breaks it off", file=sys.stderr, flush=True)
+
+
+def _settle(sqitch: Sqitch, status: Status, stopped: str) -> None:
+    """Have sqitch note what the other command did before it was stopped, so that this one finds work to do.
+
+    Args:
+        sqitch: on the database.
+        status: what it has.
+        stopped: the command that was stopped, ``deploy`` or ``revert``.
+
+    """
+    noted = {"deploy": status.pending[:1], "revert": status.plan[: len(status.deployed)][-1:]}[stopped]
+    if not noted or noted[0] not in [each.change for each in status.stopped]:
+        return
+    if stopped == "deploy":
+        sqitch.run("deploy", "--log-only", "--no-verify", "--to-change", _as_of_its_phase(noted[0], status.plan))
+    else:
+        sqitch.run("revert", "-y", "--log-only", *(["--to-change", "@HEAD^"] if len(status.deployed) > 1 else []))
 
 
 def _confirm(what: str, *, unasked: str, refused: str) -> None:
@@ -477,6 +513,12 @@ def _target(given: str | None, plan: Sequence[Change]) -> str | None:
         if given in (change.name, change.name.partition("/")[2]):
             return change.name
     raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(sorted(tags))}")
+
+
+def _as_of_its_phase(change: Change, plan: Sequence[Change]) -> str:
+    """Return how sqitch is told which change is meant, also where the plan has it again."""
+    tag = next((each.tags[0] for each in plan[list(plan).index(change) :] if each.tags), None)
+    return f"{change.name}@{tag}" if tag else change.name
 
 
 def _change_of(target: str, plan: Sequence[Change]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Phase",
     "Progress",
     "Status",
+    "Stopped",
     "UnrestrictedLogin",
     "plan_of",
     "read_phases",
@@ -44,6 +45,20 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A change at which a command was stopped, before sqitch noted that it was done or gone.
+
+    Attributes:
+        change: the change of the plan.
+        command: ``deploy`` or ``revert``.
+
+    """
+
+    change: Change
+    command: str
+
+
+@dataclass(frozen=True)
 class Status:
     """What a database has of the plan.
 
@@ -53,6 +68,7 @@ class Status:
         pending: the changes it has not.
         unknown: the names of changes it has that this plan has not.
         plan: the changes of the plan that it was compared with.
+        stopped: what was begun and sqitch does not know of, or not that it is gone.
 
     """
 
@@ -61,6 +77,7 @@ class Status:
     pending: tuple[Change, ...]
     unknown: tuple[str, ...]
     plan: tuple[Change, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +152,30 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
                 phase = change.tags[0]
         else:
             pending.append(change)
-    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes))
+    stopped = _stopped(connection, changes, [name for name, _, _ in found])
+    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes), stopped)
+
+
+def _stopped(
+    connection: psycopg.Connection[Any], plan: Sequence[Change], registered: Sequence[str]
+) -> tuple[Stopped, ...]:
+    """Compare what the scripts noted themselves with what sqitch did."""
+    notes: dict[str, str] = {}
+    if connection.execute("SELECT to_regclass('tenancy_private.changes') IS NOT NULL").fetchall()[0][0]:
+        notes = dict(connection.execute("SELECT change, state FROM tenancy_private.changes").fetchall())
+    stopped: list[Stopped] = []
+    seen: list[str] = []
+    for change in plan:
+        seen.append(change.name)
+        revision = seen.count(change.name)
+        state = notes.get(f"{change.name}@{revision}" if revision > 1 else change.name)
+        is_registered = registered.count(change.name) >= revision
+        # Those of this name make nothing, and note nothing.
+        if change.name.endswith("/existing_tables") or is_registered == (state == "done"):
+            continue
+        if is_registered or state is not None:
+            stopped.append(Stopped(change, "revert" if is_registered else "deploy"))
+    return tuple(stopped)
 
 
 # Whoever is a member without inheriting the rights takes them with SET ROLE. A policy

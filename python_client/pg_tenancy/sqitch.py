@@ -12,12 +12,17 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
+import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
@@ -27,6 +32,7 @@ __all__ = [
     "Sqitch",
     "SqitchError",
     "SqitchNotFoundError",
+    "SqitchStoppedError",
     "find_sqitch",
     "libpq_environment",
     "project_directory",
@@ -39,6 +45,9 @@ _INSTALL = (
     "others: https://sqitch.org/download/"
 )
 
+
+# The preamble of every script asks for it (sql/notes/begin.psql), and begins nothing while somebody holds it.
+_STOP_LOCK = 8100420170330142
 
 # The platform's plan has everything, the kernel's what any other application needs.
 PLANS = {"platform": "sqitch.plan", "kernel": "kernel.plan"}
@@ -57,6 +66,10 @@ class SqitchError(RuntimeError):
         super().__init__(message)
         self.output = output
         self.status = status
+
+
+class SqitchStoppedError(SqitchError):
+    """Somebody asked to stop: what was done stays, and the same command goes on from there."""
 
 
 class SqitchNotFoundError(SqitchError):
@@ -182,6 +195,8 @@ class Sqitch:
         isolated: ignore the configuration of the user and of the machine, and
             sign what is done as ``pg-tenancy``. For tests.
         on_line: called with each line that sqitch prints, as it prints it.
+        on_stop: called when somebody wants a deploy or a revert to stop, by SIGINT or SIGTERM: it ends with the change
+            that it is at. The second time it breaks that off.
         program_directory: where to look for ``psql`` before ``PATH``.
         environment: further environment variables for sqitch.
 
@@ -192,6 +207,7 @@ class Sqitch:
     plan: str = "platform"
     isolated: bool = False
     on_line: Callable[[str], None] | None = None
+    on_stop: Callable[[], None] | None = None
     program_directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -227,28 +243,66 @@ class Sqitch:
         Raises:
             SqitchError: it failed; the message is what it printed of that: the last lines of a deploy or a
                 revert, and of a verify all that is wrong.
+            SqitchStoppedError: it was asked to stop, and did.
             SqitchNotFoundError: it, or ``psql``, is not installed.
 
         """
         environment = self._environment()
-        with subprocess.Popen(
-            [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
-            cwd=self.project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
+        # A terminal's Ctrl-C goes to all its processes, so these are in a session of their own: sqitch would end in the
+        # middle of a change and its psql go on.
+        with (
+            subprocess.Popen(
+                [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
+                cwd=self.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process,
+            self._stoppable(process) as stops,
+        ):
             lines: list[str] = []
             for line in process.stdout or ():
                 lines.append(line)
                 if self.on_line is not None:
                     self.on_line(line.rstrip("\n"))
+            process.wait()
         output = "".join(lines)
+        if process.returncode != 0 and stops:
+            raise SqitchStoppedError(
+                "stopped as asked. What was done stays, and the same command goes on from there",
+                output,
+                process.returncode,
+            )
         if process.returncode != 0:
             raise SqitchError(f"sqitch {command} failed:\n{_problems(command, lines)}", output, process.returncode)
         return output
+
+    @contextmanager
+    def _stoppable(self, process: subprocess.Popen[str]) -> Iterator[list[int]]:
+        """Have SIGINT and SIGTERM stop the process politely; yield the signals that came, to be looked at later."""
+        stops: list[int] = []
+        with ExitStack() as stack:
+
+            def stop(number: int, _frame: FrameType | None) -> None:
+                stops.append(number)
+                if len(stops) == 1:
+                    # Held until sqitch has ended.
+                    connection = stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
+                    connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", [_STOP_LOCK])
+                    if self.on_stop is not None:
+                        self.on_stop()
+                elif process.poll() is None:
+                    os.killpg(process.pid, signal.SIGINT)
+
+            # Elsewhere Python lets nobody ask for signals.
+            if threading.current_thread() is threading.main_thread():
+                for wanted in (signal.SIGINT, signal.SIGTERM):
+                    before = signal.signal(wanted, stop)
+                    stack.callback(signal.signal, wanted, signal.SIG_DFL if before is None else before)
+            yield stops
 
     def _target(self, environment: Mapping[str, str]) -> str:
         # The rest of the DSN is in the environment.
