@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / "python_client"))
 from pg_tenancy.sqitch import Change, read_plan  # noqa: E402
 
 BEGUN, DONE = (f"\\ir ../../notes/{when}.psql" for when in ("begun", "done"))
+NO_TIMEOUTS = "\\ir ../../notes/no_timeouts.psql"
+ADOPTS = "CALL tenancy_private.adopt_online("
 # The first notes come with the roles, and go with them.
 WITHOUT_NOTE = {"platform/existing_tables", "kernel/existing_tables"}
 DROPS_NOTES = "DROP TABLE tenancy_private.changes;"
@@ -58,8 +60,10 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
         if not lines.index("BEGIN;") < lines.index(ends) < lines.index("COMMIT;"):
             found.append(f"has {ends} outside its transaction")
     else:
-        if lines[first + 3 : first + 4] != [BEGUN]:
-            found.append(f"is not one transaction, and has no line {BEGUN} after the preamble")
+        # adopt_online() notes it when it has refused nothing.
+        begins = [at for at, line in enumerate(lines) if line == BEGUN or line.startswith(ADOPTS)]
+        if len(begins) != 1 or begins[0] > lines.index(ends):
+            found.append(f"is not one transaction, and has neither {BEGUN} nor {ADOPTS}")
         if any(line and not line.startswith(("COMMIT;", "\\ir", "--")) for line in lines[lines.index(ends) + 1 :]):
             found.append(f"does something after {ends}")
     return found
@@ -74,6 +78,9 @@ def main() -> int:
         for script, name in names.items():
             text = (ROOT / "sql" / kind / f"{script}.sql").read_text()
             problems += [f"sql/{kind}/{script}.sql {problem}" for problem in problems_of(kind, script, name, text)]
+    for path in sorted((ROOT / "sql" / "verify").glob("*/*.sql")):
+        if NO_TIMEOUTS not in path.read_text().splitlines():
+            problems.append(f"{path.relative_to(ROOT)} has no line {NO_TIMEOUTS}")
     # Earlier scripts of changes that the plan has again, which no rule leads to.
     wanted = {(name, script) for script, name in names.items() if "@" in script}
     listed = re.findall(r"\('([^']+)', '([^']+@[^']+)'\)", (ROOT / "sql" / "notes" / "do_other.psql").read_text())

@@ -9,13 +9,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import pytest
+
 from pg_tenancy.sqitch import Change
 from support.database import Database
 from support.platform import KEYLESS, ROWS
-from support.replay import PLAN, WHOLE_PLAN, Replay, Step
-from support.scripts import differences, everything
+from support.replay import PLAN, WHOLE_PLAN, Replay, Step, position
+from support.scripts import ScriptError, differences, everything
 
 State = Callable[..., Database]
+
+MANY = """
+INSERT INTO public.users (id, email, role)
+SELECT ('00000000-0000-0000-0001-' || lpad(n::text, 12, '0'))::uuid, n || '@example.com', 'user'
+FROM generate_series(1, 20000) AS n;
+INSERT INTO public.organizations (id, name, slug)
+SELECT ('00000000-0000-0000-0002-' || lpad(n::text, 12, '0'))::uuid, 'O', 'o-' || n FROM generate_series(1, 20000) AS n;
+INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash)
+SELECT u.id, u.id, 'a key', 'pk', 'x' FROM public.users AS u;
+"""
 
 
 def _up(last: Change, stopped: Change) -> list[Step]:
@@ -52,3 +64,74 @@ def test_after_every_change_either_command_goes_on(state: State) -> None:
     assert output.count("was stopped before sqitch noted it") == len(told) - 1
     assert differences(before, everything(database)) == ""
     assert database.fetch("SELECT change FROM sqitch.changes") == []
+
+
+def test_a_database_that_stops_long_statements_is_deployed_to_and_verified(state: State) -> None:
+    """A backfill that was stopped each time after a while would never come to its end."""
+    database = state(KEYLESS + MANY)
+    limits = ["statement_timeout = '60ms'", "idle_in_transaction_session_timeout = '60ms'"]
+    if database.server.version >= 17:
+        limits.append("transaction_timeout = '60ms'")
+    database.execute(*(f"ALTER DATABASE {database.name} SET {limit}" for limit in limits))
+    run = Replay(database)
+    run.deploy()
+    run.verify()
+    run.revert()
+
+
+@pytest.mark.parametrize(
+    ("change", "table", "kept", "undone"),
+    [
+        ("workspaces_backfill", "public.users", "tenancy.workspaces", "DELETE FROM {kept} WHERE id = {first}"),
+        (
+            "organization_slugs_backfill",
+            "public.organizations",
+            "tenancy_private.organization_slugs",
+            "DELETE FROM {kept} WHERE organization_id = {first}",
+        ),
+        (
+            "user_emails_backfill",
+            "public.users",
+            "tenancy_private.user_emails",
+            "DELETE FROM {kept} WHERE user_id = {first}",
+        ),
+        (
+            "api_keys_workspaces",
+            "public.api_keys",
+            "public.api_keys",
+            "UPDATE {kept} SET workspace_id = '00000000-0000-0000-0000-000000000000' WHERE id = {first}",
+        ),
+    ],
+)
+def test_a_backfill_goes_on_where_it_was_stopped(state: State, change: str, table: str, kept: str, undone: str) -> None:
+    change = f"kernel/{change}"
+    database = state(KEYLESS + MANY, PLAN[position(change) - 2].script)
+    ids = database.fetch(f"SELECT id FROM {table} ORDER BY id")  # noqa: S608
+    first, middle = ids[0][0], ids[5500][0]
+    database.execute(
+        "CREATE FUNCTION public.stop() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF new::text LIKE '%{middle}%' THEN RAISE EXCEPTION 'stopped'; END IF; RETURN NULL; END $$",
+        f"CREATE TRIGGER stop AFTER INSERT OR UPDATE ON {kept} FOR EACH ROW EXECUTE FUNCTION public.stop()",
+    )
+    run = Replay(database)
+    with pytest.raises(ScriptError, match="stopped"):
+        run.deploy(change)
+    # What was done is not looked at again: a row that is undone meanwhile stays so.
+    undo = undone.format(kept=kept, first=f"'{first}'")
+    database.execute(f"DROP TRIGGER stop ON {kept}", f"SET session_replication_role = replica; {undo}")
+    run.deploy(change)
+    assert _left_over(database, change) == 1
+
+
+def _left_over(database: Database, change: str) -> int:
+    """Return how many rows a backfill has not done."""
+    query = {
+        "kernel/workspaces_backfill": "SELECT count(*) FROM public.users AS u"
+        " WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = u.id)",
+        "kernel/organization_slugs_backfill": "SELECT count(*) FROM public.organizations AS o"
+        " WHERE NOT EXISTS (SELECT FROM tenancy_private.organization_slugs AS s WHERE s.organization_id = o.id)",
+        "kernel/user_emails_backfill": "SELECT count(*) FROM public.users AS u"
+        " WHERE NOT EXISTS (SELECT FROM tenancy_private.user_emails AS e WHERE e.user_id = u.id)",
+        "kernel/api_keys_workspaces": "SELECT count(*) FROM public.api_keys AS k WHERE k.workspace_id <> k.user_id",
+    }[change]
+    return int(database.fetch(query)[0][0])

@@ -92,6 +92,12 @@ DECLARE
         SELECT least(500, s.setting::integer * 0.3)::integer || 'ms'
         FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'
     );
+    full_name CONSTANT text := (
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_class AS c
+        INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE c.oid = table_name
+    );
     batch CONSTANT integer := 1000;
     idle_passes CONSTANT integer := 60;
     noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = in_batches.change);
@@ -129,7 +135,7 @@ BEGIN
                 ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
             ) INTO left_over USING ids, free_ids;
             IF left_over.unchanged > 0 THEN
-                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', table_name,
+                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', full_name,
                     CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
                     left_over.example
                 USING ERRCODE = '55000',
@@ -150,7 +156,7 @@ BEGIN
         EXIT WHEN NOT passed_over;
         idle := CASE WHEN has_changed THEN 0 ELSE idle + 1 END;
         IF idle = idle_passes THEN
-            RAISE EXCEPTION 'rows of % are locked by other transactions', table_name
+            RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
             USING ERRCODE = '55P03',
             CONSTRAINT = 'lock_attempts',
             HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '

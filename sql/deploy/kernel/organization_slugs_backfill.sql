@@ -4,7 +4,6 @@
 \set change kernel/organization_slugs_backfill
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../notes/begun.psql
 
 DO $$
 DECLARE
@@ -28,6 +27,8 @@ BEGIN
     END IF;
 END;
 $$;
+
+\ir ../../notes/begun.psql
 
 -- The slugs of the organizations that were here before. Under the row's lock, so
 -- that a slug that changes meanwhile is not taken back.

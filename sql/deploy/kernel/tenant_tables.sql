@@ -504,6 +504,10 @@ BEGIN
     IF NOT tenancy_private.has_part(table_name, 'column', 'workspace_id', change) THEN
         CALL tenancy_private.check_tenant_table(table_name, owner_column, lengths, columns);
         COMMIT;
+        -- What was refused has not begun.
+        INSERT INTO tenancy_private.changes (change, state)
+        VALUES (adopt_online.change, 'deploying')
+        ON CONFLICT ON CONSTRAINT changes_pkey DO NOTHING;
         INSERT INTO tenancy_private.adoptions
         VALUES (
             adopt_online.change, adopt_online.table_name, adopt_online.owner_column, adopt_online.workspace_default,

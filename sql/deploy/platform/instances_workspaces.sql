@@ -7,7 +7,6 @@
 \set change platform/instances_workspaces
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
-\ir ../../notes/begun.psql
 
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
