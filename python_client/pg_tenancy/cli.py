@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,7 +27,15 @@ from pg_tenancy.demo.place import Place
 from pg_tenancy.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.matrix import Matrix, read_matrix
-from pg_tenancy.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
+from pg_tenancy.phases import (
+    Progress,
+    Status,
+    plan_of,
+    read_needing,
+    read_phases,
+    read_status,
+    read_unrestricted_logins,
+)
 from pg_tenancy.sqitch import PLANS, Change, Sqitch, SqitchError, SqitchNotFoundError, libpq_environment, read_plan
 
 __all__ = ["main"]
@@ -233,9 +241,9 @@ def _deploy(options: argparse.Namespace) -> int:
             raise _UsageError(f"this database was deployed with the plan {deployed}, not with {sqitch.plan}")
         target = _target(options.to, read_plan(plan=sqitch.plan))
         before = read_status(connection, read_plan(plan=sqitch.plan))
-    undone = [stopped.change.name for stopped in before.stopped if stopped.command == "revert"]
-    pending = [*undone, *(change.name for change in before.pending)]
-    if not pending or (target and not undone and target not in [*_names(before)]):
+    undone = [stopped.change for stopped in before.stopped if stopped.command == "revert"]
+    pending = [change.name for change in (*undone, *before.pending)]
+    if not pending or (target and target not in _names((*undone, *before.pending))):
         terminal.line(f"Nothing to deploy: {_phase_in_words(before)}.")
         return OK
     _settle(sqitch, before, "revert")
@@ -330,7 +338,11 @@ def _revert(options: argparse.Namespace) -> int:
         status = read_status(connection)
         sqitch.plan = plan_of(connection) or sqitch.plan
     target = None if options.all else _target(options.to, status.plan)
-    names = [change.name for change in status.deployed]
+    names = [
+        *(change.name for change in status.deployed),
+        # sqitch does not know of it yet.
+        *(stopped.change.name for stopped in status.stopped if stopped.command == "deploy"),
+    ]
     if target is None:
         going = names
     else:
@@ -341,6 +353,7 @@ def _revert(options: argparse.Namespace) -> int:
     if not going:
         terminal.line(f"Nothing to revert: {_phase_in_words(status)}.")
         return OK
+    _refuse_what_is_needed(sqitch.dsn, status.plan[len(names) - len(going) : len(names)])
     if not options.yes:
         _confirm(
             f"This reverts {', '.join(reversed(going))}.",
@@ -356,6 +369,19 @@ def _revert(options: argparse.Namespace) -> int:
     with _connect(sqitch.dsn) as connection:
         terminal.line(f"Reverted: {_phase_in_words(read_status(connection))}.")
     return OK
+
+
+def _refuse_what_is_needed(dsn: str, changes: Sequence[Change]) -> None:
+    """Refuse a revert that would end in the middle: sqitch is asked phase by phase, and this knows how far it goes."""
+    with _connect(dsn) as connection:
+        needing = read_needing(connection, changes)
+    if needing:
+        raise _FailedError(
+            "nothing was reverted, because the application needs what would go:\n"
+            + "\n".join(f"    {what}: {remedy}" for what, remedy in needing)
+            + "\nFree these objects with these statements, or others, and revert again. CASCADE would drop what is"
+            " the application's."
+        )
 
 
 def _tell_stopping() -> None:
@@ -526,9 +552,9 @@ def _change_of(target: str, plan: Sequence[Change]) -> str:
     return next(change.name for change in plan if change.name == target or target.removeprefix("@") in change.tags)
 
 
-def _names(status: Status) -> list[str]:
-    """Return all names by which what is pending can be asked for."""
-    return [name for change in status.pending for name in (change.name, *(f"@{tag}" for tag in change.tags))]
+def _names(changes: Iterable[Change]) -> list[str]:
+    """Return all names by which changes can be asked for."""
+    return [name for change in changes for name in (change.name, *(f"@{tag}" for tag in change.tags))]
 
 
 def _phase_in_words(status: Status) -> str:

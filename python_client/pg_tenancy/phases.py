@@ -20,6 +20,7 @@ __all__ = [
     "Stopped",
     "UnrestrictedLogin",
     "plan_of",
+    "read_needing",
     "read_phases",
     "read_status",
     "read_unrestricted_logins",
@@ -164,18 +165,33 @@ def _stopped(
     if connection.execute("SELECT to_regclass('tenancy_private.changes') IS NOT NULL").fetchall()[0][0]:
         notes = dict(connection.execute("SELECT change, state FROM tenancy_private.changes").fetchall())
     stopped: list[Stopped] = []
-    seen: list[str] = []
+    left = list(registered)
     for change in plan:
-        seen.append(change.name)
-        revision = seen.count(change.name)
-        state = notes.get(f"{change.name}@{revision}" if revision > 1 else change.name)
-        is_registered = registered.count(change.name) >= revision
+        state = notes.get(change.noted_as)
+        is_registered = change.name in left
+        if is_registered:
+            left.remove(change.name)
         # Those of this name make nothing, and note nothing.
         if change.name.endswith("/existing_tables") or is_registered == (state == "done"):
             continue
         if is_registered or state is not None:
             stopped.append(Stopped(change, "revert" if is_registered else "deploy"))
     return tuple(stopped)
+
+
+def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Return what of the application needs what these changes made, each with the statement that frees it.
+
+    Args:
+        connection: a role that may revert.
+        changes: those that are about to be reverted.
+
+    """
+    if not connection.execute("SELECT to_regclass('tenancy_private.protected_tables') IS NOT NULL").fetchall()[0][0]:
+        return []
+    return connection.execute(
+        "SELECT object, remedy FROM tenancy_private.in_the_way_of_revert(%s)", [[change.noted_as for change in changes]]
+    ).fetchall()
 
 
 # Whoever is a member without inheriting the rights takes them with SET ROLE. A policy

@@ -83,6 +83,7 @@ class Change:
     Attributes:
         script: the name of its files without ``.sql``: the change's own, or with
             a tag behind an @ where the plan has the change again after that tag.
+        noted_as: the name by which its scripts note it: with @2 behind it where the plan has it a second time.
 
     """
 
@@ -92,6 +93,7 @@ class Change:
     tags: tuple[str, ...] = ()
     tag_notes: tuple[str, ...] = ()
     script: str = ""
+    noted_as: str = ""
 
 
 def project_directory() -> Path:
@@ -148,7 +150,16 @@ def read_plan(project: Path | None = None, plan: str = "platform") -> list[Chang
             changes = [
                 replace(change, script=f"{name}@{last_tag}") if change.script == name else change for change in changes
             ]
-            changes.append(Change(name, tuple((found["requires"] or "").split()), note.strip(), script=name))
+            earlier = sum(1 for change in changes if change.name == name)
+            changes.append(
+                Change(
+                    name,
+                    tuple((found["requires"] or "").split()),
+                    note.strip(),
+                    script=name,
+                    noted_as=f"{name}@{earlier + 1}" if earlier else name,
+                )
+            )
     return changes
 
 

@@ -1,0 +1,147 @@
+"""What the command line does with what was stopped: by Ctrl-C, by a kill, or by what the application needs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pg_tenancy.cli import main
+from pg_tenancy.phases import read_status
+from support.database import Database
+from support.platform import KEYLESS, ROWS
+from support.replay import PLAN, Replay, Step
+from support.scripts import everything
+
+State = Callable[..., Database]
+LAST = PLAN[-1]
+
+
+def _interrupted(arguments: list[str], after: str) -> tuple[int, str]:
+    """Run pg-tenancy on a terminal, press Ctrl-C once it has written something; return its status and its output."""
+    ours, theirs = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pg_tenancy", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=take_terminal,
+    )
+    os.close(theirs)
+    output = ""
+    pressed = False
+    while True:
+        try:
+            read = os.read(ours, 4096)
+        except OSError:  # nobody writes any more
+            break
+        if not read:
+            break
+        output += read.decode()
+        if after in output and not pressed:
+            pressed = True
+            os.write(ours, b"\x03")
+    os.close(ours)
+    return process.wait(), output
+
+
+def _status(database: Database) -> tuple[int, list[str]]:
+    with database.connect(autocommit=True) as connection:
+        status = read_status(connection)
+    return len(status.deployed), [f"{each.command} {each.change.name}" for each in status.stopped]
+
+
+def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Database) -> None:
+    dsn = empty_database.dsn()
+    code, output = _interrupted(["deploy", "--to", "phase-0", dsn], "kernel/existing_tables")
+    assert code == 1
+    assert "stopping after this change" in output
+    assert "stopped as asked. What was done stays, and the same command goes on from there" in output
+    assert "Traceback" not in output
+    deployed, stopped = _status(empty_database)
+    assert (0 < deployed < 11, stopped) == (True, [])
+    assert main(["deploy", "--to", "phase-0", dsn]) == 0
+    assert _status(empty_database) == (11, [])
+    code, output = _interrupted(["revert", "--all", "--yes", dsn], "platform/foreign_keys")
+    assert (code, "stopped as asked" in output, "Traceback" in output) == (1, True, False)
+    left, stopped = _status(empty_database)
+    assert (0 < left < 11, stopped) == (True, [])
+    assert main(["revert", "--all", "--yes", dsn]) == 0
+    assert _status(empty_database) == (0, [])
+
+
+def test_a_killed_deploy_is_told_and_either_command_goes_on(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["deploy"], ["revert", "--to", "phase-6", "--yes"]):
+        database = state(KEYLESS + ROWS, PLAN[-2].script)
+        Replay(database).run(Step("deploy", LAST, is_noted=False))
+        assert _status(database)[1] == [f"deploy {LAST.name}"]
+        assert main(["status", database.dsn()]) == 0
+        told = capsys.readouterr().out
+        assert "a deploy was stopped here" in told
+        assert "this phase is half done" in told
+        assert main(["verify", database.dsn()]) == 1
+        assert f"a deploy was stopped after {LAST.noted_as}" in capsys.readouterr().err
+        assert main([command[0], *command[1:], database.dsn()]) == 0
+        assert _status(database)[1] == []
+        Replay(database).verify()
+
+
+def test_a_killed_revert_of_the_last_change_is_told_and_either_command_goes_on(
+    state: State, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Now sqitch says that everything is deployed, and would say so for ever."""
+    for command in (["deploy"], ["revert", "--to", "phase-6", "--yes"]):
+        database = state(KEYLESS + ROWS, LAST.script)
+        Replay(database).run(Step("revert", LAST, is_noted=False))
+        assert _status(database)[1] == [f"revert {LAST.name}"]
+        assert main(["status", database.dsn()]) == 0
+        assert "a revert was stopped here" in capsys.readouterr().out
+        assert main(["verify", database.dsn()]) == 1
+        assert f"a revert was stopped after it took back {LAST.noted_as}" in capsys.readouterr().err
+        assert main([command[0], *command[1:], database.dsn()]) == 0
+        assert _status(database)[1] == []
+        Replay(database).verify()
+
+
+def test_a_revert_refuses_before_its_first_change(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    database = state(KEYLESS + ROWS, LAST.script)
+    database.execute(
+        "CREATE TABLE public.notes (by uuid DEFAULT tenancy.current_user_id())",
+        "CREATE TABLE public.own (id bigint PRIMARY KEY)",
+        "CALL tenancy.protect('public.own')",
+    )
+    before = everything(database)
+    assert main(["revert", "--all", "--yes", database.dsn()]) == 1
+    told = capsys.readouterr().err
+    assert "nothing was reverted" in told
+    assert "ALTER TABLE public.notes ALTER COLUMN by DROP DEFAULT;" in told
+    assert "CALL tenancy.unprotect('public.own');" in told
+    assert everything(database) == before
+    assert _status(database) == (len(PLAN), [])
+
+
+def test_a_signal_to_the_command_is_a_ctrl_c(empty_database: Database, tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w+") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pg_tenancy", "deploy", empty_database.dsn()], stdout=output, stderr=output
+        )
+        while "kernel/roles" not in (tmp_path / "output").read_text():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 1
+    assert "stopped as asked" in (tmp_path / "output").read_text()
+    deployed, stopped = _status(empty_database)
+    assert (0 < deployed < len(PLAN), stopped) == (True, [])
