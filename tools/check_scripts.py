@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python_client"))
 
-from pg_tenancy.sqitch import Change, read_plan  # noqa: E402
+from pg_tenancy.sqitch import read_plan  # noqa: E402
 
 BEGUN, DONE = (f"\\ir ../../notes/{when}.psql" for when in ("begun", "done"))
 NO_TIMEOUTS = "\\ir ../../notes/no_timeouts.psql"
@@ -21,15 +21,6 @@ ADOPTS = "CALL tenancy_private.adopt_online("
 # The first notes come with the roles, and go with them.
 WITHOUT_NOTE = {"platform/existing_tables", "kernel/existing_tables"}
 DROPS_NOTES = "DROP TABLE tenancy_private.changes;"
-
-
-def note_names(plan: list[Change]) -> dict[str, str]:
-    """Return by the name of each change's script the name of its note: the second of a name has @2 behind it."""
-    names: dict[str, str] = {}
-    for change in plan:
-        earlier = sum(1 for script in names if script.partition("@")[0] == change.name)
-        names[change.script] = f"{change.name}@{earlier + 1}" if earlier else change.name
-    return names
 
 
 def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
@@ -72,7 +63,7 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
 def main() -> int:
     """Print what is wrong and return the exit status."""
     plan = read_plan(ROOT)
-    names = note_names(plan)
+    names = {change.script: change.noted_as for change in plan}
     problems = []
     for kind in ("deploy", "revert"):
         for script, name in names.items():

@@ -434,15 +434,17 @@ STABLE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    of_phases CONSTANT text[] := ARRAY[
-        'public.users', 'public.organizations', 'public.organization_memberships', 'public.api_keys',
-        'public.instances', 'public.models'
-    ];
 BEGIN
     RETURN QUERY
     WITH made AS (
         SELECT unnest(c.made) AS name FROM tenancy_private.changes AS c WHERE c.change = ANY(going)
+    ),
+
+    tables AS (
+        SELECT c.oid, c.reltype, m.name
+        FROM made AS m
+        INNER JOIN pg_class AS c ON m.name = format('%s.%I', c.relnamespace::regnamespace, c.relname)
+        WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
     ),
 
     parts AS (
@@ -452,11 +454,9 @@ BEGIN
         )
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
         UNION ALL
-        SELECT 'pg_class'::regclass, c.oid, 0, 'table ' || m.name
-        FROM made AS m INNER JOIN pg_class AS c ON c.oid = to_regclass(m.name)
+        SELECT 'pg_class'::regclass, r.oid, 0, 'table ' || r.name FROM tables AS r
         UNION ALL
-        SELECT 'pg_type'::regclass, c.reltype, 0, 'table ' || m.name
-        FROM made AS m INNER JOIN pg_class AS c ON c.oid = to_regclass(m.name)
+        SELECT 'pg_type'::regclass, r.reltype, 0, 'table ' || r.name FROM tables AS r
         UNION ALL
         SELECT 'pg_class'::regclass, a.table_name, t.attnum::integer, format('column %s.%I', a.table_name, a.name)
         FROM tenancy_private.adopted_parts AS a
@@ -527,7 +527,12 @@ BEGIN
     SELECT format('table %s is protected', p.table_name), format('CALL tenancy.unprotect(%L);', p.table_name::text)
     FROM tenancy_private.protected_tables AS p
     INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
-    WHERE 'kernel/protection' = ANY(going) AND p.table_name::text <> ALL(of_phases)
+    WHERE 'kernel/protection' = ANY(going)
+        -- Not those of the phases, which unprotect them themselves.
+        AND p.table_name <> ALL(
+            ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
+        )
+        AND NOT EXISTS (SELECT FROM tenancy_private.adoptions AS a WHERE a.table_name = p.table_name)
     ORDER BY 1;
 END;
 $$;

@@ -129,6 +129,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner REVOKE EXECUTE ON FUNCTIONS FROM
 CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
 
+SET LOCAL ROLE tenancy_owner;
+
 -- Here each script notes in its own transaction what it did, see
 -- notes/begin_deploy.psql.
 CREATE TABLE tenancy_private.changes (
@@ -140,7 +142,6 @@ CREATE TABLE tenancy_private.changes (
     CONSTRAINT changes_pkey PRIMARY KEY (change),
     CONSTRAINT changes_state_check CHECK (state IN ('deploying', 'done', 'reverting'))
 );
-ALTER TABLE tenancy_private.changes OWNER TO tenancy_owner;
 ALTER TABLE tenancy_private.changes ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.changes IS
 'The changes that are in this database, by the word of their own scripts; sqitch notes them a moment later.';
