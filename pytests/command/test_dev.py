@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -150,10 +151,10 @@ COMMIT;
 def _problems(text: str) -> str:
     sys.path.insert(0, str(ROOT / "tools"))
     try:
-        from check_scripts import problems_of
+        check_scripts = importlib.import_module("check_scripts")
     finally:
         sys.path.pop(0)
-    return "\n".join(problems_of("deploy", "kernel/things", "kernel/things", text))
+    return "\n".join(check_scripts.problems_of("deploy", "kernel/things", "kernel/things", text))
 
 
 @pytest.mark.parametrize(

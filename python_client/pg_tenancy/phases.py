@@ -162,7 +162,14 @@ def _stopped(
 ) -> tuple[Stopped, ...]:
     """Compare what the scripts noted themselves with what sqitch did."""
     notes: dict[str, str] = {}
-    if connection.execute("SELECT to_regclass('tenancy_private.changes') IS NOT NULL").fetchall()[0][0]:
+    found = connection.execute(
+        "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid"
+        " WHERE (n.nspname, c.relname) = ('tenancy_private', 'changes')"
+    ).fetchall()
+    if found == [(False,)]:
+        return ()  # for those who deploy to know
+    if found:
         notes = dict(connection.execute("SELECT change, state FROM tenancy_private.changes").fetchall())
     stopped: list[Stopped] = []
     left = list(registered)

@@ -171,7 +171,8 @@ BEGIN
     COMMIT;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.in_batches(text, text, regclass, text, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.in_batches(text, text, regclass, text, text, text)
+FROM public;
 
 CREATE FUNCTION tenancy_private.has_part(table_name regclass, kind text, name name, change text)
 RETURNS boolean

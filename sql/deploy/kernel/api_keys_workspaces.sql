@@ -47,7 +47,8 @@ CALL tenancy_private.adopt_online(
             'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
         ))$$,
         'stopped_last',
-        $$t.organization_id IS NOT NULL AND t.revoked_at IS NULL AND (SELECT tenancy_private.has_part(
+        $$t.organization_id IS NOT NULL AND t.revoked_at IS NULL
+        AND (SELECT tenancy_private.has_part(
             'public.api_keys', 'column', 'organization_id', 'kernel/api_keys_workspaces'
         ))
         OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(

@@ -16,8 +16,8 @@ CALL tenancy_private.in_batches(
     'tenancy_private.email_key(t.email::text) IS NOT NULL '
     'AND NOT EXISTS (SELECT FROM tenancy_private.user_emails AS e WHERE e.user_id = t.id)',
     'INSERT INTO tenancy_private.user_emails (email, user_id) '
-    'SELECT tenancy_private.email_key(t.email::text), t.id FROM public.users AS t WHERE t.id = ANY($1) '
-    'ON CONFLICT (user_id) DO NOTHING'
+    'SELECT tenancy_private.email_key(t.email::text), t.id FROM public.users AS t '
+    'WHERE t.id = ANY($1) ON CONFLICT (user_id) DO NOTHING'
 );
 
 RESET ROLE;

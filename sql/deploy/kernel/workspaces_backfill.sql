@@ -21,7 +21,8 @@ SELECT format(
     )
 )
 FROM (VALUES
-    ('public.users', 'personal', 'user_id'), ('public.organizations', 'organization', 'organization_id')
+    ('public.users', 'personal', 'user_id'),
+    ('public.organizations', 'organization', 'organization_id')
 ) AS s (table_name, kind, owner_column)
 \gexec
 

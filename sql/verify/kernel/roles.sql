@@ -54,26 +54,5 @@ END; $$;
 
 ROLLBACK;
 
--- sqitch knows of each change that is here, and each that it knows of is here. A verify that
--- belongs to a deploy comes before sqitch's note of the change at hand.
 \set change kernel/roles
-\ir ../../notes/begin.psql
-SELECT
-    format(
-        'DO %L', format(
-            'BEGIN RAISE EXCEPTION %L USING ERRCODE = ''55000'', CONSTRAINT = ''stopped'', HINT = %L; END;',
-            CASE
-                WHEN n.change IS NULL THEN 'a revert was stopped after it took back ' || r.change
-                WHEN r.change IS NULL THEN 'a deploy was stopped after ' || n.change
-                ELSE format('%s is half done, since %s it was stopped', n.change, n.state)
-            END,
-            'Run the command that was stopped again, or the other one.'
-        )
-    )
-FROM (:notes) AS n
-FULL JOIN (:registered) AS r ON n.change = r.change
-WHERE :'has_registry'
-    AND coalesce(n.change, r.change) <> :'change'
-    AND (n.change IS NULL OR r.change IS NULL OR n.state <> 'done')
-LIMIT 1
-\gexec
+\ir ../../notes/verify.psql
