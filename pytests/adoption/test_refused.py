@@ -74,6 +74,24 @@ def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, 
     sqitch(database).verify()
 
 
+def test_sqitch_takes_back_what_stopped_halfway(state: State, sqitch: Real) -> None:
+    """The change that failed is not among those that sqitch reverts: the one before it finds what there is of it."""
+    database = state(KEYLESS + ROWS, "@phase-3")
+    before = _contents(database)
+    database.execute(
+        "CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'stopped by the test'; END $$",
+        "CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION public.stop()",
+    )
+    with pytest.raises(SqitchError) as error:
+        sqitch(database).run("deploy", "--mode", "all")
+    assert "stopped by the test" in error.value.output
+    assert "kernel/api_keys_workspaces was stopped before sqitch noted it, and is finished first" in error.value.output
+    database.execute("DROP EVENT TRIGGER stop", "DROP FUNCTION public.stop()")
+    assert _contents(database) == before
+    sqitch(database).verify()
+
+
 def test_keys_that_were_an_organizations_before_are_left_alone(state: State) -> None:
     """An application that has always known whose its keys are goes on with them after a revert."""
     database = state(KEYLESS + ROWS, "@phase-3")

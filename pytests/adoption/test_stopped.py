@@ -7,7 +7,9 @@ What is killed in between has done the one and not the other.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -135,3 +137,25 @@ def _left_over(database: Database, change: str) -> int:
         "kernel/api_keys_workspaces": "SELECT count(*) FROM public.api_keys AS k WHERE k.workspace_id <> k.user_id",
     }[change]
     return int(database.fetch(query)[0][0])
+
+
+def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
+    """And what it began may be an index, which waits for whoever waits for it in one long statement."""
+    database = state(KEYLESS + ROWS, "@phase-0")
+    run = Replay(database)
+    with database.connect(autocommit=True) as before, database.connect(autocommit=True) as watcher:
+        before.execute("SELECT pg_advisory_lock(8100420170330141)")
+        with ThreadPoolExecutor(1) as pool:
+            deployed = pool.submit(run.deploy, "@phase-1")
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE '%WHILE NOT%' AND pid <> pg_backend_pid()"
+            )
+            while watcher.execute(waiting).fetchone() == (0,):
+                time.sleep(0.05)
+            before.execute("SET statement_timeout = '10s'")
+            before.execute("CREATE INDEX CONCURRENTLY meanwhile ON public.users (email)")
+            assert not deployed.done()
+            before.execute("SELECT pg_advisory_unlock(8100420170330141)")
+            assert "waiting for a deploy or revert of before" in deployed.result()
+    run.verify()

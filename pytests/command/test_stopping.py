@@ -145,3 +145,23 @@ def test_a_signal_to_the_command_is_a_ctrl_c(empty_database: Database, tmp_path:
     assert "stopped as asked" in (tmp_path / "output").read_text()
     deployed, stopped = _status(empty_database)
     assert (0 < deployed < len(PLAN), stopped) == (True, [])
+
+
+def test_ctrl_c_ends_a_verify_at_once(database: Database) -> None:
+    with database.connect() as connection:
+        # It has to wait for this.
+        connection.execute("LOCK TABLE tenancy_private.protected_tables")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pg_tenancy", "verify", database.dsn()], stderr=subprocess.PIPE, text=True
+        )
+        waiting = (
+            "SELECT count(*) FROM pg_locks"
+            " WHERE NOT granted AND relation = 'tenancy_private.protected_tables'::regclass"
+        )
+        while connection.execute(waiting).fetchone() == (0,):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "interrupted" in errors
+    assert "Traceback" not in errors

@@ -272,7 +272,7 @@ class Sqitch:
                 text=True,
                 start_new_session=True,
             ) as process,
-            self._stoppable(process) as stops,
+            self._stoppable(process, at_once=command not in ("deploy", "revert")) as stops,
         ):
             lines: list[str] = []
             for line in process.stdout or ():
@@ -282,6 +282,8 @@ class Sqitch:
             process.wait()
         output = "".join(lines)
         if process.returncode != 0 and stops:
+            if command not in ("deploy", "revert"):
+                raise KeyboardInterrupt
             raise SqitchStoppedError(
                 "stopped as asked. What was done stays, and the same command goes on from there",
                 output,
@@ -292,14 +294,14 @@ class Sqitch:
         return output
 
     @contextmanager
-    def _stoppable(self, process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    def _stoppable(self, process: subprocess.Popen[str], *, at_once: bool) -> Iterator[list[int]]:
         """Have SIGINT and SIGTERM stop the process politely; yield the signals that came, to be looked at later."""
         stops: list[int] = []
         with ExitStack() as stack:
 
             def stop(number: int, _frame: FrameType | None) -> None:
                 stops.append(number)
-                if len(stops) == 1:
+                if len(stops) == 1 and not at_once:
                     # Held until sqitch has ended.
                     connection = stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
                     connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", [_STOP_LOCK])
