@@ -159,3 +159,34 @@ def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
             before.execute("SELECT pg_advisory_unlock(8100420170330141)")
             assert "waiting for a deploy or revert of before" in deployed.result()
     run.verify()
+
+
+def test_rows_that_somebody_holds_for_ever_end_a_batch(state: State) -> None:
+    database = state(KEYLESS + ROWS, "kernel/workspaces")
+    database.execute(f"ALTER DATABASE {database.name} SET tenancy.lock_attempts = '2'")
+    run = Replay(database)
+    with database.connect() as holder:
+        holder.execute("SELECT FROM public.users LIMIT 1 FOR UPDATE")
+        with pytest.raises(ScriptError, match=r"rows of public\.users are locked by other transactions"):
+            run.deploy("kernel/workspaces_backfill")
+    run.deploy("kernel/workspaces_backfill")
+    run.verify()
+
+
+def test_what_no_stopped_command_leaves_is_refused(state: State) -> None:
+    database = state(KEYLESS + ROWS, "kernel/archive_helpers")
+    run = Replay(database)
+    which = "change IN ('kernel/archive_helpers', 'kernel/policy_helpers')"
+    database.execute(
+        f"CREATE TABLE public.lost AS SELECT * FROM sqitch.changes WHERE {which}",  # noqa: S608
+        f"SET session_replication_role = replica; DELETE FROM sqitch.changes WHERE {which}",  # noqa: S608
+    )
+    with pytest.raises(ScriptError, match="disagree about several changes"):
+        run.revert("@phase-0")
+    database.execute("INSERT INTO sqitch.changes SELECT * FROM public.lost", "DROP TABLE public.lost")
+    run.revert("kernel/schemas")
+    database.execute("ALTER TABLE tenancy_private.changes RENAME TO elsewhere")
+    with pytest.raises(ScriptError, match=r"tenancy_private\.changes is missing"):
+        run.revert("@phase-0")
+    database.execute("ALTER TABLE tenancy_private.elsewhere RENAME TO changes")
+    run.revert()

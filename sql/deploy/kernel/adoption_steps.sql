@@ -99,7 +99,9 @@ DECLARE
         WHERE c.oid = table_name
     );
     batch CONSTANT integer := 1000;
-    idle_passes CONSTANT integer := 60;
+    attempts CONSTANT integer := coalesce(
+        nullif(pg_catalog.current_setting('tenancy.lock_attempts', true), '')::integer, 20
+    );
     noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = in_batches.change);
     last_id uuid := (noted ->> 'last_id')::uuid;
     passed_over boolean := coalesce((noted ->> 'passed_over')::boolean, false);
@@ -155,7 +157,7 @@ BEGIN
         END LOOP;
         EXIT WHEN NOT passed_over;
         idle := CASE WHEN has_changed THEN 0 ELSE idle + 1 END;
-        IF idle = idle_passes THEN
+        IF idle >= attempts THEN
             RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
             USING ERRCODE = '55P03',
             CONSTRAINT = 'lock_attempts',
@@ -165,7 +167,7 @@ BEGIN
         last_id := NULL;
         passed_over := false;
         has_changed := false;
-        PERFORM pg_catalog.pg_sleep(least(0.1 * (idle + 1), 0.5));
+        PERFORM pg_catalog.pg_sleep(least(0.1 * (idle + 1), 1));
     END LOOP;
     UPDATE tenancy_private.changes AS c SET progress = c.progress - work WHERE c.change = in_batches.change;
     COMMIT;
@@ -539,7 +541,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.in_the_way_of_revert(text[]) FROM public;
 
-CREATE PROCEDURE tenancy_private.check_revert(going text[])
+CREATE PROCEDURE tenancy_private.check_revert(going text[], further text[])
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -547,6 +549,9 @@ AS $$
 DECLARE
     objects CONSTANT text[] := ARRAY(
         SELECT format('%s: %s', w.object, w.remedy) FROM tenancy_private.in_the_way_of_revert(going) AS w
+    );
+    further_objects CONSTANT text[] := ARRAY(
+        SELECT format('%s: %s', w.object, w.remedy) FROM tenancy_private.in_the_way_of_revert(further) AS w
     );
 BEGIN
     IF objects <> '{}' THEN
@@ -558,10 +563,14 @@ BEGIN
         DETAIL = array_to_string(objects, E'\n'),
         HINT = 'Nothing of the phase was reverted. Free these objects with the statements in the detail, or others, and '
         'revert again. CASCADE would drop what is the application''s.';
+    ELSIF further_objects <> '{}' THEN
+        RAISE WARNING 'a revert of earlier phases will be refused: %', split_part(further_objects[1], ': ', 1)
+        USING DETAIL = array_to_string(further_objects, E'\n'),
+        HINT = 'Free these objects with the statements in the detail, or others, before it comes to that.';
     END IF;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.check_revert(text[]) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.check_revert(text[], text[]) FROM public;
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -8,7 +8,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP PROCEDURE tenancy_private.check_revert(text[]);
+DROP PROCEDURE tenancy_private.check_revert(text[], text[]);
 DROP FUNCTION tenancy_private.in_the_way_of_revert(text[]);
 DROP PROCEDURE tenancy_private.place_indexes();
 DROP FUNCTION tenancy_private.missing_indexes();

@@ -15,7 +15,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.columns_of_index(oid)',
     'tenancy_private.missing_indexes()',
     'tenancy_private.in_the_way_of_revert(text[])',
-    'tenancy_private.check_revert(text[])'
+    'tenancy_private.check_revert(text[], text[])'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.patiently(regclass[], text, text)',
