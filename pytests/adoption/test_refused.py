@@ -62,8 +62,9 @@ def test_a_revert_after_a_refusal_changes_nothing(state: State, table: str, type
 
 
 @pytest.mark.parametrize("mode", ["all", "tag"])
-def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, mode: str) -> None:
-    database = _with_columns(state, "api_keys", "uuid")
+@pytest.mark.parametrize("table", REFUSED)
+def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, table: str, mode: str) -> None:
+    database = _with_columns(state, table, "uuid")
     before = _contents(database)
     with pytest.raises(SqitchError) as error:
         sqitch(database).run("deploy", "--mode", mode)

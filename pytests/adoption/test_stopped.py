@@ -149,7 +149,7 @@ def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
             deployed = pool.submit(run.deploy, "@phase-1")
             waiting = (
                 "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE '%WHILE NOT%' AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND query LIKE '%wants_stop%' AND pid <> pg_backend_pid()"
             )
             while watcher.execute(waiting).fetchone() == (0,):
                 time.sleep(0.05)
@@ -157,8 +157,16 @@ def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
             before.execute("CREATE INDEX CONCURRENTLY meanwhile ON public.users (email)")
             assert not deployed.done()
             before.execute("SELECT pg_advisory_unlock(8100420170330141)")
-            assert "waiting for a deploy or revert of before" in deployed.result()
+            assert "which goes on with a deploy or revert of before" in deployed.result()
     run.verify()
+
+
+def test_nobody_but_a_deployer_holds_up_a_deploy(state: State, new_login: Callable[..., str]) -> None:
+    """Anybody may take an advisory lock, whatever is meant by it."""
+    database, login = state(KEYLESS + ROWS, "@phase-1"), new_login("tenancy_app")
+    with database.connect(login) as connection:
+        connection.execute("SELECT pg_advisory_lock(8100420170330141), pg_advisory_lock(8100420170330142)")
+        Replay(database).deploy("@phase-2")
 
 
 def test_rows_that_somebody_holds_for_ever_end_a_batch(state: State) -> None:
