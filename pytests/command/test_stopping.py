@@ -165,3 +165,11 @@ def test_ctrl_c_ends_a_verify_at_once(database: Database) -> None:
     assert process.returncode == 1
     assert "interrupted" in errors
     assert "Traceback" not in errors
+
+
+def test_a_time_limit_of_a_database_does_not_stop_sqitch(empty_database: Database) -> None:
+    """Its own session waits in a transaction for as long as a script takes."""
+    empty_database.execute(f"ALTER DATABASE {empty_database.name} SET idle_in_transaction_session_timeout = '10ms'")
+    dsn = empty_database.dsn()
+    assert main(["deploy", "--to", "phase-0", dsn]) == 0
+    assert main(["revert", "--all", "--yes", dsn]) == 0

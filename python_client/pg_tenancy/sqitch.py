@@ -259,6 +259,8 @@ class Sqitch:
 
         """
         environment = self._environment()
+        if command in ("deploy", "revert"):
+            environment |= self._without_time_limits(environment)
         # A terminal's Ctrl-C goes to all its processes, so these are in a session of their own: sqitch would end in the
         # middle of a change and its psql go on.
         with (
@@ -336,6 +338,20 @@ class Sqitch:
             # sqitch records who deployed and stops when it cannot find a name.
             environment["SQITCH_FULLNAME"] = getpass.getuser()
         return environment
+
+    def _without_time_limits(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return how libpq is told to go without the limits that a database or a role sets.
+
+        Scripts set them off for themselves. sqitch's own session waits in a transaction for as long as a script takes.
+        """
+        names = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            rows = connection.execute(
+                "SELECT s.name FROM unnest(%s::text[]) AS s (name) WHERE current_setting(s.name, true) <> '0'", [names]
+            ).fetchall()
+        # None for most, because not every pooler passes options on.
+        options = [environment.get("PGOPTIONS", ""), *(f"-c {name}=0" for (name,) in rows)]
+        return {"PGOPTIONS": " ".join(options).strip()} if rows else {}
 
     def _has_name(self, environment: Mapping[str, str]) -> bool:
         try:
