@@ -41,7 +41,7 @@ def test_columns_triggers_indexes_and_grants_between_all_phases(state: State, ne
     for number, tag in enumerate(TAGS):
         _act(database, number, login)
         run.deploy(tag)
-        run.verify()
+    run.verify()
     _act(database, len(TAGS), login)
     run.revert()
     # The same done to tables that no phase has ever touched.

@@ -18,11 +18,10 @@ from pg_tenancy.cli import main
 from pg_tenancy.phases import read_status
 from support.database import Database
 from support.platform import KEYLESS, ROWS
-from support.replay import PLAN, Replay, Step
+from support.replay import PLAN, WHOLE_PLAN, Replay, Step, position
 from support.scripts import everything
 
 State = Callable[..., Database]
-LAST = PLAN[-1]
 
 
 def _interrupted(arguments: list[str], after: str) -> tuple[int, str]:
@@ -83,41 +82,31 @@ def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Databa
     assert _status(empty_database) == (0, [])
 
 
-def test_a_killed_deploy_is_told_and_either_command_goes_on(state: State, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["deploy"], ["revert", "--to", "phase-6", "--yes"]):
-        database = state(KEYLESS + ROWS, PLAN[-2].script)
-        Replay(database).run(Step("deploy", LAST, is_noted=False))
-        assert _status(database)[1] == [f"deploy {LAST.name}"]
-        assert main(["status", database.dsn()]) == 0
-        told = capsys.readouterr().out
-        assert "a deploy was stopped here" in told
-        assert "this phase is half done" in told
-        assert main(["verify", database.dsn()]) == 1
-        assert f"a deploy was stopped after {LAST.noted_as}" in capsys.readouterr().err
-        assert main([command[0], *command[1:], database.dsn()]) == 0
-        assert _status(database)[1] == []
-        Replay(database).verify()
-
-
-def test_a_killed_revert_of_the_last_change_is_told_and_either_command_goes_on(
-    state: State, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["deploy", "revert"])
+@pytest.mark.parametrize("stopped", ["deploy", "revert"])
+def test_what_was_killed_is_told_and_either_command_goes_on(
+    state: State, capsys: pytest.CaptureFixture[str], stopped: str, command: str
 ) -> None:
-    """Now sqitch says that everything is deployed, and would say so for ever."""
-    for command in (["deploy"], ["revert", "--to", "phase-6", "--yes"]):
-        database = state(KEYLESS + ROWS, LAST.script)
-        Replay(database).run(Step("revert", LAST, is_noted=False))
-        assert _status(database)[1] == [f"revert {LAST.name}"]
-        assert main(["status", database.dsn()]) == 0
-        assert "a revert was stopped here" in capsys.readouterr().out
-        assert main(["verify", database.dsn()]) == 1
-        assert f"a revert was stopped after it took back {LAST.noted_as}" in capsys.readouterr().err
-        assert main([command[0], *command[1:], database.dsn()]) == 0
-        assert _status(database)[1] == []
-        Replay(database).verify()
+    """After a killed revert of the last change sqitch says that everything is deployed, and would say so for ever."""
+    last, before = PLAN[position("@phase-0") - 1], PLAN[position("@phase-0") - 2]
+    database = state(KEYLESS + ROWS, (last if stopped == "revert" else before).script)
+    Replay(database).run(Step(stopped, last, is_noted=False))
+    assert _status(database)[1] == [f"{stopped} {last.name}"]
+    assert main(["status", database.dsn()]) == 0
+    told = capsys.readouterr().out
+    assert f"a {stopped} was stopped here" in told
+    assert "this phase is half done" in told
+    assert main(["verify", database.dsn()]) == 1
+    what = "after it took back" if stopped == "revert" else "after"
+    assert f"a {stopped} was stopped {what} {last.noted_as}" in capsys.readouterr().err
+    to = ["--to", "phase-0"] if command == "deploy" else ["--to", before.name, "--yes"]
+    assert main([command, *to, database.dsn()]) == 0
+    assert _status(database) == (position("@phase-0") - (command == "revert"), [])
+    Replay(database).verify()
 
 
 def test_a_revert_refuses_before_its_first_change(state: State, capsys: pytest.CaptureFixture[str]) -> None:
-    database = state(KEYLESS + ROWS, LAST.script)
+    database = state(KEYLESS + ROWS, WHOLE_PLAN)
     database.execute(
         "CREATE TABLE public.notes (by uuid DEFAULT tenancy.current_user_id())",
         "CREATE TABLE public.own (id bigint PRIMARY KEY)",

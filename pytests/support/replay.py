@@ -59,12 +59,14 @@ class Step:
         kind: ``deploy``, ``revert`` or ``verify``.
         change: whose script it is.
         is_noted: whether sqitch's registry says afterwards that it was run.
+        is_run: whether it is run; otherwise the registry alone says so.
 
     """
 
     kind: str
     change: Change
     is_noted: bool = True
+    is_run: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class Replay:
         arguments = ["--file=-"]
         for step in steps:
             script = step.change.script
-            arguments.append(f"--file={SQL / step.kind / script}.sql")
+            if step.is_run:
+                arguments.append(f"--file={SQL / step.kind / script}.sql")
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
             # A new session but for psql's own variables. It fails if the script left its transaction open.
