@@ -476,7 +476,7 @@ BEGIN
                 WHEN r.oid IS NOT NULL THEN 'view'
                 WHEN o.oid IS NOT NULL THEN 'policy'
                 WHEN t.oid IS NOT NULL THEN 'trigger'
-                WHEN k.oid IS NOT NULL THEN 'constraint'
+                WHEN k.conrelid <> 0 THEN 'constraint'
                 WHEN f.oid IS NOT NULL THEN 'routine'
                 ELSE 'other'
             END AS kind,
@@ -522,7 +522,10 @@ BEGIN
             WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s;', t.name, t.relation::regclass)
             WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', t.relation::regclass, t.name)
             WHEN 'routine' THEN format('DROP ROUTINE %s;', t.objid::regprocedure)
-            ELSE 'Make it do without, or drop it.'
+            ELSE CASE
+                WHEN t.relkind IN ('i', 'I') THEN format('DROP INDEX %s;', t.relation::regclass)
+                ELSE 'Make it do without, or drop it.'
+            END
         END
     FROM theirs AS t
     GROUP BY t.classid, t.objid, t.objsubid, t.kind, t.relation, t.name, t.relkind
