@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -130,3 +131,49 @@ def test_the_files_that_workers_begin_with_are_there() -> None:
     names = re.findall(r'^    "(\w+/test_\w+\.py)",$', text, re.M)
     assert len(names) > 10
     assert [name for name in names if not (ROOT / "pytests" / name).is_file()] == []
+
+
+# -- what a script must note ---------------------------------------------------
+
+SCRIPT = """-- Deploy pg-tenancy:kernel/things to pg
+
+\\set change kernel/things
+\\ir ../../notes/begin_deploy.psql
+\\if :done \\quit \\endif
+
+BEGIN;
+CREATE TABLE public.things (id integer);
+\\ir ../../notes/done.psql
+COMMIT;
+"""
+
+
+def _problems(text: str) -> str:
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        check_scripts = importlib.import_module("check_scripts")
+    finally:
+        sys.path.pop(0)
+    return "\n".join(check_scripts.problems_of("deploy", "kernel/things", "kernel/things", text))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("", "", ""),
+        ("\\if :done \\quit \\endif\n", "", "does not begin with"),
+        ("\\set change kernel/things", "\\set change kernel/thing", "does not begin with"),
+        ("begin_deploy", "begin_revert", "does not begin with"),
+        ("\\ir ../../notes/done.psql\n", "", "has not one line"),
+        ("\\ir ../../notes/done.psql\nCOMMIT;", "COMMIT;\n\\ir ../../notes/done.psql", "outside its transaction"),
+        ("BEGIN;\n", "", "is not one transaction"),
+        ("COMMIT;\n", "COMMIT;\nBEGIN;\nSELECT 1;\nCOMMIT;\n", "is not one transaction"),
+    ],
+)
+def test_a_script_that_does_not_note_what_it_does_is_named(was: str, becomes: str, told: str) -> None:
+    found = _problems(SCRIPT.replace(was, becomes) if was else SCRIPT)
+    assert (told in found) if told else found == ""
+
+
+def test_all_scripts_note_what_they_do() -> None:
+    run([sys.executable, str(ROOT / "tools" / "check_scripts.py")], check=True)

@@ -10,7 +10,7 @@ sqitch goes on wherever this stopped and the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from support.scripts import SQL, psql
 if TYPE_CHECKING:
     from support.server import Server
 
-__all__ = ["PLAN", "TAGS", "WHOLE_PLAN", "Replay", "position"]
+__all__ = ["PLAN", "TAGS", "WHOLE_PLAN", "Replay", "Step", "position"]
 
 PLAN = read_plan()
 TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
@@ -52,6 +52,24 @@ def position(to: str | None) -> int:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One script.
+
+    Attributes:
+        kind: ``deploy``, ``revert`` or ``verify``.
+        change: whose script it is.
+        is_noted: whether sqitch's registry says afterwards that it was run.
+        is_run: whether it is run; otherwise the registry alone says so.
+
+    """
+
+    kind: str
+    change: Change
+    is_noted: bool = True
+    is_run: bool = True
+
+
+@dataclass(frozen=True)
 class Replay:
     """The plan on one database, by the interface of ``pg_tenancy.tools.sqitch.Sqitch``.
 
@@ -70,21 +88,19 @@ class Replay:
 
     def deploy(self, to: str | None = None) -> str:
         """Deploy the changes up to one, or all of them, and return what psql wrote."""
-        done = self._deployed()
-        registry = _registry(self.database.server)
-        changes = PLAN[done or 0 : len(PLAN) if to is None else position(to)]
-        return self._run("deploy", changes, registry.deployed, "" if done is not None else registry.tables)
+        changes = PLAN[self._deployed() or 0 : len(PLAN) if to is None else position(to)]
+        return self.run(*(Step("deploy", change) for change in changes))
 
     def revert(self, to: str | None = None) -> str:
         """Revert the changes after one, or all of them, and return what psql wrote."""
         done, stays = self._deployed() or 0, position(to)
         if stays > done:
             raise ValueError(f"{to} is not deployed")
-        return self._run("revert", PLAN[stays:done][::-1], _registry(self.database.server).reverted)
+        return self.run(*(Step("revert", change) for change in PLAN[stays:done][::-1]))
 
     def verify(self) -> str:
         """Run the verify scripts of what is deployed, and return what psql wrote."""
-        return self._run("verify", PLAN[: self._deployed() or 0], {})
+        return self.run(*(Step("verify", change) for change in PLAN[: self._deployed() or 0]))
 
     def _deployed(self) -> int | None:
         # None where there is no registry yet.
@@ -94,14 +110,20 @@ class Replay:
             (count,) = connection.execute("SELECT count(*) FROM sqitch.changes").fetchone() or (0,)
         return int(count)
 
-    def _run(self, kind: str, changes: Sequence[Change], recorded: Mapping[str, str], first: str = "") -> str:
+    def run(self, *steps: Step) -> str:
+        """Run any scripts in this order, and return what psql wrote."""
+        registry = _registry(self.database.server)
+        noted = {"deploy": registry.deployed, "revert": registry.reverted, "verify": {}}
         arguments = ["--file=-"]
-        for change in changes:
-            arguments.append(f"--file={SQL / kind / change.script}.sql")
-            if change.script in recorded:
-                arguments.append(f"--command={recorded[change.script]}")
+        for step in steps:
+            script = step.change.script
+            if step.is_run:
+                arguments.append(f"--file={SQL / step.kind / script}.sql")
+            if step.is_noted and script in noted[step.kind]:
+                arguments.append(f"--command={noted[step.kind][script]}")
             # A new session but for psql's own variables. It fails if the script left its transaction open.
             arguments.append("--command=DISCARD ALL")
+        first = registry.tables if self._deployed() is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
 
 

@@ -35,6 +35,7 @@ QUESTIONS: list[Question] = [
                 "INSERT INTO tenancy_private.adopted_parts VALUES ('public.models', 'x', 'x')",
                 "adopted_parts_kind_check",
             ),
+            ("UPDATE tenancy_private.changes SET state = 'other'", "changes_state_check"),
             ("INSERT INTO tenancy.role_delegations VALUES ('boss', 'user')", "role_delegations_role_check"),
             ("INSERT INTO tenancy.role_delegations VALUES ('user', 'boss')", "role_delegations_delegated_role_check"),
             ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),

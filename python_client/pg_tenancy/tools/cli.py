@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,15 @@ from pg_tenancy.tools.demo import Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
 from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.tools.matrix import Matrix, read_matrix
-from pg_tenancy.tools.phases import Progress, Status, plan_of, read_phases, read_status, read_unrestricted_logins
+from pg_tenancy.tools.phases import (
+    Progress,
+    Status,
+    plan_of,
+    read_needing,
+    read_phases,
+    read_status,
+    read_unrestricted_logins,
+)
 from pg_tenancy.tools.sqitch import (
     PLANS,
     Change,
@@ -250,16 +258,19 @@ def _deploy(options: argparse.Namespace) -> int:
             raise _UsageError(f"this database was deployed with the plan {deployed}, not with {sqitch.plan}")
         target = _target(options.to, read_plan(plan=sqitch.plan))
         before = read_status(connection, read_plan(plan=sqitch.plan))
-    pending = [change.name for change in before.pending]
-    if not pending or (target and target not in [*_names(before)]):
+    undone = [stopped.change for stopped in before.stopped if stopped.command == "revert"]
+    pending = [change.name for change in (*undone, *before.pending)]
+    if not pending or (target and target not in _names((*undone, *before.pending))):
         terminal.line(f"Nothing to deploy: {_phase_in_words(before)}.")
         return OK
+    _settle(sqitch, before, "revert")
     notes = {change.name: change.note for change in before.plan}
     width = max(map(len, pending))
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, f"{name:<{width}}", notes.get(name, "")),
         lambda warning: terminal.line(f"  ! {warning}", "yellow"),
     )
+    sqitch.on_stop = _tell_stopping
     sqitch.deploy(target)
     with _connect(sqitch.dsn) as connection:
         terminal.line(f"Deployed: {_phase_in_words(read_status(connection))}.")
@@ -279,6 +290,7 @@ def _status(options: argparse.Namespace) -> int:
                 {"name": change.name, "when": change.when.isoformat(), "by": change.by} for change in status.deployed
             ],
             "pending": [change.name for change in status.pending],
+            "stopped": {each.change.name: each.command for each in status.stopped},
             "unknown": list(status.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
         }
@@ -289,16 +301,24 @@ def _status(options: argparse.Namespace) -> int:
     if plan is not None:
         terminal.line(f"plan: {plan}")
     left = {change.name: change for change in status.deployed}
+    stopped = {each.change: each.command for each in status.stopped}
     width = max(len(change.name) for change in status.plan)
     pending = set(status.pending)
     for phase in read_phases(status.plan):
         terminal.heading(f"{'@' + phase.tag if phase.tag else 'after the last phase'}: {phase.title}")
         for change in phase.changes:
-            if change in pending:
+            if change in stopped:
+                terminal.check(False, f"{change.name:<{width}}", f"a {stopped[change]} was stopped here")
+            elif change in pending:
                 terminal.line(f"  - {change.name:<{width}}  pending", "dim")
             else:
                 there = left[change.name]
                 terminal.check(True, f"{change.name:<{width}}", f"{there.when:%Y-%m-%d %H:%M} {there.by}")
+    if status.stopped:
+        terminal.line()
+        terminal.check(
+            False, "this phase is half done: pg-tenancy deploy goes on from there, and pg-tenancy revert takes it back"
+        )
     if status.deployed:
         terminal.heading("Logins that see everything, whatever the policies say")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
@@ -335,7 +355,11 @@ def _revert(options: argparse.Namespace) -> int:
         status = read_status(connection)
         sqitch.plan = plan_of(connection) or sqitch.plan
     target = None if options.all else _target(options.to, status.plan)
-    names = [change.name for change in status.deployed]
+    names = [
+        *(change.name for change in status.deployed),
+        # sqitch does not know of it yet.
+        *(stopped.change.name for stopped in status.stopped if stopped.command == "deploy"),
+    ]
     if target is None:
         going = names
     else:
@@ -346,19 +370,57 @@ def _revert(options: argparse.Namespace) -> int:
     if not going:
         terminal.line(f"Nothing to revert: {_phase_in_words(status)}.")
         return OK
+    _refuse_what_is_needed(sqitch.dsn, status.plan[len(names) - len(going) : len(names)])
     if not options.yes:
         _confirm(
             f"This reverts {', '.join(reversed(going))}.",
             unasked=f"this reverts {len(going)} changes",
             refused="nothing was reverted",
         )
+    _settle(sqitch, status, "deploy")
     sqitch.on_line = Progress(
         lambda name: terminal.check(True, name), lambda warning: terminal.line(f"  ! {warning}", "yellow")
     )
+    sqitch.on_stop = _tell_stopping
     sqitch.revert(target)
     with _connect(sqitch.dsn) as connection:
         terminal.line(f"Reverted: {_phase_in_words(read_status(connection))}.")
     return OK
+
+
+def _refuse_what_is_needed(dsn: str, changes: Sequence[Change]) -> None:
+    """Refuse a revert that would end in the middle: sqitch is asked phase by phase, and this knows how far it goes."""
+    with _connect(dsn) as connection:
+        needing = read_needing(connection, changes)
+    if needing:
+        raise _FailedError(
+            "nothing was reverted, because the application needs what would go:\n"
+            + "\n".join(f"    {what}: {remedy}" for what, remedy in needing)
+            + "\nFree these objects with these statements, or others, and revert again. CASCADE would drop what is"
+            " the application's."
+        )
+
+
+def _tell_stopping() -> None:
+    print("\npg-tenancy: stopping after this change; once more breaks it off", file=sys.stderr, flush=True)
+
+
+def _settle(sqitch: Sqitch, status: Status, stopped: str) -> None:
+    """Have sqitch note what the other command did before it was stopped, so that this one finds work to do.
+
+    Args:
+        sqitch: on the database.
+        status: what it has.
+        stopped: the command that was stopped, ``deploy`` or ``revert``.
+
+    """
+    noted = {"deploy": status.pending[:1], "revert": status.plan[: len(status.deployed)][-1:]}[stopped]
+    if not noted or noted[0] not in [each.change for each in status.stopped]:
+        return
+    if stopped == "deploy":
+        sqitch.run("deploy", "--log-only", "--no-verify", "--to-change", _as_of_its_phase(noted[0], status.plan))
+    else:
+        sqitch.run("revert", "-y", "--log-only", *(["--to-change", "@HEAD^"] if len(status.deployed) > 1 else []))
 
 
 def _confirm(what: str, *, unasked: str, refused: str) -> None:
@@ -496,14 +558,20 @@ def _target(given: str | None, plan: Sequence[Change]) -> str | None:
     raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(sorted(tags))}")
 
 
+def _as_of_its_phase(change: Change, plan: Sequence[Change]) -> str:
+    """Return how sqitch is told which change is meant, also where the plan has it again."""
+    tag = next((each.tags[0] for each in plan[list(plan).index(change) :] if each.tags), None)
+    return f"{change.name}@{tag}" if tag else change.name
+
+
 def _change_of(target: str, plan: Sequence[Change]) -> str:
     """Return the name of the change that a target ends with."""
     return next(change.name for change in plan if change.name == target or target.removeprefix("@") in change.tags)
 
 
-def _names(status: Status) -> list[str]:
-    """Return all names by which what is pending can be asked for."""
-    return [name for change in status.pending for name in (change.name, *(f"@{tag}" for tag in change.tags))]
+def _names(changes: Iterable[Change]) -> list[str]:
+    """Return all names by which changes can be asked for."""
+    return [name for change in changes for name in (change.name, *(f"@{tag}" for tag in change.tags))]
 
 
 def _phase_in_words(status: Status) -> str:

@@ -17,8 +17,10 @@ __all__ = [
     "Phase",
     "Progress",
     "Status",
+    "Stopped",
     "UnrestrictedLogin",
     "plan_of",
+    "read_needing",
     "read_phases",
     "read_status",
     "read_unrestricted_logins",
@@ -44,6 +46,20 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A change at which a command was stopped, before sqitch noted that it was done or gone.
+
+    Attributes:
+        change: the change of the plan.
+        command: ``deploy`` or ``revert``.
+
+    """
+
+    change: Change
+    command: str
+
+
+@dataclass(frozen=True)
 class Status:
     """What a database has of the plan.
 
@@ -53,6 +69,7 @@ class Status:
         pending: the changes it has not.
         unknown: the names of changes it has that this plan has not.
         plan: the changes of the plan that it was compared with.
+        stopped: what was begun and sqitch does not know of, or not that it is gone.
 
     """
 
@@ -61,6 +78,7 @@ class Status:
     pending: tuple[Change, ...]
     unknown: tuple[str, ...]
     plan: tuple[Change, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +153,52 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
                 phase = change.tags[0]
         else:
             pending.append(change)
-    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes))
+    stopped = _stopped(connection, changes, [name for name, _, _ in found])
+    return Status(phase, tuple(Deployed(*row) for row in found), tuple(pending), tuple(left), tuple(changes), stopped)
+
+
+def _stopped(
+    connection: psycopg.Connection[Any], plan: Sequence[Change], registered: Sequence[str]
+) -> tuple[Stopped, ...]:
+    """Compare what the scripts noted themselves with what sqitch did."""
+    notes: dict[str, str] = {}
+    found = connection.execute(
+        "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid"
+        " WHERE (n.nspname, c.relname) = ('tenancy_private', 'changes')"
+    ).fetchall()
+    if found == [(False,)]:
+        return ()  # for those who deploy to know
+    if found:
+        notes = dict(connection.execute("SELECT change, state FROM tenancy_private.changes").fetchall())
+    stopped: list[Stopped] = []
+    left = list(registered)
+    for change in plan:
+        state = notes.get(change.noted_as)
+        is_registered = change.name in left
+        if is_registered:
+            left.remove(change.name)
+        # Those of this name make nothing, and note nothing.
+        if change.name.endswith("/existing_tables") or is_registered == (state == "done"):
+            continue
+        if is_registered or state is not None:
+            stopped.append(Stopped(change, "revert" if is_registered else "deploy"))
+    return tuple(stopped)
+
+
+def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Return what of the application needs what these changes made, each with the statement that frees it.
+
+    Args:
+        connection: a role that may revert.
+        changes: those that are about to be reverted.
+
+    """
+    if not connection.execute("SELECT to_regclass('tenancy_private.protected_tables') IS NOT NULL").fetchall()[0][0]:
+        return []
+    return connection.execute(
+        "SELECT object, remedy FROM tenancy_private.in_the_way_of_revert(%s)", [[change.noted_as for change in changes]]
+    ).fetchall()
 
 
 # Whoever is a member without inheriting the rights takes them with SET ROLE. A policy

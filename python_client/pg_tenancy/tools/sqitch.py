@@ -12,12 +12,17 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
+import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
@@ -27,6 +32,7 @@ __all__ = [
     "Sqitch",
     "SqitchError",
     "SqitchNotFoundError",
+    "SqitchStoppedError",
     "find_sqitch",
     "libpq_environment",
     "project_directory",
@@ -39,6 +45,9 @@ _INSTALL = (
     "others: https://sqitch.org/download/"
 )
 
+
+# The preamble of every script asks for it (sql/notes/begin.psql), and begins nothing while somebody holds it.
+_STOP_LOCK = 8100420170330142
 
 # The platform's plan has everything, the kernel's what any other application needs.
 PLANS = {"platform": "sqitch.plan", "kernel": "kernel.plan"}
@@ -59,6 +68,10 @@ class SqitchError(RuntimeError):
         self.status = status
 
 
+class SqitchStoppedError(SqitchError):
+    """Somebody asked to stop: what was done stays, and the same command goes on from there."""
+
+
 class SqitchNotFoundError(SqitchError):
     """A program that is needed is not installed; the message says how to install it."""
 
@@ -70,6 +83,7 @@ class Change:
     Attributes:
         script: the name of its files without ``.sql``: the change's own, or with
             a tag behind an @ where the plan has the change again after that tag.
+        noted_as: the name by which its scripts note it: with @2 behind it where the plan has it a second time.
 
     """
 
@@ -79,6 +93,7 @@ class Change:
     tags: tuple[str, ...] = ()
     tag_notes: tuple[str, ...] = ()
     script: str = ""
+    noted_as: str = ""
 
 
 def project_directory() -> Path:
@@ -135,7 +150,16 @@ def read_plan(project: Path | None = None, plan: str = "platform") -> list[Chang
             changes = [
                 replace(change, script=f"{name}@{last_tag}") if change.script == name else change for change in changes
             ]
-            changes.append(Change(name, tuple((found["requires"] or "").split()), note.strip(), script=name))
+            earlier = sum(1 for change in changes if change.name == name)
+            changes.append(
+                Change(
+                    name,
+                    tuple((found["requires"] or "").split()),
+                    note.strip(),
+                    script=name,
+                    noted_as=f"{name}@{earlier + 1}" if earlier else name,
+                )
+            )
     return changes
 
 
@@ -182,6 +206,8 @@ class Sqitch:
         isolated: ignore the configuration of the user and of the machine, and
             sign what is done as ``pg-tenancy``. For tests.
         on_line: called with each line that sqitch prints, as it prints it.
+        on_stop: called when somebody wants a deploy or a revert to stop, by SIGINT or SIGTERM: it ends with the change
+            that it is at. The second time it breaks that off.
         program_directory: where to look for ``psql`` before ``PATH``.
         environment: further environment variables for sqitch.
 
@@ -192,6 +218,7 @@ class Sqitch:
     plan: str = "platform"
     isolated: bool = False
     on_line: Callable[[str], None] | None = None
+    on_stop: Callable[[], None] | None = None
     program_directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -227,28 +254,70 @@ class Sqitch:
         Raises:
             SqitchError: it failed; the message is what it printed of that: the last lines of a deploy or a
                 revert, and of a verify all that is wrong.
+            SqitchStoppedError: it was asked to stop, and did.
             SqitchNotFoundError: it, or ``psql``, is not installed.
 
         """
         environment = self._environment()
-        with subprocess.Popen(
-            [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
-            cwd=self.project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
+        if command in ("deploy", "revert"):
+            environment |= self._without_time_limits(environment)
+        # A terminal's Ctrl-C goes to all its processes, so these are in a session of their own: sqitch would end in the
+        # middle of a change and its psql go on.
+        with (
+            subprocess.Popen(
+                [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
+                cwd=self.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process,
+            self._stoppable(process, at_once=command not in ("deploy", "revert")) as stops,
+        ):
             lines: list[str] = []
             for line in process.stdout or ():
                 lines.append(line)
                 if self.on_line is not None:
                     self.on_line(line.rstrip("\n"))
+            process.wait()
         output = "".join(lines)
+        if process.returncode != 0 and stops:
+            if command not in ("deploy", "revert"):
+                raise KeyboardInterrupt
+            raise SqitchStoppedError(
+                "stopped as asked. What was done stays, and the same command goes on from there",
+                output,
+                process.returncode,
+            )
         if process.returncode != 0:
             raise SqitchError(f"sqitch {command} failed:\n{_problems(command, lines)}", output, process.returncode)
         return output
+
+    @contextmanager
+    def _stoppable(self, process: subprocess.Popen[str], *, at_once: bool) -> Iterator[list[int]]:
+        """Have SIGINT and SIGTERM stop the process politely; yield the signals that came, to be looked at later."""
+        stops: list[int] = []
+        with ExitStack() as stack:
+
+            def stop(number: int, _frame: FrameType | None) -> None:
+                stops.append(number)
+                if len(stops) == 1 and not at_once:
+                    # Held until sqitch has ended.
+                    connection = stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
+                    connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", [_STOP_LOCK])
+                    if self.on_stop is not None:
+                        self.on_stop()
+                elif process.poll() is None:
+                    os.killpg(process.pid, signal.SIGINT)
+
+            # Elsewhere Python lets nobody ask for signals.
+            if threading.current_thread() is threading.main_thread():
+                for wanted in (signal.SIGINT, signal.SIGTERM):
+                    before = signal.signal(wanted, stop)
+                    stack.callback(signal.signal, wanted, signal.SIG_DFL if before is None else before)
+            yield stops
 
     def _target(self, environment: Mapping[str, str]) -> str:
         # The rest of the DSN is in the environment.
@@ -269,6 +338,20 @@ class Sqitch:
             # sqitch records who deployed and stops when it cannot find a name.
             environment["SQITCH_FULLNAME"] = getpass.getuser()
         return environment
+
+    def _without_time_limits(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return how libpq is told to go without the limits that a database or a role sets.
+
+        Scripts set them off for themselves. sqitch's own session waits in a transaction for as long as a script takes.
+        """
+        names = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            rows = connection.execute(
+                "SELECT s.name FROM unnest(%s::text[]) AS s (name) WHERE current_setting(s.name, true) <> '0'", [names]
+            ).fetchall()
+        # None for most, because not every pooler passes options on.
+        options = [environment.get("PGOPTIONS", ""), *(f"-c {name}=0" for (name,) in rows)]
+        return {"PGOPTIONS": " ".join(options).strip()} if rows else {}
 
     def _has_name(self, environment: Mapping[str, str]) -> bool:
         try:

@@ -2,6 +2,10 @@
 -- requires: kernel/user_emails_backfill
 -- requires: kernel/memberships_functions
 
+\set change kernel/accounts
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -257,4 +261,5 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.add_member(uuid, uuid, text) FROM public;
 
+\ir ../../notes/done.psql
 COMMIT;

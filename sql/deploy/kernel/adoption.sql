@@ -2,6 +2,10 @@
 -- requires: kernel/entering
 -- requires: kernel/adoption_steps
 
+\set change kernel/adoption
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -464,4 +468,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_table(regclass, name) FROM public;
 
+\ir ../../notes/done.psql
 COMMIT;

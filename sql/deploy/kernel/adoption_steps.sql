@@ -2,17 +2,19 @@
 -- requires: kernel/policy_helpers
 -- requires: kernel/archive_helpers
 
+\set change kernel/adoption_steps
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What the phases adopted, in this order. A row is there from before the first change of
--- the table until nothing is left of it, so a script that stopped goes on by it, and a
--- revert takes back what began after that which stays.
+-- What the phases adopted. A row is there from before the first change of the table until
+-- nothing is left of it, so a script that stopped goes on by it, in either direction.
 CREATE TABLE tenancy_private.adoptions (
     change            text     NOT NULL,
-    position          integer  NOT NULL,
     table_name        regclass NOT NULL,
     owner_column      name,
     workspace_default text,
@@ -20,8 +22,7 @@ CREATE TABLE tenancy_private.adoptions (
     columns           jsonb    NOT NULL DEFAULT '{}',
     nullable          name[]   NOT NULL DEFAULT '{}',
     kept              jsonb    NOT NULL DEFAULT '{}',
-    CONSTRAINT adoptions_pkey PRIMARY KEY (change),
-    CONSTRAINT adoptions_position_key UNIQUE (position)
+    CONSTRAINT adoptions_pkey PRIMARY KEY (change)
 );
 CALL tenancy_private.close_own_table('tenancy_private.adoptions');
 COMMENT ON TABLE tenancy_private.adoptions IS
@@ -77,9 +78,11 @@ COMMENT ON PROCEDURE tenancy_private.patiently (regclass [], text, text) IS
 -- Changes rows of a table that is in use: by the primary key, in batches that
 -- commit. A row that somebody else has locked is passed over and looked at again,
 -- so that nobody waits for anybody in a circle, and what a command itself has to
--- wait for makes its batch wait for the next pass.
+-- wait for makes its batch wait for the next pass. How far it came is noted with the
+-- change, under the name of the work: stopped anywhere, it goes on there. A row that
+-- the command leaves as it was would be passed over for ever, so that is an error.
 CREATE PROCEDURE tenancy_private.in_batches(
-    table_name regclass, source text, condition text, command text
+    change text, work text, table_name regclass, source text, condition text, command text
 )
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -89,19 +92,31 @@ DECLARE
         SELECT least(500, s.setting::integer * 0.3)::integer || 'ms'
         FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'
     );
-    last_id uuid;
+    full_name CONSTANT text := (
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_class AS c
+        INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE c.oid = table_name
+    );
+    batch CONSTANT integer := 1000;
+    attempts CONSTANT integer := coalesce(
+        nullif(pg_catalog.current_setting('tenancy.lock_attempts', true), '')::integer, 20
+    );
+    noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = in_batches.change);
+    last_id uuid := (noted ->> 'last_id')::uuid;
+    passed_over boolean := coalesce((noted ->> 'passed_over')::boolean, false);
+    has_changed boolean := false;
+    idle integer := 0;
     ids uuid[];
     free_ids uuid[];
-    passed_over boolean;
+    left_over record;
 BEGIN
     LOOP
-        last_id := NULL;
-        passed_over := false;
         LOOP
             EXECUTE pg_catalog.format(
                 'SELECT pg_catalog.array_agg(b.id ORDER BY b.id) FROM (SELECT s.id FROM %s AS s'
-                ' WHERE ($1 IS NULL OR s.id > $1) ORDER BY s.id LIMIT 1000) AS b', source
-            ) INTO ids USING last_id;
+                ' WHERE ($1 IS NULL OR s.id > $1) ORDER BY s.id LIMIT $2) AS b', source
+            ) INTO ids USING last_id, batch;
             EXIT WHEN ids IS NULL;
             BEGIN
                 PERFORM pg_catalog.set_config('lock_timeout', in_the_way, true);
@@ -114,22 +129,52 @@ BEGIN
                 END IF;
             EXCEPTION
                 WHEN lock_not_available THEN
-                    passed_over := true;
+                    free_ids := NULL;
             END;
-            IF NOT passed_over THEN
-                EXECUTE pg_catalog.format(
-                    'SELECT EXISTS (SELECT FROM %s AS t WHERE t.id = ANY($1) AND (%s))', table_name, condition
-                ) INTO passed_over USING ids;
+            EXECUTE pg_catalog.format(
+                'SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE t.id = ANY($2)) AS unchanged,'
+                ' (pg_catalog.array_agg(t.id) FILTER (WHERE t.id = ANY($2)))[1] AS example'
+                ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
+            ) INTO left_over USING ids, free_ids;
+            IF left_over.unchanged > 0 THEN
+                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', full_name,
+                    CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
+                    left_over.example
+                USING ERRCODE = '55000',
+                CONSTRAINT = 'batch_changed_nothing',
+                HINT = 'A trigger or rule of the application puts back what a batch writes. Disable it, run the same '
+                'command again, and enable it: it goes on here.';
             END IF;
+            passed_over := passed_over OR left_over.rows > 0;
+            has_changed := has_changed OR free_ids IS NOT NULL;
             last_id := ids[pg_catalog.array_upper(ids, 1)];
+            UPDATE tenancy_private.changes AS c
+            SET progress = pg_catalog.jsonb_set(
+                c.progress, ARRAY[work], pg_catalog.jsonb_build_object('last_id', last_id, 'passed_over', passed_over)
+            )
+            WHERE c.change = in_batches.change;
             COMMIT;
         END LOOP;
         EXIT WHEN NOT passed_over;
-        PERFORM pg_catalog.pg_sleep(0.1);
+        idle := CASE WHEN has_changed THEN 0 ELSE idle + 1 END;
+        IF idle >= attempts THEN
+            RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
+            USING ERRCODE = '55P03',
+            CONSTRAINT = 'lock_attempts',
+            HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
+            'and it goes on here.';
+        END IF;
+        last_id := NULL;
+        passed_over := false;
+        has_changed := false;
+        PERFORM pg_catalog.pg_sleep(least(0.1 * (idle + 1), 1));
     END LOOP;
+    UPDATE tenancy_private.changes AS c SET progress = c.progress - work WHERE c.change = in_batches.change;
+    COMMIT;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.in_batches(regclass, text, text, text) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.in_batches(text, text, regclass, text, text, text)
+FROM public;
 
 CREATE FUNCTION tenancy_private.has_part(table_name regclass, kind text, name name, change text)
 RETURNS boolean
@@ -156,10 +201,9 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO tenancy_private.adoptions (change, position, table_name)
-    SELECT record_part.change, coalesce(max(a.position), 0) + 1, record_part.table_name
-    FROM tenancy_private.adoptions AS a
-    HAVING record_part.change IS NOT NULL
+    INSERT INTO tenancy_private.adoptions (change, table_name)
+    SELECT record_part.change, record_part.table_name
+    WHERE record_part.change IS NOT NULL
     ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
     INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, change)
     VALUES (record_part.table_name, record_part.kind, record_part.name, record_part.change);
@@ -383,4 +427,153 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
 
+-- What of the application needs what these changes made, so that their revert would
+-- stop in the midst of a phase: one row for each object, with the statement that frees
+-- it. Tables of the application that protect() was called for are among them.
+CREATE FUNCTION tenancy_private.in_the_way_of_revert(going text[])
+RETURNS TABLE (object text, remedy text)
+LANGUAGE plpgsql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH made AS (
+        SELECT unnest(c.made) AS name FROM tenancy_private.changes AS c WHERE c.change = ANY(going)
+    ),
+
+    tables AS (
+        SELECT c.oid, c.reltype, m.name
+        FROM made AS m
+        INNER JOIN pg_class AS c ON m.name = format('%s.%I', c.relnamespace::regnamespace, c.relname)
+        WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+    ),
+
+    parts AS (
+        SELECT 'pg_proc'::regclass AS class_id, p.oid AS object_id, 0 AS part, 'routine ' || m.name AS name
+        FROM made AS m INNER JOIN pg_proc AS p ON m.name = format(
+            '%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)
+        )
+        WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        UNION ALL
+        SELECT 'pg_class'::regclass, r.oid, 0, 'table ' || r.name FROM tables AS r
+        UNION ALL
+        SELECT 'pg_type'::regclass, r.reltype, 0, 'table ' || r.name FROM tables AS r
+        UNION ALL
+        SELECT 'pg_class'::regclass, a.table_name, t.attnum::integer, format('column %s.%I', a.table_name, a.name)
+        FROM tenancy_private.adopted_parts AS a
+        INNER JOIN pg_attribute AS t ON a.table_name = t.attrelid AND a.name = t.attname
+        WHERE a.kind = 'column' AND a.change = ANY(going)
+    ),
+
+    needing AS (
+        SELECT DISTINCT d.classid, d.objid, d.objsubid, p.name AS needed,
+            coalesce(a.adrelid, r.ev_class, o.polrelid, t.tgrelid, k.conrelid, c.oid) AS relation,
+            f.pronamespace,
+            CASE
+                WHEN a.oid IS NOT NULL THEN 'default'
+                WHEN r.oid IS NOT NULL THEN 'view'
+                WHEN o.oid IS NOT NULL THEN 'policy'
+                WHEN t.oid IS NOT NULL THEN 'trigger'
+                WHEN k.conrelid <> 0 THEN 'constraint'
+                WHEN f.oid IS NOT NULL THEN 'routine'
+                ELSE 'other'
+            END AS kind,
+            coalesce(v.attname, o.polname, t.tgname, k.conname) AS name
+        FROM parts AS p
+        INNER JOIN pg_depend AS d
+            ON p.class_id = d.refclassid AND p.object_id = d.refobjid AND p.part IN (0, d.refobjsubid) AND d.deptype = 'n'
+        LEFT JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+        LEFT JOIN pg_attribute AS v ON a.adrelid = v.attrelid AND a.adnum = v.attnum
+        LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        LEFT JOIN pg_policy AS o ON d.classid = 'pg_policy'::regclass AND d.objid = o.oid
+        LEFT JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+        LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+        LEFT JOIN pg_proc AS f ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+        LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    ),
+
+    -- Not what we made ourselves, which the revert takes back before.
+    theirs AS (
+        SELECT n.*, c.relkind
+        FROM needing AS n
+        LEFT JOIN pg_class AS c ON n.relation = c.oid
+        LEFT JOIN pg_namespace AS s ON coalesce(c.relnamespace, n.pronamespace) = s.oid
+        WHERE coalesce(s.nspname, '') NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
+            AND NOT EXISTS (
+                SELECT FROM tenancy_private.adopted_parts AS a
+                WHERE a.table_name = n.relation AND a.name = n.name AND (a.kind = n.kind OR (a.kind, n.kind) = ('column', 'default'))
+            )
+            AND NOT EXISTS (
+                SELECT FROM tenancy_private.contracts AS k
+                WHERE k.table_name = n.relation AND k.kind = n.kind AND k.name = n.name
+            )
+    )
+
+    SELECT
+        format('%s needs the %s', pg_describe_object(t.classid, t.objid, t.objsubid), min(t.needed)),
+        CASE t.kind
+            WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', t.relation::regclass, t.name)
+            WHEN 'view' THEN format(
+                'DROP %s %s;', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, t.relation::regclass
+            )
+            WHEN 'policy' THEN format('DROP POLICY %I ON %s;', t.name, t.relation::regclass)
+            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s;', t.name, t.relation::regclass)
+            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', t.relation::regclass, t.name)
+            WHEN 'routine' THEN format('DROP ROUTINE %s;', t.objid::regprocedure)
+            ELSE CASE
+                WHEN t.relkind IN ('i', 'I') THEN format('DROP INDEX %s;', t.relation::regclass)
+                ELSE 'Make it do without, or drop it.'
+            END
+        END
+    FROM theirs AS t
+    GROUP BY t.classid, t.objid, t.objsubid, t.kind, t.relation, t.name, t.relkind
+    UNION ALL
+    SELECT format('table %s is protected', p.table_name), format('CALL tenancy.unprotect(%L);', p.table_name::text)
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
+    WHERE 'kernel/protection' = ANY(going)
+        -- Not those of the phases, which unprotect them themselves.
+        AND p.table_name <> ALL(
+            ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
+        )
+        AND NOT EXISTS (SELECT FROM tenancy_private.adoptions AS a WHERE a.table_name = p.table_name)
+    ORDER BY 1;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.in_the_way_of_revert(text[]) FROM public;
+
+CREATE PROCEDURE tenancy_private.check_revert(going text[], further text[])
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    objects CONSTANT text[] := ARRAY(
+        SELECT format('%s: %s', w.object, w.remedy) FROM tenancy_private.in_the_way_of_revert(going) AS w
+    );
+    further_objects CONSTANT text[] := ARRAY(
+        SELECT format('%s: %s', w.object, w.remedy) FROM tenancy_private.in_the_way_of_revert(further) AS w
+    );
+BEGIN
+    IF objects <> '{}' THEN
+        RAISE EXCEPTION 'the application has % that would stop this revert in the midst of a phase: %',
+            CASE cardinality(objects) WHEN 1 THEN '1 object' ELSE cardinality(objects) || ' objects' END,
+            split_part(objects[1], ': ', 1)
+        USING ERRCODE = '2BP01',
+        CONSTRAINT = 'application_needs_tenancy',
+        DETAIL = array_to_string(objects, E'\n'),
+        HINT = 'Nothing of the phase was reverted. Free these objects with the statements in the detail, or others, and '
+        'revert again. CASCADE would drop what is the application''s.';
+    ELSIF further_objects <> '{}' THEN
+        RAISE WARNING 'a revert of earlier phases will be refused: %', split_part(further_objects[1], ': ', 1)
+        USING DETAIL = array_to_string(further_objects, E'\n'),
+        HINT = 'Free these objects with the statements in the detail, or others, before it comes to that.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.check_revert(text[], text[]) FROM public;
+
+\ir ../../notes/done.psql
 COMMIT;

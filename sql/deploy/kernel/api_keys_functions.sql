@@ -3,6 +3,10 @@
 -- requires: kernel/organizations_functions
 -- requires: kernel/audit_log
 
+\set change kernel/api_keys_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -453,4 +457,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
 CALL tenancy_private.record_triggers('public.users', 'users_api_keys');
 CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_audit', 'api_keys_audit_update');
 
+\ir ../../notes/done.psql
 COMMIT;

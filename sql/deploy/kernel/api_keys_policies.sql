@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/api_keys_policies to pg
 -- requires: kernel/api_keys_functions
 
+\set change kernel/api_keys_policies
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise('public.api_keys');
@@ -30,4 +34,5 @@ CALL tenancy_private.record_triggers(
     'api_keys_name'
 );
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,17 +3,21 @@
 -- requires: kernel/legacy_logins
 -- requires: kernel/foreign_keys
 
+\set change kernel/api_keys_workspaces
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- A key is a person's or an organization's. An organization's outlives the
 -- account of whoever made it, so its maker may be nobody.
 --
 -- Before this change a key was its user's. After a revert an organization's would be the
 -- key of whoever made it, so the revert stops it until the next deploy, as it does one
--- that has expired, unless the application has always known when its keys expire. Where
--- a key has to be somebody's, one that is nobody's is put down under somebody meanwhile.
+-- that has expired, unless the application has always known whose its keys are and when
+-- they expire. Where a key has to be somebody's, one that is nobody's is put down under
+-- somebody meanwhile, and stopped.
 -- The archive says what was done, so that the next deploy can tell it from what the
 -- application did: a key that the revert stopped works again, unless somebody else has
 -- revoked it since, and is its maker's or nobody's again.
@@ -32,19 +36,24 @@ CALL tenancy_private.adopt_online(
         'condition', 'AND t.organization_id IS NOT NULL OR t.expires_at IS NOT NULL',
         'stopped',
         $$(
-            t.organization_id IS NOT NULL
+            t.organization_id IS NOT NULL AND (SELECT tenancy_private.has_part(
+                'public.api_keys', 'column', 'organization_id', 'kernel/api_keys_workspaces'
+            ))
             OR t.expires_at <= pg_catalog.now() AND (SELECT tenancy_private.has_part(
                 'public.api_keys', 'column', 'expires_at', 'kernel/api_keys_workspaces'
             ))
-        )
-        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+        ) AND t.revoked_at IS NULL
+        OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
             'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
-        )))$$,
+        ))$$,
         'stopped_last',
-        $$t.organization_id IS NOT NULL
-        AND (t.revoked_at IS NULL OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
+        $$t.organization_id IS NOT NULL AND t.revoked_at IS NULL
+        AND (SELECT tenancy_private.has_part(
+            'public.api_keys', 'column', 'organization_id', 'kernel/api_keys_workspaces'
+        ))
+        OR t.user_id IS NULL AND (SELECT tenancy_private.has_part(
             'public.api_keys', 'not null', 'user_id', 'kernel/api_keys_workspaces'
-        )))$$,
+        ))$$,
         'stop',
         $$WITH stopped AS (
             UPDATE public.api_keys AS t
@@ -95,3 +104,5 @@ CALL tenancy_private.adopt_online(
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.finish_adoption('kernel/api_keys_workspaces');
+
+\ir ../../notes/done.psql

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/archive_helpers to pg
 -- requires: kernel/schemas
 
+\set change kernel/archive_helpers
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -47,4 +51,5 @@ REVOKE ALL ON ROUTINE tenancy_private.drop_archived(name) FROM public;
 COMMENT ON PROCEDURE tenancy_private.drop_archived (name) IS
 'Drops a table of the schema tenancy_archive, and the schema with its last one.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/audit_log to pg
 -- requires: kernel/entering
 
+\set change kernel/audit_log
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -234,4 +238,5 @@ CALL tenancy_private.record_triggers(
     'organization_memberships_audit'
 );
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/base_tables to pg
 -- requires: kernel/roles
 
+\set change kernel/base_tables
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -140,4 +144,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     public.api_keys
 TO tenancy_service;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/workspaces_backfill
 -- requires: kernel/seal_keys
 
+\set change kernel/context
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -224,4 +228,5 @@ REVOKE ALL ON FUNCTION tenancy_private.is_staff() FROM public;
 COMMENT ON FUNCTION tenancy_private.is_staff() IS
 'Whether platform staff act, in the platform''s workspace or in personal mode.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/contracts to pg
 -- requires: kernel/schemas
 
+\set change kernel/contracts
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -353,4 +357,8 @@ COMMENT ON PROCEDURE tenancy_private.verify_contracts () IS
 
 CALL tenancy_private.close_own_table('tenancy_private.contracts');
 
+-- Closed from the start, by a change that had no contracts yet.
+CALL tenancy_private.record_contract('tenancy_private.changes');
+
+\ir ../../notes/done.psql
 COMMIT;

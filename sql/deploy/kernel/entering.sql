@@ -2,6 +2,10 @@
 -- requires: kernel/permission_checks
 -- requires: kernel/workspaces_backfill
 
+\set change kernel/entering
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -412,4 +416,5 @@ COMMENT ON FUNCTION tenancy.enter_platform(uuid) IS
 'Enters the platform''s workspace, which is open to platform staff: rows that belong to nobody else, everybody''s accounts. '
 'Raises 28000 not_a_member for anybody else, and what tenancy.enter() raises.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/hardening to pg
 -- requires: kernel/legacy_logins
 
+\set change kernel/hardening
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -90,4 +94,5 @@ COMMENT ON PROCEDURE tenancy.harden_database () IS
 
 CALL tenancy.harden_database();
 
+\ir ../../notes/done.psql
 COMMIT;

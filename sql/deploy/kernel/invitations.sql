@@ -2,6 +2,10 @@
 -- requires: kernel/audit_log
 -- requires: kernel/memberships_functions
 
+\set change kernel/invitations
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -116,4 +120,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
 
 CALL tenancy_private.record_triggers('tenancy.invitations', 'invitations_audit');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/invitations
 -- requires: kernel/accounts
 
+\set change kernel/invitations_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -340,4 +344,5 @@ COMMENT ON FUNCTION tenancy.peek_invitation(text) IS
 'What the page shows that asks whether to accept: the organization, the role, and whether the invited address has an '
 'account already. Uses nothing up. Raises 28000 invalid_invitation.';
 
+\ir ../../notes/done.psql
 COMMIT;

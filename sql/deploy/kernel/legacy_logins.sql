@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/legacy_logins to pg
 -- requires: kernel/owner_access
 
+\set change kernel/legacy_logins
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -37,6 +41,7 @@ BEGIN
             r.rolname,
             r.rolinherit,
             bool_or(g.writes) AS writes,
+            EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname) AS is_cut_over,
             -- Everything that the group may do with these tables, it could do before.
             (
                 SELECT bool_and(has_table_privilege(r.oid, t.name, p.privilege))
@@ -67,11 +72,15 @@ BEGIN
                 'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
             )
             AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
-            AND NOT EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname)
         GROUP BY r.oid, r.rolname, r.rolinherit
         ORDER BY r.rolname
     LOOP
-        IF holder.writes THEN
+        IF holder.is_cut_over THEN
+            RAISE WARNING '% was cut over and stays so: it sees nothing of %', holder.rolname, array_to_string(tables, ', ')
+            USING HINT = format(
+                'If the application still works as this login: GRANT tenancy_service TO %I;', holder.rolname
+            );
+        ELSIF holder.writes THEN
             EXECUTE format(
                 'GRANT tenancy_service TO %I %s',
                 holder.rolname,
@@ -187,4 +196,5 @@ CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
 );
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/foreign_keys
 -- requires: kernel/adoption_steps
 
+\set change kernel/membership_roles
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 DO $$
 DECLARE
     unknown_roles CONSTANT bigint := (
@@ -44,4 +48,5 @@ ALTER TABLE public.organization_memberships
 ADD CONSTRAINT organization_memberships_tenancy_role_check
 CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/workspaces_backfill
 -- requires: kernel/membership_roles_validated
 
+\set change kernel/memberships
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -102,4 +106,5 @@ CALL tenancy_private.record_triggers(
     'organization_keeps_an_owner_truncate'
 );
 
+\ir ../../notes/done.psql
 COMMIT;

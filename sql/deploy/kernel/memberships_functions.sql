@@ -2,6 +2,10 @@
 -- requires: kernel/memberships
 -- requires: kernel/organizations_functions
 
+\set change kernel/memberships_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -305,4 +309,5 @@ COMMENT ON FUNCTION tenancy.leave_organization() IS
 'Ends the current user''s own membership of the current organization, whatever the role. '
 'Raises 23514 organization_keeps_an_owner.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,6 +3,10 @@
 -- requires: kernel/foreign_keys
 -- requires: kernel/adoption_steps
 
+\set change kernel/organization_slugs
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -78,4 +82,5 @@ CALL tenancy_private.record_triggers(
     'organizations_slug_update'
 );
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,10 +1,9 @@
 -- Deploy pg-tenancy:kernel/organization_slugs_backfill to pg
 -- requires: kernel/organization_slugs
 
--- The slugs of the organizations that were here before. No transaction around
--- it: each batch commits, and one that was interrupted is simply run again.
-
-SET lock_timeout = '2s';
+\set change kernel/organization_slugs_backfill
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
 
 DO $$
 DECLARE
@@ -17,8 +16,6 @@ DECLARE
             HAVING pg_catalog.count(*) > 1
         ) AS d
     );
-    ids uuid[];
-    last_id uuid;
 BEGIN
     IF duplicates > 0 THEN
         RAISE EXCEPTION '% slugs in public.organizations belong to more than one organization', duplicates
@@ -28,28 +25,20 @@ BEGIN
         'GROUP BY lower(slug) HAVING count(*) > 1;',
         HINT = 'The query in the detail finds them. Rename all but one of each, then deploy again.';
     END IF;
-    LOOP
-        SELECT pg_catalog.array_agg(b.id ORDER BY b.id) INTO ids
-        FROM (
-            SELECT o.id FROM public.organizations AS o
-            WHERE last_id IS NULL OR o.id > last_id
-            ORDER BY o.id
-            LIMIT 5000
-        ) AS b;
-        EXIT WHEN ids IS NULL;
-        -- Under the row's lock, so that a slug that changes meanwhile is not taken back.
-        INSERT INTO tenancy_private.organization_slugs (slug, organization_id)
-        SELECT
-            pg_catalog.lower(o.slug),
-            o.id
-        FROM public.organizations AS o
-        WHERE o.id = ANY(ids) AND o.slug IS NOT NULL
-        FOR NO KEY UPDATE
-        ON CONFLICT (organization_id) DO NOTHING;
-        last_id := ids[pg_catalog.array_upper(ids, 1)];
-        COMMIT;
-    END LOOP;
 END;
 $$;
 
-RESET lock_timeout;
+\ir ../../notes/begun.psql
+
+-- The slugs of the organizations that were here before. Under the row's lock, so
+-- that a slug that changes meanwhile is not taken back.
+CALL tenancy_private.in_batches(
+    :'change', 'slugs', 'public.organizations', 'public.organizations',
+    't.slug IS NOT NULL AND NOT EXISTS '
+    '(SELECT FROM tenancy_private.organization_slugs AS s WHERE s.organization_id = t.id)',
+    'INSERT INTO tenancy_private.organization_slugs (slug, organization_id) '
+    'SELECT pg_catalog.lower(t.slug), t.id FROM public.organizations AS t WHERE t.id = ANY($1) '
+    'ON CONFLICT (organization_id) DO NOTHING'
+);
+
+\ir ../../notes/done.psql

@@ -2,6 +2,10 @@
 -- requires: kernel/entering
 -- requires: kernel/organization_slugs_backfill
 
+\set change kernel/organizations_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -420,4 +424,5 @@ GRANT EXECUTE ON FUNCTION tenancy.purge_organization(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.purge_organization(uuid) IS
 'Removes a deleted organization and what hangs on it, for good. Raises P0002 deleted_organization_not_found.';
 
+\ir ../../notes/done.psql
 COMMIT;

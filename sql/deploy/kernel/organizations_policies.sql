@@ -2,10 +2,15 @@
 -- requires: kernel/protection
 -- requires: kernel/legacy_logins
 
+\set change kernel/organizations_policies
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise('public.organizations');
 
 \ir ../../policies/organizations.r1.sql
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,6 +2,10 @@
 -- requires: kernel/contracts
 -- requires: kernel/base_tables
 
+\set change kernel/owner_access
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -179,4 +183,5 @@ CALL tenancy_private.grant_to_owner('public.users');
 CALL tenancy_private.grant_to_owner('public.organizations');
 CALL tenancy_private.grant_to_owner('public.organization_memberships');
 
+\ir ../../notes/done.psql
 COMMIT;

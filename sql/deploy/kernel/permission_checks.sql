@@ -2,6 +2,10 @@
 -- requires: kernel/context
 -- requires: kernel/role_permissions
 
+\set change kernel/permission_checks
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -161,4 +165,5 @@ GRANT EXECUTE ON FUNCTION tenancy.require_person() TO tenancy_credentialed, tena
 COMMENT ON FUNCTION tenancy.require_person() IS
 'Raises 42501 person_required in a transaction that entered with an API key.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/policy_helpers to pg
 -- requires: kernel/contracts
 
+\set change kernel/policy_helpers
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -259,4 +263,5 @@ REVOKE ALL ON ROUTINE tenancy_private.verify_tenant_table(regclass, text[]) FROM
 
 CALL tenancy_private.close_own_table('tenancy_private.closed_tables');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,6 +3,10 @@
 -- requires: kernel/audit_log
 -- requires: kernel/legacy_logins
 
+\set change kernel/protection
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -1136,4 +1140,5 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_protected(regclass[]) FROM public;
 
+\ir ../../notes/done.psql
 COMMIT;

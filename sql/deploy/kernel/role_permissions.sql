@@ -2,6 +2,10 @@
 -- requires: kernel/policy_helpers
 -- requires: kernel/archive_helpers
 
+\set change kernel/role_permissions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -239,4 +243,5 @@ BEGIN
     END IF;
 END;
 $$;
+\ir ../../notes/done.psql
 COMMIT;

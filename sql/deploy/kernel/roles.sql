@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/roles to pg
 -- requires: kernel/existing_tables
 
+\set change kernel/roles
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -137,4 +141,30 @@ SELECT format(
 -- SCHEMA, what PUBLIC has by default stays.
 ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- Keys and inner workings. Nobody but the owner gets USAGE, so a grant on an
+-- object in here, should one ever be made by mistake, still opens nothing.
+CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
+COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
+
+SET LOCAL ROLE tenancy_owner;
+
+-- Here each script notes in its own transaction what it did, see
+-- notes/begin_deploy.psql.
+CREATE TABLE tenancy_private.changes (
+    change   text        NOT NULL,
+    state    text        NOT NULL,
+    progress jsonb       NOT NULL DEFAULT '{}',
+    made     text[]      NOT NULL DEFAULT '{}',
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT changes_pkey PRIMARY KEY (change),
+    CONSTRAINT changes_state_check CHECK (state IN ('deploying', 'done', 'reverting'))
+);
+ALTER TABLE tenancy_private.changes ENABLE ROW LEVEL SECURITY;
+COMMENT ON TABLE tenancy_private.changes IS
+'The changes that are in this database, by the word of their own scripts; sqitch notes them a moment later.';
+COMMENT ON COLUMN tenancy_private.changes.change IS 'Its name; with @2 behind it where the plan has it a second time.';
+COMMENT ON COLUMN tenancy_private.changes.made IS 'The tables and routines of ours that came with it.';
+COMMENT ON COLUMN tenancy_private.changes.progress IS 'How far batches have come, by what they do.';
+
+\ir ../../notes/done.psql
 COMMIT;

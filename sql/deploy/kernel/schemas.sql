@@ -2,6 +2,10 @@
 -- requires: kernel/base_tables
 -- requires: kernel/foreign_keys
 
+\set change kernel/schemas
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -10,11 +14,7 @@ SET LOCAL lock_timeout = '2s';
 CREATE SCHEMA tenancy AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy IS 'Workspaces, the sealed session context, and the functions that applications call.';
 
--- Keys and inner workings. Nobody but the owner gets USAGE, so a grant on an
--- object in here, should one ever be made by mistake, still opens nothing.
-CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
-COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
-
 GRANT USAGE ON SCHEMA tenancy TO tenancy_credentialed, tenancy_service, tenancy_auditor;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/seal_keys to pg
 -- requires: kernel/policy_helpers
 
+\set change kernel/seal_keys
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -143,4 +147,5 @@ BEGIN
 END;
 $$;
 
+\ir ../../notes/done.psql
 COMMIT;

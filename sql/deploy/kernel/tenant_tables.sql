@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/tenant_tables to pg
 -- requires: kernel/adoption
 
+\set change kernel/tenant_tables
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -187,7 +191,7 @@ COMMENT ON FUNCTION tenancy.assign(regclass, uuid, text, integer) IS
 
 -- What makes a table of tenants out of a large table that is in use, and back. The script
 -- of a phase calls adopt_online(), builds the indexes, and calls finish_adoption(); its
--- revert calls release_adopted(). All can be stopped anywhere and called again. Those
+-- revert calls release_adoption(). All can be stopped anywhere and called again. Those
 -- that commit, or write rows of the application, take their caller's search_path, so
 -- everything in them is named with its schema.
 
@@ -363,7 +367,7 @@ BEGIN
         AND NOT tenancy_private.has_part(table_name, 'column', adoption.owner_column, change)
     THEN
         CALL tenancy_private.in_batches(
-            table_name, table_name::text, pg_catalog.format('t.workspace_id <> %s', owner),
+            change, 'workspaces', table_name, table_name::text, pg_catalog.format('t.workspace_id <> %s', owner),
             pg_catalog.format('UPDATE %s AS t SET workspace_id = %s WHERE t.id = ANY($1)', table_name, owner)
         );
     END IF;
@@ -376,7 +380,7 @@ BEGIN
             AND NOT c.convalidated
     ) THEN
         CALL tenancy_private.in_batches(
-            table_name, table_name::text, pg_catalog.format(
+            change, 'cleared owners', table_name, table_name::text, pg_catalog.format(
                 '%s IS NULL AND NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = t.workspace_id)', owner
             ),
             pg_catalog.format(
@@ -432,7 +436,8 @@ BEGIN
         HINT = pg_catalog.format('The query in the detail finds them. Delete these rows from %s, or, to make '
             'them the platform''s, from tenancy_archive.%I; then deploy again.', table_name, archive);
     END IF;
-    CALL tenancy_private.in_batches(table_name, pg_catalog.format('tenancy_archive.%I', archive),
+    CALL tenancy_private.in_batches(
+        change, 'archived owners', table_name, pg_catalog.format('tenancy_archive.%I', archive),
         pg_catalog.format('EXISTS (SELECT FROM tenancy_archive.%I AS a WHERE a.id = t.id)', archive),
         pg_catalog.format(
             'WITH a AS (DELETE FROM tenancy_archive.%1$I AS a WHERE a.id = ANY($1) RETURNING a.*) '
@@ -499,11 +504,15 @@ BEGIN
     IF NOT tenancy_private.has_part(table_name, 'column', 'workspace_id', change) THEN
         CALL tenancy_private.check_tenant_table(table_name, owner_column, lengths, columns);
         COMMIT;
-        INSERT INTO tenancy_private.adoptions AS a
-        SELECT adopt_online.change, coalesce(pg_catalog.max(o.position), 0) + 1, adopt_online.table_name,
-            adopt_online.owner_column, adopt_online.workspace_default, adopt_online.defaults, adopt_online.columns,
-            adopt_online.nullable, adopt_online.kept
-        FROM tenancy_private.adoptions AS o
+        -- What was refused has not begun.
+        INSERT INTO tenancy_private.changes (change, state)
+        VALUES (adopt_online.change, 'deploying')
+        ON CONFLICT ON CONSTRAINT changes_pkey DO NOTHING;
+        INSERT INTO tenancy_private.adoptions
+        VALUES (
+            adopt_online.change, adopt_online.table_name, adopt_online.owner_column, adopt_online.workspace_default,
+            adopt_online.defaults, adopt_online.columns, adopt_online.nullable, adopt_online.kept
+        )
         ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
         CALL tenancy_private.grant_to_owner(table_name);
         CALL tenancy_private.keep_legacy_logins(ARRAY[table_name]);
@@ -628,7 +637,7 @@ BEGIN
     -- A row is locked while it is copied, so that what the trigger keeps is later,
     -- and whoever has it locked now keeps it himself.
     CALL tenancy_private.in_batches(
-        table_name, table_name::text,
+        change, 'owners to keep', table_name, table_name::text,
         pg_catalog.format('%s AND NOT EXISTS (SELECT FROM tenancy_archive.%I AS a WHERE a.id = t.id)', is_kept, archive),
         pg_catalog.format(
             'INSERT INTO tenancy_archive.%I %s AND t.id = ANY($1) ON CONFLICT (id) DO NOTHING',
@@ -656,12 +665,17 @@ DECLARE
     referred regclass[];
     is_empty boolean;
 BEGIN
+    -- A deploy that was refused changed nothing, whatever columns the table has.
+    IF adoption.change IS NULL THEN
+        RETURN;
+    END IF;
     IF has_owners THEN
         CALL tenancy_private.keep_ownership(change);
         IF adoption.kept ? 'stop' THEN
             PERFORM pg_catalog.set_config('tenancy.reverting', 'on', false);
             CALL tenancy_private.in_batches(
-                table_name, pg_catalog.format('tenancy_archive.%I', archive), adoption.kept ->> 'stopped',
+                change, 'rows to stop', table_name, pg_catalog.format('tenancy_archive.%I', archive),
+                adoption.kept ->> 'stopped',
                 pg_catalog.format(adoption.kept ->> 'stop', 't.id = ANY($1)')
             );
         END IF;
@@ -714,31 +728,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_adoption(text) FROM public;
 
--- What began after the adoption that stays; after none, everything.
-CREATE FUNCTION tenancy_private.adopted_after(stays text) RETURNS SETOF tenancy_private.adoptions
-LANGUAGE plpgsql
-STABLE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    last_position CONSTANT integer := (SELECT a.position FROM tenancy_private.adoptions AS a WHERE a.change = stays);
-BEGIN
-    IF stays <> '' AND last_position IS NULL THEN
-        RAISE EXCEPTION '% is not recorded, and so not what began after it', stays
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'adoption_not_recorded',
-        HINT = 'tenancy_private.adoptions says what the phases adopted.';
-    END IF;
-    RETURN QUERY SELECT a.* FROM tenancy_private.adoptions AS a
-    WHERE a.position > coalesce(last_position, 0)
-    ORDER BY a.position DESC;
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.adopted_after(text) FROM public;
-
 -- Before the columns go: the indexes that want_indexes() gave a further column.
-CREATE PROCEDURE tenancy_private.want_narrow_indexes(stays text)
+CREATE PROCEDURE tenancy_private.want_narrow_indexes(change text)
 LANGUAGE sql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -746,26 +737,14 @@ AS $$
 DELETE FROM tenancy_private.wanted_indexes;
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns)
 SELECT i.indrelid, c.relname, trim_array(tenancy_private.columns_of_index(c.oid), 1)
-FROM tenancy_private.adopted_after(stays) AS a
+FROM tenancy_private.adoptions AS a
 INNER JOIN pg_index AS i ON a.table_name = i.indrelid
 INNER JOIN pg_class AS c ON i.indexrelid = c.oid
-WHERE a.workspace_default IS NOT NULL
+WHERE a.change = want_narrow_indexes.change
+    AND a.workspace_default IS NOT NULL
     AND obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy, with the workspace.';
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.want_narrow_indexes(text) FROM public;
 
-CREATE PROCEDURE tenancy_private.release_adopted(stays text)
-LANGUAGE plpgsql
-SECURITY INVOKER
-AS $$
-DECLARE
-    adoption record;
-BEGIN
-    FOR adoption IN SELECT a.change FROM tenancy_private.adopted_after(stays) AS a LOOP
-        CALL tenancy_private.release_adoption(adoption.change);
-    END LOOP;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.release_adopted(text) FROM public;
-
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/tickets to pg
 -- requires: kernel/entering
 
+\set change kernel/tickets
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -196,4 +200,5 @@ GRANT EXECUTE ON FUNCTION tenancy.enter_with_ticket(text) TO tenancy_credentiale
 COMMENT ON FUNCTION tenancy.enter_with_ticket(text) IS
 'Enters the workspace that a signed ticket names. Raises 28000 invalid_ticket, and what tenancy.enter() raises.';
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -3,6 +3,10 @@
 -- requires: kernel/foreign_keys
 -- requires: kernel/adoption_steps
 
+\set change kernel/user_emails
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -193,4 +197,5 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
 
 CALL tenancy_private.record_triggers('public.users', 'users_emails_insert', 'users_emails_update');
 
+\ir ../../notes/done.psql
 COMMIT;

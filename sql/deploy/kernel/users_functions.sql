@@ -4,6 +4,10 @@
 -- requires: kernel/memberships_functions
 -- requires: kernel/tenant_tables
 
+\set change kernel/users_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -410,4 +414,5 @@ COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
 'belongs to organizations stays. Raises 23514 organization_keeps_an_owner with the organizations'' names and slugs, 42501 '
 'permission_denied, delegation_denied, P0002 member_not_found, user_not_found, 23503 user_in_use.';
 
+\ir ../../notes/done.psql
 COMMIT;

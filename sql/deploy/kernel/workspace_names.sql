@@ -1,6 +1,10 @@
 -- Deploy pg-tenancy:kernel/workspace_names to pg
 -- requires: kernel/context
 
+\set change kernel/workspace_names
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -77,4 +81,5 @@ GRANT EXECUTE ON FUNCTION tenancy.badge(uuid) TO tenancy_credentialed, tenancy_s
 COMMENT ON FUNCTION tenancy.badge(uuid) IS
 'Personal, Public, or Org: and its name; NULL for a workspace that the current user does not belong to.';
 
+\ir ../../notes/done.psql
 COMMIT;

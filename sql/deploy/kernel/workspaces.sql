@@ -4,6 +4,10 @@
 -- requires: kernel/foreign_keys
 -- requires: kernel/adoption_steps
 
+\set change kernel/workspaces
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -143,4 +147,5 @@ CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_are_kept'
 CALL tenancy_private.record_triggers('public.users', 'users_workspaces');
 CALL tenancy_private.record_triggers('public.organizations', 'organizations_workspaces');
 
+\ir ../../notes/done.psql
 COMMIT;

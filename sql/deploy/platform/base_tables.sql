@@ -2,6 +2,10 @@
 -- requires: platform/existing_tables
 -- requires: kernel/foreign_keys
 
+\set change platform/base_tables
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -223,4 +227,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     finops.cost_actual_minute
 TO tenancy_service;
 
+\ir ../../notes/done.psql
 COMMIT;

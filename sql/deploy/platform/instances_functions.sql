@@ -2,6 +2,10 @@
 -- requires: platform/instances_workspaces
 -- requires: kernel/context
 
+\set change platform/instances_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -322,4 +326,5 @@ ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
 CALL tenancy_private.record_triggers('public.instances', 'instances_status');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,9 +1,13 @@
 -- Deploy pg-tenancy:platform/instances_models to pg
 -- requires: platform/models_functions
 
+\set change platform/instances_models
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- The models that are there are public, so the column begins as the platform's,
 -- without a look at the rows.
@@ -52,7 +56,8 @@ BEGIN
     IF EXISTS (
         SELECT FROM public.models AS m WHERE m.workspace_id <> '00000000-0000-0000-0000-000000000000'
     ) THEN
-        CALL tenancy_private.in_batches('public.instances', 'public.instances',
+        CALL tenancy_private.in_batches(
+            'platform/instances_models', 'models', 'public.instances', 'public.instances',
             't.model_workspace_id <> t.workspace_id AND EXISTS (SELECT FROM public.models AS m '
             'WHERE m.id = t.model_id AND m.workspace_id = t.workspace_id)',
             'UPDATE public.instances AS t SET model_workspace_id = t.workspace_id WHERE t.id = ANY($1)');
@@ -79,3 +84,5 @@ CALL tenancy_private.add_constraint(
     'ON UPDATE CASCADE ON DELETE NO ACTION',
     'platform/instances_models'
 );
+
+\ir ../../notes/done.psql

@@ -2,10 +2,15 @@
 -- requires: platform/instances_functions
 -- requires: kernel/audit_log
 
+\set change platform/instances_policies
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise('public.instances', 'tenancy.instance_transitions');
 
 \ir ../../policies/instances.r1.sql
 
+\ir ../../notes/done.psql
 COMMIT;

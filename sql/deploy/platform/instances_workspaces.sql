@@ -4,9 +4,12 @@
 -- requires: kernel/tenant_tables
 -- requires: kernel/legacy_logins
 
+\set change platform/instances_workspaces
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- An organization's instance is no person's.
 DO $$
@@ -40,3 +43,5 @@ CALL tenancy_private.adopt_online(
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.finish_adoption('platform/instances_workspaces');
+
+\ir ../../notes/done.psql

@@ -2,6 +2,10 @@
 -- requires: platform/models_workspaces
 -- requires: platform/instances_functions
 
+\set change platform/models_functions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -192,4 +196,5 @@ ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_models;
 CALL tenancy_private.record_triggers('public.models', 'models_used');
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_models');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -2,10 +2,15 @@
 -- requires: platform/instances_models
 -- requires: kernel/audit_log
 
+\set change platform/models_policies
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise('public.models');
 
 \ir ../../policies/models.r1.sql
 
+\ir ../../notes/done.psql
 COMMIT;

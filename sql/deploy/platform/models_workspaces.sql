@@ -2,9 +2,12 @@
 -- requires: kernel/tenant_tables
 -- requires: platform/instances_workspaces
 
+\set change platform/models_workspaces
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
-SET statement_timeout = 0;
 
 -- What a later change of this phase adds, while there is nothing to take back.
 DO $$
@@ -113,3 +116,5 @@ CALL tenancy_private.add_constraint(
     'CHECK (workspace_id = coalesce(organization_id, ''00000000-0000-0000-0000-000000000000''))',
     'platform/models_workspaces'
 );
+
+\ir ../../notes/done.psql

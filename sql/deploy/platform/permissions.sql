@@ -2,6 +2,10 @@
 -- requires: kernel/role_permissions
 -- requires: platform/foreign_keys
 
+\set change platform/permissions
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -95,4 +99,5 @@ BEGIN
 END;
 $$;
 
+\ir ../../notes/done.psql
 COMMIT;

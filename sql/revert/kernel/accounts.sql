@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/accounts from pg
 
+\set change kernel/accounts
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -10,4 +14,5 @@ DROP FUNCTION tenancy_private.write_user(uuid, boolean, text, text, text, text, 
 DROP FUNCTION tenancy_private.refuse_user_data(text, text, text, text, text, text, jsonb);
 DROP FUNCTION tenancy_private.checked_email(text);
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/adoption from pg
 
+\set change kernel/adoption
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -18,4 +22,5 @@ DROP PROCEDURE tenancy_private.check_adoptable(regclass);
 DROP FUNCTION tenancy.default_author_id();
 DROP FUNCTION tenancy.default_workspace_id();
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,9 +1,15 @@
 -- Revert pg-tenancy:kernel/adoption_steps from pg
 
+\set change kernel/adoption_steps
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
+DROP PROCEDURE tenancy_private.check_revert(text[], text[]);
+DROP FUNCTION tenancy_private.in_the_way_of_revert(text[]);
 DROP PROCEDURE tenancy_private.place_indexes();
 DROP FUNCTION tenancy_private.missing_indexes();
 DROP FUNCTION tenancy_private.columns_of_index(oid);
@@ -13,7 +19,7 @@ DROP PROCEDURE tenancy_private.add_workspace_column(regclass, text, text);
 DROP PROCEDURE tenancy_private.add_default(regclass, name, text, text);
 DROP PROCEDURE tenancy_private.record_part(regclass, text, name, text);
 DROP FUNCTION tenancy_private.has_part(regclass, text, name, text);
-DROP PROCEDURE tenancy_private.in_batches(regclass, text, text, text);
+DROP PROCEDURE tenancy_private.in_batches(text, text, regclass, text, text, text);
 DROP PROCEDURE tenancy_private.validate_constraint(regclass, name);
 DROP PROCEDURE tenancy_private.refuse_orphans(regclass, name, regclass, text);
 DROP PROCEDURE tenancy_private.patiently(regclass[], text, text);
@@ -24,4 +30,5 @@ DROP TABLE tenancy_private.adopted_parts;
 CALL tenancy_private.forget_contract('tenancy_private.adoptions');
 DROP TABLE tenancy_private.adoptions;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/api_keys_functions from pg
 
+\set change kernel/api_keys_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -33,4 +37,5 @@ DROP TABLE tenancy_private.revoked_api_keys;
 DROP FUNCTION tenancy_private.check_api_key_name();
 DROP FUNCTION tenancy_private.checked_api_key_name(text);
 
+\ir ../../notes/done.psql
 COMMIT;

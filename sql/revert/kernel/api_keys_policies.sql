@@ -1,8 +1,8 @@
 -- Revert pg-tenancy:kernel/api_keys_policies from pg
 
--- With what has begun since and is not done.
-\set stays kernel/api_keys_workspaces
-\ir ../../adoption/release.psql
+\set change kernel/api_keys_policies
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -17,4 +17,5 @@ CALL tenancy_private.forget_triggers(
 );
 CALL tenancy.unprotect('public.api_keys');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,4 +1,10 @@
 -- Revert pg-tenancy:kernel/api_keys_workspaces from pg
 
-\set stays ''
+\set change kernel/api_keys_workspaces
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 \ir ../../adoption/release.psql
+
+\ir ../../notes/done.psql

@@ -1,5 +1,10 @@
 -- Revert pg-tenancy:kernel/audit_log from pg
 
+\set change kernel/audit_log
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 -- Two transactions, so that keeping the entries holds up nobody who changes an
 -- organization. Both can be run again.
 
@@ -49,4 +54,5 @@ CALL tenancy_private.forget_contract('tenancy.audit_log');
 DROP TABLE tenancy.audit_log;
 DROP FUNCTION tenancy_private.refuse_audit_change();
 
+\ir ../../notes/done.psql
 COMMIT;

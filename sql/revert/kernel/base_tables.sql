@@ -1,14 +1,8 @@
 -- Revert pg-tenancy:kernel/base_tables from pg
 
--- The change that comes next in the plan may have failed halfway, and then
--- nothing but this script takes it back.
-SET statement_timeout = 0;
-
-\set part kernel
-
-\ir ../../adoption/expected.psql
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/remove_primary_keys.psql
+\set change kernel/base_tables
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -71,4 +65,5 @@ END; $$;
 REVOKE ALL ON SCHEMA public FROM tenancy_service;
 REVOKE ALL ON SCHEMA public FROM tenancy_owner;
 
+\ir ../../notes/done.psql
 COMMIT;

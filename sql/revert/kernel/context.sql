@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/context from pg
 
+\set change kernel/context
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -14,4 +18,5 @@ DROP FUNCTION tenancy.verify_context();
 DROP FUNCTION tenancy_private.refuse_context();
 DROP FUNCTION tenancy_private.seal(bytea, bytea, text, text, text);
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/contracts from pg
 
+\set change kernel/contracts
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -15,4 +19,5 @@ DROP PROCEDURE tenancy_private.record_contract(regclass);
 DROP FUNCTION tenancy_private.contract_of(regclass);
 DROP TABLE tenancy_private.contracts;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/entering from pg
 
+\set change kernel/entering
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -19,4 +23,5 @@ DROP FUNCTION tenancy_private.latch_identity(bytea, text);
 CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
 DROP TABLE tenancy_private.latch_scans;
 
+\ir ../../notes/done.psql
 COMMIT;

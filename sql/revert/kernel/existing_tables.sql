@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/existing_tables from pg
 
+\set change kernel/existing_tables
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 -- The change makes nothing, so there is nothing to take back.
 BEGIN;
 

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/hardening from pg
 
+\set change kernel/hardening
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -27,4 +31,5 @@ DROP PROCEDURE tenancy.harden_database();
 CALL tenancy_private.forget_contract('tenancy_private.revoked_from_public');
 DROP TABLE tenancy_private.revoked_from_public;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,10 @@
 -- Revert pg-tenancy:kernel/invitations from pg
 
+\set change kernel/invitations
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 -- Two transactions, so that keeping the invitations holds up nobody who changes
 -- a user or an organization. Both can be run again.
 
@@ -34,4 +39,5 @@ $$;
 CALL tenancy_private.forget_contract('tenancy.invitations');
 DROP TABLE tenancy.invitations;
 
+\ir ../../notes/done.psql
 COMMIT;

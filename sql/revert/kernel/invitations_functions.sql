@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/invitations_functions from pg
 
+\set change kernel/invitations_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -15,4 +19,5 @@ DROP FUNCTION tenancy_private.invitation_status(
     timestamptz, timestamptz, timestamptz, timestamptz, timestamptz
 );
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/invitations_policies from pg
 
+\set change kernel/invitations_policies
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise('tenancy.invitations');
@@ -7,4 +11,5 @@ CALL tenancy_private.revise('tenancy.invitations');
 -- Closed again, as the change invitations left it.
 CALL tenancy.unprotect('tenancy.invitations');
 
+\ir ../../notes/done.psql
 COMMIT;

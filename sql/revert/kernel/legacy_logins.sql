@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/legacy_logins from pg
 
+\set change kernel/legacy_logins
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -13,4 +17,5 @@ DROP PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean);
 CALL tenancy_private.forget_contract('tenancy_private.legacy_logins');
 DROP TABLE tenancy_private.legacy_logins;
 
+\ir ../../notes/done.psql
 COMMIT;

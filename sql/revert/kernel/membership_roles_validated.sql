@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/membership_roles_validated from pg
 
+\set change kernel/membership_roles_validated
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -12,4 +16,5 @@ DROP CONSTRAINT organization_memberships_tenancy_role_check,
 ADD CONSTRAINT organization_memberships_tenancy_role_check
 CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
 
+\ir ../../notes/done.psql
 COMMIT;

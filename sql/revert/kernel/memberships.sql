@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/memberships from pg
 
+\set change kernel/memberships
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -18,4 +22,5 @@ CALL tenancy_private.forget_triggers(
 DROP FUNCTION tenancy_private.keep_an_owner_on_truncate();
 DROP FUNCTION tenancy_private.keep_an_owner();
 
+\ir ../../notes/done.psql
 COMMIT;

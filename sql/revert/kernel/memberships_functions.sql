@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/memberships_functions from pg
 
+\set change kernel/memberships_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -15,4 +19,5 @@ DROP FUNCTION tenancy_private.role_of_member(uuid, uuid);
 DROP FUNCTION tenancy_private.check_role(text);
 DROP FUNCTION tenancy_private.check_delegation(text, text);
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/organization_slugs from pg
 
+\set change kernel/organization_slugs
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -17,4 +21,5 @@ DROP FUNCTION tenancy_private.take_slug();
 CALL tenancy_private.forget_contract('tenancy_private.organization_slugs');
 DROP TABLE tenancy_private.organization_slugs;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/organizations_functions from pg
 
+\set change kernel/organizations_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -20,4 +24,5 @@ DROP FUNCTION tenancy_private.act_in_organization(text);
 DROP FUNCTION tenancy_private.read_in_organization(text);
 DROP FUNCTION tenancy_private.refuse_personal();
 
+\ir ../../notes/done.psql
 COMMIT;

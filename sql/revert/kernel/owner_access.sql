@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/owner_access from pg
 
+\set change kernel/owner_access
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -16,4 +20,5 @@ DROP FUNCTION tenancy_private.insert_row(regclass, jsonb, boolean);
 DROP PROCEDURE tenancy_private.revoke_from_owner(regclass);
 DROP PROCEDURE tenancy_private.grant_to_owner(regclass);
 
+\ir ../../notes/done.psql
 COMMIT;

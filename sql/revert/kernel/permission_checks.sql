@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/permission_checks from pg
 
+\set change kernel/permission_checks
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -13,4 +17,5 @@ DROP FUNCTION tenancy.my_permissions();
 DROP FUNCTION tenancy.has_permission(text);
 DROP FUNCTION tenancy_private.holds(text);
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/policy_helpers from pg
 
+\set change kernel/policy_helpers
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -12,4 +16,5 @@ DROP PROCEDURE tenancy_private.close_table(regclass, name);
 CALL tenancy_private.forget_contract('tenancy_private.closed_tables');
 DROP TABLE tenancy_private.closed_tables;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/protection from pg
 
+\set change kernel/protection
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -63,4 +67,5 @@ DROP TABLE tenancy_private.access;
 CALL tenancy_private.forget_contract('tenancy_private.protected_tables');
 DROP TABLE tenancy_private.protected_tables;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/role_permissions from pg
 
+\set change kernel/role_permissions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -33,4 +37,5 @@ DROP FUNCTION tenancy_private.refresh_role_bits();
 CALL tenancy_private.forget_contract('tenancy_private.role_bits');
 DROP TABLE tenancy_private.role_bits;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/role_permissions_policies from pg
 
+\set change kernel/role_permissions_policies
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.revise(
@@ -11,4 +15,5 @@ CALL tenancy.unprotect('tenancy.permissions');
 CALL tenancy.unprotect('tenancy.role_permissions');
 CALL tenancy.unprotect('tenancy.role_delegations');
 
+\ir ../../notes/done.psql
 COMMIT;

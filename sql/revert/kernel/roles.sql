@@ -1,8 +1,16 @@
 -- Revert pg-tenancy:kernel/roles from pg
 
+\set change kernel/roles
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
+
+-- With the table goes the note of this change.
+DROP TABLE tenancy_private.changes;
+DROP SCHEMA tenancy_private;
 
 -- A role stays when something in this or another database still hangs on it.
 -- Logins that were granted a role lose the membership together with the role.

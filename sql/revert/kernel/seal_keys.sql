@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/seal_keys from pg
 
+\set change kernel/seal_keys
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -13,4 +17,5 @@ DROP FUNCTION tenancy_private.random_block(text);
 DROP FUNCTION tenancy_private.random_bytes();
 DROP FUNCTION tenancy_private.hmac_block(bytea, integer);
 
+\ir ../../notes/done.psql
 COMMIT;

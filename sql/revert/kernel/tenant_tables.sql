@@ -1,16 +1,14 @@
 -- Revert pg-tenancy:kernel/tenant_tables from pg
 
--- Nothing stays, whatever has begun.
-\set stays ''
-\ir ../../adoption/release.psql
+\set change kernel/tenant_tables
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP PROCEDURE tenancy_private.release_adopted(text);
 DROP PROCEDURE tenancy_private.want_narrow_indexes(text);
-DROP FUNCTION tenancy_private.adopted_after(text);
 DROP PROCEDURE tenancy_private.release_adoption(text);
 DROP PROCEDURE tenancy_private.keep_ownership(text);
 DROP PROCEDURE tenancy_private.finish_adoption(text);
@@ -28,4 +26,5 @@ DROP FUNCTION tenancy_private.set_workspace();
 DROP FUNCTION tenancy.default_user_id();
 DROP FUNCTION tenancy.default_organization_id();
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/tickets from pg
 
+\set change kernel/tickets
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -14,4 +18,5 @@ DROP FUNCTION tenancy.create_ticket_key();
 CALL tenancy_private.forget_contract('tenancy_private.ticket_keys');
 DROP TABLE tenancy_private.ticket_keys;
 
+\ir ../../notes/done.psql
 COMMIT;

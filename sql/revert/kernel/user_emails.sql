@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/user_emails from pg
 
+\set change kernel/user_emails
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -21,4 +25,5 @@ CALL tenancy_private.forget_contract('tenancy_private.user_emails');
 DROP TABLE tenancy_private.user_emails;
 DROP FUNCTION tenancy_private.email_key(text);
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/users_functions from pg
 
+\set change kernel/users_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -13,4 +17,5 @@ DROP FUNCTION tenancy.all_users(text, uuid, integer);
 DROP FUNCTION tenancy.sees_all_users();
 DROP FUNCTION tenancy.visible_user_ids();
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:kernel/workspaces from pg
 
+\set change kernel/workspaces
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -16,4 +20,5 @@ DROP TABLE tenancy.workspaces;
 DROP FUNCTION tenancy_private.keep_workspaces();
 DROP FUNCTION tenancy_private.color_for(uuid);
 
+\ir ../../notes/done.psql
 COMMIT;

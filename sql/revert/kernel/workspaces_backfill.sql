@@ -1,5 +1,10 @@
 -- Revert pg-tenancy:kernel/workspaces_backfill from pg
 
+\set change kernel/workspaces_backfill
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -18,4 +23,5 @@ BEGIN
 END;
 $$;
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,14 +1,8 @@
 -- Revert pg-tenancy:platform/base_tables from pg
 
--- The change that comes next in the plan may have failed halfway, and then
--- nothing but this script takes it back.
-SET statement_timeout = 0;
-
-\set part platform
-
-\ir ../../adoption/expected.psql
-\ir ../../adoption/patiently.psql
-\ir ../../adoption/remove_primary_keys.psql
+\set change platform/base_tables
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -97,4 +91,5 @@ END; $$;
 REVOKE ALL ON SCHEMA finops FROM tenancy_owner;
 \endif
 
+\ir ../../notes/done.psql
 COMMIT;

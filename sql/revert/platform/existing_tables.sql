@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:platform/existing_tables from pg
 
+\set change platform/existing_tables
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 -- The change makes nothing, so there is nothing to take back.
 BEGIN;
 

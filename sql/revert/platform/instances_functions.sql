@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:platform/instances_functions from pg
 
+\set change platform/instances_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 CALL tenancy_private.patiently(
@@ -40,4 +44,5 @@ $$;
 CALL tenancy_private.forget_contract('tenancy.instance_transitions');
 DROP TABLE tenancy.instance_transitions;
 
+\ir ../../notes/done.psql
 COMMIT;

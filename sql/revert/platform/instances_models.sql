@@ -1,4 +1,10 @@
 -- Revert pg-tenancy:platform/instances_models from pg
 
-\set stays platform/models_workspaces
+\set change platform/instances_models
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 \ir ../../adoption/release.psql
+
+\ir ../../notes/done.psql

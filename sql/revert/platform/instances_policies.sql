@@ -1,8 +1,8 @@
 -- Revert pg-tenancy:platform/instances_policies from pg
 
--- With what has begun since and is not done.
-\set stays platform/instances_workspaces
-\ir ../../adoption/release.psql
+\set change platform/instances_policies
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -13,4 +13,5 @@ CALL tenancy.unprotect('public.instances');
 -- As instances_functions left it.
 CALL tenancy.unprotect('tenancy.instance_transitions');
 
+\ir ../../notes/done.psql
 COMMIT;

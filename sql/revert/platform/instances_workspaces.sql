@@ -1,4 +1,10 @@
 -- Revert pg-tenancy:platform/instances_workspaces from pg
 
-\set stays kernel/api_keys_workspaces
+\set change platform/instances_workspaces
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
 \ir ../../adoption/release.psql
+
+\ir ../../notes/done.psql

@@ -1,8 +1,8 @@
 -- Revert pg-tenancy:platform/models_functions from pg
 
--- With what has begun since and is not done.
-\set stays platform/models_workspaces
-\ir ../../adoption/release.psql
+\set change platform/models_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
 
 BEGIN;
 
@@ -21,4 +21,5 @@ DROP FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean)
 DROP FUNCTION tenancy_private.keeps_model(regclass);
 DROP FUNCTION tenancy_private.set_model_workspace();
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,9 @@
 -- Revert pg-tenancy:platform/permissions from pg
 
+\set change platform/permissions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -28,4 +32,5 @@ $$;
 DELETE FROM tenancy.permissions AS p
 WHERE split_part(p.permission, '.', 1) IN ('instances', 'models', 'finops', 'offerings');
 
+\ir ../../notes/done.psql
 COMMIT;

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/adoption_steps on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
@@ -11,11 +13,13 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_workspace_column(regclass, text, text)',
     'tenancy_private.drop_parts(regclass, text)',
     'tenancy_private.columns_of_index(oid)',
-    'tenancy_private.missing_indexes()'
+    'tenancy_private.missing_indexes()',
+    'tenancy_private.in_the_way_of_revert(text[])',
+    'tenancy_private.check_revert(text[], text[])'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.patiently(regclass[], text, text)',
-    'tenancy_private.in_batches(regclass, text, text, text)',
+    'tenancy_private.in_batches(text, text, regclass, text, text, text)',
     'tenancy_private.add_constraint(regclass, regclass[], name, text, text)',
     'tenancy_private.place_indexes()'
 ], pinned => false);

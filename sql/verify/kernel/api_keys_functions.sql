@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/api_keys_functions on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/api_keys_workspaces on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 CALL tenancy_private.verify_tenant_table('public.api_keys', ARRAY[

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/audit_log on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/base_tables on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 \set part kernel

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/contracts on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 -- Of every table that is deployed by now, whichever revision it has.

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/legacy_logins on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 -- Which of them still have tenancy_service is the DBA's business: revoking it is the cut-over.

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/membership_roles on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/membership_roles_validated on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

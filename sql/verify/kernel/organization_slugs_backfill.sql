@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/organization_slugs_backfill on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

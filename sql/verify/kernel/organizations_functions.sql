@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/organizations_functions on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[

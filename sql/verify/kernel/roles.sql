@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/roles on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$
@@ -68,3 +70,6 @@ BEGIN
 END; $$;
 
 ROLLBACK;
+
+\set change kernel/roles
+\ir ../../notes/verify.psql

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/seal_keys on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

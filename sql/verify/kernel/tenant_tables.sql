@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/tenant_tables on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
@@ -8,7 +10,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.adoption_of(text)',
     'tenancy_private.add_ownership(text)',
     'tenancy_private.want_indexes(regclass, jsonb)',
-    'tenancy_private.adopted_after(text)',
     'tenancy_private.want_narrow_indexes(text)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
@@ -18,8 +19,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'name[], jsonb)',
     'tenancy_private.finish_adoption(text)',
     'tenancy_private.keep_ownership(text)',
-    'tenancy_private.release_adoption(text)',
-    'tenancy_private.release_adopted(text)'
+    'tenancy_private.release_adoption(text)'
 ], pinned => false);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.default_organization_id()',

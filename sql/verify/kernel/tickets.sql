@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:kernel/tickets on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 SELECT

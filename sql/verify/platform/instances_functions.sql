@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:platform/instances_functions on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:platform/models_workspaces on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 CALL tenancy_private.verify_tenant_table('public.models', ARRAY[

@@ -1,5 +1,7 @@
 -- Verify pg-tenancy:platform/permissions on pg
 
+\ir ../../notes/no_timeouts.psql
+
 BEGIN;
 
 DO $$

@@ -1,0 +1,16 @@
+"""Killed at any moment, the next command completes what was begun; ``./dev prove --kills`` kills for long."""
+
+from __future__ import annotations
+
+import random
+
+from pg_tenancy.tools.embedded import EmbeddedServer
+from support.killing import Killing
+from support.server import Server
+
+
+def test_what_is_killed_goes_on(own_server: EmbeddedServer) -> None:
+    server = Server(own_server.dsn(), "own", "secret", str(own_server.bin_dir), own_server.version)
+    killing = Killing(server, random.Random(), (None, "@phase-1", "@phase-4"))
+    for _ in range(3):
+        killing.round()
