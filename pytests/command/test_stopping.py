@@ -33,7 +33,7 @@ def _interrupted(arguments: list[str], after: str) -> tuple[int, str]:
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "pg_tenancy", *arguments],
+        [sys.executable, "-m", "pg_tenancy.tools", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -125,7 +125,7 @@ def test_a_revert_refuses_before_its_first_change(state: State, capsys: pytest.C
 def test_a_signal_to_the_command_is_a_ctrl_c(empty_database: Database, tmp_path: Path) -> None:
     with (tmp_path / "output").open("w+") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pg_tenancy", "deploy", empty_database.dsn()], stdout=output, stderr=output
+            [sys.executable, "-u", "-m", "pg_tenancy.tools", "deploy", empty_database.dsn()], stdout=output, stderr=output
         )
         while "kernel/roles" not in (tmp_path / "output").read_text():
             assert process.poll() is None
@@ -141,7 +141,7 @@ def test_ctrl_c_ends_a_verify_at_once(database: Database) -> None:
         # It has to wait for this.
         connection.execute("LOCK TABLE tenancy_private.protected_tables")
         process = subprocess.Popen(
-            [sys.executable, "-m", "pg_tenancy", "verify", database.dsn()], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "pg_tenancy.tools", "verify", database.dsn()], stderr=subprocess.PIPE, text=True
         )
         waiting = (
             "SELECT count(*) FROM pg_locks"

@@ -16,7 +16,7 @@ SET LOCAL ROLE tenancy_owner;
 -- personal mode and the nil UUID in the platform's workspace. The third,
 -- tenancy.context, has no spaces:
 --
---     key's id (8) | HMAC (64) | bits of the permissions | _ | role | _ | credential, without hyphens
+--     key's id (8) | HMAC (64) | bits of the permissions | _ | role | _ | credential
 --
 -- The HMAC is over all that stands behind it, the two plain variables, the
 -- transaction's start, and the file of the key's table, which is another one in a copy
@@ -103,7 +103,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.verify_context() FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.verify_context() TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT EXECUTE ON FUNCTION tenancy.verify_context()
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON FUNCTION tenancy.verify_context() IS
 'What current_workspace_id() falls back on: the same answer and the same errors, and dearer.';
 

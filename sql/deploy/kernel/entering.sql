@@ -28,7 +28,9 @@ RETURN hashtext(encode(sha256(inner_block || convert_to(identity, 'UTF8')), 'hex
 REVOKE ALL ON FUNCTION tenancy_private.latch_identity(bytea, text) FROM public;
 
 -- Whether this transaction is in a workspace already, as somebody else or elsewhere.
-CREATE FUNCTION tenancy_private.check_latch(latch_transaction integer, identity text) RETURNS boolean
+CREATE FUNCTION tenancy_private.check_latch(
+    latch_transaction integer, identity text
+) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE

@@ -456,7 +456,9 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN table_name::oid::text = ANY(string_to_array(current_setting('tenancy.revised_tables', true), ','));
+RETURN table_name::oid::text = ANY(
+    string_to_array(current_setting('tenancy.revised_tables', true), ',')
+);
 REVOKE ALL ON FUNCTION tenancy_private.is_revised(regclass) FROM public;
 
 -- A table with no privileges and no policies but those of its shape.

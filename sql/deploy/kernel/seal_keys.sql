@@ -60,7 +60,8 @@ COMMENT ON FUNCTION tenancy_private.random_block(text) IS
 -- How often the key was changed. Whoever verifies a context reads it, without a query.
 CREATE SEQUENCE tenancy.seal_rotations;
 REVOKE ALL ON SEQUENCE tenancy.seal_rotations FROM public;
-GRANT SELECT ON SEQUENCE tenancy.seal_rotations TO tenancy_credentialed, tenancy_service, tenancy_writer;
+GRANT SELECT ON SEQUENCE tenancy.seal_rotations
+TO tenancy_credentialed, tenancy_service, tenancy_writer;
 COMMENT ON SEQUENCE tenancy.seal_rotations IS 'How often rotate_seal_key() was called.';
 
 -- Proves that tenancy.enter() set the context. Kept where no application role

@@ -10,7 +10,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.is_staff()'
 ]);
 CALL tenancy_private.verify_routines(
-    ARRAY['tenancy.verify_context()'], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']
+    ARRAY['tenancy.verify_context()'],
+    ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']
 );
 CALL tenancy_private.verify_routines(
     ARRAY['tenancy.current_workspace_id()'],
