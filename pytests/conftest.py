@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from pg_tenancy.tools.embedded import EmbeddedServer
 from pg_tenancy.tools.sqitch import Sqitch
@@ -65,6 +66,19 @@ def pytest_configure(config: pytest.Config) -> None:
     distributed = getattr(config.option, "dist", "no") != "no"
     if distributed and not config.option.collectonly and not hasattr(config, "workerinput"):
         os.environ.update(_run.enter_context(server_of_this_run()).environment())
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a worker a file at a time, and of the mutations, which all workers share, an item."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "::test_mutations[" in nodeid else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Have files shared out as above."""
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -103,6 +103,40 @@ def test_a_role_of_that_name_that_is_no_plain_group_is_refused(alone: Server, st
     assert database.dump() == before
 
 
+@pytest.mark.parametrize("grantee", ["PUBLIC", "tenancy_app", "through"])
+def test_whoever_could_make_a_context_is_named_by_verify(alone: Server, grantee: str) -> None:
+    database = alone.create()
+    Replay(database).deploy("kernel/roles")
+    login = alone.create_login("alone_app", "tenancy_app")
+    if grantee == "through":
+        database.execute("CREATE ROLE through NOLOGIN", f"GRANT through TO {login}")
+    Replay(database).verify()
+    database.execute(f"GRANT SET ON PARAMETER backtrace_functions TO {grantee}")
+    try:
+        with pytest.raises(ScriptError) as error:
+            Replay(database).verify()
+        assert "backtrace_functions, which carries the context, can be set by" in error.value.output
+        assert login in error.value.output
+    finally:
+        database.execute(f"REVOKE ALL ON PARAMETER backtrace_functions FROM {grantee}")
+        if grantee == "through":
+            database.execute("DROP ROLE through")
+
+
+def test_where_nobody_may_grant_the_parameter_contexts_are_sealed(alone: Server) -> None:
+    database = alone.create()
+    Replay(database).deploy()
+    assert database.fetch("SELECT tenancy_private.may_carry()") == [(True,)]
+    database.execute("REVOKE SET ON PARAMETER backtrace_functions FROM tenancy_owner")
+    login = alone.create_login("alone_app", "tenancy_app")
+    database.execute("INSERT INTO public.users (email, username) VALUES ('ann@example.com', 'ann')")
+    with database.connect(login) as connection:
+        connection.execute("SELECT tenancy.enter(%s)", database.fetch("SELECT id FROM public.users")[0])
+        assert connection.execute("SELECT current_setting('backtrace_functions')").fetchone() == ("",)
+        assert connection.execute("SELECT username FROM public.users").fetchone() == ("ann",)
+    Replay(database).verify()
+
+
 def test_two_databases_can_be_deployed_and_reverted_at_once(alone: Server) -> None:
     databases = [alone.create() for _ in range(3)]
     failures: list[Exception] = []

@@ -35,6 +35,7 @@ from pg_tenancy.tools.phases import Phase, Progress, read_phases
 from pg_tenancy.tools.sqitch import read_plan
 from support.command import command, environment, processes, run, started, without_signals
 from support.database import Database
+from support.probes.base import SEALED
 from support.replay import Replay
 from support.server import Server
 
@@ -391,6 +392,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "SET by hand",
     ),
     "permissions are not sealed": (
+        f"{SEALED};"
         "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea,"
         " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
         " $$SELECT encode(sha256(outer_block || sha256(inner_block || timestamptz_send(now())"
@@ -398,6 +400,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "an owner's permissions by SET",
     ),
     "the seal is good for other transactions": (
+        f"{SEALED};"
         "CREATE OR REPLACE FUNCTION tenancy_private.seal(inner_block bytea, outer_block bytea,"
         " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
         " $$SELECT encode(sha256(outer_block || sha256(inner_block"

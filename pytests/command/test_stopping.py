@@ -125,7 +125,9 @@ def test_a_revert_refuses_before_its_first_change(state: State, capsys: pytest.C
 def test_a_signal_to_the_command_is_a_ctrl_c(empty_database: Database, tmp_path: Path) -> None:
     with (tmp_path / "output").open("w+") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pg_tenancy.tools", "deploy", empty_database.dsn()], stdout=output, stderr=output
+            [sys.executable, "-u", "-m", "pg_tenancy.tools", "deploy", empty_database.dsn()],
+            stdout=output,
+            stderr=output,
         )
         while "kernel/roles" not in (tmp_path / "output").read_text():
             assert process.poll() is None

@@ -196,6 +196,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
+    "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
     "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),

@@ -262,6 +262,7 @@ delete_model('{public_model}')                      | model                     
                        | owner credentialed acting admin manager user key outsider personal person staff personal_key platform | bare service old writer | forged | auditor nobody
 -----------------------+-------------------------------------------------------------------------------------------------------+-------------------------+--------+---------------
 current_workspace_id() | ok                                                                                                    | context                 | forged | no
+verify_context()       | ok                                                                                                    | context                 | forged | no
 """)
     | parse("""
                           | owner admin manager credentialed user key outsider personal person staff personal_key platform acting bare forged service old writer | auditor nobody

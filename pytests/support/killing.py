@@ -162,7 +162,9 @@ class Killing:
         for command in (["deploy", *arguments] if to else [], ["revert", *arguments, "--yes"]):
             if command:
                 done = subprocess.run(
-                    [sys.executable, "-m", "pg_tenancy.tools", *command, self._database.dsn()], capture_output=True, text=True
+                    [sys.executable, "-m", "pg_tenancy.tools", *command, self._database.dsn()],
+                    capture_output=True,
+                    text=True,
                 )
                 assert done.returncode == 0, done.stdout + done.stderr
 

@@ -51,7 +51,7 @@ USING (
         SELECT
             tenancy.current_workspace_id(),
             CASE
-                WHEN substr(:context, 87, 1) = '1' AND right(:context, 1) = '/'
+                WHEN substr(:context, 87, 1) = '1' AND right(:context, 1) = '_'
                     THEN :claimed_workspace
             END
     )

@@ -128,7 +128,7 @@ def test_a_backfill_that_was_killed_goes_on(unfilled: Database) -> None:
                     break
             watcher.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE '%passes CONSTANT%' AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND query LIKE '%in_batches%' AND pid <> pg_backend_pid()"
             )
 
         killer = threading.Thread(target=kill)

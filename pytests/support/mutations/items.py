@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.mutations import Mutation
 from support.mutations.functions import SUBJECTS, named
+from support.mutations.functions.context import FALLS_BACK
 from support.mutations.functions.writing import GUARD
 
 __all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "LONG", "REDUNDANT", "item_of"]
@@ -74,6 +75,10 @@ REDUNDANT = {
     named(
         "tenancy_private.may_carry()", "has_parameter_privilege(", "NOT has_parameter_privilege("
     ): "the context is sealed then, which is as good",
+    **{
+        named(function, old, new): "what is not compared alike is compared with the key"
+        for function, old, new in FALLS_BACK
+    },
     **{
         named(function, GUARD, "IF false THEN"): "it refuses only where somebody has altered the function"
         for function in (

@@ -389,6 +389,19 @@ def _replay(probed: Probed) -> None:
     assert answer == "invalid_context", answer
 
 
+def _committed_replay(probed: Probed) -> None:
+    """What a committed transaction was in does not open the next, whoever sets its variables again."""
+    names = [f"tenancy.{name}" for name in ("current_user_id", "current_organization_id", "context")]
+    with probed.database.connect(probed.logins["app"]) as connection:
+        connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
+        values = [(connection.execute("SELECT current_setting(%s)", [name]).fetchone() or ("",))[0] for name in names]
+        connection.commit()
+        for name, value in zip(names, values, strict=True):
+            connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        answer = error_of(connection, "SELECT tenancy.current_user_id()")
+        assert answer == "invalid_context", answer
+
+
 def _sealed_replay(probed: Probed) -> None:
     """The same where nothing carries the context."""
     before = probed.admin.execute("SELECT pg_get_functiondef('tenancy_private.may_carry()'::regprocedure)").fetchone()
@@ -506,5 +519,6 @@ OTHERS = {
     "refresh_role_bits role_permissions wait": _matrix_waits,
     "seal_context current_workspace_id replay": _replay,
     "seal verify_context replay": _sealed_replay,
+    "seal_context current_workspace_id committed": _committed_replay,
     "seal_context autocommit": _autocommit,
 }

@@ -106,7 +106,10 @@ HOLES: dict[str, Plant] = {
         policy("instances_tenant", "public.instances", f"workspace_id = (SELECT {_CLAIMED})")
     ),
     "a seal is not compared": function(
-        "tenancy.current_workspace_id()", "inner_block IS NULL OR substr", "inner_block IS NULL OR false AND substr"
+        "tenancy.current_workspace_id()",
+        "RETURN tenancy.verify_context();",
+        "RETURN coalesce(nullif(current_setting('tenancy.current_organization_id', true), ''),"
+        " current_setting('tenancy.current_user_id', true))::uuid;",
     ),
     "nothing asks for permission to write models": statement("DROP TRIGGER models_tenancy_permission ON public.models"),
     "everybody changes public models": statement(
@@ -187,7 +190,9 @@ HOLES: dict[str, Plant] = {
         "tenancy_private.require_person()", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"
     ),
     "one transaction is two people": function(
-        "tenancy_private.seal_context(uuid,uuid,text,text,uuid)", "IF scans > 0 OR NOT counted THEN", "IF false THEN"
+        "tenancy_private.seal_context(uuid,uuid,text,text,uuid)",
+        "CASE WHEN scans > 0 OR NOT counted THEN",
+        "CASE WHEN false THEN",
     ),
     "a model goes though instances use it elsewhere": function(
         "tenancy_private.require_unused_model(uuid,text,boolean,boolean)",

@@ -5,6 +5,21 @@ from __future__ import annotations
 SEAL = "tenancy_private.seal(bytea,bytea,text,text,text)"
 VERIFIED = "(tenancy.current_workspace_id() IS NOT NULL)"
 
+CURRENT = "tenancy.current_workspace_id()"
+CARRIED = "tenancy_private.carried(bigint,text,text,text)"
+# Where the parameter and what it is compared with have nothing in common.
+FALLS_BACK = [
+    (CARRIED, "(rotation || '_'::text)", "('0'::text || '_'::text)"),
+    (CURRENT, "pg_catalog.pg_sequence_last_value('tenancy.seal_rotations')", "'1'"),
+    (CURRENT, "pg_catalog.current_setting('tenancy.current_user_id', true), ','", "'', ','"),
+    (CURRENT, "pg_catalog.current_setting('tenancy.current_organization_id', true)\n", "''\n"),
+    (
+        CURRENT,
+        "pg_catalog.current_setting('tenancy.context', true)\n        )\n    THEN",
+        "''\n        )\n    THEN",
+    ),
+]
+
 CHANGES = {
     "tenancy_private.random_block(text)": [
         ("(tenancy_private.random_bytes() || tenancy_private.random_bytes())", "tenancy_private.random_bytes()"),
@@ -21,16 +36,11 @@ CHANGES = {
         ("|| facts)", "|| ''::text)"),
         (" || pg_relation_filepath('tenancy_private.seal_keys'::regclass)", ""),
     ],
-    "tenancy_private.carried(bigint,text,text,text)": [
-        ("(rotation || '_'::text)", "('0'::text || '_'::text)"),
-    ],
+    CARRIED: [(old, new) for function, old, new in FALLS_BACK if function == CARRIED],
     "tenancy_private.may_carry()": [("has_parameter_privilege(", "NOT has_parameter_privilege(")],
-    "tenancy.current_workspace_id()": [
+    CURRENT: [
         ("IF pg_catalog.current_setting('backtrace_functions')", "IF true OR ''"),
-        ("pg_catalog.pg_sequence_last_value('tenancy.seal_rotations')", "'1'"),
-        ("pg_catalog.current_setting('tenancy.current_user_id', true), ','", "'', ','"),
-        ("pg_catalog.current_setting('tenancy.current_organization_id', true)\n", "''\n"),
-        ("pg_catalog.current_setting('tenancy.context', true)\n        )\n    THEN", "''\n        )\n    THEN"),
+        *((old, new) for function, old, new in FALLS_BACK if function == CURRENT),
         (
             "THEN pg_catalog.current_setting('tenancy.current_organization_id')",
             "THEN pg_catalog.current_setting('tenancy.current_user_id')",

@@ -17,7 +17,7 @@ _COUNT: Final = "SELECT count(*) FROM public.organizations"
 _KEEP: Final = "SELECT set_config(v.name, current_setting(v.name), false) FROM unnest(%s::text[]) AS v (name)"
 _ALL_PERMISSIONS: Final = (
     "SELECT set_config('tenancy.context', regexp_replace(current_setting('tenancy.context'),"
-    " '^(.{72})([01]+)/', '\\1' || repeat('1', 40) || '/'), true)"
+    " '^(.{72})([01]+)_', '\\1' || repeat('1', 40) || '_'), true)"
 )
 _VARIABLES: Final = [
     "tenancy.current_user_id",
