@@ -65,6 +65,7 @@ def roles(cluster: Server) -> Iterator[Callable[..., str]]:
             "SELECT rolname FROM pg_roles WHERE rolname ~ '^(own|tenancy)' ORDER BY rolname ~ '^own' DESC"
         ).fetchall()
         for (name,) in left:
+            connection.execute(f"DROP OWNED BY {name}")
             connection.execute(f"DROP ROLE {name}")
 
 

@@ -273,6 +273,8 @@ class Server:
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             for role in sorted(_roles(connection, "tenancy_") - roles_before):
                 try:
+                    # What it may do with a parameter belongs to the server, as the role does.
+                    connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
                     connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
                 except psycopg.errors.DependentObjectsStillExist:
                     continue

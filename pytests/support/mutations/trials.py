@@ -13,7 +13,7 @@ import psycopg
 from support.mutations import Mutation
 from support.mutations.catalog import catalog_mutations
 from support.mutations.functions import function_mutations
-from support.mutations.items import FUNCTION_ITEMS, item_of
+from support.mutations.items import FUNCTION_ITEMS, REDUNDANT, item_of
 from support.mutations.noticed import noticed_by
 from support.probes import SUMMARIES, Probe, Probed, probes
 from support.scripts import differences
@@ -133,8 +133,12 @@ class Trials:
         self._noticed_by = noticed_by()
         self._made = 0
 
-    def run(self, item: str) -> dict[str, str | None]:
+    def run(self, item: str, *, redundant: bool = False) -> dict[str, str | None]:
         """Make each mutation of an item, ask, and undo it; return what noticed each, or None.
+
+        Args:
+            item: one of ``ITEMS``.
+            redundant: also those that change nothing, which every probe is asked about.
 
         Raises:
             AssertionError: something is left.
@@ -150,6 +154,8 @@ class Trials:
             mutations = [mutation for mutation in prepared.catalog if item_of(mutation) == item]
         noticed = {}
         for mutation in mutations:
+            if mutation.name in REDUNDANT and not redundant:
+                continue
             probed.admin.execute(mutation.do)
             noticed[mutation.name] = next(
                 (probe.text for probe in self._in_order(mutation) if probe.answers_wrong(probed)), None

@@ -10,6 +10,7 @@ from support.probes.base import (
     NIL,
     ONE,
     REPLICA,
+    SEALED,
     Probed,
     Question,
     error_of,
@@ -271,6 +272,8 @@ def _changed_in_the_middle(probed: Probed) -> None:
     connection = probed.connections[None]
     names = ("current_user_id", "current_organization_id", "context")
     try:
+        # Only there can one transaction have two good contexts.
+        connection.execute(SEALED)
         connection.execute("INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')")
         connection.execute(f"SET LOCAL SESSION AUTHORIZATION {probed.logins['app']}".encode())
         connection.execute("SAVEPOINT home")
