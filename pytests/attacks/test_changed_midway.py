@@ -24,12 +24,6 @@ from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
 
 @pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
-
-
-@pytest.fixture(scope="module")
 def own(tenants: TwoTenants) -> dict[str, dict[str, UUID]]:
     return make_own_tables(tenants)
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,16 +12,9 @@ import pytest
 
 from support.own_tables import OWN_TABLES, make_own_tables
 from support.planner import SETTINGS, plan_of
-from support.server import Logins, Server
-from support.two_tenants import Connection, TwoTenants, refused, two_tenants
+from support.two_tenants import Connection, TwoTenants, refused
 
 Ids = dict[str, dict[str, UUID]]
-
-
-@pytest.fixture(scope="module")
-def tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    with two_tenants(server, template, logins) as tenants:
-        yield tenants
 
 
 @pytest.fixture(scope="module")

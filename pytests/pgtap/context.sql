@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(74);
+SELECT plan(78);
 
 \ir include/people.psql
 
@@ -223,6 +223,19 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_auditor;
 SELECT throws_ok(
     $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a') $$, '42501', NULL, 'an auditor enters nothing'
+);
+ROLLBACK TO turn;
+
+-- Where tenancy_owner may set it, a parameter that the application cannot set carries the context.
+SELECT ok(tenancy_private.may_carry(), 'a superuser has deployed');
+SET LOCAL ROLE tenancy_app;
+SELECT is(current_setting('backtrace_functions'), '', 'outside of a workspace it carries nothing');
+SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
+SELECT is(
+    split_part(current_setting('backtrace_functions'), ' ', 2), current_setting('tenancy.context'), 'in one, the context'
+);
+SELECT throws_ok(
+    $$ SET LOCAL backtrace_functions = 'mine' $$, '42501', NULL, 'and the application cannot set it'
 );
 
 SELECT finish();

@@ -99,6 +99,7 @@ DECLARE
     sealed_user CONSTANT text := coalesce(user_id::text, '');
     sealed_organization CONSTANT text := coalesce(organization_id::text, '');
     facts CONSTANT text := bits || '_' || role || '_' || coalesce(replace(credential_id::text, '-', ''), '');
+    carries CONSTANT boolean := tenancy_private.may_carry();
     latch_scans CONSTANT regclass := 'tenancy_private.latch_scans';
     counted CONSTANT boolean := current_setting('track_counts');
     scans CONSTANT bigint := pg_stat_get_xact_numscans(latch_scans);
@@ -145,7 +146,7 @@ BEGIN
         HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
     END IF;
 
-    IF tenancy_private.may_carry() THEN
+    IF carries THEN
         context := key.id || repeat('0', 64) || facts;
     ELSE
         context := key.id || tenancy_private.seal(
@@ -163,7 +164,7 @@ BEGIN
         AND set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL
         AND set_config('tenancy.context', context, true) IS NOT NULL
         AND CASE
-            WHEN tenancy_private.may_carry() THEN set_config('backtrace_functions', tenancy_private.carried(
+            WHEN carries THEN set_config('backtrace_functions', tenancy_private.carried(
                 key.rotation, sealed_user, sealed_organization, context
             ), true) IS NOT NULL
             ELSE true
