@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python_client" / "pg_tenancy"
 MODULES = {
     "_calls_async.py": "_calls.py",
     "_psycopg_async.py": "_psycopg.py",
-    "_invitations_async.py": "_invitations.py",
+    "_joining_async.py": "_joining.py",
     "_retries_async.py": "_retries.py",
 }
 

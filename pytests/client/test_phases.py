@@ -133,6 +133,30 @@ async def test_somebody_with_an_account_accepts_and_keeps_it_as_it_is(
     assert row == ("bob", "hash of bob")
 
 
+async def test_the_first_person_of_a_customer_signs_up_and_creates_an_organization(
+    client: Client, conn: Any, admin: Connection
+) -> None:
+    user_id = await client.sign_up(conn, " Zoe@Example.com ", username="zoe", first_name="Zoe", password_hash="a hash")
+    assert not client.in_transaction(conn)
+    row = admin.execute(
+        "SELECT email, username, role, password_hash FROM public.users WHERE id = %s", [user_id]
+    ).fetchone()
+    assert row == ("Zoe@Example.com", "zoe", "user", "a hash")
+    async with client.workspace(conn, user_id=user_id) as ws:
+        organization = (await ws.create_organization("Acme")).id
+    async with client.workspace(conn, user_id=user_id, organization_id=organization) as ws:
+        assert (await ws.current()).role == "owner"
+
+    for email, error in (
+        ("zoe@example.COM", EmailTakenError),
+        ("zoe", InvalidArgumentError),
+        (None, InvalidArgumentError),
+    ):
+        with pytest.raises(error):
+            await client.sign_up(conn, email)
+        assert not client.in_transaction(conn)
+
+
 async def test_an_invitation_lasts_as_long_as_was_said(client: Client, conn: Any, acme: Organization) -> None:
     await invite(client, conn, acme, "zoe@example.com", expires_in=timedelta(hours=2))
     async with client.workspace(conn, **owner_of(acme)) as ws:

@@ -312,6 +312,7 @@ peek_invitation('{token}')                | ok                        | ok      
 peek_invitation('inv_0')                  | invitation                | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation   | invitation       | invitation | no
 accept_invitation('{token}')              | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | forged     | no
 accept_invitation('inv_0')                | invitation                | invitation | invitation | invitation | invitation | invitation | invitation            | invitation   | invitation   | invitation       | invitation | no
+sign_up('new@example.com')                | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | ok         | no
 is_listed('{user}', '{{}}')               | ok                        | ok         | ok         | ok         | ok         | ok         | ok                    | ok           | ok           | ok               | ok         | no
 """)
     | parse("""

@@ -110,6 +110,10 @@ class Client:
         """Call the function of that name."""
         return await _finish(self.module.accept_invitation(source, token, **account))
 
+    async def sign_up(self, source: Any, email: str, **account: str) -> Any:
+        """Call the function of that name."""
+        return await _finish(self.module.sign_up(source, email, **account))
+
     async def query(self, conn: Any, query: str, params: Sequence[object] = ()) -> list[Any]:
         """Run a query on a connection outside a workspace."""
         if self.name == "asyncpg":

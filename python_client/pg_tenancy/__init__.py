@@ -7,8 +7,17 @@ in ``pg_tenancy.results``, and what a DBA runs in ``pg_tenancy.tools``.
 
 from __future__ import annotations
 
-from pg_tenancy._invitations import accept_invitation, peek_invitation
+from pg_tenancy._joining import accept_invitation, peek_invitation, sign_up
 from pg_tenancy._psycopg import Workspace, fetch_all, run, workspace
 from pg_tenancy.errors import TenancyError
 
-__all__ = ["TenancyError", "Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
+__all__ = [
+    "TenancyError",
+    "Workspace",
+    "accept_invitation",
+    "fetch_all",
+    "peek_invitation",
+    "run",
+    "sign_up",
+    "workspace",
+]

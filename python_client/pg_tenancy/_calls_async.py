@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from pg_tenancy import _sql
@@ -407,8 +407,8 @@ class Calls(ABC):
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]
 
-    # Without a workspace, and so not a method for everybody: see peek_invitation() and
-    # accept_invitation().
+    # Without a workspace, and so not a method for everybody: see peek_invitation(),
+    # accept_invitation() and sign_up().
 
     async def _peek_invitation(self, token: str) -> InvitationPreview:
         (row,) = await self._call(_sql.PEEK_INVITATION, token)
@@ -417,3 +417,7 @@ class Calls(ABC):
     async def _accept_invitation(self, token: str, *account: str | None) -> AcceptedInvitation:
         (row,) = await self._call(_sql.ACCEPT_INVITATION, token, *account)
         return AcceptedInvitation(*row)
+
+    async def _sign_up(self, email: str, *account: str | None) -> UUID:
+        ((user_id,),) = await self._call(_sql.SIGN_UP, email, *account)
+        return cast(UUID, user_id)

@@ -145,6 +145,12 @@ ACCEPT_INVITATION: Final = Call(
     "SELECT user_id, organization_id FROM tenancy.accept_invitation($1::text, $2::text, $3::text, $4::text, $5::text)",
     (Secret("token", InvitationError), *_ACCOUNT),
 )
+SIGN_UP: Final = Call(
+    3,
+    "tenancy.sign_up",
+    "SELECT tenancy.sign_up($1::text, $2::text, $3::text, $4::text, $5::text)",
+    (Text("email"), *_ACCOUNT),
+)
 
 CREATE_API_KEY: Final = Call(
     4,

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from pg_tenancy._invitations_async import accept_invitation, peek_invitation
+from pg_tenancy._joining_async import accept_invitation, peek_invitation, sign_up
 from pg_tenancy._psycopg_async import Workspace, fetch_all, run, workspace
 
-__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
+__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "sign_up", "workspace"]

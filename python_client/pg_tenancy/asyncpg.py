@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped, unused-ignore]
@@ -27,7 +28,7 @@ from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 if TYPE_CHECKING:
     from typing_extensions import LiteralString, Self, Unpack
 
-__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "workspace"]
+__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "sign_up", "workspace"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
@@ -272,6 +273,21 @@ async def accept_invitation(
     """Make whoever was invited a member, with a new account where there is none, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._accept_invitation(token, username, first_name, last_name, password_hash)
+
+
+@_like(aio.sign_up)
+async def sign_up(
+    source: Any,
+    email: str,
+    *,
+    username: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    password_hash: str | None = None,
+) -> UUID:
+    """Make an account that belongs to no organization, over asyncpg."""
+    async with Workspace(source, None, {}) as outside:
+        return await outside._sign_up(email, username, first_name, last_name, password_hash)
 
 
 def _require_idle(conn: Any) -> None:

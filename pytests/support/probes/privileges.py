@@ -51,6 +51,7 @@ PEOPLE_CALL = {
     "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
     "sees_all_users()",
+    "sign_up(text,text,text,text,text)",
     "terminate_instance(uuid)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
