@@ -110,7 +110,7 @@ class Client:
         """Call the function of that name."""
         return await _finish(self.module.accept_invitation(source, token, **account))
 
-    async def sign_up(self, source: Any, email: str, **account: str) -> Any:
+    async def sign_up(self, source: Any, email: str | None, **account: str) -> Any:
         """Call the function of that name."""
         return await _finish(self.module.sign_up(source, email, **account))
 

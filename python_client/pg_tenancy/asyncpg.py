@@ -285,7 +285,7 @@ async def sign_up(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> UUID:
-    """Make an account that belongs to no organization, over asyncpg."""
+    """Make an account that belongs to no organization: for the first person of a new customer, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._sign_up(email, username, first_name, last_name, password_hash)
 
