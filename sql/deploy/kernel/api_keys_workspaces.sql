@@ -66,7 +66,7 @@ CALL tenancy_private.adopt_online(
                         (
                             SELECT m.user_id FROM public.organization_memberships AS m
                             WHERE m.organization_id = t.organization_id
-                            ORDER BY m.role <> 'owner', m.user_id LIMIT 1
+                            ORDER BY m.role::text <> 'owner', m.user_id LIMIT 1
                         ),
                         (SELECT o.created_by_user_id FROM public.organizations AS o WHERE o.id = t.organization_id),
                         (SELECT u.id FROM public.users AS u ORDER BY u.id LIMIT 1)

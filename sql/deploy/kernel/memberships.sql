@@ -39,7 +39,7 @@ BEGIN
     WHERE o.id = old.organization_id
         AND NOT EXISTS (
             SELECT FROM public.organization_memberships AS m
-            WHERE m.organization_id = o.id AND m.role = 'owner'
+            WHERE m.organization_id = o.id AND m.role::text = 'owner'
         );
     IF FOUND THEN
         RAISE EXCEPTION 'organization % must keep an owner', organization_name
@@ -80,14 +80,14 @@ CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner
 AFTER DELETE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
-WHEN (old.role = 'owner')
+WHEN (old.role::text = 'owner')
 EXECUTE FUNCTION tenancy_private.keep_an_owner();
 
 CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner_changed
 AFTER UPDATE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
-WHEN (old.role = 'owner' AND (new.role <> 'owner' OR new.organization_id <> old.organization_id))
+WHEN (old.role::text = 'owner' AND (new.role::text <> 'owner' OR new.organization_id <> old.organization_id))
 EXECUTE FUNCTION tenancy_private.keep_an_owner();
 
 CREATE TRIGGER organization_memberships_tenancy_owner_truncate

@@ -75,6 +75,46 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
+-- An application may have chosen that rows lose an organization which is deleted, and so
+-- would belong to nobody. Now they would be everybody's, or go with its workspace. Neither
+-- happens silently: purge_organization() empties the workspace first.
+CREATE FUNCTION tenancy_private.keep_organization() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    cleared record;
+    kept bigint;
+BEGIN
+    FOR cleared IN
+        SELECT DISTINCT a.table_name
+        FROM tenancy_private.adoptions AS a
+        INNER JOIN pg_constraint AS c ON a.table_name = c.conrelid
+        INNER JOIN pg_attribute AS t ON c.conrelid = t.attrelid AND c.conkey = ARRAY[t.attnum]
+        WHERE a.workspace_default IS NOT NULL
+            AND c.contype = 'f' AND c.confrelid = 'public.organizations'::regclass AND c.confdeltype IN ('n', 'd')
+            AND t.attname = 'organization_id'
+    LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE t.organization_id = $1', cleared.table_name)
+        INTO kept USING old.id;
+        IF kept > 0 THEN
+            RAISE EXCEPTION 'organization % has % in %', old.name,
+                CASE kept WHEN 1 THEN '1 row' ELSE kept || ' rows' END, cleared.table_name
+            USING ERRCODE = '23503',
+            CONSTRAINT = 'organization_in_use',
+            HINT = 'tenancy.delete_organization() closes it and loses nothing; then tenancy.purge_organization() removes it '
+            'with its rows.';
+        END IF;
+    END LOOP;
+    RETURN old;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_organization() FROM public;
+
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one
 -- before stopped, whatever stopped it. A table of the platform has organization_id,
@@ -745,6 +785,13 @@ WHERE a.change = want_narrow_indexes.change
     AND obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy, with the workspace.';
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.want_narrow_indexes(text) FROM public;
+
+RESET ROLE;
+
+CREATE TRIGGER organizations_tenancy_kept
+BEFORE DELETE ON public.organizations
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.keep_organization();
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_tenancy_kept');
 
 \ir ../../notes/done.psql
 COMMIT;

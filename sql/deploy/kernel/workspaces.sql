@@ -61,7 +61,7 @@ CREATE TABLE tenancy.workspaces (
             ELSE false
         END
     ),
-    CONSTRAINT workspaces_color_check CHECK (color ~ '^#[0-9a-f]{6}$'),
+    CONSTRAINT workspaces_color_check CHECK (color ~ '^[0-9A-Za-z#(),.%/ -]{1,64}$'),
     CONSTRAINT workspaces_plan_check CHECK (plan IN ('free', 'subscriber')),
     CONSTRAINT workspaces_deleted_at_check CHECK (deleted_at IS NULL OR kind = 'organization')
 );

@@ -30,7 +30,7 @@ $$;
 CALL tenancy_private.adopt_online(
     'platform/instances_workspaces', 'public.instances',
     owner_column => 'user_id',
-    lengths => '{"status": 12}',
+    lengths => '{"status": 11}',
     defaults => '{"id": "gen_random_uuid()", "created_at": "now()"}',
     indexes => '{
         "instances_tenancy_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},

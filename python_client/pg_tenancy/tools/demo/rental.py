@@ -145,7 +145,7 @@ CREATE TABLE public.instances (
     error_message text, tech_activated_by uuid, tech_activated_at timestamptz, eco_activated_by uuid,
     eco_activated_at timestamptz,
     is_operational boolean GENERATED ALWAYS AS (tech_activated_at IS NOT NULL AND eco_activated_at IS NOT NULL) STORED,
-    is_archived boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now(),
     ready_at timestamptz, terminated_at timestamptz
 );
 CREATE INDEX instances_status_idx ON public.instances (status);
