@@ -34,5 +34,8 @@ CALL tenancy_private.record_triggers(
     'api_keys_tenancy_name'
 );
 
+CALL tenancy_private.tell_closed_columns('public.api_keys');
+CALL tenancy_private.tell_unprotected();
+
 \ir ../../notes/done.psql
 COMMIT;
