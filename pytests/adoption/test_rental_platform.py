@@ -215,7 +215,7 @@ def test_letters_that_were_sent_still_work_and_only_once(platform: Callable[...,
             with pytest.raises(psycopg.Error) as error:
                 connection.execute(accept, [letter, "again"])
             assert name_of(error.value) == "invalid_invitation"
-    with database.connect(logins.service, autocommit=True) as old:
+    with database.connect(autocommit=True) as old:
         query = "SELECT accepted_at IS NOT NULL FROM public.organization_invitations WHERE token = 'letter-to-dee'"
         assert old.execute(query).fetchall() == [(True,)]
         # And what the old application does is done.

@@ -263,7 +263,7 @@ STATEMENTS: tuple[str, ...] = (
 def answers(database: Database, login: str) -> dict[str, tuple[int, object]]:
     """Do the day's work as a login, without leaving anything, and return what came of each statement.
 
-    That is how many rows it had and what it returned, or the SQLSTATE with which it was refused. What is checked at
+    That is how many rows it had and what it returned, or the class of the SQLSTATE with which it was refused. What is checked at
     the end is checked then, under ``COMMIT``.
     """
     found: dict[str, tuple[int, object]] = {}
@@ -275,6 +275,6 @@ def answers(database: Database, login: str) -> dict[str, tuple[int, object]]:
                     cursor = connection.execute(statement.encode())
                     found[statement] = (cursor.rowcount, cursor.fetchall() if cursor.description else None)
             except psycopg.Error as error:
-                found[statement] = (-1, error.sqlstate)
+                found[statement] = (-1, str(error.sqlstate)[:2])
         connection.rollback()
     return found

@@ -36,7 +36,6 @@ from pg_tenancy.tools.phases import (
     read_phases,
     read_status,
     read_unprotected_tables,
-    read_unprotected_tables,
     read_unrestricted_logins,
 )
 from pg_tenancy.tools.sqitch import (

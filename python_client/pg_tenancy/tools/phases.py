@@ -24,7 +24,6 @@ __all__ = [
     "read_phases",
     "read_status",
     "read_unprotected_tables",
-    "read_unprotected_tables",
     "read_unrestricted_logins",
 ]
 
