@@ -107,7 +107,9 @@ def test_what_is_added_to_a_table_of_the_application_has_tenancy_in_its_name(pla
         UNION SELECT relname FROM pg_class
         WHERE relkind = 'i' AND relnamespace IN ('public'::regnamespace, 'finops'::regnamespace)
         UNION SELECT tgrelid::regclass::text || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal
-            AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'finops'::regnamespace))
+            AND tgrelid IN (
+                SELECT oid FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'finops'::regnamespace)
+            )
     """
     was = set(platform().fetch(query))
     database = platform(TAGS[-1])
@@ -121,9 +123,15 @@ def test_what_is_added_to_a_table_of_the_application_has_tenancy_in_its_name(pla
 
 def test_costs_keep_their_rows_of_three_levels_and_get_no_key(platform: Callable[..., Database]) -> None:
     database = platform(TAGS[-1])
-    keys = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'finops.cost_actual_minute'::regclass"
+    keys = (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = 'finops.cost_actual_minute'::regclass ORDER BY 1"
+    )
     assert database.fetch(keys) == platform().fetch(keys)
-    customer = "SELECT count(*) FROM pg_constraint WHERE conrelid = 'finops.inference_usage'::regclass AND conkey = ARRAY[3::int2]"
+    customer = (
+        "SELECT count(*) FROM pg_constraint"
+        " WHERE conrelid = 'finops.inference_usage'::regclass AND conkey = ARRAY[3::int2]"
+    )
     assert database.fetch(customer) == [(1,)]
 
 
@@ -137,9 +145,7 @@ def test_the_price_of_an_hour_is_the_instance_types(platform: Callable[..., Data
 
 
 @pytest.mark.parametrize("column", ["api_key", "worker_metadata", "provider_instance_id"])
-def test_further_columns_are_closed_and_named(
-    platform: Callable[..., Database], logins: Logins, column: str
-) -> None:
+def test_further_columns_are_closed_and_named(platform: Callable[..., Database], logins: Logins, column: str) -> None:
     database = platform("@phase-4")
     told = Replay(database).deploy("@phase-5")
     assert re.search(rf"NOTICE:  public.instances: no tenant reads the further columns .*\b{column}\b", told)
@@ -175,7 +181,9 @@ def test_plans_and_colors_are_taken_over_and_kept_in_step(platform: Callable[...
     assert _workspace(database, logins.app, ANN, None)[0] == "subscriber"
 
     with database.connect(autocommit=True) as old:
-        old.execute("UPDATE public.organizations SET sidebar_color = 'red', subscription_plan = 'free' WHERE id = %s", [ACME])
+        old.execute(
+            "UPDATE public.organizations SET sidebar_color = 'red', subscription_plan = 'free' WHERE id = %s", [ACME]
+        )
         old.execute("UPDATE public.users SET account_plan = 'subscriber' WHERE id = %s", [BOB])
         assert _workspace(database, logins.app, ANN, ACME) == ("free", "red")
         assert _workspace(database, logins.app, BOB, None)[0] == "subscriber"
@@ -270,17 +278,20 @@ def test_the_states_that_allow_an_order(
     database.execute(FOR_TRIGGERS)
     states = [name for (name,) in database.fetch("SELECT unnest(enum_range(NULL::public.instance_status))::text")]
     assert len(states) == 13
-    allowed = set()
+    allowed, refusals = set(), set()
     for state in states:
         database.execute(f"UPDATE public.instances SET status = '{state}' WHERE id = '{READY}'")  # noqa: S608
         try:
             with database.entered(logins.app, ANN, ACME) as connection:
                 connection.execute(f"SELECT tenancy.{action}_instance(%s)".encode(), [READY])
-                found = connection.execute("SELECT status::text FROM public.instances WHERE id = %s", [READY]).fetchone()
+                found = connection.execute(
+                    "SELECT status::text FROM public.instances WHERE id = %s", [READY]
+                ).fetchone()
                 assert found == (becomes,)
             allowed.add(state)
         except psycopg.Error as error:
-            assert name_of(error) == "instance_state"
+            refusals.add(name_of(error))
+    assert refusals == {"instance_state"}
     ended = {"terminating", "terminated", "archived"}
     assert allowed == ({"terminated"} if action == "archive" else set(states) - ended)
 
@@ -328,7 +339,8 @@ def test_deleting_an_organization_with_instances_is_refused_with_two_ways_out(
 def test_the_hint_for_orphans_loses_nothing(platform: Callable[..., Database]) -> None:
     database = platform()
     database.execute(
-        "UPDATE finops.inference_usage SET model_id = gen_random_uuid() WHERE id = '00000000-0000-0000-0009-00000000000a'"
+        "UPDATE finops.inference_usage SET model_id = gen_random_uuid()"
+        " WHERE id = '00000000-0000-0000-0009-00000000000a'"
     )
     with pytest.raises(RuntimeError) as error:
         Replay(database).deploy("@phase-0")
@@ -338,4 +350,6 @@ def test_the_hint_for_orphans_loses_nothing(platform: Callable[..., Database]) -
     assert found is not None
     database.execute(found[0])
     Replay(database).deploy("@phase-0")
-    assert database.fetch("SELECT count(*), count(model_id), count(customer_id) FROM finops.inference_usage") == [(2, 1, 1)]
+    assert database.fetch("SELECT count(*), count(model_id), count(customer_id) FROM finops.inference_usage") == [
+        (2, 1, 1)
+    ]

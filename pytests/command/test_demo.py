@@ -376,7 +376,8 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "the last owner may go": (
         "CREATE OR REPLACE FUNCTION tenancy_private.check_other_owner(organization_id uuid, user_id uuid) RETURNS void"
-        " LANGUAGE sql AS ''; ALTER TABLE public.organization_memberships DISABLE TRIGGER organization_memberships_tenancy_owner",
+        " LANGUAGE sql AS ''; ALTER TABLE public.organization_memberships"
+        " DISABLE TRIGGER organization_memberships_tenancy_owner",
         "the last owner",
     ),
     "the seal is not checked": (

@@ -1,5 +1,7 @@
 """The platform that the package was made for, unmended: its rows, and what its application does all day."""
 
+# ruff: noqa: E501, S608  (rows and statements as they are, made here)
+
 from __future__ import annotations
 
 import psycopg

@@ -258,7 +258,9 @@ INDEXES = """
 SELECT x.indrelid::regclass::text, c.relname::text, c.oid::regclass::text, pg_get_indexdef(c.oid)
     || coalesce(format('; COMMENT ON INDEX %s IS %L', c.oid::regclass, obj_description(c.oid, 'pg_class')), '')
 FROM pg_class AS c JOIN pg_index AS x ON x.indexrelid = c.oid
-WHERE c.oid::regclass::text IN ('tenancy_private.seal_keys_current_idx', 'public.models_tenancy_workspace_id_model_id_key')
+WHERE c.oid::regclass::text IN (
+    'tenancy_private.seal_keys_current_idx', 'public.models_tenancy_workspace_id_model_id_key'
+)
 ORDER BY 1, 2
 """
 

@@ -130,7 +130,8 @@ QUESTIONS: list[Question] = [
     superuser(
         [
             "ALTER TABLE public.organization_models DROP CONSTRAINT organization_models_tenancy_model_id_fkey,"
-            " ADD CONSTRAINT organization_models_tenancy_model_id_fkey FOREIGN KEY (model_id) REFERENCES public.models (id)"
+            " ADD CONSTRAINT organization_models_tenancy_model_id_fkey FOREIGN KEY (model_id)"
+            " REFERENCES public.models (id)"
             " ON DELETE CASCADE",
             "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
             " VALUES ('{bulk}', '{m_spare}', 'n', 'c')",

@@ -115,7 +115,9 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT coalesce(string_agg(', ' || quote_ident(a.attname), '' ORDER BY array_position(columns, a.attname)), '')
+    SELECT coalesce(string_agg(
+        ', ' || quote_ident(a.attname), '' ORDER BY array_position(columns, a.attname)
+    ), '')
     FROM pg_attribute AS a
     WHERE a.attrelid = table_name AND a.attname = ANY(columns) AND NOT a.attisdropped
 );

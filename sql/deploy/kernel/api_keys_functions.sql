@@ -455,7 +455,9 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
 );
 
 CALL tenancy_private.record_triggers('public.users', 'users_tenancy_api_keys');
-CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_tenancy_audit', 'api_keys_tenancy_audit_update');
+CALL tenancy_private.record_triggers(
+    'public.api_keys', 'api_keys_tenancy_audit', 'api_keys_tenancy_audit_update'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

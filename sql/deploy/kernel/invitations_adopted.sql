@@ -152,20 +152,24 @@ CALL tenancy_private.patiently(
 );
 CALL tenancy_private.grant_to_owner('public.organization_invitations');
 
-SELECT tenancy_private.adopt_invitation(to_jsonb(i))
+SELECT count(tenancy_private.adopt_invitation(to_jsonb(i))) AS adopted
 FROM (
     SELECT a.* FROM public.organization_invitations AS a
     WHERE a.accepted_at IS NULL AND a.expires_at > now()
-        AND NOT EXISTS (SELECT FROM tenancy.invitations AS n WHERE n.id = a.id AND n.organization_id = a.organization_id)
+        AND NOT EXISTS (
+            SELECT FROM tenancy.invitations AS n
+            WHERE n.id = a.id AND n.organization_id = a.organization_id
+        )
     ORDER BY to_jsonb(a) ->> 'created_at', a.expires_at
 ) AS i
-\g /dev/null
+\gset
 
 CREATE TRIGGER organization_invitations_tenancy_taken
 AFTER INSERT OR UPDATE OR DELETE ON public.organization_invitations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.take_invitation();
 CALL tenancy_private.record_part(
-    'public.organization_invitations', 'trigger', 'organization_invitations_tenancy_taken', :'change'
+    'public.organization_invitations', 'trigger', 'organization_invitations_tenancy_taken',
+    :'change'
 );
 
 CREATE TRIGGER invitations_adopted

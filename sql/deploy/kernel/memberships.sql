@@ -87,7 +87,10 @@ CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner_changed
 AFTER UPDATE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
-WHEN (old.role::text = 'owner' AND (new.role::text <> 'owner' OR new.organization_id <> old.organization_id))
+WHEN (
+    old.role::text = 'owner'
+    AND (new.role::text <> 'owner' OR new.organization_id <> old.organization_id)
+)
 EXECUTE FUNCTION tenancy_private.keep_an_owner();
 
 CREATE TRIGGER organization_memberships_tenancy_owner_truncate

@@ -195,7 +195,9 @@ CREATE TRIGGER users_tenancy_emails_update
 AFTER UPDATE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
 
-CALL tenancy_private.record_triggers('public.users', 'users_tenancy_emails_insert', 'users_tenancy_emails_update');
+CALL tenancy_private.record_triggers(
+    'public.users', 'users_tenancy_emails_insert', 'users_tenancy_emails_update'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -8,7 +8,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.organizations', 'tenancy.workspaces']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+    ARRAY['public.users', 'public.organizations', 'tenancy.workspaces']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 SET LOCAL ROLE tenancy_owner;
 

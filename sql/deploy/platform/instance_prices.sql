@@ -12,28 +12,15 @@ SET LOCAL lock_timeout = '2s';
 -- An application keeps the price with the instance, or with its type, or both: then the
 -- instance's own counts. Made for the columns that are there; a DBA whose prices are
 -- elsewhere replaces it.
-SELECT
-    EXISTS (
-        SELECT FROM pg_attribute AS a
-        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'hourly_price_eur' AND NOT a.attisdropped
-    ) AS has_own,
-    (
-        SELECT count(*) = 3
-        FROM pg_attribute AS a
-        WHERE NOT a.attisdropped AND (
-            a.attrelid = 'public.instances'::regclass AND a.attname = 'instance_type_id'
-            OR a.attrelid = to_regclass('public.instance_types') AND a.attname IN ('id', 'cost_per_hour')
-        )
-    ) AS has_types
-\gset
-SELECT
-    CASE
-        WHEN :'has_own' AND :'has_types' THEN 'coalesce(i.hourly_price_eur, t.cost_per_hour)'
-        WHEN :'has_own' THEN 'i.hourly_price_eur'
-        WHEN :'has_types' THEN 't.cost_per_hour'
-        ELSE 'NULL'
-    END AS price,
-    CASE WHEN :'has_types' THEN 'LEFT JOIN public.instance_types AS t ON i.instance_type_id = t.id' ELSE '' END AS types
+SELECT count(*) = 3 AS has_types
+FROM pg_attribute AS a
+WHERE NOT a.attisdropped AND (
+    (a.attrelid = 'public.instances'::regclass AND a.attname = 'instance_type_id')
+    OR (
+        a.attrelid = to_regclass('public.instance_types')
+        AND a.attname IN ('id', 'cost_per_hour')
+    )
+)
 \gset
 \if :has_types
 GRANT SELECT (id, cost_per_hour) ON public.instance_types TO tenancy_owner;
@@ -42,17 +29,36 @@ GRANT SELECT (id, cost_per_hour) ON public.instance_types TO tenancy_owner;
 GRANT CREATE ON SCHEMA finops TO tenancy_owner;
 SET LOCAL ROLE tenancy_owner;
 
-SELECT format('SELECT (%s)::numeric FROM public.instances AS i %s WHERE i.id = hourly_price.instance', :'price', :'types')
-AS body
-\gset
-CREATE FUNCTION finops.hourly_price(instance uuid) RETURNS numeric
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET debug_print_plan = off
-AS :'body';
+DO $$
+DECLARE
+    has_own CONSTANT boolean := EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'hourly_price_eur' AND NOT a.attisdropped
+    );
+    has_types CONSTANT boolean := EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass('public.instance_types') AND a.attname = 'cost_per_hour'
+            AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    );
+BEGIN
+    EXECUTE format(
+        'CREATE FUNCTION finops.hourly_price(instance uuid) RETURNS numeric LANGUAGE sql STABLE PARALLEL SAFE '
+        'SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
+        format(
+            'SELECT (%s)::numeric FROM public.instances AS i%s WHERE i.id = hourly_price.instance',
+            concat_ws(
+                '', CASE WHEN has_own AND has_types THEN 'coalesce(' END,
+                CASE WHEN has_own THEN 'i.hourly_price_eur' END,
+                CASE WHEN has_own AND has_types THEN ', ' END,
+                CASE WHEN has_types THEN 't.cost_per_hour' END,
+                CASE WHEN has_own AND has_types THEN ')' END,
+                CASE WHEN NOT has_own AND NOT has_types THEN 'NULL' END
+            ),
+            CASE WHEN has_types THEN ' LEFT JOIN public.instance_types AS t ON i.instance_type_id = t.id' ELSE '' END
+        )
+    );
+END;
+$$;
 REVOKE ALL ON FUNCTION finops.hourly_price(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION finops.hourly_price(uuid) TO tenancy_service;
 COMMENT ON FUNCTION finops.hourly_price(uuid) IS

@@ -18,10 +18,11 @@ CREATE TABLE tenancy.instance_transitions (
     from_status text NOT NULL,
     to_status   text NOT NULL,
     CONSTRAINT instance_transitions_pkey PRIMARY KEY (action, from_status),
-    CONSTRAINT instance_transitions_action_check CHECK (action IN ('terminate', 'reinstall', 'archive'))
+    CONSTRAINT instance_transitions_action_check
+    CHECK (action IN ('terminate', 'reinstall', 'archive'))
 );
 COMMENT ON TABLE tenancy.instance_transitions IS
-'Which states of an instance allow terminate_instance(), reinstall_instance() and archive_instance(), and what they set.';
+'Which states of an instance allow terminating, reinstalling and archiving, and what they set.';
 
 -- What is on its way out, or is out, comes back by no order; the last states are those of
 -- simpler applications.
@@ -32,7 +33,8 @@ CROSS JOIN unnest(ARRAY[
     'provisioning', 'booting', 'installing', 'starting', 'ready', 'draining', 'unavailable',
     'provisioning_failed', 'startup_failed', 'failed', 'running', 'stopped', 'reinstalling', 'error'
 ]) AS s (status)
-UNION ALL VALUES ('archive', 'terminated', 'archived');
+UNION ALL
+VALUES ('archive', 'terminated', 'archived');
 
 -- Closed until instances_policies opens it; the functions read it as its owner.
 CALL tenancy_private.close_own_table('tenancy.instance_transitions');

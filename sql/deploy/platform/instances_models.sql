@@ -79,7 +79,8 @@ CALL tenancy_private.add_constraint(
 -- Giving a model to an organization takes the instances of that organization
 -- along; those of others would fail the check above.
 CALL tenancy_private.add_constraint(
-    'public.instances', ARRAY['public.models']::regclass[], 'instances_tenancy_model_workspace_id_fkey',
+    'public.instances', ARRAY['public.models']::regclass[],
+    'instances_tenancy_model_workspace_id_fkey',
     'FOREIGN KEY (model_workspace_id, model_id) REFERENCES public.models (workspace_id, id) '
     'ON UPDATE CASCADE ON DELETE NO ACTION',
     'platform/instances_models'

@@ -19,7 +19,9 @@ WHERE k.id = r.api_key_id;
 DROP TRIGGER api_keys_tenancy_audit_update ON public.api_keys;
 DROP TRIGGER api_keys_tenancy_audit ON public.api_keys;
 DROP TRIGGER users_tenancy_api_keys ON public.users;
-CALL tenancy_private.forget_triggers('public.api_keys', 'api_keys_tenancy_audit_update', 'api_keys_tenancy_audit');
+CALL tenancy_private.forget_triggers(
+    'public.api_keys', 'api_keys_tenancy_audit_update', 'api_keys_tenancy_audit'
+);
 CALL tenancy_private.forget_triggers('public.users', 'users_tenancy_api_keys');
 DROP FUNCTION tenancy_private.audit_api_key();
 DROP FUNCTION tenancy_private.leave_api_keys();

@@ -6,13 +6,14 @@
 
 BEGIN;
 
-SELECT EXISTS (
-    SELECT FROM pg_trigger AS t WHERE t.tgfoid = 'tenancy_private.take_invitation()'::regprocedure
-) AS has_invitations
+SELECT count(*) > 0 AS has_invitations
+FROM pg_trigger AS t
+WHERE t.tgfoid = 'tenancy_private.take_invitation()'::regprocedure
 \gset
 \if :has_invitations
 CALL tenancy_private.patiently(
-    ARRAY['public.organization_invitations', 'tenancy.invitations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['public.organization_invitations', 'tenancy.invitations']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 DROP TRIGGER invitations_adopted ON tenancy.invitations;
 CALL tenancy_private.forget_triggers('tenancy.invitations', 'invitations_adopted');

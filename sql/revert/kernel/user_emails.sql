@@ -12,7 +12,9 @@ CALL tenancy_private.patiently(
 
 DROP TRIGGER users_tenancy_emails_update ON public.users;
 DROP TRIGGER users_tenancy_emails_insert ON public.users;
-CALL tenancy_private.forget_triggers('public.users', 'users_tenancy_emails_update', 'users_tenancy_emails_insert');
+CALL tenancy_private.forget_triggers(
+    'public.users', 'users_tenancy_emails_update', 'users_tenancy_emails_insert'
+);
 DROP FUNCTION tenancy_private.lock_email(text);
 CALL tenancy_private.forget_contract('tenancy_private.email_lock_keys');
 DROP TABLE tenancy_private.email_lock_keys;

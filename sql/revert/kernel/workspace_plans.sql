@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.organizations', 'tenancy.workspaces']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['public.users', 'public.organizations', 'tenancy.workspaces']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 DO $$

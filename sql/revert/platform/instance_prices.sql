@@ -10,14 +10,12 @@ SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION finops.hourly_price(uuid);
 
-SELECT to_regclass('public.instance_types') IS NOT NULL AS has_types
-\gset
-\if :has_types
 SELECT format('REVOKE SELECT (%I) ON public.instance_types FROM tenancy_owner', a.attname)
 FROM pg_attribute AS a
-WHERE a.attrelid = to_regclass('public.instance_types') AND a.attname IN ('id', 'cost_per_hour') AND NOT a.attisdropped
+WHERE a.attrelid = to_regclass('public.instance_types')
+    AND a.attname IN ('id', 'cost_per_hour')
+    AND NOT a.attisdropped
 \gexec
-\endif
 
 \ir ../../notes/done.psql
 COMMIT;

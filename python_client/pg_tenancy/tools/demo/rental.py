@@ -86,7 +86,8 @@ CREATE TABLE public.organization_invitations (
 -- Catalogues.
 
 CREATE TABLE public.providers (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL, code text UNIQUE, is_active boolean NOT NULL DEFAULT true
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL, code text UNIQUE,
+    is_active boolean NOT NULL DEFAULT true
 );
 CREATE TABLE public.regions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), provider_id uuid NOT NULL REFERENCES public.providers (id),
@@ -276,7 +277,8 @@ CREATE TABLE finops.cost_actual_minute (
     PRIMARY KEY (bucket_minute, provider_id_key, instance_id_key)
 );
 CREATE TABLE finops.cost_actual_cumulative_minute (
-    bucket_minute timestamptz NOT NULL, provider_id uuid, instance_id uuid, cumulative_amount_eur numeric(14, 6) NOT NULL,
+    bucket_minute timestamptz NOT NULL, provider_id uuid, instance_id uuid,
+    cumulative_amount_eur numeric(14, 6) NOT NULL,
     provider_id_key uuid GENERATED ALWAYS AS (coalesce(provider_id, '00000000-0000-0000-0000-000000000000')) STORED,
     instance_id_key uuid GENERATED ALWAYS AS (coalesce(instance_id, '00000000-0000-0000-0000-000000000000')) STORED,
     PRIMARY KEY (bucket_minute, provider_id_key, instance_id_key)
