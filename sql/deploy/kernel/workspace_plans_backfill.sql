@@ -47,7 +47,8 @@ SELECT format(
         'DECLARE n bigint := (SELECT count(*) FROM %s AS a '
         'WHERE a.%I::text NOT IN (''free'', ''subscriber'')); '
         'BEGIN IF n > 0 THEN RAISE WARNING ''%%: %% rows have a plan that is neither free nor '
-        'subscriber, and count as free'', %L, n USING HINT = %L; END IF; END', t.name, c.plan, t.name::text,
+        'subscriber, and count as free'', %L, n USING HINT = %L; END IF; END',
+        t.name, c.plan, t.name::text,
         format('SELECT %1$I, count(*) FROM %2$s GROUP BY %1$I;', c.plan, t.name)
     )
 )
