@@ -17,9 +17,7 @@ from support.scripts import differences
 NewLogin = Callable[..., str]
 
 
-def test_privileges_that_the_deployer_gives_by_default_reach_nothing_of_ours(
-    state: State, new_login: NewLogin
-) -> None:
+def test_privileges_that_the_deployer_gives_by_default_reach_nothing_of_ours(state: State, new_login: NewLogin) -> None:
     database, reader = state(KEYLESS + ROWS), new_login()
     ((deployer,),) = database.fetch("SELECT current_user")
     for kind, privilege in (
@@ -78,7 +76,9 @@ def test_a_deployer_who_may_not_grant_what_a_trigger_needs_is_told(
     database.execute(f"ALTER TABLE audit.entries OWNER TO {other}")
     server_roles(database, deployer)
     output = refused(database, login=deployer)
-    assert f"{deployer} may not grant INSERT, SELECT on the table audit.entries, which writing public.api_keys" in output
+    assert (
+        f"{deployer} may not grant INSERT, SELECT on the table audit.entries, which writing public.api_keys" in output
+    )
     assert f"GRANT {other} TO {deployer}" in output
     database.execute(f"ALTER TABLE audit.entries OWNER TO {deployer}")
 

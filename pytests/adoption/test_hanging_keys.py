@@ -89,7 +89,9 @@ def test_what_was_not_checked_is_checked_and_given_back_unchecked(state: State, 
     run = Replay(database)
     run.deploy("@phase-0")
     run.verify()
-    (keys,) = database.fetch("SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND conrelid::regclass::text ~ 'users'")
+    (keys,) = database.fetch(
+        "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND conrelid::regclass::text ~ 'users'"
+    )
     assert keys == (1,)
     run.revert()
     assert differences(before, database.dump()) == ""

@@ -17,7 +17,9 @@ from support.replay import Replay
 def test_tables_in_another_schema_are_found(state: State) -> None:
     database = state(KEYLESS + ROWS)
     moves = [
-        f"ALTER TABLE {table} SET SCHEMA app" for table in TABLES if table.startswith("public.") and "share" not in table
+        f"ALTER TABLE {table} SET SCHEMA app"
+        for table in TABLES
+        if table.startswith("public.") and "share" not in table
     ]
     database.execute("CREATE SCHEMA app", *moves)
     output = refused(database)

@@ -57,15 +57,21 @@ def test_functions_run_the_triggers_of_the_application(state: State, logins: Log
 def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: Logins) -> None:
     """A key goes by a foreign key from the personal workspace, and its trigger must not become the owner of keys."""
     database = state(HANGING, WHOLE_PLAN, owned=True)
-    database.execute(f"INSERT INTO public.organization_memberships (organization_id, user_id, role, updated_at)"
-                     f" SELECT '{ACME}', id, 'owner', now() FROM public.users WHERE id <> '{ANN}'")
+    database.execute(
+        f"INSERT INTO public.organization_memberships (organization_id, user_id, role, updated_at)"
+        f" SELECT '{ACME}', id, 'owner', now() FROM public.users WHERE id <> '{ANN}'"
+    )
     _clear(database)
     with database.entered(logins.app, ANN) as connection:
         connection.execute("SELECT tenancy.create_api_key('mine')")
     with database.entered(logins.app, ANN) as connection:
         connection.execute("SELECT tenancy.delete_user(%s)", [ANN])
     written, roles = _written(database)
-    assert {("trail", "DELETE api_keys"), ("entries", "DELETE users"), ("trail", "DELETE organization_memberships")} <= written
+    assert {
+        ("trail", "DELETE api_keys"),
+        ("entries", "DELETE users"),
+        ("trail", "DELETE organization_memberships"),
+    } <= written
     # From 18 on it goes as whoever owns its table.
     ((owner,),) = database.fetch("SELECT tableowner FROM pg_tables WHERE tablename = 'api_keys'")
     assert "tenancy_writer" in roles
@@ -88,7 +94,10 @@ def test_tenants_who_write_a_table_themselves_need_the_function_to_be_a_definers
     database = state(KEYLESS + ROWS + AUDITED, owned=True)
     output = Replay(database).deploy("@phase-0")
     for table in ("instances", "models", "api_keys"):
-        assert f"public.{table} has triggers that write other tables, with the rights of each login that writes it" in output
+        assert (
+            f"public.{table} has triggers that write other tables, with the rights of each login that writes it"
+            in output
+        )
     told = [line for line in output.splitlines() if "ALTER FUNCTION" in line]
     assert len({line.strip() for line in told}) == 3
     assert "touch" not in output

@@ -81,7 +81,12 @@ ALTER TABLE public.instances ADD ticket bigint NOT NULL DEFAULT nextval('public.
 """
 
 # All of it on one application's tables, each of which is deployed as it is.
-HANGING = KEYLESS + ROWS + AUDITED + NUMBERED + """
+HANGING = (
+    KEYLESS
+    + ROWS
+    + AUDITED
+    + NUMBERED
+    + """
 ALTER TABLE public.users ALTER email SET NOT NULL;
 ALTER TABLE public.users DROP username;
 ALTER TABLE public.users ADD username text GENERATED ALWAYS AS (split_part(email, '@', 1)) STORED;
@@ -105,6 +110,7 @@ ALTER TABLE public.organizations ADD CONSTRAINT organizations_slug_once UNIQUE (
 ALTER TABLE public.api_keys ADD CONSTRAINT api_keys_named CHECK (name <> 'nobody');
 ALTER TABLE public.api_keys ALTER last_used_at TYPE timestamp;
 """
+)
 
 
 def refused(database: Database, to: str = "@phase-0", login: str | None = None, change: str = "") -> str:

@@ -358,7 +358,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_data(
     regclass, text, text, text, text, text, text, jsonb
 ) FROM public;
-COMMENT ON FUNCTION tenancy_private.refuse_data(regclass, text, text, text, text, text, text, jsonb) IS
+COMMENT ON FUNCTION tenancy_private.refuse_data(
+    regclass, text, text, text, text, text, text, jsonb
+) IS
 'What an error says that writing a table met: 22023 user_data_invalid, organization_data_invalid and so on, or 23505 '
 'username_taken, email_taken, organization_slug_taken; nothing where it is about something else.';
 
