@@ -1,7 +1,5 @@
 """Columns of an application's own: sequences, defaults, generated ones, and those that must have a value."""
 
-# ruff: noqa: S608  (the names are the test's own)
-
 from __future__ import annotations
 
 from collections.abc import Iterator

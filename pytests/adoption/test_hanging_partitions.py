@@ -106,12 +106,9 @@ def test_a_deploy_that_was_stopped_among_partitions_goes_on_or_back(state: State
             " EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$",
             f"CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('{stops_at}') EXECUTE FUNCTION public.stop()",
         )
-        try:
+        with pytest.raises(ScriptError, match="stopped by the test"):
             run.deploy("@phase-0")
-        except ScriptError as error:
-            assert "stopped by the test" in error.output
-        finally:
-            database.execute("DROP EVENT TRIGGER stop", "DROP FUNCTION public.stop()", "DROP SEQUENCE public.stops")
+        database.execute("DROP EVENT TRIGGER stop", "DROP FUNCTION public.stop()", "DROP SEQUENCE public.stops")
     run.deploy("@phase-0")
     run.verify()
     run.revert()

@@ -1,7 +1,5 @@
 """Tables that are meant and stand elsewhere: the deploy does not make empty ones beside them."""
 
-# ruff: noqa: S608  (the names are the test's own)
-
 from __future__ import annotations
 
 import os

@@ -1,5 +1,7 @@
 """Triggers of the application that write tables of its own: our functions run them, with the rights that they need."""
 
+# ruff: noqa: S608  (the names are the test's own)
+
 from __future__ import annotations
 
 from uuid import UUID
@@ -7,8 +9,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from support.hanging import AUDITED, HANGING, TRIGGERED, State, refused
 from support.database import Database
+from support.hanging import AUDITED, HANGING, TRIGGERED, State, refused
 from support.platform import KEYLESS, ROWS
 from support.replay import WHOLE_PLAN, Replay
 from support.scripts import differences
@@ -22,7 +24,8 @@ def _written(database: Database) -> tuple[set[tuple[str, str]], set[str]]:
     """Return what the triggers noted, the name of each table that noted it with it, and as which roles."""
     noted = database.fetch(
         "SELECT 'trail', what, login FROM public.trail UNION ALL SELECT 'entries', what, login FROM audit.entries"
-        " UNION ALL SELECT 'totals', what, NULL FROM audit.totals UNION ALL SELECT 'calls', what, login FROM audit.calls"
+        " UNION ALL SELECT 'totals', what, NULL FROM audit.totals"
+        " UNION ALL SELECT 'calls', what, login FROM audit.calls"
     )
     return {(table, what) for table, what, _ in noted}, {login for *_, login in noted if login is not None}
 

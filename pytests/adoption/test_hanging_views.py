@@ -1,4 +1,4 @@
-"""Views, functions and children through which rows stay visible are listed: at the deploy, by protect() and by status."""
+"""Views, functions and children through which rows stay visible are listed, by a deploy, protect() and status."""
 
 from __future__ import annotations
 
