@@ -98,11 +98,10 @@ def test_a_deploy_that_was_stopped_among_partitions_goes_on_or_back(state: State
     # The third statement of the kind for a partition is one too many.
     database.execute(
         "CREATE SEQUENCE public.stops",
+        # Indexes are built by statements of their own, which name the partition; keys come from within a block.
         "CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " IF current_query() ~ 'usage_' THEN PERFORM nextval('public.stops'); END IF;"
-        " IF current_query() ~ 'usage_' AND currval('public.stops') > 3 THEN"
-        " RAISE EXCEPTION 'stopped by the test'; END IF;"
-        " EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$",
+        " IF (tg_tag = 'ALTER TABLE' OR current_query() ~ 'usage_') AND nextval('public.stops') > 3 THEN"
+        " RAISE EXCEPTION 'stopped by the test'; END IF; END $$",
         f"CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('{stops_at}') EXECUTE FUNCTION public.stop()",
     )
     with pytest.raises(ScriptError, match="stopped by the test"):
