@@ -306,7 +306,8 @@ BEGIN
     ELSIF state = '23502' AND columns <> '{}' THEN
         problem := format('the column %s of %s has to have a value', array_to_string(columns, ' or '), written);
         advice := CASE
-            WHEN given ?| columns THEN format('Give a %s.', array_to_string(columns, ' or '))
+            WHEN given ?| columns OR noun = 'user' AND columns && ARRAY['username', 'first_name', 'last_name', 'password_hash']
+                THEN format('Give a %s.', array_to_string(columns, ' or '))
             ELSE 'Nothing gives it one here: it needs a default.'
         END;
     ELSIF state IN ('23505', '23P01') THEN
@@ -367,7 +368,10 @@ COMMENT ON FUNCTION tenancy_private.refuse_data(
 -- Inserts a row of values that somebody gives, or with a key writes them to the rows that
 -- have it. Returns the row, or the values; NULL where no row has the key.
 CREATE FUNCTION tenancy_private.write_data(
-    table_name regclass, new_values jsonb, key jsonb DEFAULT NULL, skip_conflicts boolean DEFAULT false
+    table_name regclass,
+    new_values jsonb,
+    key jsonb DEFAULT NULL,
+    skip_conflicts boolean DEFAULT false
 ) RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
