@@ -58,7 +58,7 @@ CREATE TABLE tenancy_private.cost_hours (
 CALL tenancy_private.close_own_table('tenancy_private.cost_hours');
 COMMENT ON TABLE tenancy_private.cost_hours IS
 'What a workspace spent and earned in an hour; quarters has five values for each quarter of the hour, in the order of the '
-'columns.';
+'columns, NULL where it has no rows.';
 
 -- What it consists of: by hour, and by day of UTC, because a year of hours of many
 -- instances is long.

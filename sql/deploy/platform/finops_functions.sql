@@ -318,6 +318,7 @@ BEGIN
             AND h.workspace_id = workspace AND h.hour >= source.whole_from AND h.hour < source.whole_to
             AND NOT EXISTS (SELECT FROM unnest(source.marked) AS m (hour) WHERE m.hour = h.hour)
             AND date_trunc(bucket, h.hour, time_zone) <> date_trunc(bucket, h.hour + (an_hour - a_moment), time_zone)
+            AND h.quarters[5 * q.number + 1] IS NOT NULL
         UNION ALL
         SELECT
             date_trunc(bucket, c.at, time_zone),
@@ -853,8 +854,7 @@ BEGIN
         q.id, q.hour, sum(q.instances_eur), sum(q.inference_eur), sum(q.earned_eur), sum(q.calls), sum(q.total_tokens),
         ARRAY(
             SELECT unnest(ARRAY[
-                coalesce(sum(v.instances_eur), 0), coalesce(sum(v.inference_eur), 0), coalesce(sum(v.earned_eur), 0),
-                coalesce(sum(v.calls), 0), coalesce(sum(v.total_tokens), 0)
+                max(v.instances_eur), max(v.inference_eur), max(v.earned_eur), max(v.calls), max(v.total_tokens)
             ])
             FROM generate_series(0, 3) AS n (number)
             LEFT JOIN unnest(
