@@ -380,8 +380,12 @@ DECLARE
         nullif(pg_catalog.current_setting('tenancy.lock_attempts', true), '')::integer, 20
     );
     noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = by_pages.change);
+    -- An ordinary table is in no tree.
     parts CONSTANT regclass[] := ARRAY(
-        SELECT t.relid FROM pg_catalog.pg_partition_tree(table_name) AS t WHERE t.isleaf ORDER BY t.relid::oid
+        SELECT table_name WHERE (SELECT c.relkind FROM pg_catalog.pg_class AS c WHERE c.oid = table_name) <> 'p'
+        UNION ALL
+        SELECT t.relid FROM pg_catalog.pg_partition_tree(table_name) AS t WHERE t.isleaf AND t.relid <> table_name
+        ORDER BY 1
     );
     part regclass;
     page bigint;
@@ -528,7 +532,7 @@ BEGIN
         INSERT INTO tenancy_private.adoptions (change, table_name, workspace_default)
         VALUES (adopt_cost_table.change, adopt_cost_table.table_name, 'tenancy.default_workspace_id()')
         ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
-        CALL tenancy_private.grant_to_owner(table_name);
+        -- Phase 5 let our roles read and write it already, for accounts that are deleted.
         CALL tenancy_private.keep_legacy_logins(ARRAY[table_name]);
         COMMIT;
         CALL tenancy_private.patiently(
@@ -659,7 +663,6 @@ BEGIN
         END IF;
     END IF;
     CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
-    CALL tenancy_private.revoke_from_owner(table_name);
     DELETE FROM tenancy_private.adoptions AS a WHERE a.change = release_cost_table.change;
     COMMIT;
 END;
