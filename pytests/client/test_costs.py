@@ -1,9 +1,8 @@
 """FinOps in the Python client: the same answers, and the same Decimals, whichever driver."""
 
-# ruff: noqa: PT012  (the whole block of a workspace is what raises)
-
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -34,7 +33,8 @@ def acme(people: People, admin: Connection) -> Organization:
         [acme.id],
     ).fetchone() or (None, None)
     admin.execute(
-        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur) VALUES (%s, %s, %s, 1.5000)",
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " VALUES (%s, %s, %s, 1.5000)",
         [JANUARY[0], provider, instance],
     )
     admin.execute(
@@ -54,7 +54,10 @@ async def test_costs_are_decimals_as_the_rows_have_them(client: Client, conn: An
         assert await ws.costs_summary(*JANUARY) == COSTS
         assert await ws.costs_series(*JANUARY, "month", "UTC") == [CostsBucket(JANUARY[0], COSTS)]
         cloud, rest = await ws.costs_by(*JANUARY, "provider")
-        assert (cloud.name, cloud.costs) == ("Cloud", Costs(Decimal("1.5"), Decimal(0), Decimal("1.5"), Decimal(0), 0, 0))
+        assert (cloud.name, cloud.costs) == (
+            "Cloud",
+            Costs(Decimal("1.5"), Decimal(0), Decimal("1.5"), Decimal(0), 0, 0),
+        )
         calls = Costs(Decimal("0.0001"), Decimal(0), Decimal(0), Decimal("0.0001"), 1, 12)
         assert rest == CostsPart(None, None, calls)
         window = await ws.costs_window("hour")
@@ -71,7 +74,7 @@ async def test_what_is_refused_has_a_class(client: Client, conn: Any, acme: Orga
         async with client.workspace(conn, **who(acme, uma)) as ws:
             await ws.costs_summary(*JANUARY)
     assert_error(denied.value, PermissionDeniedError, "42501", "permission_denied")
-    for call, name in (
+    calls: list[tuple[Callable[[Any], Awaitable[object]], str]] = [
         (lambda ws: ws.costs_summary(*JANUARY[::-1]), "range_invalid"),
         (lambda ws: ws.costs_series(*JANUARY, "week"), "bucket_invalid"),
         (lambda ws: ws.costs_series(*JANUARY, "day", "Nowhere"), "time_zone_invalid"),
@@ -79,7 +82,8 @@ async def test_what_is_refused_has_a_class(client: Client, conn: Any, acme: Orga
         (lambda ws: ws.costs_by(*JANUARY, "weather"), "dimension_invalid"),
         (lambda ws: ws.costs_window("week"), "span_invalid"),
         (lambda ws: ws.cost_forecast("week"), "span_invalid"),
-    ):
+    ]
+    for call, name in calls:
         with pytest.raises(InvalidArgumentError) as refused:
             async with client.workspace(conn, **who(acme)) as ws:
                 await call(ws)

@@ -209,30 +209,40 @@ ALL_USERS: Final = Call(
 )
 
 _RANGE: Final = (Moment("starts_at"), Moment("ends_at"))
-_COSTS: Final = "consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
 
 COST_CURRENT: Final = Call(
     9,
     "finops.cost_current",
-    "SELECT eur_per_hour, running_instances, today_eur, today_earned_eur, today_starts_at FROM finops.cost_current($1::text)",
+    "SELECT eur_per_hour, running_instances, today_eur, today_earned_eur, today_starts_at"
+    " FROM finops.cost_current($1::text)",
     (Text("time_zone", optional=True),),
 )
 COSTS_SUMMARY: Final = Call(
-    9, "finops.costs_summary", f"SELECT {_COSTS} FROM finops.costs_summary($1::timestamptz, $2::timestamptz)", _RANGE
+    9,
+    "finops.costs_summary",
+    "SELECT consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_summary($1::timestamptz, $2::timestamptz)",
+    _RANGE,
 )
 COSTS_WINDOW: Final = Call(
-    9, "finops.costs_window", f"SELECT starts_at, ends_at, {_COSTS} FROM finops.costs_window($1::text)", (Text("span"),)
+    9,
+    "finops.costs_window",
+    "SELECT starts_at, ends_at, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_window($1::text)",
+    (Text("span"),),
 )
 COSTS_SERIES: Final = Call(
     9,
     "finops.costs_series",
-    f"SELECT bucket_start, {_COSTS} FROM finops.costs_series($1::timestamptz, $2::timestamptz, $3::text, $4::text)",
+    "SELECT bucket_start, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_series($1::timestamptz, $2::timestamptz, $3::text, $4::text)",
     (*_RANGE, Text("bucket"), Text("time_zone", optional=True)),
 )
 COSTS_BY: Final = Call(
     9,
     "finops.costs_by",
-    f"SELECT key, name, {_COSTS} FROM finops.costs_by($1::timestamptz, $2::timestamptz, $3::text)",
+    "SELECT key, name, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_by($1::timestamptz, $2::timestamptz, $3::text)",
     (*_RANGE, Text("dimension")),
 )
 COST_FORECAST: Final = Call(

@@ -1,11 +1,12 @@
 """Acme, Globex, a person, and what they spent."""
 
+# ruff: noqa: S608  (the statements are the tests' own)
+
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -65,7 +66,7 @@ class Costs:
             **columns,
         }
         self.admin.execute(
-            f"INSERT INTO finops.inference_usage ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})",  # noqa: S608
+            f"INSERT INTO finops.inference_usage ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})",
             list(values.values()),
         )
         return made
@@ -102,7 +103,9 @@ def costs(people: People, admin: Connection) -> Costs:
     users["sam"] = people.user("sam", role="admin")
     acme = people.organization("Acme", owner=users["ann"], admin=users["abe"], manager=users["max"], user=users["uma"])
     globex = people.organization("Globex", owner=people.user("gus"))
-    (provider,) = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchone() or (None,)
+    (provider,) = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchone() or (
+        None,
+    )
     (model,) = admin.execute(
         "INSERT INTO public.models (name, model_id) VALUES ('Small', 'hub/small') RETURNING id"
     ).fetchone() or (None,)
@@ -111,34 +114,36 @@ def costs(people: People, admin: Connection) -> Costs:
         " VALUES (%s, %s, 'Sales bot', 'sales-bot') RETURNING id",
         [acme.id, model],
     ).fetchone() or (None,)
-    instances, keys = {}, {}
-    for name, column, owner, price in (
+    instances: dict[str, UUID] = {}
+    keys: dict[str, UUID] = {}
+    owned: tuple[tuple[str, str, UUID | None, str], ...] = (
         ("acme", "organization_id", acme.id, "1.25"),
         ("acme 2", "organization_id", acme.id, "0.5"),
         ("globex", "organization_id", globex.id, "7"),
         ("pat", "user_id", users["pat"].id, "3"),
         ("legacy", "user_id", None, "11"),
-    ):
+    )
+    for name, column, owner, price in owned:
         instances[name] = uuid4()
         admin.execute(
-            f"INSERT INTO public.instances (id, provider_id, status, gpu_profile, hourly_price_eur, {column})"  # noqa: S608
+            f"INSERT INTO public.instances (id, provider_id, status, gpu_profile, hourly_price_eur, {column})"
             " VALUES (%s, %s, 'ready', 'h100', %s, %s)",
             [instances[name], provider, price, owner],
         )
-    for name, owner, organization in (("acme", "ann", acme.id), ("pat", "pat", None)):
+    for name, maker, organization in (("acme", "ann", acme.id), ("pat", "pat", None)):
         keys[name] = uuid4()
         admin.execute(
             "INSERT INTO public.api_keys (id, user_id, organization_id, name, key_prefix, key_hash)"
             " VALUES (%s, %s, %s, %s, %s, %s)",
-            [keys[name], users[owner].id, organization, name, f"sk-{name}", f"hash of {name}"],
+            [keys[name], users[maker].id, organization, name, f"sk-{name}", f"hash of {name}"],
         )
     return Costs(users, acme, globex, provider, instances, keys, model, offering, admin)
 
 
 @pytest.fixture
-def spent(costs: Costs) -> Iterator[Costs]:
+def spent(costs: Costs) -> Costs:
     """Return the same with two months of costs, the last of them a moment ago."""
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
     for number, name in enumerate(costs.instances):
         costs.minutes(name, now - timedelta(days=60, minutes=17 * number), 150, step=577)
         costs.minutes(name, now - timedelta(hours=3), 180, step=1)
@@ -147,11 +152,14 @@ def spent(costs: Costs) -> Iterator[Costs]:
         costs.call(at, api_key_id=costs.keys["acme"], model_id=costs.model, instance_id=costs.instances["acme"])
         costs.call(at, api_key_id=costs.keys["pat"], model_id=costs.model)
         costs.call(
-            at, consumer_organization_id=costs.globex.id, provider_organization_id=costs.acme.id,
-            organization_model_id=costs.offering, model_id=costs.model,
+            at,
+            consumer_organization_id=costs.globex.id,
+            provider_organization_id=costs.acme.id,
+            organization_model_id=costs.offering,
+            model_id=costs.model,
         )
         costs.call(at, instance_id=costs.instances["legacy"])
-    yield costs
+    return costs
 
 
 @pytest.fixture
@@ -159,8 +167,11 @@ def enter(database: Database, logins: Logins, costs: Costs) -> Any:
     """Return a function that enters a workspace as one who may see its costs."""
     return lambda workspace, login=None: database.entered(
         login or logins.app,
-        {"acme": costs.users["ann"], "globex": costs.globex.owner, "pat": costs.users["pat"], "platform": costs.users["sam"]}[
-            workspace
-        ],
+        {
+            "acme": costs.users["ann"],
+            "globex": costs.globex.owner,
+            "pat": costs.users["pat"],
+            "platform": costs.users["sam"],
+        }[workspace],
         {"acme": costs.acme, "globex": costs.globex, "pat": None, "platform": PLATFORM}[workspace],
     )

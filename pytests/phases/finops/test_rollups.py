@@ -1,25 +1,27 @@
 """The rollups: right at every instant, kept by workers, and made again from what is there."""
 
+# ruff: noqa: E501  (statements)
+
 from __future__ import annotations
 
 import random
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import psycopg
 import pytest
-from phases.finops.conftest import Costs
 
+from phases.finops.conftest import Costs
 from support.database import Database
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Enter = Callable[..., AbstractContextManager[Connection]]
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 # One statement, so one instant: what the functions say beside what the rows add up to.
 LOOK = """
 SELECT
@@ -66,7 +68,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
                 done[number] += 1
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 continue
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 problems.append(repr(error))
                 ended.set()
 
@@ -78,7 +80,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
                     chance.choice(WRITES).encode(),
                     {
                         # Some of it is later than what has been added up, and some not yet.
-                        "at": datetime.now(UTC) - timedelta(minutes=chance.randrange(60 * 60)),
+                        "at": datetime.now(timezone.utc) - timedelta(minutes=chance.randrange(60 * 60)),
                         "p": costs.provider,
                         "i": costs.instances[chance.choice(["acme", "acme 2"])],
                         "n": chance.randrange(10**6) / 1000,
@@ -95,13 +97,13 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
             admin.execute("UPDATE tenancy_private.cost_state SET rolled_before = '-infinity'")
 
     def look(chance: random.Random) -> None:
-        end = datetime.now(UTC) + timedelta(days=chance.randrange(2))
+        end = datetime.now(timezone.utc) + timedelta(days=chance.randrange(2))
         values = {"w": costs.acme.id, "a": end - timedelta(hours=chance.randrange(1, 80)), "z": end}
         # A service sees the rows of the others, too, by whom it earned.
         with database.connect(logins.service) as connection:
             connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [costs.users["ann"].id, costs.acme.id])
             summary, series, by, rows = connection.execute(LOOK.encode(), values).fetchone() or (None,) * 4
-        if not summary == rows or (any(map(float, rows)) and not (same(series, rows) and same(by, rows))):
+        if summary != rows or (any(map(float, rows)) and not (same(series, rows) and same(by, rows))):
             problems.append(f"{summary} {series} {by} {rows}")
             ended.set()
 
@@ -133,11 +135,18 @@ def test_two_workers_do_not_double_and_neither_waits(costs: Costs, database: Dat
 
 
 def test_a_writer_that_stays_open_keeps_marks_where_they_are(costs: Costs, database: Database, logins: Logins) -> None:
-    costs.admin.execute("UPDATE tenancy_private.cost_state SET marked_before = '-infinity', rolled_before = '-infinity'")
+    costs.admin.execute(
+        "UPDATE tenancy_private.cost_state SET marked_before = '-infinity', rolled_before = '-infinity'"
+    )
     with database.connect(logins.service) as writer:
         writer.execute("INSERT INTO finops.inference_usage (occurred_at, charged_amount_eur) VALUES (%s, 1)", [START])
         costs.roll_up()
-        assert costs.admin.execute("SELECT marked_before FROM tenancy_private.cost_state WHERE isfinite(marked_before)").fetchall() == []
+        assert (
+            costs.admin.execute(
+                "SELECT marked_before FROM tenancy_private.cost_state WHERE isfinite(marked_before)"
+            ).fetchall()
+            == []
+        )
     assert costs.roll_up() > 0
     assert costs.admin.execute("SELECT isfinite(rolled_before) FROM tenancy_private.cost_state").fetchone() == (True,)
 

@@ -51,7 +51,7 @@ CREATE TABLE tenancy_private.cost_hours (
     earned_eur    numeric     NOT NULL,
     calls         bigint      NOT NULL,
     total_tokens  bigint      NOT NULL,
-    quarters      numeric []  NOT NULL,
+    quarters      numeric[]   NOT NULL,
     CONSTRAINT cost_hours_pkey PRIMARY KEY (workspace_id, hour)
     INCLUDE (instances_eur, inference_eur, earned_eur, calls, total_tokens)
 );
@@ -76,7 +76,8 @@ CREATE TABLE tenancy_private.cost_hour_parts (
     calls                 bigint      NOT NULL,
     total_tokens          bigint      NOT NULL
 );
-CREATE INDEX cost_hour_parts_workspace_id_hour_idx ON tenancy_private.cost_hour_parts (workspace_id, hour);
+CREATE INDEX cost_hour_parts_workspace_id_hour_idx
+ON tenancy_private.cost_hour_parts (workspace_id, hour);
 CALL tenancy_private.close_own_table('tenancy_private.cost_hour_parts');
 COMMENT ON TABLE tenancy_private.cost_hour_parts IS
 'What cost_hours consists of, by everything that costs are asked by. kind is instances, inference or earned.';
@@ -95,7 +96,8 @@ CREATE TABLE tenancy_private.cost_day_parts (
     calls                 bigint      NOT NULL,
     total_tokens          bigint      NOT NULL
 );
-CREATE INDEX cost_day_parts_workspace_id_day_idx ON tenancy_private.cost_day_parts (workspace_id, day);
+CREATE INDEX cost_day_parts_workspace_id_day_idx
+ON tenancy_private.cost_day_parts (workspace_id, day);
 CALL tenancy_private.close_own_table('tenancy_private.cost_day_parts');
 COMMENT ON TABLE tenancy_private.cost_day_parts IS 'cost_hour_parts, by day of UTC.';
 
@@ -169,7 +171,8 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN CASE
-    WHEN current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN 'infinity'::timestamptz
+    WHEN current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+        THEN 'infinity'::timestamptz
     ELSE (SELECT s.marked_before FROM tenancy_private.cost_state AS s)
 END;
 REVOKE ALL ON FUNCTION tenancy_private.cost_marked_before() FROM public;
@@ -301,7 +304,8 @@ REVOKE ALL ON ROUTINE tenancy_private.check_cost_table(regclass, name, name) FRO
 -- The columns, the triggers and the check, in commands that read no row. updated and
 -- is_new say which updates set the workspace anew.
 CREATE PROCEDURE tenancy_private.add_cost_ownership(
-    change text, table_name regclass, amount name, set_workspace text, updated text, is_new text, mark text
+    change text, table_name regclass, amount name, set_workspace text, updated text, is_new text,
+    mark text
 )
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -362,8 +366,9 @@ BEGIN
     END LOOP;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.add_cost_ownership(text, regclass, name, text, text, text, text)
-FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.add_cost_ownership(
+    text, regclass, name, text, text, text, text
+) FROM public;
 
 -- Runs a command on a few pages of a table at a time, and commits. The command takes the
 -- table, and as $1 and $2 where to begin and where to end, and answers with how many rows
@@ -487,7 +492,7 @@ BEGIN
         'WHERE a.ctid >= $1 AND a.ctid < $2 AND (%s)), '
         'f AS MATERIALIZED (SELECT w.* FROM w INNER JOIN %1$s AS t ON w.part = t.tableoid AND w.place = t.ctid '
         'FOR NO KEY UPDATE OF t SKIP LOCKED), '
-        'u AS (UPDATE %1$s AS t SET %s FROM f WHERE t.tableoid = f.part AND t.ctid = f.place RETURNING 1) '
+        'u AS (UPDATE %1$s AS t SET %4$s FROM f WHERE t.tableoid = f.part AND t.ctid = f.place RETURNING 1) '
         'SELECT (SELECT pg_catalog.count(*) FROM w) AS wanted, (SELECT pg_catalog.count(*) FROM u) AS changed',
         table_name, same_row,
         't.workspace_id <> a.workspace_id'

@@ -28,7 +28,8 @@ SET LOCAL ROLE tenancy_owner;
 
 -- == What is asked, and what is wrong with it ==
 
-CREATE FUNCTION tenancy_private.require_range(starts_at timestamptz, ends_at timestamptz) RETURNS void
+CREATE FUNCTION tenancy_private.require_range(starts_at timestamptz, ends_at timestamptz)
+RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -124,7 +125,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_dimension(text) FROM public;
 
 -- Of windows, which look back, and of horizons, which look ahead.
-CREATE FUNCTION tenancy_private.cost_spans() RETURNS TABLE (span text, hours numeric, length interval)
+CREATE FUNCTION tenancy_private.cost_spans()
+RETURNS TABLE (span text, hours numeric, length interval)
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
@@ -223,9 +225,9 @@ CREATE FUNCTION tenancy_private.cost_sources(
     ends_at timestamptz,
     OUT whole_from timestamptz,
     OUT whole_to timestamptz,
-    OUT marked timestamptz [],
-    OUT row_starts timestamptz [],
-    OUT row_ends timestamptz []
+    OUT marked timestamptz[],
+    OUT row_starts timestamptz[],
+    OUT row_ends timestamptz[]
 )
 LANGUAGE plpgsql
 STABLE
@@ -261,7 +263,8 @@ REVOKE ALL ON FUNCTION tenancy_private.cost_sources(uuid, timestamptz, timestamp
 CREATE FUNCTION tenancy_private.cost_totals(
     workspace uuid, starts_at timestamptz, ends_at timestamptz, bucket text, time_zone text
 ) RETURNS TABLE (
-    bucket_start timestamptz, instances_eur numeric, inference_eur numeric, earned_eur numeric, calls bigint, total_tokens bigint
+    bucket_start timestamptz, instances_eur numeric, inference_eur numeric, earned_eur numeric,
+    calls bigint, total_tokens bigint
 )
 LANGUAGE plpgsql
 STABLE
@@ -337,11 +340,12 @@ BEGIN
     ORDER BY p.bucket_start;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text)
+FROM public;
 
 -- What the rows of a dimension are called. Of an instance of somebody else, which served
 -- a call, its place is not said; the caller knows of it, where it was paid for itself.
-CREATE FUNCTION tenancy_private.cost_labels(workspace uuid, dimension text, ids uuid [])
+CREATE FUNCTION tenancy_private.cost_labels(workspace uuid, dimension text, ids uuid[])
 RETURNS TABLE (id uuid, key text, name text, is_own boolean)
 LANGUAGE plpgsql
 STABLE
@@ -410,11 +414,13 @@ BEGIN
     END CASE;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.cost_labels(uuid, text, uuid []) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.cost_labels(uuid, text, uuid[]) FROM public;
 
 CREATE FUNCTION tenancy_private.cost_parts(
     workspace uuid, starts_at timestamptz, ends_at timestamptz, dimension text
-) RETURNS TABLE (kind text, id uuid, provider_id uuid, amount_eur numeric, calls bigint, total_tokens bigint)
+) RETURNS TABLE (
+    kind text, id uuid, provider_id uuid, amount_eur numeric, calls bigint, total_tokens bigint
+)
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -521,13 +527,17 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN coalesce(
-    status NOT IN ('terminated', 'archived', 'provisioning_failed', 'startup_failed', 'failed', 'stopped'), true
+    status NOT IN (
+        'terminated', 'archived', 'provisioning_failed', 'startup_failed', 'failed', 'stopped'
+    ), true
 );
 REVOKE ALL ON FUNCTION finops.is_running(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.is_running(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.is_running(text) IS 'Whether an instance in this state costs something.';
 
-CREATE FUNCTION tenancy_private.burn_rate(workspace uuid, OUT eur_per_hour numeric, OUT running_instances bigint)
+CREATE FUNCTION tenancy_private.burn_rate(
+    workspace uuid, OUT eur_per_hour numeric, OUT running_instances bigint
+)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -614,7 +624,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION finops.costs_summary(timestamptz, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION finops.costs_summary(timestamptz, timestamptz) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION finops.costs_summary(timestamptz, timestamptz)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_summary(timestamptz, timestamptz) IS
 'What the current workspace spent and earned from a moment until before another: consumed_eur is instances_eur and '
 'inference_eur, calls and total_tokens are those it made. Needs finops.view. Raises 22023 range_invalid.';
@@ -759,7 +770,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) FROM public;
-GRANT EXECUTE ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION finops.costs_by(timestamptz, timestamptz, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) IS
 'costs_summary() by provider, region, instance type, instance, model, user, API key or offering. What has none of these is '
 'one row without a key, so that the sums are always the same. Needs finops.view. Raises 22023 range_invalid, '
@@ -799,7 +811,7 @@ COMMENT ON FUNCTION finops.cost_forecast(text) IS
 
 -- The hours of some workspaces anew, from their rows; and the days that they are in, where
 -- the day is over and nothing else in it has changed.
-CREATE FUNCTION tenancy_private.roll_up_hours(workspaces uuid [], hours timestamptz []) RETURNS void
+CREATE FUNCTION tenancy_private.roll_up_hours(workspaces uuid[], hours timestamptz[]) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -894,7 +906,7 @@ BEGIN
         d.id, d.day, h.kind, h.provider_id, h.instance_id, h.model_id, h.user_id, h.api_key_id, h.organization_model_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.roll_up_hours(uuid [], timestamptz []) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.roll_up_hours(uuid[], timestamptz[]) FROM public;
 
 -- One worker at a time, and nobody waits for it: another finds the row locked. What it
 -- takes the marks of it reads afterwards, so whoever left a mark that is gone has been

@@ -19,14 +19,16 @@ CALL tenancy_private.adopt_cost_table(
     set_workspace => 'tenancy_private.set_usage_workspace',
     updated => 'consumer_organization_id, api_key_id, user_id, instance_id',
     is_new =>
-    'new.consumer_organization_id IS NOT NULL AND new.consumer_organization_id IS DISTINCT FROM old.consumer_organization_id '
+    'new.consumer_organization_id IS NOT NULL '
+    'AND new.consumer_organization_id IS DISTINCT FROM old.consumer_organization_id '
     'OR new.api_key_id IS NOT NULL AND new.api_key_id IS DISTINCT FROM old.api_key_id '
     'OR new.user_id IS NOT NULL AND new.user_id IS DISTINCT FROM old.user_id '
     'OR new.instance_id IS NOT NULL AND new.instance_id IS DISTINCT FROM old.instance_id',
     mark => 'tenancy_private.mark_usage',
     derived =>
-    'coalesce(t.consumer_organization_id, (SELECT k.workspace_id FROM public.api_keys AS k WHERE k.id = t.api_key_id), '
-    't.user_id, (SELECT i.workspace_id FROM public.instances AS i WHERE i.id = t.instance_id))',
+    'coalesce(t.consumer_organization_id, '
+    '(SELECT k.workspace_id FROM public.api_keys AS k WHERE k.id = t.api_key_id), t.user_id, '
+    '(SELECT i.workspace_id FROM public.instances AS i WHERE i.id = t.instance_id))',
     users => '(SELECT k.user_id FROM public.api_keys AS k WHERE k.id = t.api_key_id)',
     indexes => '{
         "inference_usage_tenancy_workspace_idx": {"columns": ["workspace_id", "occurred_at"]},

@@ -8,7 +8,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP PROCEDURE tenancy_private.verify_cost_table(regclass, text []);
+DROP PROCEDURE tenancy_private.verify_cost_table(regclass, text[]);
 DROP PROCEDURE tenancy_private.release_cost_table(text);
 DROP PROCEDURE tenancy_private.keep_cost_workspaces(text, regclass);
 DROP PROCEDURE tenancy_private.adopt_cost_table(

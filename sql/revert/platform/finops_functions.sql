@@ -21,7 +21,7 @@ END;
 $$;
 
 DROP FUNCTION finops.roll_up(integer);
-DROP FUNCTION tenancy_private.roll_up_hours(uuid [], timestamptz []);
+DROP FUNCTION tenancy_private.roll_up_hours(uuid[], timestamptz[]);
 DROP FUNCTION finops.cost_forecast(text);
 DROP FUNCTION finops.costs_by(timestamptz, timestamptz, text);
 DROP FUNCTION finops.costs_series(timestamptz, timestamptz, text, text);
@@ -41,7 +41,7 @@ DROP FUNCTION finops.hourly_price(uuid);
 \endif
 
 DROP FUNCTION tenancy_private.cost_parts(uuid, timestamptz, timestamptz, text);
-DROP FUNCTION tenancy_private.cost_labels(uuid, text, uuid []);
+DROP FUNCTION tenancy_private.cost_labels(uuid, text, uuid[]);
 DROP FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text);
 DROP FUNCTION tenancy_private.cost_sources(uuid, timestamptz, timestamptz);
 DROP FUNCTION tenancy_private.cost_rows();

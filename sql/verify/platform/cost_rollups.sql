@@ -28,7 +28,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.by_pages(text, text, regclass, text)',
     'tenancy_private.return_cost_workspaces(text, regclass)',
-    'tenancy_private.adopt_cost_table(text, regclass, name, name, text, text, text, text, text, jsonb, text)',
+    'tenancy_private.adopt_cost_table(text,regclass,name,name,text,text,text,text,text,jsonb,text)',
     'tenancy_private.keep_cost_workspaces(text, regclass)',
     'tenancy_private.release_cost_table(text)'
 ], pinned => false);
