@@ -664,7 +664,10 @@ COMMENT ON FUNCTION finops.costs_window(text) IS
 'span_invalid.';
 
 CREATE FUNCTION finops.costs_series(
-    starts_at timestamptz, ends_at timestamptz, bucket text DEFAULT 'day', time_zone text DEFAULT NULL
+    starts_at timestamptz,
+    ends_at timestamptz,
+    bucket text DEFAULT 'day',
+    time_zone text DEFAULT NULL
 ) RETURNS TABLE (
     bucket_start timestamptz,
     consumed_eur numeric,
