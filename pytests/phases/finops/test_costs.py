@@ -239,7 +239,7 @@ def test_what_it_costs_now(spent: Costs, enter: Enter) -> None:
             rows = spent.rows(spent.workspaces[name], start, NOW + timedelta(minutes=1))
             assert (today, earned) == (rows["instances"] + rows["inference"], rows["earned"])
             forecast = connection.execute("SELECT horizon_name, forecast_eur FROM finops.cost_forecast()").fetchall()
-            assert dict(iter(forecast))["365 days"] == Decimal(price) * 8760
+            assert ("365 days", Decimal(price) * 8760) in forecast
             assert [horizon for horizon, _ in forecast] == ["minute", "hour", "day", "30 days", "365 days"]
 
 
