@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,11 +11,15 @@ import pytest
 from support.database import Database
 from support.racing import name_of
 from support.replay import Replay
-
-if TYPE_CHECKING:
-    from phases.modules.conftest import Place
+from support.roles import Place
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def states(place: Place, who: str) -> dict[str, str]:
+    """Return the state of each module."""
+    return dict(place.ask(who, "SELECT key, state FROM tenancy.visible_modules()"))
+
 
 # In the order of the menu.
 EVERYBODY = ["my_dashboard", "chat", "models", "workbench", "api_keys"]
@@ -50,11 +54,7 @@ def test_modules_open_for_roles_in_organizations(place: Place, who: str, visible
     assert [(key, state) for key, state, _ in found] == [(key, "visible" if key in visible else others) for key in ALL]
     for key, state, reason in found:
         assert (reason is None) == (state == "visible")
-        answer = "done"
-        try:
-            place.ask(who, "SELECT tenancy.require_module(%s)", key)
-        except psycopg.Error as error:
-            answer = name_of(error)
+        answer = place.error(who, "SELECT tenancy.require_module(%s)", key)
         assert answer == {"visible": "done", "forbidden": "module_forbidden"}.get(state, state)
 
 
@@ -68,7 +68,7 @@ def test_modules_have_names_paths_and_reasons(place: Place) -> None:
         "It opens for: owner, admin, manager, staff.",
     ]
     assert found["settings"][-1] == "It opens for: owner, admin, staff."
-    alone = {key: reason for key, reason in place.ask("person", "SELECT key, reason FROM tenancy.visible_modules()")}
+    alone = dict(place.ask("person", "SELECT key, reason FROM tenancy.visible_modules()"))
     assert alone["settings"] == "It opens in an organization."
 
 
@@ -77,7 +77,7 @@ def test_an_api_key_opens_what_a_user_opens(place: Place, connect: Callable[...,
     connection = connect(place.logins.credentialed)
     connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
     found = connection.execute("SELECT key, state FROM tenancy.visible_modules()").fetchall()
-    assert dict(found) == place.states("user")
+    assert dict(found) == states(place, "user")
 
 
 def test_an_unknown_module_is_an_error_for_everybody(place: Place) -> None:
@@ -92,23 +92,23 @@ def test_an_application_adds_modules_of_its_own(place: Place, admin: Connection)
     admin.execute("SELECT tenancy.define_module('reports', 'Reports', '/reports', permission => 'reports.view')")
     admin.execute("SELECT tenancy.define_module('diary', 'Diary', '/diary', workspaces => '{personal}')")
     admin.execute("SELECT tenancy.define_module('staff', 'Staff', '/staff', workspaces => '{platform}')")
-    assert [place.states(who)["reports"] for who in ("owner", "manager", "person", "platform")] == [
+    assert [states(place, who)["reports"] for who in ("owner", "manager", "person", "platform")] == [
         "forbidden",
         "visible",
         "visible",
         "forbidden",
     ]
-    assert [place.states(who)["diary"] for who in ("owner", "person", "platform")] == [
+    assert [states(place, who)["diary"] for who in ("owner", "person", "platform")] == [
         "forbidden",
         "visible",
         "forbidden",
     ]
-    assert [place.states(who)["staff"] for who in ("owner", "person", "platform")] == [
+    assert [states(place, who)["staff"] for who in ("owner", "person", "platform")] == [
         "forbidden",
         "forbidden",
         "visible",
     ]
-    assert list(place.states("owner"))[-3:] == ["reports", "diary", "staff"]
+    assert list(states(place, "owner"))[-3:] == ["reports", "diary", "staff"]
     reasons = dict(place.ask("owner", "SELECT key, reason FROM tenancy.visible_modules()"))
     assert [reasons[key] for key in ("reports", "diary", "staff")] == [
         "It opens for: manager.",
@@ -118,9 +118,9 @@ def test_an_application_adds_modules_of_its_own(place: Place, admin: Connection)
     admin.execute("SELECT tenancy.define_module('chat', 'Talk', '/talk', roles => '{user}', place => 1000)")
     (talk,) = place.ask("owner", "SELECT name, path, state FROM tenancy.visible_modules() WHERE key = 'chat'")
     assert talk == ("Talk", "/talk", "forbidden")
-    assert list(place.states("user"))[-1] == "chat"
+    assert list(states(place, "user"))[-1] == "chat"
     admin.execute("DELETE FROM tenancy.modules WHERE key = 'chat'")
-    assert "chat" not in place.states("user")
+    assert "chat" not in states(place, "user")
 
 
 SENSELESS = [
@@ -150,8 +150,8 @@ def test_a_module_that_makes_no_sense_is_refused(admin: Connection) -> None:
 
 def test_a_change_of_the_matrix_opens_modules_from_the_next_transaction(place: Place, admin: Connection) -> None:
     admin.execute("INSERT INTO tenancy.role_permissions (permission, role) VALUES ('settings.update', 'manager')")
-    assert place.states("manager")["settings"] == "visible"
-    assert place.states("manager")["users"] == "forbidden"
+    assert states(place, "manager")["settings"] == "visible"
+    assert states(place, "manager")["users"] == "forbidden"
 
 
 def test_changes_of_modules_are_in_the_audit_log(place: Place, admin: Connection) -> None:
@@ -184,7 +184,7 @@ def test_who_may_open_instances_may_not_always_make_one(place: Place) -> None:
     ]
     ((reason,),) = place.ask("manager", "SELECT reason FROM tenancy.can_provision()")
     assert reason == "It takes the permission instances.create. Roles that hold it: owner, admin, staff."
-    assert place.states("manager")["instances"] == "visible"
+    assert states(place, "manager")["instances"] == "visible"
 
 
 def test_a_provider_that_is_switched_off_makes_nothing(place: Place, admin: Connection) -> None:
