@@ -173,7 +173,8 @@ def provisioning(place: Place, who: str) -> tuple[Any, ...]:
 
 
 def test_who_may_open_instances_may_not_always_make_one(place: Place) -> None:
-    ready, not_allowed = (True, "ready", [place.provider]), (False, "forbidden", [])
+    ready: tuple[Any, ...] = (True, "ready", [place.provider])
+    not_allowed: tuple[Any, ...] = (False, "forbidden", [])
     assert [provisioning(place, who) for who in ("owner", "admin", "manager", "user", "person", "platform")] == [
         ready,
         ready,

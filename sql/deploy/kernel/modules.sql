@@ -44,13 +44,6 @@ CREATE INDEX modules_permission_idx ON tenancy.modules (permission);
 -- Closed until modules_policies opens it.
 CALL tenancy_private.close_own_table('tenancy.modules');
 
-CREATE TRIGGER modules_audit
-AFTER INSERT OR UPDATE OR DELETE ON tenancy.modules
-FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'module', '', 'key', 'name', 'path', 'place', 'workspaces', 'roles', 'permission'
-);
-CALL tenancy_private.record_triggers('tenancy.modules', 'modules_audit');
-
 -- What a module is to the context, which the caller has verified. Where it does not
 -- open comes first: a person cannot tell which role an organization would give.
 CREATE FUNCTION tenancy_private.module_state(module tenancy.modules) RETURNS text
@@ -252,6 +245,15 @@ BEGIN
     END IF;
 END;
 $$;
+
+SET LOCAL ROLE tenancy_owner;
+
+CREATE TRIGGER modules_audit
+AFTER INSERT OR UPDATE OR DELETE ON tenancy.modules
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'module', '', 'key', 'name', 'path', 'place', 'workspaces', 'roles', 'permission'
+);
+CALL tenancy_private.record_triggers('tenancy.modules', 'modules_audit');
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -112,14 +112,6 @@ CREATE POLICY secrets_owner ON tenancy_private.secrets
 FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
 CALL tenancy_private.record_contract('tenancy_private.secrets');
 
-CREATE TRIGGER settings_definitions_audit
-AFTER INSERT OR UPDATE OR DELETE ON tenancy.settings_definitions
-FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'setting_definition', '', 'key', 'scope', 'value_type', 'min_int', 'max_int', 'default_value', 'is_secret',
-    'is_required', 'subjects'
-);
-CALL tenancy_private.record_triggers('tenancy.settings_definitions', 'settings_definitions_audit');
-
 RESET ROLE;
 
 -- From before a revert, but for those whose workspace is gone.
@@ -159,6 +151,14 @@ REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
 ALTER TABLE tenancy_private.secrets
 ADD CONSTRAINT secrets_workspace_id_fkey FOREIGN KEY (workspace_id)
 REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
+
+CREATE TRIGGER settings_definitions_audit
+AFTER INSERT OR UPDATE OR DELETE ON tenancy.settings_definitions
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'setting_definition', '', 'key', 'scope', 'value_type', 'min_int', 'max_int', 'default_value', 'is_secret',
+    'is_required', 'subjects'
+);
+CALL tenancy_private.record_triggers('tenancy.settings_definitions', 'settings_definitions_audit');
 
 \ir ../../notes/done.psql
 COMMIT;

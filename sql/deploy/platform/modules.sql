@@ -12,6 +12,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
+-- What a deploy brings is nobody's change.
+ALTER TABLE tenancy.modules DISABLE TRIGGER modules_audit;
+
 -- Everybody's come first, then what runs an organization, then its people and settings.
 INSERT INTO tenancy.modules (place, key, name, path, workspaces, roles, permission)
 SELECT
@@ -118,6 +121,8 @@ BEGIN
     END IF;
 END;
 $$;
+
+ALTER TABLE tenancy.modules ENABLE TRIGGER modules_audit;
 
 \ir ../../notes/done.psql
 COMMIT;

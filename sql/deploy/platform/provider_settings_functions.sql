@@ -296,7 +296,9 @@ CALL tenancy_private.record_triggers('public.settings_definitions', 'settings_de
 CREATE TEMPORARY TABLE pg_tenancy_definitions ON COMMIT DROP AS TABLE public.settings_definitions;
 CREATE TRIGGER mirror AFTER UPDATE ON pg_tenancy_definitions
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.mirror_definition();
+ALTER TABLE tenancy.settings_definitions DISABLE TRIGGER settings_definitions_audit;
 UPDATE pg_tenancy_definitions SET key = key;
+ALTER TABLE tenancy.settings_definitions ENABLE TRIGGER settings_definitions_audit;
 
 DO $$
 DECLARE

@@ -10,6 +10,8 @@ SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy.can_provision();
 
+ALTER TABLE tenancy.modules DISABLE TRIGGER modules_audit;
+
 DO $$
 DECLARE
     keys CONSTANT text[] := '{my_dashboard,chat,models,workbench,api_keys,admin_dashboard,instances,observability,monitoring,'
@@ -38,6 +40,8 @@ BEGIN
     END IF;
 END;
 $$;
+
+ALTER TABLE tenancy.modules ENABLE TRIGGER modules_audit;
 
 \ir ../../notes/done.psql
 COMMIT;
