@@ -165,6 +165,12 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                         organization.owner.id,
                     ],
                 )
+            for arguments in ("'theme', 'text'", "'signup', 'bool', 'global'", "'token', 'text', secret => true"):
+                connection.execute(f"SELECT tenancy.define_setting({arguments})".encode())
+            connection.execute(
+                "INSERT INTO tenancy.settings (workspace_id, key, value)"
+                " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
+            )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {

@@ -5,6 +5,9 @@
 CALL tenancy.protect('tenancy.settings');
 CALL tenancy.allow('tenancy.settings', 'SELECT', 'settings.view', columns =>
     'subject_id, key, updated_at, updated_by_user_id');
+GRANT SELECT (workspace_id, subject_id, key, updated_at, updated_by_user_id)
+ON tenancy.settings TO tenancy_service;
+CALL tenancy_private.record_contract('tenancy.settings');
 
 -- What can be set. Changes are a DBA's.
 CALL tenancy.publish('tenancy.settings_definitions', columns =>

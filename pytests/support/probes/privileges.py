@@ -11,6 +11,7 @@ PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
     "all_users(text,uuid,integer)",
     "badge(uuid)",
+    "can_provision()",
     "change_member_role(uuid,text)",
     "create_api_key(text,timestamp with time zone)",
     "create_organization(text,text)",
@@ -30,30 +31,40 @@ PEOPLE_CALL = {
     "delete_user(uuid)",
     "enter_with_api_key(text)",
     "enter_with_ticket(text)",
+    "explain_setting(uuid,text)",
     "has_permission(text)",
     "invitations()",
     "invite_member(text,text,interval)",
     "is_listed(uuid,uuid[])",
     "leave_organization()",
     "legacy_instances(uuid,integer)",
+    "lock_setting(uuid,text,boolean)",
     "member(uuid)",
     "members()",
     "my_organizations()",
     "my_permissions()",
     "peek_invitation(text)",
+    "provider_status()",
     "reinstall_instance(uuid)",
     "remove_member(uuid)",
     "rename_api_key(uuid,text)",
     "require_access(regclass,text)",
     "require_instance_transition(text,text)",
+    "require_module(text)",
     "require_permission(text)",
     "require_person()",
     "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
     "sees_all_users()",
+    "set_sealed_setting(uuid,text,bytea,text,bigint)",
+    "set_setting(uuid,text,text,bigint)",
+    "setting(uuid,text)",
+    "settings()",
     "terminate_instance(uuid)",
+    "unset_setting(uuid,text,bigint)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
+    "visible_modules()",
     "visible_user_ids()",
     "verify_context()",
     "writable_columns(regclass)",
@@ -69,6 +80,7 @@ CALLABLE = {
         "enter_as_service(uuid,uuid)",
         "enter_platform(uuid)",
         "purge_organization(uuid)",
+        "read_secret(uuid,uuid,text)",
         "restore_organization(uuid)",
     },
     "tenancy_auditor": {"record_read(regclass)"},
@@ -93,11 +105,16 @@ INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
+SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
 PUBLISHED = {
     "tenancy.instance_transitions": "action from_status to_status",
+    "tenancy.modules": "key name path permission place roles workspaces",
     "tenancy.permissions": "number permission",
     "tenancy.role_delegations": "delegated_role role",
     "tenancy.role_permissions": "permission role",
+    "tenancy.settings_definitions": (
+        "default_value description is_required is_secret key max_int min_int scope subjects value_type"
+    ),
 }
 READABLE = {
     "public.users": "created_at email first_name id last_name role updated_at username",
@@ -105,6 +122,7 @@ READABLE = {
     "public.organization_memberships": "created_at organization_id role user_id",
     "tenancy.workspaces": "color created_at deleted_at id kind organization_id plan user_id",
     "tenancy.invitations": INVITATIONS,
+    "tenancy.settings": SETTINGS,
     "tenancy.audit_log": (
         "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
         " workspace_id"
@@ -173,6 +191,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         ("tenancy.workspaces(plan)", "tenancy_service", "UPDATE"),
     }
     wanted |= {(f"tenancy.invitations({column})", "tenancy_service", "SELECT") for column in INVITATIONS.split()}
+    wanted |= {(f"tenancy.settings({column})", "tenancy_service", "SELECT") for column in SETTINGS.split()}
     return wanted
 
 
