@@ -17,7 +17,7 @@ CALL tenancy_private.record_contract('tenancy.transfers');
 CALL tenancy.protect('tenancy.ledger_entries');
 CALL tenancy.allow('tenancy.ledger_entries', 'SELECT', 'finops.view', columns =>
     'workspace_id, version, account, transfer_id, kind, amount, balance_after, occurred_at, created_at, '
-    'digest, hash');
+    'digest, chain');
 GRANT SELECT ON tenancy.ledger_entries TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.ledger_entries');
 CALL tenancy.protect('tenancy.wallet_holds');
@@ -47,6 +47,6 @@ GRANT SELECT ON tenancy.spending_limits TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.spending_limits');
 CALL tenancy.protect('tenancy.ledger_checkpoints');
 CALL tenancy.allow('tenancy.ledger_checkpoints', 'SELECT', 'finops.view', columns =>
-    'workspace_id, version, balance, hash, created_at');
+    'workspace_id, version, balance, chain, created_at');
 GRANT SELECT ON tenancy.ledger_checkpoints TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.ledger_checkpoints');

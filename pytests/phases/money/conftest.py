@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from support.database import Database
 from support.people import Organization, People
@@ -23,6 +24,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _MOVE = """
 SELECT m.transfer_id, m.replayed, m.charged, m.unpaid
 FROM tenancy_private.move_money(%s, %s, %s, %s, %s, %s, now(), %s) AS m
+"""
+
+_WALLET = """
+SELECT balance, held, granted, unpaid, overdraft, version, chain, currency FROM tenancy.wallets WHERE workspace_id = %s
 """
 
 
@@ -68,8 +73,8 @@ class Money:
     def wallet(self, workspace: UUID) -> dict[str, Any]:
         """Return the row of a wallet."""
         with self.service() as connection:
-            cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
-            row = cursor.execute("SELECT * FROM tenancy.wallets WHERE workspace_id = %s", [workspace]).fetchone()
+            cursor = connection.cursor(row_factory=dict_row)
+            row = cursor.execute(_WALLET, [workspace]).fetchone()
         assert row is not None
         return row
 

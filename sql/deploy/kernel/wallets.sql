@@ -106,12 +106,12 @@ CREATE TABLE tenancy.ledger_entries (
     occurred_at   timestamptz    NOT NULL,
     created_at    timestamptz    NOT NULL,
     digest        bytea,
-    hash          bytea,
+    chain         bytea,
     CONSTRAINT ledger_entries_pkey PRIMARY KEY (workspace_id, version, account),
     CONSTRAINT ledger_entries_account_check CHECK (
         CASE account
-            WHEN 'wallet' THEN balance_after IS NOT NULL AND digest IS NOT NULL AND hash IS NOT NULL
-            WHEN 'outside' THEN balance_after IS NULL AND digest IS NULL AND hash IS NULL
+            WHEN 'wallet' THEN balance_after IS NOT NULL AND digest IS NOT NULL AND chain IS NOT NULL
+            WHEN 'outside' THEN balance_after IS NULL AND digest IS NULL AND chain IS NULL
             ELSE false
         END
     ),
@@ -121,7 +121,7 @@ COMMENT ON TABLE tenancy.ledger_entries IS
 'Append-only. Every movement as a pair that adds up to nothing, numbered in each wallet and chained by hashes.';
 COMMENT ON COLUMN tenancy.ledger_entries.digest IS
 'The hash of the movement: payer, payee, price, reference, fingerprint.';
-COMMENT ON COLUMN tenancy.ledger_entries.hash IS
+COMMENT ON COLUMN tenancy.ledger_entries.chain IS
 'The hash of the entry, its digest and the hash of the wallet''s entry before; see tenancy.entry_hash().';
 CREATE INDEX ledger_entries_transfer_id_idx ON tenancy.ledger_entries (transfer_id, workspace_id);
 
@@ -229,7 +229,7 @@ CREATE TABLE tenancy.ledger_checkpoints (
     workspace_id uuid           NOT NULL,
     version      bigint         NOT NULL,
     balance      numeric(20, 6) NOT NULL,
-    hash         bytea          NOT NULL,
+    chain        bytea          NOT NULL,
     created_at   timestamptz    NOT NULL,
     CONSTRAINT ledger_checkpoints_pkey PRIMARY KEY (workspace_id, version)
 );

@@ -68,7 +68,7 @@ CREATE FUNCTION tenancy.statement(
     since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
 ) RETURNS TABLE (
     version bigint, transfer_id uuid, kind text, reference text, amount numeric, balance_after numeric,
-    occurred_at timestamptz, created_at timestamptz, digest bytea, hash bytea
+    occurred_at timestamptz, created_at timestamptz, digest bytea, chain bytea
 )
 LANGUAGE plpgsql
 STABLE
@@ -84,7 +84,7 @@ BEGIN
     RETURN QUERY
     SELECT
         e.version, e.transfer_id, e.kind, t.reference, e.amount, e.balance_after, e.occurred_at, e.created_at, e.digest,
-        e.hash
+        e.chain
     FROM tenancy.ledger_entries AS e
     LEFT JOIN tenancy.transfers AS t ON e.transfer_id = t.id AND t.workspace_id = e.workspace_id
     WHERE e.workspace_id = current_workspace
@@ -113,7 +113,7 @@ SET work_mem = '128MB'
 SET jit = off
 AS $$
 WITH starts AS MATERIALIZED (
-    SELECT DISTINCT ON (c.workspace_id) c.workspace_id, c.version, c.balance, c.hash
+    SELECT DISTINCT ON (c.workspace_id) c.workspace_id, c.version, c.balance, c.chain
     FROM tenancy.ledger_checkpoints AS c
     WHERE c.created_at <= since AND (wanted IS NULL OR c.workspace_id = wanted)
     ORDER BY c.workspace_id, c.version DESC
@@ -122,7 +122,7 @@ WITH starts AS MATERIALIZED (
 entries AS MATERIALIZED (
     SELECT
         e.workspace_id, e.version, e.account, e.transfer_id, e.kind, e.amount, e.balance_after, e.occurred_at,
-        e.created_at, e.digest, e.hash, s.version AS start_version, s.balance AS start_balance, s.hash AS start_hash
+        e.created_at, e.digest, e.chain, s.version AS start_version, s.balance AS start_balance, s.chain AS start_chain
     FROM tenancy.ledger_entries AS e
     LEFT JOIN starts AS s ON e.workspace_id = s.workspace_id
     WHERE (wanted IS NULL OR e.workspace_id = wanted)
@@ -132,16 +132,16 @@ entries AS MATERIALIZED (
 chained AS (
     SELECT
         e.*,
-        lag(e.version, 1, coalesce(e.start_version, 0)) OVER chain AS old_version,
-        lag(e.balance_after, 1, coalesce(e.start_balance, 0)) OVER chain AS old_balance,
-        lag(e.hash, 1, coalesce(e.start_hash, '\x')) OVER chain AS old_hash
+        lag(e.version, 1, coalesce(e.start_version, 0)) OVER earlier AS old_version,
+        lag(e.balance_after, 1, coalesce(e.start_balance, 0)) OVER earlier AS old_balance,
+        lag(e.chain, 1, coalesce(e.start_chain, '\x')) OVER earlier AS old_chain
     FROM entries AS e
     WHERE e.account = 'wallet'
-    WINDOW chain AS (PARTITION BY e.workspace_id ORDER BY e.version)
+    WINDOW earlier AS (PARTITION BY e.workspace_id ORDER BY e.version)
 ),
 
 newest AS (
-    SELECT DISTINCT ON (e.workspace_id) e.workspace_id, e.version, e.balance_after, e.hash
+    SELECT DISTINCT ON (e.workspace_id) e.workspace_id, e.version, e.balance_after, e.chain
     FROM entries AS e
     WHERE e.account = 'wallet'
     ORDER BY e.workspace_id, e.version DESC
@@ -174,10 +174,10 @@ SELECT
     c.balance_after::text
 FROM chained AS c WHERE c.balance_after <> c.old_balance + c.amount
 UNION ALL
-SELECT 'an entry was changed', c.workspace_id, c.transfer_id, NULL, encode(c.hash, 'hex')
+SELECT 'an entry was changed', c.workspace_id, c.transfer_id, NULL, encode(c.chain, 'hex')
 FROM chained AS c
-WHERE c.hash <> tenancy.entry_hash(
-        c.old_hash, c.workspace_id, c.version, c.transfer_id, c.amount, c.balance_after, c.created_at, c.digest
+WHERE c.chain <> tenancy.entry_hash(
+        c.old_chain, c.workspace_id, c.version, c.transfer_id, c.amount, c.balance_after, c.created_at, c.digest
     )
 UNION ALL
 SELECT 'a movement was changed', c.workspace_id, c.transfer_id, NULL, encode(c.digest, 'hex')
@@ -216,7 +216,7 @@ WHERE (wanted IS NULL OR w.workspace_id = wanted)
     AND (
         w.version <> coalesce(n.version, s.version, 0)
         OR w.balance <> coalesce(n.balance_after, s.balance, 0)
-        OR w.chain <> coalesce(n.hash, s.hash, '\x')
+        OR w.chain <> coalesce(n.chain, s.chain, '\x')
     )
 UNION ALL
 SELECT 'entries without a wallet', n.workspace_id, NULL, NULL, n.version::text
@@ -250,7 +250,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.ledger_problems(uuid, timestamptz) FROM public;
 
 CREATE FUNCTION tenancy.verify_statement(
-    known_version bigint DEFAULT NULL, known_hash bytea DEFAULT NULL
+    known_version bigint DEFAULT NULL, known_chain bytea DEFAULT NULL
 ) RETURNS TABLE (problem text, transfer_id uuid, expected text, found text)
 LANGUAGE plpgsql
 STABLE
@@ -271,12 +271,12 @@ BEGIN
         WHERE e.workspace_id = current_workspace
             AND e.version = known_version
             AND e.account = 'wallet'
-            AND e.hash = known_hash
+            AND e.chain = known_chain
     ) THEN
         RETURN QUERY
         SELECT
-            'the ledger was written anew', NULL::uuid, encode(known_hash, 'hex'), (
-                SELECT encode(e.hash, 'hex') FROM tenancy.ledger_entries AS e
+            'the ledger was written anew', NULL::uuid, encode(known_chain, 'hex'), (
+                SELECT encode(e.chain, 'hex') FROM tenancy.ledger_entries AS e
                 WHERE e.workspace_id = current_workspace AND e.version = known_version AND e.account = 'wallet'
             );
     END IF;
@@ -772,7 +772,7 @@ BEGIN
         CONSTRAINT = 'ledger_broken',
         HINT = 'SELECT * FROM tenancy.reconcile() says where.';
     END IF;
-    INSERT INTO tenancy.ledger_checkpoints (workspace_id, version, balance, hash, created_at)
+    INSERT INTO tenancy.ledger_checkpoints (workspace_id, version, balance, chain, created_at)
     SELECT w.workspace_id, w.version, w.balance, w.chain, made_at
     FROM tenancy.wallets AS w
     WHERE w.version > 0

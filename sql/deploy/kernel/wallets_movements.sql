@@ -37,7 +37,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_amount(numeric) FROM public;
 
--- The two hashes of the ledger. They take bytes alone, which no setting changes; a
+-- The two chains of the ledger. They take bytes alone, which no setting changes; a
 -- numeric's begin with how many there are.
 CREATE FUNCTION tenancy.transfer_digest(
     payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea, occurred_at timestamptz,
@@ -184,7 +184,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.make_wallet(uuid) FROM public;
 
 -- An entry of a wallet that the caller has locked, or is about to: the row's own values
--- make number, balance and hash. Answers false where the wallet is deferred or absent.
+-- make number, balance and hash. Answers false where there is no wallet.
 CREATE FUNCTION tenancy_private.add_entry(
     workspace_id uuid, change numeric, transfer_id uuid, kind text, occurred_at timestamptz, made_at timestamptz,
     digest bytea, is_outside boolean DEFAULT false
@@ -211,7 +211,7 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO tenancy.ledger_entries (
-        workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash
+        workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain
     )
     VALUES (
         workspace_id, new_entry.version, transfer_id, kind, change, new_entry.balance, occurred_at, made_at, digest,
@@ -279,7 +279,7 @@ DECLARE
     occurred timestamptz[] := '{}';
     made timestamptz[] := '{}';
     digests bytea[] := '{}';
-    hashes bytea[] := '{}';
+    chains bytea[] := '{}';
     first_version bigint;
 BEGIN
     SELECT w.balance, w.version, w.chain INTO wallet
@@ -308,18 +308,18 @@ BEGIN
         occurred[folded] := pending.occurred_at;
         made[folded] := pending.created_at;
         digests[folded] := pending.digest;
-        hashes[folded] := wallet.chain;
+        chains[folded] := wallet.chain;
     END LOOP;
     IF folded > 0 THEN
         INSERT INTO tenancy.ledger_entries (
-            workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash
+            workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain
         )
         SELECT
             fold_pending.workspace_id, first_version + e.place, e.transfer_id, e.kind, e.amount, e.balance_after,
-            e.occurred_at, e.created_at, e.digest, e.hash
-        FROM unnest(transfers, kinds, amounts, balances, occurred, made, digests, hashes)
+            e.occurred_at, e.created_at, e.digest, e.chain
+        FROM unnest(transfers, kinds, amounts, balances, occurred, made, digests, chains)
         WITH ORDINALITY AS e (
-            transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash, place
+            transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain, place
         );
         UPDATE tenancy.wallets AS w
         SET balance = wallet.balance, version = wallet.version, chain = wallet.chain
@@ -558,7 +558,7 @@ BEGIN
     IF wallet.workspace_id IS NOT NULL THEN
         charged := amount;
         INSERT INTO tenancy.ledger_entries (
-            workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash
+            workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain
         )
         VALUES (
             workspace_id, wallet.version, transfer_id, kind, -amount, wallet.balance, occurred_at, made_at, digest,
@@ -649,7 +649,7 @@ BEGIN
         RETURNING w.version, w.balance, w.chain, w.currency INTO wallet;
         IF wallet.version IS NOT NULL THEN
             INSERT INTO tenancy.ledger_entries (
-                workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash
+                workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain
             )
             VALUES (
                 workspace_id, wallet.version, transfer_id, kind, amount, wallet.balance, occurred_at, made_at, digest,
@@ -675,7 +675,7 @@ FROM public;
 
 CREATE FUNCTION tenancy_private.require_one_currency(of_payer text, of_payee text) RETURNS void
 LANGUAGE plpgsql
-IMMUTABLE
+STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -706,9 +706,12 @@ DECLARE
     debit record;
     payee_currency text;
 BEGIN
-    -- What the payer can pay must be known before the payee gets it.
+    -- What the payer can pay must be known before the payee gets it. Nobody waits for a
+    -- deferred wallet.
     IF payee < payer AND books_whole THEN
-        PERFORM tenancy_private.lock_wallet(payee);
+        IF NOT EXISTS (SELECT FROM tenancy.wallets AS w WHERE w.workspace_id = payee AND w.is_deferred) THEN
+            PERFORM tenancy_private.lock_wallet(payee);
+        END IF;
     ELSIF payee < payer THEN
         payee_currency := tenancy_private.credit_wallet(
             payee, amount, transfer_id, kind, occurred_at, made_at, digest
@@ -812,7 +815,7 @@ DECLARE
     wallet tenancy.wallets;
     currencies text[] := '{}';
     balances numeric[];
-    hashes bytea[];
+    chains bytea[];
     first_version bigint;
     sign numeric;
 BEGIN
@@ -825,22 +828,17 @@ BEGIN
         CONSTRAINT = 'batch_invalid',
         HINT = 'Give each reference its fingerprint, amount and time.';
     END IF;
-    WITH asked AS (
-        SELECT DISTINCT ON (a.reference) a.reference, a.fingerprint, tenancy_private.checked_amount(a.amount) AS amount, a.happened_at
-        FROM unnest(reference_list, fingerprints, amounts, move_money_batch.occurred_at)
-        WITH ORDINALITY AS a (reference, fingerprint, amount, happened_at, place)
-        ORDER BY a.reference COLLATE "C", a.place
-    ),
-
-    begun AS (
+    -- Of those that stand twice in the batch the first is the movement.
+    WITH begun AS (
         INSERT INTO tenancy.transfers AS t (
             workspace_id, kind, reference, payee_id, amount, fingerprint, occurred_at, created_at, api_key_id, user_id
         )
         SELECT
-            payer, move_money_batch.kind, a.reference, payee, a.amount, a.fingerprint, a.happened_at, made_at,
-            move_money_batch.api_key_id, move_money_batch.user_id
-        FROM asked AS a
-        ORDER BY a.reference COLLATE "C"
+            payer, move_money_batch.kind, a.reference, payee, tenancy_private.checked_amount(a.amount), a.fingerprint,
+            a.happened_at, made_at, move_money_batch.api_key_id, move_money_batch.user_id
+        FROM unnest(reference_list, fingerprints, amounts, move_money_batch.occurred_at)
+        WITH ORDINALITY AS a (reference, fingerprint, amount, happened_at, place)
+        ORDER BY a.reference COLLATE "C", a.place
         ON CONFLICT ON CONSTRAINT transfers_pkey DO NOTHING
         RETURNING t.*
     )
@@ -887,7 +885,7 @@ BEGIN
             END IF;
             first_version := wallet.version;
             balances := '{}';
-            hashes := '{}';
+            chains := '{}';
             FOR place IN 1..cardinality(new_ids) LOOP
                 IF new_amounts[place] > 0 THEN
                     wallet.version := wallet.version + 1;
@@ -898,16 +896,16 @@ BEGIN
                     );
                 END IF;
                 balances[place] := wallet.balance;
-                hashes[place] := wallet.chain;
+                chains[place] := wallet.chain;
             END LOOP;
             INSERT INTO tenancy.ledger_entries (
-                workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, hash
+                workspace_id, version, transfer_id, kind, amount, balance_after, occurred_at, created_at, digest, chain
             )
             SELECT
                 half, first_version + row_number() OVER (ORDER BY e.place), e.id, move_money_batch.kind,
-                sign * e.amount, e.balance_after, e.happened_at, made_at, e.digest, e.hash
-            FROM unnest(new_ids, new_amounts, new_times, new_digests, balances, hashes)
-            WITH ORDINALITY AS e (id, amount, happened_at, digest, balance_after, hash, place)
+                sign * e.amount, e.balance_after, e.happened_at, made_at, e.digest, e.chain
+            FROM unnest(new_ids, new_amounts, new_times, new_digests, balances, chains)
+            WITH ORDINALITY AS e (id, amount, happened_at, digest, balance_after, chain, place)
             WHERE e.amount > 0;
             UPDATE tenancy.wallets AS w
             SET balance = wallet.balance, version = wallet.version, chain = wallet.chain
