@@ -54,6 +54,7 @@ def test_fifty_debits_at_once_leave_a_wallet_at_its_limit(
 
     answers = Counter(money.at_once(50, pay))
     assert answers == {"ok": 10, "insufficient_funds": 40}
+    # The payee's wallet was made by one of them.
     assert (money.balance(acme.id), money.balance(globex.id)) == (-1, 10)
     assert money.problems() == []
 
@@ -66,11 +67,11 @@ def test_holds_at_once_promise_nothing_twice(money: Any, acme: Organization, glo
             connection, "SELECT tenancy_private.hold_money(%s, 2, '1 minute', %s)", acme.id, f"hold-{number}"
         )
         time.sleep(0.05)
-        assert money.move(connection, acme.id, globex.id, "1.5", f"call-{number}", hold=hold).unpaid == 0
+        assert money.move(connection, acme.id, globex.id, 2, f"call-{number}", hold=hold).unpaid == 0
         return "ok"
 
     assert Counter(money.at_once(20, serve)) == {"ok": 5, "insufficient_funds": 15}
-    assert money.balance(acme.id) == Decimal("2.5")
+    assert money.balance(acme.id) == 0
     assert money.problems() == []
 
 
@@ -110,7 +111,7 @@ def test_whatever_happens_at_once_nobody_waits_in_a_circle(money: Any, people: P
     def deeds(connection: psycopg.Connection[Any], number: int) -> Counter[str]:
         chance = random.Random(number)
         done: Counter[str] = Counter()
-        for step in range(60):
+        for step in range(50):
             payer, payee = chance.sample(wallets, 2)
             name, amount = f"{number}-{step}", Decimal(chance.randrange(1, 2_000_000)) / 1_000_000
             try:
@@ -127,7 +128,8 @@ def test_whatever_happens_at_once_nobody_waits_in_a_circle(money: Any, people: P
                     case 5:
                         connection.execute("SET SESSION ROLE NONE")
                         connection.execute("SELECT tenancy.top_up(%s, 1, %s)", [payer, name])
-                        connection.execute("SELECT tenancy.settle(%s), tenancy.fold_credits()", [payee])
+                        connection.execute("SELECT tenancy.settle(%s)", [payee])
+                        connection.execute("SELECT tenancy.fold_credits()")
                         connection.execute("SET SESSION ROLE tenancy_owner")
                     case 6:
                         moved = money.move(connection, payer, payee, amount, name)

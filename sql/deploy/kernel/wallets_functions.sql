@@ -320,12 +320,13 @@ AS $$
 DECLARE
     price CONSTANT numeric := tenancy_private.require_positive(amount);
     transfer_id uuid;
+    locked uuid[];
 BEGIN
-    PERFORM tenancy_private.lock_with_creditors(workspace_id);
+    locked := tenancy_private.lock_with_creditors(workspace_id);
     transfer_id := tenancy_private.book_outside(
         workspace_id, price, 'top_up', reference, sha256(convert_to('top_up/' || price, 'UTF8')), clock_timestamp()
     );
-    PERFORM tenancy_private.settle_unpaid(workspace_id);
+    PERFORM tenancy_private.settle_unpaid(workspace_id, locked);
     RETURN transfer_id;
 END;
 $$;
@@ -519,8 +520,7 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 BEGIN
-    PERFORM tenancy_private.lock_with_creditors(workspace_id);
-    RETURN tenancy_private.settle_unpaid(workspace_id);
+    RETURN tenancy_private.settle_unpaid(workspace_id, tenancy_private.lock_with_creditors(workspace_id));
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.settle(uuid) FROM public;

@@ -634,9 +634,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     wallet record;
+    found_wallet record;
 BEGIN
     PERFORM tenancy_private.lock_adopted_balance(workspace_id);
-    FOR attempt IN 1..2 LOOP
+    -- Again where the wallet was made, or deferred no longer, in between.
+    LOOP
         UPDATE tenancy.wallets AS w
         SET
             balance = w.balance + credit_wallet.amount,
@@ -658,15 +660,18 @@ BEGIN
             currency := wallet.currency;
             RETURN;
         END IF;
-        SELECT w.currency INTO currency FROM tenancy.wallets AS w WHERE w.workspace_id = credit_wallet.workspace_id;
-        IF FOUND THEN
+        SELECT w.currency, w.is_deferred INTO found_wallet FROM tenancy.wallets AS w
+        WHERE w.workspace_id = credit_wallet.workspace_id;
+        IF NOT FOUND THEN
+            PERFORM tenancy_private.make_wallet(workspace_id);
+        ELSIF found_wallet.is_deferred THEN
+            currency := found_wallet.currency;
             INSERT INTO tenancy_private.pending_credits (
                 workspace_id, transfer_id, kind, amount, occurred_at, created_at, digest
             )
             VALUES (workspace_id, transfer_id, kind, amount, occurred_at, made_at, digest);
             RETURN;
         END IF;
-        PERFORM tenancy_private.make_wallet(workspace_id);
     END LOOP;
 END;
 $$;
@@ -1033,9 +1038,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.release_hold(uuid, uuid) FROM public;
 
--- Pays what is unpaid as far as the wallet reaches, oldest first. All wallets that it
--- could concern are locked first, in their order.
-CREATE FUNCTION tenancy_private.settle_unpaid(payer uuid) RETURNS numeric
+-- Pays what is unpaid as far as the wallet reaches, oldest first, to those whose wallets
+-- the caller has locked: somebody may have come to be owed while it did.
+CREATE FUNCTION tenancy_private.settle_unpaid(payer uuid, locked uuid[]) RETURNS numeric
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -1055,7 +1060,7 @@ BEGIN
     FOR owed IN
         SELECT u.transfer_id, u.payee_id, u.remaining, u.payments
         FROM tenancy.unpaid_amounts AS u
-        WHERE u.workspace_id = payer AND u.remaining > 0
+        WHERE u.workspace_id = payer AND u.remaining > 0 AND u.payee_id = ANY(locked)
         ORDER BY u.created_at, u.transfer_id
     LOOP
         paid := least(owed.remaining, wallet.balance - wallet.held + wallet.overdraft);
@@ -1085,10 +1090,11 @@ BEGIN
     RETURN settled;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.settle_unpaid(uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.settle_unpaid(uuid, uuid[]) FROM public;
 
--- A wallet and those of whom it owes, in the order of their ids.
-CREATE FUNCTION tenancy_private.lock_with_creditors(workspace_id uuid) RETURNS void
+-- Locks a wallet and those of everybody whom it owes something, in the order of their
+-- ids, and answers whose they are.
+CREATE FUNCTION tenancy_private.lock_with_creditors(workspace_id uuid) RETURNS uuid[]
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -1097,6 +1103,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     concerned uuid;
+    locked uuid[] := '{}';
 BEGIN
     FOR concerned IN
         SELECT c.id FROM (
@@ -1108,7 +1115,9 @@ BEGIN
         ORDER BY c.id
     LOOP
         PERFORM tenancy_private.lock_wallet(concerned);
+        locked := locked || concerned;
     END LOOP;
+    RETURN locked;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_with_creditors(uuid) FROM public;

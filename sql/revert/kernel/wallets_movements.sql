@@ -10,7 +10,7 @@ SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy_private.reverse_transfer(uuid, text);
 DROP FUNCTION tenancy_private.lock_with_creditors(uuid);
-DROP FUNCTION tenancy_private.settle_unpaid(uuid);
+DROP FUNCTION tenancy_private.settle_unpaid(uuid, uuid[]);
 DROP FUNCTION tenancy_private.release_hold(uuid, uuid);
 DROP FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid);
 DROP FUNCTION tenancy_private.move_money_batch(

@@ -30,7 +30,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.move_money_batch(uuid, uuid, text, text[], bytea[], numeric[], timestamptz[], uuid, uuid)',
     'tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid)',
     'tenancy_private.release_hold(uuid, uuid)',
-    'tenancy_private.settle_unpaid(uuid)',
+    'tenancy_private.settle_unpaid(uuid, uuid[])',
     'tenancy_private.lock_with_creditors(uuid)',
     'tenancy_private.reverse_transfer(uuid, text)'
 ]);
