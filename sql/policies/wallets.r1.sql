@@ -5,7 +5,7 @@
 CALL tenancy.protect('tenancy.wallets');
 CALL tenancy.allow('tenancy.wallets', 'SELECT', 'finops.view', columns =>
     'workspace_id, currency, balance, held, granted, unpaid, overdraft, version, chain, next_expiry, '
-    'is_limited, is_deferred, is_adopted');
+    'is_limited, is_deferred, adoption');
 GRANT SELECT ON tenancy.wallets TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.wallets');
 CALL tenancy.protect('tenancy.transfers');

@@ -31,14 +31,15 @@ CREATE TABLE tenancy.wallets (
     next_expiry  timestamptz    NOT NULL DEFAULT 'infinity',
     is_limited   boolean        NOT NULL DEFAULT false,
     is_deferred  boolean        NOT NULL DEFAULT false,
-    is_adopted   boolean        NOT NULL DEFAULT false,
+    adoption     text           NOT NULL DEFAULT 'none',
     CONSTRAINT wallets_pkey PRIMARY KEY (workspace_id),
     CONSTRAINT wallets_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT wallets_balance_check CHECK (balance >= -overdraft AND balance < 'Infinity'),
     CONSTRAINT wallets_held_check CHECK (held >= 0 AND held < 'Infinity'),
     CONSTRAINT wallets_granted_check CHECK (granted >= 0 AND granted < 'Infinity'),
     CONSTRAINT wallets_unpaid_check CHECK (unpaid >= 0 AND unpaid < 'Infinity'),
-    CONSTRAINT wallets_overdraft_check CHECK (overdraft >= 0 AND overdraft < 'Infinity')
+    CONSTRAINT wallets_overdraft_check CHECK (overdraft >= 0 AND overdraft < 'Infinity'),
+    CONSTRAINT wallets_adoption_check CHECK (adoption IN ('none', 'in_step', 'left'))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE tenancy.wallets IS
 'What a workspace has: one row, made when money first moves.';
@@ -56,8 +57,8 @@ COMMENT ON COLUMN tenancy.wallets.next_expiry IS
 'When the first open hold or grant ends; whoever touches the wallet then sees to it.';
 COMMENT ON COLUMN tenancy.wallets.is_deferred IS
 'Whether payments to this wallet wait in pending_credits, so that many payers need not wait for one row.';
-COMMENT ON COLUMN tenancy.wallets.is_adopted IS
-'Whether the balance of a column from before has been taken over.';
+COMMENT ON COLUMN tenancy.wallets.adoption IS
+'Whether a column of the application has the balance too: in_step, or left where a revert has been in between.';
 
 -- One row for each movement, and what makes it happen once. The key is the payer's:
 -- one for everybody would tell which references others have.

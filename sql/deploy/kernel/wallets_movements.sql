@@ -48,7 +48,7 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN sha256(
-    uuid_send(payer) || uuid_send(payee) || numeric_send(amount) || timestamptz_send(occurred_at) || fingerprint
+    uuid_send(payer) || uuid_send(payee) || numeric_send(round(amount, 6)) || timestamptz_send(occurred_at) || fingerprint
     || coalesce(uuid_send(reverses), '\x00') || convert_to(kind || '/' || reference, 'UTF8')
 );
 REVOKE ALL ON FUNCTION tenancy.transfer_digest(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid) FROM public;
@@ -66,8 +66,8 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN sha256(
-    previous || uuid_send(workspace_id) || int8send(version) || uuid_send(transfer_id) || numeric_send(amount)
-    || numeric_send(balance_after) || timestamptz_send(created_at) || digest
+    previous || uuid_send(workspace_id) || int8send(version) || uuid_send(transfer_id) || numeric_send(round(amount, 6))
+    || numeric_send(round(balance_after, 6)) || timestamptz_send(created_at) || digest
 );
 REVOKE ALL ON FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea)

@@ -31,7 +31,7 @@ BEGIN
         'spending_limits_subject_key', 'transfers_amount_check', 'transfers_fingerprint_check', 'transfers_kind_check',
         'transfers_occurred_at_check', 'transfers_pkey', 'transfers_reference_check', 'unpaid_amounts_amount_check',
         'unpaid_amounts_pkey', 'wallet_holds_amount_check', 'wallet_holds_pkey', 'wallet_holds_reference_check',
-        'wallet_holds_reference_key', 'wallets_balance_check', 'wallets_currency_check', 'wallets_granted_check',
+        'wallet_holds_reference_key', 'wallets_adoption_check', 'wallets_balance_check', 'wallets_currency_check', 'wallets_granted_check',
         'wallets_held_check', 'wallets_overdraft_check', 'wallets_pkey', 'wallets_unpaid_check'
     ];
     found := ARRAY(
