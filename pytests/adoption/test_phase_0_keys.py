@@ -79,10 +79,10 @@ def test_every_foreign_key_has_an_index(keyless: Database) -> None:
     assert without == []
     assert keyless.fetch(
         "SELECT pg_get_indexdef(indexrelid) FROM pg_index"
-        " WHERE indexrelid = 'public.organization_memberships_user_id_idx'::regclass",
+        " WHERE indexrelid = 'public.organization_memberships_tenancy_user_id_idx'::regclass",
     ) == [
         (
-            "CREATE INDEX organization_memberships_user_id_idx ON public.organization_memberships"
+            "CREATE INDEX organization_memberships_tenancy_user_id_idx ON public.organization_memberships"
             " USING btree (user_id, organization_id)",
         )
     ]
@@ -171,11 +171,11 @@ def test_keys_that_are_there_are_kept_under_their_names(named: Database) -> None
         "tenants_by",
         "memberships_primary",
         "organization_memberships_organization_id_user_id_key",
-        "organization_memberships_organization_id_fkey",
-        "organization_memberships_user_id_fkey",
+        "organization_memberships_tenancy_organization_id_fkey",
+        "organization_memberships_tenancy_user_id_fkey",
         # The usual name belongs to an index that is no key.
         "providers_pkey1",
-        "provider_settings_pkey",
+        "provider_settings_tenancy_pkey",
         "settings_provider",
     }
     indexes = {
@@ -189,9 +189,9 @@ def test_keys_that_are_there_are_kept_under_their_names(named: Database) -> None
         "public.memberships_primary",
         "public.memberships_of_user",
         "public.organization_memberships_organization_id_user_id_key",
-        "public.provider_settings_pkey",
+        "public.provider_settings_tenancy_pkey",
         "public.settings_some",
-        "public.provider_settings_provider_id_idx",
+        "public.provider_settings_tenancy_provider_id_idx",
     }
     # The column cannot be null, so that a delete of the creator is refused, as it was.
     assert named.fetch("SELECT confdeltype FROM pg_constraint WHERE conname = 'tenants_by'") == [("a",)]

@@ -295,4 +295,4 @@ def _changed_in_the_middle(probed: Probed) -> None:
         connection.rollback()
 
 
-OTHERS = {"check_instance_status instances_status middle": _changed_in_the_middle}
+OTHERS = {"check_instance_status instances_tenancy_status middle": _changed_in_the_middle}

@@ -107,6 +107,20 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.key_columns(regclass) FROM public;
 
+-- For a contract that names columns which an adopted table may lack: those that are
+-- there, each after a comma.
+CREATE FUNCTION tenancy_private.optional_columns(table_name regclass, columns name[]) RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT coalesce(string_agg(', ' || quote_ident(a.attname), '' ORDER BY array_position(columns, a.attname)), '')
+    FROM pg_attribute AS a
+    WHERE a.attrelid = table_name AND a.attname = ANY(columns) AND NOT a.attisdropped
+);
+REVOKE ALL ON FUNCTION tenancy_private.optional_columns(regclass, name[]) FROM public;
+
 -- As much of a table's name as leaves room for the suffix in 63 bytes.
 CREATE FUNCTION tenancy_private.short_name(table_name regclass, suffix text) RETURNS name
 LANGUAGE sql

@@ -270,7 +270,7 @@ DECLARE
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
     check_name CONSTANT name := relation || '_tenancy_workspace_check';
-    trigger_name CONSTANT name := relation || '_workspace';
+    trigger_name CONSTANT name := relation || '_tenancy_workspace';
     defaulted text[] := '{}';
     required name[];
     wanted record;
@@ -376,7 +376,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS c
         WHERE c.conrelid = table_name
-            AND c.conname = relation || '_workspace_id_fkey'
+            AND c.conname = relation || '_tenancy_workspace_id_fkey'
             AND NOT c.convalidated
     ) THEN
         CALL tenancy_private.in_batches(
@@ -562,7 +562,7 @@ BEGIN
         ORDER BY k.position
     LOOP
         CALL tenancy_private.add_constraint(
-            adoption.table_name, ARRAY[wanted.referred], relation || '_' || wanted.column_name::text || '_fkey',
+            adoption.table_name, ARRAY[wanted.referred], relation || '_tenancy_' || wanted.column_name::text || '_fkey',
             pg_catalog.format('FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s',
                 wanted.column_name, wanted.referred, wanted.on_delete),
             change
@@ -585,7 +585,7 @@ DECLARE
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     archive CONSTANT text := relation || '_ownership';
-    trigger_name CONSTANT text := relation || '_keep_ownership';
+    trigger_name CONSTANT text := relation || '_tenancy_keep_ownership';
     owner CONSTANT text := coalesce('t.' || pg_catalog.quote_ident(adoption.owner_column), 'NULL::uuid');
     -- What further columns are kept, and of which rows of those that have an owner.
     further_values CONSTANT text := coalesce(adoption.kept ->> 'values', 'NULL::jsonb');

@@ -318,13 +318,13 @@ ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
 
 -- Without a condition on the column, which would keep the application from changing
 -- its type.
-CREATE TRIGGER instances_status
+CREATE TRIGGER instances_tenancy_status
 BEFORE UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();
-ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_tenancy_status;
 
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
-CALL tenancy_private.record_triggers('public.instances', 'instances_status');
+CALL tenancy_private.record_triggers('public.instances', 'instances_tenancy_status');
 
 \ir ../../notes/done.psql
 COMMIT;

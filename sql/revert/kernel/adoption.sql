@@ -17,6 +17,7 @@ DROP PROCEDURE tenancy_private.keep_workspaces_of(regclass, name);
 DROP PROCEDURE tenancy_private.return_workspaces(regclass);
 DROP FUNCTION tenancy_private.name_for(regclass, text);
 DROP FUNCTION tenancy_private.short_name(regclass, text);
+DROP FUNCTION tenancy_private.optional_columns(regclass, name[]);
 DROP FUNCTION tenancy_private.key_columns(regclass);
 DROP PROCEDURE tenancy_private.check_adoptable(regclass);
 DROP FUNCTION tenancy.default_author_id();

@@ -10,9 +10,9 @@ CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.instances']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER instances_status ON public.instances;
+DROP TRIGGER instances_tenancy_status ON public.instances;
 DROP TRIGGER workspaces_instances ON tenancy.workspaces;
-CALL tenancy_private.forget_triggers('public.instances', 'instances_status');
+CALL tenancy_private.forget_triggers('public.instances', 'instances_tenancy_status');
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_instances');
 DROP FUNCTION tenancy_private.empty_instances();
 DROP FUNCTION tenancy_private.check_instance_status();

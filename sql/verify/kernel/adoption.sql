@@ -7,6 +7,7 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.check_adoptable(regclass)',
     'tenancy_private.key_columns(regclass)',
+    'tenancy_private.optional_columns(regclass, name[])',
     'tenancy_private.short_name(regclass, text)',
     'tenancy_private.name_for(regclass, text)',
     'tenancy_private.return_workspaces(regclass)',

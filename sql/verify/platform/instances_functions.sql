@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['instances_status', 'workspaces_instances'];
+    wanted CONSTANT text[] := ARRAY['instances_tenancy_status', 'workspaces_instances'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled = 'A'

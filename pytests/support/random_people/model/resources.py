@@ -180,7 +180,7 @@ class Resources(State):
 
     def _unique(self, workspace: str, model_id: str, but: str | None = None) -> None:
         if any(m.workspace == workspace and m.model_id == model_id for n, m in self.models.items() if n != but):
-            raise Refused("23505", "models_workspace_id_model_id_key")
+            raise Refused("23505", "models_tenancy_workspace_id_model_id_key")
 
     def _reached_models(self, entry: Entry, name: str | None) -> list[str]:
         workspace = self.workspace(entry)
