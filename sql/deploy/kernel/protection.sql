@@ -820,12 +820,13 @@ AS $$
 DECLARE
     missing CONSTANT text := (
         SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
-        FROM pg_depend AS d
-        INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
-        WHERE d.classid = 'pg_class'::regclass
-            AND d.refclassid = 'pg_class'::regclass
-            AND d.refobjid = grant_sequences.table_name
-            AND d.deptype = 'a'
+        FROM pg_class AS s
+        WHERE s.relkind = 'S'
+            AND s.oid IN (
+                SELECT d.refobjid FROM pg_depend AS d
+                INNER JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+                WHERE a.adrelid = grant_sequences.table_name AND d.refclassid = 'pg_class'::regclass
+            )
             AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(grant_sequences.grantee, s.oid, 'USAGE') END
     );
 BEGIN
