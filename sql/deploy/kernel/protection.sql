@@ -740,6 +740,7 @@ BEGIN
             SELECT FROM pg_constraint AS o
             WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
                 AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
+                AND to_jsonb(o) ->> 'conenforced' IS DISTINCT FROM 'false'
         )
     ORDER BY c.conname
     LIMIT 1;
