@@ -78,7 +78,7 @@ CHANGES = {
         (" AND m.user_id <> delete_user.id", ""),
         ("m.user_id <> delete_user.id AND m.role = 'owner'", "m.user_id <> delete_user.id"),
         ("IF left_ownerless IS NOT NULL THEN", "IF false THEN"),
-        ("DELETE FROM tenancy.workspaces AS w", "PERFORM FROM tenancy.workspaces AS w"),
+        ("'kind', 'personal'", "'kind', 'organization'"),
         ("WHERE w.id = delete_user.id AND w.kind", "WHERE w.kind"),
         ("jsonb_build_object('id', delete_user.id)", '\'{"username": "olga"}\''),
         ("PERFORM tenancy_private.refuse_user_id();", ""),
