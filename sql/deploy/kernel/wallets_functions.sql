@@ -47,7 +47,7 @@ BEGIN
     ) AS h ON true
     -- What a hold counts on stays, as in lock_wallet().
     LEFT JOIN LATERAL (
-        SELECT least(sum(g.remaining), greatest(w.balance + coalesce((
+        SELECT least(coalesce(sum(g.remaining), 0), greatest(coalesce(w.balance, 0) + coalesce((
             SELECT sum(p.amount) FROM tenancy_private.pending_credits AS p WHERE p.workspace_id = o.id
         ), 0) - coalesce(h.amount, 0), 0)) AS expired
         FROM tenancy.credit_grants AS g
@@ -218,6 +218,16 @@ WHERE (wanted IS NULL OR w.workspace_id = wanted)
         OR w.balance <> coalesce(n.balance_after, s.balance, 0)
         OR w.chain <> coalesce(n.chain, s.chain, '\x')
     )
+UNION ALL
+SELECT 'the ledger was written anew', c.workspace_id, e.transfer_id, encode(c.chain, 'hex'), encode(e.chain, 'hex')
+FROM tenancy.ledger_checkpoints AS c
+LEFT JOIN tenancy.ledger_entries AS e
+    ON c.workspace_id = e.workspace_id AND c.version = e.version AND e.account = 'wallet'
+WHERE (wanted IS NULL OR c.workspace_id = wanted)
+    AND (since IS NULL OR EXISTS (
+        SELECT FROM starts AS s WHERE s.workspace_id = c.workspace_id AND s.version = c.version
+    ))
+    AND (e.chain IS DISTINCT FROM c.chain OR e.balance_after IS DISTINCT FROM c.balance)
 UNION ALL
 SELECT 'entries without a wallet', n.workspace_id, NULL, NULL, n.version::text
 FROM newest AS n
