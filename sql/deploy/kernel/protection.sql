@@ -588,6 +588,37 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.warn_of_orphans(regclass, name) FROM public;
 
+-- Columns of numbers in a unique key that holds for all tenants together: each could try
+-- which numbers others have, and take those that come next. Where the key has the
+-- workspace in it, numbers are the workspace's own, and beside a uuid nobody guesses.
+CREATE FUNCTION tenancy_private.shared_numbers(table_name regclass, key name) RETURNS name[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN ARRAY(
+    SELECT a.attname
+    FROM pg_index AS i
+    CROSS JOIN LATERAL (
+        SELECT k.attname, coalesce(nullif(t.typbasetype, 0), t.oid)::regtype AS type
+        FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
+        INNER JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND c.number = k.attnum
+        INNER JOIN pg_type AS t ON k.atttypid = t.oid
+        WHERE c.place <= i.indnkeyatts
+    ) AS a
+    WHERE i.indrelid = shared_numbers.table_name
+        AND i.indisunique
+        AND a.type IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute AS o
+            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place) ON o.attnum = c.number
+            WHERE o.attrelid = i.indrelid AND c.place <= i.indnkeyatts
+                AND (o.attname = shared_numbers.key OR o.atttypid = 'uuid'::regtype)
+        )
+    ORDER BY a.attname
+);
+REVOKE ALL ON FUNCTION tenancy_private.shared_numbers(regclass, name) FROM public;
+
 CREATE PROCEDURE tenancy.protect(
     table_name regclass,
     key name DEFAULT 'workspace_id',
@@ -604,6 +635,7 @@ AS $$
 DECLARE
     protected tenancy_private.protected_tables;
     command text;
+    numbers text;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
     protected.table_name := table_name;
@@ -659,6 +691,11 @@ BEGIN
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
     CALL tenancy_private.set_permission_trigger(table_name);
+    numbers := array_to_string(tenancy_private.shared_numbers(table_name, key), ', ');
+    IF numbers <> '' THEN
+        RAISE NOTICE 'tenants leave these columns of % to their defaults: %', table_name, numbers
+        USING HINT = format('All tenants share their numbers, unless the unique keys that they are in begin with %I.', key);
+    END IF;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
@@ -920,17 +957,17 @@ BEGIN
     IF command IN ('INSERT', 'UPDATE') THEN
         CALL tenancy_private.require_own_references(table_name, protected.key, named);
     END IF;
-    SELECT min(a.attname) INTO numbered
-    FROM pg_index AS i
-    INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
-    WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
-        AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype);
+    SELECT min(n.name) INTO numbered
+    FROM unnest(tenancy_private.shared_numbers(table_name, protected.key)) AS n (name)
+    WHERE n.name = ANY(named);
     IF command IN ('INSERT', 'UPDATE') AND numbered IS NOT NULL THEN
-        RAISE EXCEPTION 'tenants cannot write %.%: a key of integers starts with it, and not with %',
-            table_name, numbered, protected.key
+        RAISE EXCEPTION 'tenants cannot write %.%: all tenants share its numbers', table_name, numbered
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_invalid',
-        HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';
+        HINT = format(
+            'A number that is taken would tell that somebody else has it: leave the column to its default, or begin its '
+            'unique keys with %I.', protected.key
+        );
     END IF;
 
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)

@@ -38,6 +38,7 @@ DROP PROCEDURE tenancy_private.require_named(regclass, text, name[]);
 DROP PROCEDURE tenancy_private.require_columns(regclass, name[]);
 DROP PROCEDURE tenancy_private.set_permission_trigger(regclass);
 DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
+DROP FUNCTION tenancy_private.shared_numbers(regclass, name);
 DROP PROCEDURE tenancy_private.warn_of_orphans(regclass, name);
 DROP PROCEDURE tenancy_private.refuse_shipped(regclass);
 DROP PROCEDURE tenancy_private.revise(regclass[]);

@@ -29,6 +29,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.revise(regclass[])',
     'tenancy_private.refuse_shipped(regclass)',
     'tenancy_private.warn_of_orphans(regclass, name)',
+    'tenancy_private.shared_numbers(regclass, name)',
     'tenancy_private.require_columns(regclass, name[])',
     'tenancy_private.require_named(regclass, text, name[])',
     'tenancy_private.require_own_references(regclass, name, name[])',
