@@ -16,7 +16,7 @@ from support.two_tenants import TwoTenants
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "orms.django.settings"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
@@ -146,9 +146,7 @@ def test_get_or_create_and_update_or_create(begin: Begin, project: Project) -> N
 def test_an_upsert_names_what_it_changes(begin: Begin, project: Project) -> None:
     with begin():
         rows = [Project(id=project.pk, name="Upserted"), Project(name="new")]
-        Project.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["id"], update_fields=["name", "status"]
-        )
+        Project.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=["name", "status"])
         assert Project.objects.get(pk=project.pk).name == "Upserted"
         Project.objects.bulk_create([Project(id=project.pk, name="ignored")], ignore_conflicts=True)
         assert Project.objects.get(pk=project.pk).name == "Upserted"
@@ -192,7 +190,8 @@ def test_a_migration_makes_ordinary_columns(tenants: TwoTenants) -> None:
             written["Migration"]("0001_initial", "django").apply(ProjectState(), editor)
         with wrapper.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO migrated.projects (id, name) VALUES (gen_random_uuid(), 'x') RETURNING created_at IS NOT NULL"
+                "INSERT INTO migrated.projects (id, name) VALUES (gen_random_uuid(), 'x')"
+                " RETURNING created_at IS NOT NULL"
             )
             assert cursor.fetchone() == (True,)
             cursor.execute("DROP SCHEMA migrated CASCADE")
@@ -229,12 +228,11 @@ def test_nothing_reaches_a_row_of_another_tenant(begin: Begin, ids: Ids) -> None
         Project(id=taken, name="mine").save()
     with pytest.raises(IntegrityError), begin():
         Project.objects.update_or_create(id=taken, defaults={"name": "mine"})
+    rows = [Project(id=taken, name="mine")]
     with pytest.raises(ProgrammingError, match="row-level security"), begin():
-        rows = [Project(id=taken, name="mine")]
         Project.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=["name"])
     with pytest.raises(IntegrityError, match="tasks_tenancy_project_id_fkey"), begin():
         Task.objects.create(project_id=taken, title="mine")
-        connection.check_constraints()
 
 
 def test_the_owner_is_not_named(begin: Begin, tenants: TwoTenants, project: Project) -> None:

@@ -68,12 +68,12 @@ def test_a_new_object_lands_in_the_workspace_and_knows_it(begin: Begin, tenants:
 
 def test_many_rows_travel_in_one_statement(begin: Begin) -> None:
     with begin() as session:
-        projects = [Project(name=f"bulk {number}") for number in range(3)]
+        projects: list[Project] = [Project(name=f"bulk {number}") for number in range(3)]
         notes = [Note(body=f"bulk {number}") for number in range(3)]
         tickets = [Ticket(title=f"bulk {number}") for number in range(3)]
         session.add_all([*projects, *notes, *tickets])
         session.flush()
-        assert len({each.id for each in [*projects, *notes]}) == 6
+        assert len({*(each.id for each in projects), *(each.id for each in notes)}) == 6
         assert len({ticket.id for ticket in tickets}) == 3
         session.execute(insert(Project), [{"name": "bulk 3"}, {"name": "bulk 4"}])
         made = session.scalars(insert(Project).returning(Project), [{"name": "bulk 5"}, {"name": "bulk 6"}]).all()
@@ -107,14 +107,11 @@ def test_merge_makes_what_is_missing_and_changes_what_is_there(begin: Begin, pro
 
 
 def test_an_upsert_names_what_it_changes(begin: Begin, project: Project) -> None:
-    statement = postgresql.insert(Project).values([{"id": project.id, "name": "Upserted"}, {"id": uuid4(), "name": "x"}])
+    rows = [{"id": project.id, "name": "Upserted"}, {"id": uuid4(), "name": "x"}]
+    statement = postgresql.insert(Project).values(rows)
+    upsert = statement.on_conflict_do_update(index_elements=[Project.id], set_={"name": statement.excluded.name})
     with begin() as session:
-        rows = session.execute(
-            statement.on_conflict_do_update(index_elements=[Project.id], set_={"name": statement.excluded.name}).returning(
-                Project.name
-            )
-        )
-        assert rows.scalars().all() == ["Upserted", "x"]
+        assert session.execute(upsert.returning(Project.name)).scalars().all() == ["Upserted", "x"]
         nothing = session.execute(statement.on_conflict_do_nothing(index_elements=[Project.id]).returning(Project.id))
         assert nothing.all() == []
     with begin() as session, pytest.raises(ProgrammingError, match="permission denied for table projects"):
@@ -137,7 +134,8 @@ def test_children_come_and_go_with_their_parent(begin: Begin) -> None:
         assert session.scalars(select(Task).where(Task.project_id == project.id)).all() == []
         session.add(Project(name="short-lived"))
         session.flush()
-        assert session.execute(delete(Project).where(Project.name == "short-lived")).rowcount == 1
+        gone = session.scalars(delete(Project).where(Project.name == "short-lived").returning(Project.name))
+        assert gone.all() == ["short-lived"]
 
 
 def test_the_platforms_tables_are_ordinary_ones(begin: Begin, ids: Ids, tenants: TwoTenants) -> None:
@@ -167,7 +165,6 @@ def test_an_id_that_is_taken_is_the_same_error_whoever_has_it(
     for side in ("own", "other"):
         with pytest.raises(IntegrityError) as raised, begin() as session:
             session.add(table(id=ids[side][name], **{text: "mine"}))
-            session.flush()
         answers.add(said(raised.value, ids[side][name]))
     assert answers == {
         ("23505", f"{name}s_pkey", f'duplicate key value violates unique constraint "{name}s_pkey"', "None", "None")
@@ -178,8 +175,9 @@ def test_nothing_reaches_a_row_of_another_tenant(begin: Begin, ids: Ids) -> None
     taken = ids["other"]["project"]
     with begin() as session:
         assert session.get(Project, taken) is None
-        assert session.execute(update(Project).where(Project.id == taken).values(name="mine")).rowcount == 0
-        assert session.execute(delete(Project).where(Project.id == taken)).rowcount == 0
+        changed = update(Project).where(Project.id == taken).values(name="mine")
+        assert session.scalars(changed.returning(Project.id)).all() == []
+        assert session.scalars(delete(Project).where(Project.id == taken).returning(Project.id)).all() == []
     with pytest.raises(IntegrityError), begin() as session:
         session.merge(Project(id=taken, name="mine"))
     statement = postgresql.insert(Project).values(id=taken, name="mine")

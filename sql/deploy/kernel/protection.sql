@@ -600,7 +600,7 @@ RETURN ARRAY(
     SELECT a.attname
     FROM pg_index AS i
     CROSS JOIN LATERAL (
-        SELECT k.attname, coalesce(nullif(t.typbasetype, 0), t.oid)::regtype AS type
+        SELECT k.attname, coalesce(nullif(t.typbasetype, 0), t.oid) AS type
         FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
         INNER JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND c.number = k.attnum
         INNER JOIN pg_type AS t ON k.atttypid = t.oid
@@ -608,7 +608,7 @@ RETURN ARRAY(
     ) AS a
     WHERE i.indrelid = shared_numbers.table_name
         AND i.indisunique
-        AND a.type IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        AND a.type = ANY('{smallint,integer,bigint,numeric}'::regtype[])
         AND NOT EXISTS (
             SELECT FROM pg_attribute AS o
             INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place) ON o.attnum = c.number

@@ -309,7 +309,7 @@ CHANGES = {
         ),
     ],
     "tenancy_private.shared_numbers(regclass,name)": [
-        ("'integer'::regtype, ", ""),
+        ("integer,", ""),
         ("i.indisunique AND ", ""),
         (" OR (o.atttypid = ('uuid'::regtype)::oid)", ""),
     ],
