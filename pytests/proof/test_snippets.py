@@ -306,7 +306,7 @@ PROJECTS_OF_ORMS = {
     "docs/orms.md: import uuid": "django/models.py",
     'docs/orms.md: import "reflect-metadata";': "node/typeorm/models.ts",
     'docs/orms.md: import { sql } from "drizzle-orm";': "node/drizzle/models.ts",
-    'docs/orms.md: import { DataTypes, Model, Sequelize, Transaction } from': "node/sequelize/models.ts",
+    "docs/orms.md: import { DataTypes, Model, Sequelize, Transaction } from": "node/sequelize/models.ts",
     'docs/orms.md: import type { Knex } from "knex";': "node/knex/models.ts",
     "docs/orms.md: model Project {": "node/prisma/schema.prisma",
     'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': "node/prisma/models.ts",

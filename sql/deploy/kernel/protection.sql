@@ -606,14 +606,15 @@ RETURN ARRAY(
         INNER JOIN pg_type AS t ON k.atttypid = t.oid
         WHERE c.place <= i.indnkeyatts
     ) AS a
-    WHERE i.indrelid = shared_numbers.table_name
+    WHERE i.indrelid = shared_numbers.table_name -- noqa: RF01
         AND i.indisunique
         AND a.type = ANY('{smallint,integer,bigint,numeric}'::regtype[])
         AND NOT EXISTS (
             SELECT FROM pg_attribute AS o
-            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place) ON o.attnum = c.number
+            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
+                ON o.attnum = c.number
             WHERE o.attrelid = i.indrelid AND c.place <= i.indnkeyatts
-                AND (o.attname = shared_numbers.key OR o.atttypid = 'uuid'::regtype)
+                AND (o.attname = shared_numbers.key OR o.atttypid = 'uuid'::regtype) -- noqa: RF01
         )
     ORDER BY a.attname
 );
