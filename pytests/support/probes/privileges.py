@@ -176,7 +176,15 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for table, names in PUBLISHED.items()
         for column in names.split()
     }
-    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
+    for table in (
+        "users",
+        "organizations",
+        "organization_memberships",
+        "api_keys",
+        "instances",
+        "models",
+        "provider_settings",
+    ):
         wanted |= {
             (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
         }
@@ -205,7 +213,8 @@ FROM (
     WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> c.relowner
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
             'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
-            'public.instances'::regclass, 'public.models'::regclass) AND acl.grantee <> c.relowner
+            'public.instances'::regclass, 'public.models'::regclass,
+            'public.provider_settings'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
@@ -248,7 +257,8 @@ def _attributes(probed: Probed) -> None:
             OR c.relnamespace = 'tenancy_private'::regnamespace AND NOT c.relrowsecurity
             OR c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
                 AND c.relname IN (
-                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
+                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models',
+                    'provider_settings'
                 )
         )
         """,
