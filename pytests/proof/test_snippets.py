@@ -202,7 +202,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
     "docs/operations.md: CALL tenancy.harden_database();": Statements(),
-    "docs/orms.md: SELECT * FROM tenancy.writable_columns('public.instanc": Statements(login="app"),
+    "docs/orms.md: SELECT * FROM tenancy.writable_columns('public.instances": Statements(login="app"),
     "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
     "docs/planner.md: USING ((tableoid = tableoid, tableoid = tableoid) = (SEL": Statements(before=POLICY),
     "docs/protect.md: SELECT tenancy.define_permission('projects.view', roles": Statements(before=PROJECTS),
