@@ -524,6 +524,109 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
 
+-- A key that another tenant's row has. An upsert would look at that row, and work out its
+-- own WHERE for it before PostgreSQL asks any policy. So every way of writing such a key
+-- ends here, as a duplicate of one's own does. Nothing is looked at that was not committed
+-- when the statement began: who knows an id before it is used can still meet it so.
+-- Arguments: the names of unique keys, each with the query for its values.
+CREATE FUNCTION tenancy_private.refuse_taken_key() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    taken boolean;
+BEGIN
+    FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
+        EXECUTE tg_argv[place + 1] INTO taken USING new;
+        IF taken THEN
+            RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', tg_argv[place]
+            USING ERRCODE = '23505',
+            CONSTRAINT = tg_argv[place],
+            SCHEMA = tg_table_schema,
+            TABLE = tg_table_name;
+        END IF;
+    END LOOP;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key() FROM public;
+
+-- Makes the trigger of a table whose tenants name a key that all of them share, and
+-- change rows: without both there is no upsert.
+CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'taken');
+    keys CONSTANT text := (
+        SELECT
+            string_agg(
+                format(
+                    '%L, %L', c.relname, format(
+                        'SELECT EXISTS (SELECT FROM %s AS t WHERE (%s) = (SELECT %2$s FROM (SELECT ($1).*) AS n)%s AND (%s))',
+                        p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
+                        concat_ws(
+                            ' OR ', format('t.%1$I <> ($1).%1$I', p.key),
+                            CASE WHEN p.author IS NOT NULL THEN format('t.%1$I IS DISTINCT FROM ($1).%1$I', p.author) END
+                        )
+                    )
+                ), ', ' ORDER BY c.relname
+            )
+        FROM tenancy_private.protected_tables AS p
+        INNER JOIN tenancy_private.access AS a ON p.table_name = a.table_name AND a.command = 'INSERT'
+        INNER JOIN tenancy_private.access AS u ON p.table_name = u.table_name AND u.command = 'UPDATE'
+        INNER JOIN pg_index AS i ON p.table_name = i.indrelid AND i.indisunique
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        CROSS JOIN LATERAL (
+            SELECT
+                string_agg('(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place) AS columns,
+                bool_or(o.attname = p.key) AS has_key,
+                -- An expression is made of something.
+                bool_or(o.attname IS NULL OR o.attname = ANY(a.columns)) AS is_named
+            FROM generate_series(1, i.indnkeyatts) AS n (place)
+            LEFT JOIN pg_attribute AS o ON o.attrelid = i.indrelid AND o.attnum = i.indkey[n.place - 1] AND o.attnum > 0
+        ) AS k
+        WHERE p.table_name = set_key_trigger.table_name AND NOT coalesce(k.has_key, false) AND k.is_named
+    );
+BEGIN
+    IF keys IS NOT NULL THEN
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
+            'WHEN (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%L::regclass)) '
+            'EXECUTE FUNCTION tenancy_private.refuse_taken_key(%s)',
+            trigger_name, table_name, format('%s', table_name), keys
+        );
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+        CALL tenancy_private.record_triggers(table_name, trigger_name);
+    ELSE
+        CALL tenancy_private.drop_trigger(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_key_trigger(regclass) FROM public;
+
+CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
+    ) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
+
 -- The changes begin with this: they alone change who reads and writes a table of theirs.
 CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])
 LANGUAGE plpgsql
@@ -692,6 +795,7 @@ BEGIN
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
     CALL tenancy_private.set_permission_trigger(table_name);
+    CALL tenancy_private.set_key_trigger(table_name);
     numbers := array_to_string(tenancy_private.shared_numbers(table_name, key), ', ');
     IF numbers <> '' THEN
         RAISE NOTICE 'tenants leave these columns of % to their defaults: %', table_name, numbers
@@ -1017,6 +1121,8 @@ BEGIN
     IF command = 'INSERT' THEN
         CALL tenancy_private.grant_sequences(table_name, 'tenancy_credentialed');
         CALL tenancy_private.default_to_workspace(table_name, protected.key);
+        -- For refuse_taken_key().
+        CALL tenancy_private.grant_rights(table_name, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
     IF command = 'SELECT' THEN
         EXECUTE format(
@@ -1027,6 +1133,7 @@ BEGIN
     CALL tenancy_private.record_contract(table_name);
     IF command <> 'SELECT' THEN
         CALL tenancy_private.set_permission_trigger(table_name);
+        CALL tenancy_private.set_key_trigger(table_name);
     END IF;
 END;
 $$;
@@ -1060,7 +1167,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
-    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected record;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
@@ -1077,10 +1183,8 @@ BEGIN
         CALL tenancy_private.forget_table(table_name);
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, trigger_name);
-    END IF;
+    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));
+    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'taken'));
     IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);
     ELSE

@@ -313,6 +313,7 @@ CHANGES = {
         ("i.indisunique AND ", ""),
         (" OR (o.atttypid = ('uuid'::regtype)::oid)", ""),
     ],
+    "tenancy_private.refuse_taken_key()": [("IF taken THEN", "IF false THEN")],
     "tenancy_private.verify_protected(regclass[])": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
     "tenancy.writable_columns(regclass)": [
         ("((a.table_name)::oid = (writable_columns.table_name)::oid) AND ", ""),
