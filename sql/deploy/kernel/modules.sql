@@ -29,7 +29,8 @@ CREATE TABLE tenancy.modules (
     CONSTRAINT modules_workspaces_check CHECK (
         workspaces <> '{}' AND workspaces <@ '{personal,organization,platform}'
     ),
-    CONSTRAINT modules_roles_check CHECK (roles <> '{}' AND roles <@ '{owner,admin,manager,user,staff}')
+    CONSTRAINT modules_roles_check
+    CHECK (roles <> '{}' AND roles <@ '{owner,admin,manager,user,staff}')
 );
 COMMENT ON TABLE tenancy.modules IS
 'The modules of the application: where each opens, for which roles and with which permission.';

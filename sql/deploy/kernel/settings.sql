@@ -26,10 +26,13 @@ CREATE TABLE tenancy.settings_definitions (
     subjects      uuid[],
     description   text,
     CONSTRAINT settings_definitions_pkey PRIMARY KEY (key),
-    CONSTRAINT settings_definitions_scope_check CHECK (scope IN ('organization', 'subject', 'global')),
-    CONSTRAINT settings_definitions_value_type_check CHECK (value_type IN ('int', 'bool', 'text', 'json')),
+    CONSTRAINT settings_definitions_scope_check
+    CHECK (scope IN ('organization', 'subject', 'global')),
+    CONSTRAINT settings_definitions_value_type_check
+    CHECK (value_type IN ('int', 'bool', 'text', 'json')),
     CONSTRAINT settings_definitions_range_check CHECK (min_int <= max_int),
-    CONSTRAINT settings_definitions_default_value_check CHECK (NOT (is_secret AND default_value IS NOT NULL))
+    CONSTRAINT settings_definitions_default_value_check
+    CHECK (NOT (is_secret AND default_value IS NOT NULL))
 );
 COMMENT ON TABLE tenancy.settings_definitions IS
 'The settings: their types, ranges and defaults, which are secret, and which must be there.';
@@ -155,8 +158,8 @@ REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
 CREATE TRIGGER settings_definitions_audit
 AFTER INSERT OR UPDATE OR DELETE ON tenancy.settings_definitions
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'setting_definition', '', 'key', 'scope', 'value_type', 'min_int', 'max_int', 'default_value', 'is_secret',
-    'is_required', 'subjects'
+    'setting_definition', '', 'key', 'scope', 'value_type', 'min_int', 'max_int', 'default_value',
+    'is_secret', 'is_required', 'subjects'
 );
 CALL tenancy_private.record_triggers('tenancy.settings_definitions', 'settings_definitions_audit');
 

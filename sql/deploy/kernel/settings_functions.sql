@@ -29,7 +29,7 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT left(encode(sha256(k.outer_block || sha256(
         k.inner_block || uuid_send(workspace) || uuid_send(subject)
-        || sha256(convert_to(fingerprint.key, 'UTF8')) || fingerprint.value
+        || sha256(convert_to(fingerprint.key, 'UTF8')) || fingerprint.value -- noqa: RF01
     )), 'hex'), 16)
     FROM tenancy_private.fingerprint_keys AS k;
 END;
@@ -100,8 +100,8 @@ CREATE FUNCTION tenancy_private.resolved_settings(
     workspace uuid, subject uuid DEFAULT NULL, wanted text DEFAULT NULL
 )
 RETURNS TABLE (
-    subject_id uuid, key text, value jsonb, level text, locked boolean, version bigint, fingerprint text,
-    definition tenancy.settings_definitions
+    subject_id uuid, key text, value jsonb, level text, locked boolean, version bigint,
+    fingerprint text, definition tenancy.settings_definitions
 )
 LANGUAGE plpgsql
 STABLE
@@ -307,7 +307,9 @@ COMMENT ON FUNCTION tenancy.setting(uuid, text) IS
 'it is configured, with a fingerprint. Needs settings.view. Raises P0002 setting_not_found, 22023 setting_subject_invalid.';
 
 CREATE FUNCTION tenancy.explain_setting(subject uuid, key text)
-RETURNS TABLE (level text, value jsonb, is_set boolean, counts boolean, locked boolean, version bigint)
+RETURNS TABLE (
+    level text, value jsonb, is_set boolean, counts boolean, locked boolean, version bigint
+)
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -349,7 +351,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.explain_setting(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.explain_setting(uuid, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.explain_setting(uuid, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.explain_setting(uuid, text) IS
 'What each level says of a setting, the organization''s, the platform''s and the default, and which of them counts. Needs '
 'settings.view. Raises what tenancy.setting() raises.';
@@ -443,7 +446,8 @@ BEGIN
     HINT = 'tenancy.unset_setting() goes back to what is inherited.';
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.parsed_setting(tenancy.settings_definitions, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.parsed_setting(tenancy.settings_definitions, text)
+FROM public;
 
 -- Puts a value where it belongs, and takes it away where it is NULL.
 CREATE FUNCTION tenancy_private.write_setting(
@@ -554,7 +558,8 @@ BEGIN
     RETURN coalesce(present.version, 0);
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.change_setting(uuid, text, jsonb, bytea, text, bigint) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.change_setting(uuid, text, jsonb, bytea, text, bigint)
+FROM public;
 
 -- Text, whatever the type: a literal of another type that is malformed would be in the
 -- message of PostgreSQL that says so.
@@ -593,7 +598,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.set_setting(uuid, text, text, bigint) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.set_setting(uuid, text, text, bigint) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.set_setting(uuid, text, text, bigint)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_setting(uuid, text, text, bigint) IS
 'Sets a value of the current workspace and returns its version; in the platform''s workspace, the platform''s value. With an '
 'expected version, 0 for none, only while the value is still that one. Needs settings.update. Raises P0002 '
@@ -652,7 +658,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.unset_setting(uuid, text, bigint) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.unset_setting(uuid, text, bigint) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.unset_setting(uuid, text, bigint)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.unset_setting(uuid, text, bigint) IS
 'Takes the current workspace''s own value away, so that it inherits again. Needs settings.update. Raises what '
 'tenancy.set_setting() raises.';
@@ -703,7 +710,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.lock_setting(uuid, text, boolean) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.lock_setting(uuid, text, boolean) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.lock_setting(uuid, text, boolean)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.lock_setting(uuid, text, boolean) IS
 'Makes the platform''s value of a setting, or the default, the one of all workspaces, or ends that; for platform staff in the '
 'platform''s workspace. Needs settings.update. Raises 42501 setting_of_platform, P0002 setting_not_found.';

@@ -22,7 +22,9 @@ SELECT
     m.key,
     m.name,
     m.path,
-    CASE m.for_whom WHEN 'all' THEN '{personal,organization,platform}' ELSE '{organization,platform}' END::text[],
+    CASE m.for_whom
+        WHEN 'all' THEN '{personal,organization,platform}' ELSE '{organization,platform}'
+    END::text[],
     CASE m.for_whom WHEN 'run' THEN '{owner,admin,manager,staff}' END::text[],
     m.permission
 FROM (VALUES

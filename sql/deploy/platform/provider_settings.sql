@@ -46,9 +46,13 @@ END;
 $$;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.organizations', 'public.provider_settings']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+    ARRAY['public.organizations', 'public.provider_settings']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
 );
-CALL tenancy_private.patiently(ARRAY['public.provider_settings']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT');
+CALL tenancy_private.patiently(
+    ARRAY['public.provider_settings']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
 
 DO $$
 DECLARE

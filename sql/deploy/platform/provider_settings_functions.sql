@@ -82,10 +82,12 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT (provider_settings_hold.organization_id IS NOT NULL OR NOT a.attnotnull) AND NOT EXISTS (
+    SELECT NOT EXISTS (
         SELECT FROM pg_index AS i
         WHERE i.indrelid = a.attrelid AND i.indisunique AND NOT i.indisprimary
-            AND a.attnum <> ALL(i.indkey::smallint[])
+            AND a.attnum <> ALL(i.indkey::smallint[]) -- noqa: CP03
+    ) AND (
+        provider_settings_hold.organization_id IS NOT NULL OR NOT a.attnotnull -- noqa: RF01
     )
     FROM pg_attribute AS a
     WHERE a.attrelid = 'public.provider_settings'::regclass AND a.attname = 'organization_id'
@@ -286,11 +288,16 @@ CALL tenancy_private.grant_to_owner('public.global_settings');
 \endif
 
 \if :has_definitions
-CALL tenancy_private.patiently(ARRAY['public.settings_definitions']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT');
+CALL tenancy_private.patiently(
+    ARRAY['public.settings_definitions']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
+);
 CREATE TRIGGER settings_definitions_tenancy_mirror
 AFTER INSERT OR UPDATE OR DELETE ON public.settings_definitions
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.mirror_definition();
-CALL tenancy_private.record_triggers('public.settings_definitions', 'settings_definitions_tenancy_mirror');
+CALL tenancy_private.record_triggers(
+    'public.settings_definitions', 'settings_definitions_tenancy_mirror'
+);
 
 -- Those that are there go the same way, without a change to any.
 CREATE TEMPORARY TABLE pg_tenancy_definitions ON COMMIT DROP AS TABLE public.settings_definitions;

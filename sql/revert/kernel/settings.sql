@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces', 'tenancy.settings', 'tenancy_private.secrets']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.workspaces', 'tenancy.settings', 'tenancy_private.secrets']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 -- Secrets are kept too, in a schema that nobody is granted. The key of the fingerprints

@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.organizations', 'public.provider_settings']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['public.organizations', 'public.provider_settings']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 CALL tenancy_private.revoke_from_owner('public.provider_settings');

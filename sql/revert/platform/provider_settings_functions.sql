@@ -8,14 +8,20 @@ BEGIN;
 
 SELECT
     to_regclass('public.settings_definitions') IS NOT NULL AND EXISTS (
-        SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgname = 'settings_definitions_tenancy_mirror'
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgname = 'settings_definitions_tenancy_mirror'
     ) AS has_mirror,
     to_regclass('public.global_settings') IS NOT NULL AS has_globals
 \gset
 
 \if :has_mirror
-CALL tenancy_private.patiently(ARRAY['public.settings_definitions']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT');
-CALL tenancy_private.forget_triggers('public.settings_definitions', 'settings_definitions_tenancy_mirror');
+CALL tenancy_private.patiently(
+    ARRAY['public.settings_definitions']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
+);
+CALL tenancy_private.forget_triggers(
+    'public.settings_definitions', 'settings_definitions_tenancy_mirror'
+);
 DROP TRIGGER settings_definitions_tenancy_mirror ON public.settings_definitions;
 \endif
 

@@ -14,7 +14,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.parsed_setting(tenancy.settings_definitions, text)',
     'tenancy_private.write_setting(uuid, uuid, text, jsonb, uuid)',
     'tenancy_private.change_setting(uuid, text, jsonb, bytea, text, bigint)',
-    'tenancy.define_setting(text, text, text, jsonb, bigint, bigint, boolean, boolean, uuid[], text)'
+    'tenancy.define_setting('
+    'text, text, text, jsonb, bigint, bigint, boolean, boolean, uuid[], text)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.settings()',
@@ -25,6 +26,9 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.unset_setting(uuid, text, bigint)',
     'tenancy.lock_setting(uuid, text, boolean)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
-CALL tenancy_private.verify_routines(ARRAY['tenancy.read_secret(uuid, uuid, text)'], ARRAY['tenancy_service']);
+CALL tenancy_private.verify_routines(
+    ARRAY['tenancy.read_secret(uuid, uuid, text)'],
+    ARRAY['tenancy_service']
+);
 
 ROLLBACK;
