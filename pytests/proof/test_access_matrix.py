@@ -73,6 +73,7 @@ WORKSPACE = {
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",
     "tenancy.settings": "workspace_id",
+    "public.provider_settings": "organization_id",
 }
 
 PLATFORM = UUID(int=0)

@@ -69,6 +69,7 @@ READS = parse("""
 public.users                    | x-.                                       | x-.      | x-.                                | x..      | xx.                        | xx.    | context | forged | no
 public.organizations            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.organization_memberships | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.provider_settings        | x-.                                       | --.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
@@ -88,7 +89,6 @@ tenancy.settings                | x--                                       | --
 # for the functions that empty a workspace.
 UNOPENED = (
     "public.providers",
-    "public.provider_settings",
     "public.organization_models",
     "public.organization_model_shares",
     "finops.inference_usage",
@@ -104,6 +104,7 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.api_keys": ("INSERT", "UPDATE", "DELETE"),
     "public.instances": ("INSERT", "UPDATE", "DELETE"),
     "public.models": ("INSERT", "UPDATE", "DELETE"),
+    "public.provider_settings": ("INSERT", "UPDATE", "DELETE"),
     "tenancy.workspaces": ("UPDATE",),
     "tenancy.audit_log": (),
     "tenancy.permissions": (),
@@ -188,6 +189,7 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
         "tenancy.instance_transitions": {"SELECT": "action from_status to_status"},
+        "public.provider_settings": {"SELECT": "organization_id key"},
         "tenancy.modules": {"SELECT": "key name path place workspaces roles permission"},
         "tenancy.settings_definitions": {
             "SELECT": "key scope value_type min_int max_int default_value is_secret is_required subjects description"

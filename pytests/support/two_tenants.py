@@ -201,8 +201,9 @@ def _rows_of_an_organization(connection: Connection, organization: Organization,
     statements: list[tuple[str, list[Any]]] = [
         ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
         (
-            "INSERT INTO public.provider_settings (id, provider_id, key, value_int) VALUES (%s, %s, 'limit', 1)",
-            [ids["setting"], ids["provider"]],
+            "INSERT INTO public.provider_settings (id, provider_id, key, organization_id, value_int)"
+            " VALUES (%s, %s, 'limit', %s, 1)",
+            [ids["setting"], ids["provider"], organization.id],
         ),
         *(
             (

@@ -399,12 +399,21 @@ ON public.organizations TO tenancy_auditor;
 
 -- == public.provider_settings: the workspace's own rows ==
 
+-- Needs settings.view.
 CREATE POLICY provider_settings_tenant ON public.provider_settings
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
     AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
+
+CREATE POLICY provider_settings_select ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
 
 CREATE POLICY provider_settings_tenant_insert ON public.provider_settings
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
@@ -439,6 +448,8 @@ USING (
     )
 );
 
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_credentialed;
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_auditor;
 
 
 -- == public.users: the people whom the workspace sees ==

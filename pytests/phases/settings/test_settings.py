@@ -242,8 +242,8 @@ def test_one_organization_knows_nothing_of_anothers(place: Place) -> None:
     assert place.ask("user", "SELECT key FROM tenancy.settings") == []
     for query in (
         "SELECT value FROM tenancy.settings",
-        "SELECT key FROM public.provider_settings",
-        "SELECT organization_id FROM public.provider_settings",
+        "SELECT value_int FROM public.provider_settings",
+        "SELECT value_text FROM public.provider_settings",
         "INSERT INTO tenancy.settings (workspace_id, key, value) VALUES (gen_random_uuid(), 'theme', '1')",
         "UPDATE tenancy.settings SET key = 'theme'",
         "DELETE FROM tenancy.settings",

@@ -123,6 +123,7 @@ READABLE = {
     "tenancy.workspaces": "color created_at deleted_at id kind organization_id plan user_id",
     "tenancy.invitations": INVITATIONS,
     "tenancy.settings": SETTINGS,
+    "public.provider_settings": "key organization_id",
     "tenancy.audit_log": (
         "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
         " workspace_id"
@@ -176,18 +177,8 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for table, names in PUBLISHED.items()
         for column in names.split()
     }
-    for table in (
-        "users",
-        "organizations",
-        "organization_memberships",
-        "api_keys",
-        "instances",
-        "models",
-        "provider_settings",
-    ):
-        wanted |= {
-            (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
-        }
+    for table in (name for name in READABLE if name.startswith("public.")):
+        wanted |= {(table, role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
         ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")

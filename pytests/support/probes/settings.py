@@ -186,7 +186,9 @@ SETTINGS: list[Question] = [
     ("app", "ann", None, "SELECT count(*) FROM tenancy.settings", [(0,)]),
     ("app", "ann", "acme", "SELECT value FROM tenancy.settings", "42501"),
     ("app", "ann", "acme", "SELECT value_text FROM public.provider_settings", "42501"),
-    ("auditor", None, None, "SELECT organization_id FROM public.provider_settings", "42501"),
+    ("auditor", None, None, "SELECT value_text FROM public.provider_settings", "42501"),
+    ("app", "max", "acme", "SELECT key FROM public.provider_settings", [("quota",)]),
+    ("app", "uma", "acme", "SELECT count(*) FROM public.provider_settings", [(0,)]),
     *(
         ("app", "uma", "acme", f"SELECT * FROM tenancy.{call}", "permission_denied")
         for call in (
