@@ -125,7 +125,8 @@ BEGIN
         (SELECT p.key FROM tenancy_private.protected_tables AS p WHERE p.table_name = activatable.table_name),
         activatable.table_name
     ) INTO workspace_id, missing USING activatable.kind, activation_of.id;
-    IF NOT tenancy_private.is_organization(workspace_id) THEN
+    -- Where the application had the columns, they say it of every row.
+    IF NOT activatable.is_adopted AND NOT tenancy_private.is_organization(workspace_id) THEN
         missing := '{}';
     END IF;
 END;
@@ -222,8 +223,8 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    at CONSTANT text := aspect || '_activated_at';
-    by CONSTANT text := aspect || '_activated_by';
+    at_column CONSTANT text := aspect || '_activated_at';
+    by_column CONSTANT text := aspect || '_activated_by';
     -- A service writes without a context; one that is forged still raises.
     entered CONSTANT boolean := coalesce(current_setting('tenancy.context', true), '') <> '';
     acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
@@ -238,11 +239,11 @@ BEGIN
         acting_user,
         acting_organization,
         acting_role,
-        format('%s.%s_%s', kind, CASE WHEN new_values ->> at IS NULL THEN 'deactivate' ELSE 'activate' END, aspect),
+        format('%s.%s_%s', kind, CASE WHEN new_values ->> at_column IS NULL THEN 'deactivate' ELSE 'activate' END, aspect),
         kind,
         record_activation.id::text,
-        jsonb_build_object(at, old_values -> at, by, old_values -> by),
-        jsonb_build_object(at, new_values -> at, by, new_values -> by)
+        jsonb_build_object(at_column, old_values -> at_column, by_column, old_values -> by_column),
+        jsonb_build_object(at_column, new_values -> at_column, by_column, new_values -> by_column)
     );
 END;
 $$;
@@ -262,8 +263,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     activatable CONSTANT tenancy_private.activatable := tenancy_private.activatable_of(kind);
-    at CONSTANT text := aspect || '_activated_at';
-    by CONSTANT text := aspect || '_activated_by';
+    at_column CONSTANT text := aspect || '_activated_at';
+    by_column CONSTANT text := aspect || '_activated_by';
     acting record;
     key name;
     current_row jsonb;
@@ -301,15 +302,15 @@ BEGIN
         activatable.table_name, key, CASE WHEN NOT wanted THEN ' SKIP LOCKED' END
     ) INTO current_row USING set_activation.id, acting.organization_id;
     IF current_row IS NOT NULL THEN
-        IF (current_row ->> at IS NOT NULL) <> wanted OR EXISTS (
+        IF (current_row ->> at_column IS NOT NULL) <> wanted OR EXISTS (
             SELECT FROM tenancy_private.pending_deactivations AS d
             WHERE (d.kind, d.id, d.aspect) = (set_activation.kind, set_activation.id, set_activation.aspect)
         ) THEN
             PERFORM tenancy_private.update_rows(
                 activatable.table_name, jsonb_build_object('id', set_activation.id),
                 CASE
-                    WHEN wanted THEN jsonb_build_object(at, clock_timestamp(), by, acting.user_id)
-                    ELSE jsonb_build_object(at, NULL, by, NULL)
+                    WHEN wanted THEN jsonb_build_object(at_column, clock_timestamp(), by_column, acting.user_id)
+                    ELSE jsonb_build_object(at_column, NULL, by_column, NULL)
                 END
             );
             DELETE FROM tenancy_private.pending_deactivations AS d
@@ -324,7 +325,7 @@ BEGIN
         END IF;
         INSERT INTO tenancy_private.pending_deactivations (kind, id, aspect)
         SELECT set_activation.kind, set_activation.id, set_activation.aspect
-        WHERE current_row ->> at IS NOT NULL
+        WHERE current_row ->> at_column IS NOT NULL
         ON CONFLICT ON CONSTRAINT pending_deactivations_pkey DO NOTHING;
         IF FOUND THEN
             PERFORM tenancy_private.record_activation(
@@ -387,9 +388,9 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    IF CASE tg_op
-        WHEN 'INSERT' THEN new.is_operational OR num_nonnulls(
+DECLARE
+    writes CONSTANT boolean := CASE tg_op
+        WHEN 'INSERT' THEN coalesce(new.is_operational, false) OR num_nonnulls(
             new.tech_activated_at, new.tech_activated_by, new.eco_activated_at, new.eco_activated_by
         ) > 0
         ELSE (
@@ -397,7 +398,9 @@ BEGIN
         ) IS DISTINCT FROM (
             old.tech_activated_at, old.tech_activated_by, old.eco_activated_at, old.eco_activated_by, old.is_operational
         )
-    END AND current_user <> 'tenancy_writer' AND NOT pg_has_role('tenancy_owner', 'MEMBER') THEN
+    END;
+BEGIN
+    IF writes AND current_user <> 'tenancy_writer' AND NOT pg_has_role('tenancy_owner', 'MEMBER') THEN
         RAISE EXCEPTION 'activations in %.% are given and taken by functions alone', tg_table_schema, tg_table_name
         USING ERRCODE = '42501',
         CONSTRAINT = 'activation_by_function',
@@ -410,8 +413,8 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_activation_write() FROM public;
 
 -- Keeps is_operational what the activations and the workspace say. What moves to another
 -- organization is activated there; what was everybody's or nobody's goes on. Arguments:
--- the column that says whose a row is, and whether the application generates
--- is_operational, which then knows the activations alone.
+-- the column that says whose a row is, whether the application had the columns, which
+-- then say it of every row, and whether it generates is_operational.
 CREATE FUNCTION tenancy_private.keep_activation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -422,7 +425,8 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
-    is_generated CONSTANT boolean := tg_argv[1];
+    is_adopted CONSTANT boolean := tg_argv[1];
+    is_generated CONSTANT boolean := tg_argv[2];
     workspace CONSTANT uuid := to_jsonb(new) ->> tg_argv[0];
     workspace_before CONSTANT uuid := CASE WHEN tg_op = 'UPDATE' THEN to_jsonb(old) ->> tg_argv[0] END;
     of_organization CONSTANT boolean := tenancy_private.is_organization(workspace);
@@ -438,12 +442,15 @@ BEGIN
         new.tech_activated_by := NULL;
         new.eco_activated_at := NULL;
         new.eco_activated_by := NULL;
-    ELSIF workspace_before = nil AND of_organization OR is_generated AND NOT of_organization THEN
-        new.tech_activated_at := coalesce(new.tech_activated_at, now());
-        new.eco_activated_at := coalesce(new.eco_activated_at, now());
+    ELSIF (
+        NOT is_adopted AND workspace_before = nil AND of_organization
+        OR is_adopted AND NOT of_organization AND workspace_before IS DISTINCT FROM workspace
+    ) AND num_nonnulls(new.tech_activated_at, new.eco_activated_at) = 0 THEN
+        new.tech_activated_at := now();
+        new.eco_activated_at := now();
     END IF;
     IF NOT is_generated THEN
-        new.is_operational := NOT of_organization OR num_nonnulls(new.tech_activated_at, new.eco_activated_at) = 2;
+        new.is_operational := NOT is_adopted AND NOT of_organization OR num_nonnulls(new.tech_activated_at, new.eco_activated_at) = 2;
     END IF;
     RETURN new;
 END;
@@ -462,18 +469,18 @@ AS $$
 DECLARE
     was CONSTANT jsonb := to_jsonb(old);
     is_now CONSTANT jsonb := to_jsonb(new);
-    aspect text;
+    changed text;
 BEGIN
-    FOREACH aspect IN ARRAY ARRAY['tech', 'eco'] LOOP
+    FOREACH changed IN ARRAY ARRAY['tech', 'eco'] LOOP
         -- One that was taken while somebody held the row was recorded then.
-        IF (was ->> (aspect || '_activated_at') IS NULL) <> (is_now ->> (aspect || '_activated_at') IS NULL)
+        IF (was ->> (changed || '_activated_at') IS NULL) <> (is_now ->> (changed || '_activated_at') IS NULL)
             AND NOT EXISTS (
                 SELECT FROM tenancy_private.pending_deactivations AS d
-                WHERE d.kind = tg_argv[0] AND d.id = new.id AND d.aspect = audit_activation.aspect
+                WHERE d.kind = tg_argv[0] AND d.id = new.id AND d.aspect = changed
             )
         THEN
             PERFORM tenancy_private.record_activation(
-                tg_argv[0], (is_now ->> tg_argv[1])::uuid, new.id, aspect, was, is_now
+                tg_argv[0], (is_now ->> tg_argv[1])::uuid, new.id, changed, was, is_now
             );
         END IF;
     END LOOP;
@@ -543,19 +550,19 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    columns CONSTANT name[] := ARRAY[
+    shown_columns CONSTANT name[] := ARRAY[
         'tech_activated_at', 'tech_activated_by', 'eco_activated_at', 'eco_activated_by', 'is_operational'
     ];
 BEGIN
     UPDATE tenancy_private.access AS a
     SET columns = ARRAY(
-        SELECT c.name FROM unnest(a.columns) WITH ORDINALITY AS c (name, place) WHERE c.name <> ALL(show_activations.columns)
+        SELECT c.name FROM unnest(a.columns) WITH ORDINALITY AS c (name, place) WHERE c.name <> ALL(shown_columns)
         ORDER BY c.place
-    ) || CASE WHEN shown THEN show_activations.columns ELSE '{}' END
+    ) || CASE WHEN shown THEN shown_columns ELSE '{}' END
     WHERE a.table_name = show_activations.table_name AND a.command = 'SELECT';
     EXECUTE format(
         '%s SELECT (%s) ON %s %s tenancy_credentialed, tenancy_auditor', CASE WHEN shown THEN 'GRANT' ELSE 'REVOKE' END,
-        array_to_string(columns, ', '), table_name, CASE WHEN shown THEN 'TO' ELSE 'FROM' END
+        array_to_string(shown_columns, ', '), table_name, CASE WHEN shown THEN 'TO' ELSE 'FROM' END
     );
     CALL tenancy_private.record_contract(table_name);
 END;
@@ -624,7 +631,7 @@ BEGIN
     END IF;
     EXECUTE format(
         'CREATE TRIGGER %I BEFORE INSERT OR UPDATE ON %s FOR EACH ROW '
-        'EXECUTE FUNCTION tenancy_private.keep_activation(%L, %L)', keeper, table_name, key, is_generated
+        'EXECUTE FUNCTION tenancy_private.keep_activation(%L, %L, %L)', keeper, table_name, key, is_adopted, is_generated
     );
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, keeper);
     CALL tenancy_private.record_triggers(table_name, keeper);
@@ -646,6 +653,9 @@ DECLARE
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     archive CONSTANT text := relation || '_activation';
     auditor CONSTANT name := tenancy_private.name_for(table_name, 'activation_audit');
+    key CONSTANT name := (
+        SELECT p.key FROM tenancy_private.protected_tables AS p WHERE p.table_name = make_activatable.table_name
+    );
     activatable tenancy_private.activatable;
 BEGIN
     IF NOT EXISTS (SELECT FROM tenancy_private.activatable AS a WHERE a.table_name = make_activatable.table_name) THEN
@@ -665,8 +675,7 @@ BEGIN
             't.tech_activated_at IS NULL AND (t.tech_activated_by IS NOT NULL OR t.eco_activated_at IS NULL '
             'AND t.eco_activated_by IS NULL) OR t.eco_activated_at IS NULL AND t.eco_activated_by IS NOT NULL'
             || CASE WHEN NOT activatable.is_generated THEN
-                ' OR t.is_operational AND NOT (t.tech_activated_at IS NOT NULL AND t.eco_activated_at IS NOT NULL) '
-                'AND EXISTS (SELECT FROM public.organizations AS o WHERE o.id = t.workspace_id)'
+                ' OR t.is_operational IS DISTINCT FROM (t.tech_activated_at IS NOT NULL AND t.eco_activated_at IS NOT NULL)'
                 ELSE ''
             END,
             pg_catalog.format(
@@ -707,10 +716,7 @@ BEGIN
             'ALTER TABLE %2$s ENABLE ALWAYS TRIGGER %1$I; '
             'CALL tenancy_private.record_triggers(%2$L, %1$L); '
             'CALL tenancy_private.record_part(%2$L, ''trigger'', %1$L, %5$L)',
-            auditor, table_name, kind, (
-                SELECT p.key FROM tenancy_private.protected_tables AS p
-                WHERE p.table_name = make_activatable.table_name
-            ), change
+            auditor, table_name, kind, key, change
         ));
         COMMIT;
     END IF;
