@@ -122,6 +122,21 @@ class TwoTenants:
         return self.database.connect(autocommit=True)
 
 
+_MONEY = """
+DO $$
+BEGIN
+    PERFORM tenancy.top_up('{payer}', 10, 'top-up');
+    PERFORM tenancy.grant_credit('{payer}', 1, 'gift');
+    PERFORM tenancy.set_spending_limit('{payer}', 1000);
+    PERFORM tenancy.hold_amount('{payer}', 1, '1 day', 'open');
+    PERFORM tenancy.charge('{payer}', '{payee}', 5, 'order', 'order');
+    PERFORM tenancy.charge('{payer}', '{payee}', 30, 'order', 'more', hold => tenancy.hold_amount('{payer}', 1, '1 day', 'x'));
+    PERFORM tenancy.top_up('{payer}', 100, 'another');
+END;
+$$
+"""
+
+
 @contextmanager
 def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
     """Make a database with two tenants in it, for as long as the block lasts."""
@@ -165,6 +180,10 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                         organization.owner.id,
                     ],
                 )
+            # Everything that there is of money, in both organizations.
+            for payer, payee in ((acme, globex), (globex, acme)):
+                connection.execute(_MONEY.format(payer=payer.id, payee=payee.id))
+            connection.execute("SELECT tenancy.take_checkpoint()")
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
