@@ -379,7 +379,7 @@ verify_statement() | ok                                                         
 top_up('{acme}', 1, 'new')                                        | no                                                                                                         | ok                 | no      | no
 top_up('{invitation}', 1, 'new')                                  | no                                                                                                         | workspace          | no      | no
 pay_out('{acme}', 1, 'new')                                       | no                                                                                                         | ok                 | no      | no
-pay_out('{acme}', 1000, 'new')                                    | no                                                                                                         | funds              | no      | no
+pay_out('{acme}', 9999, 'new')                                    | no                                                                                                         | funds              | no      | no
 grant_credit('{acme}', 1, 'new')                                  | no                                                                                                         | ok                 | no      | no
 charge('{acme}', '{globex}', 1, 'order', 'new')                   | no                                                                                                         | ok                 | no      | no
 refund('{acme}', 'new')                                           | no                                                                                                         | transfer           | no      | no

@@ -127,11 +127,13 @@ DO $$
 BEGIN
     PERFORM tenancy.top_up('{payer}', 10, 'top-up');
     PERFORM tenancy.grant_credit('{payer}', 1, 'gift');
-    PERFORM tenancy.set_spending_limit('{payer}', 1000);
+    PERFORM tenancy.set_spending_limit('{payer}', 10000);
     PERFORM tenancy.hold_amount('{payer}', 1, '1 day', 'open');
     PERFORM tenancy.charge('{payer}', '{payee}', 5, 'order', 'order');
-    PERFORM tenancy.charge('{payer}', '{payee}', 30, 'order', 'more', hold => tenancy.hold_amount('{payer}', 1, '1 day', 'x'));
-    PERFORM tenancy.top_up('{payer}', 100, 'another');
+    PERFORM tenancy.charge(
+        '{payer}', '{payee}', {price}, 'order', 'more', hold => tenancy.hold_amount('{payer}', 1, '1 day', 'x')
+    );
+    PERFORM tenancy.top_up('{payer}', {price}, 'another');
 END;
 $$
 """
@@ -181,8 +183,8 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                     ],
                 )
             # Everything that there is of money, in both organizations.
-            for payer, payee in ((acme, globex), (globex, acme)):
-                connection.execute(_MONEY.format(payer=payer.id, payee=payee.id))
+            for payer, payee, price in ((acme, globex, 100), (globex, acme, 1000)):
+                connection.execute(_MONEY.format(payer=payer.id, payee=payee.id, price=price))
             connection.execute("SELECT tenancy.take_checkpoint()")
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
