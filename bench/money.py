@@ -92,7 +92,10 @@ def _ours(connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
 
 
 def _throughput(
-    dsn: str, sessions: int, seconds: float, pay: Callable[[Libpq, UUID, UUID, str], None],
+    dsn: str,
+    sessions: int,
+    seconds: float,
+    pay: Callable[[Libpq, UUID, UUID, str], None],
     pair: Callable[[random.Random], tuple[UUID, UUID]],
 ) -> float:
     """Return how many movements a second so many sessions make."""
@@ -160,8 +163,12 @@ def main() -> None:
                 admin.execute("SELECT tenancy.set_deferred_credit(%s, true)", [hot])
                 looks = [
                     (
-                        _throughput(plain, arguments.sessions, arguments.seconds, _plain, lambda c: (c.choice(wallets), hot)),
-                        _throughput(ours, arguments.sessions, arguments.seconds, _ours, lambda c: (c.choice(wallets), hot)),
+                        _throughput(
+                            plain, arguments.sessions, arguments.seconds, _plain, lambda c: (c.choice(wallets), hot)
+                        ),
+                        _throughput(
+                            ours, arguments.sessions, arguments.seconds, _ours, lambda c: (c.choice(wallets), hot)
+                        ),
                     )
                     for _ in range(arguments.looks)
                 ]

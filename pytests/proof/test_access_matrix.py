@@ -103,7 +103,17 @@ INSERTS = {
     "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
     " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
     **dict.fromkeys(
-        ("tenancy.wallets", "tenancy.transfers", "tenancy.ledger_entries", "tenancy.wallet_holds", "tenancy.credit_grants", "tenancy.credit_grant_uses", "tenancy.unpaid_amounts", "tenancy.spending_limits", "tenancy.ledger_checkpoints"),
+        (
+            "tenancy.wallets",
+            "tenancy.transfers",
+            "tenancy.ledger_entries",
+            "tenancy.wallet_holds",
+            "tenancy.credit_grants",
+            "tenancy.credit_grant_uses",
+            "tenancy.unpaid_amounts",
+            "tenancy.spending_limits",
+            "tenancy.ledger_checkpoints",
+        ),
         "(workspace_id) VALUES (gen_random_uuid())",
     ),
     "public.models": "(name, model_id) VALUES ('new', 'new')",

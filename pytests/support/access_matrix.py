@@ -212,9 +212,7 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         },
         "tenancy.credit_grants": {"SELECT": "workspace_id id amount remaining priority created_at expires_at"},
         "tenancy.credit_grant_uses": {"SELECT": "workspace_id transfer_id grant_id amount"},
-        "tenancy.unpaid_amounts": {
-            "SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"
-        },
+        "tenancy.unpaid_amounts": {"SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"},
         "tenancy.spending_limits": {"SELECT": "workspace_id id api_key_id user_id amount spent spent_in"},
         "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
         "tenancy.permissions": {"SELECT": "permission number"},

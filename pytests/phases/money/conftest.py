@@ -68,7 +68,7 @@ class Money:
     def top_up(self, workspace: UUID, amount: str, reference: str = "opening") -> UUID:
         """Put money into a wallet."""
         with self.service() as connection:
-            return self.one(connection, "SELECT tenancy.top_up(%s, %s, %s)", workspace, amount, reference)
+            return UUID(str(self.one(connection, "SELECT tenancy.top_up(%s, %s, %s)", workspace, amount, reference)))
 
     def wallet(self, workspace: UUID) -> dict[str, Any]:
         """Return the row of a wallet."""

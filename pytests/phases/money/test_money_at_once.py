@@ -33,7 +33,10 @@ def test_ten_requests_under_one_reference_are_one_movement(
 ) -> None:
     money.top_up(acme.id, "100")
     answers = money.at_once(10, lambda c, n: money.move(c, acme.id, globex.id, n + 1, "call", asked=str(n)))
-    assert Counter(answer if isinstance(answer, str) else "ok" for answer in answers) == {"ok": 1, "reference_reused": 9}
+    assert Counter(answer if isinstance(answer, str) else "ok" for answer in answers) == {
+        "ok": 1,
+        "reference_reused": 9,
+    }
     assert money.problems() == []
 
 
@@ -133,9 +136,7 @@ def test_whatever_happens_at_once_nobody_waits_in_a_circle(money: Any, people: P
                         connection.execute("SET SESSION ROLE tenancy_owner")
                     case 6:
                         moved = money.move(connection, payer, payee, amount, name)
-                        connection.execute(
-                            "SELECT tenancy_private.reverse_transfer(%s, %s)", [moved.transfer_id, name]
-                        )
+                        connection.execute("SELECT tenancy_private.reverse_transfer(%s, %s)", [moved.transfer_id, name])
                     case _:
                         connection.execute(
                             "SELECT tenancy_private.move_money_batch(%s, %s, 'usage', %s, %s, %s, %s)",
@@ -148,15 +149,13 @@ def test_whatever_happens_at_once_nobody_waits_in_a_circle(money: Any, people: P
                 done[error.diag.constraint_name or error.sqlstate or str(error)] += 1
         return done
 
-    answers = sum(money.at_once(16, deeds), Counter())
+    answers: Counter[str] = sum(money.at_once(16, deeds), Counter())
     assert set(answers) <= {"ok", "insufficient_funds", "spending_limit_reached", "reference_reused"}, answers
     assert answers["ok"] > 300
     assert money.problems() == []
 
 
-def test_hot_wallets_that_pay_each_other_do_not_deadlock(
-    money: Any, acme: Organization, globex: Organization
-) -> None:
+def test_hot_wallets_that_pay_each_other_do_not_deadlock(money: Any, acme: Organization, globex: Organization) -> None:
     money.top_up(acme.id, "100")
     money.top_up(globex.id, "100")
 

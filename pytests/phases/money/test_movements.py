@@ -138,9 +138,7 @@ def test_a_hold_charges_what_it_was_and_frees_the_rest(money: Any, both_orders: 
         money.top_up(payer, "10", f"top-{number}")
         before = money.balance(payer)
         with money.inside() as connection:
-            hold = money.one(
-                connection, "SELECT tenancy_private.hold_money(%s, 8, '1 minute', 'h')", payer
-            )
+            hold = money.one(connection, "SELECT tenancy_private.hold_money(%s, 8, '1 minute', 'h')", payer)
             assert hold == money.one(connection, "SELECT tenancy_private.hold_money(%s, 8, '1 minute', 'h')", payer)
             with pytest.raises(psycopg.Error) as refused:
                 money.move(connection, payer, payee, before - 7, "too much")
@@ -187,9 +185,7 @@ def test_an_expired_hold_frees_itself_when_the_wallet_is_touched(
 ) -> None:
     money.top_up(acme.id, "10")
     with money.inside() as connection:
-        hold = money.one(
-            connection, "SELECT tenancy_private.hold_money(%s, 10, '1 millisecond', 'h')", acme.id
-        )
+        hold = money.one(connection, "SELECT tenancy_private.hold_money(%s, 10, '1 millisecond', 'h')", acme.id)
         connection.execute("SELECT pg_sleep(0.01)")
         assert money.move(connection, acme.id, globex.id, 4, "other").charged == 4
         assert money.wallet(acme.id)["held"] == 0
@@ -209,17 +205,13 @@ def test_a_released_hold_is_over(money: Any, acme: Organization, globex: Organiz
         for number, unknown in enumerate((hold, uuid4())):
             with pytest.raises(errors.NoDataFound):
                 money.move(connection, acme.id, globex.id, 100, f"call-{number}", hold=unknown)
-        others = money.one(
-            connection, "SELECT tenancy_private.hold_money(%s, 0, '1 minute', 'h')", globex.id
-        )
+        others = money.one(connection, "SELECT tenancy_private.hold_money(%s, 0, '1 minute', 'h')", globex.id)
         with pytest.raises(errors.NoDataFound):
             money.move(connection, acme.id, globex.id, 100, "call", hold=others)
     assert money.problems() == []
 
 
-def test_a_batch_is_all_or_nothing_and_answers_in_its_order(
-    money: Any, both_orders: list[tuple[UUID, UUID]]
-) -> None:
+def test_a_batch_is_all_or_nothing_and_answers_in_its_order(money: Any, both_orders: list[tuple[UUID, UUID]]) -> None:
     batch = "SELECT * FROM tenancy_private.move_money_batch(%s, %s, 'usage', %s, %s, %s, %s)"
     for payer, payee in both_orders:
         money.top_up(payer, "10", f"top-{payer}")
@@ -242,9 +234,7 @@ def test_a_batch_is_all_or_nothing_and_answers_in_its_order(
                 (["d", "e"], [1], "batch_invalid"),
             ):
                 with pytest.raises(psycopg.Error) as refused:
-                    connection.execute(
-                        batch, [payer, payee, wrong, [b"d" * 32, b"e" * 32], amounts, times[:2]]
-                    )
+                    connection.execute(batch, [payer, payee, wrong, [b"d" * 32, b"e" * 32], amounts, times[:2]])
                 assert refused.value.diag.constraint_name == name
         assert money.balance(payer) == before - 3
         assert money.problems() == []
@@ -262,9 +252,7 @@ def test_a_reversal_gives_back_once(money: Any, both_orders: list[tuple[UUID, UU
             with pytest.raises(errors.UniqueViolation) as refused:
                 connection.execute(reverse, [moved.transfer_id, "again"])
             assert refused.value.diag.constraint_name == "already_reversed"
-            back = money.one(
-                connection, "SELECT id FROM tenancy.transfers WHERE reverses = %s", moved.transfer_id
-            )
+            back = money.one(connection, "SELECT id FROM tenancy.transfers WHERE reverses = %s", moved.transfer_id)
             for other in (back, uuid4()):
                 with pytest.raises(errors.NoDataFound):
                     connection.execute(reverse, [other, "back"])
@@ -272,9 +260,7 @@ def test_a_reversal_gives_back_once(money: Any, both_orders: list[tuple[UUID, UU
         assert money.problems() == []
 
 
-def test_what_the_provider_has_spent_is_owed_by_the_provider(
-    money: Any, both_orders: list[tuple[UUID, UUID]]
-) -> None:
+def test_what_the_provider_has_spent_is_owed_by_the_provider(money: Any, both_orders: list[tuple[UUID, UUID]]) -> None:
     for payer, payee in both_orders:
         money.top_up(payer, "10", f"top-{payer}")
         with money.inside() as connection, money.service() as service:
@@ -370,9 +356,7 @@ def test_limits_count_what_is_spent_and_held(money: Any, acme: Organization, glo
             connection.execute(hold, [acme.id, 2, "two", key, person])
         assert refused.value.diag.constraint_name == "spending_limit_reached"
         with pytest.raises(psycopg.Error) as refused:
-            connection.execute(
-                "SELECT tenancy_private.check_spending_limits(%s, %s, %s, 2)", [acme.id, key, person]
-            )
+            connection.execute("SELECT tenancy_private.check_spending_limits(%s, %s, %s, 2)", [acme.id, key, person])
         assert refused.value.diag.constraint_name == "spending_limit_reached"
         money.move(connection, acme.id, globex.id, 1, "call", hold=held)
         connection.execute(hold, [acme.id, 4, "three", key, person])

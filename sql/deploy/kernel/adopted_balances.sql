@@ -141,7 +141,8 @@ REVOKE ALL ON FUNCTION tenancy_private.write_balance() FROM public;
 RESET ROLE;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.organizations', 'tenancy.wallets']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+    ARRAY['public.users', 'public.organizations', 'tenancy.wallets']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
 DO $$
