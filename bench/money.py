@@ -43,7 +43,8 @@ GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA plain TO bench_plain;
 """
 _CHARGE = "SELECT tenancy.charge($1, $2, 0.001, 'usage', $3)"
 _TRANSFER = (
-    "INSERT INTO plain.transfers (workspace_id, kind, reference, id, payee_id, amount, fingerprint, occurred_at, created_at)"
+    "INSERT INTO plain.transfers (workspace_id, kind, reference, id, payee_id, amount, fingerprint, occurred_at,"
+    " created_at)"
     " VALUES ($1, 'usage', $3, $4, $2, 0.001, sha256(convert_to($3::text, 'UTF8')), now(), clock_timestamp())"
 )
 _DEBIT = (
@@ -220,8 +221,9 @@ def _print_throughput(title: str, looks: list[tuple[float, float]]) -> None:
 
 def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
     batch = (
-        "SELECT count(*) FROM tenancy_private.move_money_batch($1, $2, 'usage', $3, (SELECT array_agg(sha256(convert_to(r,"
-        " 'UTF8'))) FROM unnest($3::text[]) AS r), array_fill(0.001::numeric, ARRAY[20]), array_fill(now(), ARRAY[20]))"
+        "SELECT count(*) FROM tenancy_private.move_money_batch($1, $2, 'usage', $3,"
+        " (SELECT array_agg(sha256(convert_to(r, 'UTF8'))) FROM unnest($3::text[]) AS r),"
+        " array_fill(0.001::numeric, ARRAY[20]), array_fill(now(), ARRAY[20]))"
     )
     first, second = Libpq(plain), Libpq(owner)
     taken: dict[str, list[float]] = {"plain": [], "single": [], "batch": []}
@@ -239,8 +241,8 @@ def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
             taken[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times) * 1000 for name, times in taken.items()}
     print(
-        f"a batch of 20: {medians['batch']:.2f} ms, {medians['single'] / medians['batch']:.1f} times as fast as 20 calls"
-        f" and {medians['plain'] / medians['batch']:.1f} times as fast as 20 plain transactions"
+        f"a batch of 20: {medians['batch']:.2f} ms, {medians['single'] / medians['batch']:.1f} times as fast as"
+        f" 20 calls and {medians['plain'] / medians['batch']:.1f} times as fast as 20 plain transactions"
     )
 
 

@@ -220,7 +220,8 @@ FORGERIES = {
     "a debt is forgotten": "DELETE FROM tenancy.unpaid_amounts WHERE {acme}",
     "a movement is made without entries": "INSERT INTO tenancy.transfers (workspace_id, kind, reference, payee_id,"
     " amount, fingerprint, occurred_at, created_at)"
-    " SELECT workspace_id, kind, 'another', payee_id, amount, fingerprint, occurred_at, created_at FROM tenancy.transfers WHERE id = '{transfer}'",
+    " SELECT workspace_id, kind, 'another', payee_id, amount, fingerprint, occurred_at, created_at"
+    " FROM tenancy.transfers WHERE id = '{transfer}'",
 }
 
 

@@ -92,7 +92,9 @@ COMMENT ON COLUMN tenancy.transfers.amount IS
 COMMENT ON COLUMN tenancy.transfers.fingerprint IS
 'SHA-256 of what was asked, by which another request under the same reference is told apart.';
 CREATE UNIQUE INDEX transfers_id_idx ON tenancy.transfers (id, workspace_id);
-CREATE UNIQUE INDEX transfers_reverses_idx ON tenancy.transfers (reverses, workspace_id) WHERE reverses IS NOT NULL;
+CREATE UNIQUE INDEX transfers_reverses_idx ON tenancy.transfers (
+    reverses, workspace_id
+) WHERE reverses IS NOT NULL;
 
 -- Two rows for each movement, each one tenant's own. Where money enters or leaves, the
 -- other one is in the workspace's account outside, so that no row is everybody's.
@@ -201,7 +203,8 @@ CREATE TABLE tenancy.spending_limits (
     spent        numeric(20, 6) NOT NULL DEFAULT 0,
     spent_in     date           NOT NULL,
     CONSTRAINT spending_limits_pkey PRIMARY KEY (workspace_id, id),
-    CONSTRAINT spending_limits_subject_key UNIQUE NULLS NOT DISTINCT (workspace_id, api_key_id, user_id),
+    CONSTRAINT spending_limits_subject_key UNIQUE NULLS NOT DISTINCT (workspace_id, api_key_id,
+    user_id),
     CONSTRAINT spending_limits_subject_check CHECK (api_key_id IS NULL OR user_id IS NULL),
     CONSTRAINT spending_limits_amount_check CHECK (amount >= 0 AND amount < 'Infinity')
 );
@@ -299,7 +302,8 @@ AFTER INSERT ON tenancy.transfers
 FOR EACH ROW
 WHEN (
     new.reverses IS NOT NULL
-    OR new.kind IN ('top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted', 'settlement')
+    OR new.kind IN ('top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted',
+    'settlement')
 )
 EXECUTE FUNCTION tenancy_private.audit(
     'transfer', 'workspace_id', 'id', 'kind', 'reference', 'payee_id', 'amount', 'reverses'

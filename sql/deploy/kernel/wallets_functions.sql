@@ -14,8 +14,10 @@ SET LOCAL ROLE tenancy_owner;
 -- == What a workspace sees of its own money ==
 
 CREATE FUNCTION tenancy.wallet(
-    OUT workspace_id uuid, OUT currency text, OUT balance numeric, OUT held numeric, OUT granted numeric,
-    OUT unpaid numeric, OUT overdraft numeric, OUT available numeric, OUT version bigint, OUT chain bytea
+    OUT workspace_id uuid, OUT currency text, OUT balance numeric, OUT held numeric,
+    OUT granted numeric,
+    OUT unpaid numeric, OUT overdraft numeric, OUT available numeric, OUT version bigint,
+    OUT chain bytea
 )
 LANGUAGE plpgsql
 STABLE
@@ -67,7 +69,8 @@ COMMENT ON FUNCTION tenancy.wallet() IS
 CREATE FUNCTION tenancy.statement(
     since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
 ) RETURNS TABLE (
-    version bigint, transfer_id uuid, kind text, reference text, amount numeric, balance_after numeric,
+    version bigint, transfer_id uuid, kind text, reference text, amount numeric,
+    balance_after numeric,
     occurred_at timestamptz, created_at timestamptz, digest bytea, chain bytea
 )
 LANGUAGE plpgsql
@@ -95,7 +98,9 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.statement(timestamptz, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.statement(timestamptz, timestamptz) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.statement(
+    timestamptz, timestamptz
+) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.statement(timestamptz, timestamptz) IS
 'The entries of the current workspace that were made from since on and before until, in their order. A reference is shown '
 'to whoever paid. Needs finops.view. Raises 42501 permission_denied.';
@@ -293,7 +298,9 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.verify_statement(bigint, bytea) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.verify_statement(bigint, bytea) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.verify_statement(
+    bigint, bytea
+) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.verify_statement(bigint, bytea) IS
 'Proves the statement of the current workspace: every finding is a row. Whoever kept the version and chain of an earlier '
 'wallet() gives them, and is told whether the ledger still stands on them. Needs finops.view. Raises 42501 permission_denied.';
@@ -420,13 +427,16 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.grant_credit(uuid, numeric, text, timestamptz, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.grant_credit(uuid, numeric, text, timestamptz, integer) TO tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.grant_credit(
+    uuid, numeric, text, timestamptz, integer
+) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.grant_credit(uuid, numeric, text, timestamptz, integer) IS
 'Gives credit, once for each reference: spent before other money, the lowest priority first and then what expires first, '
 'and never paid out. Raises 22023 amount_invalid, grant_expiry_invalid, 23505 reference_reused, P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.charge(
-    payer uuid, payee uuid, amount numeric, kind text, reference text, occurred_at timestamptz DEFAULT now(),
+    payer uuid, payee uuid, amount numeric, kind text, reference text,
+    occurred_at timestamptz DEFAULT now(),
     hold uuid DEFAULT NULL, api_key_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL,
     OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric, OUT unpaid numeric
 )
@@ -453,16 +463,23 @@ BEGIN
     ) AS m;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.charge(uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.charge(uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid) TO tenancy_service;
-COMMENT ON FUNCTION tenancy.charge(uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid) IS
+REVOKE ALL ON FUNCTION tenancy.charge(
+    uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.charge(
+    uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid
+) TO tenancy_service;
+COMMENT ON FUNCTION tenancy.charge(
+    uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid
+) IS
 'Moves money from one workspace to another, once for each payer, kind and reference; again it answers as it did. With a '
 'hold the whole amount is booked: unpaid is what neither hold nor wallet covered. Raises P0001 insufficient_funds, '
 'spending_limit_reached, 22023 amount_invalid, kind_reserved, currency_mismatch, 23505 reference_reused, P0002 '
 'hold_not_found, workspace_not_found.';
 
 CREATE FUNCTION tenancy.refund(
-    transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric, OUT unpaid numeric
+    transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric,
+    OUT unpaid numeric
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -498,7 +515,9 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.hold_amount(uuid, numeric, interval, text, uuid, uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.hold_amount(uuid, numeric, interval, text, uuid, uuid) TO tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.hold_amount(
+    uuid, numeric, interval, text, uuid, uuid
+) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.hold_amount(uuid, numeric, interval, text, uuid, uuid) IS
 'Reserves an amount of a wallet before something is served, for at most a day, and answers the hold. Raises P0001 '
 'insufficient_funds, spending_limit_reached, 22023 amount_invalid, hold_expiry_invalid, 23505 reference_reused, P0002 '

@@ -40,7 +40,8 @@ REVOKE ALL ON FUNCTION tenancy_private.checked_amount(numeric) FROM public;
 -- The two chains of the ledger. They take bytes alone, which no setting changes; a
 -- numeric's begin with how many there are.
 CREATE FUNCTION tenancy.transfer_digest(
-    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea, occurred_at timestamptz,
+    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
+    occurred_at timestamptz,
     reverses uuid
 ) RETURNS bytea
 LANGUAGE sql
@@ -48,17 +49,25 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN sha256(
-    uuid_send(payer) || uuid_send(payee) || numeric_send(round(amount, 6)) || timestamptz_send(occurred_at) || fingerprint
+    uuid_send(payer) || uuid_send(payee) || numeric_send(round(amount,
+    6)) || timestamptz_send(occurred_at) || fingerprint
     || coalesce(uuid_send(reverses), '\x00') || convert_to(kind || '/' || reference, 'UTF8')
 );
-REVOKE ALL ON FUNCTION tenancy.transfer_digest(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.transfer_digest(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid)
+REVOKE ALL ON FUNCTION tenancy.transfer_digest(
+    uuid, uuid, numeric, text, text, bytea, timestamptz, uuid
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.transfer_digest(
+    uuid, uuid, numeric, text, text, bytea, timestamptz, uuid
+)
 TO tenancy_credentialed, tenancy_service, tenancy_auditor;
-COMMENT ON FUNCTION tenancy.transfer_digest(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid) IS
+COMMENT ON FUNCTION tenancy.transfer_digest(
+    uuid, uuid, numeric, text, text, bytea, timestamptz, uuid
+) IS
 'SHA-256 of a movement as tenancy.transfers has it; it is the digest of both of its entries.';
 
 CREATE FUNCTION tenancy.entry_hash(
-    previous bytea, workspace_id uuid, version bigint, transfer_id uuid, amount numeric, balance_after numeric,
+    previous bytea, workspace_id uuid, version bigint, transfer_id uuid, amount numeric,
+    balance_after numeric,
     created_at timestamptz, digest bytea
 ) RETURNS bytea
 LANGUAGE sql
@@ -66,13 +75,20 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN sha256(
-    previous || uuid_send(workspace_id) || int8send(version) || uuid_send(transfer_id) || numeric_send(round(amount, 6))
+    previous || uuid_send(workspace_id) || int8send(version) || uuid_send(transfer_id) || numeric_send(round(amount,
+    6))
     || numeric_send(round(balance_after, 6)) || timestamptz_send(created_at) || digest
 );
-REVOKE ALL ON FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea)
+REVOKE ALL ON FUNCTION tenancy.entry_hash(
+    bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.entry_hash(
+    bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea
+)
 TO tenancy_credentialed, tenancy_service, tenancy_auditor;
-COMMENT ON FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea) IS
+COMMENT ON FUNCTION tenancy.entry_hash(
+    bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea
+) IS
 'SHA-256 of an entry of a wallet, on top of the hash of the entry before; of none before the first.';
 
 -- Where old columns of balances are adopted, another change puts a function in its
@@ -123,8 +139,10 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_funds(boolean) FROM public;
 -- The transfer, or the one of before under the same reference. Waits for whoever is
 -- at it with the same reference.
 CREATE FUNCTION tenancy_private.begin_transfer(
-    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea, occurred_at timestamptz,
-    made_at timestamptz, api_key_id uuid, user_id uuid, reverses uuid, OUT transfer_id uuid, OUT replayed boolean,
+    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
+    occurred_at timestamptz,
+    made_at timestamptz, api_key_id uuid, user_id uuid, reverses uuid, OUT transfer_id uuid,
+    OUT replayed boolean,
     OUT old_amount numeric
 )
 LANGUAGE plpgsql
@@ -186,7 +204,8 @@ REVOKE ALL ON FUNCTION tenancy_private.make_wallet(uuid) FROM public;
 -- An entry of a wallet that the caller has locked, or is about to: the row's own values
 -- make number, balance and hash. Answers false where there is no wallet.
 CREATE FUNCTION tenancy_private.add_entry(
-    workspace_id uuid, change numeric, transfer_id uuid, kind text, occurred_at timestamptz, made_at timestamptz,
+    workspace_id uuid, change numeric, transfer_id uuid, kind text, occurred_at timestamptz,
+    made_at timestamptz,
     digest bytea, is_outside boolean DEFAULT false
 ) RETURNS boolean
 LANGUAGE plpgsql
@@ -226,13 +245,16 @@ BEGIN
     RETURN true;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.add_entry(uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, boolean)
+REVOKE ALL ON FUNCTION tenancy_private.add_entry(
+    uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, boolean
+)
 FROM public;
 
 -- Money that enters or leaves: one wallet, and the account outside. The caller has
 -- locked the wallet.
 CREATE FUNCTION tenancy_private.book_outside(
-    workspace_id uuid, change numeric, kind text, reference text, fingerprint bytea, made_at timestamptz
+    workspace_id uuid, change numeric, kind text, reference text, fingerprint bytea,
+    made_at timestamptz
 ) RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
@@ -258,7 +280,9 @@ BEGIN
     RETURN begun.transfer_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.book_outside(uuid, numeric, text, text, bytea, timestamptz) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.book_outside(
+    uuid, numeric, text, text, bytea, timestamptz
+) FROM public;
 
 -- Entries of what waited for a deferred wallet, which the caller has locked.
 CREATE FUNCTION tenancy_private.fold_pending(workspace_id uuid) RETURNS bigint
@@ -334,7 +358,8 @@ REVOKE ALL ON FUNCTION tenancy_private.fold_pending(uuid) FROM public;
 -- taking it back counts in the month that it was counted in. The caller has locked the
 -- wallet.
 CREATE FUNCTION tenancy_private.count_spending(
-    workspace_id uuid, api_key_id uuid, user_id uuid, amount numeric, counted_at timestamptz, is_refused boolean
+    workspace_id uuid, api_key_id uuid, user_id uuid, amount numeric, counted_at timestamptz,
+    is_refused boolean
 ) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -364,7 +389,9 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.count_spending(uuid, uuid, uuid, numeric, timestamptz, boolean) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.count_spending(
+    uuid, uuid, uuid, numeric, timestamptz, boolean
+) FROM public;
 
 CREATE FUNCTION tenancy_private.refuse_spending() RETURNS void
 LANGUAGE plpgsql
@@ -489,7 +516,9 @@ REVOKE ALL ON FUNCTION tenancy_private.lock_wallet(uuid) FROM public;
 
 -- Takes from grants what a movement cost, in their order. The caller has locked the
 -- wallet.
-CREATE FUNCTION tenancy_private.spend_grants(workspace_id uuid, transfer_id uuid, amount numeric) RETURNS void
+CREATE FUNCTION tenancy_private.spend_grants(
+    workspace_id uuid, transfer_id uuid, amount numeric
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -524,7 +553,8 @@ REVOKE ALL ON FUNCTION tenancy_private.spend_grants(uuid, uuid, numeric) FROM pu
 -- holds enough; where it does not say yes, the wallet is locked and looked at. Without
 -- books_whole what is not covered is refused, with it the rest is unpaid.
 CREATE FUNCTION tenancy_private.debit_wallet(
-    workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz, made_at timestamptz,
+    workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz,
+    made_at timestamptz,
     digest bytea, hold uuid, books_whole boolean, payee uuid, api_key_id uuid, user_id uuid,
     OUT charged numeric, OUT currency text
 )
@@ -623,7 +653,8 @@ REVOKE ALL ON FUNCTION tenancy_private.debit_wallet(
 
 -- The payee's half.
 CREATE FUNCTION tenancy_private.credit_wallet(
-    workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz, made_at timestamptz,
+    workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz,
+    made_at timestamptz,
     digest bytea, OUT currency text
 )
 LANGUAGE plpgsql
@@ -675,7 +706,9 @@ BEGIN
     END LOOP;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.credit_wallet(uuid, numeric, uuid, text, timestamptz, timestamptz, bytea)
+REVOKE ALL ON FUNCTION tenancy_private.credit_wallet(
+    uuid, numeric, uuid, text, timestamptz, timestamptz, bytea
+)
 FROM public;
 
 CREATE FUNCTION tenancy_private.require_one_currency(of_payer text, of_payee text) RETURNS void
@@ -698,7 +731,8 @@ REVOKE ALL ON FUNCTION tenancy_private.require_one_currency(text, text) FROM pub
 
 -- Moves money between two wallets, in the order of their ids.
 CREATE FUNCTION tenancy_private.move_between(
-    payer uuid, payee uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz, made_at timestamptz,
+    payer uuid, payee uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz,
+    made_at timestamptz,
     digest bytea, hold uuid, books_whole boolean, api_key_id uuid, user_id uuid
 ) RETURNS numeric
 LANGUAGE plpgsql
@@ -741,7 +775,8 @@ REVOKE ALL ON FUNCTION tenancy_private.move_between(
 -- The one movement between workspaces. Free of charge, or to oneself: it is kept, and
 -- nothing moves.
 CREATE FUNCTION tenancy_private.move_money(
-    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea, occurred_at timestamptz,
+    payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
+    occurred_at timestamptz,
     hold uuid DEFAULT NULL, api_key_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL,
     OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric, OUT unpaid numeric
 )
@@ -796,7 +831,8 @@ COMMENT ON FUNCTION tenancy_private.move_money(
 -- Many movements from one payer to one payee: all of them, or none. Sorted, so that two
 -- batches with the same references wait for each other and not in a circle.
 CREATE FUNCTION tenancy_private.move_money_batch(
-    payer uuid, payee uuid, kind text, reference_list text[], fingerprints bytea[], amounts numeric[],
+    payer uuid, payee uuid, kind text, reference_list text[], fingerprints bytea[],
+    amounts numeric[],
     occurred_at timestamptz[], api_key_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL
 ) RETURNS TABLE (reference text, transfer_id uuid, replayed boolean, charged numeric)
 LANGUAGE plpgsql
@@ -1002,7 +1038,9 @@ BEGIN
     RETURN held.id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.hold_money(
+    uuid, numeric, interval, text, uuid, uuid
+) FROM public;
 COMMENT ON FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid) IS
 'Reserves an amount for at most a day; the same reference and amount answer the same hold. Raises P0001 '
 'insufficient_funds, spending_limit_reached, 23505 reference_reused, 22023 amount_invalid, hold_expiry_invalid.';
@@ -1126,7 +1164,8 @@ REVOKE ALL ON FUNCTION tenancy_private.lock_with_creditors(uuid) FROM public;
 -- has spent meanwhile stays owed by the payee; what was never paid is owed no longer;
 -- what came from grants goes back to them.
 CREATE FUNCTION tenancy_private.reverse_transfer(
-    transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric, OUT unpaid numeric
+    transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric,
+    OUT unpaid numeric
 )
 LANGUAGE plpgsql
 VOLATILE
