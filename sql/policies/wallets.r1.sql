@@ -4,8 +4,8 @@
 -- pays: the payee sees its own entry, not the payer's reference. Written by functions only.
 CALL tenancy.protect('tenancy.wallets');
 CALL tenancy.allow('tenancy.wallets', 'SELECT', 'finops.view', columns =>
-    'workspace_id, currency, balance, held, granted, unpaid, overdraft, version, chain, next_expiry, '
-    'is_limited, is_deferred, adoption');
+    'workspace_id, currency, balance, held, granted, unpaid, overdraft, version, chain, '
+    'next_expiry, is_limited, is_deferred, adoption');
 GRANT SELECT ON tenancy.wallets TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.wallets');
 CALL tenancy.protect('tenancy.transfers');
@@ -16,8 +16,8 @@ GRANT SELECT ON tenancy.transfers TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.transfers');
 CALL tenancy.protect('tenancy.ledger_entries');
 CALL tenancy.allow('tenancy.ledger_entries', 'SELECT', 'finops.view', columns =>
-    'workspace_id, version, account, transfer_id, kind, amount, balance_after, occurred_at, created_at, '
-    'digest, chain');
+    'workspace_id, version, account, transfer_id, kind, amount, balance_after, occurred_at, '
+    'created_at, digest, chain');
 GRANT SELECT ON tenancy.ledger_entries TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.ledger_entries');
 CALL tenancy.protect('tenancy.wallet_holds');

@@ -113,12 +113,15 @@ CREATE TABLE tenancy.ledger_entries (
     CONSTRAINT ledger_entries_pkey PRIMARY KEY (workspace_id, version, account),
     CONSTRAINT ledger_entries_account_check CHECK (
         CASE account
-            WHEN 'wallet' THEN balance_after IS NOT NULL AND digest IS NOT NULL AND chain IS NOT NULL
+            WHEN 'wallet'
+                THEN balance_after IS NOT NULL AND digest IS NOT NULL AND chain IS NOT NULL
             WHEN 'outside' THEN balance_after IS NULL AND digest IS NULL AND chain IS NULL
             ELSE false
         END
     ),
-    CONSTRAINT ledger_entries_amount_check CHECK (amount <> 0 AND amount > '-Infinity' AND amount < 'Infinity')
+    CONSTRAINT ledger_entries_amount_check CHECK (
+        amount <> 0 AND amount > '-Infinity' AND amount < 'Infinity'
+    )
 );
 COMMENT ON TABLE tenancy.ledger_entries IS
 'Append-only. Every movement as a pair that adds up to nothing, numbered in each wallet and chained by hashes.';
@@ -325,10 +328,14 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'spending_limit', 'workspace_id', 'id', 'api_key_id', 'user_id', 'amount'
 );
 
-CALL tenancy_private.record_triggers('tenancy.transfers', 'transfers_append_only', 'transfers_audit');
+CALL tenancy_private.record_triggers(
+    'tenancy.transfers', 'transfers_append_only', 'transfers_audit'
+);
 CALL tenancy_private.record_triggers('tenancy.ledger_entries', 'ledger_entries_append_only');
 CALL tenancy_private.record_triggers('tenancy.credit_grant_uses', 'credit_grant_uses_append_only');
-CALL tenancy_private.record_triggers('tenancy.ledger_checkpoints', 'ledger_checkpoints_append_only');
+CALL tenancy_private.record_triggers(
+    'tenancy.ledger_checkpoints', 'ledger_checkpoints_append_only'
+);
 CALL tenancy_private.record_triggers('tenancy.wallets', 'wallets_audit');
 CALL tenancy_private.record_triggers('tenancy.spending_limits', 'spending_limits_audit');
 

@@ -67,16 +67,15 @@ COMMENT ON FUNCTION tenancy.transfer_digest(
 
 CREATE FUNCTION tenancy.entry_hash(
     previous bytea, workspace_id uuid, version bigint, transfer_id uuid, amount numeric,
-    balance_after numeric,
-    created_at timestamptz, digest bytea
+    balance_after numeric, created_at timestamptz, digest bytea
 ) RETURNS bytea
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN sha256(
-    previous || uuid_send(workspace_id) || int8send(version) || uuid_send(transfer_id) || numeric_send(round(amount,
-    6))
+    previous || uuid_send(workspace_id) || int8send(version)
+    || uuid_send(transfer_id) || numeric_send(round(amount, 6))
     || numeric_send(round(balance_after, 6)) || timestamptz_send(created_at) || digest
 );
 REVOKE ALL ON FUNCTION tenancy.entry_hash(

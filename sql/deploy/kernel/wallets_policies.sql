@@ -9,8 +9,9 @@
 BEGIN;
 
 CALL tenancy_private.revise(
-    'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds', 'tenancy.credit_grants',
-    'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts', 'tenancy.spending_limits', 'tenancy.ledger_checkpoints'
+    'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds',
+    'tenancy.credit_grants', 'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts',
+    'tenancy.spending_limits', 'tenancy.ledger_checkpoints'
 );
 
 \ir ../../policies/wallets.r1.sql

@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.organizations', 'tenancy.wallets']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['public.users', 'public.organizations', 'tenancy.wallets']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 -- The columns have what the wallets have, but for what is less than a cent.

@@ -16,12 +16,16 @@ DROP FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uu
 DROP FUNCTION tenancy_private.move_money_batch(
     uuid, uuid, text, text[], bytea[], numeric[], timestamptz[], uuid, uuid
 );
-DROP FUNCTION tenancy_private.move_money(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid, uuid, uuid);
+DROP FUNCTION tenancy_private.move_money(
+    uuid, uuid, numeric, text, text, bytea, timestamptz, uuid, uuid, uuid
+);
 DROP FUNCTION tenancy_private.move_between(
     uuid, uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, uuid, boolean, uuid, uuid
 );
 DROP FUNCTION tenancy_private.require_one_currency(text, text);
-DROP FUNCTION tenancy_private.credit_wallet(uuid, numeric, uuid, text, timestamptz, timestamptz, bytea);
+DROP FUNCTION tenancy_private.credit_wallet(
+    uuid, numeric, uuid, text, timestamptz, timestamptz, bytea
+);
 DROP FUNCTION tenancy_private.debit_wallet(
     uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, uuid, boolean, uuid, uuid, uuid
 );
@@ -32,7 +36,9 @@ DROP FUNCTION tenancy_private.refuse_spending();
 DROP FUNCTION tenancy_private.count_spending(uuid, uuid, uuid, numeric, timestamptz, boolean);
 DROP FUNCTION tenancy_private.fold_pending(uuid);
 DROP FUNCTION tenancy_private.book_outside(uuid, numeric, text, text, bytea, timestamptz);
-DROP FUNCTION tenancy_private.add_entry(uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, boolean);
+DROP FUNCTION tenancy_private.add_entry(
+    uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, boolean
+);
 DROP FUNCTION tenancy_private.make_wallet(uuid);
 DROP FUNCTION tenancy_private.begin_transfer(
     uuid, uuid, numeric, text, text, bytea, timestamptz, timestamptz, uuid, uuid, uuid

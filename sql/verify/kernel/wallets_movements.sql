@@ -12,7 +12,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.begin_transfer(uuid, uuid, numeric, text, text, '
     'bytea, timestamptz, timestamptz, uuid, uuid, uuid)',
     'tenancy_private.make_wallet(uuid)',
-    'tenancy_private.add_entry(uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, boolean)',
+    'tenancy_private.add_entry(uuid, numeric, uuid, '
+    'text, timestamptz, timestamptz, bytea, boolean)',
     'tenancy_private.book_outside(uuid, numeric, text, text, bytea, timestamptz)',
     'tenancy_private.fold_pending(uuid)',
     'tenancy_private.count_spending(uuid, uuid, uuid, numeric, timestamptz, boolean)',
@@ -26,8 +27,10 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.require_one_currency(text, text)',
     'tenancy_private.move_between(uuid, uuid, numeric, uuid, text, '
     'timestamptz, timestamptz, bytea, uuid, boolean, uuid, uuid)',
-    'tenancy_private.move_money(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid, uuid, uuid)',
-    'tenancy_private.move_money_batch(uuid, uuid, text, text[], bytea[], numeric[], timestamptz[], uuid, uuid)',
+    'tenancy_private.move_money(uuid, uuid, numeric, '
+    'text, text, bytea, timestamptz, uuid, uuid, uuid)',
+    'tenancy_private.move_money_batch(uuid, uuid, '
+    'text, text[], bytea[], numeric[], timestamptz[], uuid, uuid)',
     'tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid)',
     'tenancy_private.release_hold(uuid, uuid)',
     'tenancy_private.settle_unpaid(uuid, uuid[])',
