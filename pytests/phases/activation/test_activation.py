@@ -223,7 +223,9 @@ def test_there_and_back(state: Callable[..., Any]) -> None:
                 f"SELECT count(*) FROM public.{table} WHERE NOT is_operational OR tech_activated_at IS NULL"
             ).fetchall() == [(0,)]
         admin.execute("UPDATE public.models SET eco_activated_at = NULL, tech_activated_by = gen_random_uuid()")
-        kept = admin.execute("SELECT id, tech_activated_at, tech_activated_by, eco_activated_at FROM public.models ORDER BY id")
+        kept = admin.execute(
+            "SELECT id, tech_activated_at, tech_activated_by, eco_activated_at FROM public.models ORDER BY id"
+        )
         wanted = kept.fetchall()
     Replay(database).revert("@phase-7")
     assert database.dump() == before

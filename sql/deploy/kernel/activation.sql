@@ -15,11 +15,11 @@ SET LOCAL ROLE tenancy_owner;
 -- What an organization has works once two people answered for it: one for its
 -- technical side, one for its costs. Which tables know of this is data.
 CREATE TABLE tenancy_private.activatable (
-    kind         text     NOT NULL,
-    table_name   regclass NOT NULL,
-    subject      text     NOT NULL,
-    is_adopted   boolean  NOT NULL,
-    is_generated boolean  NOT NULL,
+    kind         text        NOT NULL,
+    table_name   regclass    NOT NULL,
+    subject      text        NOT NULL,
+    is_adopted   boolean     NOT NULL,
+    is_generated boolean     NOT NULL,
     activated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT activatable_pkey PRIMARY KEY (kind),
     CONSTRAINT activatable_table_name_key UNIQUE (table_name),
@@ -351,7 +351,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.activate(text, uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.activate(text, uuid, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.activate(text, uuid, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.activate(text, uuid, text) IS
 'Gives an object of the current organization its activation tech or eco, and answers whether it is operational now. What '
 'is activated already keeps who and when. Needs <subject>.activate_tech or <subject>.activate_eco. Raises 42501 '
