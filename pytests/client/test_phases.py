@@ -1142,7 +1142,6 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (3, "tenancy.revoke_invitation", lambda ws: ws.revoke_invitation(uuid4())),
     (4, "tenancy.create_api_key", lambda ws: ws.create_api_key("ci")),
     (4, "tenancy.enter_with_api_key", lambda ws: ws.api_keys()),
-    (12, "tenancy.wallet", lambda ws: ws.wallet()),
     (4, "tenancy.rename_api_key", lambda ws: ws.rename_api_key(uuid4(), "new")),
     (4, "tenancy.revoke_api_key", lambda ws: ws.revoke_api_key(uuid4())),
     (5, "tenancy.terminate_instance", lambda ws: ws.terminate_instance(uuid4())),
@@ -1153,6 +1152,7 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
     (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),
     (7, "tenancy.all_users", lambda ws: ws.all_users()),
+    (12, "tenancy.wallet", lambda ws: ws.wallet()),
 ]
 
 
