@@ -178,7 +178,9 @@ BEGIN
                 agreed_eur_per_1k := 0;
             END IF;
         END IF;
-        IF access IS NULL THEN
+        IF access IS NOT NULL THEN
+            refused := NULL;
+        ELSE
             refused := CASE
                 WHEN share.status = 'paused' THEN 'share_paused'
                 WHEN refused IS NOT NULL THEN refused
