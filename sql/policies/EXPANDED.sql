@@ -1157,11 +1157,11 @@ USING (
 );
 
 GRANT
-    SELECT (balance, created_at, hash, version, workspace_id)
+    SELECT (balance, chain, created_at, version, workspace_id)
 ON tenancy.ledger_checkpoints TO tenancy_credentialed;
 GRANT SELECT ON tenancy.ledger_checkpoints TO tenancy_service;
 GRANT
-    SELECT (balance, created_at, hash, version, workspace_id)
+    SELECT (balance, chain, created_at, version, workspace_id)
 ON tenancy.ledger_checkpoints TO tenancy_auditor;
 
 
@@ -1218,14 +1218,14 @@ USING (
 
 GRANT
     SELECT (
-        account, amount, balance_after, created_at, digest, hash, kind, occurred_at, transfer_id,
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
         version, workspace_id
     )
 ON tenancy.ledger_entries TO tenancy_credentialed;
 GRANT SELECT ON tenancy.ledger_entries TO tenancy_service;
 GRANT
     SELECT (
-        account, amount, balance_after, created_at, digest, hash, kind, occurred_at, transfer_id,
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
         version, workspace_id
     )
 ON tenancy.ledger_entries TO tenancy_auditor;
@@ -1801,14 +1801,14 @@ USING (
 
 GRANT
     SELECT (
-        balance, chain, currency, granted, held, is_adopted, is_deferred, is_limited, next_expiry,
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
         overdraft, unpaid, version, workspace_id
     )
 ON tenancy.wallets TO tenancy_credentialed;
 GRANT SELECT ON tenancy.wallets TO tenancy_service;
 GRANT
     SELECT (
-        balance, chain, currency, granted, held, is_adopted, is_deferred, is_limited, next_expiry,
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
         overdraft, unpaid, version, workspace_id
     )
 ON tenancy.wallets TO tenancy_auditor;

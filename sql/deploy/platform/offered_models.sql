@@ -103,6 +103,17 @@ VALUES
     'visibility = ''public''', false
 )
 ON CONFLICT DO NOTHING;
+-- Those of phase 0, which know nothing of whose a row is.
+INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, comment)
+SELECT i.indrelid, c.relname, k.columns || 'organization_id'::name, 'Added by pg-tenancy, with the workspace.'
+FROM pg_catalog.pg_index AS i
+INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
+CROSS JOIN LATERAL (SELECT tenancy_private.columns_of_index(c.oid) AS columns) AS k
+WHERE i.indrelid = 'public.organization_models'::regclass
+    AND NOT i.indisunique
+    AND pg_catalog.obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy.'
+    AND NOT 'organization_id' = ANY(k.columns)
+ON CONFLICT DO NOTHING;
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.add_constraint(

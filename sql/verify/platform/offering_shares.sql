@@ -6,15 +6,11 @@ BEGIN;
 
 DO $$
 BEGIN
-    IF (
-        SELECT count(*) FROM pg_catalog.pg_index AS i
-        WHERE i.indexrelid IN (
-                'public.organization_model_shares_tenancy_active_key'::regclass,
-                'public.organization_model_shares_tenancy_consumer_idx'::regclass
-            )
-            AND i.indisvalid
-    ) <> 2 THEN
-        RAISE EXCEPTION 'the indexes of public.organization_model_shares are not valid';
+    IF NOT (
+        SELECT i.indisunique AND i.indisvalid FROM pg_catalog.pg_index AS i
+        WHERE i.indexrelid = 'public.organization_model_shares_tenancy_active_key'::regclass
+    ) THEN
+        RAISE EXCEPTION 'organization_model_shares_tenancy_active_key is not unique and valid';
     END IF;
     IF NOT has_table_privilege('tenancy_writer', 'public.organization_model_shares', 'INSERT, UPDATE') THEN
         RAISE EXCEPTION 'no function can share an offering';
