@@ -352,7 +352,11 @@ USING (
     (provider_organization_id, provider_organization_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
     )
     AND CASE
         WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
@@ -439,7 +443,11 @@ USING (
     (organization_id, organization_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
     )
     AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
@@ -636,7 +644,11 @@ USING (
     (organization_id, organization_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
     )
     AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
@@ -948,7 +960,11 @@ USING (
     (organization_id, organization_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
     )
     AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
@@ -1240,7 +1256,11 @@ USING (
     (organization_id, organization_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
     )
     AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );

@@ -5,26 +5,31 @@
 -- shared_offerings(), access_requests(). Calls belong to whoever pays. Written by functions, and
 -- what the platform had before also by services.
 CALL tenancy.protect('public.organization_models', key => 'organization_id');
-CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', columns =>
+CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', -- noqa: PRS
+    "for" => 'organization', columns =>
     'id, organization_id, model_id, name, code, description, is_active, visibility, access_policy, '
     'trial_days, trial_tokens');
 CALL tenancy.protect('public.organization_model_shares', key => 'provider_organization_id');
-CALL tenancy.allow('public.organization_model_shares', 'SELECT', 'offerings.view', columns =>
+CALL tenancy.allow('public.organization_model_shares', 'SELECT', 'offerings.view', -- noqa: PRS
+    "for" => 'organization', columns =>
     'id, provider_organization_id, consumer_organization_id, organization_model_id, status, pricing, '
     'starts_at, ends_at');
 CALL tenancy.protect('tenancy.offering_prices', key => 'organization_id');
-CALL tenancy.allow('tenancy.offering_prices', 'SELECT', 'offerings.view', columns =>
+CALL tenancy.allow('tenancy.offering_prices', 'SELECT', 'offerings.view', -- noqa: PRS
+    "for" => 'organization', columns =>
     'organization_id, offering_id, valid_from, number, eur_per_1k, created_at, user_id');
 GRANT SELECT ON tenancy.offering_prices TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.offering_prices');
 CALL tenancy.protect('tenancy.access_requests', key => 'organization_id');
-CALL tenancy.allow('tenancy.access_requests', 'SELECT', 'offerings.view', columns =>
+CALL tenancy.allow('tenancy.access_requests', 'SELECT', 'offerings.view', -- noqa: PRS
+    "for" => 'organization', columns =>
     'organization_id, id, offering_id, consumer_id, message, created_at, status, decided_at, '
     'decided_by_user_id, reason');
 GRANT SELECT ON tenancy.access_requests TO tenancy_service;
 CALL tenancy_private.record_contract('tenancy.access_requests');
 CALL tenancy.protect('tenancy.entitlements', key => 'organization_id');
-CALL tenancy.allow('tenancy.entitlements', 'SELECT', 'offerings.view', columns =>
+CALL tenancy.allow('tenancy.entitlements', 'SELECT', 'offerings.view', -- noqa: PRS
+    "for" => 'organization', columns =>
     'organization_id, id, offering_id, consumer_id, kind, request_id, starts_at, ends_at, '
     'quota_tokens, used_tokens, eur_per_1k, created_at, revoked_at');
 GRANT SELECT ON tenancy.entitlements TO tenancy_service;
