@@ -60,7 +60,8 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "transfer": ("P0002", "transfer_not_found"),
     "funds": ("P0001", "insufficient_funds"),
     **{
-        name: ("P0002", f"{name}_not_found") for name in ("offering", "share", "request", "entitlement", "hold", "usage")
+        name: ("P0002", f"{name}_not_found")
+        for name in ("offering", "share", "request", "entitlement", "hold", "usage")
     },
     "unnamed": ("22023", "organization_required"),
     "granted": ("23505", "access_granted"),
@@ -137,8 +138,8 @@ INSERTS = {
     "public.provider_settings": "(provider_id, key) SELECT id, 'new' FROM public.providers LIMIT 1",
     "public.organization_models": "(organization_id, model_id, name, code) SELECT o.id, m.id, 'n', 'c'"
     " FROM public.organizations AS o, public.models AS m WHERE m.organization_id IS NULL LIMIT 1",
-    "public.organization_model_shares": "(provider_organization_id, consumer_organization_id, organization_model_id, status)"
-    " SELECT organization_id, organization_id, id, 'paused' FROM public.organization_models LIMIT 1",
+    "public.organization_model_shares": "(provider_organization_id, consumer_organization_id, organization_model_id,"
+    " status) SELECT organization_id, organization_id, id, 'paused' FROM public.organization_models LIMIT 1",
     **dict.fromkeys(
         ("tenancy.offering_prices", "tenancy.access_requests", "tenancy.entitlements"),
         "(organization_id) VALUES (gen_random_uuid())",
@@ -519,7 +520,11 @@ def test_the_writer_reads_and_calls_nothing_of_what_is_kept_from_applications(ac
         assert attempt(actors.session("writer"), f"SELECT count(*) FROM {table}")[0] == ERRORS["no"]
     # Its own, which tenancy_owner calls.
     assert sorted(name for (name,) in callable_ones) == [
-        "delete_rows", "empty_instances", "insert_row", "update_rows", "write_costs",
+        "delete_rows",
+        "empty_instances",
+        "insert_row",
+        "update_rows",
+        "write_costs",
     ]
 
 

@@ -280,7 +280,8 @@ def _offerings_between(
             [provider.id, offering],
         ),
         (
-            "INSERT INTO tenancy.access_requests (organization_id, id, offering_id, consumer_id) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO tenancy.access_requests (organization_id, id, offering_id, consumer_id)"
+            " VALUES (%s, %s, %s, %s)",
             [provider.id, ids["request"], offering, consumer.id],
         ),
         (

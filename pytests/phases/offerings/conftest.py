@@ -1,5 +1,7 @@
 """A provider, two consumers with money, and people beside them."""
 
+# ruff: noqa: S608  (the statements are the test's own)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -105,6 +107,7 @@ class Market:
 
 @pytest.fixture
 def market(database: Database, logins: Logins, people: People, admin: Connection, as_app: AsApp) -> Market:
+    """Give a market with nothing offered yet."""
     users = {name: people.user(name) for name in ("ann", "abe", "max", "gus", "uma", "ida", "pat")}
     acme = people.organization("Acme", owner=users["ann"], admin=users["abe"], manager=users["max"])
     globex = people.organization("Globex", owner=users["gus"], user=users["uma"])

@@ -42,7 +42,7 @@ def shop(market: Market) -> Market:
 def test_three_switches(shop: Market, switches: dict[str, bool], found: str) -> None:
     shop.call("gus", "set_catalog_preferences", **switches)
     assert listed(shop, "uma") == [f"acme/{code}" for code in found.split()]
-    assert listed(shop, "pat") == [f"acme/{code}" for code in "contract gift paid plan zero".split()]
+    assert listed(shop, "pat") == [f"acme/{code}" for code in ["contract", "gift", "paid", "plan", "zero"]]
     with refused("42501", "permission_denied"):
         shop.call("uma", "set_catalog_preferences", shows_public=True)
 
@@ -65,7 +65,13 @@ def test_the_order_in_which_names_are_read(shop: Market) -> None:
     assert shop.call("uma", "resolve_offering", str(public))[:3] == ("model", None, public)
     offering = shop.offerings["gift"]
     for name in ("acme/gift", str(offering), str(offering).upper()):
-        assert shop.call("uma", "resolve_offering", name)[:5] == ("offering", offering, shop.model, shop.acme.id, "acme/gift")
+        assert shop.call("uma", "resolve_offering", name)[:5] == (
+            "offering",
+            offering,
+            shop.model,
+            shop.acme.id,
+            "acme/gift",
+        )
     for name in ("gift", "acme-bot", ""):
         with refused("22023", "organization_required"):
             shop.call("uma", "resolve_offering", name)
@@ -113,7 +119,9 @@ def test_nobody_learns_what_a_private_offering_is_called(shop: Market, who: str)
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
 
 
-@pytest.mark.parametrize("function", ["update_offering", "set_offering_price", "share_offering", "pause_share", "approve_access"])
+@pytest.mark.parametrize(
+    "function", ["update_offering", "set_offering_price", "share_offering", "pause_share", "approve_access"]
+)
 def test_another_organizations_offerings_cannot_be_changed(shop: Market, function: str) -> None:
     offering = shop.offerings["paid"]
     share = shop.call("ann", "share_offering", offering, shop.globex.id)
@@ -166,7 +174,8 @@ def test_a_request_is_asked_answered_and_shown_to_both(shop: Market) -> None:
 @pytest.mark.parametrize(
     "pricing",
     [
-        '{"version":1,"type":"per_1k_tokens","eur_per_1k":-1}', '{"version":1,"type":"per_1k_tokens","eur_per_1k":"NaN"}',
+        '{"version":1,"type":"per_1k_tokens","eur_per_1k":-1}',
+        '{"version":1,"type":"per_1k_tokens","eur_per_1k":"NaN"}',
         '{"version":2,"type":"per_1k_tokens","eur_per_1k":1}', '{"version":1,"type":"flat","eur_per_1k":1}',
         '{"version":1,"type":"per_1k_tokens","eur_per_1k":0.0000001}', '[]', '"x"',
         '{"version":1,"type":"per_1k_tokens","eur_per_1k":1,"discount":1}',
@@ -204,7 +213,8 @@ def test_an_organization_offers_its_own_models_and_public_ones(shop: Market, who
     foreign = uuid4()
     if whose == "globex":
         shop.admin.execute(
-            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, 'g', 'g', %s)", [foreign, shop.globex.id]
+            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, 'g', 'g', %s)",
+            [foreign, shop.globex.id],
         )
     with refused("P0002", "model_not_found"):
         shop.call("ann", "publish_offering", foreign, "x", "X")

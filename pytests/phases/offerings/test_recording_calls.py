@@ -75,8 +75,9 @@ def test_a_call_has_the_price_of_its_moment(market: Market, bot: UUID) -> None:
     for price, since in (("1", "30 days"), ("2", "10 days"), ("3", "1 hour")):
         priced_since(market, bot, price, since)
     market.call("max", "set_offering_price", bot, 9, ago(market, "-1 hour"))
-    for number, (when, price) in enumerate((("29 days", 1), ("10 days", 2), ("2 hours", 2), ("1 minute", 3), ("-4 minutes", 3))):
-        assert market.call("uma", "record_usage", f"r{number}", bot, 1000, 0, ago(market, when))[1] == price
+    expected = {"29 days": 1, "10 days": 2, "2 hours": 2, "1 minute": 3, "-4 minutes": 3}
+    for when, found in expected.items():
+        assert market.call("uma", "record_usage", when, bot, 1000, 0, ago(market, when))[1] == found
     with refused("55000", "offering_price_missing"):
         market.call("uma", "record_usage", "r9", bot, 1000, 0, ago(market, "31 days"))
     assert market.problems() == []
@@ -210,7 +211,8 @@ def test_a_batch_is_as_its_calls(market: Market, bot: UUID) -> None:
             ("e", bot, 1000, 0, None, hold),
         )  # fmt: skip
     assert answers == [
-        ("b", Decimal("0.2"), False), ("a", Decimal("0.1"), False), ("b", Decimal("0.2"), True), ("c", Decimal("0.1"), False),
+        ("b", Decimal("0.2"), False), ("a", Decimal("0.1"), False), ("b", Decimal("0.2"), True),
+        ("c", Decimal("0.1"), False),
         ("old", Decimal("0.0014"), True), ("d", Decimal("0.8"), False), ("e", Decimal("0.2"), False),
     ]  # fmt: skip
     assert market.balance("uma") == 100 - Decimal("1.4014")
@@ -237,9 +239,12 @@ def test_a_batch_is_recorded_whole_or_not(market: Market, bot: UUID, call: tuple
 
 def test_services_name_the_payer(market: Market, bot: UUID) -> None:
     with market.service() as connection:
-        hold = connection.execute("SELECT tenancy.authorize_usage_for(%s, %s, 1000)", [market.globex.id, bot]).fetchone()
+        hold = connection.execute(
+            "SELECT tenancy.authorize_usage_for(%s, %s, 1000)", [market.globex.id, bot]
+        ).fetchone()
         connection.execute(
-            "SELECT tenancy.record_usage_for(%s, 'r1', %s, 1000, 0, hold => %s)", [market.globex.id, bot, hold and hold[0]]
+            "SELECT tenancy.record_usage_for(%s, 'r1', %s, 1000, 0, hold => %s)",
+            [market.globex.id, bot, hold and hold[0]],
         )
         for nobody in (uuid4(), UUID(int=0), None):
             with refused("P0002", "consumer_not_found"):
@@ -265,7 +270,7 @@ def test_a_reversal_gives_money_and_tokens_back(market: Market, who: str) -> Non
             with market.service() as connection:
                 answers.append(connection.execute("SELECT * FROM tenancy.reverse_usage(%s)", [usage]).fetchone())
     assert answers == [(Decimal("0.2"), 0, False), (Decimal("0.2"), 0, True)]
-    assert (market.balance("uma"), market.balance("ann"), market.problems()) == (100, 0, [])
+    assert (market.balance("uma"), market.balance("ann"), market.problems()) == (Decimal(100), Decimal(0), [])
     assert market.call("uma", "record_usage", "r1", offering, 1000, 0)[5] is True
     assert market.call("uma", "record_usage", "r2", offering, 1000, 0)[5] is False
 

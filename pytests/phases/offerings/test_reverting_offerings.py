@@ -26,7 +26,12 @@ OFFERING = "00000000-0000-0000-0007-00000000000a"
 def rows(admin: Connection) -> dict[str, list[str]]:
     return {
         table: [str(row) for (row,) in admin.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1")]  # noqa: S608
-        for table in (*TABLES, "public.organization_models", "public.organization_model_shares", "finops.inference_usage")
+        for table in (
+            *TABLES,
+            "public.organization_models",
+            "public.organization_model_shares",
+            "finops.inference_usage",
+        )
     }
 
 
@@ -86,7 +91,10 @@ def test_offerings_from_before_are_adopted(state: Callable[..., Database]) -> No
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("ALTER TABLE public.organization_models ADD COLUMN visibility text", "has the columns visibility, which must be free"),
+        (
+            "ALTER TABLE public.organization_models ADD COLUMN visibility text",
+            "has the columns visibility, which must be free",
+        ),
         (
             "INSERT INTO public.organization_models (id, organization_id, model_id, name, code)"
             " SELECT gen_random_uuid(), organization_id, model_id, name, code FROM public.organization_models",
@@ -94,8 +102,8 @@ def test_offerings_from_before_are_adopted(state: Callable[..., Database]) -> No
         ),
         (
             "INSERT INTO public.organization_model_shares (id, provider_organization_id, consumer_organization_id,"
-            " organization_model_id, status) SELECT gen_random_uuid(), provider_organization_id, consumer_organization_id,"
-            " organization_model_id, status FROM public.organization_model_shares",
+            " organization_model_id, status) SELECT gen_random_uuid(), provider_organization_id,"
+            " consumer_organization_id, organization_model_id, status FROM public.organization_model_shares",
             "1 offering is shared more than once",
         ),
     ],
@@ -112,7 +120,8 @@ def test_the_old_application_goes_on(market: Market, logins: object) -> None:
     offering = market.publish("bot", "0.2", visibility="private")
     with market.database.connect(market.logins.old, autocommit=True) as old:
         old.execute(
-            "INSERT INTO public.organization_models (organization_id, model_id, name, code) VALUES (%s, %s, 'n', 'old')",
+            "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+            " VALUES (%s, %s, 'n', 'old')",
             [market.acme.id, market.model],
         )
         old.execute(

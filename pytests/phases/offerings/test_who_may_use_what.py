@@ -1,10 +1,9 @@
 """Who may use what: visibility, access policy, plan, share, request and agreement."""
 
-# ruff: noqa: S608  (the statements are the test's own)
-
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -58,7 +57,9 @@ def prepare(market: Market, cases: list[tuple[str, str, str]]) -> dict[tuple[str
         }
         for case, offering in ids.items():
             if case[2] in ("share", "paused", "revoked"):
-                share = connection.execute("SELECT tenancy.share_offering(%s, %s)", [offering, market.globex.id]).fetchone()
+                share = connection.execute(
+                    "SELECT tenancy.share_offering(%s, %s)", [offering, market.globex.id]
+                ).fetchone()
                 change = {"share": None, "paused": "pause_share", "revoked": "revoke_share"}[case[2]]
                 if change is not None:
                     connection.execute(f"SELECT tenancy.{change}(%s)", share)
@@ -99,7 +100,10 @@ def test_table(market: Market, plan: str) -> None:
     wrong = []
     with market.at("uma") as connection:
         for case in cases:
-            want, found = expected(case[0], case[1], plan, case[2]), asked(connection, f"acme/{code_of(case)}", ids[case])
+            want, found = (
+                expected(case[0], case[1], plan, case[2]),
+                asked(connection, f"acme/{code_of(case)}", ids[case]),
+            )
             if found != [want] * 4:
                 wrong.append((*case, want, found))
     assert not wrong
@@ -138,13 +142,19 @@ def test_own_offerings_cost_nothing(market: Market) -> None:
 
 @pytest.mark.parametrize("state", ["inactive", "no price", "deleted provider"])
 def test_what_is_not_offered_now(market: Market, state: str) -> None:
-    offering = market.publish("bot", None if state == "no price" else "1", visibility="public", access_policy="pay_per_token")
+    offering = market.publish(
+        "bot", None if state == "no price" else "1", visibility="public", access_policy="pay_per_token"
+    )
     if state == "inactive":
         market.call("ann", "update_offering", offering, is_active=False)
     elif state == "deleted provider":
         with market.at("ann") as connection:
             connection.execute("SELECT tenancy.delete_organization()")
-    names = {"inactive": "offering_inactive", "no price": "offering_price_missing", "deleted provider": "offering_not_found"}
+    names = {
+        "inactive": "offering_inactive",
+        "no price": "offering_price_missing",
+        "deleted provider": "offering_not_found",
+    }
     with refused("P0002" if state == "deleted provider" else "55000", names[state]):
         market.call("gus", "record_usage", "r1", offering, 10, 10)
     assert market.left() == (0, 0, 0, 0, 0)
@@ -165,17 +175,22 @@ def test_a_trial_ends_by_tokens_and_happens_once(market: Market, who: str) -> No
     market.admin.execute("UPDATE tenancy.entitlements SET revoked_at = now()")
     with refused("42501", "trial_ended"):
         market.call(who, "record_usage", "r4", offering, 1, 0)
-    assert (market.balance(who), market.problems()) == (100, [])
+    assert (market.balance(who), market.problems()) == (Decimal(100), [])
 
 
 def test_a_trial_ends_by_date(market: Market) -> None:
     offering = market.publish("taste", visibility="public", access_policy="trial", trial_days=2)
     market.call("gus", "record_usage", "r1", offering, 60, 20)
-    market.admin.execute("UPDATE tenancy.entitlements SET starts_at = now() - interval '3 d', ends_at = now() - interval '1 s'")
+    market.admin.execute(
+        "UPDATE tenancy.entitlements SET starts_at = now() - interval '3 d', ends_at = now() - interval '1 s'"
+    )
     with refused("42501", "trial_ended"):
         market.call("gus", "record_usage", "r2", offering, 1, 0)
     market.agree("gus", offering)
-    assert market.call("gus", "record_usage", "r2", offering, 1000, 0)[1] == market.call("gus", "resolve_offering", "acme/taste")[8]
+    assert (
+        market.call("gus", "record_usage", "r2", offering, 1000, 0)[1]
+        == market.call("gus", "resolve_offering", "acme/taste")[8]
+    )
 
 
 def test_pausing_and_revoking_in_the_middle(market: Market) -> None:
@@ -197,7 +212,7 @@ def test_pausing_and_revoking_in_the_middle(market: Market) -> None:
     for function in ("pause_share", "resume_share", "revoke_share"):
         with refused("55000", "share_state_invalid"):
             market.call("max", function, share)
-    assert (market.balance("uma"), market.balance("ann"), market.problems()) == (97.5, 2.5, [])
+    assert (market.balance("uma"), market.balance("ann"), market.problems()) == (Decimal("97.5"), Decimal("2.5"), [])
     market.call("max", "share_offering", offering, market.globex.id)
     assert market.call("uma", "resolve_offering", "acme/bot")[8] == 1
 
