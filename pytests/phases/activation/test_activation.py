@@ -71,8 +71,8 @@ def test_an_owner_gives_both_one_after_the_other_and_they_are_recorded(
                 f"SELECT is_operational FROM public.{KINDS[kind]} WHERE id = %s", [id_]
             ).fetchall() == [(answer,)]
     log = admin.execute(
-        "SELECT action, user_id, workspace_id FROM tenancy.audit_log WHERE object_id = %s AND action LIKE '%%activate%%'"
-        " ORDER BY action",
+        "SELECT action, user_id, workspace_id FROM tenancy.audit_log WHERE object_id = %s"
+        " AND action LIKE '%%activate%%' ORDER BY action",
         [str(id_)],
     ).fetchall()
     assert log == [
