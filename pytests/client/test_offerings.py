@@ -157,8 +157,8 @@ async def test_a_share_has_its_own_price(market: Market) -> None:
         assert (await ws.resolve_offering(str(bot))).eur_per_1k == Decimal("0.000001")
     async with market.provider() as ws:
         await ws.revoke_share(share)
-    async with market.consumer() as ws:
-        with pytest.raises(OfferingNotFoundError):
+    with pytest.raises(OfferingNotFoundError):
+        async with market.consumer() as ws:
             await ws.resolve_offering(str(bot))
 
 
