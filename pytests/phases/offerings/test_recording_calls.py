@@ -219,6 +219,41 @@ def test_a_batch_is_as_its_calls(market: Market, bot: UUID) -> None:
     assert market.problems() == []
 
 
+def test_batches_that_pay_each_other_wait_in_order(market: Market, bot: UUID) -> None:
+    """Everybody pays everybody, in batches of several providers."""
+    organizations = {"ann": market.acme, "gus": market.globex, "ida": market.initech}
+    offerings = {"ann": bot}
+    for who in ("gus", "ida"):
+        model = uuid4()
+        market.admin.execute(
+            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, 'm', 'm', %s)",
+            [model, organizations[who].id],
+        )
+        offerings[who] = market.call(
+            who, "publish_offering", model, "bot", "Bot", "public", "pay_per_token", Decimal("0.2")
+        )
+    with market.service() as connection:
+        for who in ("ann", "ida"):
+            connection.execute("SELECT tenancy.top_up(%s, 100, 'opening')", [organizations[who].id])
+
+    def pay(number: int, barrier: Barrier) -> None:
+        payer = list(organizations)[number % 3]
+        for turn in range(5):
+            barrier.wait()
+            with market.at(payer) as connection:
+                batch(
+                    connection,
+                    *(
+                        (f"{number}-{turn}-{who}", offerings[who], 100, 0, None, None)
+                        for who in offerings
+                        if who != payer
+                    ),
+                )
+
+    assert at_once(6, pay) == ["done"] * 6
+    assert (market.left()[0], market.problems()) == (60, [])
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [
@@ -298,3 +333,20 @@ def test_reconciling_finds_what_differs(market: Market, bot: UUID, problem: str)
     market.call("uma", "record_usage", "r1", bot, 1000, 0)
     market.admin.execute(*DAMAGE[problem](market))
     assert problem in {row[0] for row in market.problems()}
+
+
+def test_finops_has_every_call(market: Market, bot: UUID) -> None:
+    market.call("uma", "record_usage", "r1", bot, 1000, 5)
+    market.call("max", "record_usage", "r1", bot, 1000, 0)
+    market.call("max", "reverse_usage", market.call("pat", "record_usage", "r1", bot, 2000, 0)[0])
+    rows = market.admin.execute(
+        "SELECT consumer_organization_id, charged_amount_eur, input_tokens, output_tokens, total_tokens FROM"
+        " finops.inference_usage WHERE (provider_organization_id, organization_model_id, model_id) = (%s, %s, %s)"
+        " AND unit_price_eur_per_1k_tokens = 0.2 ORDER BY total_tokens DESC",
+        [market.acme.id, bot, market.model],
+    ).fetchall()
+    assert rows == [
+        (None, 0, 2000, 0, 2000),
+        (market.globex.id, Decimal("0.201"), 1000, 5, 1005),
+        (market.acme.id, 0, 1000, 0, 1000),
+    ]

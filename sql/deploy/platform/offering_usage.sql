@@ -452,7 +452,26 @@ BEGIN
         PERFORM tenancy_private.refuse_reused_request();
     END IF;
 
-    -- In the order of providers, in which every batch locks wallets.
+    -- Several providers are several movements: all of what they lock first, in its order.
+    IF (
+        SELECT count(DISTINCT o.organization_id)
+        FROM unnest(requests) AS r
+        INNER JOIN public.organization_models AS o ON r.offering = o.id
+    ) > 1 THEN
+        PERFORM FROM tenancy.entitlements AS e
+        WHERE e.consumer_id = consumer AND e.offering_id IN (SELECT r.offering FROM unnest(requests) AS r)
+        ORDER BY e.id
+        FOR NO KEY UPDATE;
+        PERFORM tenancy_private.lock_wallet(w.id)
+        FROM (
+            SELECT consumer AS id
+            UNION
+            SELECT o.organization_id
+            FROM unnest(requests) AS r
+            INNER JOIN public.organization_models AS o ON r.offering = o.id
+            ORDER BY 1
+        ) AS w;
+    END IF;
     FOR part IN
         SELECT
             o.organization_id AS provider_id, o.id AS offering_id,
