@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from threading import Barrier
 from uuid import UUID, uuid4
 
@@ -350,3 +352,29 @@ def test_finops_has_every_call(market: Market, bot: UUID) -> None:
         (market.globex.id, Decimal("0.201"), 1000, 5, 1005),
         (market.acme.id, 0, 1000, 0, 1000),
     ]
+
+
+def test_the_example_of_the_documents(market: Market) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "offerings.md").read_text()
+    script = text.split("```sql\n")[1].split("```")[0]
+    whose = {
+        "Acme's owner": "ann", "somebody in Globex": "uma", "Acme's manager": "max",
+        "what serves a call, in Globex's workspace": "uma", "Acme's manager again": "max",
+    }  # fmt: skip
+    who, known = "", {"model": market.model}
+    for line in script.splitlines():
+        if line.startswith("-- "):
+            who = whose.pop(line[3:])
+            continue
+        with market.at(who) as connection:
+            row = connection.execute(
+                re.sub("<([^>]*)>", lambda m: str(known.get(m[1], m[1])), line).encode()
+            ).fetchone()
+        assert row is not None, line
+        for name, function in (
+            ("offering", "publish_offering"), ("request", "request_access"), ("hold", "authorize_usage"),
+        ):  # fmt: skip
+            if f"{function}(" in line:
+                known[name] = row[0]
+    assert row[2:5] == (1, 2000, Decimal("0.3"))
+    assert (whose, market.problems()) == ({}, [])
