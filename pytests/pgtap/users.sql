@@ -2,7 +2,7 @@
 -- noqa: disable=PRS,LT05
 
 BEGIN;
-SELECT plan(88);
+SELECT plan(93);
 
 \ir include/people.psql
 UPDATE public.users SET role = 'user' WHERE username = 'pete';
@@ -35,6 +35,17 @@ SELECT throws_ok(
 );
 SELECT throws_ok('SELECT tenancy.visible_user_ids()', '28000', 'this transaction is in no workspace');
 SELECT throws_ok('SELECT tenancy.all_users()', '28000', 'this transaction is in no workspace');
+
+-- Signing up needs no workspace, and enters none.
+SELECT throws_ok($$ SELECT tenancy.sign_up('Olga@Example.com') $$, '23505', 'an account has this e-mail address');
+SELECT throws_ok($$ SELECT tenancy.sign_up('nobody') $$, '22023', 'this is no e-mail address');
+SELECT isnt(tenancy.sign_up('new@example.com', 'new'), NULL, 'somebody whom nobody has invited has an account');
+SELECT throws_ok('SELECT id FROM public.users', '28000', 'this transaction is in no workspace', 'and sees nothing yet');
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_auditor;
+SELECT throws_ok($$ SELECT tenancy.sign_up('new@example.com') $$, '42501', NULL, 'an auditor signs nobody up');
+ROLLBACK TO turn;
+SET LOCAL ROLE tenancy_app;
 
 -- Olga, the owner.
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
