@@ -11,16 +11,11 @@ import asyncpg  # type: ignore[import-untyped, unused-ignore]
 import psycopg
 import pytest
 
-from support.people import Organization, People
+from support.people import Organization
 from support.server import Logins
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 AsApp = Callable[..., AbstractContextManager[Connection]]
-
-
-@pytest.fixture
-def acme(people: People) -> Organization:
-    return people.organization("Acme")
 
 
 @pytest.mark.parametrize(

@@ -83,11 +83,6 @@ PYTHON = [
 
 
 @pytest.fixture
-def acme(people: People) -> Organization:
-    return people.organization("Acme")
-
-
-@pytest.fixture
 def legacy_instance(admin: psycopg.Connection[Any]) -> UUID:
     row = admin.execute(
         "WITH provider AS (INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id)"

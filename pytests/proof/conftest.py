@@ -1,0 +1,13 @@
+"""What the proofs of documents begin with."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.people import Organization, People
+
+
+@pytest.fixture
+def acme(people: People) -> Organization:
+    """Return an organization whose only member is its owner."""
+    return people.organization("Acme")
