@@ -358,7 +358,7 @@ CREATE FUNCTION public.stop_at_the_trigger() RETURNS event_trigger LANGUAGE plpg
 BEGIN
     IF EXISTS (
         SELECT FROM pg_event_trigger_ddl_commands() AS c
-        WHERE starts_with(c.object_identity, 'instances_keep_ownership ')
+        WHERE starts_with(c.object_identity, 'instances_tenancy_keep_ownership ')
     ) THEN
         PERFORM pg_advisory_xact_lock(1355);
     END IF;
@@ -390,7 +390,7 @@ def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform) -> 
             wait_for("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1355 AND NOT granted")
             holder.execute("SELECT FROM instances WHERE id = %s FOR UPDATE", [instance])
             watcher.execute("SELECT pg_advisory_unlock(1355)")
-            wait_for("SELECT FROM pg_trigger WHERE tgname = 'instances_keep_ownership'")
+            wait_for("SELECT FROM pg_trigger WHERE tgname = 'instances_tenancy_keep_ownership'")
             made = UUID(int=77)
             platform.execute(
                 "INSERT INTO instances (id, organization_id, provider_id, status)"

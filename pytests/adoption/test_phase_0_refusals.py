@@ -33,8 +33,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_changed(keyless
     keyless.execute(
         "ALTER TABLE public.users DROP COLUMN email, ALTER COLUMN role TYPE integer USING 1",
         "ALTER TABLE public.instances ALTER COLUMN hourly_price_eur TYPE double precision",
-        "CREATE TYPE public.state AS ENUM ('pending', 'active')",
-        "ALTER TABLE public.organization_model_shares ALTER COLUMN status TYPE public.state USING 'active'",
+        "ALTER TABLE public.organization_model_shares ALTER COLUMN status TYPE boolean USING true",
         "DROP TABLE public.providers CASCADE",
         "CREATE VIEW public.providers AS SELECT gen_random_uuid() AS id, 'Cloud'::text AS name",
         "INSERT INTO public.models (id) VALUES (NULL)",
@@ -43,10 +42,10 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_changed(keyless
     output = _refusal(Replay(keyless))
     assert "6 problems have to be mended before the deploy" in output
     for problem in (
-        "public.users.email is missing, and must be text, varchar or citext",
-        "public.users.role is integer, and must be text, varchar or citext",
+        "public.users.email is missing, and must be text, varchar, citext or an enum",
+        "public.users.role is integer, and must be text, varchar, citext or an enum",
         "public.instances.hourly_price_eur is double precision, and must be numeric",
-        "public.organization_model_shares.status is public.state, and must be text, varchar or citext",
+        "public.organization_model_shares.status is boolean, and must be text, varchar, citext or an enum",
         "public.providers is a view, and must be an ordinary table",
         "public.models: 1 row whose id is null: SELECT * FROM public.models WHERE id IS NULL;",
     ):

@@ -50,9 +50,9 @@ def test_an_index_of_the_application_keeps_its_name(state: Callable[..., Databas
     keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     keyless.execute(
-        "CREATE INDEX api_keys_key_prefix_idx ON public.api_keys (lower(key_prefix))",
-        "CREATE INDEX instances_workspace_id_created_at_idx ON public.instances (created_at)",
-        "CREATE TABLE public.models_workspace_id_id_key (i integer)",
+        "CREATE INDEX api_keys_tenancy_key_prefix_idx ON public.api_keys (lower(key_prefix))",
+        "CREATE INDEX instances_tenancy_workspace_id_created_at_idx ON public.instances (created_at)",
+        "CREATE TABLE public.models_tenancy_workspace_id_id_key (i integer)",
     )
     before = keyless.dump()
     run.deploy("@phase-6")
@@ -63,10 +63,10 @@ def test_an_index_of_the_application_keeps_its_name(state: Callable[..., Databas
             " IN ('public.api_keys'::regclass, 'public.instances'::regclass, 'public.models'::regclass)",
         )
     )
-    assert definitions["public.api_keys_key_prefix_idx"].endswith("(lower(key_prefix))")
-    assert definitions["public.api_keys_key_prefix_idx1"].endswith("(key_prefix, workspace_id)")
-    assert definitions["public.instances_workspace_id_created_at_idx"].endswith("(created_at)")
-    assert definitions["public.instances_workspace_id_created_at_idx1"].endswith("(workspace_id, created_at)")
-    assert definitions["public.models_workspace_id_id_key1"].endswith("(workspace_id, id)")
+    assert definitions["public.api_keys_tenancy_key_prefix_idx"].endswith("(lower(key_prefix))")
+    assert definitions["public.api_keys_tenancy_key_prefix_idx1"].endswith("(key_prefix, workspace_id)")
+    assert definitions["public.instances_tenancy_workspace_id_created_at_idx"].endswith("(created_at)")
+    assert definitions["public.instances_tenancy_workspace_id_created_at_idx1"].endswith("(workspace_id, created_at)")
+    assert definitions["public.models_tenancy_workspace_id_id_key1"].endswith("(workspace_id, id)")
     run.revert(BEFORE)
     assert differences(before, keyless.dump()) == ""

@@ -231,12 +231,12 @@ def test_what_was_damaged_before_a_later_phase_is_named_after_it(
 ) -> None:
     database = database_at("@phase-6")
     with database.connect(autocommit=True) as admin:
-        admin.execute("DROP TRIGGER users_emails_update ON public.users")
+        admin.execute("DROP TRIGGER users_tenancy_emails_update ON public.users")
         admin.execute("GRANT SELECT ON tenancy.workspaces TO PUBLIC")
     Replay(database).deploy()
     with pytest.raises(SqitchError) as error:
         sqitch(database).verify()
-    assert "public.users: trigger users_emails_update is missing" in error.value.output
+    assert "public.users: trigger users_tenancy_emails_update is missing" in error.value.output
     assert "tenancy.workspaces: public may SELECT, wanted nothing" in error.value.output
 
 

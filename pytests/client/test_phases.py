@@ -1129,7 +1129,7 @@ async def test_a_model_id_that_the_workspace_has_is_taken(client: Client, conn: 
     with pytest.raises(ModelIdTakenError) as raised:
         async with client.workspace(conn, **owner_of(acme)) as ws:
             await ws.execute(insert, ["acme/bot"])
-    assert (raised.value.sqlstate, raised.value.constraint) == ("23505", "models_workspace_id_model_id_key")
+    assert (raised.value.sqlstate, raised.value.constraint) == ("23505", "models_tenancy_workspace_id_model_id_key")
 
 
 async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, acme: Organization) -> None:

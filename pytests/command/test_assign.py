@@ -135,7 +135,7 @@ def test_a_condition_that_writes_is_refused(dsn: str, admin: Connection, acme: O
 
 
 @pytest.mark.parametrize(
-    "table", ["nothing", "public.nothing", "nowhere.instances", "a b", "instances;", "", "users_pkey"]
+    "table", ["nothing", "public.nothing", "nowhere.instances", "a b", "instances;", "", "users_tenancy_pkey"]
 )
 def test_an_unknown_table_is_named(dsn: str, acme: Organization, table: str) -> None:
     with pytest.raises(InvalidArgumentError, match="there is no table"):

@@ -376,7 +376,8 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "the last owner may go": (
         "CREATE OR REPLACE FUNCTION tenancy_private.check_other_owner(organization_id uuid, user_id uuid) RETURNS void"
-        " LANGUAGE sql AS ''; ALTER TABLE public.organization_memberships DISABLE TRIGGER organization_keeps_an_owner",
+        " LANGUAGE sql AS ''; ALTER TABLE public.organization_memberships"
+        " DISABLE TRIGGER organization_memberships_tenancy_owner",
         "the last owner",
     ),
     "the seal is not checked": (
@@ -541,7 +542,7 @@ HOLES: dict[str, tuple[str, str]] = {
             "tenancy_private.set_model_workspace",
             "AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid])",
         )
-        + "; ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check",
+        + "; ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_check",
         "with the model of",
     ),
     "models of others are found by their ids": (

@@ -315,7 +315,7 @@ def test_no_application_role_switches_the_rule_off(
         connection = connect(login)
         for statement in (
             "ALTER TABLE public.organization_memberships DISABLE TRIGGER ALL",
-            "DROP TRIGGER organization_keeps_an_owner ON public.organization_memberships",
+            "DROP TRIGGER organization_memberships_tenancy_owner ON public.organization_memberships",
             "SET session_replication_role = replica",
             "TRUNCATE public.organization_memberships",
         ):
@@ -369,8 +369,8 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
     expected = REFUSALS | {
         "done",
         "member_not_found",
-        "organization_memberships_pkey",
-        "organization_memberships_user_id_fkey",
+        "organization_memberships_tenancy_pkey",
+        "organization_memberships_tenancy_user_id_fkey",
     }
     outcomes: list[str] = []
     ways = list(WAYS)

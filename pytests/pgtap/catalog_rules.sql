@@ -492,7 +492,7 @@ SELECT is_empty(
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_am AS m ON c.relam = m.oid AND m.amname IN ('btree', 'hash')
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_pkey', 'public.instances_pkey', 'public.models_pkey')
+    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey')
     AND NOT EXISTS (
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_policy'::regclass

@@ -65,11 +65,11 @@ SELECT throws_ok('UPDATE public.instances SET terminated_at = now()', '42501', N
 SELECT throws_ok('DELETE FROM public.instances', '42501', NULL, 'nothing is deleted');
 SELECT lives_ok($$ SELECT tenancy.reinstall_instance('00000000-0000-4000-8000-000000000021') $$, 'she reinstalls it');
 SELECT results_eq(
-    $$ SELECT status FROM public.instances WHERE gpu_profile = 'of Acme' $$, $$ VALUES ('reinstalling') $$, 'which a worker then does'
+    $$ SELECT status FROM public.instances WHERE gpu_profile = 'of Acme' $$, $$ VALUES ('booting') $$, 'which a worker then does'
 );
 SELECT throws_ok(
-    $$ SELECT tenancy.reinstall_instance('00000000-0000-4000-8000-000000000021') $$, '55000',
-    'an instance that is reinstalling cannot be reinstalled', 'once at a time'
+    $$ SELECT tenancy.archive_instance('00000000-0000-4000-8000-000000000021') $$, '55000',
+    'an instance that is booting cannot be archived', 'and puts away only what is terminated'
 );
 SELECT lives_ok($$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000021') $$, 'she terminates it');
 SELECT throws_ok(

@@ -46,7 +46,7 @@ SELECT is(
 );
 SELECT lives_ok($$ UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE id = '00000000-0000-4000-8000-000000000001' $$, 'a plan is a service''s to set');
 SELECT throws_ok($$ UPDATE tenancy.workspaces SET plan = 'gold' $$, '23514', NULL, 'to one that there is');
-SELECT throws_ok($$ UPDATE tenancy.workspaces SET color = 'red' $$, '23514', NULL, 'and a color is one');
+SELECT throws_ok($$ UPDATE tenancy.workspaces SET color = 'red;' $$, '23514', NULL, 'and a color is one');
 SELECT throws_ok('UPDATE tenancy.workspaces SET deleted_at = now()', '42501', NULL, 'deleting has a function');
 SELECT throws_ok('DELETE FROM tenancy.workspaces', '42501', NULL, 'and so has removing');
 

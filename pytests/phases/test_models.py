@@ -161,8 +161,8 @@ def test_a_model_id_is_unique_within_a_workspace(catalogue: Catalogue, as_app: A
         for name, outcome in (
             ("of/globex", "done"),
             ("of/public", "done"),
-            ("of/acme", "models_workspace_id_model_id_key"),
-            ("of/public", "models_workspace_id_model_id_key"),
+            ("of/acme", "models_tenancy_workspace_id_model_id_key"),
+            ("of/public", "models_tenancy_workspace_id_model_id_key"),
         ):
             assert attempt(connection, insert, name) == outcome
         upsert = f"{insert} ON CONFLICT (workspace_id, model_id) DO UPDATE SET name = 'upserted'"
@@ -171,7 +171,7 @@ def test_a_model_id_is_unique_within_a_workspace(catalogue: Catalogue, as_app: A
     assert sorted(named) == [("globex",), ("upserted",)]
     with as_app(catalogue.users["sam"], NIL) as connection:
         assert attempt(connection, insert, "of/acme") == "done"
-        assert attempt(connection, insert, "of/public") == "models_workspace_id_model_id_key"
+        assert attempt(connection, insert, "of/public") == "models_tenancy_workspace_id_model_id_key"
 
 
 def _use(catalogue: Catalogue, model: str, organization: Organization, kind: str) -> None:

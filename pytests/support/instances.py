@@ -35,14 +35,18 @@ TERMINATE = {
     "installing",
     "starting",
     "ready",
+    "draining",
+    "unavailable",
     "running",
     "stopped",
     "reinstalling",
+    "provisioning_failed",
+    "startup_failed",
     "failed",
     "error",
 }
-REINSTALL = {"ready", "running", "stopped", "failed", "error"}
-STATES = sorted(TERMINATE | {"terminating", "terminated", "of the application's own"})
+REINSTALL = TERMINATE
+STATES = sorted(TERMINATE | {"terminating", "terminated", "archived", "of the application's own"})
 
 
 @dataclass

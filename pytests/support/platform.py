@@ -105,7 +105,7 @@ CREATE TABLE public.organization_memberships (
 CREATE INDEX memberships_of_user ON public.organization_memberships (user_id);
 CREATE TABLE public.providers (id uuid NOT NULL, name text);
 -- Unique, but no key: and with the name that a primary key would get.
-CREATE UNIQUE INDEX providers_pkey ON public.providers (id);
+CREATE UNIQUE INDEX providers_tenancy_pkey ON public.providers (id);
 CREATE TABLE public.provider_settings (
     id uuid PRIMARY KEY, provider_id uuid, key text, value_int bigint, value_bool boolean,
     value_text text, value_json json,

@@ -383,7 +383,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23505", "invitation_pending"): InvitationPendingError,
     ("23505", "email_taken"): EmailTakenError,
     ("23505", "username_taken"): UsernameTakenError,
-    ("23505", "models_workspace_id_model_id_key"): ModelIdTakenError,
+    ("23505", "models_tenancy_workspace_id_model_id_key"): ModelIdTakenError,
     ("23514", "organization_keeps_an_owner"): LastOwnerError,
 }
 

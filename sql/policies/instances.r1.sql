@@ -6,7 +6,8 @@
 CALL tenancy.protect('public.instances');
 CALL tenancy.allow('public.instances', 'SELECT', 'instances.view', columns =>
     'id, organization_id, user_id, provider_id, model_id, status, ip_address, gpu_profile, '
-    'hourly_price_eur, created_at, terminated_at');
+    'created_at, terminated_at'
+    || tenancy_private.optional_columns('public.instances', '{hourly_price_eur}'));
 CALL tenancy.allow('public.instances', 'INSERT', 'instances.create', columns =>
     'id, provider_id, model_id, status, ip_address, gpu_profile');
 CALL tenancy.allow('public.instances', 'UPDATE', 'instances.update', columns =>

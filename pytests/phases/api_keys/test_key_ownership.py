@@ -159,7 +159,7 @@ def test_a_key_is_found_by_its_index(acme: Acme, make: Make, admin: Connection) 
     with admin.transaction():
         admin.execute("SET LOCAL ROLE tenancy_owner")
         plan = "\n".join(line for (line,) in admin.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {look_up}"))
-    assert "api_keys_key_prefix_idx" in plan, plan
+    assert "api_keys_tenancy_key_prefix_idx" in plan, plan
     assert "Seq Scan on api_keys" not in plan, plan
 
 

@@ -43,7 +43,7 @@ def test_acting(platform: Platform, as_app: AsApp, who: str, whose: str, action:
     elif whose == "own" or (whose, who) == ("legacy", "staff"):
         assert outcome == "done"
         assert instance is not None
-        assert platform.row(instance, "status") == ("terminating" if action == "terminate" else "reinstalling",)
+        assert platform.row(instance, "status") == ("terminating" if action == "terminate" else "booting",)
     else:
         assert outcome == "instance_not_found"
 
@@ -109,7 +109,7 @@ def test_the_table_says_which_states_allow_what(platform: Platform, as_app: AsAp
 
 
 @pytest.mark.parametrize("old", STATES)
-@pytest.mark.parametrize("new", ["terminating", "terminated", "reinstalling", "ready", "of another's own"])
+@pytest.mark.parametrize("new", ["terminating", "terminated", "booting", "archived", "ready", "of another's own"])
 def test_plain_updates_do_not_get_around_the_actions(platform: Platform, as_app: AsApp, old: str, new: str) -> None:
     instance = platform.instance(platform.acme, old)
     with as_app(platform.users["abe"], platform.acme) as connection:
@@ -120,10 +120,12 @@ def test_plain_updates_do_not_get_around_the_actions(platform: Platform, as_app:
         allowed = old in TERMINATE
     elif new == "terminated":
         allowed = old in TERMINATE | {"terminating"}
-    elif new == "reinstalling":
+    elif new == "booting":
         allowed = old in REINSTALL
+    elif new == "archived":
+        allowed = old == "terminated"
     else:
-        allowed = old not in {"terminating", "terminated"}
+        allowed = old not in {"terminating", "terminated", "archived"}
     assert outcome == ("done" if allowed else "instance_state")
 
 
@@ -134,7 +136,7 @@ def test_a_role_that_may_update_and_not_act_does_not_act_by_updating(
     platform.admin.execute("INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')")
     instance = platform.instance(platform.acme)
     with as_app(platform.users["uma"], platform.acme) as connection:
-        states = {"terminate": ("terminating", "terminated"), "reinstall": ("reinstalling",)}[action]
+        states = {"terminate": ("terminating", "terminated"), "reinstall": ("booting",)}[action]
         for state in states:
             for statement in (
                 f"UPDATE public.instances SET status = '{state}'",

@@ -117,8 +117,8 @@ def test_no_row_links_two_tenants_whoever_writes_it(platform: Platform, connect:
         f"UPDATE instances SET model_workspace_id = '{NIL}'",
     ):
         assert attempt(service, statement) in {
-            "instances_model_workspace_id_check",
-            "instances_model_workspace_id_fkey",
+            "instances_tenancy_model_workspace_id_check",
+            "instances_tenancy_model_workspace_id_fkey",
         }
     # A model that moves takes the instances of its new organization along, and refuses those of others.
     assert attempt(service, f"UPDATE models SET organization_id = '{platform.globex.id}'") != "done"

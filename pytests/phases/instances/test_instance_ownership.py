@@ -83,7 +83,7 @@ def test_whose_a_row_is_and_what_its_columns_say_agree(platform: Platform, conne
         ).fetchone() == (platform.acme.id, platform.acme.id), statement
     assert attempt(
         service, f"INSERT INTO instances (provider_id, organization_id) VALUES ('{platform.provider}', '{uuid4()}')"
-    ) in {"instances_workspace_id_fkey", "instances_organization_id_fkey"}
+    ) in {"instances_tenancy_workspace_id_fkey", "instances_tenancy_organization_id_fkey"}
 
 
 # -- the end of a workspace ----------------------------------------------------

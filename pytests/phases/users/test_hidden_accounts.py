@@ -78,7 +78,7 @@ def test_the_counters_of_ones_own_transaction_tell_nothing(
     admin.execute("GRANT EXECUTE ON FUNCTION pg_stat_get_xact_tuples_returned(oid) TO PUBLIC")
     counters = (
         "SELECT pg_stat_get_xact_tuples_fetched(c.oid), pg_stat_get_xact_tuples_returned(c.oid)"
-        " FROM (VALUES ('public.users'::regclass), ('public.users_pkey'), ('public.organization_memberships'))"
+        " FROM (VALUES ('public.users'::regclass), ('public.users_tenancy_pkey'), ('public.organization_memberships'))"
         " AS c (oid)"
     )
     answers = {}

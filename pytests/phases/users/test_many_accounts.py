@@ -92,7 +92,7 @@ def test_the_members_are_found_by_the_primary_key(
     root = explained[0]["Plan"]
     nodes = _scans(root)
     assert not [n for n in nodes if n["Node Type"] == "Seq Scan"]
-    assert any(n.get("Index Name") == "users_pkey" for n in nodes)
+    assert any(n.get("Index Name") == "users_tenancy_pkey" for n in nodes)
     # An index entry, a row and, at the most, the way down the index for each member.
     assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] <= 200 * 4 + 100
 

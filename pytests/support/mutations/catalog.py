@@ -239,7 +239,7 @@ def _triggers(connection: Connection) -> Iterator[Mutation]:
 # Of all keys, these are rules.
 KEYS = [
     "access_table_name_fkey",
-    "instances_model_workspace_id_fkey",
+    "instances_tenancy_model_workspace_id_fkey",
     "permissions_number_key",
     "role_permissions_permission_fkey",
 ]
@@ -249,7 +249,7 @@ SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) || coa
     format('; COMMENT ON CONSTRAINT %%I ON %%s IS %%L', conname, conrelid::regclass, obj_description(oid)), '')
 FROM pg_constraint
 WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
-    OR conname ~ 'tenancy' OR conname = 'instances_model_workspace_id_check')
+    OR conname ~ 'tenancy' OR conname = 'instances_tenancy_model_workspace_id_check')
     OR conname = ANY(%s) ORDER BY 1, 2
 """
 
@@ -258,7 +258,9 @@ INDEXES = """
 SELECT x.indrelid::regclass::text, c.relname::text, c.oid::regclass::text, pg_get_indexdef(c.oid)
     || coalesce(format('; COMMENT ON INDEX %s IS %L', c.oid::regclass, obj_description(c.oid, 'pg_class')), '')
 FROM pg_class AS c JOIN pg_index AS x ON x.indexrelid = c.oid
-WHERE c.oid::regclass::text IN ('tenancy_private.seal_keys_current_idx', 'public.models_workspace_id_model_id_key')
+WHERE c.oid::regclass::text IN (
+    'tenancy_private.seal_keys_current_idx', 'public.models_tenancy_workspace_id_model_id_key'
+)
 ORDER BY 1, 2
 """
 

@@ -54,7 +54,7 @@ QUESTIONS: list[Question] = [
         "uma acme",
         ONE.format("UPDATE public.api_keys SET name = 'x' RETURNING 1"),
         [(0,)],
-        "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_permission_after",
+        "ALTER TABLE public.api_keys DISABLE TRIGGER api_keys_tenancy_permission_after",
     ),
     superuser(
         [

@@ -10,7 +10,7 @@ QUESTIONS: list[Question] = [
         for statement, name in (
             ("UPDATE tenancy.workspaces SET kind = 'other'", "workspaces_kind_check"),
             ("UPDATE tenancy.workspaces SET user_id = '{uma}' WHERE id = '{ann}'", "workspaces_kind_check"),
-            ("UPDATE tenancy.workspaces SET color = 'red'", "workspaces_color_check"),
+            ("UPDATE tenancy.workspaces SET color = 'red;'", "workspaces_color_check"),
             ("UPDATE tenancy.workspaces SET plan = 'x'", "workspaces_plan_check"),
             ("UPDATE tenancy.workspaces SET deleted_at = now() WHERE kind = 'personal'", "workspaces_deleted_at_check"),
             ("UPDATE public.organization_memberships SET role = 'boss'", "organization_memberships_tenancy_role_check"),

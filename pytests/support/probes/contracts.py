@@ -36,7 +36,7 @@ BROKEN = (
     "DROP TRIGGER models_tenancy_permission ON public.models",
     "ALTER TABLE public.models ENABLE TRIGGER models_tenancy_permission",
     "ALTER TABLE public.models DISABLE TRIGGER models_tenancy_permission",
-    "ALTER TABLE public.instances DISABLE TRIGGER instances_status",
+    "ALTER TABLE public.instances DISABLE TRIGGER instances_tenancy_status",
     "CREATE TRIGGER more BEFORE INSERT ON public.models FOR EACH ROW EXECUTE FUNCTION tenancy_private.set_workspace()",
 )
 
@@ -73,7 +73,7 @@ QUESTIONS: list[Question] = [
     # Triggers by name: another that was dropped meanwhile is still missed.
     superuser(
         [
-            "DROP TRIGGER instances_status ON public.instances",
+            "DROP TRIGGER instances_tenancy_status ON public.instances",
             "CALL tenancy_private.record_contract('public.instances')",
             "CALL tenancy_private.record_triggers('public.instances', 'instances_tenancy_permission')",
             VERIFY,
@@ -82,7 +82,7 @@ QUESTIONS: list[Question] = [
     ),
     superuser(
         [
-            "ALTER TABLE public.instances DISABLE TRIGGER instances_status",
+            "ALTER TABLE public.instances DISABLE TRIGGER instances_tenancy_status",
             "CALL tenancy_private.record_triggers('public.instances', 'instances_tenancy_permission')",
             VERIFY,
         ],

@@ -164,7 +164,7 @@ QUESTIONS: list[Question] = [
         )
         for where, action, row, status in (
             ("ann acme", "terminate", "i_acme", "terminating"),
-            ("ann acme", "reinstall", "i_acme", "reinstalling"),
+            ("ann acme", "reinstall", "i_acme", "booting"),
             ("ann None", "terminate", "i_ann", "terminating"),
             ("sam platform", "terminate", "i_old", "terminating"),
         )
@@ -193,7 +193,7 @@ QUESTIONS: list[Question] = [
             ([], "ann", "terminating", "ready", "instance_state"),
             ([], "ann", "terminated", "ready", "instance_state"),
             ([], "ann", "terminated", "terminating", "instance_state"),
-            ([], "ann", "booting", "reinstalling", "instance_state"),
+            ([], "ann", "terminated", "booting", "instance_state"),
             ([], "ann", "terminating", "terminated", [(1,)]),
             ([], "ann", "ready", "terminated", [(1,)]),
             ([], "ann", "booting", "ready", [(1,)]),
@@ -295,4 +295,4 @@ def _changed_in_the_middle(probed: Probed) -> None:
         connection.rollback()
 
 
-OTHERS = {"check_instance_status instances_status middle": _changed_in_the_middle}
+OTHERS = {"check_instance_status instances_tenancy_status middle": _changed_in_the_middle}

@@ -129,8 +129,9 @@ QUESTIONS: list[Question] = [
     # A key that lets go of its rows makes no difference to who asks for it by hand.
     superuser(
         [
-            "ALTER TABLE public.organization_models DROP CONSTRAINT organization_models_model_id_fkey,"
-            " ADD CONSTRAINT organization_models_model_id_fkey FOREIGN KEY (model_id) REFERENCES public.models (id)"
+            "ALTER TABLE public.organization_models DROP CONSTRAINT organization_models_tenancy_model_id_fkey,"
+            " ADD CONSTRAINT organization_models_tenancy_model_id_fkey FOREIGN KEY (model_id)"
+            " REFERENCES public.models (id)"
             " ON DELETE CASCADE",
             "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
             " VALUES ('{bulk}', '{m_spare}', 'n', 'c')",
@@ -204,21 +205,21 @@ QUESTIONS: list[Question] = [
         None,
         None,
         f"UPDATE public.instances SET model_workspace_id = '{NIL}' WHERE id = '{{i_acme}}'",
-        "instances_model_workspace_id_fkey",
+        "instances_tenancy_model_workspace_id_fkey",
     ),
     (
         "service",
         None,
         None,
         "UPDATE public.instances SET model_workspace_id = '{bulk}' WHERE id = '{i_acme}'",
-        "instances_model_workspace_id_check",
+        "instances_tenancy_model_workspace_id_check",
     ),
     (
         "service",
         None,
         None,
         "INSERT INTO public.models (name, model_id, organization_id) VALUES ('n', 'of/acme', '{acme}')",
-        "models_workspace_id_model_id_key",
+        "models_tenancy_workspace_id_model_id_key",
     ),
     (
         "service",
@@ -257,7 +258,7 @@ QUESTIONS: list[Question] = [
         for before, table, key, action, model in (
             (
                 # Ours is the younger key there, and looks when the other has let go.
-                ["ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"],
+                ["ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"],
                 "public.instances",
                 "instances_model_id_fkey",
                 "SET NULL",
@@ -269,7 +270,7 @@ QUESTIONS: list[Question] = [
                     " VALUES ('{bulk}', '{m_spare}', 'n', 'c')"
                 ],
                 "public.organization_models",
-                "organization_models_model_id_fkey",
+                "organization_models_tenancy_model_id_fkey",
                 "CASCADE",
                 "spare",
             ),

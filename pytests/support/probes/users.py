@@ -375,8 +375,8 @@ QUESTIONS: list[Question] = [
     # A key of an adopted table that says nothing of a delete, and is asked first because it is the oldest.
     superuser(
         [
-            "ALTER TABLE public.instances DROP CONSTRAINT instances_user_id_fkey,"
-            " ADD CONSTRAINT instances_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id)",
+            "ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_user_id_fkey,"
+            " ADD CONSTRAINT instances_tenancy_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id)",
             "ALTER TABLE tenancy.workspaces DROP CONSTRAINT workspaces_user_id_fkey, ADD CONSTRAINT"
             " workspaces_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users (id) ON DELETE CASCADE",
             "INSERT INTO public.providers (name) VALUES ('p')",

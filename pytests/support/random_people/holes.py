@@ -135,10 +135,10 @@ HOLES: dict[str, Plant] = {
     "a model of any workspace is deleted": function(
         "tenancy.delete_model(uuid)", " AND m.workspace_id = tenancy.current_workspace_id()", ""
     ),
-    "an instance becomes anything": statement("DROP TRIGGER instances_status ON public.instances"),
-    "an organization's keys go with their maker": statement("DROP TRIGGER users_api_keys ON public.users"),
+    "an instance becomes anything": statement("DROP TRIGGER instances_tenancy_status ON public.instances"),
+    "an organization's keys go with their maker": statement("DROP TRIGGER users_tenancy_api_keys ON public.users"),
     "a service takes the last owner away": statement(
-        "DROP TRIGGER organization_keeps_an_owner ON public.organization_memberships"
+        "DROP TRIGGER organization_memberships_tenancy_owner ON public.organization_memberships"
     ),
     "a revoked invitation opens": function(
         "tenancy.accept_invitation(text,text,text,text,text)", "i.revoked_at IS NULL AND ", ""
@@ -154,7 +154,7 @@ HOLES: dict[str, Plant] = {
     ),
     # What moves with a model says whose it is by this key alone.
     "nothing ties an instance to its model's workspace": statement(
-        "ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_fkey"
+        "ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"
     ),
     # A row of the application's own is where its parent is by this key alone.
     "a note is on anybody's instance": statement(
@@ -163,7 +163,7 @@ HOLES: dict[str, Plant] = {
     "a DELETE reaches the notes of all": statement(policy("notes_tenant_delete", "public.notes", "true")),
     # The second guard would keep it.
     "an instance uses anybody's model": both(
-        statement("ALTER TABLE public.instances DROP CONSTRAINT instances_model_workspace_id_check"),
+        statement("ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_check"),
         function(
             "tenancy_private.set_model_workspace()",
             "AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid])",

@@ -35,6 +35,7 @@ from pg_tenancy.tools.phases import (
     read_needing,
     read_phases,
     read_status,
+    read_unprotected_tables,
     read_unrestricted_logins,
 )
 from pg_tenancy.tools.sqitch import (
@@ -282,6 +283,7 @@ def _status(options: argparse.Namespace) -> int:
         status = read_status(connection)
         plan = plan_of(connection)
         unrestricted = read_unrestricted_logins(connection)
+        unprotected = read_unprotected_tables(connection)
     if options.json:
         document = {
             "plan": plan,
@@ -293,6 +295,7 @@ def _status(options: argparse.Namespace) -> int:
             "stopped": {each.change.name: each.command for each in status.stopped},
             "unknown": list(status.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
+            "unprotected_tables": unprotected,
         }
         print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
@@ -322,6 +325,9 @@ def _status(options: argparse.Namespace) -> int:
     if status.deployed:
         terminal.heading("Logins that see everything, whatever the policies say")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
+    if unprotected:
+        terminal.heading("Tables with rows of tenants that are not protected yet")
+        terminal.table(["table", "refers to"], [[name, referred] for name, referred in unprotected.items()])
     if status.unknown:
         terminal.line()
         terminal.check(

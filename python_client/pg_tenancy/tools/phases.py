@@ -23,6 +23,7 @@ __all__ = [
     "read_needing",
     "read_phases",
     "read_status",
+    "read_unprotected_tables",
     "read_unrestricted_logins",
 ]
 
@@ -237,6 +238,23 @@ def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[Unrest
     """
     found = connection.execute(_UNRESTRICTED.encode()).fetchall()
     return [UnrestrictedLogin(name, tuple(reasons)) for name, reasons in found]
+
+
+def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """Return the tables that hold rows of tenants and are not protected, with the tables that they refer to.
+
+    Args:
+        connection: one that may call ``tenancy.unprotected_tables()``. Where that is not deployed the answer is empty.
+
+    """
+    there = connection.execute(
+        "SELECT to_regprocedure('tenancy.unprotected_tables()') IS NOT NULL"
+        " AND to_regclass('tenancy_private.protected_tables') IS NOT NULL"
+    ).fetchone()
+    if there != (True,):
+        return {}
+    found = connection.execute("SELECT table_name::text, refers_to FROM tenancy.unprotected_tables()").fetchall()
+    return {str(name): str(referred) for name, referred in found}
 
 
 _CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")

@@ -107,6 +107,130 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.key_columns(regclass) FROM public;
 
+-- For a contract that names columns which an adopted table may lack: those that are
+-- there, each after a comma.
+CREATE FUNCTION tenancy_private.optional_columns(table_name regclass, columns name[]) RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT coalesce(string_agg(
+        ', ' || quote_ident(a.attname), '' ORDER BY array_position(columns, a.attname)
+    ), '')
+    FROM pg_attribute AS a
+    WHERE a.attrelid = table_name AND a.attname = ANY(columns) AND NOT a.attisdropped
+);
+REVOKE ALL ON FUNCTION tenancy_private.optional_columns(regclass, name[]) FROM public;
+
+-- What an adopted table has beyond its contract stays closed until somebody opens it, and
+-- the deploy says so. Hashes are not for anybody to open.
+CREATE PROCEDURE tenancy_private.tell_closed_columns(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    closed CONSTANT text := (
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+        FROM pg_attribute AS a
+        WHERE a.attrelid = table_name AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attname NOT IN ('password_hash', 'key_hash', 'model_workspace_id')
+            AND NOT has_column_privilege('tenancy_credentialed', a.attrelid, a.attnum, 'SELECT')
+    );
+BEGIN
+    IF closed IS NOT NULL THEN
+        RAISE NOTICE '%: no tenant reads the further columns %', table_name, closed
+        USING HINT = format(
+            'GRANT SELECT (...) ON %s TO the login of the application, for those that it needs and that hold no secret.',
+            table_name
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.tell_closed_columns(regclass) FROM public;
+
+-- Tables that hold rows of tenants, by their foreign keys, also those to each other, and by
+-- columns that are called as such references are.
+CREATE FUNCTION tenancy.unprotected_tables()
+RETURNS TABLE (table_name regclass, refers_to text)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE closed AS (
+        SELECT 'public.users'::regclass AS relation
+        UNION
+        SELECT 'public.organizations'::regclass
+        UNION
+        SELECT p.table_name FROM tenancy_private.protected_tables AS p
+    ),
+
+    candidates AS (
+        SELECT c.oid::regclass AS relation
+        FROM pg_class AS c
+        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition
+            AND n.nspname NOT IN (
+                'pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive', 'sqitch'
+            )
+            AND c.oid NOT IN (SELECT k.relation FROM closed AS k)
+    ),
+
+    found AS (
+        SELECT c.relation, f.confrelid::regclass AS referred
+        FROM candidates AS c
+        INNER JOIN pg_constraint AS f ON c.relation = f.conrelid AND f.contype = 'f'
+        INNER JOIN closed AS k ON f.confrelid = k.relation
+        UNION
+        SELECT c.relation, CASE
+            WHEN a.attname ~ 'organization_id$' THEN 'public.organizations' ELSE 'public.users'
+        END::regclass
+        FROM candidates AS c
+        INNER JOIN pg_attribute AS a ON c.relation = a.attrelid AND NOT a.attisdropped
+        WHERE a.attname ~ '(^|_)(organization|user)_id$' AND a.atttypid = 'uuid'::regtype
+        UNION
+        SELECT c.relation, f.confrelid::regclass
+        FROM found AS o
+        INNER JOIN pg_constraint AS f ON o.relation = f.confrelid AND f.contype = 'f'
+        INNER JOIN candidates AS c ON f.conrelid = c.relation AND c.relation <> o.relation
+    )
+
+    SELECT o.relation, string_agg(o.referred::text, ', ' ORDER BY o.referred::text)
+    FROM found AS o
+    GROUP BY o.relation
+    ORDER BY o.relation::text;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.unprotected_tables() FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.unprotected_tables() TO tenancy_service;
+COMMENT ON FUNCTION tenancy.unprotected_tables() IS
+'Tables that refer to users, organizations or a protected table, and are not protected themselves.';
+
+CREATE PROCEDURE tenancy_private.tell_unprotected()
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    tables CONSTANT text[] := ARRAY(SELECT u.table_name::text FROM tenancy.unprotected_tables() AS u);
+BEGIN
+    IF tables <> '{}' THEN
+        RAISE NOTICE '% that are not protected yet: %', CASE cardinality(tables)
+            WHEN 1 THEN '1 table holds rows of tenants'
+            ELSE cardinality(tables) || ' tables hold rows of tenants'
+        END, array_to_string(tables, ', ')
+        USING HINT = 'Grant tenants nothing on them before a phase, or a call of tenancy.protect(), closes them.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.tell_unprotected() FROM public;
+
 -- As much of a table's name as leaves room for the suffix in 63 bytes.
 CREATE FUNCTION tenancy_private.short_name(table_name regclass, suffix text) RETURNS name
 LANGUAGE sql

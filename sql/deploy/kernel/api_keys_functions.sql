@@ -435,27 +435,29 @@ CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
-CREATE TRIGGER users_api_keys
+CREATE TRIGGER users_tenancy_api_keys
 BEFORE DELETE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.leave_api_keys();
-ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_api_keys;
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_tenancy_api_keys;
 
-CREATE TRIGGER api_keys_audit
+CREATE TRIGGER api_keys_tenancy_audit
 AFTER INSERT OR DELETE ON public.api_keys
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'api_key', 'workspace_id', 'id',
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
-CREATE TRIGGER api_keys_audit_update
+CREATE TRIGGER api_keys_tenancy_audit_update
 AFTER UPDATE ON public.api_keys
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
     'api_key', 'workspace_id', 'id',
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
-CALL tenancy_private.record_triggers('public.users', 'users_api_keys');
-CALL tenancy_private.record_triggers('public.api_keys', 'api_keys_audit', 'api_keys_audit_update');
+CALL tenancy_private.record_triggers('public.users', 'users_tenancy_api_keys');
+CALL tenancy_private.record_triggers(
+    'public.api_keys', 'api_keys_tenancy_audit', 'api_keys_tenancy_audit_update'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

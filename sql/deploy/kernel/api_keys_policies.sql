@@ -13,13 +13,13 @@ CALL tenancy_private.revise('public.api_keys');
 
 -- Once more at the end: the audit log asks only then who it was, and RETURNING can
 -- have changed the session variables in between.
-CREATE TRIGGER api_keys_permission_after
+CREATE TRIGGER api_keys_tenancy_permission_after
 AFTER UPDATE ON public.api_keys
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy.check_permission();
 
 -- A name that rename_api_key() would refuse is refused here too. Not to services:
 -- the application from before gives the names that it always gave.
-CREATE TRIGGER api_keys_name
+CREATE TRIGGER api_keys_tenancy_name
 BEFORE UPDATE ON public.api_keys
 FOR EACH ROW
 WHEN (
@@ -30,9 +30,12 @@ EXECUTE FUNCTION tenancy_private.check_api_key_name();
 
 CALL tenancy_private.record_triggers(
     'public.api_keys',
-    'api_keys_permission_after',
-    'api_keys_name'
+    'api_keys_tenancy_permission_after',
+    'api_keys_tenancy_name'
 );
+
+CALL tenancy_private.tell_closed_columns('public.api_keys');
+CALL tenancy_private.tell_unprotected();
 
 \ir ../../notes/done.psql
 COMMIT;

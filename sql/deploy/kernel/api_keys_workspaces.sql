@@ -66,7 +66,7 @@ CALL tenancy_private.adopt_online(
                         (
                             SELECT m.user_id FROM public.organization_memberships AS m
                             WHERE m.organization_id = t.organization_id
-                            ORDER BY m.role <> 'owner', m.user_id LIMIT 1
+                            ORDER BY m.role::text <> 'owner', m.user_id LIMIT 1
                         ),
                         (SELECT o.created_by_user_id FROM public.organizations AS o WHERE o.id = t.organization_id),
                         (SELECT u.id FROM public.users AS u ORDER BY u.id LIMIT 1)
@@ -94,11 +94,11 @@ CALL tenancy_private.adopt_online(
         END$$
     ),
     indexes => '{
-        "api_keys_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
-        "api_keys_organization_id_idx": {
+        "api_keys_tenancy_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
+        "api_keys_tenancy_organization_id_idx": {
             "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
         },
-        "api_keys_key_prefix_idx": {"columns": ["key_prefix", "workspace_id"]}
+        "api_keys_tenancy_key_prefix_idx": {"columns": ["key_prefix", "workspace_id"]}
     }'
 );
 \ir ../../adoption/build_indexes.psql

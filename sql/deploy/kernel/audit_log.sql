@@ -216,13 +216,13 @@ WHEN (
 )
 EXECUTE FUNCTION tenancy_private.audit('workspace', 'id', 'id', 'color', 'plan', 'deleted_at');
 
-CREATE TRIGGER organizations_audit
+CREATE TRIGGER organizations_tenancy_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'organization', 'id', 'id', 'id', 'name', 'slug', 'created_by_user_id'
 );
 
-CREATE TRIGGER organization_memberships_audit
+CREATE TRIGGER organization_memberships_tenancy_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.organization_memberships
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'membership', 'organization_id', 'user_id', 'organization_id', 'user_id', 'role', 'created_at'
@@ -232,10 +232,10 @@ CALL tenancy_private.record_triggers('tenancy.audit_log', 'audit_log_append_only
 CALL tenancy_private.record_triggers('tenancy.role_permissions', 'role_permissions_audit');
 CALL tenancy_private.record_triggers('tenancy.role_delegations', 'role_delegations_audit');
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_audit');
-CALL tenancy_private.record_triggers('public.organizations', 'organizations_audit');
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_tenancy_audit');
 CALL tenancy_private.record_triggers(
     'public.organization_memberships',
-    'organization_memberships_audit'
+    'organization_memberships_tenancy_audit'
 );
 
 \ir ../../notes/done.psql

@@ -10,12 +10,12 @@ DO $$
 DECLARE
     unknown_roles CONSTANT bigint := (
         SELECT pg_catalog.count(*) FROM public.organization_memberships AS m
-        WHERE m.role IS NULL OR m.role NOT IN ('owner', 'admin', 'manager', 'user')
+        WHERE m.role IS NULL OR m.role::text NOT IN ('owner', 'admin', 'manager', 'user')
     );
     ownerless CONSTANT bigint := (
         SELECT pg_catalog.count(*) FROM public.organizations AS o
         WHERE NOT EXISTS (
-            SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id AND m.role = 'owner'
+            SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id AND m.role::text = 'owner'
         )
     );
 BEGIN
@@ -24,7 +24,7 @@ BEGIN
         USING ERRCODE = '23514',
         CONSTRAINT = 'organization_memberships_role_check',
         DETAIL = 'SELECT * FROM public.organization_memberships WHERE role IS NULL '
-        'OR role NOT IN (''owner'', ''admin'', ''manager'', ''user'');',
+        'OR role::text NOT IN (''owner'', ''admin'', ''manager'', ''user'');',
         HINT = 'The query in the detail finds them. Give them one of the four roles, then deploy again.';
     END IF;
     IF ownerless > 0 THEN
@@ -46,7 +46,7 @@ CALL tenancy_private.patiently(
 -- others read and write.
 ALTER TABLE public.organization_memberships
 ADD CONSTRAINT organization_memberships_tenancy_role_check
-CHECK (role IS NOT NULL AND role IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
+CHECK (role IS NOT NULL AND role::text IN ('owner', 'admin', 'manager', 'user')) NOT VALID;
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -39,7 +39,7 @@ BEGIN
     WHERE o.id = old.organization_id
         AND NOT EXISTS (
             SELECT FROM public.organization_memberships AS m
-            WHERE m.organization_id = o.id AND m.role = 'owner'
+            WHERE m.organization_id = o.id AND m.role::text = 'owner'
         );
     IF FOUND THEN
         RAISE EXCEPTION 'organization % must keep an owner', organization_name
@@ -76,34 +76,37 @@ REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner_on_truncate() FROM public;
 RESET ROLE;
 
 -- Deferred, so that handing an organization over may demote before it promotes.
-CREATE CONSTRAINT TRIGGER organization_keeps_an_owner
+CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner
 AFTER DELETE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
-WHEN (old.role = 'owner')
+WHEN (old.role::text = 'owner')
 EXECUTE FUNCTION tenancy_private.keep_an_owner();
 
-CREATE CONSTRAINT TRIGGER organization_keeps_an_owner_changed
+CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner_changed
 AFTER UPDATE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW
-WHEN (old.role = 'owner' AND (new.role <> 'owner' OR new.organization_id <> old.organization_id))
+WHEN (
+    old.role::text = 'owner'
+    AND (new.role::text <> 'owner' OR new.organization_id <> old.organization_id)
+)
 EXECUTE FUNCTION tenancy_private.keep_an_owner();
 
-CREATE TRIGGER organization_keeps_an_owner_truncate
+CREATE TRIGGER organization_memberships_tenancy_owner_truncate
 AFTER TRUNCATE ON public.organization_memberships
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.keep_an_owner_on_truncate();
 
 ALTER TABLE public.organization_memberships
-ENABLE ALWAYS TRIGGER organization_keeps_an_owner,
-ENABLE ALWAYS TRIGGER organization_keeps_an_owner_changed,
-ENABLE ALWAYS TRIGGER organization_keeps_an_owner_truncate;
+ENABLE ALWAYS TRIGGER organization_memberships_tenancy_owner,
+ENABLE ALWAYS TRIGGER organization_memberships_tenancy_owner_changed,
+ENABLE ALWAYS TRIGGER organization_memberships_tenancy_owner_truncate;
 
 CALL tenancy_private.record_triggers(
     'public.organization_memberships',
-    'organization_keeps_an_owner',
-    'organization_keeps_an_owner_changed',
-    'organization_keeps_an_owner_truncate'
+    'organization_memberships_tenancy_owner',
+    'organization_memberships_tenancy_owner_changed',
+    'organization_memberships_tenancy_owner_truncate'
 );
 
 \ir ../../notes/done.psql

@@ -92,7 +92,7 @@ BEGIN
         SELECT FROM public.organization_memberships AS m
         WHERE m.organization_id = check_other_owner.organization_id
             AND m.user_id <> check_other_owner.user_id
-            AND m.role = 'owner'
+            AND m.role::text = 'owner'
     ) THEN
         RAISE EXCEPTION 'organization % must keep an owner', (
             SELECT o.name FROM public.organizations AS o WHERE o.id = check_other_owner.organization_id
@@ -290,7 +290,7 @@ BEGIN
         PERFORM FROM public.organization_memberships AS m
         WHERE m.organization_id = tenancy.current_organization_id()
             AND m.user_id = tenancy.current_user_id()
-            AND m.role <> 'owner'
+            AND m.role::text <> 'owner'
         FOR UPDATE;
         IF FOUND THEN
             PERFORM tenancy_private.delete_rows('public.organization_memberships', jsonb_build_object(

@@ -12,5 +12,8 @@ CALL tenancy_private.revise('public.organization_memberships');
 
 \ir ../../policies/organization_memberships.r1.sql
 
+CALL tenancy_private.tell_closed_columns('public.organization_memberships');
+CALL tenancy_private.tell_unprotected();
+
 \ir ../../notes/done.psql
 COMMIT;

@@ -66,11 +66,11 @@ REVOKE ALL ON FUNCTION tenancy_private.take_slug() FROM public;
 
 RESET ROLE;
 
-CREATE TRIGGER organizations_slug_insert
+CREATE TRIGGER organizations_tenancy_slug_insert
 AFTER INSERT ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.take_slug();
 
-CREATE TRIGGER organizations_slug_update
+CREATE TRIGGER organizations_tenancy_slug_update
 AFTER UPDATE ON public.organizations
 FOR EACH ROW
 WHEN (old.slug IS DISTINCT FROM new.slug)
@@ -78,8 +78,8 @@ EXECUTE FUNCTION tenancy_private.take_slug();
 
 CALL tenancy_private.record_triggers(
     'public.organizations',
-    'organizations_slug_insert',
-    'organizations_slug_update'
+    'organizations_tenancy_slug_insert',
+    'organizations_tenancy_slug_update'
 );
 
 \ir ../../notes/done.psql

@@ -414,6 +414,9 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_deleted(organization_id);
     END IF;
+    -- The workspace first: what a table of the application would only make ownerless goes
+    -- with it.
+    DELETE FROM tenancy.workspaces AS w WHERE w.id = purge_organization.organization_id;
     PERFORM tenancy_private.delete_rows(
         'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
     );

@@ -12,5 +12,7 @@ CALL tenancy_private.revise('public.organizations');
 
 \ir ../../policies/organizations.r1.sql
 
+CALL tenancy_private.tell_closed_columns('public.organizations');
+
 \ir ../../notes/done.psql
 COMMIT;

@@ -232,13 +232,13 @@ BEGIN
         RAISE EXCEPTION 'nothing sets %.workspace_id for who names the organization', table_name;
     END IF;
     IF EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_keep_ownership'
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_tenancy_keep_ownership'
     ) THEN
         RAISE EXCEPTION 'a revert of % has stopped halfway', table_name
         USING HINT = format('Revert %s_workspaces, then deploy again.', relation);
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing
-    FROM unnest(ARRAY[relation || '_tenancy_workspace_check', relation || '_workspace_id_fkey']) AS w (name)
+    FROM unnest(ARRAY[relation || '_tenancy_workspace_check', relation || '_tenancy_workspace_id_fkey']) AS w (name)
     WHERE NOT EXISTS (
         SELECT FROM pg_constraint AS c
         WHERE c.conrelid = table_name AND c.conname = w.name AND c.convalidated

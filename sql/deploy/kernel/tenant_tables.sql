@@ -75,6 +75,46 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
+-- An application may have chosen that rows lose an organization which is deleted, and so
+-- would belong to nobody. Now they would be everybody's, or go with its workspace. Neither
+-- happens silently: purge_organization() empties the workspace first.
+CREATE FUNCTION tenancy_private.keep_organization() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    cleared record;
+    kept bigint;
+BEGIN
+    FOR cleared IN
+        SELECT DISTINCT a.table_name
+        FROM tenancy_private.adoptions AS a
+        INNER JOIN pg_constraint AS c ON a.table_name = c.conrelid
+        INNER JOIN pg_attribute AS t ON c.conrelid = t.attrelid AND c.conkey = ARRAY[t.attnum]
+        WHERE a.workspace_default IS NOT NULL
+            AND c.contype = 'f' AND c.confrelid = 'public.organizations'::regclass AND c.confdeltype IN ('n', 'd')
+            AND t.attname = 'organization_id'
+    LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE t.organization_id = $1', cleared.table_name)
+        INTO kept USING old.id;
+        IF kept > 0 THEN
+            RAISE EXCEPTION 'organization % has % in %', old.name,
+                CASE kept WHEN 1 THEN '1 row' ELSE kept || ' rows' END, cleared.table_name
+            USING ERRCODE = '23503',
+            CONSTRAINT = 'organization_in_use',
+            HINT = 'tenancy.delete_organization() closes it and loses nothing; then tenancy.purge_organization() removes it '
+            'with its rows.';
+        END IF;
+    END LOOP;
+    RETURN old;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_organization() FROM public;
+
 -- With the caller's own rights: the condition is the caller's SQL. What is
 -- assigned is no legacy row any more, so the same call goes on where the one
 -- before stopped, whatever stopped it. A table of the platform has organization_id,
@@ -270,7 +310,7 @@ DECLARE
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
     check_name CONSTANT name := relation || '_tenancy_workspace_check';
-    trigger_name CONSTANT name := relation || '_workspace';
+    trigger_name CONSTANT name := relation || '_tenancy_workspace';
     defaulted text[] := '{}';
     required name[];
     wanted record;
@@ -376,7 +416,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS c
         WHERE c.conrelid = table_name
-            AND c.conname = relation || '_workspace_id_fkey'
+            AND c.conname = relation || '_tenancy_workspace_id_fkey'
             AND NOT c.convalidated
     ) THEN
         CALL tenancy_private.in_batches(
@@ -562,7 +602,7 @@ BEGIN
         ORDER BY k.position
     LOOP
         CALL tenancy_private.add_constraint(
-            adoption.table_name, ARRAY[wanted.referred], relation || '_' || wanted.column_name::text || '_fkey',
+            adoption.table_name, ARRAY[wanted.referred], relation || '_tenancy_' || wanted.column_name::text || '_fkey',
             pg_catalog.format('FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s',
                 wanted.column_name, wanted.referred, wanted.on_delete),
             change
@@ -585,7 +625,7 @@ DECLARE
     table_name CONSTANT regclass := adoption.table_name;
     relation CONSTANT text := (SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.oid = table_name);
     archive CONSTANT text := relation || '_ownership';
-    trigger_name CONSTANT text := relation || '_keep_ownership';
+    trigger_name CONSTANT text := relation || '_tenancy_keep_ownership';
     owner CONSTANT text := coalesce('t.' || pg_catalog.quote_ident(adoption.owner_column), 'NULL::uuid');
     -- What further columns are kept, and of which rows of those that have an owner.
     further_values CONSTANT text := coalesce(adoption.kept ->> 'values', 'NULL::jsonb');
@@ -745,6 +785,13 @@ WHERE a.change = want_narrow_indexes.change
     AND obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy, with the workspace.';
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.want_narrow_indexes(text) FROM public;
+
+RESET ROLE;
+
+CREATE TRIGGER organizations_tenancy_kept
+BEFORE DELETE ON public.organizations
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.keep_organization();
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_tenancy_kept');
 
 \ir ../../notes/done.psql
 COMMIT;

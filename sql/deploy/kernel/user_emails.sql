@@ -184,18 +184,20 @@ COMMENT ON FUNCTION tenancy_private.lock_email(text) IS
 
 RESET ROLE;
 
-CREATE TRIGGER users_emails_insert
+CREATE TRIGGER users_tenancy_emails_insert
 AFTER INSERT ON public.users
 REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_user_emails();
 
 -- Without a condition on the column, which would keep the application from changing
 -- its type.
-CREATE TRIGGER users_emails_update
+CREATE TRIGGER users_tenancy_emails_update
 AFTER UPDATE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();
 
-CALL tenancy_private.record_triggers('public.users', 'users_emails_insert', 'users_emails_update');
+CALL tenancy_private.record_triggers(
+    'public.users', 'users_tenancy_emails_insert', 'users_tenancy_emails_update'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -336,7 +336,7 @@ BEGIN
         SELECT w.id FROM tenancy.workspaces AS w
         WHERE w.id IN (
             SELECT m.organization_id FROM public.organization_memberships AS m
-            WHERE m.user_id = delete_user.id AND m.role = 'owner'
+            WHERE m.user_id = delete_user.id AND m.role::text = 'owner'
         )
         ORDER BY w.id
         FOR NO KEY UPDATE
@@ -353,7 +353,7 @@ BEGIN
     WHERE o.id = ANY(owned)
         AND NOT EXISTS (
             SELECT FROM public.organization_memberships AS m
-            WHERE m.organization_id = o.id AND m.user_id <> delete_user.id AND m.role = 'owner'
+            WHERE m.organization_id = o.id AND m.user_id <> delete_user.id AND m.role::text = 'owner'
         );
     IF left_ownerless IS NOT NULL THEN
         RAISE EXCEPTION 'the person is the last owner of %', left_ownerless

@@ -12,5 +12,7 @@ CALL tenancy_private.revise('public.users');
 
 \ir ../../policies/users.r2.sql
 
+CALL tenancy_private.tell_unprotected();
+
 \ir ../../notes/done.psql
 COMMIT;

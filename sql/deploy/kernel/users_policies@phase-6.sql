@@ -8,9 +8,23 @@
 
 BEGIN;
 
+-- In many an application that is what a user is made as.
+DO $$
+DECLARE
+    staff CONSTANT bigint := (SELECT count(*) FROM public.users AS u WHERE u.role::text = 'admin');
+BEGIN
+    RAISE NOTICE '% platform staff, by users.role = ''admin''', CASE staff
+        WHEN 1 THEN '1 user is' ELSE staff || ' users are'
+    END
+    USING HINT = 'They may enter the platform''s workspace and list everybody. Give the others another role.';
+END;
+$$;
+
 CALL tenancy_private.revise('public.users');
 
 \ir ../../policies/users.r1.sql
+
+CALL tenancy_private.tell_closed_columns('public.users');
 
 \ir ../../notes/done.psql
 COMMIT;

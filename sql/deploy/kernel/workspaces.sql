@@ -61,7 +61,7 @@ CREATE TABLE tenancy.workspaces (
             ELSE false
         END
     ),
-    CONSTRAINT workspaces_color_check CHECK (color ~ '^#[0-9a-f]{6}$'),
+    CONSTRAINT workspaces_color_check CHECK (color ~ '^[0-9A-Za-z#(),.%/ -]{1,64}$'),
     CONSTRAINT workspaces_plan_check CHECK (plan IN ('free', 'subscriber')),
     CONSTRAINT workspaces_deleted_at_check CHECK (deleted_at IS NULL OR kind = 'organization')
 );
@@ -135,17 +135,17 @@ ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_are_kept;
 
 RESET ROLE;
 
-CREATE TRIGGER users_workspaces
+CREATE TRIGGER users_tenancy_workspaces
 AFTER INSERT ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('personal');
 
-CREATE TRIGGER organizations_workspaces
+CREATE TRIGGER organizations_tenancy_workspaces
 AFTER INSERT ON public.organizations
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.add_workspace('organization');
 
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_are_kept');
-CALL tenancy_private.record_triggers('public.users', 'users_workspaces');
-CALL tenancy_private.record_triggers('public.organizations', 'organizations_workspaces');
+CALL tenancy_private.record_triggers('public.users', 'users_tenancy_workspaces');
+CALL tenancy_private.record_triggers('public.organizations', 'organizations_tenancy_workspaces');
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -18,27 +18,23 @@ CREATE TABLE tenancy.instance_transitions (
     from_status text NOT NULL,
     to_status   text NOT NULL,
     CONSTRAINT instance_transitions_pkey PRIMARY KEY (action, from_status),
-    CONSTRAINT instance_transitions_action_check CHECK (action IN ('terminate', 'reinstall'))
+    CONSTRAINT instance_transitions_action_check
+    CHECK (action IN ('terminate', 'reinstall', 'archive'))
 );
 COMMENT ON TABLE tenancy.instance_transitions IS
-'Which states of an instance allow terminate_instance() and reinstall_instance(), and what they set.';
+'Which states of an instance allow terminating, reinstalling and archiving, and what they set.';
 
-INSERT INTO tenancy.instance_transitions (action, from_status, to_status) VALUES
-('terminate', 'provisioning', 'terminating'),
-('terminate', 'booting', 'terminating'),
-('terminate', 'installing', 'terminating'),
-('terminate', 'starting', 'terminating'),
-('terminate', 'ready', 'terminating'),
-('terminate', 'running', 'terminating'),
-('terminate', 'stopped', 'terminating'),
-('terminate', 'reinstalling', 'terminating'),
-('terminate', 'failed', 'terminating'),
-('terminate', 'error', 'terminating'),
-('reinstall', 'ready', 'reinstalling'),
-('reinstall', 'running', 'reinstalling'),
-('reinstall', 'stopped', 'reinstalling'),
-('reinstall', 'failed', 'reinstalling'),
-('reinstall', 'error', 'reinstalling');
+-- What is on its way out, or is out, comes back by no order; the last states are those of
+-- simpler applications.
+INSERT INTO tenancy.instance_transitions (action, from_status, to_status)
+SELECT o.action, s.status, o.to_status
+FROM (VALUES ('terminate', 'terminating'), ('reinstall', 'booting')) AS o (action, to_status)
+CROSS JOIN unnest(ARRAY[
+    'provisioning', 'booting', 'installing', 'starting', 'ready', 'draining', 'unavailable',
+    'provisioning_failed', 'startup_failed', 'failed', 'running', 'stopped', 'reinstalling', 'error'
+]) AS s (status)
+UNION ALL
+VALUES ('archive', 'terminated', 'archived');
 
 -- Closed until instances_policies opens it; the functions read it as its owner.
 CALL tenancy_private.close_own_table('tenancy.instance_transitions');
@@ -52,7 +48,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION 'an instance that is % cannot be %', coalesce(status, 'in no state'),
-        CASE action WHEN 'terminate' THEN 'terminated' ELSE 'reinstalled' END
+        CASE action WHEN 'terminate' THEN 'terminated' WHEN 'reinstall' THEN 'reinstalled' ELSE 'archived' END
     USING ERRCODE = '55000',
     CONSTRAINT = 'instance_state',
     HINT = format('States that allow it: %s.', coalesce((
@@ -64,6 +60,15 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_instance_state(text, text) FROM public;
 
+-- Whoever may end an instance may put it away.
+CREATE FUNCTION tenancy_private.instance_permission(action text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN 'instances.' || CASE action WHEN 'archive' THEN 'terminate' ELSE action END;
+REVOKE ALL ON FUNCTION tenancy_private.instance_permission(text) FROM public;
+
 -- The permission before anything is looked up; then what the workspace has.
 CREATE FUNCTION tenancy_private.transform_instance(instance_id uuid, action text) RETURNS void
 LANGUAGE plpgsql
@@ -73,7 +78,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    permission CONSTANT text := 'instances.' || action;
+    permission CONSTANT text := tenancy_private.instance_permission(action);
     current_status text;
     next_status text;
 BEGIN
@@ -134,8 +139,26 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
-'Orders an instance of the current workspace to be set up anew: it is reinstalling until a worker has done it. Needs '
+'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Needs '
 'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+
+CREATE FUNCTION tenancy.archive_instance(id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.transform_instance(archive_instance.id, 'archive');
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.archive_instance(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.archive_instance(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.archive_instance(uuid) IS
+'Puts a terminated instance of the current workspace away. Needs instances.terminate. Raises P0002 instance_not_found, '
+'55000 instance_state, which names the states that allow it.';
 
 -- Instances from before the migration that have no owner yet. What they run with is
 -- not for everybody.
@@ -180,7 +203,7 @@ COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
 'permission_denied, 22023 page_size_invalid.';
 
 -- An application may also write the status by itself. Where that is what one of
--- the two actions does, it needs what the action needs.
+-- these actions does, it needs what the action needs.
 CREATE FUNCTION tenancy.require_instance_transition(old_status text, new_status text) RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -198,7 +221,7 @@ BEGIN
     IF needed IS NULL THEN
         IF EXISTS (
             SELECT FROM tenancy.instance_transitions AS t
-            WHERE t.action = 'terminate' AND old_status IN (t.to_status, 'terminated')
+            WHERE t.action IN ('terminate', 'archive') AND old_status IN (t.to_status, 'terminated')
         ) THEN
             RAISE EXCEPTION 'an instance that is % cannot be anything else again', old_status
             USING ERRCODE = '55000',
@@ -207,7 +230,7 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    PERFORM tenancy.require_permission('instances.' || needed);
+    PERFORM tenancy.require_permission(tenancy_private.instance_permission(needed));
     IF NOT EXISTS (
         SELECT FROM tenancy.instance_transitions AS t
         WHERE t.action = needed AND old_status IN (t.from_status, t.to_status)
@@ -220,7 +243,7 @@ REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM publ
 GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
-'Raises what terminate_instance() and reinstall_instance() raise, if such a change of state is one of theirs.';
+'Raises what terminate_instance(), reinstall_instance() and archive_instance() raise, if such a change of state is one of theirs.';
 
 CREATE FUNCTION tenancy_private.check_instance_status() RETURNS trigger
 LANGUAGE plpgsql
@@ -260,6 +283,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 SET debug_print_plan = off
 AS $$
+DECLARE
+    customers_are_users CONSTANT boolean := EXISTS (
+        SELECT FROM pg_constraint AS c
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
+        WHERE c.contype = 'f' AND c.conrelid = 'finops.inference_usage'::regclass
+            AND c.confrelid = 'public.users'::regclass AND a.attname = 'customer_id'
+    );
 BEGIN
     IF current_user <> 'tenancy_writer' THEN
         RAISE EXCEPTION 'empty_instances() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
@@ -267,7 +297,11 @@ BEGIN
     UPDATE finops.inference_usage AS u
     SET
         instance_id = NULL,
-        customer_id = (SELECT r.id FROM public.users AS r WHERE r.id = u.customer_id),
+        -- A customer may be no user.
+        customer_id = CASE
+            WHEN customers_are_users THEN (SELECT r.id FROM public.users AS r WHERE r.id = u.customer_id)
+            ELSE u.customer_id
+        END,
         api_key_id = (SELECT r.id FROM public.api_keys AS r WHERE r.id = u.api_key_id),
         provider_organization_id = (
             SELECT r.id FROM public.organizations AS r WHERE r.id = u.provider_organization_id
@@ -318,13 +352,13 @@ ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
 
 -- Without a condition on the column, which would keep the application from changing
 -- its type.
-CREATE TRIGGER instances_status
+CREATE TRIGGER instances_tenancy_status
 BEFORE UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();
-ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_status;
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_tenancy_status;
 
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_instances');
-CALL tenancy_private.record_triggers('public.instances', 'instances_status');
+CALL tenancy_private.record_triggers('public.instances', 'instances_tenancy_status');
 
 \ir ../../notes/done.psql
 COMMIT;

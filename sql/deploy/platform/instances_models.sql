@@ -21,17 +21,17 @@ BEGIN
             'DEFAULT ''00000000-0000-0000-0000-000000000000''; '
             'COMMENT ON COLUMN public.instances.model_workspace_id IS '
             '''Whose the model is: the instance''''s own workspace or the platform''''s. Set by a trigger.''; '
-            'CREATE TRIGGER instances_workspace_model '
+            'CREATE TRIGGER instances_tenancy_workspace_model '
             'BEFORE INSERT OR UPDATE OF model_id, workspace_id, organization_id, user_id ON public.instances '
             'FOR EACH ROW WHEN (new.model_id IS NOT NULL '
             'OR new.model_workspace_id <> ''00000000-0000-0000-0000-000000000000'') '
             'EXECUTE FUNCTION tenancy_private.set_model_workspace(); '
-            'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_model; '
-            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_workspace_model''); '
+            'ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_tenancy_workspace_model; '
+            'CALL tenancy_private.record_triggers(''public.instances'', ''instances_tenancy_workspace_model''); '
             'CALL tenancy_private.record_part('
             '''public.instances'', ''column'', ''model_workspace_id'', ''platform/instances_models''); '
             'CALL tenancy_private.record_part('
-            '''public.instances'', ''trigger'', ''instances_workspace_model'', ''platform/instances_models'')');
+            '''public.instances'', ''trigger'', ''instances_tenancy_workspace_model'', ''platform/instances_models'')');
     END IF;
 END; $$;
 
@@ -65,12 +65,12 @@ BEGIN
 END; $$;
 
 CALL tenancy_private.want_indexes('public.instances', '{
-    "instances_model_workspace_id_idx": {"columns": ["model_workspace_id", "model_id", "workspace_id"]}
+    "instances_tenancy_model_workspace_id_idx": {"columns": ["model_workspace_id", "model_id", "workspace_id"]}
 }');
 \ir ../../adoption/build_indexes.psql
 
 CALL tenancy_private.add_constraint(
-    'public.instances', '{}', 'instances_model_workspace_id_check',
+    'public.instances', '{}', 'instances_tenancy_model_workspace_id_check',
     'CHECK (model_workspace_id = workspace_id '
     'OR model_workspace_id = ''00000000-0000-0000-0000-000000000000'')',
     'platform/instances_models'
@@ -79,7 +79,8 @@ CALL tenancy_private.add_constraint(
 -- Giving a model to an organization takes the instances of that organization
 -- along; those of others would fail the check above.
 CALL tenancy_private.add_constraint(
-    'public.instances', ARRAY['public.models']::regclass[], 'instances_model_workspace_id_fkey',
+    'public.instances', ARRAY['public.models']::regclass[],
+    'instances_tenancy_model_workspace_id_fkey',
     'FOREIGN KEY (model_workspace_id, model_id) REFERENCES public.models (workspace_id, id) '
     'ON UPDATE CASCADE ON DELETE NO ACTION',
     'platform/instances_models'

@@ -12,5 +12,8 @@ CALL tenancy_private.revise('public.instances', 'tenancy.instance_transitions');
 
 \ir ../../policies/instances.r1.sql
 
+CALL tenancy_private.tell_closed_columns('public.instances');
+CALL tenancy_private.tell_unprotected();
+
 \ir ../../notes/done.psql
 COMMIT;

@@ -30,14 +30,14 @@ $$;
 CALL tenancy_private.adopt_online(
     'platform/instances_workspaces', 'public.instances',
     owner_column => 'user_id',
-    lengths => '{"status": 12}',
+    lengths => '{"status": 11}',
     defaults => '{"id": "gen_random_uuid()", "created_at": "now()"}',
     indexes => '{
-        "instances_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
-        "instances_organization_id_idx": {
+        "instances_tenancy_workspace_id_created_at_idx": {"columns": ["workspace_id", "created_at"]},
+        "instances_tenancy_organization_id_idx": {
             "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
         },
-        "instances_user_id_idx": {"columns": ["user_id", "workspace_id"], "condition": "user_id IS NOT NULL"}
+        "instances_tenancy_user_id_idx": {"columns": ["user_id", "workspace_id"], "condition": "user_id IS NOT NULL"}
     }'
 );
 \ir ../../adoption/build_indexes.psql

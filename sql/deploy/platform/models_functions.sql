@@ -184,7 +184,7 @@ CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces', 'public.models']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
-CREATE TRIGGER models_used
+CREATE TRIGGER models_tenancy_used
 BEFORE DELETE ON public.models
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.keep_used_model();
 
@@ -193,7 +193,7 @@ BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_models();
 ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_models;
 
-CALL tenancy_private.record_triggers('public.models', 'models_used');
+CALL tenancy_private.record_triggers('public.models', 'models_tenancy_used');
 CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_models');
 
 \ir ../../notes/done.psql

@@ -12,5 +12,8 @@ CALL tenancy_private.revise('public.models');
 
 \ir ../../policies/models.r1.sql
 
+CALL tenancy_private.tell_closed_columns('public.models');
+CALL tenancy_private.tell_unprotected();
+
 \ir ../../notes/done.psql
 COMMIT;

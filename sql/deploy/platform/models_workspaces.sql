@@ -47,7 +47,7 @@ BEGIN
             ELSE pg_catalog.format('%s values of model_id are each', duplicates)
         END
         USING ERRCODE = '23505',
-        CONSTRAINT = 'models_workspace_id_model_id_key',
+        CONSTRAINT = 'models_tenancy_workspace_id_model_id_key',
         DETAIL = 'SELECT model_id, array_agg(id) FROM public.models AS m WHERE model_id IS NOT NULL '
         'GROUP BY model_id, to_jsonb(m) -> ''organization_id'' HAVING count(*) > 1;',
         HINT = 'Nothing was changed. The query in the detail finds them: rename or delete all but one of each, then '
@@ -71,9 +71,9 @@ CALL tenancy_private.adopt_online(
     'coalesce(tenancy.default_organization_id(), ''00000000-0000-0000-0000-000000000000'')',
     defaults => '{"id": "gen_random_uuid()"}',
     indexes => '{
-        "models_workspace_id_id_key": {"columns": ["workspace_id", "id"], "unique": true},
-        "models_workspace_id_model_id_key": {"columns": ["workspace_id", "model_id"], "unique": true},
-        "models_organization_id_idx": {
+        "models_tenancy_workspace_id_id_key": {"columns": ["workspace_id", "id"], "unique": true},
+        "models_tenancy_workspace_id_model_id_key": {"columns": ["workspace_id", "model_id"], "unique": true},
+        "models_tenancy_organization_id_idx": {
             "columns": ["organization_id", "workspace_id"], "condition": "organization_id IS NOT NULL"
         }
     }'
@@ -98,7 +98,7 @@ BEGIN
             ELSE pg_catalog.format('%s values of model_id are each', duplicates)
         END
         USING ERRCODE = '23505',
-        CONSTRAINT = 'models_workspace_id_model_id_key',
+        CONSTRAINT = 'models_tenancy_workspace_id_model_id_key',
         DETAIL = 'SELECT workspace_id, model_id, array_agg(id) FROM public.models WHERE model_id IS NOT NULL '
         'GROUP BY workspace_id, model_id HAVING count(*) > 1;',
         HINT = 'The query in the detail finds them: rename or delete all but one of each, then deploy again.';

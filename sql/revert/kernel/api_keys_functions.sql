@@ -16,11 +16,13 @@ SET revoked_at = coalesce(k.revoked_at, r.revoked_at)
 FROM tenancy_private.revoked_api_keys AS r
 WHERE k.id = r.api_key_id;
 
-DROP TRIGGER api_keys_audit_update ON public.api_keys;
-DROP TRIGGER api_keys_audit ON public.api_keys;
-DROP TRIGGER users_api_keys ON public.users;
-CALL tenancy_private.forget_triggers('public.api_keys', 'api_keys_audit_update', 'api_keys_audit');
-CALL tenancy_private.forget_triggers('public.users', 'users_api_keys');
+DROP TRIGGER api_keys_tenancy_audit_update ON public.api_keys;
+DROP TRIGGER api_keys_tenancy_audit ON public.api_keys;
+DROP TRIGGER users_tenancy_api_keys ON public.users;
+CALL tenancy_private.forget_triggers(
+    'public.api_keys', 'api_keys_tenancy_audit_update', 'api_keys_tenancy_audit'
+);
+CALL tenancy_private.forget_triggers('public.users', 'users_tenancy_api_keys');
 DROP FUNCTION tenancy_private.audit_api_key();
 DROP FUNCTION tenancy_private.leave_api_keys();
 DROP FUNCTION tenancy.enter_with_api_key(text);

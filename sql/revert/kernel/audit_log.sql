@@ -18,14 +18,14 @@ CALL tenancy_private.patiently(
 );
 
 SET LOCAL client_min_messages = warning;
-DROP TRIGGER IF EXISTS organization_memberships_audit ON public.organization_memberships;
-DROP TRIGGER IF EXISTS organizations_audit ON public.organizations;
+DROP TRIGGER IF EXISTS organization_memberships_tenancy_audit ON public.organization_memberships;
+DROP TRIGGER IF EXISTS organizations_tenancy_audit ON public.organizations;
 DROP TRIGGER IF EXISTS workspaces_audit ON tenancy.workspaces;
 CALL tenancy_private.forget_triggers(
     'public.organization_memberships',
-    'organization_memberships_audit'
+    'organization_memberships_tenancy_audit'
 );
-CALL tenancy_private.forget_triggers('public.organizations', 'organizations_audit');
+CALL tenancy_private.forget_triggers('public.organizations', 'organizations_tenancy_audit');
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_audit');
 
 COMMIT;

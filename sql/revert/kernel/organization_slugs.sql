@@ -10,12 +10,12 @@ CALL tenancy_private.patiently(
     ARRAY['public.organizations']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER organizations_slug_update ON public.organizations;
-DROP TRIGGER organizations_slug_insert ON public.organizations;
+DROP TRIGGER organizations_tenancy_slug_update ON public.organizations;
+DROP TRIGGER organizations_tenancy_slug_insert ON public.organizations;
 CALL tenancy_private.forget_triggers(
     'public.organizations',
-    'organizations_slug_update',
-    'organizations_slug_insert'
+    'organizations_tenancy_slug_update',
+    'organizations_tenancy_slug_insert'
 );
 DROP FUNCTION tenancy_private.take_slug();
 CALL tenancy_private.forget_contract('tenancy_private.organization_slugs');

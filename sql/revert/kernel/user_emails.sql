@@ -10,9 +10,11 @@ CALL tenancy_private.patiently(
     ARRAY['public.users']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
-DROP TRIGGER users_emails_update ON public.users;
-DROP TRIGGER users_emails_insert ON public.users;
-CALL tenancy_private.forget_triggers('public.users', 'users_emails_update', 'users_emails_insert');
+DROP TRIGGER users_tenancy_emails_update ON public.users;
+DROP TRIGGER users_tenancy_emails_insert ON public.users;
+CALL tenancy_private.forget_triggers(
+    'public.users', 'users_tenancy_emails_update', 'users_tenancy_emails_insert'
+);
 DROP FUNCTION tenancy_private.lock_email(text);
 CALL tenancy_private.forget_contract('tenancy_private.email_lock_keys');
 DROP TABLE tenancy_private.email_lock_keys;

@@ -11,9 +11,9 @@ CALL tenancy_private.patiently(
 );
 
 DROP TRIGGER workspaces_models ON tenancy.workspaces;
-DROP TRIGGER models_used ON public.models;
+DROP TRIGGER models_tenancy_used ON public.models;
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_models');
-CALL tenancy_private.forget_triggers('public.models', 'models_used');
+CALL tenancy_private.forget_triggers('public.models', 'models_tenancy_used');
 DROP FUNCTION tenancy_private.empty_models();
 DROP FUNCTION tenancy.delete_model(uuid);
 DROP FUNCTION tenancy_private.keep_used_model();

@@ -7,6 +7,9 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.check_adoptable(regclass)',
     'tenancy_private.key_columns(regclass)',
+    'tenancy_private.optional_columns(regclass, name[])',
+    'tenancy_private.tell_closed_columns(regclass)',
+    'tenancy_private.tell_unprotected()',
     'tenancy_private.short_name(regclass, text)',
     'tenancy_private.name_for(regclass, text)',
     'tenancy_private.return_workspaces(regclass)',
@@ -17,6 +20,9 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.adopt_table(regclass, name, name)',
     'tenancy_private.release_table(regclass, name)'
 ]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.unprotected_tables()'
+], ARRAY['tenancy_service']);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.default_workspace_id()',
     'tenancy.default_author_id()'

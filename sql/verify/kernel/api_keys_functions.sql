@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['api_keys_audit', 'api_keys_audit_update', 'users_api_keys'];
+    wanted CONSTANT text[] := ARRAY['api_keys_tenancy_audit', 'api_keys_tenancy_audit_update', 'users_tenancy_api_keys'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled <> 'D'

@@ -5,8 +5,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_tenant_table('public.api_keys', ARRAY[
-    'api_keys_workspace_id_created_at_idx', 'api_keys_organization_id_idx',
-    'api_keys_key_prefix_idx'
+    'api_keys_tenancy_workspace_id_created_at_idx', 'api_keys_tenancy_organization_id_idx',
+    'api_keys_tenancy_key_prefix_idx'
 ]);
 
 SELECT k.expires_at

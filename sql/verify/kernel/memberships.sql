@@ -7,12 +7,14 @@ BEGIN;
 DO $$
 DECLARE
     wanted CONSTANT text[] := ARRAY[
-        'organization_keeps_an_owner', 'organization_keeps_an_owner_changed', 'organization_keeps_an_owner_truncate'
+        'organization_memberships_tenancy_owner',
+        'organization_memberships_tenancy_owner_changed',
+        'organization_memberships_tenancy_owner_truncate'
     ];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'public.organization_memberships'::regclass
-            AND t.tgname LIKE 'organization\_keeps\_an\_owner%' AND t.tgenabled = 'A'
+            AND t.tgname LIKE 'organization\_memberships\_tenancy\_owner%' AND t.tgenabled = 'A'
         ORDER BY t.tgname::text
     );
 BEGIN

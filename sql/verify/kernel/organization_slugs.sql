@@ -8,7 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY['tenancy_private.take_slug()']);
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['organizations_slug_insert', 'organizations_slug_update'];
+    wanted CONSTANT text[] := ARRAY['organizations_tenancy_slug_insert', 'organizations_tenancy_slug_update'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgfoid = 'tenancy_private.take_slug()'::regprocedure AND t.tgenabled <> 'D'

@@ -6,6 +6,7 @@ BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.set_workspace()',
+    'tenancy_private.keep_organization()',
     'tenancy_private.check_tenant_table(regclass, name, jsonb, jsonb)',
     'tenancy_private.adoption_of(text)',
     'tenancy_private.add_ownership(text)',

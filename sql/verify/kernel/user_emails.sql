@@ -14,7 +14,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['users_emails_insert', 'users_emails_update'];
+    wanted CONSTANT text[] := ARRAY['users_tenancy_emails_insert', 'users_tenancy_emails_update'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgfoid IN (

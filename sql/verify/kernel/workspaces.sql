@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['organizations_workspaces', 'users_workspaces'];
+    wanted CONSTANT text[] := ARRAY['organizations_tenancy_workspaces', 'users_tenancy_workspaces'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgfoid = 'tenancy_private.add_workspace()'::regprocedure AND t.tgenabled <> 'D'

@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['instances_status', 'workspaces_instances'];
+    wanted CONSTANT text[] := ARRAY['instances_tenancy_status', 'workspaces_instances'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled = 'A'
@@ -24,12 +24,14 @@ $$;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_instance_state(text, text)',
+    'tenancy_private.instance_permission(text)',
     'tenancy_private.transform_instance(uuid, text)',
     'tenancy_private.check_instance_status()'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.terminate_instance(uuid)',
     'tenancy.reinstall_instance(uuid)',
+    'tenancy.archive_instance(uuid)',
     'tenancy.legacy_instances(uuid, integer)',
     'tenancy.require_instance_transition(text, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);

@@ -9,14 +9,14 @@ BEGIN
     IF (
         SELECT count(*) FROM pg_catalog.pg_constraint AS c
         WHERE c.conrelid = 'public.instances'::regclass
-            AND c.conname IN ('instances_model_workspace_id_check', 'instances_model_workspace_id_fkey')
+            AND c.conname IN ('instances_tenancy_model_workspace_id_check', 'instances_tenancy_model_workspace_id_fkey')
             AND c.convalidated
     ) <> 2 THEN
         RAISE EXCEPTION 'nothing keeps instances from models of other workspaces, or it is not validated';
     END IF;
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
-        WHERE t.tgrelid = 'public.instances'::regclass AND t.tgname = 'instances_workspace_model' AND t.tgenabled = 'A'
+        WHERE t.tgrelid = 'public.instances'::regclass AND t.tgname = 'instances_tenancy_workspace_model' AND t.tgenabled = 'A'
     ) THEN
         RAISE EXCEPTION 'nothing sets public.instances.model_workspace_id';
     END IF;

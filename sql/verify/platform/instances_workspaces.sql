@@ -5,8 +5,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_tenant_table('public.instances', ARRAY[
-    'instances_workspace_id_created_at_idx', 'instances_organization_id_idx',
-    'instances_user_id_idx'
+    'instances_tenancy_workspace_id_created_at_idx', 'instances_tenancy_organization_id_idx',
+    'instances_tenancy_user_id_idx'
 ]);
 
 ROLLBACK;

@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['models_used', 'workspaces_models'];
+    wanted CONSTANT text[] := ARRAY['models_tenancy_used', 'workspaces_models'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled <> 'D'

@@ -5,7 +5,8 @@
 BEGIN;
 
 CALL tenancy_private.verify_tenant_table('public.models', ARRAY[
-    'models_workspace_id_id_key', 'models_workspace_id_model_id_key', 'models_organization_id_idx'
+    'models_tenancy_workspace_id_id_key', 'models_tenancy_workspace_id_model_id_key',
+    'models_tenancy_organization_id_idx'
 ]);
 
 DO $$

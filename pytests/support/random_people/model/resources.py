@@ -10,10 +10,10 @@ __all__ = ["Resources"]
 _ENDING = {"terminating", "terminated"}
 # What an instance can be when it is terminated or reinstalled.
 _ALLOWED_IN = {
-    "terminate": {"provisioning", "ready", "running", "stopped", "failed", "reinstalling"},
-    "reinstall": {"ready", "running", "stopped", "failed"},
+    "terminate": {"provisioning", "ready", "running", "stopped", "failed", "booting"},
+    "reinstall": {"provisioning", "ready", "running", "stopped", "failed", "booting"},
 }
-_LEADS_TO = {"terminate": "terminating", "reinstall": "reinstalling"}
+_LEADS_TO = {"terminate": "terminating", "reinstall": "booting"}
 
 
 class Resources(State):
@@ -103,7 +103,7 @@ class Resources(State):
         for instance in found:
             if instance.status == status:
                 continue
-            action = "terminate" if status in _ENDING else "reinstall" if status == "reinstalling" else None
+            action = "terminate" if status in _ENDING else "reinstall" if status == "booting" else None
             if action is None:
                 allowed = instance.status not in _ENDING
             else:
@@ -180,7 +180,7 @@ class Resources(State):
 
     def _unique(self, workspace: str, model_id: str, but: str | None = None) -> None:
         if any(m.workspace == workspace and m.model_id == model_id for n, m in self.models.items() if n != but):
-            raise Refused("23505", "models_workspace_id_model_id_key")
+            raise Refused("23505", "models_tenancy_workspace_id_model_id_key")
 
     def _reached_models(self, entry: Entry, name: str | None) -> list[str]:
         workspace = self.workspace(entry)

@@ -21,7 +21,7 @@ __all__ = [
 PLATFORM = "the platform"
 
 # What an instance can be.
-STATES = ("provisioning", "ready", "running", "stopped", "failed", "terminating", "terminated", "reinstalling")
+STATES = ("provisioning", "ready", "running", "stopped", "failed", "terminating", "terminated", "booting")
 
 
 class Refused(Exception):  # noqa: N818  (it is an answer)

@@ -223,7 +223,7 @@ class _Work:
         self.tell(5, f"{cast.nobody.name} started one in the personal workspace")
         for action, before, after in (
             ("terminate", "provisioning", "terminating"),
-            ("reinstall", "failed", "reinstalling"),
+            ("reinstall", "failed", "booting"),
         ):
             number = self.make_instance(cast.admin, first, before)
             self.act(cast.admin, first, f"SELECT tenancy.{action}_instance(%s)", number)

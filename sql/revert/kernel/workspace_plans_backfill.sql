@@ -1,0 +1,11 @@
+-- Revert pg-tenancy:kernel/workspace_plans_backfill from pg
+
+\set change kernel/workspace_plans_backfill
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
+BEGIN;
+
+-- The application's columns have it all.
+\ir ../../notes/done.psql
+COMMIT;
