@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -36,6 +37,7 @@ from pg_tenancy.tools.phases import (
     read_phases,
     read_status,
     read_unrestricted_logins,
+    read_ways_around,
 )
 from pg_tenancy.tools.sqitch import (
     PLANS,
@@ -151,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.set_defaults(run=_deploy)
 
-    status = command("status", "say what is deployed to a database, and which logins see everything")
+    status = command(
+        "status", "say what is deployed to a database, which logins see everything, and through what rows stay visible"
+    )
     status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     status.set_defaults(run=_status)
 
@@ -282,6 +286,7 @@ def _status(options: argparse.Namespace) -> int:
         status = read_status(connection)
         plan = plan_of(connection)
         unrestricted = read_unrestricted_logins(connection)
+        ways_around = read_ways_around(connection)
     if options.json:
         document = {
             "plan": plan,
@@ -293,6 +298,7 @@ def _status(options: argparse.Namespace) -> int:
             "stopped": {each.change.name: each.command for each in status.stopped},
             "unknown": list(status.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
+            "ways_around": [asdict(way) for way in ways_around],
         }
         print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
@@ -322,6 +328,12 @@ def _status(options: argparse.Namespace) -> int:
     if status.deployed:
         terminal.heading("Logins that see everything, whatever the policies say")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
+    if ways_around:
+        terminal.heading("Through what rows of protected tables stay visible")
+        terminal.table(
+            ["table", "through", "open to", "to close it"],
+            [[way.table, way.object, way.open_to, way.remedy] for way in ways_around],
+        )
     if status.unknown:
         terminal.line()
         terminal.check(
