@@ -21,6 +21,7 @@ __all__ = [
     "SERVICES",
     "SERVICES_WRITE",
     "UNOPENED",
+    "WRITER_DELETES",
     "WRITER_WRITES",
     "WRITES",
     "parse",
@@ -72,7 +73,7 @@ public.organization_memberships | x-.                                       | x-
 public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
-tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | no     | context | forged | no
+tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
@@ -123,6 +124,8 @@ WRITER_WRITES = (
     "finops.inference_usage",
     "finops.cost_actual_minute",
 )
+# Whoever deletes a workspace has the triggers of what goes with it run as itself.
+WRITER_DELETES = ("tenancy.workspaces",)
 
 # What somebody in a workspace writes. Each UPDATE and DELETE is of every row that
 # can be reached.

@@ -122,7 +122,7 @@ class Replay:
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
             # A new session but for psql's own variables. It fails if the script left its transaction open.
-            arguments.append("--command=DISCARD ALL")
+            arguments += ["--command=DISCARD ALL", "--command=RESET ROLE"]
         first = registry.tables if self._deployed() is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
 

@@ -253,7 +253,7 @@ def test_no_function_gives_or_takes_the_role_of_platform_staff(
     assert admin.execute("SELECT id FROM public.users WHERE role <> 'user'").fetchall() == [(staff.id,)]
     functions = admin.execute(
         "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace::regnamespace::text LIKE 'tenancy%'"
-        " AND prosrc ~* '(UPDATE|INSERT INTO|insert_row[(]|update_rows[(])[[:space:]]*''?public.users'"
+        " AND prosrc ~* '(UPDATE|INSERT INTO|insert_row[(]|update_rows[(]|write_data[(])[[:space:]]*''?public.users'"
         " ORDER BY 1"
     ).fetchall()
-    assert functions == [("tenancy_private.write_user(uuid,boolean,text,text,text,text,text)",)]
+    assert functions == [("tenancy_private.write_user(uuid,text,text,text,text,text)",)]

@@ -41,6 +41,16 @@ QUESTIONS: list[Question] = [
             ("UPDATE tenancy_private.seal_keys SET id = 'x'", "seal_keys_id_check"),
             ("INSERT INTO tenancy_private.seal_keys VALUES ('00000000', 0)", "seal_keys_current_idx"),
             ("INSERT INTO tenancy_private.ticket_keys VALUES ('x', '', '')", "ticket_keys_id_check"),
+            ("UPDATE public.instances SET hourly_price_eur = 'NaN'", "instances_tenancy_amounts_check"),
+            (
+                "INSERT INTO finops.inference_usage (charged_amount_eur) VALUES ('Infinity')",
+                "inference_usage_tenancy_amounts_check",
+            ),
+            (
+                "INSERT INTO finops.cost_actual_minute"
+                " VALUES (now(), gen_random_uuid(), gen_random_uuid(), '-Infinity')",
+                "cost_actual_minute_tenancy_amounts_check",
+            ),
         )
     ),
 ]

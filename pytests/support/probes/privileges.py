@@ -170,6 +170,9 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
+        # Whoever deletes one has the triggers of what goes with it run as itself.
+        ("tenancy.workspaces", "tenancy_writer", "SELECT"),
+        ("tenancy.workspaces", "tenancy_writer", "DELETE"),
         ("tenancy.workspaces(color)", "tenancy_service", "UPDATE"),
         ("tenancy.workspaces(plan)", "tenancy_service", "UPDATE"),
     }

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -37,6 +38,7 @@ from pg_tenancy.tools.phases import (
     read_status,
     read_unprotected_tables,
     read_unrestricted_logins,
+    read_ways_around,
 )
 from pg_tenancy.tools.sqitch import (
     PLANS,
@@ -152,7 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.set_defaults(run=_deploy)
 
-    status = command("status", "say what is deployed to a database, and which logins see everything")
+    status = command(
+        "status", "say what is deployed to a database, which logins see everything, and through what rows stay visible"
+    )
     status.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     status.set_defaults(run=_status)
 
@@ -284,6 +288,7 @@ def _status(options: argparse.Namespace) -> int:
         plan = plan_of(connection)
         unrestricted = read_unrestricted_logins(connection)
         unprotected = read_unprotected_tables(connection)
+        ways_around = read_ways_around(connection)
     if options.json:
         document = {
             "plan": plan,
@@ -296,6 +301,7 @@ def _status(options: argparse.Namespace) -> int:
             "unknown": list(status.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
             "unprotected_tables": unprotected,
+            "ways_around": [asdict(way) for way in ways_around],
         }
         print(json.dumps(document, indent=2))
         return FAILED if status.unknown else OK
@@ -328,6 +334,12 @@ def _status(options: argparse.Namespace) -> int:
     if unprotected:
         terminal.heading("Tables with rows of tenants that are not protected yet")
         terminal.table(["table", "refers to"], [[name, referred] for name, referred in unprotected.items()])
+    if ways_around:
+        terminal.heading("Through what rows of protected tables stay visible")
+        terminal.table(
+            ["table", "through", "open to", "to close it"],
+            [[way.table, way.object, way.open_to, way.remedy] for way in ways_around],
+        )
     if status.unknown:
         terminal.line()
         terminal.check(

@@ -19,12 +19,14 @@ __all__ = [
     "Status",
     "Stopped",
     "UnrestrictedLogin",
+    "WayAround",
     "plan_of",
     "read_needing",
     "read_phases",
     "read_status",
     "read_unprotected_tables",
     "read_unrestricted_logins",
+    "read_ways_around",
 ]
 
 
@@ -255,6 +257,48 @@ def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, st
         return {}
     found = connection.execute("SELECT table_name::text, refers_to FROM tenancy.unprotected_tables()").fetchall()
     return {str(name): str(referred) for name, referred in found}
+
+
+@dataclass(frozen=True)
+class WayAround:
+    """What shows rows of a protected table although its policies would not.
+
+    Attributes:
+        table: the table.
+        object: a view, a function, or a child of the table.
+        open_to: the roles that may use it, PUBLIC among them.
+        remedy: the statement that closes it.
+
+    """
+
+    table: str
+    object: str
+    open_to: str
+    remedy: str
+
+
+def read_ways_around(connection: psycopg.Connection[Any]) -> list[WayAround]:
+    """Return through what rows of protected tables stay visible; none before phase 1.
+
+    Args:
+        connection: one that may look into ``tenancy_private``.
+
+    """
+    there = connection.execute(
+        "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid"
+        " WHERE (n.nspname, c.relname) = ('tenancy_private', 'protected_tables')"
+    ).fetchone()
+    if there != (True,):
+        return []
+    found = connection.execute(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), w.object, w.open_to, w.remedy"
+        " FROM tenancy_private.protected_tables AS p INNER JOIN pg_catalog.pg_class AS c ON p.table_name = c.oid"
+        " INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid"
+        " CROSS JOIN LATERAL tenancy_private.ways_around(p.table_name) AS w"
+        " WHERE p.shape <> 'published' ORDER BY 1, 2"
+    ).fetchall()
+    return [WayAround(*row) for row in found]
 
 
 _CHANGE: Final = re.compile(r"  [+*-] (?P<name>[^\s@]+)(?: @\S+)* \.\.+ ?(?P<rest>.*)")

@@ -448,7 +448,9 @@ BEGIN
         INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
         INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
         INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+        -- One that is not enforced (18) keeps nobody from referring to nothing.
         WHERE c.contype = 'f' AND c.conrelid = adopt_table.table_name AND a.attname = adopt_table.parent
+            AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
         ORDER BY c.conname
         LIMIT 1;
         refers := FOUND;

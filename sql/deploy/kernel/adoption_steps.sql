@@ -67,11 +67,14 @@ COMMENT ON TABLE tenancy_private.wanted_indexes IS
 \set schema tenancy_private
 \ir ../../adoption/patiently.psql
 \ir ../../adoption/orphans.psql
+\ir ../../adoption/needs.psql
 \unset schema
 
 REVOKE ALL ON ROUTINE tenancy_private.patiently(regclass[], text, text) FROM public;
 REVOKE ALL ON ROUTINE tenancy_private.refuse_orphans(regclass, name, regclass, text) FROM public;
 REVOKE ALL ON ROUTINE tenancy_private.validate_constraint(regclass, name) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.invoker_triggers(regclass) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.needs_of(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.patiently (regclass [], text, text) IS
 'Runs a command under strong locks that it gives up soon and asks for again, so that nobody waits long.';
 

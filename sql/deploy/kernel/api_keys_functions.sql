@@ -7,6 +7,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
+\ir ../../adoption/zone.psql
+
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -86,12 +88,10 @@ BEGIN
     END IF;
 
     FOR free IN
-        SELECT
-            k.id,
-            coalesce(k.revoked_at, r.revoked_at) AS revoked_at
+        SELECT k.id, r.revoked_at
         FROM tenancy_private.revoked_api_keys AS r
         INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
-        WHERE k.workspace_id = current_workspace
+        WHERE k.workspace_id = current_workspace AND k.revoked_at IS NULL
         FOR NO KEY UPDATE OF k SKIP LOCKED
     LOOP
         PERFORM tenancy_private.update_rows(
@@ -131,10 +131,8 @@ BEGIN
         CONSTRAINT = 'api_key_expiry_invalid',
         HINT = 'Give a time in the future, or none for a key that stays until it is revoked.';
     END IF;
-    id := gen_random_uuid();
     key := prefix || '_' || encode(tenancy_private.random_bytes(), 'hex');
-    PERFORM tenancy_private.insert_row('public.api_keys', jsonb_build_object(
-        'id', create_api_key.id,
+    id := tenancy_private.write_data('public.api_keys', jsonb_build_object(
         'user_id', tenancy.current_user_id(),
         'organization_id', tenancy.current_organization_id(),
         'workspace_id', current_workspace,
@@ -143,7 +141,7 @@ BEGIN
         'key_hash', encode(sha256(convert_to(key, 'UTF8')), 'hex'),
         'created_at', now(),
         'expires_at', create_api_key.expires_at
-    ));
+    )) ->> 'id';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
@@ -151,7 +149,7 @@ GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
 'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
-'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, 42501 permission_denied, person_required.';
+'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 permission_denied, person_required.';
 
 CREATE FUNCTION tenancy_private.refuse_api_key_id() RETURNS void
 LANGUAGE plpgsql
@@ -181,10 +179,10 @@ DECLARE
     current_workspace CONSTANT uuid := tenancy_private.act_on_api_keys('api_keys.update');
     new_name CONSTANT text := tenancy_private.checked_api_key_name(name);
 BEGIN
-    IF tenancy_private.update_rows(
-        'public.api_keys', jsonb_build_object('id', rename_api_key.id, 'workspace_id', current_workspace),
-        jsonb_build_object('name', new_name)
-    ) = 0 THEN
+    IF tenancy_private.write_data(
+        'public.api_keys', jsonb_build_object('name', new_name),
+        jsonb_build_object('id', rename_api_key.id, 'workspace_id', current_workspace)
+    ) IS NULL THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
 END;
@@ -212,10 +210,11 @@ BEGIN
     WHERE k.id = revoke_api_key.id AND k.workspace_id = current_workspace
     FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND THEN
-        PERFORM tenancy_private.update_rows(
-            'public.api_keys', jsonb_build_object('id', revoke_api_key.id),
-            jsonb_build_object('revoked_at', coalesce(was_revoked_at, now()))
-        );
+        IF was_revoked_at IS NULL THEN
+            PERFORM tenancy_private.update_rows(
+                'public.api_keys', jsonb_build_object('id', revoke_api_key.id), jsonb_build_object('revoked_at', now())
+            );
+        END IF;
         RETURN;
     END IF;
     IF NOT EXISTS (
@@ -255,6 +254,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET timezone = :'zone'
 AS $$
 BEGIN
     SELECT k.id, k.user_id, k.organization_id, k.last_used_at
@@ -315,6 +315,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET timezone = :'zone'
 AS $$
 BEGIN
     PERFORM FROM public.api_keys AS k

@@ -8,6 +8,7 @@
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
 
 -- What every PostgreSQL database lets everybody do, and what a tenant must not:
 -- make temporary objects, make objects in the schema public, see other
@@ -25,7 +26,6 @@ CREATE TABLE tenancy_private.revoked_from_public (
     privilege   text NOT NULL,
     CONSTRAINT revoked_from_public_pkey PRIMARY KEY (object_kind, object, privilege)
 );
-ALTER TABLE tenancy_private.revoked_from_public OWNER TO tenancy_owner;
 CALL tenancy_private.close_own_table('tenancy_private.revoked_from_public');
 COMMENT ON TABLE tenancy_private.revoked_from_public IS
 'What this change took from PUBLIC, so that a revert gives back exactly that.';
@@ -87,10 +87,11 @@ BEGIN
     END IF;
 END;
 $$;
-ALTER PROCEDURE tenancy.harden_database() OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy.harden_database() FROM public;
 COMMENT ON PROCEDURE tenancy.harden_database () IS
 'Takes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
+
+RESET ROLE;
 
 CALL tenancy.harden_database();
 

@@ -8,6 +8,7 @@
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
 
 -- A change that closes tables closes them to an application that is using
 -- them. Whoever owns one of them or may write to one is that application: it is
@@ -19,7 +20,6 @@ CREATE TABLE tenancy_private.legacy_logins (
     by_protect boolean  NOT NULL,
     CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
 );
-ALTER TABLE tenancy_private.legacy_logins OWNER TO tenancy_owner;
 CALL tenancy_private.close_own_table('tenancy_private.legacy_logins');
 COMMENT ON TABLE tenancy_private.legacy_logins IS
 'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
@@ -117,7 +117,6 @@ BEGIN
     END IF;
 END;
 $$;
-ALTER PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[], boolean) FROM public;
 COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) IS
 'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
@@ -187,10 +186,11 @@ BEGIN
     WHERE l.table_name = ANY(tables) AND l.by_protect = drop_legacy_logins.by_protect;
 END;
 $$;
-ALTER PROCEDURE tenancy_private.drop_legacy_logins(regclass[], boolean) OWNER TO tenancy_owner;
 REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[], boolean) FROM public;
 COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass [], boolean) IS
 'Takes back what keep_legacy_logins granted for these tables.';
+
+RESET ROLE;
 
 CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]

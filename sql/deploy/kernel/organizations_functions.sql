@@ -210,7 +210,7 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     creator CONSTANT uuid := tenancy.current_user_id();
-    new_id CONSTANT uuid := gen_random_uuid();
+    new_id uuid;
     new_name text;
     new_slug text;
     violated text;
@@ -222,14 +222,14 @@ BEGIN
     );
     FOR attempt IN 1..8 LOOP
         BEGIN
-            PERFORM tenancy_private.insert_row('public.organizations', jsonb_build_object(
-                'id', new_id, 'name', new_name, 'slug', new_slug, 'created_by_user_id', creator,
+            new_id := tenancy_private.write_data('public.organizations', jsonb_build_object(
+                'name', new_name, 'slug', new_slug, 'created_by_user_id', creator,
                 'created_at', now(), 'updated_at', now()
-            ));
+            )) ->> 'id';
             EXIT;
         EXCEPTION
             WHEN unique_violation THEN
-                -- An adopted table may have unique keys that no other slug helps against.
+                -- Of the unique keys that an adopted table may have another slug helps against one.
                 GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
                 IF violated <> 'organization_slug_taken' OR create_organization.slug IS NOT NULL OR attempt = 8 THEN
                     RAISE;
@@ -238,7 +238,7 @@ BEGIN
                     || '-' || left(replace(gen_random_uuid()::text, '-', ''), attempt * 4);
         END;
     END LOOP;
-    PERFORM tenancy_private.insert_row('public.organization_memberships', jsonb_build_object(
+    PERFORM tenancy_private.write_data('public.organization_memberships', jsonb_build_object(
         'organization_id', new_id, 'user_id', creator, 'role', 'owner', 'created_at', now()
     ));
     RETURN tenancy_private.organization_row(new_id);
@@ -249,7 +249,8 @@ GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_organization(text, text) IS
 'Makes an organization whose owner is the current user; enter it in the next transaction. Without a slug one is made '
-'from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, 23505 organization_slug_taken.';
+'from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, organization_data_invalid, 23505 '
+'organization_slug_taken.';
 
 CREATE FUNCTION tenancy.my_organizations()
 RETURNS TABLE (id uuid, name text, slug text, role text, is_current boolean)
@@ -325,9 +326,10 @@ BEGIN
         WHERE o.id = acting.organization_id
             AND (o.name IS DISTINCT FROM coalesce(new_name, o.name) OR o.slug IS DISTINCT FROM coalesce(new_slug, o.slug))
     ) THEN
-        PERFORM tenancy_private.update_rows(
-            'public.organizations', jsonb_build_object('id', acting.organization_id),
-            jsonb_strip_nulls(jsonb_build_object('name', new_name, 'slug', new_slug, 'updated_at', now()))
+        PERFORM tenancy_private.write_data(
+            'public.organizations',
+            jsonb_strip_nulls(jsonb_build_object('name', new_name, 'slug', new_slug, 'updated_at', now())),
+            jsonb_build_object('id', acting.organization_id)
         );
     END IF;
     RETURN tenancy_private.organization_row(acting.organization_id);

@@ -22,6 +22,112 @@ COMMENT ON TABLE tenancy_private.closed_tables IS
 'The tables that close_table() closed, whether row-level security was enabled and forced there before, and what PUBLIC '
 'was granted.';
 
+-- Through what rows of a table stay visible to roles that its policies are for, or that are
+-- no service: views that read with their owner's eyes, functions that run as whoever owns
+-- them, partitions and children by their own names. A function is found by its text, which
+-- names the table, or a view, behind FROM or the like.
+CREATE FUNCTION tenancy_private.ways_around(table_name regclass)
+RETURNS TABLE (object text, open_to text, remedy text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE readers AS (
+    SELECT ways_around.table_name::oid AS oid
+    UNION
+    SELECT r.ev_class
+    FROM readers AS f
+    INNER JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = f.oid AND d.deptype = 'n'
+    INNER JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    INNER JOIN pg_class AS c ON r.ev_class = c.oid AND c.relkind IN ('v', 'm')
+),
+
+children AS (
+    SELECT i.inhrelid AS oid FROM pg_inherits AS i WHERE i.inhparent = ways_around.table_name
+    UNION
+    SELECT i.inhrelid FROM children AS p INNER JOIN pg_inherits AS i ON i.inhparent = p.oid
+),
+
+-- Services see everything anyway, and so does who owns the table, until it is cut over.
+outsiders AS (
+    SELECT 0::oid AS oid, 'PUBLIC' AS name
+    UNION ALL
+    SELECT r.oid, quote_ident(r.rolname)
+    FROM pg_roles AS r
+    WHERE NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname !~ '^pg_'
+        AND r.rolname NOT IN ('tenancy_owner', 'tenancy_writer', 'tenancy_service', 'tenancy_auditor')
+        AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+),
+
+ways AS (
+    SELECT c.oid, 'pg_class'::regclass AS class_id, c.relowner AS owner, c.oid::regclass::text AS name,
+        CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'table ' END AS kind,
+        CASE
+            WHEN c.relkind = 'v' THEN format('ALTER VIEW %s SET (security_invoker = true);', c.oid::regclass)
+            ELSE format('REVOKE ALL ON %s FROM', c.oid::regclass)
+        END AS remedy
+    FROM pg_class AS c
+    WHERE (
+        c.oid IN (SELECT r.oid FROM readers AS r) AND c.relkind IN ('v', 'm')
+        AND NOT coalesce(c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false)
+    ) OR c.oid IN (SELECT k.oid FROM children AS k) AND NOT c.relrowsecurity
+    UNION ALL
+    SELECT p.oid, 'pg_proc'::regclass, p.proowner, p.oid::regprocedure::text, 'function ',
+        format('REVOKE EXECUTE ON ROUTINE %s FROM', p.oid::regprocedure)
+    FROM pg_proc AS p
+    INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
+    WHERE p.prosecdef
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
+        AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+        AND EXISTS (
+            SELECT FROM readers AS r
+            INNER JOIN pg_class AS c ON r.oid = c.oid
+            INNER JOIN pg_namespace AS s ON c.relnamespace = s.oid
+            WHERE strpos(lower(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)), lower(c.relname)) > 0
+                AND coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) ~* format(
+                    '\m(from|join|using|into|update|only)\s+(only\s+)?\(*("?%s"?\s*\.\s*)?"?%s"?(?![\w$])',
+                    regexp_replace(s.nspname, '(\W)', '\\\1', 'g'), regexp_replace(c.relname, '(\W)', '\\\1', 'g')
+                )
+        )
+),
+
+open_ways AS (
+    SELECT w.oid, w.class_id, w.owner, w.kind, w.name, w.remedy, string_agg(DISTINCT o.name, ', ' ORDER BY o.name) AS grantees
+    FROM ways AS w
+    CROSS JOIN LATERAL (
+        SELECT x.grantee FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x
+        WHERE w.class_id = 'pg_class'::regclass AND c.oid = w.oid
+        UNION ALL
+        SELECT x.grantee FROM pg_attribute AS a CROSS JOIN LATERAL aclexplode(a.attacl) AS x
+        WHERE w.class_id = 'pg_class'::regclass AND a.attrelid = w.oid
+        UNION ALL
+        SELECT x.grantee FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS x
+        WHERE w.class_id = 'pg_proc'::regclass AND p.oid = w.oid
+    ) AS g
+    INNER JOIN outsiders AS o ON g.grantee = o.oid AND g.grantee <> w.owner
+    WHERE NOT EXISTS (
+        SELECT FROM pg_depend AS d WHERE d.classid = w.class_id AND d.objid = w.oid AND d.deptype = 'e'
+    )
+    GROUP BY w.oid, w.class_id, w.owner, w.kind, w.name, w.remedy
+)
+
+SELECT
+    w.kind || w.name,
+    w.grantees,
+    CASE WHEN w.remedy LIKE '%;' THEN w.remedy ELSE format('%s %s;', w.remedy, w.grantees) END
+FROM open_ways AS w
+INNER JOIN pg_roles AS r ON w.owner = r.oid
+-- Rows that the policies keep from the owner, nobody sees by it; those of a materialized view
+-- are there, and a table's are nobody's but by its name.
+WHERE w.kind IN ('materialized view ', 'table ')
+    OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+    OR r.oid = (SELECT c.relowner FROM pg_class AS c WHERE c.oid = ways_around.table_name)
+ORDER BY 1;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.ways_around(regclass) FROM public;
+
 -- Closes a table: from here on nobody reads or writes a row without a policy,
 -- the table's owner included. A table that has policies of its own is refused,
 -- because the contract files replace all policies of a table, and policies

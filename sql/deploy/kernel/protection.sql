@@ -425,26 +425,16 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    views CONSTANT text := (
-        WITH RECURSIVE readers (id) AS (
-            SELECT warn_of_views.table_name::oid
-            UNION
-            SELECT r.ev_class
-            FROM readers AS t
-            INNER JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND t.id = d.refobjid
-            INNER JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-        )
-
-        SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
-        FROM readers AS t
-        INNER JOIN pg_class AS c ON t.id = c.oid AND c.relkind IN ('v', 'm')
-        WHERE has_any_column_privilege('tenancy_app', c.oid, 'SELECT')
-            AND NOT coalesce(c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on'], false)
-    );
+    views text;
+    remedies text;
 BEGIN
+    SELECT string_agg(format('%s (%s)', w.object, w.open_to), ', '), string_agg(w.remedy, E'\n')
+    INTO views, remedies
+    FROM tenancy_private.ways_around(table_name) AS w;
     IF views IS NOT NULL THEN
-        RAISE WARNING 'tenants see rows of everybody in %, which read %', views, table_name
-        USING HINT = 'ALTER VIEW ... SET (security_invoker = true), or revoke the privileges on them.';
+        RAISE WARNING 'rows of % stay visible through %', table_name, views
+        USING DETAIL = remedies,
+        HINT = 'Policies do not hold there. The statements in the detail close these ways; pg-tenancy status lists them.';
     END IF;
 END;
 $$;
@@ -740,6 +730,7 @@ BEGIN
             SELECT FROM pg_constraint AS o
             WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
                 AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
+                AND to_jsonb(o) ->> 'conenforced' IS DISTINCT FROM 'false'
         )
     ORDER BY c.conname
     LIMIT 1;
@@ -820,12 +811,13 @@ AS $$
 DECLARE
     missing CONSTANT text := (
         SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
-        FROM pg_depend AS d
-        INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
-        WHERE d.classid = 'pg_class'::regclass
-            AND d.refclassid = 'pg_class'::regclass
-            AND d.refobjid = grant_sequences.table_name
-            AND d.deptype = 'a'
+        FROM pg_class AS s
+        WHERE s.relkind = 'S'
+            AND s.oid IN (
+                SELECT d.refobjid FROM pg_depend AS d
+                INNER JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+                WHERE a.adrelid = grant_sequences.table_name AND d.refclassid = 'pg_class'::regclass
+            )
             AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(grant_sequences.grantee, s.oid, 'USAGE') END
     );
 BEGIN

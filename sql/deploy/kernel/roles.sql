@@ -74,37 +74,38 @@ WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
 \gexec
 
 -- A superuser may do all this as it is. Any other role that deploys must be
--- able to act as the owner, and to see the rows that policies will hide.
+-- able to act as the owner, and to see the rows that policies will hide. A login that
+-- has become a superuser by SET ROLE, as ALTER ROLE ... SET role does, sees them, but
+-- which roles it may act as is asked of the login.
 DO $$
 DECLARE
-    deployer_is_superuser CONSTANT boolean := (
-        SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user
-    );
+    is_superuser CONSTANT boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
+    login_is_superuser CONSTANT boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user);
+    deployer CONSTANT name := CASE WHEN is_superuser THEN session_user ELSE current_user END;
     options CONSTANT text := CASE
-        WHEN current_setting('server_version_num')::integer >= 160000
-            THEN ' WITH INHERIT TRUE, SET TRUE'
-        ELSE ''
+        WHEN current_setting('server_version_num')::integer < 160000 THEN ''
+        WHEN is_superuser THEN ' WITH INHERIT FALSE, SET TRUE'
+        ELSE ' WITH INHERIT TRUE, SET TRUE'
     END;
     role_name name;
 BEGIN
-    IF deployer_is_superuser THEN
+    IF is_superuser AND login_is_superuser THEN
         RETURN;
     END IF;
     FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service']::name[] LOOP
-        IF NOT pg_has_role(current_user, role_name, 'USAGE')
-            OR NOT pg_has_role(current_user, role_name,
+        IF NOT (is_superuser OR pg_has_role(deployer, role_name, 'USAGE'))
+            OR NOT pg_has_role(deployer, role_name,
                 CASE WHEN options = '' THEN 'MEMBER' ELSE 'SET' END)
         THEN
             BEGIN
-                EXECUTE format('GRANT %I TO CURRENT_USER', role_name) || options;
+                EXECUTE format('GRANT %I TO %I', role_name, deployer) || options;
             EXCEPTION
                 WHEN insufficient_privilege THEN
-                    RAISE EXCEPTION '% may not become a member of the role %',
-                        current_user, role_name
+                    RAISE EXCEPTION '% may not become a member of the role %', deployer, role_name
                         USING ERRCODE = '42501',
                               CONSTRAINT = 'roles',
                               HINT = format('As a superuser: GRANT %I TO %I WITH ADMIN OPTION;',
-                                  role_name, current_user);
+                                  role_name, deployer);
             END;
         END IF;
     END LOOP;

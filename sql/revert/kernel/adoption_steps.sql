@@ -20,6 +20,8 @@ DROP PROCEDURE tenancy_private.add_default(regclass, name, text, text);
 DROP PROCEDURE tenancy_private.record_part(regclass, text, name, text);
 DROP FUNCTION tenancy_private.has_part(regclass, text, name, text);
 DROP PROCEDURE tenancy_private.in_batches(text, text, regclass, text, text, text);
+DROP FUNCTION tenancy_private.needs_of(regclass);
+DROP FUNCTION tenancy_private.invoker_triggers(regclass);
 DROP PROCEDURE tenancy_private.validate_constraint(regclass, name);
 DROP PROCEDURE tenancy_private.refuse_orphans(regclass, name, regclass, text);
 DROP PROCEDURE tenancy_private.patiently(regclass[], text, text);

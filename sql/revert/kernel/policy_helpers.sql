@@ -13,6 +13,7 @@ DROP PROCEDURE tenancy_private.verify_writers(text[]);
 DROP PROCEDURE tenancy_private.verify_routines(text[], text[], boolean);
 DROP PROCEDURE tenancy_private.reopen_table(regclass);
 DROP PROCEDURE tenancy_private.close_table(regclass, name);
+DROP FUNCTION tenancy_private.ways_around(regclass);
 CALL tenancy_private.forget_contract('tenancy_private.closed_tables');
 DROP TABLE tenancy_private.closed_tables;
 

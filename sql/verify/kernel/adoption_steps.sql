@@ -7,6 +7,8 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_orphans(regclass, name, regclass, text)',
     'tenancy_private.validate_constraint(regclass, name)',
+    'tenancy_private.invoker_triggers(regclass)',
+    'tenancy_private.needs_of(regclass)',
     'tenancy_private.has_part(regclass, text, name, text)',
     'tenancy_private.record_part(regclass, text, name, text)',
     'tenancy_private.add_default(regclass, name, text, text)',

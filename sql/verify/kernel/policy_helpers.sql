@@ -5,6 +5,7 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.ways_around(regclass)',
     'tenancy_private.close_table(regclass, name)',
     'tenancy_private.reopen_table(regclass)',
     'tenancy_private.verify_routines(text[], text[], boolean)',

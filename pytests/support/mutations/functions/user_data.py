@@ -7,9 +7,9 @@ CHANGES = {
         ("IF EXISTS (", "IF false AND EXISTS ("),
         ("tenancy_private.checked_email(new_user.email)", "email"),
     ],
-    "tenancy_private.refuse_user_data(text,text,text,text,text,text,jsonb)": [
-        ("(schema_name, table_name) = ('public', 'users')", "true"),
-        ("(schema_name, table_name) = ('public', 'users')", "false"),
+    "tenancy_private.refuse_data(regclass,text,text,text,text,text,text,jsonb)": [
+        ("(n.nspname, c.relname) = (schema_name, table_name)", "true"),
+        ("(n.nspname, c.relname) = (schema_name, table_name)", "false"),
         ("a.attname = column_name OR a.atttypid = type_id", "a.attname = column_name"),
         ("IF state = '22001' THEN", "IF false THEN"),
         ("AND length(rtrim(given ->> a.attname, ' ')) > l.limit_of", ""),
@@ -20,13 +20,23 @@ CHANGES = {
         ("i.indnkeyatts", "i.indnatts"),
         ("k.number, true", "0, true"),
         ("AND c.relname = constraint_name", ""),
-        ("IF found ~ '\\musername\\M' THEN", "IF false THEN"),
-        ("IF found ~ '\\musername\\M' THEN", "IF found ~ 'username' THEN"),
-        ("IF found ~ '\\memail\\M' THEN", "IF false THEN"),
+        ("IF noun = 'user' AND found ~ '\\musername\\M' THEN", "IF false THEN"),
+        ("found ~ '\\musername\\M' THEN", "found ~ 'username' THEN"),
+        ("found ~ '\\memail\\M' THEN", "false THEN"),
+        ("found ~ '\\mslug\\M' THEN", "false THEN"),
+        ("state = '428C9'", "false"),
         ("c.conname = constraint_name AND ", ""),
         (" OR c.contypid = type_id)", ")"),
     ],
-    "tenancy_private.write_user(uuid,boolean,text,text,text,text,text)": [
+    "tenancy_private.write_data(regclass,jsonb,jsonb,boolean)": [
+        ("integrity_constraint_violation OR ", ""),
+        (" OR string_data_right_truncation", ""),
+        (" OR generated_always", ""),
+        ("        RAISE;\n", "        RETURN new_values;\n"),
+        (" > 0 THEN", " >= 0 THEN"),
+        ("new_values, skip_conflicts", "new_values"),
+    ],
+    "tenancy_private.write_user(uuid,text,text,text,text,text)": [
         ("'role', 'user'", "'role', 'admin'"),
         (
             "'email', write_user.email, 'username', write_user.username, 'first",
@@ -35,11 +45,7 @@ CHANGES = {
         ("'last_name', write_user.last_name, 'password_hash', write_user.password_hash, 'updated", "'updated"),
         ("jsonb_strip_nulls(", "("),
         ("'password_hash', write_user.password_hash, 'updated_at', now()", "'password_hash', write_user.password_hash"),
-        ("jsonb_build_object('id', write_user.user_id), jsonb", '\'{"username": "olga"}\', jsonb'),
-        (" > 0;", " >= 0;"),
-        ("integrity_constraint_violation OR ", ""),
-        (" OR string_data_right_truncation", ""),
-        ("        RAISE;\n", "        RETURN true;\n"),
+        ("given, jsonb_build_object('id', write_user.user_id)", 'given, \'{"username": "olga"}\''),
         *(
             (f"coalesce(tenancy_private.is_plain({name}), true)", "true")
             for name in ("username", "first_name", "last_name")

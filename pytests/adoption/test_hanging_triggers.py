@@ -1,0 +1,135 @@
+"""Triggers of the application that write tables of its own: our functions run them, with the rights that they need."""
+
+# ruff: noqa: S608  (the names are the test's own)
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from support.database import Database
+from support.hanging import AUDITED, HANGING, TRIGGERED, State, refused
+from support.platform import KEYLESS, ROWS
+from support.replay import WHOLE_PLAN, Replay
+from support.scripts import differences
+from support.server import Logins
+
+ANN = UUID("00000000-0000-0000-0000-00000000000a")
+ACME = UUID("00000000-0000-0000-0001-00000000000a")
+
+
+def _written(database: Database) -> tuple[set[tuple[str, str]], set[str]]:
+    """Return what the triggers noted, the name of each table that noted it with it, and as which roles."""
+    noted = database.fetch(
+        "SELECT 'trail', what, login FROM public.trail UNION ALL SELECT 'entries', what, login FROM audit.entries"
+        " UNION ALL SELECT 'totals', what, NULL FROM audit.totals"
+        " UNION ALL SELECT 'calls', what, login FROM audit.calls"
+    )
+    return {(table, what) for table, what, _ in noted}, {login for *_, login in noted if login is not None}
+
+
+def _clear(database: Database) -> None:
+    database.execute("TRUNCATE public.trail, audit.entries, audit.totals, audit.calls")
+
+
+@pytest.mark.parametrize("owned", [True, False], ids=["a login's", "the superuser's"])
+def test_functions_run_the_triggers_of_the_application(state: State, logins: Logins, owned: bool) -> None:
+    database = state(HANGING, WHOLE_PLAN, owned=owned)
+    database.execute(f"UPDATE public.instances SET organization_id = '{ACME}'")
+    _clear(database)
+    with database.entered(logins.app, ANN) as connection:
+        connection.execute("SELECT tenancy.create_organization('Two words')")
+    with database.entered(logins.app, ANN, ACME) as connection:
+        connection.execute("SELECT tenancy.create_user('carl@example.com', first_name => 'Carl')")
+        connection.execute("SELECT tenancy.create_api_key('nightly')")
+        connection.execute("SELECT tenancy.terminate_instance(id) FROM public.instances")
+    written, roles = _written(database)
+    events = {
+        "INSERT organizations",
+        "INSERT organization_memberships",
+        "INSERT users",
+        "INSERT api_keys",
+        "UPDATE instances",
+    }
+    assert written == {(table, event) for table in ("trail", "entries", "totals", "calls") for event in events}
+    assert roles == {"tenancy_writer"}
+
+
+def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: Logins) -> None:
+    """A key goes by a foreign key from the personal workspace, and its trigger must not become the owner of keys."""
+    database = state(HANGING, WHOLE_PLAN, owned=True)
+    database.execute(
+        f"INSERT INTO public.organization_memberships (organization_id, user_id, role, updated_at)"
+        f" SELECT '{ACME}', id, 'owner', now() FROM public.users WHERE id <> '{ANN}'"
+    )
+    _clear(database)
+    with database.entered(logins.app, ANN) as connection:
+        connection.execute("SELECT tenancy.create_api_key('mine')")
+    with database.entered(logins.app, ANN) as connection:
+        connection.execute("SELECT tenancy.delete_user(%s)", [ANN])
+    written, roles = _written(database)
+    assert {
+        ("trail", "DELETE api_keys"),
+        ("entries", "DELETE users"),
+        ("trail", "DELETE organization_memberships"),
+    } <= written
+    # From 18 on it goes as whoever owns its table.
+    ((owner,),) = database.fetch("SELECT tableowner FROM pg_tables WHERE tablename = 'api_keys'")
+    assert "tenancy_writer" in roles
+    assert roles <= {"tenancy_writer", owner}
+
+
+def test_the_revert_takes_the_rights_back(state: State) -> None:
+    database = state(HANGING, owned=True)
+    before = database.dump()
+    run = Replay(database)
+    run.deploy()
+    run.verify()
+    assert database.fetch("SELECT has_table_privilege('tenancy_writer', 'audit.entries', 'INSERT')") == [(True,)]
+    assert database.fetch("SELECT has_table_privilege('tenancy_writer', 'audit.entries', 'DELETE')") == [(False,)]
+    run.revert()
+    assert differences(before, database.dump()) == ""
+
+
+def test_tenants_who_write_a_table_themselves_need_the_function_to_be_a_definers(state: State, logins: Logins) -> None:
+    database = state(KEYLESS + ROWS + AUDITED, owned=True)
+    output = Replay(database).deploy("@phase-0")
+    for table in ("instances", "models", "api_keys"):
+        assert (
+            f"public.{table} has triggers that write other tables, with the rights of each login that writes it"
+            in output
+        )
+    told = [line for line in output.splitlines() if "ALTER FUNCTION" in line]
+    assert len({line.strip() for line in told}) == 3
+    assert "touch" not in output
+    Replay(database).deploy()
+    insert = "INSERT INTO public.instances (status) VALUES ('ready')"
+    # A schema that one may not use is not looked into.
+    with pytest.raises(psycopg.errors.UndefinedTable), database.entered(logins.app, ANN, ACME) as connection:
+        connection.execute(insert)
+    database.execute(*{line.partition("ALTER")[1] + line.partition("ALTER")[2] for line in told})
+    with database.entered(logins.app, ANN, ACME) as connection:
+        connection.execute(insert)
+    assert ("entries", "INSERT instances") in _written(database)[0]
+
+
+def test_a_name_that_only_the_applications_path_finds_is_refused_at_first(state: State) -> None:
+    database = state(KEYLESS + ROWS + AUDITED)
+    database.execute(
+        f"ALTER DATABASE {database.name} SET search_path = public, audit",
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO entries (what) VALUES ('x'); RETURN NULL; END $$",
+        "CREATE TRIGGER note AFTER UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.note()",
+    )
+    output = refused(database)
+    assert "public.note(), a trigger's of public.users, names audit.entries without its schema" in output
+    statement = "ALTER FUNCTION public.note() SET search_path = public, audit, pg_temp;"
+    assert statement in output
+    database.execute(statement)
+    Replay(database).deploy("@phase-1")
+
+
+def test_every_table_of_the_test_has_its_triggers(state: State) -> None:
+    assert len(state(HANGING).fetch("SELECT FROM pg_trigger WHERE NOT tgisinternal")) == 3 * len(TRIGGERED) + 2
