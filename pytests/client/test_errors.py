@@ -19,6 +19,7 @@ import pg_tenancy
 import pg_tenancy.aio
 import pg_tenancy.asyncpg
 from pg_tenancy import TenancyError, errors
+from pg_tenancy._sql import GRANTED
 from pg_tenancy.errors import (
     _CLASSES,
     ContextAlreadySetError,
@@ -30,6 +31,7 @@ from pg_tenancy.errors import (
     MemberNotFoundError,
     NoContextError,
     NotAMemberError,
+    NotGrantedError,
     OrganizationRequiredError,
     PermissionDeniedError,
     PhaseNotDeployedError,
@@ -550,3 +552,98 @@ async def test_an_api_key_waits_for_its_phase(
         with pytest.raises(PhaseNotDeployedError) as raised:
             await client.fetch_all(conn, "SELECT 1", api_key="it's a key")
         assert raised.value.phase == 4
+
+
+# What somebody in Acme sends, and what the client says of the table.
+NOT_GRANTED = {
+    "an INSERT that names the owner": (
+        "INSERT INTO public.models (name, model_id, organization_id) VALUES ('x', 'x', $1)",
+        "models",
+    ),
+    "an UPDATE of the owner": ("UPDATE public.models SET workspace_id = $1", "models"),
+    "an INSERT that names the price": (
+        "INSERT INTO public.instances (organization_id, hourly_price_eur) VALUES ($1, 1)",
+        "instances",
+    ),
+    "a column that nobody reads": ("SELECT key_hash FROM public.api_keys WHERE user_id = $1", "api_keys"),
+    "a DELETE": ("DELETE FROM public.instances WHERE id = $1", "instances"),
+    "a table that nobody writes": ("UPDATE public.users SET username = 'x' WHERE id = $1", "users"),
+}
+
+
+@pytest.mark.parametrize("attempt", NOT_GRANTED)
+async def test_what_a_login_may_not_write_is_refused_with_what_it_may(
+    client: Client, dsn: str, admin: Connection, cast: Cast, attempt: str
+) -> None:
+    """PostgreSQL's own message names no column."""
+    statement, table = NOT_GRANTED[attempt]
+    entry: dict[str, Any] = {"user_id": cast.owner.id, "organization_id": cast.acme.id}
+    may = admin.execute(
+        "SELECT column_name, can_insert, can_update FROM tenancy.writable_columns(%s)", [f"public.{table}"]
+    ).fetchall()
+    async with client.connect(dsn) as conn:
+        for begin in range(3):
+            with pytest.raises(NotGrantedError) as raised:
+                if begin == 0:
+                    await client.fetch_all(conn, statement, [cast.acme.id], **entry)
+                else:
+                    async with client.workspace(conn, **entry) as ws:
+                        if begin == 1:
+                            await ws.open()
+                        await ws.fetch_all(client.sql(statement), [cast.acme.id])
+            error = raised.value
+            assert isinstance(error.__cause__, client.error)
+            assert (error.message, error.sqlstate) == (f"permission denied for table {table}", "42501")
+            assert (error.constraint, error.table, error.http_status) == (None, table, 500)
+            assert set(error.insertable) == {column for column, can_insert, _ in may if can_insert}
+            assert set(error.updatable) == {column for column, _, can_update in may if can_update}
+            assert "id" in error.readable
+            assert "key_hash" not in error.readable
+            assert not error.deletable
+            assert (", ".join(error.insertable) or "INSERT is not allowed") in (error.hint or "")
+            assert not client.in_transaction(conn)
+        # And the connection works on.
+        assert len(await client.fetch_all(conn, "SELECT id FROM public.models", **entry)) == 0
+
+
+@pytest.mark.shared_database(False)
+async def test_a_refusal_is_explained_by_the_table_and_not_by_another_of_a_similar_name(
+    client: Client, database: Database, dsn: str, cast: Cast
+) -> None:
+    database.execute(
+        "SELECT tenancy.define_permission('things.view', roles => '{owner}')",
+        *(
+            statement
+            for table in ("table", "thing", "my thing", "models_2", "s")
+            for statement in (
+                f'CREATE TABLE public."{table}" (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text)',
+                f"CALL tenancy.protect('public.\"{table}\"')",
+                f"CALL tenancy.allow('public.\"{table}\"', 'SELECT', 'things.view', columns => 'id')",
+            )
+        ),
+        "CREATE TABLE public.private (id uuid)",
+    )
+    entry: dict[str, Any] = {"user_id": cast.owner.id, "organization_id": cast.acme.id}
+    async with client.connect(dsn) as conn:
+        for table in ("table", "thing", "my thing", "models_2", "models", "s"):
+            with pytest.raises(NotGrantedError) as raised:
+                await client.fetch_all(conn, f'DELETE FROM public."{table}"', **entry)  # noqa: S608
+            assert raised.value.table.strip('"') == table
+        # What is not pg-tenancy's passes unchanged.
+        for statement in ("SELECT id FROM public.private", "CREATE TABLE public.mine (id uuid)"):
+            with pytest.raises(client.error):
+                await client.fetch_all(conn, statement, **entry)
+
+
+def test_a_refusal_in_another_language_is_about_the_same_table(database: Database, logins: Logins) -> None:
+    with database.connect(logins.app) as connection:
+        for message, table in {
+            "keine Berechtigung für Tabelle models": "models",
+            "droit refusé pour la table models": "models",
+            "permiso denegado a la tabla models": "models",
+            "models tablosuna erişim engellendi": "models",
+            "对表 models 权限不够": "models",
+            "keine Berechtigung für Sequenz models_id_seq": None,
+        }.items():
+            row = psycopg.RawCursor(connection).execute(GRANTED, [message]).fetchone()
+            assert (row and row[0]) == table

@@ -39,6 +39,7 @@ from pg_tenancy.errors import (
     ModelNotFoundError,
     ModelNotVisibleError,
     NotFoundError,
+    NotGrantedError,
     OrganizationRequiredError,
     PermissionDeniedError,
     PersonRequiredError,
@@ -400,14 +401,15 @@ async def test_the_expiry_of_an_api_key_has_a_time_zone(client: Client, conn: An
         await ws.create_api_key("ours", datetime(2100, 1, 1, tzinfo=timezone.utc))
 
 
-async def test_what_the_table_of_api_keys_refuses_passes_unchanged(
+async def test_what_the_table_of_api_keys_refuses_says_what_is_allowed(
     client: Client, conn: Any, acme: Organization, admin: Connection
 ) -> None:
     admin.execute("REVOKE SELECT (name) ON public.api_keys FROM tenancy_credentialed")
-    with pytest.raises(client.error) as raised:
+    with pytest.raises(NotGrantedError) as raised:
         async with client.workspace(conn, **owner_of(acme)) as ws:
             await ws.api_keys()
-    assert getattr(raised.value, "sqlstate", None) == "42501"
+    assert (raised.value.sqlstate, raised.value.table) == ("42501", "api_keys")
+    assert "name" not in raised.value.readable
 
 
 # -- instances and models -------------------------------------------------------------------

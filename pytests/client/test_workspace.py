@@ -24,6 +24,7 @@ from pg_tenancy.errors import (
     ConnectionNotIdleError,
     LoginMayNotEnterError,
     NotAMemberError,
+    NotGrantedError,
     OrganizationRequiredError,
     TransactionAbortedError,
     WorkspaceClosedError,
@@ -516,6 +517,6 @@ async def test_a_login_that_is_granted_nothing_hears_which_role_it_needs(
                 await client.fetch_all(conn, "SELECT 1", **entry)
     # A privilege that a statement of the application's own lacks is not of this kind.
     async with client.connect(database.dsn(new_login("tenancy_app"))) as conn:
-        with pytest.raises(client.error) as raised:
+        with pytest.raises(NotGrantedError) as raised:
             await client.fetch_all(conn, "SELECT password_hash FROM public.users", user_id=people.user().id)
-        assert getattr(raised.value, "sqlstate", None) == "42501"
+        assert raised.value.sqlstate == "42501"

@@ -30,6 +30,12 @@ CREATE TABLE public.textual (id uuid PRIMARY KEY, workspace_id text, author text
 CREATE TABLE public.own_policies (id uuid PRIMARY KEY);
 CREATE POLICY ours ON public.own_policies USING (true);
 CREATE TABLE public.numbered (id bigint PRIMARY KEY, code integer UNIQUE, name text, tenant uuid);
+CREATE DOMAIN public.number AS integer;
+CREATE TABLE public.seats (
+    id uuid PRIMARY KEY, hall text, seat public.number, price numeric, page smallint, place integer, owner uuid,
+    own_number integer, UNIQUE (hall, seat), UNIQUE (place) INCLUDE (id), UNIQUE (owner, page)
+);
+CREATE UNIQUE INDEX ON public.seats (price) WHERE hall = 'x';
 CREATE TABLE public.orphan (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects);
 CREATE TABLE public.not_ours (id uuid PRIMARY KEY, customer_id uuid);
 SELECT tenancy.define_permission('things.write', '{owner}');
@@ -37,6 +43,8 @@ CALL tenancy.protect('public.customers');
 CALL tenancy.allow('public.customers', 'SELECT', 'things.write', columns => 'id, name');
 CALL tenancy.protect('public.notes', author => 'user_id', shared => 'is_shared');
 CALL tenancy.protect('public.numbered');
+CALL tenancy.protect('public.seats');
+CREATE UNIQUE INDEX ON public.seats (own_number, workspace_id);
 """
 
 
@@ -140,6 +148,13 @@ REFUSED = [
     ),
     ("22023", "columns_invalid", "CALL tenancy.allow('public.numbered', 'INSERT', 'things.write', columns => 'code')"),
     ("22023", "columns_invalid", "CALL tenancy.allow('public.numbered', 'UPDATE', 'things.write', columns => 'code')"),
+    ("22023", "columns_invalid", "CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => 'seat')"),
+    ("22023", "columns_invalid", "CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => 'price')"),
+    (
+        "22023",
+        "columns_invalid",
+        "CALL tenancy.allow('public.seats', 'UPDATE', 'things.write', columns => 'id, place')",
+    ),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'name,')"),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'Name')"),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'xmin')"),
@@ -165,6 +180,20 @@ REFUSED = [
 def test_what_is_refused(kinds: Application, sqlstate: str, name: str, statement: str) -> None:
     with kinds.connected() as connection, refused(sqlstate, name):
         connection.execute(statement.encode())
+
+
+def test_numbers_are_the_databases_where_all_tenants_share_them(kinds: Application) -> None:
+    said: list[tuple[str | None, str | None]] = []
+    with kinds.connected() as connection:
+        connection.add_notice_handler(lambda notice: said.append((notice.message_primary, notice.message_hint)))
+        connection.execute("CALL tenancy.protect('public.seats')")
+        hint = "All tenants share their numbers, unless the unique keys that they are in begin with workspace_id."
+        assert said == [("tenants leave these columns of public.seats to their defaults: place, price, seat", hint)]
+        # A uuid in the key is nobody's to guess, and numbers of a workspace are its own.
+        connection.execute(
+            "CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => 'id, hall, page, own_number')"
+        )
+        connection.rollback()
 
 
 def test_a_temporary_table_is_refused(kinds: Application) -> None:

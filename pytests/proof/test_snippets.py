@@ -60,7 +60,7 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, CONSOLE}
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *PROJECTS_OF_ORMS, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -197,6 +197,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
     "docs/operations.md: CALL tenancy.harden_database();": Statements(),
+    "docs/orms.md: SELECT * FROM tenancy.writable_columns('public.instances": Statements(login="app"),
     "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
     "docs/planner.md: USING ((tableoid = tableoid, tableoid = tableoid) = (SEL": Statements(before=POLICY),
     "docs/protect.md: SELECT tenancy.define_permission('projects.view', roles": Statements(before=PROJECTS),
@@ -292,6 +293,24 @@ def test_the_console_says_what_it_says_there(
     assert status == 0, screen
     for line in said:
         assert line.replace("48,210 rows", "1 row").replace("0b6f…", str(acme.id)) in screen
+
+
+# Models that stand so in the project of an ORM, whose tests write with them.
+PROJECTS_OF_ORMS = {
+    "docs/orms.md: from collections.abc import Iterator": "sqlalchemy/models.py",
+    "docs/orms.md: import uuid": "django/models.py",
+    'docs/orms.md: import "reflect-metadata";': "node/typeorm/models.ts",
+    'docs/orms.md: import { sql } from "drizzle-orm";': "node/drizzle/models.ts",
+    "docs/orms.md: import { DataTypes, Model, Sequelize, Transaction } from": "node/sequelize/models.ts",
+    'docs/orms.md: import type { Knex } from "knex";': "node/knex/models.ts",
+    "docs/orms.md: model Project {": "node/prisma/schema.prisma",
+    'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': "node/prisma/models.ts",
+}
+
+
+@pytest.mark.parametrize("name", PROJECTS_OF_ORMS)
+def test_models_of_an_orm_are_those_of_its_tests(name: str) -> None:
+    assert SNIPPETS[name].text in (ROOT / "pytests" / "orms" / PROJECTS_OF_ORMS[name]).read_text()
 
 
 # What is run by a test elsewhere.

@@ -22,9 +22,16 @@ from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import Command, Statement, together
 from pg_tenancy._retries import again
-from pg_tenancy._sql import Call
+from pg_tenancy._sql import GRANTED, Call
 from pg_tenancy._waits import give_back, is_pool
-from pg_tenancy.errors import WorkspaceClosedError, translate
+from pg_tenancy.errors import (
+    NotGrantedError,
+    WorkspaceClosedError,
+    is_not_granted,
+    message_of,
+    translate,
+    translate_not_granted,
+)
 
 if TYPE_CHECKING:
     from psycopg.abc import Params, QueryNoTemplate
@@ -88,8 +95,8 @@ class Workspace(Calls, Generic[Row]):
             _raise(error)
         finally:
             self._conn = None
-            self._leave_clean(conn)
-        if isinstance(exc, psycopg.Error) and (ours := translate(exc)):
+            refused = self._leave_clean(conn, exc)
+        if isinstance(exc, psycopg.Error) and (ours := translate(exc) or refused):
             raise ours from exc
 
     def open(self) -> None:
@@ -232,11 +239,16 @@ class Workspace(Calls, Generic[Row]):
             raise _refusals.not_entered()
         conn.commit()
 
-    def _leave_clean(self, conn: Connection[Row]) -> None:
-        """End the transaction if there is one, or else the connection."""
+    def _leave_clean(self, conn: Connection[Row], exc: BaseException | None) -> NotGrantedError | None:
+        """End the transaction if there is one, or else the connection; only then a refusal can be explained."""
+        refused = None
         try:
             if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
                 conn.rollback()
+                if exc is not None and is_not_granted(exc):
+                    cursor = RawCursor(conn, row_factory=tuple_row)
+                    cursor.execute(GRANTED, [message_of(exc)], prepare=False)
+                    refused = translate_not_granted(exc, cursor.fetchone())
             if _is_idle(conn):
                 conn.set_autocommit(self._autocommit)
         except psycopg.Error:
@@ -247,6 +259,7 @@ class Workspace(Calls, Generic[Row]):
                 conn.pgconn.finish()
             if conn is not self._source:
                 give_back(cast("ConnectionPool[Connection[Row]]", self._source), conn)
+        return refused
 
 
 def workspace(source: Source[Row], **entry: Unpack[Entry]) -> Workspace[Row]:

@@ -21,9 +21,16 @@ from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
 from pg_tenancy._pipeline import Command, Statement, together
 from pg_tenancy._retries_async import again
-from pg_tenancy._sql import Call
+from pg_tenancy._sql import GRANTED, Call
 from pg_tenancy._waits_async import give_back, is_pool
-from pg_tenancy.errors import WorkspaceClosedError, translate
+from pg_tenancy.errors import (
+    NotGrantedError,
+    WorkspaceClosedError,
+    is_not_granted,
+    message_of,
+    translate,
+    translate_not_granted,
+)
 
 if TYPE_CHECKING:
     from psycopg.abc import Params, QueryNoTemplate
@@ -87,8 +94,8 @@ class Workspace(Calls, Generic[Row]):
             _raise(error)
         finally:
             self._conn = None
-            await self._leave_clean(conn)
-        if isinstance(exc, psycopg.Error) and (ours := translate(exc)):
+            refused = await self._leave_clean(conn, exc)
+        if isinstance(exc, psycopg.Error) and (ours := translate(exc) or refused):
             raise ours from exc
 
     async def open(self) -> None:
@@ -231,11 +238,16 @@ class Workspace(Calls, Generic[Row]):
             raise _refusals.not_entered()
         await conn.commit()
 
-    async def _leave_clean(self, conn: AsyncConnection[Row]) -> None:
-        """End the transaction if there is one, or else the connection."""
+    async def _leave_clean(self, conn: AsyncConnection[Row], exc: BaseException | None) -> NotGrantedError | None:
+        """End the transaction if there is one, or else the connection; only then a refusal can be explained."""
+        refused = None
         try:
             if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
                 await conn.rollback()
+                if exc is not None and is_not_granted(exc):
+                    cursor = AsyncRawCursor(conn, row_factory=tuple_row)
+                    await cursor.execute(GRANTED, [message_of(exc)], prepare=False)
+                    refused = translate_not_granted(exc, await cursor.fetchone())
             if _is_idle(conn):
                 await conn.set_autocommit(self._autocommit)
         except psycopg.Error:
@@ -246,6 +258,7 @@ class Workspace(Calls, Generic[Row]):
                 conn.pgconn.finish()
             if conn is not self._source:
                 await give_back(cast("AsyncConnectionPool[AsyncConnection[Row]]", self._source), conn)
+        return refused
 
 
 def workspace(source: Source[Row], **entry: Unpack[Entry]) -> Workspace[Row]:

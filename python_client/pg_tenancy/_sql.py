@@ -238,3 +238,24 @@ ORGANIZATION: Final[LiteralString] = (
     " ORDER BY o.id = $1::uuid DESC NULLS LAST"
     " LIMIT 1"
 )
+
+# What the login may do with the table that a message of PostgreSQL's names, in whichever
+# language: at the end of it, or else as a word of it. No row where it is not protected.
+GRANTED: Final = (
+    "SELECT t.id::pg_catalog.regclass::text, g.insertable, g.updatable, g.readable,"
+    " pg_catalog.has_table_privilege(t.id, 'DELETE')"
+    " FROM (SELECT c.oid AS id FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    r" AND $1::text ~ ('(^|\W)' || pg_catalog.regexp_replace(c.relname, '(\W)', '\\\1', 'g') || '($|\W)')"
+    " ORDER BY pg_catalog.right($1, pg_catalog.length(c.relname)) = c.relname DESC,"
+    " pg_catalog.length(c.relname) DESC, pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1) AS t"
+    " CROSS JOIN LATERAL (SELECT"
+    " pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)"
+    " FILTER (WHERE pg_catalog.has_column_privilege(t.id, a.attnum, 'INSERT')) AS insertable,"
+    " pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)"
+    " FILTER (WHERE pg_catalog.has_column_privilege(t.id, a.attnum, 'UPDATE')) AS updatable,"
+    " pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)"
+    " FILTER (WHERE pg_catalog.has_column_privilege(t.id, a.attnum, 'SELECT')) AS readable"
+    " FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = t.id AND a.attnum > 0 AND NOT a.attisdropped) AS g"
+    " WHERE EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = t.id"
+    " AND pg_catalog.to_regrole('tenancy_credentialed')::oid = ANY(p.polroles))"
+)

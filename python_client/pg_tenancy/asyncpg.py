@@ -20,9 +20,17 @@ from pg_tenancy import _opening, _refusals, aio
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, Options
 from pg_tenancy._retries_async import again
-from pg_tenancy._sql import Call
+from pg_tenancy._sql import GRANTED, Call
 from pg_tenancy._values import described
-from pg_tenancy.errors import InvalidArgumentError, WorkspaceClosedError, translate
+from pg_tenancy.errors import (
+    InvalidArgumentError,
+    NotGrantedError,
+    WorkspaceClosedError,
+    is_not_granted,
+    message_of,
+    translate,
+    translate_not_granted,
+)
 from pg_tenancy.results import AcceptedInvitation, InvitationPreview
 
 if TYPE_CHECKING:
@@ -87,8 +95,8 @@ class Workspace(Calls):
             _raise(error)
         finally:
             self._conn = None
-            await self._leave_clean(conn)
-        if isinstance(exc, asyncpg.PostgresError) and (ours := translate(exc)):
+            refused = await self._leave_clean(conn, exc)
+        if isinstance(exc, asyncpg.PostgresError) and (ours := translate(exc) or refused):
             raise ours from exc
 
     async def open(self) -> None:
@@ -189,9 +197,10 @@ class Workspace(Calls):
             raise _refusals.aborted()
         self._opened = False
 
-    async def _leave_clean(self, conn: Any) -> None:
-        """End the transaction if there may be one, or else the connection."""
+    async def _leave_clean(self, conn: Any, exc: BaseException | None) -> NotGrantedError | None:
+        """End the transaction if there may be one, or else the connection; only then a refusal can be explained."""
         clean = not self._opened
+        refused = None
         try:
             if self._opened and not conn.is_closed():
                 _set_outer_transaction(conn, None)
@@ -199,6 +208,8 @@ class Workspace(Calls):
                 # time before, and a ROLLBACK without a transaction does no harm.
                 await conn.execute("ROLLBACK")
                 clean = not conn.is_in_transaction()
+                if clean and exc is not None and is_not_granted(exc):
+                    refused = translate_not_granted(exc, await conn.fetchrow(GRANTED, message_of(exc)))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             pass  # what went wrong first is worth more, and the connection is closed below
         finally:
@@ -206,6 +217,7 @@ class Workspace(Calls):
                 conn.terminate()
             if self._pool is not None:
                 await self._pool.release(conn)
+        return refused
 
 
 @_like(aio.workspace)

@@ -7,6 +7,7 @@ error came; no message is ever parsed, so that translated messages do no harm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "NoContextError",
     "NotAMemberError",
     "NotFoundError",
+    "NotGrantedError",
     "OrganizationNotFoundError",
     "OrganizationRequiredError",
     "PermissionDeniedError",
@@ -148,6 +150,41 @@ class DelegationDeniedError(PermissionDeniedError):
 
 class PersonRequiredError(PermissionDeniedError):
     """The function acts for a person, and the transaction was entered with an API key."""
+
+
+class NotGrantedError(TenancyError):
+    """No login of the application may use this command on the table, or name one of the columns that it names.
+
+    Attributes:
+        table: the table, with its schema where the search path does not find it.
+        insertable: the columns that an INSERT may name.
+        updatable: the columns that an UPDATE may set.
+        readable: the columns that a SELECT, a RETURNING or a condition may name.
+        deletable: whether a DELETE is allowed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str,
+        insertable: Sequence[str],
+        updatable: Sequence[str],
+        readable: Sequence[str],
+        deletable: bool,
+    ) -> None:
+        """Compose the hint out of what is allowed."""
+        allowed = [
+            f"{command} may name {', '.join(columns)}" if columns else f"{command} is not allowed"
+            for command, columns in (("INSERT", insertable), ("UPDATE", updatable), ("SELECT and RETURNING", readable))
+        ]
+        allowed.append("DELETE is allowed" if deletable else "DELETE is not allowed")
+        super().__init__(message, hint=f"Of {table}: {'; '.join(allowed)}.", sqlstate=_DENIED)
+        self.table = table
+        self.insertable = tuple(insertable)
+        self.updatable = tuple(updatable)
+        self.readable = tuple(readable)
+        self.deletable = deletable
 
 
 class OrganizationRequiredError(TenancyError):
@@ -431,9 +468,8 @@ def translate(error: BaseException) -> TenancyError | None:
     found = _CLASSES.get((sqlstate, constraint))
     if found is None:
         return None
-    message = getattr(fields, "message_primary", None) or getattr(fields, "message", None)
     hint = getattr(fields, "message_hint", None) or getattr(fields, "hint", None)
-    return found(message or str(error), hint=hint or None, sqlstate=sqlstate, constraint=constraint)
+    return found(message_of(error), hint=hint or None, sqlstate=sqlstate, constraint=constraint)
 
 
 def translate_missing(error: BaseException, phase: int, function: str) -> PhaseNotDeployedError | None:
@@ -478,6 +514,56 @@ def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterErr
     return LoginMayNotEnterError(
         f"the login of this connection may not call {function}()", hint=hint, sqlstate=sqlstate_of(error)
     )
+
+
+def is_not_granted(error: BaseException | None) -> bool:
+    """Return whether PostgreSQL itself refused the application's statement, for want of a privilege.
+
+    Its message names the table at most. What may be done with that can be asked only
+    when the transaction that failed is over; ``translate_not_granted`` takes the answer.
+    """
+    fields = getattr(error, "diag", error)
+    return (
+        error is not None
+        and not isinstance(error, TenancyError)
+        and sqlstate_of(error) == _DENIED
+        and not getattr(fields, "constraint_name", None)
+        and not _comes_from_inside(error)
+    )
+
+
+def translate_not_granted(error: BaseException, row: Sequence[object] | None) -> NotGrantedError | None:
+    """Return the exception for a statement that PostgreSQL refused.
+
+    Args:
+        error: what the driver raised, of which ``is_not_granted`` is true.
+        row: what ``_sql.GRANTED`` answered for its message; None for a table that is
+            not under pg-tenancy's protection.
+
+    Returns:
+        The exception to raise from ``error``, or None when it should go on unchanged.
+    """
+    if row is None:
+        return None
+    table, insertable, updatable, readable, deletable = row
+    return NotGrantedError(
+        message_of(error),
+        table=str(table),
+        insertable=_names(insertable),
+        updatable=_names(updatable),
+        readable=_names(readable),
+        deletable=bool(deletable),
+    )
+
+
+def message_of(error: BaseException) -> str:
+    """Return the server's own message."""
+    fields = getattr(error, "diag", error)
+    return getattr(fields, "message_primary", None) or getattr(fields, "message", None) or str(error)
+
+
+def _names(names: object) -> list[str]:
+    return [str(name) for name in names] if isinstance(names, list | tuple) else []
 
 
 def _comes_from_inside(error: BaseException) -> bool:

@@ -121,6 +121,13 @@ QUESTIONS: list[Question] = [
         f"INSERT INTO public.instances (id, provider_id) VALUES ('{NIL}', '{{provider}}') RETURNING 1",
         [(1,)],
     ),
+    (
+        "app",
+        "ann",
+        "acme",
+        "INSERT INTO public.instances (id, provider_id) VALUES ('{i_bulk}', '{provider}') ON CONFLICT DO NOTHING",
+        "instances_pkey",
+    ),
     superuser(["UPDATE public.instances SET ip_address = NULL", "SELECT 1"], [(1,)]),
     # what the policies do alone
     without("instances_tenancy_permission", "public.instances", "uma acme", NEW_INSTANCE, "42501"),

@@ -144,6 +144,13 @@ QUESTIONS: list[Question] = [
     ("app", "ann", "acme", ["UPDATE public.models SET name = 'x' WHERE name = 'acme'", "SELECT 1"], [(1,)]),
     superuser(["UPDATE public.models SET name = 'x'", "SELECT 1"], [(1,)]),
     # what the policies do alone
+    (
+        "app",
+        "ann",
+        "acme",
+        "INSERT INTO public.models (id, name, model_id) VALUES ('{m_bulk}', 'x', 'x') ON CONFLICT DO NOTHING",
+        "models_pkey",
+    ),
     without("models_tenancy_permission", "public.models", "uma acme", NEW_MODEL, "42501"),
     without("models_tenancy_permission", "public.models", "ann None", NEW_MODEL, "42501"),
     *(

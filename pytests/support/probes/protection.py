@@ -570,6 +570,18 @@ QUESTIONS: list[Question] = [
         ],
         "columns_invalid",
     ),
+    # Numbers beside a uuid, and in no unique key, are nobody else's.
+    superuser(
+        [
+            *THINGS,
+            "CREATE TABLE public.numbers (id uuid, number integer, weight integer, UNIQUE (id, number))",
+            "CREATE INDEX i ON public.numbers (weight)",
+            "CALL tenancy.protect('public.numbers')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, number, weight')",
+            "SELECT 1",
+        ],
+        [(1,)],
+    ),
     superuser(
         [
             *THINGS,

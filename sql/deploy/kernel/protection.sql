@@ -514,6 +514,109 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
 
+-- A key that another tenant's row has. An upsert would look at that row, and work out its
+-- own WHERE for it before PostgreSQL asks any policy. So every way of writing such a key
+-- ends here, as a duplicate of one's own does. Nothing is looked at that was not committed
+-- when the statement began: who knows an id before it is used can still meet it so.
+-- Arguments: the names of unique keys, each with the query for its values.
+CREATE FUNCTION tenancy_private.refuse_taken_key() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    taken boolean;
+BEGIN
+    FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
+        EXECUTE tg_argv[place + 1] INTO taken USING new;
+        IF taken THEN
+            RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', tg_argv[place]
+            USING ERRCODE = '23505',
+            CONSTRAINT = tg_argv[place],
+            SCHEMA = tg_table_schema,
+            TABLE = tg_table_name;
+        END IF;
+    END LOOP;
+    RETURN new;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key() FROM public;
+
+-- Makes the trigger of a table whose tenants name a key that all of them share, and
+-- change rows: without both there is no upsert.
+CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'taken');
+    keys CONSTANT text := (
+        SELECT
+            string_agg(
+                format(
+                    '%L, %L', c.relname, format(
+                        'SELECT EXISTS (SELECT FROM %s AS t WHERE (%s) = (SELECT %2$s FROM (SELECT ($1).*) AS n)%s AND (%s))',
+                        p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
+                        concat_ws(
+                            ' OR ', format('t.%1$I <> ($1).%1$I', p.key),
+                            CASE WHEN p.author IS NOT NULL THEN format('t.%1$I IS DISTINCT FROM ($1).%1$I', p.author) END
+                        )
+                    )
+                ), ', ' ORDER BY c.relname
+            )
+        FROM tenancy_private.protected_tables AS p
+        INNER JOIN tenancy_private.access AS a ON p.table_name = a.table_name AND a.command = 'INSERT'
+        INNER JOIN tenancy_private.access AS u ON p.table_name = u.table_name AND u.command = 'UPDATE'
+        INNER JOIN pg_index AS i ON p.table_name = i.indrelid AND i.indisunique
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        CROSS JOIN LATERAL (
+            SELECT
+                string_agg('(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place) AS columns,
+                bool_or(o.attname = p.key) AS has_key,
+                -- An expression is made of something.
+                bool_or(o.attname IS NULL OR o.attname = ANY(a.columns)) AS is_named
+            FROM generate_series(1, i.indnkeyatts) AS n (place)
+            LEFT JOIN pg_attribute AS o ON o.attrelid = i.indrelid AND o.attnum = i.indkey[n.place - 1] AND o.attnum > 0
+        ) AS k
+        WHERE p.table_name = set_key_trigger.table_name AND NOT coalesce(k.has_key, false) AND k.is_named
+    );
+BEGIN
+    IF keys IS NOT NULL THEN
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
+            'WHEN (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%L::regclass)) '
+            'EXECUTE FUNCTION tenancy_private.refuse_taken_key(%s)',
+            trigger_name, table_name, format('%s', table_name), keys
+        );
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+        CALL tenancy_private.record_triggers(table_name, trigger_name);
+    ELSE
+        CALL tenancy_private.drop_trigger(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_key_trigger(regclass) FROM public;
+
+CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
+    ) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
+
 -- The changes begin with this: they alone change who reads and writes a table of theirs.
 CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])
 LANGUAGE plpgsql
@@ -578,6 +681,38 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.warn_of_orphans(regclass, name) FROM public;
 
+-- Columns of numbers in a unique key that holds for all tenants together: each could try
+-- which numbers others have, and take those that come next. Where the key has the
+-- workspace in it, numbers are the workspace's own, and beside a uuid nobody guesses.
+CREATE FUNCTION tenancy_private.shared_numbers(table_name regclass, key name) RETURNS name[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN ARRAY(
+    SELECT a.attname
+    FROM pg_index AS i
+    CROSS JOIN LATERAL (
+        SELECT k.attname, coalesce(nullif(t.typbasetype, 0), t.oid) AS type
+        FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
+        INNER JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND c.number = k.attnum
+        INNER JOIN pg_type AS t ON k.atttypid = t.oid
+        WHERE c.place <= i.indnkeyatts
+    ) AS a
+    WHERE i.indrelid = shared_numbers.table_name -- noqa: RF01
+        AND i.indisunique
+        AND a.type = ANY('{smallint,integer,bigint,numeric}'::regtype[])
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute AS o
+            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
+                ON o.attnum = c.number
+            WHERE o.attrelid = i.indrelid AND c.place <= i.indnkeyatts
+                AND (o.attname = shared_numbers.key OR o.atttypid = 'uuid'::regtype) -- noqa: RF01
+        )
+    ORDER BY a.attname
+);
+REVOKE ALL ON FUNCTION tenancy_private.shared_numbers(regclass, name) FROM public;
+
 CREATE PROCEDURE tenancy.protect(
     table_name regclass,
     key name DEFAULT 'workspace_id',
@@ -594,6 +729,7 @@ AS $$
 DECLARE
     protected tenancy_private.protected_tables;
     command text;
+    numbers text;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
     protected.table_name := table_name;
@@ -649,6 +785,12 @@ BEGIN
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
     CALL tenancy_private.set_permission_trigger(table_name);
+    CALL tenancy_private.set_key_trigger(table_name);
+    numbers := array_to_string(tenancy_private.shared_numbers(table_name, key), ', ');
+    IF numbers <> '' THEN
+        RAISE NOTICE 'tenants leave these columns of % to their defaults: %', table_name, numbers
+        USING HINT = format('All tenants share their numbers, unless the unique keys that they are in begin with %I.', key);
+    END IF;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
@@ -912,17 +1054,17 @@ BEGIN
     IF command IN ('INSERT', 'UPDATE') THEN
         CALL tenancy_private.require_own_references(table_name, protected.key, named);
     END IF;
-    SELECT min(a.attname) INTO numbered
-    FROM pg_index AS i
-    INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
-    WHERE i.indrelid = allow.table_name AND i.indisunique AND a.attname = ANY(named)
-        AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype);
+    SELECT min(n.name) INTO numbered
+    FROM unnest(tenancy_private.shared_numbers(table_name, protected.key)) AS n (name)
+    WHERE n.name = ANY(named);
     IF command IN ('INSERT', 'UPDATE') AND numbered IS NOT NULL THEN
-        RAISE EXCEPTION 'tenants cannot write %.%: a key of integers starts with it, and not with %',
-            table_name, numbered, protected.key
+        RAISE EXCEPTION 'tenants cannot write %.%: all tenants share its numbers', table_name, numbered
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_invalid',
-        HINT = 'A number that is taken would tell that somebody else has it: leave the column to its default.';
+        HINT = format(
+            'A number that is taken would tell that somebody else has it: leave the column to its default, or begin its '
+            'unique keys with %I.', protected.key
+        );
     END IF;
 
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
@@ -971,6 +1113,8 @@ BEGIN
     IF command = 'INSERT' THEN
         CALL tenancy_private.grant_sequences(table_name, 'tenancy_credentialed');
         CALL tenancy_private.default_to_workspace(table_name, protected.key);
+        -- For refuse_taken_key().
+        CALL tenancy_private.grant_rights(table_name, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
     IF command = 'SELECT' THEN
         EXECUTE format(
@@ -981,6 +1125,7 @@ BEGIN
     CALL tenancy_private.record_contract(table_name);
     IF command <> 'SELECT' THEN
         CALL tenancy_private.set_permission_trigger(table_name);
+        CALL tenancy_private.set_key_trigger(table_name);
     END IF;
 END;
 $$;
@@ -1014,7 +1159,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
-    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'permission');
     protected record;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
@@ -1031,10 +1175,8 @@ BEGIN
         CALL tenancy_private.forget_table(table_name);
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = trigger_name) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, trigger_name);
-    END IF;
+    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));
+    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'taken'));
     IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);
     ELSE

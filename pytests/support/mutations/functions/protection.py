@@ -308,6 +308,12 @@ CHANGES = {
             "PERFORM FROM tenancy_private.closed_tables AS c WHERE",
         ),
     ],
+    "tenancy_private.shared_numbers(regclass,name)": [
+        ("integer,", ""),
+        ("i.indisunique AND ", ""),
+        (" OR (o.atttypid = ('uuid'::regtype)::oid)", ""),
+    ],
+    "tenancy_private.refuse_taken_key()": [("IF taken THEN", "IF false THEN")],
     "tenancy_private.verify_protected(regclass[])": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
     "tenancy.writable_columns(regclass)": [
         ("((a.table_name)::oid = (writable_columns.table_name)::oid) AND ", ""),

