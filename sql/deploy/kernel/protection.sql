@@ -526,7 +526,10 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN (
-    SELECT string_agg('(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place)
+    SELECT
+        string_agg(
+            '(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place
+        )
     FROM pg_index AS i
     CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS n (place)
     WHERE i.indexrelid = index_id
