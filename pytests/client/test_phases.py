@@ -1,4 +1,4 @@
-"""What phases 3 to 7 bring to the Python client: invitations, API keys, instances, models, users."""
+"""What phases 3 to 9 bring to the Python client: invitations, API keys, instances, models, users."""
 
 # ruff: noqa: PT012  (the whole block of a workspace is what raises)
 
@@ -1160,6 +1160,7 @@ def test_what_is_not_there_is_one_kind_of_error() -> None:
 
 # -- while the migration is on its way ----------------------------------------------------
 
+COSTS_OF = (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 2, 1, tzinfo=timezone.utc))
 LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (3, "tenancy.invite_member", lambda ws: ws.invite_member("zoe@example.com")),
     (3, "tenancy.invite_member", lambda ws: ws.invite_member("zoe@example.com", expires_in=timedelta(days=1))),
@@ -1177,10 +1178,16 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
     (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),
     (7, "tenancy.all_users", lambda ws: ws.all_users()),
+    (9, "finops.cost_current", lambda ws: ws.cost_current()),
+    (9, "finops.costs_summary", lambda ws: ws.costs_summary(*COSTS_OF)),
+    (9, "finops.costs_window", lambda ws: ws.costs_window("day")),
+    (9, "finops.costs_series", lambda ws: ws.costs_series(*COSTS_OF)),
+    (9, "finops.costs_by", lambda ws: ws.costs_by(*COSTS_OF, "model")),
+    (9, "finops.cost_forecast", lambda ws: ws.cost_forecast()),
 ]
 
 
-@pytest.mark.parametrize("tag", [tag for tag in PHASES if 2 <= int(tag.removeprefix("phase-")) < 7])
+@pytest.mark.parametrize("tag", [tag for tag in PHASES if 2 <= int(tag.removeprefix("phase-")) < 9])
 async def test_what_comes_with_a_later_phase_says_so(
     client: Client, database_at: Callable[[str], Database], logins: Logins, tag: str
 ) -> None:

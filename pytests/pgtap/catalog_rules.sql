@@ -397,7 +397,8 @@ SELECT is_empty(
         )
         -- What every query calls names the schema of everything in it (attacks/test_forged_context.py).
         AND NOT (
-            r.oid = 'tenancy.current_workspace_id()'::regprocedure AND NOT r.prosecdef AND r.proconfig IS NULL
+            r.oid IN ('tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure)
+            AND NOT r.prosecdef AND r.proconfig IS NULL
         )
         -- What commits, or runs a command of its caller's, cannot, nor what calls that.
         AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
@@ -492,7 +493,11 @@ SELECT is_empty(
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_am AS m ON c.relam = m.oid AND m.amname IN ('btree', 'hash')
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey')
+    WHERE i.indexrelid::regclass::text NOT IN (
+        'public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey', 'finops.inference_usage_tenancy_pkey',
+        -- The application's, which its jobs write by: that somebody had costs in a minute.
+        'finops.cost_actual_minute_tenancy_pkey'
+    )
     AND NOT EXISTS (
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_policy'::regclass
@@ -513,13 +518,15 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log outlive whom they concern.
+-- Entries of the audit log, and costs, outlive whom they concern. What costs add up to has
+-- no default, because nobody but roll_up() writes it.
 SELECT is_empty(
     $$
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
     WHERE t.name <> 'tenancy.audit_log'
+        AND t.name !~ '^finops[.](inference_usage|cost_actual_minute)$|^tenancy_private[.]cost_'
         AND NOT (
             a.attnotnull
             AND a.atthasdef

@@ -2,7 +2,7 @@
 -- noqa: disable=LT05
 
 BEGIN;
-SELECT plan(32);
+SELECT plan(36);
 
 -- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
 SELECT policies_are(t.schema, t.name, ARRAY[
@@ -18,7 +18,9 @@ FROM (VALUES
     ('tenancy', 'invitations', '{select}'),
     ('public', 'api_keys', '{select,update}'),
     ('public', 'instances', '{select,insert,update}'),
-    ('public', 'models', '{select,insert,update}')
+    ('public', 'models', '{select,insert,update}'),
+    ('finops', 'inference_usage', '{select}'),
+    ('finops', 'cost_actual_minute', '{select}')
 ) AS t (schema, name, commands);
 -- What is published belongs to nobody, and has no floor.
 SELECT policies_are('tenancy', t.name, ARRAY[t.name || '_select', t.name || '_service', t.name || '_auditor'])

@@ -67,6 +67,8 @@ WORKSPACE = {
     "public.api_keys": "workspace_id",
     "public.instances": "workspace_id",
     "public.models": "workspace_id",
+    "finops.inference_usage": "workspace_id",
+    "finops.cost_actual_minute": "workspace_id",
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",

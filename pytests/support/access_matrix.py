@@ -73,6 +73,8 @@ public.organization_memberships | x-.                                       | x-
 public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
+finops.inference_usage          | x--                                       | ---      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
+finops.cost_actual_minute       | x--                                       | ---      | .--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
@@ -89,8 +91,6 @@ UNOPENED = (
     "public.provider_settings",
     "public.organization_models",
     "public.organization_model_shares",
-    "finops.inference_usage",
-    "finops.cost_actual_minute",
 )
 
 # A service writes to these, whichever workspace a row belongs to. Who enters a
@@ -102,6 +102,8 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.api_keys": ("INSERT", "UPDATE", "DELETE"),
     "public.instances": ("INSERT", "UPDATE", "DELETE"),
     "public.models": ("INSERT", "UPDATE", "DELETE"),
+    "finops.inference_usage": ("INSERT", "UPDATE", "DELETE"),
+    "finops.cost_actual_minute": ("INSERT", "UPDATE", "DELETE"),
     "tenancy.workspaces": ("UPDATE",),
     "tenancy.audit_log": (),
     "tenancy.permissions": (),
@@ -171,6 +173,12 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
             "INSERT": "id name model_id required_vram_gb context_length is_active metadata",
             "UPDATE": "name model_id required_vram_gb context_length is_active metadata",
         },
+        "finops.inference_usage": {
+            "SELECT": "id workspace_id occurred_at user_id api_key_id model_id instance_id input_tokens output_tokens"
+            " total_tokens unit_price_eur_per_1k_tokens charged_amount_eur provider_organization_id"
+            " consumer_organization_id organization_model_id"
+        },
+        "finops.cost_actual_minute": {"SELECT": "bucket_minute workspace_id provider_id instance_id amount_eur"},
         "tenancy.workspaces": {"SELECT": "id kind user_id organization_id color plan created_at deleted_at"},
         "tenancy.audit_log": {
             "SELECT": "id workspace_id occurred_at user_id organization_id role database_user action object_kind object_id"

@@ -252,11 +252,12 @@ def _rows_of_a_person(connection: Connection, user: User, provider: UUID) -> dic
         "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash) VALUES (%s, %s, 'key', %s, %s)",
         [ids["api_key"], user.id, user.username, f"hash of {user.username}"],
     )
+    connection.execute("INSERT INTO finops.inference_usage (api_key_id) VALUES (%s)", [ids["api_key"]])
     return ids
 
 
 def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
-    """Insert two public models, one of them spare, and an instance from before tenancy; return their ids."""
+    """Insert two public models, one of them spare, and an instance from before tenancy, which costs something."""
     ids = {"model": uuid4(), "spare_model": uuid4(), "instance": uuid4()}
     for name in ("model", "spare_model"):
         connection.execute(
@@ -267,5 +268,11 @@ def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
         "INSERT INTO public.instances (id, provider_id, model_id, status)"
         " SELECT %s, p.id, %s, 'ready' FROM public.providers AS p LIMIT 1",
         [ids["instance"], ids["model"]],
+    )
+    connection.execute("INSERT INTO finops.inference_usage (instance_id) VALUES (%s)", [ids["instance"]])
+    connection.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " SELECT date_trunc('minute', now()), i.provider_id, i.id, 1 FROM public.instances AS i WHERE i.id = %s",
+        [ids["instance"]],
     )
     return ids

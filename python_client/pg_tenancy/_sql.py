@@ -214,6 +214,50 @@ ALL_USERS: Final = Call(
     (Text("email", optional=True), Id("after_id", optional=True), Count("page_size")),
 )
 
+_RANGE: Final = (Moment("starts_at"), Moment("ends_at"))
+
+COST_CURRENT: Final = Call(
+    9,
+    "finops.cost_current",
+    "SELECT eur_per_hour, running_instances, today_eur, today_earned_eur, today_starts_at"
+    " FROM finops.cost_current($1::text)",
+    (Text("time_zone", optional=True),),
+)
+COSTS_SUMMARY: Final = Call(
+    9,
+    "finops.costs_summary",
+    "SELECT consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_summary($1::timestamptz, $2::timestamptz)",
+    _RANGE,
+)
+COSTS_WINDOW: Final = Call(
+    9,
+    "finops.costs_window",
+    "SELECT starts_at, ends_at, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_window($1::text)",
+    (Text("span"),),
+)
+COSTS_SERIES: Final = Call(
+    9,
+    "finops.costs_series",
+    "SELECT bucket_start, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_series($1::timestamptz, $2::timestamptz, $3::text, $4::text)",
+    (*_RANGE, Text("bucket"), Text("time_zone", optional=True)),
+)
+COSTS_BY: Final = Call(
+    9,
+    "finops.costs_by",
+    "SELECT key, name, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_by($1::timestamptz, $2::timestamptz, $3::text)",
+    (*_RANGE, Text("dimension")),
+)
+COST_FORECAST: Final = Call(
+    9,
+    "finops.cost_forecast",
+    "SELECT horizon_name, eur_per_hour, forecast_eur FROM finops.cost_forecast($1::text)",
+    (Text("horizon", optional=True),),
+)
+
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
 # NULL where there is nothing to assign with.
 MAY_ASSIGN: Final[LiteralString] = (

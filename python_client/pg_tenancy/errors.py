@@ -414,6 +414,12 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
     ("22023", "batch_size_invalid"): InvalidArgumentError,
+    ("22023", "bucket_invalid"): InvalidArgumentError,
+    ("22023", "dimension_invalid"): InvalidArgumentError,
+    ("22023", "range_invalid"): InvalidArgumentError,
+    ("22023", "span_invalid"): InvalidArgumentError,
+    ("22023", "time_zone_invalid"): InvalidArgumentError,
+    ("22023", "too_many_buckets"): InvalidArgumentError,
     ("22023", "page_size_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
@@ -485,7 +491,9 @@ def translate_missing(error: BaseException, phase: int, function: str) -> PhaseN
         The exception to raise from ``error``, or None when the function is there
         and the error is about something else.
     """
-    if sqlstate_of(error) not in _MISSING or _comes_from_inside(error):
+    # The application's own schema is open to whoever enters from the phase on that needs it.
+    is_closed = sqlstate_of(error) == _DENIED and not function.startswith("tenancy.") and translate(error) is None
+    if not (sqlstate_of(error) in _MISSING or is_closed) or _comes_from_inside(error):
         return None
     return PhaseNotDeployedError(phase, function, sqlstate=sqlstate_of(error))
 

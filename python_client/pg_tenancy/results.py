@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 __all__ = [
     "AcceptedInvitation",
     "ApiKey",
+    "CostForecast",
+    "Costs",
+    "CostsBucket",
+    "CostsNow",
+    "CostsPart",
+    "CostsWindow",
     "CurrentWorkspace",
     "Invitation",
     "InvitationPreview",
@@ -172,3 +179,65 @@ class User:
     last_name: str | None
     role: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostsNow:
+    """What the running instances cost an hour, and what was spent and earned since the day began."""
+
+    eur_per_hour: Decimal
+    running_instances: int
+    today_eur: Decimal
+    today_earned_eur: Decimal
+    today_starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was spent and, apart, what was earned as a provider.
+
+    ``consumed_eur`` is ``instances_eur`` and ``inference_eur`` together. ``calls`` and
+    ``total_tokens`` are those that the workspace made.
+    """
+
+    consumed_eur: Decimal
+    earned_eur: Decimal
+    instances_eur: Decimal
+    inference_eur: Decimal
+    calls: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostsWindow:
+    """The costs of the time until now."""
+
+    starts_at: datetime
+    ends_at: datetime
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostsBucket:
+    """The costs of an hour, a day or a month, by when it begins."""
+
+    bucket_start: datetime
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostsPart:
+    """The costs of one provider, model, user or whatever was asked for; ``key`` is None for what has none."""
+
+    key: str | None
+    name: str | None
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostForecast:
+    """What the instances that run now will cost, if they go on."""
+
+    horizon: str
+    eur_per_hour: Decimal
+    forecast_eur: Decimal

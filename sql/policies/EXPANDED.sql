@@ -18,6 +18,132 @@
 \set platform '''00000000-0000-0000-0000-000000000000''::uuid'
 
 
+-- == finops.cost_actual_minute: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY cost_actual_minute_tenant ON finops.cost_actual_minute
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_select ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY cost_actual_minute_tenant_insert ON finops.cost_actual_minute
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_update ON finops.cost_actual_minute
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_delete ON finops.cost_actual_minute
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_service ON finops.cost_actual_minute
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY cost_actual_minute_auditor ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.cost_actual_minute'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_credentialed;
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_auditor;
+
+
+-- == finops.inference_usage: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY inference_usage_tenant ON finops.inference_usage
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_select ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY inference_usage_tenant_insert ON finops.inference_usage
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_update ON finops.inference_usage
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_delete ON finops.inference_usage
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_service ON finops.inference_usage
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY inference_usage_auditor ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.inference_usage'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_credentialed;
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_auditor;
+
+
 -- == public.api_keys: the workspace's own rows ==
 
 -- Needs api_keys.view.
