@@ -1151,6 +1151,17 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (7, "tenancy.update_user", lambda ws: ws.update_user(uuid4())),
     (7, "tenancy.delete_user", lambda ws: ws.delete_user(uuid4())),
     (7, "tenancy.all_users", lambda ws: ws.all_users()),
+    (8, "tenancy.settings", lambda ws: ws.settings()),
+    (8, "tenancy.setting", lambda ws: ws.setting("theme")),
+    (8, "tenancy.explain_setting", lambda ws: ws.explain_setting("theme")),
+    (8, "tenancy.set_setting", lambda ws: ws.set_setting("theme", "dark")),
+    (8, "tenancy.set_sealed_setting", lambda ws: ws.set_sealed_setting("token", b"x", "k")),
+    (8, "tenancy.unset_setting", lambda ws: ws.unset_setting("theme")),
+    (8, "tenancy.lock_setting", lambda ws: ws.lock_setting("theme")),
+    (8, "tenancy.provider_status", lambda ws: ws.provider_status()),
+    (10, "tenancy.visible_modules", lambda ws: ws.visible_modules()),
+    (10, "tenancy.require_module", lambda ws: ws.require_module("chat")),
+    (10, "tenancy.can_provision", lambda ws: ws.can_provision()),
 ]
 
 
