@@ -1184,6 +1184,17 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (9, "finops.costs_series", lambda ws: ws.costs_series(*COSTS_OF)),
     (9, "finops.costs_by", lambda ws: ws.costs_by(*COSTS_OF, "model")),
     (9, "finops.cost_forecast", lambda ws: ws.cost_forecast()),
+    (8, "tenancy.settings", lambda ws: ws.settings()),
+    (8, "tenancy.setting", lambda ws: ws.setting("theme")),
+    (8, "tenancy.explain_setting", lambda ws: ws.explain_setting("theme")),
+    (8, "tenancy.set_setting", lambda ws: ws.set_setting("theme", "dark")),
+    (8, "tenancy.set_sealed_setting", lambda ws: ws.set_sealed_setting("token", b"x", "k")),
+    (8, "tenancy.unset_setting", lambda ws: ws.unset_setting("theme")),
+    (8, "tenancy.lock_setting", lambda ws: ws.lock_setting("theme")),
+    (8, "tenancy.provider_status", lambda ws: ws.provider_status()),
+    (10, "tenancy.visible_modules", lambda ws: ws.visible_modules()),
+    (10, "tenancy.require_module", lambda ws: ws.require_module("chat")),
+    (10, "tenancy.can_provision", lambda ws: ws.can_provision()),
 ]
 
 

@@ -70,6 +70,7 @@ READS = parse("""
 public.users                    | x-.                                       | x-.      | x-.                                | x..      | xx.                        | xx.    | context | forged | no
 public.organizations            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.organization_memberships | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.provider_settings        | x-.                                       | --.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
@@ -82,13 +83,15 @@ tenancy.permissions             | ..x                                       | ..
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.instance_transitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.modules                 | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.settings_definitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.settings                | x--                                       | ---      | .--                                | x-.      | xxx                        | no     | context | forged | no
 """)
 
 # The tables that a later phase opens: until then they are for services alone, and
 # for the functions that empty a workspace.
 UNOPENED = (
     "public.providers",
-    "public.provider_settings",
     "public.organization_models",
     "public.organization_model_shares",
 )
@@ -104,12 +107,16 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.models": ("INSERT", "UPDATE", "DELETE"),
     "finops.inference_usage": ("INSERT", "UPDATE", "DELETE"),
     "finops.cost_actual_minute": ("INSERT", "UPDATE", "DELETE"),
+    "public.provider_settings": ("INSERT", "UPDATE", "DELETE"),
     "tenancy.workspaces": ("UPDATE",),
     "tenancy.audit_log": (),
     "tenancy.permissions": (),
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
     "tenancy.instance_transitions": (),
+    "tenancy.modules": (),
+    "tenancy.settings_definitions": (),
+    "tenancy.settings": (),
     "tenancy.invitations": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
@@ -122,6 +129,7 @@ WRITER_WRITES = (
     "public.api_keys",
     "public.instances",
     "public.models",
+    "public.provider_settings",
     "public.organization_models",
     "finops.inference_usage",
     "finops.cost_actual_minute",
@@ -192,6 +200,12 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
         "tenancy.instance_transitions": {"SELECT": "action from_status to_status"},
+        "public.provider_settings": {"SELECT": "organization_id key"},
+        "tenancy.modules": {"SELECT": "key name path place workspaces roles permission"},
+        "tenancy.settings_definitions": {
+            "SELECT": "key scope value_type min_int max_int default_value is_secret is_required subjects description"
+        },
+        "tenancy.settings": {"SELECT": "workspace_id subject_id key updated_at updated_by_user_id"},
     }.items()
 }
 
@@ -212,7 +226,9 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
 # api_key_not_found, instance_not_found, model_not_found), used (23503
 # model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
-# invitation_not_found), credentials (42501 credentials_denied), context, forged;
+# invitation_not_found), credentials (42501 credentials_denied), module (42501
+# module_forbidden), platforms (42501 setting_of_platform), value (22023
+# setting_value_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
@@ -311,6 +327,9 @@ publish('public.providers', 'name')    | no                                     
 unprotect('public.users')              | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 drop_policies('public.users')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 harden_database()                      | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+define_module('n', 'N', '/n')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+define_setting('new', 'int')           | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+read_secret(NULL, NULL, 'token')       | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 """)
     | parse("""
                                           | owner credentialed acting | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | platform     | bare service old | forged     | auditor nobody writer
@@ -335,6 +354,23 @@ update_user('{user}', first_name => 'New')        | ok                        | 
 update_user('{user}', email => 'new@example.com') | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 update_user('{user}', password_hash => 'new')     | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 delete_user('{user}')                             | ok                        | ok          | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+""")
+    | parse("""
+                                             | owner credentialed acting | admin        | manager    | user       | key        | outsider  | personal person staff | personal_key | platform | bare service old | forged | auditor nobody writer
+---------------------------------------------+---------------------------+--------------+------------+------------+------------+-----------+-----------------------+--------------+----------+------------------+--------+----------------------
+visible_modules()                            | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+require_module('chat')                       | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+require_module('users')                      | ok                        | ok           | module     | module     | module     | ok        | organization          | organization | ok       | context          | forged | no
+can_provision()                              | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+settings()                                   | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+setting(NULL, 'theme')                       | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+explain_setting(NULL, 'theme')               | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+provider_status()                            | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+set_setting(NULL, 'theme', 'new')            | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
+set_setting(NULL, 'signup', 'true')          | platforms                 | platforms    | permission | permission | permission | platforms | organization          | organization | ok       | context          | forged | no
+set_sealed_setting(NULL, 'token', '', 'key') | value                     | value        | permission | permission | permission | value     | value                 | value        | value    | context          | forged | no
+unset_setting(NULL, 'theme')                 | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
+lock_setting(NULL, 'theme')                  | platforms                 | platforms    | permission | permission | permission | platforms | platforms             | platforms    | ok       | context          | forged | no
 """)
 )
 

@@ -165,6 +165,12 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                         organization.owner.id,
                     ],
                 )
+            for arguments in ("'theme', 'text'", "'signup', 'bool', 'global'", "'token', 'text', secret => true"):
+                connection.execute(f"SELECT tenancy.define_setting({arguments})".encode())
+            connection.execute(
+                "INSERT INTO tenancy.settings (workspace_id, key, value)"
+                " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
+            )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
@@ -195,8 +201,9 @@ def _rows_of_an_organization(connection: Connection, organization: Organization,
     statements: list[tuple[str, list[Any]]] = [
         ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
         (
-            "INSERT INTO public.provider_settings (id, provider_id, key, value_int) VALUES (%s, %s, 'limit', 1)",
-            [ids["setting"], ids["provider"]],
+            "INSERT INTO public.provider_settings (id, provider_id, key, organization_id, value_int)"
+            " VALUES (%s, %s, 'limit', %s, 1)",
+            [ids["setting"], ids["provider"], organization.id],
         ),
         *(
             (

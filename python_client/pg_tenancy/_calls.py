@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from pg_tenancy import _sql
+from pg_tenancy._settings import SettingsCalls
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
     AcceptedInvitation,
@@ -33,7 +34,7 @@ from pg_tenancy.results import (
 )
 
 
-class Calls(ABC):
+class Calls(SettingsCalls):
     """What can be asked and done in a workspace besides the application's own SQL.
 
     Every method checks its arguments before anything is sent: an id is a UUID or the

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pg_tenancy._values import Argument, Count, Id, Moment, Secret, Span, Text
+from pg_tenancy._values import Argument, Bytes, Count, Flag, Id, Moment, Secret, Span, Text, Value, Version
 from pg_tenancy.errors import ApiKeyError, InvitationError, TicketError, UserRequiredError
 
 if TYPE_CHECKING:
@@ -256,6 +256,63 @@ COST_FORECAST: Final = Call(
     "finops.cost_forecast",
     "SELECT horizon_name, eur_per_hour, forecast_eur FROM finops.cost_forecast($1::text)",
     (Text("horizon", optional=True),),
+)
+
+# JSON is sent as text: only one of the drivers makes objects of it.
+_SETTING: Final = (Id("subject_id", optional=True), Text("key"))
+_EXPECTED: Final = Version("expected_version", optional=True)
+
+SETTINGS: Final = Call(
+    8,
+    "tenancy.settings",
+    "SELECT subject_id, key, scope, value_type, value::text, level, locked, version, is_secret, is_configured,"
+    " fingerprint, min_int, max_int, description FROM tenancy.settings()",
+)
+SETTING: Final = Call(8, "tenancy.setting", "SELECT tenancy.setting($1::uuid, $2::text)::text", _SETTING)
+EXPLAIN_SETTING: Final = Call(
+    8,
+    "tenancy.explain_setting",
+    "SELECT level, value::text, is_set, counts, locked, version FROM tenancy.explain_setting($1::uuid, $2::text)",
+    _SETTING,
+)
+SET_SETTING: Final = Call(
+    8,
+    "tenancy.set_setting",
+    "SELECT tenancy.set_setting($1::uuid, $2::text, $3::text, $4::bigint)",
+    (*_SETTING, Value("value"), _EXPECTED),
+)
+SET_SEALED_SETTING: Final = Call(
+    8,
+    "tenancy.set_sealed_setting",
+    "SELECT tenancy.set_sealed_setting($1::uuid, $2::text, $3::bytea, $4::text, $5::bigint)",
+    (*_SETTING, Bytes("value"), Text("key_id"), _EXPECTED),
+)
+UNSET_SETTING: Final = Call(
+    8,
+    "tenancy.unset_setting",
+    "SELECT tenancy.unset_setting($1::uuid, $2::text, $3::bigint)",
+    (*_SETTING, _EXPECTED),
+)
+LOCK_SETTING: Final = Call(
+    8,
+    "tenancy.lock_setting",
+    "SELECT tenancy.lock_setting($1::uuid, $2::text, $3::boolean)",
+    (*_SETTING, Flag("locked")),
+)
+PROVIDER_STATUS: Final = Call(
+    8,
+    "tenancy.provider_status",
+    "SELECT provider_id, name, is_active, ready, missing FROM tenancy.provider_status()",
+)
+
+VISIBLE_MODULES: Final = Call(
+    10, "tenancy.visible_modules", "SELECT key, name, path, state, reason FROM tenancy.visible_modules()"
+)
+REQUIRE_MODULE: Final = Call(10, "tenancy.require_module", "SELECT tenancy.require_module($1::text)", (Text("key"),))
+CAN_PROVISION: Final = Call(
+    10,
+    "tenancy.can_provision",
+    "SELECT allowed, state, reason, providers, missing FROM tenancy.can_provision()",
 )
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")

@@ -35,6 +35,7 @@ __all__ = [
     "ModelInUseError",
     "ModelNotFoundError",
     "ModelNotVisibleError",
+    "ModuleForbiddenError",
     "NoContextError",
     "NotAMemberError",
     "NotFoundError",
@@ -44,6 +45,9 @@ __all__ = [
     "PermissionDeniedError",
     "PersonRequiredError",
     "PhaseNotDeployedError",
+    "SettingChangedError",
+    "SettingLockedError",
+    "SettingNotFoundError",
     "SlugTakenError",
     "SnapshotNotCheckedError",
     "TableNotProtectedError",
@@ -52,6 +56,7 @@ __all__ = [
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "UnknownModuleError",
     "UserInUseError",
     "UserNotFoundError",
     "UserRequiredError",
@@ -148,6 +153,10 @@ class DelegationDeniedError(PermissionDeniedError):
     """The role holds the permission, but not over this member or that role."""
 
 
+class ModuleForbiddenError(PermissionDeniedError):
+    """The module does not open for this role, or not in this kind of workspace."""
+
+
 class PersonRequiredError(PermissionDeniedError):
     """The function acts for a person, and the transaction was entered with an API key."""
 
@@ -217,6 +226,14 @@ class InstanceNotFoundError(NotFoundError):
 
 class ModelNotFoundError(NotFoundError):
     """The workspace has no model with this id."""
+
+
+class UnknownModuleError(NotFoundError):
+    """The application has no such module."""
+
+
+class SettingNotFoundError(NotFoundError):
+    """There is no such setting, or no such subject of it."""
 
 
 class LastOwnerError(TenancyError):
@@ -297,6 +314,18 @@ class ModelIdTakenError(TenancyError):
 
 class ModelInUseError(TenancyError):
     """The model cannot be deleted while instances or offerings use it."""
+
+    http_status = 409
+
+
+class SettingLockedError(TenancyError):
+    """The platform has locked the setting: its value is the platform's in all workspaces."""
+
+    http_status = 409
+
+
+class SettingChangedError(TenancyError):
+    """Somebody else has changed the setting since the expected version was read."""
 
     http_status = 409
 
@@ -388,10 +417,14 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("42501", "delegation_denied"): DelegationDeniedError,
     ("42501", "credentials_denied"): PermissionDeniedError,
     ("42501", "person_required"): PersonRequiredError,
+    ("42501", "module_forbidden"): ModuleForbiddenError,
+    ("42501", "setting_of_platform"): PermissionDeniedError,
     ("42501", "audit_log_is_append_only"): PermissionDeniedError,
     ("55000", "organization_required"): OrganizationRequiredError,
     ("55000", "invitation_not_pending"): InvitationNotPendingError,
     ("55000", "instance_state"): InstanceStateError,
+    ("55000", "setting_changed"): SettingChangedError,
+    ("55000", "setting_locked"): SettingLockedError,
     ("P0002", "organization_not_found"): OrganizationNotFoundError,
     ("P0002", "member_not_found"): MemberNotFoundError,
     ("P0002", "invitation_not_found"): InvitationNotFoundError,
@@ -399,6 +432,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "instance_not_found"): InstanceNotFoundError,
     ("P0002", "model_not_found"): ModelNotFoundError,
     ("P0002", "user_not_found"): UserNotFoundError,
+    ("P0002", "setting_not_found"): SettingNotFoundError,
+    ("P0002", "unknown_module"): UnknownModuleError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
@@ -421,6 +456,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "time_zone_invalid"): InvalidArgumentError,
     ("22023", "too_many_buckets"): InvalidArgumentError,
     ("22023", "page_size_invalid"): InvalidArgumentError,
+    ("22023", "setting_subject_invalid"): InvalidArgumentError,
+    ("22023", "setting_value_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
     ("23503", "user_in_use"): UserInUseError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 __all__ = [
@@ -22,10 +22,15 @@ __all__ = [
     "InvitationPreview",
     "LegacyInstance",
     "Member",
+    "Module",
     "NewApiKey",
     "NewInvitation",
     "Organization",
     "OrganizationChoice",
+    "ProviderStatus",
+    "Provisioning",
+    "Setting",
+    "SettingLevel",
     "User",
 ]
 
@@ -241,3 +246,73 @@ class CostForecast:
     horizon: str
     eur_per_hour: Decimal
     forecast_eur: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting with the value that counts in the workspace, and where it comes from.
+
+    ``level`` is None where no level says anything. ``version`` is that of the workspace's own
+    value, 0 where it has none. Of a secret there is no value: ``is_configured`` and, of the
+    workspace's own, ``fingerprint``, which is another one when the secret is.
+    """
+
+    subject_id: UUID | None
+    key: str
+    scope: Literal["organization", "subject", "global"]
+    value_type: Literal["int", "bool", "text", "json"]
+    value: Any
+    level: Literal["organization", "platform", "default"] | None
+    locked: bool
+    version: int
+    is_secret: bool
+    is_configured: bool
+    fingerprint: str | None
+    min_int: int | None
+    max_int: int | None
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLevel:
+    """What one level says of a setting; ``counts`` is true of the one whose value counts."""
+
+    level: Literal["organization", "platform", "default"]
+    value: Any
+    is_set: bool
+    counts: bool
+    locked: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """Whether a provider can be worked with in the workspace, and the required settings that are missing."""
+
+    provider_id: UUID
+    name: str
+    is_active: bool
+    ready: bool
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the application; ``reason`` is None where it is visible."""
+
+    key: str
+    name: str
+    path: str
+    state: Literal["visible", "organization_required", "forbidden"]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioning:
+    """Whether an instance can be made in the workspace, and if not, why; ``missing`` as ``provider: setting``."""
+
+    allowed: bool
+    state: Literal["ready", "forbidden", "no_provider", "settings_missing"]
+    reason: str | None
+    providers: tuple[UUID, ...]
+    missing: tuple[str, ...]

@@ -523,6 +523,61 @@ GRANT
 ON public.organizations TO tenancy_auditor;
 
 
+-- == public.provider_settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY provider_settings_tenant ON public.provider_settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_select ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY provider_settings_tenant_insert ON public.provider_settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_update ON public.provider_settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_delete ON public.provider_settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_service ON public.provider_settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY provider_settings_auditor ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.provider_settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_credentialed;
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_auditor;
+
+
 -- == public.users: the people whom the workspace sees ==
 
 CREATE POLICY users_tenant ON public.users
@@ -767,6 +822,39 @@ GRANT
 ON tenancy.invitations TO tenancy_auditor;
 
 
+-- == tenancy.modules: read by everybody in a workspace ==
+
+CREATE POLICY modules_select ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY modules_service ON tenancy.modules
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY modules_auditor ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.modules'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_credentialed;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_service;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_auditor;
+
+
 -- == tenancy.permissions: read by everybody in a workspace ==
 
 CREATE POLICY permissions_select ON tenancy.permissions
@@ -846,6 +934,110 @@ USING (
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_credentialed;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_service;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_auditor;
+
+
+-- == tenancy.settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY settings_tenant ON tenancy.settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_select ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY settings_tenant_insert ON tenancy.settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_update ON tenancy.settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_delete ON tenancy.settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_service ON tenancy.settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_auditor ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_credentialed;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_service;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_auditor;
+
+
+-- == tenancy.settings_definitions: read by everybody in a workspace ==
+
+CREATE POLICY settings_definitions_select ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY settings_definitions_service ON tenancy.settings_definitions
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_definitions_auditor ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings_definitions'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_credentialed;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_service;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_auditor;
 
 
 -- == tenancy.workspaces: the workspace's own rows ==

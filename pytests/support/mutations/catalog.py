@@ -117,6 +117,7 @@ OPEN = [
     "public.api_keys",
     "public.instances",
     "public.models",
+    "public.provider_settings",
 ]
 
 GRANTS = """

@@ -15,13 +15,17 @@ TABLES = (
     "public.models",
     "public.organization_memberships",
     "public.organizations",
+    "public.provider_settings",
     "public.users",
     "tenancy.audit_log",
     "tenancy.instance_transitions",
     "tenancy.invitations",
+    "tenancy.modules",
     "tenancy.permissions",
     "tenancy.role_delegations",
     "tenancy.role_permissions",
+    "tenancy.settings",
+    "tenancy.settings_definitions",
     "tenancy.workspaces",
 )
 _PARTS = {

@@ -11,6 +11,7 @@ PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
     "all_users(text,uuid,integer)",
     "badge(uuid)",
+    "can_provision()",
     "change_member_role(uuid,text)",
     "create_api_key(text,timestamp with time zone)",
     "create_organization(text,text)",
@@ -30,31 +31,41 @@ PEOPLE_CALL = {
     "delete_user(uuid)",
     "enter_with_api_key(text)",
     "enter_with_ticket(text)",
+    "explain_setting(uuid,text)",
     "has_permission(text)",
     "invitations()",
     "invite_member(text,text,interval)",
     "is_listed(uuid,uuid[])",
     "leave_organization()",
     "legacy_instances(uuid,integer)",
+    "lock_setting(uuid,text,boolean)",
     "member(uuid)",
     "members()",
     "my_organizations()",
     "my_permissions()",
     "peek_invitation(text)",
+    "provider_status()",
     "reinstall_instance(uuid)",
     "remove_member(uuid)",
     "rename_api_key(uuid,text)",
     "require_access(regclass,text)",
     "require_instance_transition(text,text)",
+    "require_module(text)",
     "require_permission(text)",
     "require_person()",
     "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
     "sees_all_users()",
+    "set_sealed_setting(uuid,text,bytea,text,bigint)",
+    "set_setting(uuid,text,text,bigint)",
+    "setting(uuid,text)",
+    "settings()",
     "sign_up(text,text,text,text,text)",
     "terminate_instance(uuid)",
+    "unset_setting(uuid,text,bigint)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
+    "visible_modules()",
     "visible_user_ids()",
     "verify_context()",
     "writable_columns(regclass)",
@@ -70,6 +81,7 @@ CALLABLE = {
         "enter_as_service(uuid,uuid)",
         "enter_platform(uuid)",
         "purge_organization(uuid)",
+        "read_secret(uuid,uuid,text)",
         "restore_organization(uuid)",
     },
     "tenancy_auditor": {"record_read(regclass)"},
@@ -94,11 +106,16 @@ INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
+SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
 PUBLISHED = {
     "tenancy.instance_transitions": "action from_status to_status",
+    "tenancy.modules": "key name path permission place roles workspaces",
     "tenancy.permissions": "number permission",
     "tenancy.role_delegations": "delegated_role role",
     "tenancy.role_permissions": "permission role",
+    "tenancy.settings_definitions": (
+        "default_value description is_required is_secret key max_int min_int scope subjects value_type"
+    ),
 }
 READABLE = {
     "public.users": "created_at email first_name id last_name role updated_at username",
@@ -106,6 +123,8 @@ READABLE = {
     "public.organization_memberships": "created_at organization_id role user_id",
     "tenancy.workspaces": "color created_at deleted_at id kind organization_id plan user_id",
     "tenancy.invitations": INVITATIONS,
+    "tenancy.settings": SETTINGS,
+    "public.provider_settings": "key organization_id",
     "tenancy.audit_log": (
         "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
         " workspace_id"
@@ -159,10 +178,8 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for table, names in PUBLISHED.items()
         for column in names.split()
     }
-    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
-        wanted |= {
-            (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
-        }
+    for table in (name for name in READABLE if name.startswith("public.")):
+        wanted |= {(table, role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
         ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
@@ -177,6 +194,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         ("tenancy.workspaces(plan)", "tenancy_service", "UPDATE"),
     }
     wanted |= {(f"tenancy.invitations({column})", "tenancy_service", "SELECT") for column in INVITATIONS.split()}
+    wanted |= {(f"tenancy.settings({column})", "tenancy_service", "SELECT") for column in SETTINGS.split()}
     return wanted
 
 
@@ -190,7 +208,8 @@ FROM (
     WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> c.relowner
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
             'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
-            'public.instances'::regclass, 'public.models'::regclass) AND acl.grantee <> c.relowner
+            'public.instances'::regclass, 'public.models'::regclass,
+            'public.provider_settings'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
@@ -233,7 +252,8 @@ def _attributes(probed: Probed) -> None:
             OR c.relnamespace = 'tenancy_private'::regnamespace AND NOT c.relrowsecurity
             OR c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
                 AND c.relname IN (
-                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
+                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models',
+                    'provider_settings'
                 )
         )
         """,
