@@ -232,3 +232,16 @@ ORGANIZATION: Final[LiteralString] = (
     " ORDER BY o.id = $1::uuid DESC NULLS LAST"
     " LIMIT 1"
 )
+
+_ACTIVATION: Final = (Text("kind"), Id("object_id"), Text("aspect"))
+
+ACTIVATE: Final = Call(11, "tenancy.activate", "SELECT tenancy.activate($1::text, $2::uuid, $3::text)", _ACTIVATION)
+DEACTIVATE: Final = Call(
+    11, "tenancy.deactivate", "SELECT tenancy.deactivate($1::text, $2::uuid, $3::text)", _ACTIVATION
+)
+REQUIRE_OPERATIONAL: Final = Call(
+    11,
+    "tenancy.require_operational",
+    "SELECT tenancy.require_operational($1::text, $2::uuid)",
+    (Text("kind"), Id("object_id")),
+)
