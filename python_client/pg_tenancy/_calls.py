@@ -512,3 +512,54 @@ class Calls(SettingsCalls):
     def _sign_up(self, email: str, *account: str | None) -> UUID:
         ((user_id,),) = self._call(_sql.SIGN_UP, email, *account)
         return cast(UUID, user_id)
+
+    def activate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
+        """Give something of the current organization one of its two activations.
+
+        What is activated already keeps who did it and when.
+
+        Args:
+            kind: ``instance``, ``model`` or ``api_key``.
+            object_id: its id.
+            aspect: ``tech`` or ``eco``.
+
+        Returns:
+            Whether it is operational now.
+
+        Raises:
+            OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role may not give this activation.
+            PersonRequiredError: an API key activates nothing.
+            NotFoundError: the organization has no such object.
+            InvalidArgumentError: there is no such kind or aspect.
+        """
+        (row,) = self._call(_sql.ACTIVATE, kind, object_id, aspect)
+        return bool(row[0])
+
+    def deactivate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
+        """Take an activation back: from the next transaction on the object cannot be used.
+
+        Args:
+            kind: as for ``activate``.
+            object_id: its id.
+            aspect: ``tech`` or ``eco``.
+
+        Returns:
+            Whether it is operational now.
+
+        Raises:
+            TenancyError: what ``activate`` raises.
+        """
+        (row,) = self._call(_sql.DEACTIVATE, kind, object_id, aspect)
+        return bool(row[0])
+
+    def require_operational(self, kind: str, object_id: UUID | str) -> None:
+        """Raise unless both activations are there, or none is needed.
+
+        Raises:
+            NotOperationalError: one or both are missing.
+            NotFoundError: the workspace has no such object.
+            PermissionDeniedError: the role may not use such objects.
+            InvalidArgumentError: there is no such kind.
+        """
+        self._call(_sql.REQUIRE_OPERATIONAL, kind, object_id)

@@ -360,3 +360,16 @@ GRANTED: Final = (
     " WHERE EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = t.id"
     " AND pg_catalog.to_regrole('tenancy_credentialed')::oid = ANY(p.polroles))"
 )
+
+_ACTIVATION: Final = (Text("kind"), Id("object_id"), Text("aspect"))
+
+ACTIVATE: Final = Call(11, "tenancy.activate", "SELECT tenancy.activate($1::text, $2::uuid, $3::text)", _ACTIVATION)
+DEACTIVATE: Final = Call(
+    11, "tenancy.deactivate", "SELECT tenancy.deactivate($1::text, $2::uuid, $3::text)", _ACTIVATION
+)
+REQUIRE_OPERATIONAL: Final = Call(
+    11,
+    "tenancy.require_operational",
+    "SELECT tenancy.require_operational($1::text, $2::uuid)",
+    (Text("kind"), Id("object_id")),
+)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 __all__ = [
+    "ActivationWriteError",
     "AlreadyAMemberError",
     "ApiKeyError",
     "ApiKeyNotFoundError",
@@ -40,6 +41,7 @@ __all__ = [
     "NotAMemberError",
     "NotFoundError",
     "NotGrantedError",
+    "NotOperationalError",
     "OrganizationNotFoundError",
     "OrganizationRequiredError",
     "PermissionDeniedError",
@@ -300,6 +302,16 @@ class ModelNotVisibleError(TenancyError):
     http_status = 422
 
 
+class NotOperationalError(TenancyError):
+    """An activation is missing; the message says which, and the hint the roles that can give it."""
+
+    http_status = 409
+
+
+class ActivationWriteError(PermissionDeniedError):
+    """The columns of activations were written; ``activate`` and ``deactivate`` do that."""
+
+
 class UserInUseError(TenancyError):
     """Rows of the application's own tables refer to the account that was to be deleted."""
 
@@ -425,6 +437,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("55000", "instance_state"): InstanceStateError,
     ("55000", "setting_changed"): SettingChangedError,
     ("55000", "setting_locked"): SettingLockedError,
+    ("55000", "not_operational"): NotOperationalError,
+    ("42501", "activation_by_function"): ActivationWriteError,
     ("P0002", "organization_not_found"): OrganizationNotFoundError,
     ("P0002", "member_not_found"): MemberNotFoundError,
     ("P0002", "invitation_not_found"): InvitationNotFoundError,
@@ -458,6 +472,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "page_size_invalid"): InvalidArgumentError,
     ("22023", "setting_subject_invalid"): InvalidArgumentError,
     ("22023", "setting_value_invalid"): InvalidArgumentError,
+    ("22023", "kind_invalid"): InvalidArgumentError,
+    ("22023", "aspect_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
     ("23503", "user_in_use"): UserInUseError,

@@ -1,0 +1,24 @@
+-- Verify pg-tenancy:platform/models_activation on pg
+
+\ir ../../notes/no_timeouts.psql
+
+BEGIN;
+
+CALL tenancy_private.verify_activatable('public.models', 'model');
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'public.instances'::regclass
+            AND t.tgname = 'instances_workspace_tenancy_use'
+            AND t.tgenabled = 'A'
+    ) THEN
+        RAISE EXCEPTION 'nothing keeps instances from models that are not operational';
+    END IF;
+END;
+$$;
+
+CALL tenancy_private.verify_routines(ARRAY['tenancy_private.check_instance_use()']);
+
+ROLLBACK;
