@@ -372,6 +372,22 @@ set_sealed_setting(NULL, 'token', '', 'key') | value                     | value
 unset_setting(NULL, 'theme')                 | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
 lock_setting(NULL, 'theme')                  | platforms                 | platforms    | permission | permission | permission | platforms | platforms             | platforms    | ok       | context          | forged | no
 """)
+    | parse("""
+                                               | owner credentialed acting | admin      | manager    | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old | forged | auditor nobody writer
+-----------------------------------------------+---------------------------+------------+------------+------------+--------+----------+-----------------------+--------------+--------------+---------+-------------+--------+----------------------
+activate('instance', '{instance}', 'tech')     | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('instance', '{instance}', 'eco')      | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'tech')   | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'eco')    | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'tech')           | ok                        | ok         | permission | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'eco')            | ok                        | permission | ok         | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'tech')       | ok                        | ok         | permission | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'eco')        | ok                        | permission | ok         | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+require_operational('instance', '{instance}')  | ok                        | ok         | ok         | ok         | ok     | instance | instance              | instance     | instance     | context | ok          | forged | no
+require_operational('model', '{model}')        | ok                        | ok         | ok         | ok         | ok     | model    | model                 | model        | model        | context | ok          | forged | no
+require_operational('api_key', '{api_key}')    | ok                        | ok         | ok         | ok         | ok     | api_key  | api_key               | api_key      | api_key      | context | ok          | forged | no
+require_operational('model', '{public_model}') | ok                        | ok         | ok         | ok         | ok     | ok       | ok                    | ok           | ok           | context | ok          | forged | no
+""")
 )
 
 # Which organization role holds which permission, and staff in the platform's workspace. *: api_keys, instances, models, offerings.
