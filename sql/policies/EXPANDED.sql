@@ -209,14 +209,16 @@ USING (
 
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     ),
     UPDATE (name)
 ON public.api_keys TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     )
 ON public.api_keys TO tenancy_auditor;
@@ -294,15 +296,17 @@ USING (
 GRANT
     INSERT (gpu_profile, id, ip_address, model_id, provider_id, status),
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     ),
     UPDATE (gpu_profile, ip_address, model_id, status)
 ON public.instances TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     )
 ON public.instances TO tenancy_auditor;
 
@@ -397,14 +401,16 @@ USING (
 GRANT
     INSERT (context_length, id, is_active, metadata, model_id, name, required_vram_gb),
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     ),
     UPDATE (context_length, is_active, metadata, model_id, name, required_vram_gb)
 ON public.models TO tenancy_credentialed;
 GRANT
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     )
 ON public.models TO tenancy_auditor;
