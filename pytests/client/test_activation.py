@@ -11,8 +11,9 @@ import pytest
 
 from pg_tenancy.errors import (
     ActivationWriteError,
+    InstanceNotFoundError,
     InvalidArgumentError,
-    NotFoundError,
+    ModelNotFoundError,
     NotOperationalError,
     OrganizationRequiredError,
     PermissionDeniedError,
@@ -81,7 +82,7 @@ async def test_a_key_that_is_not_operational_does_not_enter(client: Client, conn
     async with client.workspace(conn, **entry(acme)) as ws:
         assert await ws.activate("api_key", new.id, "tech")
     async with client.workspace(conn, api_key=new.key) as ws:
-        assert (await ws.current()).organization_id == acme.id
+        assert (await ws.current()).id == acme.id
     with pytest.raises(PersonRequiredError):
         async with client.workspace(conn, api_key=new.key) as ws:
             await ws.deactivate("api_key", new.id, "tech")
@@ -113,14 +114,14 @@ REFUSED: dict[str, tuple[str, Act, type[TenancyError], str, str]] = {
     "what is not there": (
         "owner",
         lambda ws, model: ws.activate("instance", model, "tech"),
-        NotFoundError,
+        InstanceNotFoundError,
         "P0002",
         "instance_not_found",
     ),
     "asking for what is not there": (
         "personal",
         lambda ws, model: ws.require_operational("model", model),
-        NotFoundError,
+        ModelNotFoundError,
         "P0002",
         "model_not_found",
     ),
@@ -166,6 +167,6 @@ async def test_nobody_writes_activations_past_the_calls(
         with pytest.raises(client.error) as raised:
             await client.query(service, "UPDATE public.models SET tech_activated_at = now() WHERE id = $1", [model])
     error = translate(raised.value)
-    assert error is not None
-    assert_error(error, ActivationWriteError, "42501", "activation_by_function")
-    assert error.http_status == 403
+    assert isinstance(error, ActivationWriteError)
+    assert (error.sqlstate, error.constraint, error.http_status) == ("42501", "activation_by_function", 403)
+    assert "tenancy.activate()" in (error.hint or "")
