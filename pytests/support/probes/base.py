@@ -303,7 +303,8 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
     admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [ids["provider"]])
     for name in ("acme", "bulk", "public", "spare"):
         admin.execute(
-            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO public.models (id, name, model_id, organization_id, tech_activated_at, eco_activated_at)"
+            " VALUES (%s, %s, %s, %s, now(), now())",
             [ids[f"m_{name}"], name, f"of/{name}", ids.get(name)],
         )
     for name in ("acme", "bulk", "ann", "olga", "old"):
@@ -315,11 +316,19 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
             "status": "ready",
             "gpu_profile": name,
             "model_id": ids.get(f"m_{name}"),
+            "tech_activated_at": "now",
+            "eco_activated_at": "now",
             **owner,
         }
         admin.execute(
             f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
             list(columns.values()),
+        )
+        admin.execute("INSERT INTO finops.inference_usage (instance_id) VALUES (%s)", [ids[f"i_{name}"]])
+        admin.execute(
+            "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+            " VALUES ('2026-01-01', %s, %s, 1)",
+            [ids["provider"], ids[f"i_{name}"]],
         )
     for name, user, organization in (
         ("acme", "ann", "acme"),
