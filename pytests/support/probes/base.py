@@ -324,12 +324,6 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
             f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
             list(columns.values()),
         )
-        admin.execute("INSERT INTO finops.inference_usage (instance_id) VALUES (%s)", [ids[f"i_{name}"]])
-        admin.execute(
-            "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
-            " VALUES ('2026-01-01', %s, %s, 1)",
-            [ids["provider"], ids[f"i_{name}"]],
-        )
     for name, user, organization in (
         ("acme", "ann", "acme"),
         ("uma", "uma", "acme"),
@@ -354,6 +348,12 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
                 hashlib.sha256(f"k_{name}-1".encode()).hexdigest(),
             ],
         )
+    admin.execute("INSERT INTO finops.inference_usage DEFAULT VALUES")
+    admin.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " VALUES ('2026-01-01', %s, %s, 1)",
+        [ids["provider"], ids["i_old"]],
+    )
     admin.execute("UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now()")
     admin.execute("UPDATE public.api_keys SET revoked_at = '2001-01-01' WHERE name = 'dead'")
     admin.execute("UPDATE public.api_keys SET expires_at = '2001-01-01' WHERE name = 'late'")

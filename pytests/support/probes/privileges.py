@@ -164,8 +164,8 @@ READABLE = {
     ),
     "finops.inference_usage": (
         "api_key_id charged_amount_eur consumer_organization_id id input_tokens instance_id model_id occurred_at"
-        " organization_model_id output_tokens provider_organization_id total_tokens unit_price_eur_per_1k_tokens user_id"
-        " workspace_id"
+        " organization_model_id output_tokens provider_organization_id total_tokens unit_price_eur_per_1k_tokens"
+        " user_id workspace_id"
     ),
     "finops.cost_actual_minute": "amount_eur bucket_minute instance_id provider_id workspace_id",
     **PUBLISHED,
