@@ -211,12 +211,9 @@ QUESTIONS: list[Question] = [
                 "terminated",
                 "permission_denied",
             ),
-            (
-                ["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"],
-                "uma",
-                "ready",
-                "stopped",
-                [(1,)],
+            *(
+                (["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"], "uma", *change)
+                for change in (("ready", "stopped", [(1,)]), ("ready", "booting", "permission_denied"))
             ),
         )
     ),
