@@ -17,7 +17,7 @@ from pg_tenancy.tools.sqitch import read_plan  # noqa: E402
 
 BEGUN, DONE = (f"\\ir ../../notes/{when}.psql" for when in ("begun", "done"))
 NO_TIMEOUTS = "\\ir ../../notes/no_timeouts.psql"
-ADOPTS = "CALL tenancy_private.adopt_online("
+ADOPTS = ("CALL tenancy_private.adopt_online(", "CALL tenancy_private.adopt_cost_table(")
 # The first notes come with the roles, and go with them.
 WITHOUT_NOTE = {"platform/existing_tables", "kernel/existing_tables"}
 DROPS_NOTES = "DROP TABLE tenancy_private.changes;"
@@ -51,10 +51,10 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
         if not lines.index("BEGIN;") < lines.index(ends) < lines.index("COMMIT;"):
             found.append(f"has {ends} outside its transaction")
     else:
-        # adopt_online() notes it when it has refused nothing.
+        # These two note it when they have refused nothing.
         begins = [at for at, line in enumerate(lines) if line == BEGUN or line.startswith(ADOPTS)]
         if len(begins) != 1 or begins[0] > lines.index(ends):
-            found.append(f"is not one transaction, and has neither {BEGUN} nor {ADOPTS}")
+            found.append(f"is not one transaction, and has neither {BEGUN} nor {ADOPTS[0]}")
         if any(line and not line.startswith(("COMMIT;", "\\ir", "--")) for line in lines[lines.index(ends) + 1 :]):
             found.append(f"does something after {ends}")
     return found

@@ -66,7 +66,8 @@ def test_every_change_goes_back_in_an_adopted_database(
     _walk(Replay(empty_database))
     with empty_database.connect() as connection:
         assert rows_of(connection, *kept) == before
-    assert _leftovers(empty_database) == []
+    # Whose a call was is kept, because its key may be gone by the next deploy.
+    assert _leftovers(empty_database) == ([("tenancy_archive",)] if tables is KEYLESS else [])
 
 
 # -- tag by tag ------------------------------------------------------------------------

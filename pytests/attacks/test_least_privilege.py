@@ -32,6 +32,10 @@ TABLES = {
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",
+    "public.provider_settings": "organization_id",
+    "finops.inference_usage": "workspace_id",
+    "finops.cost_actual_minute": "workspace_id",
+    "tenancy.settings": "workspace_id",
 }
 
 

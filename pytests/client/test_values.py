@@ -14,8 +14,23 @@ import pytest
 
 from pg_tenancy import _sql
 from pg_tenancy._calls_async import Calls
+from pg_tenancy._settings_async import SettingsCalls
 from pg_tenancy._sql import Call
-from pg_tenancy._values import LONGEST_TEXT, Argument, Count, Id, Moment, Seconds, Secret, Span, Text
+from pg_tenancy._values import (
+    LONGEST_TEXT,
+    Argument,
+    Bytes,
+    Count,
+    Flag,
+    Id,
+    Moment,
+    Seconds,
+    Secret,
+    Span,
+    Text,
+    Value,
+    Version,
+)
 from pg_tenancy.errors import (
     ApiKeyError,
     InvalidArgumentError,
@@ -39,10 +54,13 @@ CALLS = {name: call for name, call in vars(_sql).items() if isinstance(call, Cal
 # What a statement says of its placeholders, and what is checked.
 CASTS: dict[str, tuple[type[Argument], ...]] = {
     "uuid": (Id,),
-    "text": (Text, Secret),
+    "text": (Text, Secret, Value),
     "timestamptz": (Moment,),
     "interval": (Span,),
     "integer": (Count,),
+    "bigint": (Version,),
+    "bytea": (Bytes,),
+    "boolean": (Flag,),
 }
 
 
@@ -107,6 +125,28 @@ NO_MOMENT: list[object] = [
 ]
 NO_SPAN: list[object] = ["7 days", 7, datetime.now(timezone.utc), True]
 NO_FLAG: list[object] = [1, 0, "no", "True", []]
+NO_VERSION: list[object] = [-1, 1.5, "1", True, 2**63, 10**5000, Decimal(1)]
+NO_BYTES: list[object] = ["text", 7, [1], bytearray(b"x")]
+NO_VALUE: list[object] = [
+    1.5,
+    b"x",
+    {ANN},
+    "with\0NUL",
+    "\ud800",
+    "x" * 100_001,
+    10**5000,
+    [float("nan")],
+    [ANN],
+    Decimal(1),
+]
+
+
+class Xid(int):
+    """Stands for a version in the table of methods."""
+
+
+class Anything(dict[str, Any]):
+    """Stands for a value of a setting in the table of methods."""
 
 
 @pytest.mark.parametrize(
@@ -119,6 +159,9 @@ NO_FLAG: list[object] = [1, 0, "no", "True", []]
         (Seconds("it"), NO_SECONDS),
         (Moment("it"), NO_MOMENT),
         (Span("it"), NO_SPAN),
+        (Version("it"), NO_VERSION),
+        (Bytes("it"), NO_BYTES),
+        (Value("it"), NO_VALUE),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -230,6 +273,7 @@ async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
 
 # -- the methods ----------------------------------------------------------------------------
 
+MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 # Each method with acceptable arguments, the id of somebody who may be there or not.
 METHODS: dict[str, dict[str, Any]] = {
     "has_permission": {"permission": "instances.view"},
@@ -264,6 +308,33 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "delete_user": {"user_id": ANN},
     "all_users": {"email": "zoe@example.com", "after_id": ANN, "page_size": 10},
+    "setting": {"key": "theme", "subject_id": ANN},
+    "explain_setting": {"key": "theme", "subject_id": ANN},
+    "set_setting": {"key": "theme", "value": Anything(), "subject_id": ANN, "expected_version": Xid(7)},
+    "set_sealed_setting": {
+        "key": "theme",
+        "value": b"x",
+        "key_id": "k",
+        "subject_id": ANN,
+        "expected_version": Xid(7),
+    },
+    "unset_setting": {"key": "theme", "subject_id": ANN, "expected_version": Xid(7)},
+    "lock_setting": {"key": "theme", "subject_id": ANN, "locked": True},
+    "require_module": {"key": "chat"},
+    "cost_current": {"time_zone": "Europe/Rome"},
+    "costs_summary": {"starts_at": MOMENT, "ends_at": MOMENT + timedelta(days=1)},
+    "costs_window": {"span": "day"},
+    "costs_series": {
+        "starts_at": MOMENT,
+        "ends_at": MOMENT + timedelta(days=1),
+        "bucket": "hour",
+        "time_zone": "Europe/Rome",
+    },
+    "costs_by": {"starts_at": MOMENT, "ends_at": MOMENT + timedelta(days=1), "dimension": "model"},
+    "cost_forecast": {"horizon": "day"},
+    "activate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
+    "deactivate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
+    "require_operational": {"kind": "model", "object_id": ANN},
 }
 WRONG: dict[type, list[object]] = {
     UUID: NO_ID,
@@ -271,6 +342,10 @@ WRONG: dict[type, list[object]] = {
     timedelta: NO_SPAN,
     datetime: NO_MOMENT,
     int: NO_COUNT,
+    Xid: NO_VERSION,
+    bytes: NO_BYTES,
+    Anything: NO_VALUE,
+    bool: NO_FLAG,
 }
 CASES = [(method, name, type(value)) for method, given in METHODS.items() for name, value in given.items()]
 
@@ -278,7 +353,7 @@ CASES = [(method, name, type(value)) for method, given in METHODS.items() for na
 def test_every_method_with_an_argument_is_in_the_table() -> None:
     methods = {
         name: list(function.__code__.co_varnames[1 : _parameters(function)])
-        for name, function in vars(Calls).items()
+        for name, function in (vars(Calls) | vars(SettingsCalls)).items()
         if not name.startswith("_")
     }
     assert {name: list(given) for name, given in METHODS.items()} == {

@@ -14,6 +14,7 @@ INSERT INTO public.api_keys (id, user_id, organization_id, name, key_prefix, key
     NULL, 'of Olga', 'olga', encode(sha256('olga-1'), 'hex')),
 ('00000000-0000-4000-8000-000000000013', '00000000-0000-4000-8000-00000000000e',
     '00000000-0000-4000-8000-000000000002', 'of Globex', 'globex', encode(sha256('globex-1'), 'hex'));
+UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
 
 -- A transaction enters one workspace, so each turn below ends with its savepoint.
 SAVEPOINT turn;

@@ -260,6 +260,8 @@ SELECT is_empty(
     FROM pg_policy AS p
     WHERE ARRAY(SELECT r::regrole::text FROM unnest(p.polroles) AS r ORDER BY 1)
         NOT IN ('{tenancy_credentialed}', '{tenancy_owner,tenancy_service,tenancy_writer}', '{tenancy_auditor}')
+        -- Forced on its owner too, which therefore needs one.
+        AND p.polname <> 'secrets_owner'
     $$,
     'every policy is for tenants, for services, or for the auditor'
 );
@@ -397,7 +399,8 @@ SELECT is_empty(
         )
         -- What every query calls names the schema of everything in it (attacks/test_forged_context.py).
         AND NOT (
-            r.oid = 'tenancy.current_workspace_id()'::regprocedure AND NOT r.prosecdef AND r.proconfig IS NULL
+            r.oid IN ('tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure)
+            AND NOT r.prosecdef AND r.proconfig IS NULL
         )
         -- What commits, or runs a command of its caller's, cannot, nor what calls that.
         AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
@@ -492,7 +495,11 @@ SELECT is_empty(
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_am AS m ON c.relam = m.oid AND m.amname IN ('btree', 'hash')
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey')
+    WHERE i.indexrelid::regclass::text NOT IN (
+        'public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey', 'finops.inference_usage_tenancy_pkey',
+        -- The application's, which its jobs write by: that somebody had costs in a minute.
+        'finops.cost_actual_minute_tenancy_pkey'
+    )
     AND NOT EXISTS (
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_policy'::regclass
@@ -501,6 +508,8 @@ SELECT is_empty(
             AND d.refobjid = t.oid
             AND d.refobjsubid = ANY((i.indkey::smallint[])[0:i.indnkeyatts - 1])
     )
+    -- A query cannot have a condition on columns that it may not name.
+    AND (i.indkey[0] = 0 OR has_column_privilege('tenancy_credentialed', t.oid, i.indkey[0], 'SELECT'))
     AND NOT (
         i.indkey[0] = 0
         AND EXISTS (
@@ -513,13 +522,16 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log outlive whom they concern.
+-- Entries of the audit log, and costs, outlive whom they concern. What costs add up to has
+-- no default, because nobody but roll_up() writes it.
+-- Of settings nobody writes rows but functions, which name the workspace.
 SELECT is_empty(
     $$
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
-    WHERE t.name <> 'tenancy.audit_log'
+    WHERE t.name NOT IN ('tenancy.audit_log', 'tenancy.settings', 'tenancy_private.secrets')
+        AND t.name !~ '^finops[.](inference_usage|cost_actual_minute)$|^tenancy_private[.]cost_'
         AND NOT (
             a.attnotnull
             AND a.atthasdef
@@ -602,7 +614,7 @@ SELECT is_empty(
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped
     CROSS JOIN application_roles AS r
-    WHERE a.attname ~ '(hash|secret|token|password)$' AND has_column_privilege(r.role, t.oid, a.attname, 'SELECT')
+    WHERE a.attname ~ '(hash|secret|token|password)$' AND a.atttypid <> 'boolean'::regtype AND has_column_privilege(r.role, t.oid, a.attname, 'SELECT')
     $$,
     'no application role may read a secret or its hash'
 );

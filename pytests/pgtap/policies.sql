@@ -2,7 +2,7 @@
 -- noqa: disable=LT05
 
 BEGIN;
-SELECT plan(32);
+SELECT plan(44);
 
 -- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
 SELECT policies_are(t.schema, t.name, ARRAY[
@@ -16,18 +16,23 @@ FROM (VALUES
     ('tenancy', 'workspaces', '{select}'),
     ('tenancy', 'audit_log', '{select}'),
     ('tenancy', 'invitations', '{select}'),
+    ('tenancy', 'settings', '{select}'),
+    ('public', 'provider_settings', '{select}'),
     ('public', 'api_keys', '{select,update}'),
     ('public', 'instances', '{select,insert,update}'),
-    ('public', 'models', '{select,insert,update}')
+    ('public', 'models', '{select,insert,update}'),
+    ('finops', 'inference_usage', '{select}'),
+    ('finops', 'cost_actual_minute', '{select}')
 ) AS t (schema, name, commands);
 -- What is published belongs to nobody, and has no floor.
 SELECT policies_are('tenancy', t.name, ARRAY[t.name || '_select', t.name || '_service', t.name || '_auditor'])
-FROM (VALUES ('permissions'), ('role_permissions'), ('role_delegations'), ('instance_transitions')) AS t (name);
+FROM (VALUES ('permissions'), ('role_permissions'), ('role_delegations'), ('instance_transitions'), ('modules'), ('settings_definitions')) AS t (name);
 SELECT is_empty(
     $$
     SELECT p.polrelid::regclass, p.polname
     FROM pg_policy AS p
     WHERE p.polrelid NOT IN (SELECT t.table_name FROM tenancy_private.protected_tables AS t)
+        AND p.polname <> 'secrets_owner'
     $$,
     'no other table has a policy'
 );
@@ -52,7 +57,8 @@ SELECT is_empty(
     SELECT p.polrelid::regclass, p.polname
     FROM pg_policy AS p
     INNER JOIN pg_class AS c ON p.polrelid = c.oid
-    WHERE NOT EXISTS (
+    -- Row-level security is forced on the owner of the secrets, which no other role reaches.
+    WHERE p.polname <> 'secrets_owner' AND NOT EXISTS (
         SELECT FROM kinds AS k
         WHERE p.polname = c.relname || '_' || k.suffix
             AND p.polpermissive = k.is_permissive

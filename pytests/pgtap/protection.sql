@@ -197,6 +197,7 @@ SELECT is((SELECT count(*) FROM public.projects), 2::bigint, 'which is one');
 ROLLBACK TO turn;
 INSERT INTO public.api_keys (user_id, organization_id, name, key_prefix, key_hash) VALUES
 ('00000000-0000-4000-8000-00000000000e', NULL, 'of Gina', 'gina', encode(sha256('gina-1'), 'hex'));
+UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('gina-1') AS entered \gset
 SELECT lives_ok('INSERT INTO public.projects (name) VALUES (''x'')', 'a program writes');
@@ -271,6 +272,7 @@ SELECT results_eq(
 ROLLBACK TO notes;
 INSERT INTO public.api_keys (user_id, organization_id, name, key_prefix, key_hash) VALUES
 ('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001', 'of Olga', 'olga', encode(sha256('olga-1'), 'hex'));
+UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('olga-1') AS entered \gset
 SELECT results_eq('SELECT body FROM public.notes', $$ VALUES ('shared by Adam') $$, 'a program sees what is shared');

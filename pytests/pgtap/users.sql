@@ -18,6 +18,7 @@ FROM (
     ('00000000-0000-4000-8000-00000000000a', NULL, 'pgt_0000000b_olga'),
     ('00000000-0000-4000-8000-000000000010', NULL, 'pgt_0000000c_sam')
 ) AS k (user_id, organization_id, key);
+UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
 
 -- A transaction enters one workspace, so each turn below ends with its savepoint.
 SAVEPOINT turn;

@@ -58,6 +58,9 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "invitation": ("28000", "invalid_invitation"),
     "credentials": ("42501", "credentials_denied"),
     "uninvited": ("P0002", "invitation_not_found"),
+    "module": ("42501", "module_forbidden"),
+    "platforms": ("42501", "setting_of_platform"),
+    "value": ("22023", "setting_value_invalid"),
 }
 
 # Which column of a table says whose a row is.
@@ -68,9 +71,13 @@ WORKSPACE = {
     "public.api_keys": "workspace_id",
     "public.instances": "workspace_id",
     "public.models": "workspace_id",
+    "finops.inference_usage": "workspace_id",
+    "finops.cost_actual_minute": "workspace_id",
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",
+    "tenancy.settings": "workspace_id",
+    "public.provider_settings": "organization_id",
 }
 
 PLATFORM = UUID(int=0)
@@ -90,13 +97,16 @@ INSERTS = {
     "tenancy.role_permissions": "(permission, role) VALUES ('organization.delete', 'user')",
     "tenancy.role_delegations": "(role, delegated_role) VALUES ('user', 'owner')",
     "tenancy.instance_transitions": "(action, from_status, to_status) VALUES ('terminate', 'new', 'new')",
+    "tenancy.modules": "(key, name, path) VALUES ('new', 'New', '/new')",
+    "tenancy.settings_definitions": "(key, value_type) VALUES ('new', 'int')",
+    "tenancy.settings": "(workspace_id, key, value) VALUES (gen_random_uuid(), 'new', '1')",
     "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
     " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) VALUES ('{provider}')",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) VALUES ('{owner}', 'n', 'p', 'h')",
     "public.providers": "(name) VALUES ('new')",
-    "public.provider_settings": "(provider_id, key) SELECT id, 'new' FROM public.providers LIMIT 1",
+    "public.provider_settings": "(provider_id, key) SELECT provider_id, 'new' FROM public.provider_settings LIMIT 1",
     "public.organization_models": "(organization_id, model_id, name, code) SELECT o.id, m.id, 'n', 'c'"
     " FROM public.organizations AS o, public.models AS m LIMIT 1",
     "public.organization_model_shares": "(provider_organization_id, consumer_organization_id, organization_model_id)"
@@ -119,6 +129,9 @@ UPDATED = {
     "tenancy.role_delegations": "role",
     "tenancy.instance_transitions": "to_status",
     "tenancy.invitations": "role",
+    "tenancy.modules": "name",
+    "tenancy.settings_definitions": "key",
+    "tenancy.settings": "key",
     "public.organization_model_shares": "status",
     "public.instances": "status",
     "public.provider_settings": "key",

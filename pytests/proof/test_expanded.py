@@ -62,7 +62,8 @@ LEFT JOIN tenancy_private.access AS a ON p.table_name = a.table_name
         SELECT FROM tenancy.role_permissions AS h WHERE h.permission = a.permission AND h.role = r.role))
     AND (a.workspace IS NULL OR r.role <> 'personal')
     AND (r.role NOT IN ('personal', 'staff') OR p.table_name <> ALL(ARRAY[
-        'public.organizations', 'public.organization_memberships', 'tenancy.invitations']::regclass[]))
+        'public.organizations', 'public.organization_memberships', 'tenancy.invitations',
+        'public.provider_settings']::regclass[]))
 GROUP BY p.table_name, r.role
 UNION ALL
 SELECT p.table_name::text, replace(g.grantee, 'tenancy_', ''), coalesce((

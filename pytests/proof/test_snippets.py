@@ -82,6 +82,14 @@ PYTHON = [
 ]
 
 
+def _active_key(ws: Any) -> str:
+    """Make a key of Acme's that works."""
+    new = ws.create_api_key("ci")
+    for aspect in ("tech", "eco"):
+        ws.activate("api_key", new.id, aspect)
+    return str(new.key)
+
+
 @pytest.fixture
 def legacy_instance(admin: psycopg.Connection[Any]) -> UUID:
     row = admin.execute(
@@ -126,7 +134,7 @@ def test_python_runs(
     sent: list[Any] = []
     with ConnectionPool(database.dsn(logins.app), min_size=1, open=True) as pool:
         with workspace(pool, user_id=owner, organization_id=acme.id) as ws:
-            key, token = ws.create_api_key("ci").key, ws.invite_member("new@example.com").token
+            key, token = _active_key(ws), ws.invite_member("new@example.com").token
         admin.execute("UPDATE public.instances SET organization_id = %s", [acme.id])
         names: dict[str, Any] = {
             "pool": pool,
@@ -162,6 +170,10 @@ def test_python_runs(
 # -- SQL ------------------------------------------------------------------------------------
 
 PROJECTS = "CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, created_at date)"
+OFFERINGS = """
+CALL tenancy.protect('public.organization_models');
+CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', columns => 'id, name, code');
+"""
 COLOR = "ALTER TABLE public.instances ADD color text"
 POLICY = "CREATE TABLE public.projects (id bigint, workspace_id uuid)"
 INCLUDED = {
@@ -196,6 +208,11 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
+    "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=OFFERINGS),
+    "docs/finops.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
+    "docs/finops.md: SELECT tenancy.assign('finops.cost_actual_minute', '<org": Statements(login="service"),
+    "docs/finops.md: SELECT finops.roll_up();  -- until it returns 0, each ti": Statements(login="service"),
+    "docs/finops.md: UPDATE tenancy_private.cost_state SET rolled_before = '-": Statements(),
     "docs/operations.md: CALL tenancy.harden_database();": Statements(),
     "docs/orms.md: SELECT * FROM tenancy.writable_columns('public.instances": Statements(login="app"),
     "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
@@ -226,7 +243,7 @@ def test_statements_run(
 ) -> None:
     how, text = STATEMENTS[name], SNIPPETS[name].text
     with database.connect(logins.app) as app, workspace(app, user_id=acme.owner.id, organization_id=acme.id) as ws:
-        key = ws.create_api_key("ci").key
+        key = _active_key(ws)
     (provider,) = admin.execute("SELECT id FROM public.providers").fetchone() or (None,)
     if how.before:
         admin.execute(how.before.encode())
@@ -239,6 +256,7 @@ def test_statements_run(
         "<organization id>": str(acme.id),
         "app_login": sql.Identifier(logins.app).as_string(),
         "old_login": sql.Identifier(logins.old).as_string(),
+        "<instance id>": str(legacy_instance),
         "authenticator": sql.Identifier(f"{database.name}_auth").as_string(),
         **INCLUDED,
     }

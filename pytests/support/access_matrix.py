@@ -70,9 +70,12 @@ READS = parse("""
 public.users                    | x-.                                       | x-.      | x-.                                | x..      | xx.                        | xx.    | context | forged | no
 public.organizations            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.organization_memberships | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.provider_settings        | x-.                                       | --.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.api_keys                 | x-.                                       | x-.      | x-.                                | .-.      | xx.                        | xx.    | context | forged | no
 public.instances                | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 public.models                   | x-x                                       | x-x      | .-x                                | x-.      | xxx                        | xxx    | context | forged | no
+finops.inference_usage          | x--                                       | ---      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
+finops.cost_actual_minute       | x--                                       | ---      | .--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
@@ -80,17 +83,17 @@ tenancy.permissions             | ..x                                       | ..
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.instance_transitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.modules                 | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.settings_definitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
+tenancy.settings                | x--                                       | ---      | .--                                | x-.      | xxx                        | no     | context | forged | no
 """)
 
 # The tables that a later phase opens: until then they are for services alone, and
 # for the functions that empty a workspace.
 UNOPENED = (
     "public.providers",
-    "public.provider_settings",
     "public.organization_models",
     "public.organization_model_shares",
-    "finops.inference_usage",
-    "finops.cost_actual_minute",
 )
 
 # A service writes to these, whichever workspace a row belongs to. Who enters a
@@ -102,12 +105,18 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.api_keys": ("INSERT", "UPDATE", "DELETE"),
     "public.instances": ("INSERT", "UPDATE", "DELETE"),
     "public.models": ("INSERT", "UPDATE", "DELETE"),
+    "finops.inference_usage": ("INSERT", "UPDATE", "DELETE"),
+    "finops.cost_actual_minute": ("INSERT", "UPDATE", "DELETE"),
+    "public.provider_settings": ("INSERT", "UPDATE", "DELETE"),
     "tenancy.workspaces": ("UPDATE",),
     "tenancy.audit_log": (),
     "tenancy.permissions": (),
     "tenancy.role_permissions": (),
     "tenancy.role_delegations": (),
     "tenancy.instance_transitions": (),
+    "tenancy.modules": (),
+    "tenancy.settings_definitions": (),
+    "tenancy.settings": (),
     "tenancy.invitations": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
@@ -120,6 +129,7 @@ WRITER_WRITES = (
     "public.api_keys",
     "public.instances",
     "public.models",
+    "public.provider_settings",
     "public.organization_models",
     "finops.inference_usage",
     "finops.cost_actual_minute",
@@ -148,6 +158,8 @@ public.models UPDATE            | own                               | permission
 public.models DELETE            | no                                | no               | no                    | no         | no           | no      | no     | no
 """)
 
+ACTIVATIONS = "tech_activated_at tech_activated_by eco_activated_at eco_activated_by is_operational"
+
 # The columns that somebody in a workspace may name, whatever the role. The auditor
 # reads the same ones.
 COLUMNS: dict[str, dict[str, set[str]]] = {
@@ -157,20 +169,28 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "public.organizations": {"SELECT": "id name slug created_by_user_id created_at updated_at"},
         "public.organization_memberships": {"SELECT": "organization_id user_id role created_at"},
         "public.api_keys": {
-            "SELECT": "id workspace_id organization_id user_id name key_prefix created_at expires_at last_used_at revoked_at",
+            "SELECT": "id workspace_id organization_id user_id name key_prefix created_at expires_at last_used_at revoked_at "
+            + ACTIVATIONS,
             "UPDATE": "name",
         },
         "public.instances": {
             "SELECT": "id workspace_id organization_id user_id provider_id model_id status ip_address gpu_profile"
-            " hourly_price_eur created_at terminated_at",
+            " hourly_price_eur created_at terminated_at " + ACTIVATIONS,
             "INSERT": "id provider_id model_id status ip_address gpu_profile",
             "UPDATE": "model_id status ip_address gpu_profile",
         },
         "public.models": {
-            "SELECT": "id workspace_id organization_id name model_id required_vram_gb context_length is_active metadata",
+            "SELECT": "id workspace_id organization_id name model_id required_vram_gb context_length is_active metadata "
+            + ACTIVATIONS,
             "INSERT": "id name model_id required_vram_gb context_length is_active metadata",
             "UPDATE": "name model_id required_vram_gb context_length is_active metadata",
         },
+        "finops.inference_usage": {
+            "SELECT": "id workspace_id occurred_at user_id api_key_id model_id instance_id input_tokens output_tokens"
+            " total_tokens unit_price_eur_per_1k_tokens charged_amount_eur provider_organization_id"
+            " consumer_organization_id organization_model_id"
+        },
+        "finops.cost_actual_minute": {"SELECT": "bucket_minute workspace_id provider_id instance_id amount_eur"},
         "tenancy.workspaces": {"SELECT": "id kind user_id organization_id color plan created_at deleted_at"},
         "tenancy.audit_log": {
             "SELECT": "id workspace_id occurred_at user_id organization_id role database_user action object_kind object_id"
@@ -184,6 +204,12 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
         "tenancy.instance_transitions": {"SELECT": "action from_status to_status"},
+        "public.provider_settings": {"SELECT": "organization_id key"},
+        "tenancy.modules": {"SELECT": "key name path place workspaces roles permission"},
+        "tenancy.settings_definitions": {
+            "SELECT": "key scope value_type min_int max_int default_value is_secret is_required subjects description"
+        },
+        "tenancy.settings": {"SELECT": "workspace_id subject_id key updated_at updated_by_user_id"},
     }.items()
 }
 
@@ -203,8 +229,10 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
 # invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
 # api_key_not_found, instance_not_found, model_not_found), state (55000
-# instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
-# invitation_not_found), credentials (42501 credentials_denied), context, forged;
+# instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation),
+# uninvited (P0002 invitation_not_found), credentials (42501 credentials_denied),
+# module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
+# setting_value_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
@@ -305,6 +333,9 @@ publish('public.providers', 'name')    | no                                     
 unprotect('public.users')              | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 drop_policies('public.users')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 harden_database()                      | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+define_module('n', 'N', '/n')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+define_setting('new', 'int')           | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
+read_secret(NULL, NULL, 'token')       | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 """)
     | parse("""
                                           | owner credentialed acting | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | platform     | bare service old | forged     | auditor nobody writer
@@ -329,6 +360,39 @@ update_user('{user}', first_name => 'New')        | ok                        | 
 update_user('{user}', email => 'new@example.com') | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 update_user('{user}', password_hash => 'new')     | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 delete_user('{user}')                             | ok                        | ok          | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+""")
+    | parse("""
+                                             | owner credentialed acting | admin        | manager    | user       | key        | outsider  | personal person staff | personal_key | platform | bare service old | forged | auditor nobody writer
+---------------------------------------------+---------------------------+--------------+------------+------------+------------+-----------+-----------------------+--------------+----------+------------------+--------+----------------------
+visible_modules()                            | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+require_module('chat')                       | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+require_module('users')                      | ok                        | ok           | module     | module     | module     | ok        | organization          | organization | ok       | context          | forged | no
+can_provision()                              | ok                        | ok           | ok         | ok         | ok         | ok        | ok                    | ok           | ok       | context          | forged | no
+settings()                                   | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+setting(NULL, 'theme')                       | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+explain_setting(NULL, 'theme')               | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+provider_status()                            | ok                        | ok           | ok         | permission | permission | ok        | ok                    | ok           | ok       | context          | forged | no
+set_setting(NULL, 'theme', 'new')            | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
+set_setting(NULL, 'signup', 'true')          | platforms                 | platforms    | permission | permission | permission | platforms | organization          | organization | ok       | context          | forged | no
+set_sealed_setting(NULL, 'token', '', 'key') | value                     | value        | permission | permission | permission | value     | value                 | value        | value    | context          | forged | no
+unset_setting(NULL, 'theme')                 | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
+lock_setting(NULL, 'theme')                  | platforms                 | platforms    | permission | permission | permission | platforms | platforms             | platforms    | ok       | context          | forged | no
+""")
+    | parse("""
+                                               | owner credentialed acting | admin      | manager    | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old | forged | auditor nobody writer
+-----------------------------------------------+---------------------------+------------+------------+------------+--------+----------+-----------------------+--------------+--------------+---------+-------------+--------+----------------------
+activate('instance', '{instance}', 'tech')     | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('instance', '{instance}', 'eco')      | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'tech')   | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'eco')    | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'tech')           | ok                        | ok         | permission | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'eco')            | ok                        | permission | ok         | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'tech')       | ok                        | ok         | permission | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'eco')        | ok                        | permission | ok         | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+require_operational('instance', '{instance}')  | ok                        | ok         | ok         | ok         | ok     | instance | instance              | instance     | instance     | context | ok          | forged | no
+require_operational('model', '{model}')        | ok                        | ok         | ok         | ok         | ok     | model    | model                 | model        | model        | context | ok          | forged | no
+require_operational('api_key', '{api_key}')    | ok                        | ok         | ok         | ok         | ok     | api_key  | api_key               | api_key      | api_key      | context | ok          | forged | no
+require_operational('model', '{public_model}') | ok                        | ok         | ok         | ok         | ok     | ok       | ok                    | ok           | ok           | context | ok          | forged | no
 """)
 )
 

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from support.activation import activate_all
 from support.database import Database, id_of
 from support.people import Organization, People, User
 from support.server import Logins, Server
@@ -165,12 +166,20 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                         organization.owner.id,
                     ],
                 )
+            for arguments in ("'theme', 'text'", "'signup', 'bool', 'global'", "'token', 'text', secret => true"):
+                connection.execute(f"SELECT tenancy.define_setting({arguments})".encode())
+            connection.execute(
+                "INSERT INTO tenancy.settings (workspace_id, key, value)"
+                " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
+            )
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
             "organization": _new_api_key(database, logins, members["owner"], acme),
             "personal": _new_api_key(database, logins, members["owner"]),
         }
+        with database.connect(autocommit=True) as connection:
+            activate_all(connection)
         yield TwoTenants(
             database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, api_keys, tokens
         )
@@ -195,8 +204,9 @@ def _rows_of_an_organization(connection: Connection, organization: Organization,
     statements: list[tuple[str, list[Any]]] = [
         ("INSERT INTO public.providers (id, name) VALUES (%s, %s)", [ids["provider"], organization.name]),
         (
-            "INSERT INTO public.provider_settings (id, provider_id, key, value_int) VALUES (%s, %s, 'limit', 1)",
-            [ids["setting"], ids["provider"]],
+            "INSERT INTO public.provider_settings (id, provider_id, key, organization_id, value_int)"
+            " VALUES (%s, %s, 'limit', %s, 1)",
+            [ids["setting"], ids["provider"], organization.id],
         ),
         *(
             (
@@ -252,11 +262,12 @@ def _rows_of_a_person(connection: Connection, user: User, provider: UUID) -> dic
         "INSERT INTO public.api_keys (id, user_id, name, key_prefix, key_hash) VALUES (%s, %s, 'key', %s, %s)",
         [ids["api_key"], user.id, user.username, f"hash of {user.username}"],
     )
+    connection.execute("INSERT INTO finops.inference_usage (api_key_id) VALUES (%s)", [ids["api_key"]])
     return ids
 
 
 def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
-    """Insert two public models, one of them spare, and an instance from before tenancy; return their ids."""
+    """Insert two public models, one of them spare, and an instance from before tenancy, which costs something."""
     ids = {"model": uuid4(), "spare_model": uuid4(), "instance": uuid4()}
     for name in ("model", "spare_model"):
         connection.execute(
@@ -267,5 +278,11 @@ def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
         "INSERT INTO public.instances (id, provider_id, model_id, status)"
         " SELECT %s, p.id, %s, 'ready' FROM public.providers AS p LIMIT 1",
         [ids["instance"], ids["model"]],
+    )
+    connection.execute("INSERT INTO finops.inference_usage (instance_id) VALUES (%s)", [ids["instance"]])
+    connection.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " SELECT date_trunc('minute', now()), i.provider_id, i.id, 1 FROM public.instances AS i WHERE i.id = %s",
+        [ids["instance"]],
     )
     return ids

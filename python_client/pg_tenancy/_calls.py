@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from pg_tenancy import _sql
+from pg_tenancy._settings import SettingsCalls
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
     AcceptedInvitation,
     ApiKey,
+    CostForecast,
+    Costs,
+    CostsBucket,
+    CostsNow,
+    CostsPart,
+    CostsWindow,
     CurrentWorkspace,
     Invitation,
     InvitationPreview,
@@ -27,7 +34,7 @@ from pg_tenancy.results import (
 )
 
 
-class Calls(ABC):
+class Calls(SettingsCalls):
     """What can be asked and done in a workspace besides the application's own SQL.
 
     Every method checks its arguments before anything is sent: an id is a UUID or the
@@ -406,6 +413,91 @@ class Calls(ABC):
         """
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]
 
+    def cost_current(self, time_zone: str | None = None) -> CostsNow:
+        """Return what the workspace costs an hour now, and what it has spent and earned today.
+
+        Args:
+            time_zone: whose day it is, ``Europe/Rome`` for instance; None for the
+                session's.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: there is no such time zone.
+        """
+        (row,) = self._call(_sql.COST_CURRENT, time_zone)
+        return CostsNow(*row)
+
+    def costs_summary(self, starts_at: datetime, ends_at: datetime) -> Costs:
+        """Return what the workspace spent and earned from a moment until before another.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: the end is not after the beginning.
+        """
+        (row,) = self._call(_sql.COSTS_SUMMARY, starts_at, ends_at)
+        return Costs(*row)
+
+    def costs_window(self, span: str) -> CostsWindow:
+        """Return what the workspace spent and earned until now.
+
+        Args:
+            span: ``minute``, ``hour``, ``day``, ``30 days`` or ``365 days``.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: the span is another one.
+        """
+        (row,) = self._call(_sql.COSTS_WINDOW, span)
+        return CostsWindow(row[0], row[1], Costs(*row[2:]))
+
+    def costs_series(
+        self, starts_at: datetime, ends_at: datetime, bucket: str = "day", time_zone: str | None = None
+    ) -> list[CostsBucket]:
+        """Return what the workspace spent and earned, by time; without a bucket where there was nothing.
+
+        Args:
+            starts_at: when it begins.
+            ends_at: when it has ended.
+            bucket: ``minute``, ``hour``, ``day`` or ``month``, 10,000 of them at most.
+            time_zone: whose days and months they are; None for the session's.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: the range, the bucket or the time zone is not
+                acceptable, or there are too many buckets.
+        """
+        rows = self._call(_sql.COSTS_SERIES, starts_at, ends_at, bucket, time_zone)
+        return [CostsBucket(row[0], Costs(*row[1:])) for row in rows]
+
+    def costs_by(self, starts_at: datetime, ends_at: datetime, dimension: str) -> list[CostsPart]:
+        """Return what the workspace spent and earned, by what it was for, the dearest first.
+
+        Args:
+            starts_at: when it begins.
+            ends_at: when it has ended.
+            dimension: ``provider``, ``region``, ``instance type``, ``instance``,
+                ``model``, ``user``, ``API key`` or ``offering``.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: the range or the dimension is not acceptable.
+        """
+        rows = self._call(_sql.COSTS_BY, starts_at, ends_at, dimension)
+        return [CostsPart(row[0], row[1], Costs(*row[2:])) for row in rows]
+
+    def cost_forecast(self, horizon: str | None = None) -> list[CostForecast]:
+        """Return what the instances that run now will cost, if they go on.
+
+        Args:
+            horizon: ``minute``, ``hour``, ``day``, ``30 days`` or ``365 days``; None
+                for all of them.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: the horizon is another one.
+        """
+        return [CostForecast(*row) for row in self._call(_sql.COST_FORECAST, horizon)]
+
     # Without a workspace, and so not a method for everybody: see peek_invitation(),
     # accept_invitation() and sign_up().
 
@@ -420,3 +512,54 @@ class Calls(ABC):
     def _sign_up(self, email: str, *account: str | None) -> UUID:
         ((user_id,),) = self._call(_sql.SIGN_UP, email, *account)
         return cast(UUID, user_id)
+
+    def activate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
+        """Give something of the current organization one of its two activations.
+
+        What is activated already keeps who did it and when.
+
+        Args:
+            kind: ``instance``, ``model`` or ``api_key``.
+            object_id: its id.
+            aspect: ``tech`` or ``eco``.
+
+        Returns:
+            Whether it is operational now.
+
+        Raises:
+            OrganizationRequiredError: the workspace is no organization's.
+            PermissionDeniedError: the role may not give this activation.
+            PersonRequiredError: an API key activates nothing.
+            NotFoundError: the organization has no such object.
+            InvalidArgumentError: there is no such kind or aspect.
+        """
+        (row,) = self._call(_sql.ACTIVATE, kind, object_id, aspect)
+        return bool(row[0])
+
+    def deactivate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
+        """Take an activation back: from the next transaction on the object cannot be used.
+
+        Args:
+            kind: as for ``activate``.
+            object_id: its id.
+            aspect: ``tech`` or ``eco``.
+
+        Returns:
+            Whether it is operational now.
+
+        Raises:
+            TenancyError: what ``activate`` raises.
+        """
+        (row,) = self._call(_sql.DEACTIVATE, kind, object_id, aspect)
+        return bool(row[0])
+
+    def require_operational(self, kind: str, object_id: UUID | str) -> None:
+        """Raise unless both activations are there, or none is needed.
+
+        Raises:
+            NotOperationalError: one or both are missing.
+            NotFoundError: the workspace has no such object.
+            PermissionDeniedError: the role may not use such objects.
+            InvalidArgumentError: there is no such kind.
+        """
+        self._call(_sql.REQUIRE_OPERATIONAL, kind, object_id)

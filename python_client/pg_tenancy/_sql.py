@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pg_tenancy._values import Argument, Count, Id, Moment, Secret, Span, Text
+from pg_tenancy._values import Argument, Bytes, Count, Flag, Id, Moment, Secret, Span, Text, Value, Version
 from pg_tenancy.errors import ApiKeyError, InvitationError, TicketError, UserRequiredError
 
 if TYPE_CHECKING:
@@ -214,6 +214,107 @@ ALL_USERS: Final = Call(
     (Text("email", optional=True), Id("after_id", optional=True), Count("page_size")),
 )
 
+_RANGE: Final = (Moment("starts_at"), Moment("ends_at"))
+
+COST_CURRENT: Final = Call(
+    9,
+    "finops.cost_current",
+    "SELECT eur_per_hour, running_instances, today_eur, today_earned_eur, today_starts_at"
+    " FROM finops.cost_current($1::text)",
+    (Text("time_zone", optional=True),),
+)
+COSTS_SUMMARY: Final = Call(
+    9,
+    "finops.costs_summary",
+    "SELECT consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_summary($1::timestamptz, $2::timestamptz)",
+    _RANGE,
+)
+COSTS_WINDOW: Final = Call(
+    9,
+    "finops.costs_window",
+    "SELECT starts_at, ends_at, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_window($1::text)",
+    (Text("span"),),
+)
+COSTS_SERIES: Final = Call(
+    9,
+    "finops.costs_series",
+    "SELECT bucket_start, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_series($1::timestamptz, $2::timestamptz, $3::text, $4::text)",
+    (*_RANGE, Text("bucket"), Text("time_zone", optional=True)),
+)
+COSTS_BY: Final = Call(
+    9,
+    "finops.costs_by",
+    "SELECT key, name, consumed_eur, earned_eur, instances_eur, inference_eur, calls, total_tokens"
+    " FROM finops.costs_by($1::timestamptz, $2::timestamptz, $3::text)",
+    (*_RANGE, Text("dimension")),
+)
+COST_FORECAST: Final = Call(
+    9,
+    "finops.cost_forecast",
+    "SELECT horizon_name, eur_per_hour, forecast_eur FROM finops.cost_forecast($1::text)",
+    (Text("horizon", optional=True),),
+)
+
+# JSON is sent as text: only one of the drivers makes objects of it.
+_SETTING: Final = (Id("subject_id", optional=True), Text("key"))
+_EXPECTED: Final = Version("expected_version", optional=True)
+
+SETTINGS: Final = Call(
+    8,
+    "tenancy.settings",
+    "SELECT subject_id, key, scope, value_type, value::text, level, locked, version, is_secret, is_configured,"
+    " fingerprint, min_int, max_int, description FROM tenancy.settings()",
+)
+SETTING: Final = Call(8, "tenancy.setting", "SELECT tenancy.setting($1::uuid, $2::text)::text", _SETTING)
+EXPLAIN_SETTING: Final = Call(
+    8,
+    "tenancy.explain_setting",
+    "SELECT level, value::text, is_set, counts, locked, version FROM tenancy.explain_setting($1::uuid, $2::text)",
+    _SETTING,
+)
+SET_SETTING: Final = Call(
+    8,
+    "tenancy.set_setting",
+    "SELECT tenancy.set_setting($1::uuid, $2::text, $3::text, $4::bigint)",
+    (*_SETTING, Value("value"), _EXPECTED),
+)
+SET_SEALED_SETTING: Final = Call(
+    8,
+    "tenancy.set_sealed_setting",
+    "SELECT tenancy.set_sealed_setting($1::uuid, $2::text, $3::bytea, $4::text, $5::bigint)",
+    (*_SETTING, Bytes("value"), Text("key_id"), _EXPECTED),
+)
+UNSET_SETTING: Final = Call(
+    8,
+    "tenancy.unset_setting",
+    "SELECT tenancy.unset_setting($1::uuid, $2::text, $3::bigint)",
+    (*_SETTING, _EXPECTED),
+)
+LOCK_SETTING: Final = Call(
+    8,
+    "tenancy.lock_setting",
+    "SELECT tenancy.lock_setting($1::uuid, $2::text, $3::boolean)",
+    (*_SETTING, Flag("locked")),
+)
+PROVIDER_STATUS: Final = Call(
+    8,
+    "tenancy.provider_status",
+    "SELECT provider_id, name, is_active, ready, missing FROM tenancy.provider_status()",
+)
+
+VISIBLE_MODULES: Final = Call(
+    10, "tenancy.visible_modules", "SELECT key, name, path, state, reason FROM tenancy.visible_modules()"
+)
+REQUIRE_MODULE: Final = Call(10, "tenancy.require_module", "SELECT tenancy.require_module($1::text)", (Text("key"),))
+CAN_PROVISION: Final = Call(
+    10,
+    "tenancy.can_provision",
+    "SELECT allowed, state, reason, providers, missing FROM tenancy.can_provision()",
+)
+
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
 # NULL where there is nothing to assign with.
 MAY_ASSIGN: Final[LiteralString] = (
@@ -258,4 +359,17 @@ GRANTED: Final = (
     " FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = t.id AND a.attnum > 0 AND NOT a.attisdropped) AS g"
     " WHERE EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = t.id"
     " AND pg_catalog.to_regrole('tenancy_credentialed')::oid = ANY(p.polroles))"
+)
+
+_ACTIVATION: Final = (Text("kind"), Id("object_id"), Text("aspect"))
+
+ACTIVATE: Final = Call(11, "tenancy.activate", "SELECT tenancy.activate($1::text, $2::uuid, $3::text)", _ACTIVATION)
+DEACTIVATE: Final = Call(
+    11, "tenancy.deactivate", "SELECT tenancy.deactivate($1::text, $2::uuid, $3::text)", _ACTIVATION
+)
+REQUIRE_OPERATIONAL: Final = Call(
+    11,
+    "tenancy.require_operational",
+    "SELECT tenancy.require_operational($1::text, $2::uuid)",
+    (Text("kind"), Id("object_id")),
 )

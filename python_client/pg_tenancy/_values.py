@@ -9,6 +9,7 @@ No message repeats a value: it may be a secret in the wrong place, or very long.
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from pg_tenancy.errors import InvalidArgumentError, TenancyError
 __all__ = [
     "LONGEST_TEXT",
     "Argument",
+    "Bytes",
     "Count",
     "Flag",
     "Id",
@@ -29,6 +31,8 @@ __all__ = [
     "Secret",
     "Span",
     "Text",
+    "Value",
+    "Version",
     "described",
 ]
 
@@ -39,6 +43,8 @@ LONGEST_TEXT: Final = 10_000
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _LARGEST_INTEGER: Final = 2**31 - 1
+_LARGEST_BIGINT: Final = 2**63 - 1
+_LONGEST_VALUE: Final = 100_000
 
 
 def described(value: object) -> str:
@@ -200,6 +206,57 @@ class OneOf(Argument):
         if not isinstance(value, str) or value not in self._words:
             raise self._refusal(f"one of {', '.join(self._words)}", value)
         return str.__str__(value)
+
+
+class Version(Argument):
+    """A version as the server has given it; 0 for that of what is not there."""
+
+    def _checked(self, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._refusal("an int", value)
+        if not 0 <= value <= _LARGEST_BIGINT:
+            raise InvalidArgumentError(f"{self.name} must be one that the server has given")
+        return int(value)
+
+
+class Value(Argument):
+    """The value of a setting, which may be a secret: text, a bool, an int, or what JSON has of dicts and lists.
+
+    The server knows of which type it has to be, and is sent text.
+    """
+
+    def _checked(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int) and abs(value) <= _LARGEST_BIGINT:
+            return str(int(value))
+        if isinstance(value, dict | list):
+            try:
+                text = json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError, RecursionError):
+                raise InvalidArgumentError(f"{self.name} is nothing that JSON can say") from None
+        elif isinstance(value, str):
+            text = str.__str__(value)
+        else:
+            raise InvalidArgumentError(
+                f"{self.name} must be a str, bool, int, dict or list, not {type(value).__name__}"
+            )
+        if len(text) > _LONGEST_VALUE or "\0" in text:
+            raise InvalidArgumentError(f"{self.name} has more than {_LONGEST_VALUE:,} characters, or NUL")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(f"{self.name} contains half a character (a surrogate)") from None
+        return text
+
+
+class Bytes(Argument):
+    """Bytes, of which nothing is known."""
+
+    def _checked(self, value: Any) -> bytes:
+        if not isinstance(value, bytes):
+            raise InvalidArgumentError(f"{self.name} must be bytes, not {type(value).__name__}")
+        return bytes(value)
 
 
 class Flag(Argument):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 __all__ = [
+    "ActivationWriteError",
     "AlreadyAMemberError",
     "ApiKeyError",
     "ApiKeyNotFoundError",
@@ -35,15 +36,20 @@ __all__ = [
     "ModelInUseError",
     "ModelNotFoundError",
     "ModelNotVisibleError",
+    "ModuleForbiddenError",
     "NoContextError",
     "NotAMemberError",
     "NotFoundError",
     "NotGrantedError",
+    "NotOperationalError",
     "OrganizationNotFoundError",
     "OrganizationRequiredError",
     "PermissionDeniedError",
     "PersonRequiredError",
     "PhaseNotDeployedError",
+    "SettingChangedError",
+    "SettingLockedError",
+    "SettingNotFoundError",
     "SlugTakenError",
     "SnapshotNotCheckedError",
     "TableNotProtectedError",
@@ -52,6 +58,7 @@ __all__ = [
     "TransactionAbortedError",
     "TransactionEndedError",
     "TransactionRequiredError",
+    "UnknownModuleError",
     "UserInUseError",
     "UserNotFoundError",
     "UserRequiredError",
@@ -148,6 +155,10 @@ class DelegationDeniedError(PermissionDeniedError):
     """The role holds the permission, but not over this member or that role."""
 
 
+class ModuleForbiddenError(PermissionDeniedError):
+    """The module does not open for this role, or not in this kind of workspace."""
+
+
 class PersonRequiredError(PermissionDeniedError):
     """The function acts for a person, and the transaction was entered with an API key."""
 
@@ -219,6 +230,14 @@ class ModelNotFoundError(NotFoundError):
     """The workspace has no model with this id."""
 
 
+class UnknownModuleError(NotFoundError):
+    """The application has no such module."""
+
+
+class SettingNotFoundError(NotFoundError):
+    """There is no such setting, or no such subject of it."""
+
+
 class LastOwnerError(TenancyError):
     """The change would leave an organization without an owner."""
 
@@ -283,6 +302,16 @@ class ModelNotVisibleError(TenancyError):
     http_status = 422
 
 
+class NotOperationalError(TenancyError):
+    """An activation is missing; the message says which, and the hint the roles that can give it."""
+
+    http_status = 409
+
+
+class ActivationWriteError(PermissionDeniedError):
+    """The columns of activations were written; ``activate`` and ``deactivate`` do that."""
+
+
 class UserInUseError(TenancyError):
     """Rows of the application's own tables refer to the account that was to be deleted."""
 
@@ -297,6 +326,18 @@ class ModelIdTakenError(TenancyError):
 
 class ModelInUseError(TenancyError):
     """The model cannot be deleted while instances or offerings use it."""
+
+    http_status = 409
+
+
+class SettingLockedError(TenancyError):
+    """The platform has locked the setting: its value is the platform's in all workspaces."""
+
+    http_status = 409
+
+
+class SettingChangedError(TenancyError):
+    """Somebody else has changed the setting since the expected version was read."""
 
     http_status = 409
 
@@ -388,10 +429,16 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("42501", "delegation_denied"): DelegationDeniedError,
     ("42501", "credentials_denied"): PermissionDeniedError,
     ("42501", "person_required"): PersonRequiredError,
+    ("42501", "module_forbidden"): ModuleForbiddenError,
+    ("42501", "setting_of_platform"): PermissionDeniedError,
     ("42501", "audit_log_is_append_only"): PermissionDeniedError,
     ("55000", "organization_required"): OrganizationRequiredError,
     ("55000", "invitation_not_pending"): InvitationNotPendingError,
     ("55000", "instance_state"): InstanceStateError,
+    ("55000", "setting_changed"): SettingChangedError,
+    ("55000", "setting_locked"): SettingLockedError,
+    ("55000", "not_operational"): NotOperationalError,
+    ("42501", "activation_by_function"): ActivationWriteError,
     ("P0002", "organization_not_found"): OrganizationNotFoundError,
     ("P0002", "member_not_found"): MemberNotFoundError,
     ("P0002", "invitation_not_found"): InvitationNotFoundError,
@@ -399,6 +446,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "instance_not_found"): InstanceNotFoundError,
     ("P0002", "model_not_found"): ModelNotFoundError,
     ("P0002", "user_not_found"): UserNotFoundError,
+    ("P0002", "setting_not_found"): SettingNotFoundError,
+    ("P0002", "unknown_module"): UnknownModuleError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
@@ -414,7 +463,17 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
     ("22023", "batch_size_invalid"): InvalidArgumentError,
+    ("22023", "bucket_invalid"): InvalidArgumentError,
+    ("22023", "dimension_invalid"): InvalidArgumentError,
+    ("22023", "range_invalid"): InvalidArgumentError,
+    ("22023", "span_invalid"): InvalidArgumentError,
+    ("22023", "time_zone_invalid"): InvalidArgumentError,
+    ("22023", "too_many_buckets"): InvalidArgumentError,
     ("22023", "page_size_invalid"): InvalidArgumentError,
+    ("22023", "setting_subject_invalid"): InvalidArgumentError,
+    ("22023", "setting_value_invalid"): InvalidArgumentError,
+    ("22023", "kind_invalid"): InvalidArgumentError,
+    ("22023", "aspect_invalid"): InvalidArgumentError,
     ("23503", "instances_model_id_fkey"): ModelNotVisibleError,
     ("23503", "model_in_use"): ModelInUseError,
     ("23503", "user_in_use"): UserInUseError,
@@ -485,7 +544,9 @@ def translate_missing(error: BaseException, phase: int, function: str) -> PhaseN
         The exception to raise from ``error``, or None when the function is there
         and the error is about something else.
     """
-    if sqlstate_of(error) not in _MISSING or _comes_from_inside(error):
+    # The application's own schema is open to whoever enters from the phase on that needs it.
+    is_closed = sqlstate_of(error) == _DENIED and not function.startswith("tenancy.") and translate(error) is None
+    if not (sqlstate_of(error) in _MISSING or is_closed) or _comes_from_inside(error):
         return None
     return PhaseNotDeployedError(phase, function, sqlstate=sqlstate_of(error))
 

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 from uuid import UUID
 
 __all__ = [
     "AcceptedInvitation",
     "ApiKey",
+    "CostForecast",
+    "Costs",
+    "CostsBucket",
+    "CostsNow",
+    "CostsPart",
+    "CostsWindow",
     "CurrentWorkspace",
     "Invitation",
     "InvitationPreview",
     "LegacyInstance",
     "Member",
+    "Module",
     "NewApiKey",
     "NewInvitation",
     "Organization",
     "OrganizationChoice",
+    "ProviderStatus",
+    "Provisioning",
+    "Setting",
+    "SettingLevel",
     "User",
 ]
 
@@ -172,3 +184,135 @@ class User:
     last_name: str | None
     role: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostsNow:
+    """What the running instances cost an hour, and what was spent and earned since the day began."""
+
+    eur_per_hour: Decimal
+    running_instances: int
+    today_eur: Decimal
+    today_earned_eur: Decimal
+    today_starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was spent and, apart, what was earned as a provider.
+
+    ``consumed_eur`` is ``instances_eur`` and ``inference_eur`` together. ``calls`` and
+    ``total_tokens`` are those that the workspace made.
+    """
+
+    consumed_eur: Decimal
+    earned_eur: Decimal
+    instances_eur: Decimal
+    inference_eur: Decimal
+    calls: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostsWindow:
+    """The costs of the time until now."""
+
+    starts_at: datetime
+    ends_at: datetime
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostsBucket:
+    """The costs of an hour, a day or a month, by when it begins."""
+
+    bucket_start: datetime
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostsPart:
+    """The costs of one provider, model, user or whatever was asked for; ``key`` is None for what has none."""
+
+    key: str | None
+    name: str | None
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostForecast:
+    """What the instances that run now will cost, if they go on."""
+
+    horizon: str
+    eur_per_hour: Decimal
+    forecast_eur: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting with the value that counts in the workspace, and where it comes from.
+
+    ``level`` is None where no level says anything. ``version`` is that of the workspace's own
+    value, 0 where it has none. Of a secret there is no value: ``is_configured`` and, of the
+    workspace's own, ``fingerprint``, which is another one when the secret is.
+    """
+
+    subject_id: UUID | None
+    key: str
+    scope: Literal["organization", "subject", "global"]
+    value_type: Literal["int", "bool", "text", "json"]
+    value: Any
+    level: Literal["organization", "platform", "default"] | None
+    locked: bool
+    version: int
+    is_secret: bool
+    is_configured: bool
+    fingerprint: str | None
+    min_int: int | None
+    max_int: int | None
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLevel:
+    """What one level says of a setting; ``counts`` is true of the one whose value counts."""
+
+    level: Literal["organization", "platform", "default"]
+    value: Any
+    is_set: bool
+    counts: bool
+    locked: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """Whether a provider can be worked with in the workspace, and the required settings that are missing."""
+
+    provider_id: UUID
+    name: str
+    is_active: bool
+    ready: bool
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the application; ``reason`` is None where it is visible."""
+
+    key: str
+    name: str
+    path: str
+    state: Literal["visible", "organization_required", "forbidden"]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioning:
+    """Whether an instance can be made in the workspace, and if not, why; ``missing`` as ``provider: setting``."""
+
+    allowed: bool
+    state: Literal["ready", "forbidden", "no_provider", "settings_missing"]
+    reason: str | None
+    providers: tuple[UUID, ...]
+    missing: tuple[str, ...]

@@ -18,6 +18,132 @@
 \set platform '''00000000-0000-0000-0000-000000000000''::uuid'
 
 
+-- == finops.cost_actual_minute: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY cost_actual_minute_tenant ON finops.cost_actual_minute
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_select ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY cost_actual_minute_tenant_insert ON finops.cost_actual_minute
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_update ON finops.cost_actual_minute
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_delete ON finops.cost_actual_minute
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_service ON finops.cost_actual_minute
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY cost_actual_minute_auditor ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.cost_actual_minute'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_credentialed;
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_auditor;
+
+
+-- == finops.inference_usage: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY inference_usage_tenant ON finops.inference_usage
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_select ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY inference_usage_tenant_insert ON finops.inference_usage
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_update ON finops.inference_usage
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_delete ON finops.inference_usage
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_service ON finops.inference_usage
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY inference_usage_auditor ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.inference_usage'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_credentialed;
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_auditor;
+
+
 -- == public.api_keys: the workspace's own rows ==
 
 -- Needs api_keys.view.
@@ -83,14 +209,16 @@ USING (
 
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     ),
     UPDATE (name)
 ON public.api_keys TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     )
 ON public.api_keys TO tenancy_auditor;
@@ -168,15 +296,17 @@ USING (
 GRANT
     INSERT (gpu_profile, id, ip_address, model_id, provider_id, status),
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     ),
     UPDATE (gpu_profile, ip_address, model_id, status)
 ON public.instances TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     )
 ON public.instances TO tenancy_auditor;
 
@@ -271,14 +401,16 @@ USING (
 GRANT
     INSERT (context_length, id, is_active, metadata, model_id, name, required_vram_gb),
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     ),
     UPDATE (context_length, is_active, metadata, model_id, name, required_vram_gb)
 ON public.models TO tenancy_credentialed;
 GRANT
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     )
 ON public.models TO tenancy_auditor;
@@ -395,6 +527,61 @@ ON public.organizations TO tenancy_credentialed;
 GRANT
     SELECT (created_at, created_by_user_id, id, name, slug, updated_at)
 ON public.organizations TO tenancy_auditor;
+
+
+-- == public.provider_settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY provider_settings_tenant ON public.provider_settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_select ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY provider_settings_tenant_insert ON public.provider_settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_update ON public.provider_settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_delete ON public.provider_settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_service ON public.provider_settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY provider_settings_auditor ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.provider_settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_credentialed;
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_auditor;
 
 
 -- == public.users: the people whom the workspace sees ==
@@ -641,6 +828,39 @@ GRANT
 ON tenancy.invitations TO tenancy_auditor;
 
 
+-- == tenancy.modules: read by everybody in a workspace ==
+
+CREATE POLICY modules_select ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY modules_service ON tenancy.modules
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY modules_auditor ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.modules'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_credentialed;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_service;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_auditor;
+
+
 -- == tenancy.permissions: read by everybody in a workspace ==
 
 CREATE POLICY permissions_select ON tenancy.permissions
@@ -720,6 +940,110 @@ USING (
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_credentialed;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_service;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_auditor;
+
+
+-- == tenancy.settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY settings_tenant ON tenancy.settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_select ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY settings_tenant_insert ON tenancy.settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_update ON tenancy.settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_delete ON tenancy.settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_service ON tenancy.settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_auditor ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_credentialed;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_service;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_auditor;
+
+
+-- == tenancy.settings_definitions: read by everybody in a workspace ==
+
+CREATE POLICY settings_definitions_select ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY settings_definitions_service ON tenancy.settings_definitions
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_definitions_auditor ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings_definitions'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_credentialed;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_service;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_auditor;
 
 
 -- == tenancy.workspaces: the workspace's own rows ==

@@ -25,8 +25,8 @@ def acme(people: People) -> Acme:
 
 
 @pytest.fixture
-def make(as_app: Callable[..., AbstractContextManager[Connection]]) -> Make:
-    """Return a function that makes a key as somebody somewhere."""
+def make(as_app: Callable[..., AbstractContextManager[Connection]], admin: Connection) -> Make:
+    """Return a function that makes a key as somebody somewhere, and activates it."""
 
     def make(user: User, organization: Organization | None = None, expires: str | None = None) -> Made:
         with as_app(user, organization) as connection:
@@ -34,6 +34,7 @@ def make(as_app: Callable[..., AbstractContextManager[Connection]]) -> Make:
                 "SELECT id, key FROM tenancy.create_api_key('program', now() + %s::interval)", [expires]
             ).fetchone()
         assert row is not None
+        admin.execute("UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now()")
         return Made(*row)
 
     return make

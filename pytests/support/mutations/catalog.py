@@ -117,6 +117,9 @@ OPEN = [
     "public.api_keys",
     "public.instances",
     "public.models",
+    "public.provider_settings",
+    "finops.inference_usage",
+    "finops.cost_actual_minute",
 ]
 
 GRANTS = """

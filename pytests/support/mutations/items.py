@@ -10,18 +10,24 @@ from support.mutations.functions.writing import GUARD
 __all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "LONG", "REDUNDANT", "item_of"]
 
 TABLES = (
+    "finops.cost_actual_minute",
+    "finops.inference_usage",
     "public.api_keys",
     "public.instances",
     "public.models",
     "public.organization_memberships",
     "public.organizations",
+    "public.provider_settings",
     "public.users",
     "tenancy.audit_log",
     "tenancy.instance_transitions",
     "tenancy.invitations",
+    "tenancy.modules",
     "tenancy.permissions",
     "tenancy.role_delegations",
     "tenancy.role_permissions",
+    "tenancy.settings",
+    "tenancy.settings_definitions",
     "tenancy.workspaces",
 )
 _PARTS = {
@@ -36,8 +42,6 @@ _SCHEMAS = "grants on schemas and built-in functions"
 
 CATALOG_ITEMS = [
     *(f"{part} {table}" for part in dict.fromkeys(_PARTS.values()) for table in TABLES),
-    # Costs are not protected yet, and are numbers already.
-    *(f"triggers and constraints of finops.{table}" for table in ("cost_actual_minute", "inference_usage")),
     _PRIVATE,
     _SCHEMAS,
     *(

@@ -146,6 +146,7 @@ class Probed:
         self.ids = {"nobody": "99999999-0000-4000-8000-000000000000", "platform": NIL}
         _people_and_invitations(self.admin, self.ids)
         _rows_of_tenants(self.admin, self.ids)
+        _settings(self.admin, self.ids)
         row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
         assert row is not None
         self.key, self.secret = row
@@ -302,7 +303,8 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
     admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [ids["provider"]])
     for name in ("acme", "bulk", "public", "spare"):
         admin.execute(
-            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO public.models (id, name, model_id, organization_id, tech_activated_at, eco_activated_at)"
+            " VALUES (%s, %s, %s, %s, now(), now())",
             [ids[f"m_{name}"], name, f"of/{name}", ids.get(name)],
         )
     for name in ("acme", "bulk", "ann", "olga", "old"):
@@ -314,6 +316,8 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
             "status": "ready",
             "gpu_profile": name,
             "model_id": ids.get(f"m_{name}"),
+            "tech_activated_at": "now",
+            "eco_activated_at": "now",
             **owner,
         }
         admin.execute(
@@ -344,5 +348,41 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
                 hashlib.sha256(f"k_{name}-1".encode()).hexdigest(),
             ],
         )
+    admin.execute("INSERT INTO finops.inference_usage DEFAULT VALUES")
+    admin.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " VALUES ('2026-01-01', %s, %s, 1)",
+        [ids["provider"], ids["i_old"]],
+    )
+    admin.execute("UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now()")
     admin.execute("UPDATE public.api_keys SET revoked_at = '2001-01-01' WHERE name = 'dead'")
     admin.execute("UPDATE public.api_keys SET expires_at = '2001-01-01' WHERE name = 'late'")
+
+
+def _settings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Define settings, and set some of Acme's, of Bulk's and of the platform's."""
+    for arguments in (
+        "'quota', 'int', 'subject', default_value => '5', min_int => 1, max_int => 100",
+        "'theme', 'text', default_value => '\"dark\"'",
+        "'beta', 'bool'",
+        "'flags', 'json'",
+        "'signup', 'bool', 'global'",
+        "'token', 'text', secret => true",
+    ):
+        admin.execute(f"SELECT tenancy.define_setting({arguments})".encode())
+    for organization, quota in (("acme", 7), ("bulk", 8), (None, 9)):
+        admin.execute(
+            "INSERT INTO public.provider_settings (provider_id, key, organization_id, value_int)"
+            " VALUES (%s, 'quota', %s, %s)",
+            [ids["provider"], ids[organization] if organization else None, quota],
+        )
+    for organization, theme in (("acme", '"red"'), ("bulk", '"blue"')):
+        admin.execute(
+            "INSERT INTO tenancy.settings (workspace_id, key, value) VALUES (%s, 'theme', %s)",
+            [ids[organization], theme],
+        )
+    for organization, token in (("acme", b"acme's"), ("platform", b"everybody's")):
+        admin.execute(
+            "INSERT INTO tenancy_private.secrets (workspace_id, subject_id, key, value) VALUES (%s, %s, 'token', %s)",
+            [ids[organization], NIL, token],
+        )

@@ -68,6 +68,8 @@ ONLY = {
     "tenancy.workspaces": "id = '{acme}'",
     "tenancy.audit_log": "workspace_id = '{acme}'",
     "tenancy.invitations": "organization_id = '{acme}'",
+    "tenancy.settings": "workspace_id = '{acme}'",
+    "public.provider_settings": "organization_id = '{acme}'",
     "public.api_keys": "workspace_id = '{acme}'",
     "public.instances": "workspace_id = '{acme}'",
     "public.models": f"workspace_id IN ('{{acme}}', '{NIL}')",

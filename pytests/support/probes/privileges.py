@@ -9,19 +9,21 @@ from support.probes.base import Probed, Question
 # Who may call what, written down by hand.
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
+    "activate(text,uuid,text)",
     "all_users(text,uuid,integer)",
     "archive_instance(uuid)",
     "badge(uuid)",
+    "can_provision()",
     "change_member_role(uuid,text)",
     "create_api_key(text,timestamp with time zone)",
     "create_organization(text,text)",
     "create_user(text,text,text,text,text)",
     "current_credential_id()",
     "current_organization_id()",
-    '"current_role"()',
     "current_user_id()",
     "current_workspace()",
     "current_workspace_id()",
+    "deactivate(text,uuid,text)",
     "default_author_id()",
     "default_organization_id()",
     "default_user_id()",
@@ -31,34 +33,46 @@ PEOPLE_CALL = {
     "delete_user(uuid)",
     "enter_with_api_key(text)",
     "enter_with_ticket(text)",
+    "explain_setting(uuid,text)",
     "has_permission(text)",
     "invitations()",
     "invite_member(text,text,interval)",
     "is_listed(uuid,uuid[])",
     "leave_organization()",
     "legacy_instances(uuid,integer)",
+    "lock_setting(uuid,text,boolean)",
     "member(uuid)",
     "members()",
     "my_organizations()",
     "my_permissions()",
     "peek_invitation(text)",
+    "provider_status()",
     "reinstall_instance(uuid)",
     "remove_member(uuid)",
     "rename_api_key(uuid,text)",
     "require_access(regclass,text)",
     "require_instance_transition(text,text)",
+    "require_module(text)",
+    "require_operational(text,uuid)",
     "require_permission(text)",
     "require_person()",
     "revoke_api_key(uuid)",
     "revoke_invitation(uuid)",
     "sees_all_users()",
+    "set_sealed_setting(uuid,text,bytea,text,bigint)",
+    "set_setting(uuid,text,text,bigint)",
+    "setting(uuid,text)",
+    "settings()",
     "sign_up(text,text,text,text,text)",
     "terminate_instance(uuid)",
+    "unset_setting(uuid,text,bigint)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
-    "visible_user_ids()",
     "verify_context()",
+    "visible_modules()",
+    "visible_user_ids()",
     "writable_columns(regclass)",
+    '"current_role"()',
 }
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
@@ -71,6 +85,7 @@ CALLABLE = {
         "enter_as_service(uuid,uuid)",
         "enter_platform(uuid)",
         "purge_organization(uuid)",
+        "read_secret(uuid,uuid,text)",
         "restore_organization(uuid)",
         "unprotected_tables()",
     },
@@ -85,6 +100,21 @@ CALLABLE = {
         "verify_context()",
     },
 }
+COSTS = {
+    "cost_current(text)",
+    "cost_forecast(text)",
+    "costs_by(timestamp with time zone,timestamp with time zone,text)",
+    "costs_series(timestamp with time zone,timestamp with time zone,text,text)",
+    "costs_summary(timestamp with time zone,timestamp with time zone)",
+    "costs_window(text)",
+    "is_running(text)",
+}
+CALLABLE_OF_FINOPS = {
+    "tenancy_credentialed": COSTS,
+    "tenancy_service": COSTS | {"hourly_price(uuid)", "roll_up(integer)"},
+    "tenancy_auditor": set[str](),
+    "tenancy_writer": set[str](),
+}
 # What the functions call that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
@@ -96,11 +126,17 @@ INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
+ACTIVATIONS = "eco_activated_at eco_activated_by is_operational tech_activated_at tech_activated_by"
+SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
 PUBLISHED = {
     "tenancy.instance_transitions": "action from_status to_status",
+    "tenancy.modules": "key name path permission place roles workspaces",
     "tenancy.permissions": "number permission",
     "tenancy.role_delegations": "delegated_role role",
     "tenancy.role_permissions": "permission role",
+    "tenancy.settings_definitions": (
+        "default_value description is_required is_secret key max_int min_int scope subjects value_type"
+    ),
 }
 READABLE = {
     "public.users": "created_at email first_name id last_name role updated_at username",
@@ -108,20 +144,30 @@ READABLE = {
     "public.organization_memberships": "created_at organization_id role user_id",
     "tenancy.workspaces": "color created_at deleted_at id kind organization_id plan user_id",
     "tenancy.invitations": INVITATIONS,
+    "tenancy.settings": SETTINGS,
+    "public.provider_settings": "key organization_id",
     "tenancy.audit_log": (
         "action database_user id new_values object_id object_kind occurred_at old_values organization_id role user_id"
         " workspace_id"
     ),
     "public.api_keys": (
-        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
+        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id "
+        + ACTIVATIONS
     ),
     "public.instances": (
         "created_at gpu_profile hourly_price_eur id ip_address model_id organization_id provider_id status"
-        " terminated_at user_id workspace_id"
+        " terminated_at user_id workspace_id " + ACTIVATIONS
     ),
     "public.models": (
-        "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id"
+        "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id "
+        + ACTIVATIONS
     ),
+    "finops.inference_usage": (
+        "api_key_id charged_amount_eur consumer_organization_id id input_tokens instance_id model_id occurred_at"
+        " organization_model_id output_tokens provider_organization_id total_tokens unit_price_eur_per_1k_tokens"
+        " user_id workspace_id"
+    ),
+    "finops.cost_actual_minute": "amount_eur bucket_minute instance_id provider_id workspace_id",
     **PUBLISHED,
 }
 MODELS = "context_length is_active metadata model_id name required_vram_gb"
@@ -144,8 +190,10 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         ("public", "PUBLIC", "USAGE"),
         ("public", "tenancy_owner", "USAGE"),
     }
-    for role, names in CALLABLE.items():
-        wanted |= {(f"tenancy.{name}", role, "EXECUTE") for name in names}
+    for schema, callable_by in (("tenancy", CALLABLE), ("finops", CALLABLE_OF_FINOPS)):
+        for role, names in callable_by.items():
+            wanted |= {(f"{schema}.{name}", role, "EXECUTE") for name in names}
+    wanted |= {("finops", role, "USAGE") for role in CALLABLE_OF_FINOPS}
     for role in ("tenancy_credentialed", "tenancy_auditor"):
         wanted |= {
             (f"{table}({column})", role, "SELECT") for table, names in READABLE.items() for column in names.split()
@@ -161,10 +209,8 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for table, names in PUBLISHED.items()
         for column in names.split()
     }
-    for table in ("users", "organizations", "organization_memberships", "api_keys", "instances", "models"):
-        wanted |= {
-            (f"public.{table}", role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML
-        }
+    for table in (name for name in READABLE if not name.startswith("tenancy.")):
+        wanted |= {(table, role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
         ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
@@ -179,6 +225,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         ("tenancy.workspaces(plan)", "tenancy_service", "UPDATE"),
     }
     wanted |= {(f"tenancy.invitations({column})", "tenancy_service", "SELECT") for column in INVITATIONS.split()}
+    wanted |= {(f"tenancy.settings({column})", "tenancy_service", "SELECT") for column in SETTINGS.split()}
     return wanted
 
 
@@ -186,21 +233,25 @@ PRIVILEGES = """
 SELECT object, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type
 FROM (
     SELECT n.nspname::text AS object, acl.* FROM pg_namespace AS n, aclexplode(n.nspacl) AS acl
-    WHERE n.nspname IN ('public', 'tenancy', 'tenancy_private') AND acl.grantee <> n.nspowner
+    WHERE n.nspname IN ('public', 'finops', 'tenancy', 'tenancy_private') AND acl.grantee <> n.nspowner
     UNION ALL
     SELECT c.oid::regclass::text, acl.* FROM pg_class AS c, aclexplode(c.relacl) AS acl
     WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> c.relowner
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
             'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
-            'public.instances'::regclass, 'public.models'::regclass) AND acl.grantee <> c.relowner
+            'public.instances'::regclass, 'public.models'::regclass,
+            'public.provider_settings'::regclass, 'finops.inference_usage'::regclass,
+            'finops.cost_actual_minute'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
-    WHERE c.relnamespace IN ('public'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+    WHERE c.relnamespace IN ('public'::regnamespace, 'finops'::regnamespace, 'tenancy'::regnamespace,
+        'tenancy_private'::regnamespace)
     UNION ALL
     SELECT p.oid::regprocedure::text, acl.*
     FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
-    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> p.proowner
+    WHERE p.pronamespace IN ('finops'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        AND acl.grantee <> p.proowner
 ) AS p
 """
 
@@ -214,10 +265,12 @@ def _attributes(probed: Probed) -> None:
     wrong = probed.admin.execute(
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
-        WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
+        WHERE p.pronamespace IN ('finops'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
             -- What every query calls runs as its caller, and names the schema of everything in it.
             (p.prosqlbody IS NULL OR p.prosecdef)
-                AND NOT (p.oid = 'tenancy.current_workspace_id()'::regprocedure AND NOT p.prosecdef)
+                AND NOT (p.oid IN (
+                    'tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure
+                ) AND NOT p.prosecdef)
                 AND NOT coalesce(CASE p.proowner::regrole::text
                 WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
                 ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
@@ -235,8 +288,10 @@ def _attributes(probed: Probed) -> None:
             OR c.relnamespace = 'tenancy_private'::regnamespace AND NOT c.relrowsecurity
             OR c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
                 AND c.relname IN (
-                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models'
+                    'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models',
+                    'provider_settings'
                 )
+            OR c.relnamespace = 'finops'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
         )
         """,
         [[name.partition("(")[0] for name in WRITING]],

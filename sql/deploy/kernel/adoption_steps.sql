@@ -459,6 +459,7 @@ BEGIN
             '%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)
         )
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+            OR p.proowner = 'tenancy_owner'::regrole
         UNION ALL
         SELECT 'pg_class'::regclass, r.oid, 0, 'table ' || r.name FROM tables AS r
         UNION ALL
@@ -503,7 +504,9 @@ BEGIN
         FROM needing AS n
         LEFT JOIN pg_class AS c ON n.relation = c.oid
         LEFT JOIN pg_namespace AS s ON coalesce(c.relnamespace, n.pronamespace) = s.oid
+        LEFT JOIN pg_proc AS o ON n.kind = 'routine' AND n.objid = o.oid
         WHERE coalesce(s.nspname, '') NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
+            AND o.proowner IS DISTINCT FROM 'tenancy_owner'::regrole
             AND NOT EXISTS (
                 SELECT FROM tenancy_private.adopted_parts AS a
                 WHERE a.table_name = n.relation AND a.name = n.name AND (a.kind = n.kind OR (a.kind, n.kind) = ('column', 'default'))

@@ -336,6 +336,20 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_api_key_use(uuid) FROM public;
 
+-- What a valid key needs besides; a later phase says.
+CREATE FUNCTION tenancy_private.require_usable_api_key(api_key_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_usable_api_key(uuid) FROM public;
+
 CREATE FUNCTION tenancy.enter_with_api_key(key text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -356,6 +370,7 @@ BEGIN
         HINT = 'It is unknown, was revoked, or has expired. tenancy.create_api_key() makes one.';
     END IF;
     PERFORM tenancy_private.check_fresh_api_key(found.id);
+    PERFORM tenancy_private.require_usable_api_key(found.id);
     IF (found.last_used_at IS NULL OR found.last_used_at < now() - interval '1 minute')
         AND NOT current_setting('transaction_read_only')::boolean
     THEN

@@ -26,6 +26,7 @@ CALL tenancy_private.forget_triggers('public.users', 'users_tenancy_api_keys');
 DROP FUNCTION tenancy_private.audit_api_key();
 DROP FUNCTION tenancy_private.leave_api_keys();
 DROP FUNCTION tenancy.enter_with_api_key(text);
+DROP FUNCTION tenancy_private.require_usable_api_key(uuid);
 DROP FUNCTION tenancy_private.record_api_key_use(uuid);
 DROP FUNCTION tenancy_private.check_fresh_api_key(uuid);
 DROP FUNCTION tenancy_private.find_api_key(text);

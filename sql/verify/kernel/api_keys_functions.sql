@@ -33,6 +33,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.find_api_key(text)',
     'tenancy_private.check_fresh_api_key(uuid)',
     'tenancy_private.record_api_key_use(uuid)',
+    'tenancy_private.require_usable_api_key(uuid)',
     'tenancy_private.leave_api_keys()',
     'tenancy_private.audit_api_key()'
 ]);

@@ -21,8 +21,10 @@ from support.mutations.functions import (
     invitations,
     members,
     models,
+    modules,
     organizations,
     protection,
+    settings,
     tenant_tables,
     tickets,
     user_data,
@@ -53,6 +55,8 @@ _MODULES = (
     instances,
     models,
     users,
+    modules,
+    settings,
     writing,
 )
 SUBJECTS: dict[str, list[Change]] = {

@@ -1,0 +1,160 @@
+"""Settings and modules, as methods of a workspace."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from pg_tenancy import _sql
+from pg_tenancy._sql import Call
+from pg_tenancy.results import Module, ProviderStatus, Provisioning, Setting, SettingLevel
+
+
+class SettingsCalls(ABC):
+    """What phases 8 and 10 bring."""
+
+    @abstractmethod
+    async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
+        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+
+    async def settings(self) -> list[Setting]:
+        """Return every setting with the value that counts in this workspace, by key and subject.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``settings.view``.
+        """
+        found = []
+        for row in await self._call(_sql.SETTINGS):
+            fields = list(row)
+            fields[4] = _decoded(fields[4])
+            found.append(Setting(*fields))
+        return found
+
+    async def setting(self, key: str, subject_id: UUID | str | None = None) -> Any:
+        """Return the value of a setting that counts in this workspace.
+
+        Args:
+            key: the setting.
+            subject_id: of what, a provider for instance, where it has one for each.
+
+        Returns:
+            The workspace's own value, else the platform's, else the default, else None. Of a
+            secret, a dict of ``configured`` and ``fingerprint``.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``settings.view``.
+            SettingNotFoundError: there is no such setting, or no such subject.
+            InvalidArgumentError: the setting has no subjects, or one for each.
+        """
+        (row,) = await self._call(_sql.SETTING, subject_id, key)
+        return _decoded(row[0])
+
+    async def explain_setting(self, key: str, subject_id: UUID | str | None = None) -> list[SettingLevel]:
+        """Return what each level says of a setting, the nearest first; errors as of ``setting``."""
+        return [
+            SettingLevel(level, _decoded(value), is_set, counts, locked, version)
+            for level, value, is_set, counts, locked, version in await self._call(_sql.EXPLAIN_SETTING, subject_id, key)
+        ]
+
+    async def set_setting(
+        self,
+        key: str,
+        value: str | int | bool | dict[str, Any] | list[Any],
+        subject_id: UUID | str | None = None,
+        *,
+        expected_version: int | None = None,
+    ) -> int:
+        """Set a value of this workspace, or the platform's in its workspace, and return its version.
+
+        Args:
+            key: the setting.
+            value: of the setting's type; what is JSON as dict or list, or its text.
+            subject_id: of what, where the setting has one for each.
+            expected_version: sets it only if the workspace's own value is still this one; 0 if
+                there is none. None does not ask.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``settings.update``, or the setting is
+                the platform's alone.
+            PersonRequiredError: an API key sets nothing.
+            OrganizationRequiredError: the workspace is personal.
+            SettingNotFoundError: there is no such setting, or no such subject.
+            SettingLockedError: the platform has locked it.
+            SettingChangedError: the version is another one.
+            InvalidArgumentError: the value is not of its type, or out of its range.
+        """
+        (row,) = await self._call(_sql.SET_SETTING, subject_id, key, value, expected_version)
+        return int(row[0])
+
+    async def set_sealed_setting(
+        self,
+        key: str,
+        value: bytes,
+        key_id: str,
+        subject_id: UUID | str | None = None,
+        *,
+        expected_version: int | None = None,
+    ) -> int:
+        """Set a secret that the application has sealed, and return its version; errors as of ``set_setting``.
+
+        Args:
+            key: the setting, a secret.
+            value: what only the application can open.
+            key_id: what the application calls the key that opens it.
+            subject_id: of what, where the setting has one for each.
+            expected_version: as of ``set_setting``.
+        """
+        (row,) = await self._call(_sql.SET_SEALED_SETTING, subject_id, key, value, key_id, expected_version)
+        return int(row[0])
+
+    async def unset_setting(
+        self, key: str, subject_id: UUID | str | None = None, *, expected_version: int | None = None
+    ) -> None:
+        """Take this workspace's own value away, so that it inherits again; errors as of ``set_setting``."""
+        await self._call(_sql.UNSET_SETTING, subject_id, key, expected_version)
+
+    async def lock_setting(self, key: str, subject_id: UUID | str | None = None, *, locked: bool = True) -> None:
+        """Make the platform's value the one of all workspaces, or end that: in the platform's workspace.
+
+        Raises:
+            PermissionDeniedError: the workspace is another one.
+            SettingNotFoundError: there is no such setting, or no such subject.
+        """
+        await self._call(_sql.LOCK_SETTING, subject_id, key, locked)
+
+    async def provider_status(self) -> list[ProviderStatus]:
+        """Return whether each provider can be worked with in this workspace, and what it lacks.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``settings.view``.
+        """
+        return [
+            ProviderStatus(provider_id, name, is_active, ready, tuple(missing))
+            for provider_id, name, is_active, ready, missing in await self._call(_sql.PROVIDER_STATUS)
+        ]
+
+    async def visible_modules(self) -> list[Module]:
+        """Return every module in the order of a menu, with what it is to this workspace."""
+        return [Module(*row) for row in await self._call(_sql.VISIBLE_MODULES)]
+
+    async def require_module(self, key: str) -> None:
+        """Go on only if a module is visible.
+
+        Raises:
+            UnknownModuleError: there is no such module.
+            OrganizationRequiredError: it opens in organizations.
+            ModuleForbiddenError: it does not open for this role.
+        """
+        await self._call(_sql.REQUIRE_MODULE, key)
+
+    async def can_provision(self) -> Provisioning:
+        """Return whether an instance can be made here: who may open Instances may not always do so."""
+        ((allowed, state, reason, providers, missing),) = await self._call(_sql.CAN_PROVISION)
+        return Provisioning(allowed, state, reason, tuple(providers), tuple(missing))
+
+
+def _decoded(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,55 @@
+-- Deploy pg-tenancy:kernel/api_keys_activation to pg
+-- requires: kernel/activation
+-- requires: kernel/api_keys_policies
+
+\set change kernel/api_keys_activation
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there.
+CALL tenancy_private.make_activatable(
+    'kernel/api_keys_activation', 'public.api_keys', kind => 'api_key', subject => 'api_keys'
+);
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- A deactivation that was made since this transaction's snapshot shows in the row, which
+-- check_fresh_api_key() has looked at, or in the place beside it that it has taken.
+CREATE OR REPLACE FUNCTION tenancy_private.require_usable_api_key(api_key_id uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    activatable CONSTANT tenancy_private.activatable := tenancy_private.activatable_of('api_key');
+    missing CONSTANT text[] := (SELECT a.missing FROM tenancy_private.activation_of(activatable, api_key_id) AS a);
+BEGIN
+    IF missing <> '{}' THEN
+        PERFORM tenancy_private.refuse_use(activatable, api_key_id, missing);
+    END IF;
+    IF tenancy_private.reads_the_past() THEN
+        INSERT INTO tenancy_private.pending_deactivations (kind, id, aspect)
+        VALUES ('api_key', api_key_id, 'tech'), ('api_key', api_key_id, 'eco');
+        RAISE EXCEPTION 'the activations are as they were read' USING ERRCODE = 'TF001';
+    END IF;
+EXCEPTION
+    WHEN SQLSTATE 'TF001' THEN
+        NULL;
+    WHEN unique_violation THEN
+        RAISE EXCEPTION 'could not serialize access: the API key is being deactivated'
+        USING ERRCODE = '40001',
+        HINT = 'Try the transaction again.';
+END;
+$$;
+
+RESET ROLE;
+
+\ir ../../notes/done.psql
+COMMIT;

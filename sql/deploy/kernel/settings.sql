@@ -1,0 +1,167 @@
+-- Deploy pg-tenancy:kernel/settings to pg
+-- requires: kernel/workspaces
+-- requires: kernel/seal_keys
+-- requires: kernel/audit_log
+
+\set change kernel/settings
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- What can be set. A value of a workspace stands above the platform's, and that above
+-- the default.
+CREATE TABLE tenancy.settings_definitions (
+    key           text    NOT NULL,
+    scope         text    NOT NULL DEFAULT 'organization',
+    value_type    text    NOT NULL,
+    min_int       bigint,
+    max_int       bigint,
+    default_value jsonb,
+    is_secret     boolean NOT NULL DEFAULT false,
+    is_required   boolean NOT NULL DEFAULT false,
+    subjects      uuid[],
+    description   text,
+    CONSTRAINT settings_definitions_pkey PRIMARY KEY (key),
+    CONSTRAINT settings_definitions_scope_check
+    CHECK (scope IN ('organization', 'subject', 'global')),
+    CONSTRAINT settings_definitions_value_type_check
+    CHECK (value_type IN ('int', 'bool', 'text', 'json')),
+    CONSTRAINT settings_definitions_range_check CHECK (min_int <= max_int),
+    CONSTRAINT settings_definitions_default_value_check
+    CHECK (NOT (is_secret AND default_value IS NOT NULL))
+);
+COMMENT ON TABLE tenancy.settings_definitions IS
+'The settings: their types, ranges and defaults, which are secret, and which must be there.';
+COMMENT ON COLUMN tenancy.settings_definitions.scope IS
+'organization: one value for each workspace; subject: one for each subject in each workspace; global: the platform''s alone.';
+COMMENT ON COLUMN tenancy.settings_definitions.subjects IS
+'The subjects that have this setting, NULL for all.';
+
+-- Values, those of the platform with the nil UUID. What a table of the application
+-- holds stays there. A setting that is not of a subject has the nil UUID for one.
+CREATE TABLE tenancy.settings (
+    workspace_id       uuid        NOT NULL,
+    subject_id         uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    key                text        NOT NULL,
+    value              jsonb       NOT NULL,
+    updated_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_by_user_id uuid,
+    CONSTRAINT settings_pkey PRIMARY KEY (workspace_id, subject_id, key)
+);
+COMMENT ON TABLE tenancy.settings IS
+'Values of settings; whose each is says workspace_id, of what subject_id.';
+COMMENT ON COLUMN tenancy.settings.value IS
+'No application''s login reads it here: the definition may have become that of a secret.';
+
+-- What the platform says for everybody.
+CREATE TABLE tenancy_private.setting_locks (
+    subject_id uuid NOT NULL,
+    key        text NOT NULL,
+    CONSTRAINT setting_locks_pkey PRIMARY KEY (subject_id, key)
+);
+COMMENT ON TABLE tenancy_private.setting_locks IS
+'The settings of which the platform''s value counts in all workspaces.';
+
+-- Secrets have a table of their own, where no privilege, policy, trigger or constraint
+-- has to do with the value, so that none can show it. Row-level security is forced on
+-- the owner, too: PostgreSQL then says of a row that violates anything nothing that is
+-- in it, neither to the client nor to the server's log.
+CREATE TABLE tenancy_private.secrets (
+    workspace_id       uuid        NOT NULL,
+    subject_id         uuid        NOT NULL,
+    key                text        NOT NULL,
+    value              bytea       NOT NULL,
+    key_id             text,
+    updated_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_by_user_id uuid,
+    CONSTRAINT secrets_pkey PRIMARY KEY (workspace_id, subject_id, key)
+);
+COMMENT ON TABLE tenancy_private.secrets IS
+'Values of secret settings. A service reads them with tenancy.read_secret(), which is recorded.';
+COMMENT ON COLUMN tenancy_private.secrets.key_id IS
+'With which of its keys the application has sealed the value; NULL where it has not.';
+-- No statistics: they would hold values.
+ALTER TABLE tenancy_private.secrets ALTER COLUMN value SET STATISTICS 0;
+
+-- Fingerprints tell whether a secret is another one than before, and nobody who does not
+-- have this key can try out values. A dump leaves it out, and where it is restored
+-- fingerprints are others.
+CREATE TABLE tenancy_private.fingerprint_keys (
+    id          text  NOT NULL,
+    inner_block bytea NOT NULL
+    GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    outer_block bytea NOT NULL
+    GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
+    CONSTRAINT fingerprint_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT fingerprint_keys_id_check CHECK (id = 'only')
+);
+ALTER TABLE tenancy_private.fingerprint_keys
+ALTER COLUMN inner_block SET STATISTICS 0,
+ALTER COLUMN outer_block SET STATISTICS 0;
+INSERT INTO tenancy_private.fingerprint_keys (id) VALUES ('only');
+
+-- Closed until settings_policies opens the first two.
+CALL tenancy_private.close_own_table('tenancy.settings_definitions');
+CALL tenancy_private.close_own_table('tenancy.settings');
+CALL tenancy_private.close_own_table('tenancy_private.setting_locks');
+CALL tenancy_private.close_own_table('tenancy_private.fingerprint_keys');
+CALL tenancy_private.close_own_table('tenancy_private.secrets');
+ALTER TABLE tenancy_private.secrets FORCE ROW LEVEL SECURITY;
+CREATE POLICY secrets_owner ON tenancy_private.secrets
+FOR ALL TO tenancy_owner USING (true) WITH CHECK (true);
+CALL tenancy_private.record_contract('tenancy_private.secrets');
+
+RESET ROLE;
+
+-- From before a revert, but for those whose workspace is gone.
+DO $$
+DECLARE
+    archived text;
+BEGIN
+    FOREACH archived IN ARRAY ARRAY['settings_definitions', 'settings', 'setting_locks', 'secrets'] LOOP
+        CONTINUE WHEN to_regclass('tenancy_archive.' || archived) IS NULL;
+        EXECUTE format(
+            'INSERT INTO %s SELECT a.* FROM tenancy_archive.%I AS a %s',
+            CASE WHEN archived IN ('settings_definitions', 'settings') THEN 'tenancy.' ELSE 'tenancy_private.' END || archived,
+            archived,
+            CASE WHEN archived IN ('settings', 'secrets')
+                THEN 'WHERE EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = a.workspace_id)'
+            END
+        );
+        EXECUTE format('CALL tenancy_private.drop_archived(%L)', archived);
+    END LOOP;
+END;
+$$;
+
+-- The table that others write to last, so that nobody waits for the above.
+CALL tenancy_private.patiently(
+    ARRAY['tenancy.workspaces']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+);
+
+SET LOCAL ROLE tenancy_owner;
+
+DELETE FROM tenancy.settings AS s
+WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = s.workspace_id);
+DELETE FROM tenancy_private.secrets AS s
+WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = s.workspace_id);
+ALTER TABLE tenancy.settings
+ADD CONSTRAINT settings_workspace_id_fkey FOREIGN KEY (workspace_id)
+REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
+ALTER TABLE tenancy_private.secrets
+ADD CONSTRAINT secrets_workspace_id_fkey FOREIGN KEY (workspace_id)
+REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
+
+CREATE TRIGGER settings_definitions_audit
+AFTER INSERT OR UPDATE OR DELETE ON tenancy.settings_definitions
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
+    'setting_definition', '', 'key', 'scope', 'value_type', 'min_int', 'max_int', 'default_value',
+    'is_secret', 'is_required', 'subjects'
+);
+CALL tenancy_private.record_triggers('tenancy.settings_definitions', 'settings_definitions_audit');
+
+\ir ../../notes/done.psql
+COMMIT;

@@ -1,0 +1,20 @@
+-- Deploy pg-tenancy:platform/cost_rollups_backfill to pg
+-- requires: platform/finops_policies
+
+\set change platform/cost_rollups_backfill
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there. A worker that calls roll_up() at
+-- the same time helps. It ends where writers keep it from going on: the worker does.
+DO $$
+BEGIN
+    WHILE finops.roll_up() > 0 LOOP
+        COMMIT;
+    END LOOP;
+END;
+$$;
+
+\ir ../../notes/done.psql

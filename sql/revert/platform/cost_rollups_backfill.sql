@@ -1,0 +1,11 @@
+-- Revert pg-tenancy:platform/cost_rollups_backfill from pg
+
+\set change platform/cost_rollups_backfill
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
+-- What was added up goes with its tables.
+BEGIN;
+
+\ir ../../notes/done.psql
+COMMIT;

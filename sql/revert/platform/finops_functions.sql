@@ -1,0 +1,46 @@
+-- Revert pg-tenancy:platform/finops_functions from pg
+
+\set change platform/finops_functions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+
+DO $$
+DECLARE
+    read record;
+BEGIN
+    FOR read IN
+        SELECT DISTINCT a.table_name FROM tenancy_private.adopted_parts AS a WHERE a.change = 'platform/finops_functions'
+    LOOP
+        CALL tenancy_private.drop_parts(read.table_name, 'platform/finops_functions');
+    END LOOP;
+END;
+$$;
+
+DROP FUNCTION finops.roll_up(integer);
+DROP FUNCTION tenancy_private.roll_up_hours(uuid[], timestamptz[]);
+DROP FUNCTION finops.cost_forecast(text);
+DROP FUNCTION finops.costs_by(timestamptz, timestamptz, text);
+DROP FUNCTION finops.costs_series(timestamptz, timestamptz, text, text);
+DROP FUNCTION finops.costs_window(text);
+DROP FUNCTION finops.costs_summary(timestamptz, timestamptz);
+DROP FUNCTION finops.cost_current(text);
+DROP FUNCTION tenancy_private.burn_rate(uuid);
+DROP FUNCTION finops.is_running(text);
+DROP FUNCTION tenancy_private.cost_parts(uuid, timestamptz, timestamptz, text);
+DROP FUNCTION tenancy_private.cost_labels(uuid, text, uuid[]);
+DROP FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text);
+DROP FUNCTION tenancy_private.cost_sources(uuid, timestamptz, timestamptz);
+DROP FUNCTION tenancy_private.cost_rows();
+DROP FUNCTION tenancy_private.require_span(text);
+DROP FUNCTION tenancy_private.cost_spans();
+DROP FUNCTION tenancy_private.require_dimension(text);
+DROP FUNCTION tenancy_private.require_bucket(text, timestamptz, timestamptz);
+DROP FUNCTION tenancy_private.require_time_zone(text);
+DROP FUNCTION tenancy_private.require_range(timestamptz, timestamptz);
+
+\ir ../../notes/done.psql
+COMMIT;
