@@ -513,13 +513,17 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log outlive whom they concern.
+-- Entries of the audit log outlive whom they concern, and so does money.
 SELECT is_empty(
     $$
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
-    WHERE t.name <> 'tenancy.audit_log'
+    WHERE t.name <> ALL(ARRAY[
+        'tenancy.audit_log', 'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds',
+        'tenancy.credit_grants', 'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts', 'tenancy.spending_limits',
+        'tenancy.ledger_checkpoints', 'tenancy_private.pending_credits'
+    ])
         AND NOT (
             a.attnotnull
             AND a.atthasdef

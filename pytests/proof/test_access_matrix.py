@@ -56,6 +56,9 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "invitation": ("28000", "invalid_invitation"),
     "credentials": ("42501", "credentials_denied"),
     "uninvited": ("P0002", "invitation_not_found"),
+    "workspace": ("P0002", "workspace_not_found"),
+    "transfer": ("P0002", "transfer_not_found"),
+    "funds": ("P0001", "insufficient_funds"),
 }
 
 # Which column of a table says whose a row is.
@@ -69,6 +72,15 @@ WORKSPACE = {
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",
+    "tenancy.wallets": "workspace_id",
+    "tenancy.transfers": "workspace_id",
+    "tenancy.ledger_entries": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.credit_grant_uses": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "tenancy.ledger_checkpoints": "workspace_id",
 }
 
 PLATFORM = UUID(int=0)
@@ -90,6 +102,20 @@ INSERTS = {
     "tenancy.instance_transitions": "(action, from_status, to_status) VALUES ('terminate', 'new', 'new')",
     "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
     " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
+    **dict.fromkeys(
+        (
+            "tenancy.wallets",
+            "tenancy.transfers",
+            "tenancy.ledger_entries",
+            "tenancy.wallet_holds",
+            "tenancy.credit_grants",
+            "tenancy.credit_grant_uses",
+            "tenancy.unpaid_amounts",
+            "tenancy.spending_limits",
+            "tenancy.ledger_checkpoints",
+        ),
+        "(workspace_id) VALUES (gen_random_uuid())",
+    ),
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) VALUES ('{provider}')",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) VALUES ('{owner}', 'n', 'p', 'h')",
@@ -117,6 +143,15 @@ UPDATED = {
     "tenancy.role_delegations": "role",
     "tenancy.instance_transitions": "to_status",
     "tenancy.invitations": "role",
+    "tenancy.wallets": "workspace_id",
+    "tenancy.transfers": "workspace_id",
+    "tenancy.ledger_entries": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.credit_grant_uses": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "tenancy.ledger_checkpoints": "workspace_id",
     "public.organization_model_shares": "status",
     "public.instances": "status",
     "public.provider_settings": "key",

@@ -75,6 +75,15 @@ public.models                   | x-x                                       | x-
 tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallets                 | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.transfers               | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_entries          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallet_holds            | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grants           | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grant_uses       | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.unpaid_amounts          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.spending_limits         | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_checkpoints      | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
@@ -108,6 +117,15 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.role_delegations": (),
     "tenancy.instance_transitions": (),
     "tenancy.invitations": (),
+    "tenancy.wallets": (),
+    "tenancy.transfers": (),
+    "tenancy.ledger_entries": (),
+    "tenancy.wallet_holds": (),
+    "tenancy.credit_grants": (),
+    "tenancy.credit_grant_uses": (),
+    "tenancy.unpaid_amounts": (),
+    "tenancy.spending_limits": (),
+    "tenancy.ledger_checkpoints": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
@@ -177,6 +195,26 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
             "SELECT": "id organization_id email role invited_by_user_id created_at expires_at accepted_at"
             " accepted_by_user_id revoked_at lapsed_at"
         },
+        "tenancy.wallets": {
+            "SELECT": "workspace_id currency balance held granted unpaid overdraft version chain next_expiry is_limited"
+            " is_deferred adoption"
+        },
+        "tenancy.transfers": {
+            "SELECT": "workspace_id kind reference id payee_id amount fingerprint occurred_at created_at api_key_id"
+            " user_id reverses"
+        },
+        "tenancy.ledger_entries": {
+            "SELECT": "workspace_id version account transfer_id kind amount balance_after occurred_at created_at digest"
+            " chain"
+        },
+        "tenancy.wallet_holds": {
+            "SELECT": "workspace_id id amount reference api_key_id user_id created_at expires_at is_freed"
+        },
+        "tenancy.credit_grants": {"SELECT": "workspace_id id amount remaining priority created_at expires_at"},
+        "tenancy.credit_grant_uses": {"SELECT": "workspace_id transfer_id grant_id amount"},
+        "tenancy.unpaid_amounts": {"SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"},
+        "tenancy.spending_limits": {"SELECT": "workspace_id id api_key_id user_id amount spent spent_in"},
+        "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
         "tenancy.permissions": {"SELECT": "permission number"},
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
@@ -201,7 +239,9 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
 # api_key_not_found, instance_not_found, model_not_found), used (23503
 # model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
-# invitation_not_found), credentials (42501 credentials_denied), context, forged;
+# invitation_not_found), credentials (42501 credentials_denied), workspace, transfer
+# (P0002 workspace_not_found, transfer_not_found), funds (P0001 insufficient_funds),
+# context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
@@ -323,6 +363,37 @@ update_user('{user}', first_name => 'New')        | ok                        | 
 update_user('{user}', email => 'new@example.com') | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 update_user('{user}', password_hash => 'new')     | credentials               | credentials | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
 delete_user('{user}')                             | ok                        | ok          | permission   | person           | member     | permission      | permission   | ok       | context          | forged | no
+""")
+    | parse("""
+                   | owner credentialed acting admin manager outsider personal person staff personal_key platform | user key   | bare service old | forged | auditor nobody writer
+-------------------+----------------------------------------------------------------------------------------------+------------+------------------+--------+----------------------
+wallet()           | ok                                                                                           | permission | context          | forged | no
+statement()        | ok                                                                                           | permission | context          | forged | no
+verify_statement() | ok                                                                                           | permission | context          | forged | no
+""")
+    | parse("""
+                                                                  | owner admin manager credentialed outsider user key personal person staff personal_key platform bare forged | service old acting | auditor | nobody writer
+------------------------------------------------------------------+------------------------------------------------------------------------------------------------------------+--------------------+---------+--------------
+top_up('{acme}', 1, 'new')                                        | no                                                                                                         | ok                 | no      | no
+top_up('{invitation}', 1, 'new')                                  | no                                                                                                         | workspace          | no      | no
+pay_out('{acme}', 1, 'new')                                       | no                                                                                                         | ok                 | no      | no
+pay_out('{acme}', 9999, 'new')                                    | no                                                                                                         | funds              | no      | no
+grant_credit('{acme}', 1, 'new')                                  | no                                                                                                         | ok                 | no      | no
+charge('{acme}', '{globex}', 1, 'order', 'new')                   | no                                                                                                         | ok                 | no      | no
+refund('{acme}', 'new')                                           | no                                                                                                         | transfer           | no      | no
+hold_amount('{acme}', 1, '1 minute', 'new')                       | no                                                                                                         | ok                 | no      | no
+release_amount('{acme}')                                          | no                                                                                                         | ok                 | no      | no
+settle('{acme}')                                                  | no                                                                                                         | ok                 | no      | no
+fold_credits()                                                    | no                                                                                                         | ok                 | no      | no
+set_overdraft('{acme}', 1)                                        | no                                                                                                         | ok                 | no      | no
+set_currency('{acme}', 'EUR')                                     | no                                                                                                         | ok                 | no      | no
+set_deferred_credit('{acme}', true)                               | no                                                                                                         | ok                 | no      | no
+set_spending_limit('{acme}', 1)                                   | no                                                                                                         | ok                 | no      | no
+set_plan('{acme}', 'subscriber')                                  | no                                                                                                         | ok                 | no      | no
+reconcile()                                                       | no                                                                                                         | ok                 | ok      | no
+take_checkpoint()                                                 | no                                                                                                         | ok                 | no      | no
+transfer_digest('{acme}', '{acme}', 1, 'a', 'b', '', now(), NULL) | ok                                                                                                         | ok                 | ok      | no
+entry_hash('', '{acme}', 1, '{acme}', 1, 1, now(), '')            | ok                                                                                                         | ok                 | ok      | no
 """)
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -19,7 +20,10 @@ __all__ = [
     "NewInvitation",
     "Organization",
     "OrganizationChoice",
+    "StatementEntry",
+    "StatementProblem",
     "User",
+    "Wallet",
 ]
 
 
@@ -172,3 +176,50 @@ class User:
     last_name: str | None
     role: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What a workspace has.
+
+    ``held`` and ``granted`` are parts of ``balance``; ``available`` is what can be spent
+    now, with ``overdraft``, and 0 while something is ``unpaid``. Kept somewhere else,
+    ``version`` and ``chain`` convict whoever rewrites the ledger: see ``verify_statement()``.
+    """
+
+    workspace_id: UUID
+    currency: str
+    balance: Decimal
+    held: Decimal
+    granted: Decimal
+    unpaid: Decimal
+    overdraft: Decimal
+    available: Decimal
+    version: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEntry:
+    """One entry of the workspace's statement; ``reference`` is None where another workspace paid."""
+
+    version: int
+    transfer_id: UUID
+    kind: str
+    reference: str | None
+    amount: Decimal
+    balance_after: Decimal
+    occurred_at: datetime
+    created_at: datetime
+    digest: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementProblem:
+    """What is wrong with the workspace's statement."""
+
+    problem: str
+    transfer_id: UUID | None
+    expected: str | None
+    found: str | None
