@@ -522,7 +522,7 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log, and costs, outlive whom they concern. What costs add up to has
+-- Entries of the audit log, costs and money outlive whom they concern. What costs add up to has
 -- no default, because nobody but roll_up() writes it.
 -- Of settings nobody writes rows but functions, which name the workspace.
 SELECT is_empty(
@@ -530,7 +530,11 @@ SELECT is_empty(
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
-    WHERE t.name NOT IN ('tenancy.audit_log', 'tenancy.settings', 'tenancy_private.secrets')
+    WHERE t.name <> ALL(ARRAY[
+        'tenancy.audit_log', 'tenancy.settings', 'tenancy_private.secrets', 'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds',
+        'tenancy.credit_grants', 'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts', 'tenancy.spending_limits',
+        'tenancy.ledger_checkpoints', 'tenancy_private.pending_credits'
+    ])
         AND t.name !~ '^finops[.](inference_usage|cost_actual_minute)$|^tenancy_private[.]cost_'
         AND NOT (
             a.attnotnull

@@ -2,7 +2,7 @@
 -- noqa: disable=LT05
 
 BEGIN;
-SELECT plan(44);
+SELECT plan(54);
 
 -- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
 SELECT policies_are(t.schema, t.name, ARRAY[
@@ -18,6 +18,15 @@ FROM (VALUES
     ('tenancy', 'invitations', '{select}'),
     ('tenancy', 'settings', '{select}'),
     ('public', 'provider_settings', '{select}'),
+    ('tenancy', 'wallets', '{select}'),
+    ('tenancy', 'transfers', '{select}'),
+    ('tenancy', 'ledger_entries', '{select}'),
+    ('tenancy', 'wallet_holds', '{select}'),
+    ('tenancy', 'credit_grants', '{select}'),
+    ('tenancy', 'credit_grant_uses', '{select}'),
+    ('tenancy', 'unpaid_amounts', '{select}'),
+    ('tenancy', 'spending_limits', '{select}'),
+    ('tenancy', 'ledger_checkpoints', '{select}'),
     ('public', 'api_keys', '{select,update}'),
     ('public', 'instances', '{select,insert,update}'),
     ('public', 'models', '{select,insert,update}'),

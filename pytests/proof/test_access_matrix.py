@@ -60,6 +60,9 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "module": ("42501", "module_forbidden"),
     "platforms": ("42501", "setting_of_platform"),
     "value": ("22023", "setting_value_invalid"),
+    "workspace": ("P0002", "workspace_not_found"),
+    "transfer": ("P0002", "transfer_not_found"),
+    "funds": ("P0001", "insufficient_funds"),
 }
 
 # Which column of a table says whose a row is.
@@ -77,6 +80,15 @@ WORKSPACE = {
     "tenancy.invitations": "organization_id",
     "tenancy.settings": "workspace_id",
     "public.provider_settings": "organization_id",
+    "tenancy.wallets": "workspace_id",
+    "tenancy.transfers": "workspace_id",
+    "tenancy.ledger_entries": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.credit_grant_uses": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "tenancy.ledger_checkpoints": "workspace_id",
 }
 
 PLATFORM = UUID(int=0)
@@ -101,6 +113,20 @@ INSERTS = {
     "tenancy.settings": "(workspace_id, key, value) VALUES (gen_random_uuid(), 'new', '1')",
     "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
     " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
+    **dict.fromkeys(
+        (
+            "tenancy.wallets",
+            "tenancy.transfers",
+            "tenancy.ledger_entries",
+            "tenancy.wallet_holds",
+            "tenancy.credit_grants",
+            "tenancy.credit_grant_uses",
+            "tenancy.unpaid_amounts",
+            "tenancy.spending_limits",
+            "tenancy.ledger_checkpoints",
+        ),
+        "(workspace_id) VALUES (gen_random_uuid())",
+    ),
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) VALUES ('{provider}')",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) VALUES ('{owner}', 'n', 'p', 'h')",
@@ -131,6 +157,15 @@ UPDATED = {
     "tenancy.modules": "name",
     "tenancy.settings_definitions": "key",
     "tenancy.settings": "key",
+    "tenancy.wallets": "workspace_id",
+    "tenancy.transfers": "workspace_id",
+    "tenancy.ledger_entries": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.credit_grant_uses": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "tenancy.ledger_checkpoints": "workspace_id",
     "public.organization_model_shares": "status",
     "public.instances": "status",
     "public.provider_settings": "key",

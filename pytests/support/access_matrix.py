@@ -79,6 +79,15 @@ finops.cost_actual_minute       | x--                                       | --
 tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallets                 | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.transfers               | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_entries          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallet_holds            | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grants           | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grant_uses       | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.unpaid_amounts          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.spending_limits         | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_checkpoints      | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
@@ -118,6 +127,15 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.settings_definitions": (),
     "tenancy.settings": (),
     "tenancy.invitations": (),
+    "tenancy.wallets": (),
+    "tenancy.transfers": (),
+    "tenancy.ledger_entries": (),
+    "tenancy.wallet_holds": (),
+    "tenancy.credit_grants": (),
+    "tenancy.credit_grant_uses": (),
+    "tenancy.unpaid_amounts": (),
+    "tenancy.spending_limits": (),
+    "tenancy.ledger_checkpoints": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
@@ -196,6 +214,26 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
             "SELECT": "id organization_id email role invited_by_user_id created_at expires_at accepted_at"
             " accepted_by_user_id revoked_at lapsed_at"
         },
+        "tenancy.wallets": {
+            "SELECT": "workspace_id currency balance held granted unpaid overdraft version chain next_expiry is_limited"
+            " is_deferred adoption"
+        },
+        "tenancy.transfers": {
+            "SELECT": "workspace_id kind reference id payee_id amount fingerprint occurred_at created_at api_key_id"
+            " user_id reverses"
+        },
+        "tenancy.ledger_entries": {
+            "SELECT": "workspace_id version account transfer_id kind amount balance_after occurred_at created_at digest"
+            " chain"
+        },
+        "tenancy.wallet_holds": {
+            "SELECT": "workspace_id id amount reference api_key_id user_id created_at expires_at is_freed"
+        },
+        "tenancy.credit_grants": {"SELECT": "workspace_id id amount remaining priority created_at expires_at"},
+        "tenancy.credit_grant_uses": {"SELECT": "workspace_id transfer_id grant_id amount"},
+        "tenancy.unpaid_amounts": {"SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"},
+        "tenancy.spending_limits": {"SELECT": "workspace_id id api_key_id user_id amount spent spent_in"},
+        "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
         "tenancy.permissions": {"SELECT": "permission number"},
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
@@ -228,7 +266,8 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
 # invitation_not_found), credentials (42501 credentials_denied), module (42501
 # module_forbidden), platforms (42501 setting_of_platform), value (22023
-# setting_value_invalid), context, forged;
+# setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
+# transfer_not_found), funds (P0001 insufficient_funds), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
@@ -371,6 +410,37 @@ set_setting(NULL, 'signup', 'true')          | platforms                 | platf
 set_sealed_setting(NULL, 'token', '', 'key') | value                     | value        | permission | permission | permission | value     | value                 | value        | value    | context          | forged | no
 unset_setting(NULL, 'theme')                 | ok                        | ok           | permission | permission | permission | ok        | organization          | organization | ok       | context          | forged | no
 lock_setting(NULL, 'theme')                  | platforms                 | platforms    | permission | permission | permission | platforms | platforms             | platforms    | ok       | context          | forged | no
+""")
+    | parse("""
+                   | owner credentialed acting admin manager outsider personal person staff personal_key platform | user key   | bare service old | forged | auditor nobody writer
+-------------------+----------------------------------------------------------------------------------------------+------------+------------------+--------+----------------------
+wallet()           | ok                                                                                           | permission | context          | forged | no
+statement()        | ok                                                                                           | permission | context          | forged | no
+verify_statement() | ok                                                                                           | permission | context          | forged | no
+""")
+    | parse("""
+                                                                  | owner admin manager credentialed outsider user key personal person staff personal_key platform bare forged | service old acting | auditor | nobody writer
+------------------------------------------------------------------+------------------------------------------------------------------------------------------------------------+--------------------+---------+--------------
+top_up('{acme}', 1, 'new')                                        | no                                                                                                         | ok                 | no      | no
+top_up('{invitation}', 1, 'new')                                  | no                                                                                                         | workspace          | no      | no
+pay_out('{acme}', 1, 'new')                                       | no                                                                                                         | ok                 | no      | no
+pay_out('{acme}', 9999, 'new')                                    | no                                                                                                         | funds              | no      | no
+grant_credit('{acme}', 1, 'new')                                  | no                                                                                                         | ok                 | no      | no
+charge('{acme}', '{globex}', 1, 'order', 'new')                   | no                                                                                                         | ok                 | no      | no
+refund('{acme}', 'new')                                           | no                                                                                                         | transfer           | no      | no
+hold_amount('{acme}', 1, '1 minute', 'new')                       | no                                                                                                         | ok                 | no      | no
+release_amount('{acme}')                                          | no                                                                                                         | ok                 | no      | no
+settle('{acme}')                                                  | no                                                                                                         | ok                 | no      | no
+fold_credits()                                                    | no                                                                                                         | ok                 | no      | no
+set_overdraft('{acme}', 1)                                        | no                                                                                                         | ok                 | no      | no
+set_currency('{acme}', 'EUR')                                     | no                                                                                                         | ok                 | no      | no
+set_deferred_credit('{acme}', true)                               | no                                                                                                         | ok                 | no      | no
+set_spending_limit('{acme}', 1)                                   | no                                                                                                         | ok                 | no      | no
+set_plan('{acme}', 'subscriber')                                  | no                                                                                                         | ok                 | no      | no
+reconcile()                                                       | no                                                                                                         | ok                 | ok      | no
+take_checkpoint()                                                 | no                                                                                                         | ok                 | no      | no
+transfer_digest('{acme}', '{acme}', 1, 'a', 'b', '', now(), NULL) | ok                                                                                                         | ok                 | ok      | no
+entry_hash('', '{acme}', 1, '{acme}', 1, 1, now(), '')            | ok                                                                                                         | ok                 | ok      | no
 """)
 )
 

@@ -122,6 +122,23 @@ class TwoTenants:
         return self.database.connect(autocommit=True)
 
 
+_MONEY = """
+DO $$
+BEGIN
+    PERFORM tenancy.top_up('{payer}', 10, 'top-up');
+    PERFORM tenancy.grant_credit('{payer}', 1, 'gift');
+    PERFORM tenancy.set_spending_limit('{payer}', 10000);
+    PERFORM tenancy.hold_amount('{payer}', 1, '1 day', 'open');
+    PERFORM tenancy.charge('{payer}', '{payee}', 5, 'order', 'order');
+    PERFORM tenancy.charge(
+        '{payer}', '{payee}', {price}, 'order', 'more', hold => tenancy.hold_amount('{payer}', 1, '1 day', 'x')
+    );
+    PERFORM tenancy.top_up('{payer}', {price}, 'another');
+END;
+$$
+"""
+
+
 @contextmanager
 def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
     """Make a database with two tenants in it, for as long as the block lasts."""
@@ -171,6 +188,10 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 "INSERT INTO tenancy.settings (workspace_id, key, value)"
                 " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
             )
+            # Everything that there is of money, in both organizations.
+            for payer, payee, price in ((acme, globex, 100), (globex, acme, 1000)):
+                connection.execute(_MONEY.format(payer=payer.id, payee=payee.id, price=price))
+            connection.execute("SELECT tenancy.take_checkpoint()")
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {

@@ -315,6 +315,27 @@ CAN_PROVISION: Final = Call(
     "SELECT allowed, state, reason, providers, missing FROM tenancy.can_provision()",
 )
 
+WALLET: Final = Call(
+    12,
+    "tenancy.wallet",
+    "SELECT workspace_id, currency, balance, held, granted, unpaid, overdraft, available, version, chain"
+    " FROM tenancy.wallet()",
+)
+STATEMENT: Final = Call(
+    12,
+    "tenancy.statement",
+    "SELECT version, transfer_id, kind, reference, amount, balance_after, occurred_at, created_at, digest, chain"
+    " FROM tenancy.statement(coalesce($1::timestamptz, '-infinity'), coalesce($2::timestamptz, 'infinity'))",
+    (Moment("since", optional=True), Moment("until", optional=True)),
+)
+VERIFY_STATEMENT: Final = Call(
+    12,
+    "tenancy.verify_statement",
+    "SELECT problem, transfer_id, expected, found"
+    " FROM tenancy.verify_statement($1::text::bigint, pg_catalog.decode($2::text, 'hex'))",
+    (Text("known_version", optional=True), Text("known_chain", optional=True)),
+)
+
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
 # NULL where there is nothing to assign with.
 MAY_ASSIGN: Final[LiteralString] = (

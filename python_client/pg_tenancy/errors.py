@@ -22,6 +22,7 @@ __all__ = [
     "EmailTakenError",
     "InstanceNotFoundError",
     "InstanceStateError",
+    "InsufficientFundsError",
     "InvalidArgumentError",
     "InvalidContextError",
     "InvitationError",
@@ -47,11 +48,13 @@ __all__ = [
     "PermissionDeniedError",
     "PersonRequiredError",
     "PhaseNotDeployedError",
+    "ReferenceReusedError",
     "SettingChangedError",
     "SettingLockedError",
     "SettingNotFoundError",
     "SlugTakenError",
     "SnapshotNotCheckedError",
+    "SpendingLimitError",
     "TableNotProtectedError",
     "TenancyError",
     "TicketError",
@@ -63,6 +66,7 @@ __all__ = [
     "UserNotFoundError",
     "UserRequiredError",
     "UsernameTakenError",
+    "WalletStateError",
     "WorkspaceClosedError",
 ]
 
@@ -360,6 +364,30 @@ class EmailAmbiguousError(TenancyError):
     http_status = 409
 
 
+class InsufficientFundsError(TenancyError):
+    """The wallet does not hold enough, or something is unpaid."""
+
+    http_status = 402
+
+
+class SpendingLimitError(TenancyError):
+    """The API key, the person or the workspace has spent this month what it may."""
+
+    http_status = 402
+
+
+class ReferenceReusedError(TenancyError):
+    """The reference names another movement or hold, or the movement was given back already."""
+
+    http_status = 409
+
+
+class WalletStateError(TenancyError):
+    """The wallet is in use, and what was asked is for one that is not."""
+
+    http_status = 409
+
+
 class InvalidArgumentError(TenancyError, ValueError):
     """A value is missing, malformed or not one of the known ones."""
 
@@ -432,6 +460,11 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("42501", "module_forbidden"): ModuleForbiddenError,
     ("42501", "setting_of_platform"): PermissionDeniedError,
     ("42501", "audit_log_is_append_only"): PermissionDeniedError,
+    ("42501", "ledger_is_append_only"): PermissionDeniedError,
+    ("P0001", "insufficient_funds"): InsufficientFundsError,
+    ("P0001", "spending_limit_reached"): SpendingLimitError,
+    ("55000", "overdraft_in_use"): WalletStateError,
+    ("55000", "wallet_in_use"): WalletStateError,
     ("55000", "organization_required"): OrganizationRequiredError,
     ("55000", "invitation_not_pending"): InvitationNotPendingError,
     ("55000", "instance_state"): InstanceStateError,
@@ -448,6 +481,9 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "user_not_found"): UserNotFoundError,
     ("P0002", "setting_not_found"): SettingNotFoundError,
     ("P0002", "unknown_module"): UnknownModuleError,
+    ("P0002", "workspace_not_found"): NotFoundError,
+    ("P0002", "hold_not_found"): NotFoundError,
+    ("P0002", "transfer_not_found"): NotFoundError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
@@ -462,6 +498,15 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "invitation_expiry_invalid"): InvalidArgumentError,
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
+    ("22023", "amount_invalid"): InvalidArgumentError,
+    ("22023", "batch_invalid"): InvalidArgumentError,
+    ("22023", "currency_invalid"): InvalidArgumentError,
+    ("22023", "currency_mismatch"): InvalidArgumentError,
+    ("22023", "grant_expiry_invalid"): InvalidArgumentError,
+    ("22023", "hold_expiry_invalid"): InvalidArgumentError,
+    ("22023", "kind_reserved"): InvalidArgumentError,
+    ("22023", "limit_invalid"): InvalidArgumentError,
+    ("22023", "plan_invalid"): InvalidArgumentError,
     ("22023", "batch_size_invalid"): InvalidArgumentError,
     ("22023", "bucket_invalid"): InvalidArgumentError,
     ("22023", "dimension_invalid"): InvalidArgumentError,
@@ -480,6 +525,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23505", "organization_slug_taken"): SlugTakenError,
     ("23505", "already_a_member"): AlreadyAMemberError,
     ("23505", "invitation_pending"): InvitationPendingError,
+    ("23505", "reference_reused"): ReferenceReusedError,
+    ("23505", "already_reversed"): ReferenceReusedError,
     ("23505", "email_taken"): EmailTakenError,
     ("23505", "username_taken"): UsernameTakenError,
     ("23505", "models_tenancy_workspace_id_model_id_key"): ModelIdTakenError,

@@ -31,7 +31,10 @@ __all__ = [
     "Provisioning",
     "Setting",
     "SettingLevel",
+    "StatementEntry",
+    "StatementProblem",
     "User",
+    "Wallet",
 ]
 
 
@@ -316,3 +319,50 @@ class Provisioning:
     reason: str | None
     providers: tuple[UUID, ...]
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What a workspace has.
+
+    ``held`` and ``granted`` are parts of ``balance``; ``available`` is what can be spent
+    now, with ``overdraft``, and 0 while something is ``unpaid``. Kept somewhere else,
+    ``version`` and ``chain`` convict whoever rewrites the ledger: see ``verify_statement()``.
+    """
+
+    workspace_id: UUID
+    currency: str
+    balance: Decimal
+    held: Decimal
+    granted: Decimal
+    unpaid: Decimal
+    overdraft: Decimal
+    available: Decimal
+    version: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEntry:
+    """One entry of the workspace's statement; ``reference`` is None where another workspace paid."""
+
+    version: int
+    transfer_id: UUID
+    kind: str
+    reference: str | None
+    amount: Decimal
+    balance_after: Decimal
+    occurred_at: datetime
+    created_at: datetime
+    digest: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementProblem:
+    """What is wrong with the workspace's statement."""
+
+    problem: str
+    transfer_id: UUID | None
+    expected: str | None
+    found: str | None

@@ -18,132 +18,6 @@
 \set platform '''00000000-0000-0000-0000-000000000000''::uuid'
 
 
--- == finops.cost_actual_minute: the workspace's own rows ==
-
--- Needs finops.view.
-CREATE POLICY cost_actual_minute_tenant ON finops.cost_actual_minute
-AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (
-        SELECT
-            tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
-    )
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY cost_actual_minute_select ON finops.cost_actual_minute
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (workspace_id IS NOT NULL);
-
-CREATE POLICY cost_actual_minute_tenant_insert ON finops.cost_actual_minute
-AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
-WITH CHECK (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY cost_actual_minute_tenant_update ON finops.cost_actual_minute
-AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY cost_actual_minute_tenant_delete ON finops.cost_actual_minute
-AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY cost_actual_minute_service ON finops.cost_actual_minute
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
-USING (true);
-
-CREATE POLICY cost_actual_minute_auditor ON finops.cost_actual_minute
-AS PERMISSIVE FOR SELECT TO tenancy_auditor
-USING (
-    (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('finops.cost_actual_minute'::regclass) IS NOT NULL, true
-    )
-);
-
-GRANT
-    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
-ON finops.cost_actual_minute TO tenancy_credentialed;
-GRANT
-    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
-ON finops.cost_actual_minute TO tenancy_auditor;
-
-
--- == finops.inference_usage: the workspace's own rows ==
-
--- Needs finops.view.
-CREATE POLICY inference_usage_tenant ON finops.inference_usage
-AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (
-        SELECT
-            tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
-    )
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY inference_usage_select ON finops.inference_usage
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (workspace_id IS NOT NULL);
-
-CREATE POLICY inference_usage_tenant_insert ON finops.inference_usage
-AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
-WITH CHECK (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY inference_usage_tenant_update ON finops.inference_usage
-AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY inference_usage_tenant_delete ON finops.inference_usage
-AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
-USING (
-    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY inference_usage_service ON finops.inference_usage
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
-USING (true);
-
-CREATE POLICY inference_usage_auditor ON finops.inference_usage
-AS PERMISSIVE FOR SELECT TO tenancy_auditor
-USING (
-    (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('finops.inference_usage'::regclass) IS NOT NULL, true
-    )
-);
-
-GRANT
-    SELECT (
-        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
-        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
-        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
-    )
-ON finops.inference_usage TO tenancy_credentialed;
-GRANT
-    SELECT (
-        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
-        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
-        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
-    )
-ON finops.inference_usage TO tenancy_auditor;
-
-
 -- == public.api_keys: the workspace's own rows ==
 
 -- Needs api_keys.view.
@@ -523,61 +397,6 @@ GRANT
 ON public.organizations TO tenancy_auditor;
 
 
--- == public.provider_settings: the workspace's own rows ==
-
--- Needs settings.view.
-CREATE POLICY provider_settings_tenant ON public.provider_settings
-AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
-USING (
-    (organization_id, organization_id) = (
-        SELECT
-            tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
-    )
-    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY provider_settings_select ON public.provider_settings
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (organization_id IS NOT NULL);
-
-CREATE POLICY provider_settings_tenant_insert ON public.provider_settings
-AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
-WITH CHECK (
-    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY provider_settings_tenant_update ON public.provider_settings
-AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
-USING (
-    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY provider_settings_tenant_delete ON public.provider_settings
-AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
-USING (
-    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
-    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
-);
-
-CREATE POLICY provider_settings_service ON public.provider_settings
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
-USING (true);
-
-CREATE POLICY provider_settings_auditor ON public.provider_settings
-AS PERMISSIVE FOR SELECT TO tenancy_auditor
-USING (
-    (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('public.provider_settings'::regclass) IS NOT NULL, true
-    )
-);
-
-GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_credentialed;
-GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_auditor;
-
-
 -- == public.users: the people whom the workspace sees ==
 
 CREATE POLICY users_tenant ON public.users
@@ -722,6 +541,126 @@ GRANT
 ON tenancy.audit_log TO tenancy_auditor;
 
 
+-- == tenancy.credit_grant_uses: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY credit_grant_uses_tenant ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_select ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY credit_grant_uses_tenant_insert ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_tenant_update ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_tenant_delete ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_service ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY credit_grant_uses_auditor ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.credit_grant_uses'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, grant_id, transfer_id, workspace_id)
+ON tenancy.credit_grant_uses TO tenancy_credentialed;
+GRANT SELECT ON tenancy.credit_grant_uses TO tenancy_service;
+GRANT
+    SELECT (amount, grant_id, transfer_id, workspace_id)
+ON tenancy.credit_grant_uses TO tenancy_auditor;
+
+
+-- == tenancy.credit_grants: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY credit_grants_tenant ON tenancy.credit_grants
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_select ON tenancy.credit_grants
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY credit_grants_tenant_insert ON tenancy.credit_grants
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_tenant_update ON tenancy.credit_grants
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_tenant_delete ON tenancy.credit_grants
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_service ON tenancy.credit_grants
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY credit_grants_auditor ON tenancy.credit_grants
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.credit_grants'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, created_at, expires_at, id, priority, remaining, workspace_id)
+ON tenancy.credit_grants TO tenancy_credentialed;
+GRANT SELECT ON tenancy.credit_grants TO tenancy_service;
+GRANT
+    SELECT (amount, created_at, expires_at, id, priority, remaining, workspace_id)
+ON tenancy.credit_grants TO tenancy_auditor;
+
+
 -- == tenancy.instance_transitions: read by everybody in a workspace ==
 
 CREATE POLICY instance_transitions_select ON tenancy.instance_transitions
@@ -822,37 +761,130 @@ GRANT
 ON tenancy.invitations TO tenancy_auditor;
 
 
--- == tenancy.modules: read by everybody in a workspace ==
+-- == tenancy.ledger_checkpoints: the workspace's own rows ==
 
-CREATE POLICY modules_select ON tenancy.modules
-AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+-- Needs finops.view.
+CREATE POLICY ledger_checkpoints_tenant ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
-    (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
     )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY modules_service ON tenancy.modules
+CREATE POLICY ledger_checkpoints_select ON tenancy.ledger_checkpoints
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY ledger_checkpoints_tenant_insert ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_tenant_update ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_tenant_delete ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_service ON tenancy.ledger_checkpoints
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
-CREATE POLICY modules_auditor ON tenancy.modules
+CREATE POLICY ledger_checkpoints_auditor ON tenancy.ledger_checkpoints
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
     (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('tenancy.modules'::regclass) IS NOT NULL, true
+        SELECT tenancy.record_read('tenancy.ledger_checkpoints'::regclass) IS NOT NULL, true
     )
 );
 
 GRANT
-    SELECT (key, name, path, permission, place, roles, workspaces)
-ON tenancy.modules TO tenancy_credentialed;
+    SELECT (balance, chain, created_at, version, workspace_id)
+ON tenancy.ledger_checkpoints TO tenancy_credentialed;
+GRANT SELECT ON tenancy.ledger_checkpoints TO tenancy_service;
 GRANT
-    SELECT (key, name, path, permission, place, roles, workspaces)
-ON tenancy.modules TO tenancy_service;
+    SELECT (balance, chain, created_at, version, workspace_id)
+ON tenancy.ledger_checkpoints TO tenancy_auditor;
+
+
+-- == tenancy.ledger_entries: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY ledger_entries_tenant ON tenancy.ledger_entries
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_select ON tenancy.ledger_entries
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY ledger_entries_tenant_insert ON tenancy.ledger_entries
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_tenant_update ON tenancy.ledger_entries
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_tenant_delete ON tenancy.ledger_entries
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_service ON tenancy.ledger_entries
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY ledger_entries_auditor ON tenancy.ledger_entries
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.ledger_entries'::regclass) IS NOT NULL, true
+    )
+);
+
 GRANT
-    SELECT (key, name, path, permission, place, roles, workspaces)
-ON tenancy.modules TO tenancy_auditor;
+    SELECT (
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
+        version, workspace_id
+    )
+ON tenancy.ledger_entries TO tenancy_credentialed;
+GRANT SELECT ON tenancy.ledger_entries TO tenancy_service;
+GRANT
+    SELECT (
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
+        version, workspace_id
+    )
+ON tenancy.ledger_entries TO tenancy_auditor;
 
 
 -- == tenancy.permissions: read by everybody in a workspace ==
@@ -936,108 +968,320 @@ GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_service;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_auditor;
 
 
--- == tenancy.settings: the workspace's own rows ==
+-- == tenancy.spending_limits: the workspace's own rows ==
 
--- Needs settings.view.
-CREATE POLICY settings_tenant ON tenancy.settings
+-- Needs finops.view.
+CREATE POLICY spending_limits_tenant ON tenancy.spending_limits
 AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (
         SELECT
             tenancy.current_workspace_id(),
-            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
     )
     AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY settings_select ON tenancy.settings
+CREATE POLICY spending_limits_select ON tenancy.spending_limits
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
 USING (workspace_id IS NOT NULL);
 
-CREATE POLICY settings_tenant_insert ON tenancy.settings
+CREATE POLICY spending_limits_tenant_insert ON tenancy.spending_limits
 AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
 WITH CHECK (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY settings_tenant_update ON tenancy.settings
+CREATE POLICY spending_limits_tenant_update ON tenancy.spending_limits
 AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY settings_tenant_delete ON tenancy.settings
+CREATE POLICY spending_limits_tenant_delete ON tenancy.spending_limits
 AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
 USING (
     (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
     AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY settings_service ON tenancy.settings
+CREATE POLICY spending_limits_service ON tenancy.spending_limits
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
-CREATE POLICY settings_auditor ON tenancy.settings
+CREATE POLICY spending_limits_auditor ON tenancy.spending_limits
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
     (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('tenancy.settings'::regclass) IS NOT NULL, true
+        SELECT tenancy.record_read('tenancy.spending_limits'::regclass) IS NOT NULL, true
     )
 );
 
 GRANT
-    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
-ON tenancy.settings TO tenancy_credentialed;
+    SELECT (amount, api_key_id, id, spent, spent_in, user_id, workspace_id)
+ON tenancy.spending_limits TO tenancy_credentialed;
+GRANT SELECT ON tenancy.spending_limits TO tenancy_service;
 GRANT
-    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
-ON tenancy.settings TO tenancy_service;
-GRANT
-    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
-ON tenancy.settings TO tenancy_auditor;
+    SELECT (amount, api_key_id, id, spent, spent_in, user_id, workspace_id)
+ON tenancy.spending_limits TO tenancy_auditor;
 
 
--- == tenancy.settings_definitions: read by everybody in a workspace ==
+-- == tenancy.transfers: the workspace's own rows ==
 
-CREATE POLICY settings_definitions_select ON tenancy.settings_definitions
+-- Needs finops.view.
+CREATE POLICY transfers_tenant ON tenancy.transfers
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_select ON tenancy.transfers
 AS PERMISSIVE FOR SELECT TO tenancy_credentialed
-USING (
-    (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.current_workspace_id() IS NOT NULL, true
-    )
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY transfers_tenant_insert ON tenancy.transfers
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
 );
 
-CREATE POLICY settings_definitions_service ON tenancy.settings_definitions
+CREATE POLICY transfers_tenant_update ON tenancy.transfers
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_tenant_delete ON tenancy.transfers
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_service ON tenancy.transfers
 AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
-CREATE POLICY settings_definitions_auditor ON tenancy.settings_definitions
+CREATE POLICY transfers_auditor ON tenancy.transfers
 AS PERMISSIVE FOR SELECT TO tenancy_auditor
 USING (
     (tableoid = tableoid, tableoid = tableoid) = (
-        SELECT tenancy.record_read('tenancy.settings_definitions'::regclass) IS NOT NULL, true
+        SELECT tenancy.record_read('tenancy.transfers'::regclass) IS NOT NULL, true
     )
 );
 
 GRANT
     SELECT (
-        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
-        value_type
+        amount, api_key_id, created_at, fingerprint, id, kind, occurred_at, payee_id, reference,
+        reverses, user_id, workspace_id
     )
-ON tenancy.settings_definitions TO tenancy_credentialed;
+ON tenancy.transfers TO tenancy_credentialed;
+GRANT SELECT ON tenancy.transfers TO tenancy_service;
 GRANT
     SELECT (
-        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
-        value_type
+        amount, api_key_id, created_at, fingerprint, id, kind, occurred_at, payee_id, reference,
+        reverses, user_id, workspace_id
     )
-ON tenancy.settings_definitions TO tenancy_service;
+ON tenancy.transfers TO tenancy_auditor;
+
+
+-- == tenancy.unpaid_amounts: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY unpaid_amounts_tenant ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_select ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY unpaid_amounts_tenant_insert ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_tenant_update ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_tenant_delete ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_service ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY unpaid_amounts_auditor ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.unpaid_amounts'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, created_at, payee_id, payments, remaining, transfer_id, workspace_id)
+ON tenancy.unpaid_amounts TO tenancy_credentialed;
+GRANT SELECT ON tenancy.unpaid_amounts TO tenancy_service;
+GRANT
+    SELECT (amount, created_at, payee_id, payments, remaining, transfer_id, workspace_id)
+ON tenancy.unpaid_amounts TO tenancy_auditor;
+
+
+-- == tenancy.wallet_holds: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY wallet_holds_tenant ON tenancy.wallet_holds
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_select ON tenancy.wallet_holds
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY wallet_holds_tenant_insert ON tenancy.wallet_holds
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_tenant_update ON tenancy.wallet_holds
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_tenant_delete ON tenancy.wallet_holds
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_service ON tenancy.wallet_holds
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY wallet_holds_auditor ON tenancy.wallet_holds
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.wallet_holds'::regclass) IS NOT NULL, true
+    )
+);
+
 GRANT
     SELECT (
-        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
-        value_type
+        amount, api_key_id, created_at, expires_at, id, is_freed, reference, user_id, workspace_id
     )
-ON tenancy.settings_definitions TO tenancy_auditor;
+ON tenancy.wallet_holds TO tenancy_credentialed;
+GRANT SELECT ON tenancy.wallet_holds TO tenancy_service;
+GRANT
+    SELECT (
+        amount, api_key_id, created_at, expires_at, id, is_freed, reference, user_id, workspace_id
+    )
+ON tenancy.wallet_holds TO tenancy_auditor;
+
+
+-- == tenancy.wallets: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY wallets_tenant ON tenancy.wallets
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_select ON tenancy.wallets
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY wallets_tenant_insert ON tenancy.wallets
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_tenant_update ON tenancy.wallets
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_tenant_delete ON tenancy.wallets
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_service ON tenancy.wallets
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY wallets_auditor ON tenancy.wallets
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.wallets'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
+        overdraft, unpaid, version, workspace_id
+    )
+ON tenancy.wallets TO tenancy_credentialed;
+GRANT SELECT ON tenancy.wallets TO tenancy_service;
+GRANT
+    SELECT (
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
+        overdraft, unpaid, version, workspace_id
+    )
+ON tenancy.wallets TO tenancy_auditor;
 
 
 -- == tenancy.workspaces: the workspace's own rows ==
