@@ -435,6 +435,7 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
         "audit_must_be_recorded",
         "latch_not_counted",
         "adoption_not_recorded",
+        "ledger_broken",
     }
     scripts = [path.read_text() for path in (SQL / "deploy").glob("*/*.sql")]
     functions = [

@@ -15,7 +15,7 @@ import pytest
 from pg_tenancy import _sql
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._sql import Call
-from pg_tenancy._values import LONGEST_TEXT, Argument, Count, Id, Moment, Seconds, Secret, Span, Text
+from pg_tenancy._values import LONGEST_TEXT, Argument, Count, Id, Many, Moment, Seconds, Secret, Span, Text
 from pg_tenancy.errors import (
     ApiKeyError,
     InvalidArgumentError,
@@ -43,12 +43,15 @@ CASTS: dict[str, tuple[type[Argument], ...]] = {
     "timestamptz": (Moment,),
     "interval": (Span,),
     "integer": (Count,),
+    "text[]": (Many,),
+    "uuid[]": (Many,),
+    "timestamptz[]": (Many,),
 }
 
 
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - {"ASSIGN"}))
 def test_every_placeholder_of_every_call_is_checked(name: str) -> None:
-    casts = re.findall(r"\$(\d)::(\w+)", CALLS[name].text)
+    casts = re.findall(r"\$(\d)::(\w+(?:\[\])?)", CALLS[name].text)
     assert [int(number) for number, _ in casts] == list(range(1, len(CALLS[name].takes) + 1))
     for (_, cast), argument in zip(casts, CALLS[name].takes, strict=True):
         assert type(argument) in CASTS[cast], argument.name

@@ -492,7 +492,10 @@ SELECT is_empty(
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_am AS m ON c.relam = m.oid AND m.amname IN ('btree', 'hash')
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
-    WHERE i.indexrelid::regclass::text NOT IN ('public.api_keys_pkey', 'public.instances_pkey', 'public.models_pkey')
+    WHERE i.indexrelid::regclass::text NOT IN (
+        'public.api_keys_pkey', 'public.instances_pkey', 'public.models_pkey', 'public.organization_models_pkey',
+        'public.organization_model_shares_pkey'
+    )
     AND NOT EXISTS (
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_policy'::regclass
@@ -513,13 +516,18 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log outlive whom they concern.
+-- Entries of the audit log outlive whom they concern, and so does money.
 SELECT is_empty(
     $$
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
-    WHERE t.name <> 'tenancy.audit_log'
+    WHERE t.name <> ALL(ARRAY[
+        'tenancy.audit_log', 'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds',
+        'tenancy.credit_grants', 'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts', 'tenancy.spending_limits',
+        'tenancy.ledger_checkpoints', 'tenancy_private.pending_credits', 'tenancy.catalog_preferences',
+        'tenancy.usage_authorizations', 'tenancy.offering_usage'
+    ])
         AND NOT (
             a.attnotnull
             AND a.atthasdef
@@ -625,7 +633,8 @@ SELECT is_empty(
     WHERE o.owner <> 'tenancy_owner'::regrole
         AND o.object NOT IN (
             'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
-            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()'
+            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()',
+            'tenancy_private.write_costs(jsonb)'
         )
     $$,
     'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'
