@@ -102,6 +102,8 @@ def _signed(claims: dict[str, Any], key: str, algorithm: str, *, headers: dict[s
 
     assert algorithm == "HS256"
     parts = ({"alg": algorithm, "typ": "JWT", **headers}, claims)
+    # phases/offerings/test_recording_calls.py
+    ("docs/offerings.md: -- Acme's owner",)
     signed = ".".join(part(json.dumps(each).encode()) for each in parts)
     return f"{signed}.{part(hmac.digest(key.encode(), signed.encode(), hashlib.sha256))}"
 
@@ -320,6 +322,10 @@ ELSEWHERE = {
         "test_an_installed_package_says_its_version",
     ),
     "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+    "docs/offerings.md: -- Acme's owner": (
+        "phases/offerings/test_recording_calls.py",
+        "test_the_example_of_the_documents",
+    ),
 }
 
 

@@ -88,6 +88,14 @@ tenancy.credit_grant_uses       | x-.                                       | --
 tenancy.unpaid_amounts          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.spending_limits         | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.ledger_checkpoints      | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+public.organization_models      | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.organization_model_shares | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+tenancy.offering_prices         | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.access_requests         | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.entitlements            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.catalog_preferences     | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.usage_authorizations    | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.offering_usage          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
@@ -101,8 +109,6 @@ tenancy.settings                | x--                                       | --
 # for the functions that empty a workspace.
 UNOPENED = (
     "public.providers",
-    "public.organization_models",
-    "public.organization_model_shares",
 )
 
 # A service writes to these, whichever workspace a row belongs to. Who enters a
@@ -136,6 +142,14 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.unpaid_amounts": (),
     "tenancy.spending_limits": (),
     "tenancy.ledger_checkpoints": (),
+    "public.organization_models": ("INSERT", "UPDATE", "DELETE"),
+    "public.organization_model_shares": ("INSERT", "UPDATE", "DELETE"),
+    "tenancy.offering_prices": (),
+    "tenancy.access_requests": (),
+    "tenancy.entitlements": (),
+    "tenancy.catalog_preferences": (),
+    "tenancy.usage_authorizations": (),
+    "tenancy.offering_usage": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
@@ -149,6 +163,7 @@ WRITER_WRITES = (
     "public.models",
     "public.provider_settings",
     "public.organization_models",
+    "public.organization_model_shares",
     "finops.inference_usage",
     "finops.cost_actual_minute",
 )
@@ -234,6 +249,33 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "tenancy.unpaid_amounts": {"SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"},
         "tenancy.spending_limits": {"SELECT": "workspace_id id api_key_id user_id amount spent spent_in"},
         "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
+        "public.organization_models": {
+            "SELECT": "id organization_id model_id name code description is_active visibility access_policy trial_days"
+            " trial_tokens"
+        },
+        "public.organization_model_shares": {
+            "SELECT": "id provider_organization_id consumer_organization_id organization_model_id status pricing"
+            " starts_at ends_at"
+        },
+        "tenancy.offering_prices": {
+            "SELECT": "organization_id offering_id valid_from number eur_per_1k created_at user_id"
+        },
+        "tenancy.access_requests": {
+            "SELECT": "organization_id id offering_id consumer_id message created_at status decided_at"
+            " decided_by_user_id reason"
+        },
+        "tenancy.entitlements": {
+            "SELECT": "organization_id id offering_id consumer_id kind request_id starts_at ends_at quota_tokens"
+            " used_tokens eur_per_1k created_at revoked_at"
+        },
+        "tenancy.catalog_preferences": {"SELECT": "workspace_id shows_public shows_paid shows_contracts"},
+        "tenancy.usage_authorizations": {
+            "SELECT": "workspace_id id offering_id access eur_per_1k max_tokens created_at expires_at"
+        },
+        "tenancy.offering_usage": {
+            "SELECT": "workspace_id request_id id offering_id access user_id api_key_id input_tokens output_tokens"
+            " eur_per_1k amount unpaid occurred_at created_at reversed_at"
+        },
         "tenancy.permissions": {"SELECT": "permission number"},
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
@@ -267,13 +309,17 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # invitation_not_found), credentials (42501 credentials_denied), module (42501
 # module_forbidden), platforms (42501 setting_of_platform), value (22023
 # setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
-# transfer_not_found), funds (P0001 insufficient_funds), context, forged;
+# transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
+# entitlement, hold, usage (P0002 ..._not_found), unnamed (22023 organization_required),
+# granted (23505 access_granted), state (55000 share_state_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
 # {api_key}, {instance}, {model} and {spare_model} are Acme's; {public_instance} is
 # one from before tenancy; nothing uses a spare model.
 # {invitation} is Acme's, for an admin, and {token} its token.
+# {offering}, {share}, {request}, {entitlement} and {call} are of what Acme offers; Globex has
+# an agreement on it. {authorization} is for a call that Acme makes.
 # The defaults of columns believe forged variables: a table's policies verify what a
 # row then says, and WRITES has what comes of it.
 CALLS = (
@@ -441,6 +487,42 @@ reconcile()                                                       | no          
 take_checkpoint()                                                 | no                                                                                                         | ok                 | no      | no
 transfer_digest('{acme}', '{acme}', 1, 'a', 'b', '', now(), NULL) | ok                                                                                                         | ok                 | ok      | no
 entry_hash('', '{acme}', 1, '{acme}', 1, 1, now(), '')            | ok                                                                                                         | ok                 | ok      | no
+""")
+    | parse("""
+                                          | owner credentialed acting | admin      | manager    | user       | key        | outsider    | personal person staff | personal_key | platform     | bare service old | forged | auditor nobody writer
+------------------------------------------+---------------------------+------------+------------+------------+------------+-------------+-----------------------+--------------+--------------+------------------+--------+----------------------
+catalog_preferences()                     | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+set_catalog_preferences(true)             | ok                        | ok         | permission | permission | permission | ok          | ok                    | person       | ok           | context          | forged | no
+community_catalog()                       | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+shared_offerings()                        | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+access_requests()                         | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+resolve_offering('{offering}')            | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+resolve_offering('new')                   | unnamed                   | unnamed    | unnamed    | unnamed    | unnamed    | unnamed     | unnamed               | unnamed      | permission   | context          | forged | no
+publish_offering('{model}', 'new', 'New') | ok                        | ok         | permission | permission | person     | model       | organization          | organization | organization | context          | forged | no
+update_offering('{offering}')             | ok                        | ok         | permission | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+set_offering_price('{offering}', 1)       | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+share_offering('{offering}', '{globex}')  | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+pause_share('{share}')                    | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
+resume_share('{share}')                   | state                     | permission | state      | permission | person     | share       | organization          | organization | organization | context          | forged | no
+revoke_share('{share}')                   | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
+request_access('{offering}')              | granted                   | granted    | granted    | granted    | person     | granted     | offering              | person       | permission   | context          | forged | no
+approve_access('{request}')               | ok                        | permission | ok         | permission | person     | request     | organization          | organization | organization | context          | forged | no
+deny_access('{request}')                  | ok                        | permission | ok         | permission | person     | request     | organization          | organization | organization | context          | forged | no
+revoke_entitlement('{entitlement}')       | ok                        | permission | ok         | permission | person     | entitlement | organization          | organization | organization | context          | forged | no
+authorize_usage('{offering}', 10)         | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+record_usage('new', '{offering}', 1, 1)   | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+record_usages('{{}}')                     | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+release_usage('{authorization}')          | ok                        | ok         | ok         | ok         | ok         | hold        | hold                  | hold         | permission   | context          | forged | no
+offering_earnings()                       | ok                        | ok         | ok         | permission | permission | ok          | organization          | organization | organization | context          | forged | no
+offering_calls('{offering}')              | ok                        | ok         | ok         | permission | permission | ok          | organization          | organization | organization | context          | forged | no
+""")
+    | parse("""
+                                                      | owner credentialed | admin      | manager | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old acting | forged | auditor | nobody writer
+------------------------------------------------------+--------------------+------------+---------+------------+--------+----------+-----------------------+--------------+--------------+---------+--------------------+--------+---------+--------------
+reverse_usage('{call}')                               | ok                 | permission | ok      | permission | person | usage    | organization          | organization | organization | context | ok                 | forged | no      | no
+authorize_usage_for('{acme}', '{offering}', 1)        | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
+record_usage_for('{acme}', 'new', '{offering}', 1, 1) | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
+reconcile_usage()                                     | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | ok      | no
 """)
 )
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from pg_tenancy import _sql
+from pg_tenancy._offerings import OfferingCalls
 from pg_tenancy._settings import SettingsCalls
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
@@ -37,7 +38,7 @@ from pg_tenancy.results import (
 )
 
 
-class Calls(SettingsCalls):
+class Calls(SettingsCalls, OfferingCalls):
     """What can be asked and done in a workspace besides the application's own SQL.
 
     Every method checks its arguments before anything is sent: an id is a UUID or the

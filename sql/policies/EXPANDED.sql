@@ -18,6 +18,132 @@
 \set platform '''00000000-0000-0000-0000-000000000000''::uuid'
 
 
+-- == finops.cost_actual_minute: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY cost_actual_minute_tenant ON finops.cost_actual_minute
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_select ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY cost_actual_minute_tenant_insert ON finops.cost_actual_minute
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_update ON finops.cost_actual_minute
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_tenant_delete ON finops.cost_actual_minute
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY cost_actual_minute_service ON finops.cost_actual_minute
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY cost_actual_minute_auditor ON finops.cost_actual_minute
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.cost_actual_minute'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_credentialed;
+GRANT
+    SELECT (amount_eur, bucket_minute, instance_id, provider_id, workspace_id)
+ON finops.cost_actual_minute TO tenancy_auditor;
+
+
+-- == finops.inference_usage: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY inference_usage_tenant ON finops.inference_usage
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_select ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY inference_usage_tenant_insert ON finops.inference_usage
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_update ON finops.inference_usage
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_tenant_delete ON finops.inference_usage
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY inference_usage_service ON finops.inference_usage
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY inference_usage_auditor ON finops.inference_usage
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('finops.inference_usage'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_credentialed;
+GRANT
+    SELECT (
+        api_key_id, charged_amount_eur, consumer_organization_id, id, input_tokens, instance_id,
+        model_id, occurred_at, organization_model_id, output_tokens, provider_organization_id,
+        total_tokens, unit_price_eur_per_1k_tokens, user_id, workspace_id
+    )
+ON finops.inference_usage TO tenancy_auditor;
+
+
 -- == public.api_keys: the workspace's own rows ==
 
 -- Needs api_keys.view.
@@ -83,14 +209,16 @@ USING (
 
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     ),
     UPDATE (name)
 ON public.api_keys TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, expires_at, id, key_prefix, last_used_at, name, organization_id, revoked_at,
+        created_at, eco_activated_at, eco_activated_by, expires_at, id, is_operational, key_prefix,
+        last_used_at, name, organization_id, revoked_at, tech_activated_at, tech_activated_by,
         user_id, workspace_id
     )
 ON public.api_keys TO tenancy_auditor;
@@ -168,15 +296,17 @@ USING (
 GRANT
     INSERT (gpu_profile, id, ip_address, model_id, provider_id, status),
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     ),
     UPDATE (gpu_profile, ip_address, model_id, status)
 ON public.instances TO tenancy_credentialed;
 GRANT
     SELECT (
-        created_at, gpu_profile, hourly_price_eur, id, ip_address, model_id, organization_id,
-        provider_id, status, terminated_at, user_id, workspace_id
+        created_at, eco_activated_at, eco_activated_by, gpu_profile, hourly_price_eur, id,
+        ip_address, is_operational, model_id, organization_id, provider_id, status,
+        tech_activated_at, tech_activated_by, terminated_at, user_id, workspace_id
     )
 ON public.instances TO tenancy_auditor;
 
@@ -271,14 +401,16 @@ USING (
 GRANT
     INSERT (context_length, id, is_active, metadata, model_id, name, required_vram_gb),
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     ),
     UPDATE (context_length, is_active, metadata, model_id, name, required_vram_gb)
 ON public.models TO tenancy_credentialed;
 GRANT
     SELECT (
-        context_length, id, is_active, metadata, model_id, name, organization_id, required_vram_gb,
+        context_length, eco_activated_at, eco_activated_by, id, is_active, is_operational, metadata,
+        model_id, name, organization_id, required_vram_gb, tech_activated_at, tech_activated_by,
         workspace_id
     )
 ON public.models TO tenancy_auditor;
@@ -343,6 +475,166 @@ GRANT
 ON public.organization_memberships TO tenancy_auditor;
 
 
+-- == public.organization_model_shares: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY organization_model_shares_tenant ON public.organization_model_shares
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_select ON public.organization_model_shares
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (provider_organization_id IS NOT NULL);
+
+CREATE POLICY organization_model_shares_tenant_insert ON public.organization_model_shares
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_tenant_update ON public.organization_model_shares
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_tenant_delete ON public.organization_model_shares
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_service ON public.organization_model_shares
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY organization_model_shares_auditor ON public.organization_model_shares
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organization_model_shares'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_organization_id, ends_at, id, organization_model_id, pricing,
+        provider_organization_id, starts_at, status
+    )
+ON public.organization_model_shares TO tenancy_credentialed;
+GRANT
+    SELECT (
+        consumer_organization_id, ends_at, id, organization_model_id, pricing,
+        provider_organization_id, starts_at, status
+    )
+ON public.organization_model_shares TO tenancy_auditor;
+
+
+-- == public.organization_models: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY organization_models_tenant ON public.organization_models
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_select ON public.organization_models
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY organization_models_tenant_insert ON public.organization_models
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_tenant_update ON public.organization_models
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_tenant_delete ON public.organization_models
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_service ON public.organization_models
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY organization_models_auditor ON public.organization_models
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organization_models'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        access_policy, code, description, id, is_active, model_id, name, organization_id,
+        trial_days, trial_tokens, visibility
+    )
+ON public.organization_models TO tenancy_credentialed;
+GRANT
+    SELECT (
+        access_policy, code, description, id, is_active, model_id, name, organization_id,
+        trial_days, trial_tokens, visibility
+    )
+ON public.organization_models TO tenancy_auditor;
+
+
 -- == public.organizations: the workspace's own rows ==
 
 CREATE POLICY organizations_tenant ON public.organizations
@@ -395,6 +687,61 @@ ON public.organizations TO tenancy_credentialed;
 GRANT
     SELECT (created_at, created_by_user_id, id, name, slug, updated_at)
 ON public.organizations TO tenancy_auditor;
+
+
+-- == public.provider_settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY provider_settings_tenant ON public.provider_settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_select ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY provider_settings_tenant_insert ON public.provider_settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_update ON public.provider_settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_tenant_delete ON public.provider_settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY provider_settings_service ON public.provider_settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY provider_settings_auditor ON public.provider_settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.provider_settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_credentialed;
+GRANT SELECT (key, organization_id) ON public.provider_settings TO tenancy_auditor;
 
 
 -- == public.users: the people whom the workspace sees ==
@@ -475,6 +822,76 @@ GRANT
 ON public.users TO tenancy_auditor;
 
 
+-- == tenancy.access_requests: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY access_requests_tenant ON tenancy.access_requests
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_select ON tenancy.access_requests
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY access_requests_tenant_insert ON tenancy.access_requests
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_tenant_update ON tenancy.access_requests
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_tenant_delete ON tenancy.access_requests
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_service ON tenancy.access_requests
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY access_requests_auditor ON tenancy.access_requests
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.access_requests'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_id, created_at, decided_at, decided_by_user_id, id, message, offering_id,
+        organization_id, reason, status
+    )
+ON tenancy.access_requests TO tenancy_credentialed;
+GRANT SELECT ON tenancy.access_requests TO tenancy_service;
+GRANT
+    SELECT (
+        consumer_id, created_at, decided_at, decided_by_user_id, id, message, offering_id,
+        organization_id, reason, status
+    )
+ON tenancy.access_requests TO tenancy_auditor;
+
+
 -- == tenancy.audit_log: the workspace's own rows ==
 
 -- Needs audit.view.
@@ -539,6 +956,66 @@ GRANT
         organization_id, role, user_id, workspace_id
     )
 ON tenancy.audit_log TO tenancy_auditor;
+
+
+-- == tenancy.catalog_preferences: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY catalog_preferences_tenant ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_select ON tenancy.catalog_preferences
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY catalog_preferences_tenant_insert ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_tenant_update ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_tenant_delete ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_service ON tenancy.catalog_preferences
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY catalog_preferences_auditor ON tenancy.catalog_preferences
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.catalog_preferences'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (shows_contracts, shows_paid, shows_public, workspace_id)
+ON tenancy.catalog_preferences TO tenancy_credentialed;
+GRANT SELECT ON tenancy.catalog_preferences TO tenancy_service;
+GRANT
+    SELECT (shows_contracts, shows_paid, shows_public, workspace_id)
+ON tenancy.catalog_preferences TO tenancy_auditor;
 
 
 -- == tenancy.credit_grant_uses: the workspace's own rows ==
@@ -659,6 +1136,76 @@ GRANT SELECT ON tenancy.credit_grants TO tenancy_service;
 GRANT
     SELECT (amount, created_at, expires_at, id, priority, remaining, workspace_id)
 ON tenancy.credit_grants TO tenancy_auditor;
+
+
+-- == tenancy.entitlements: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY entitlements_tenant ON tenancy.entitlements
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_select ON tenancy.entitlements
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY entitlements_tenant_insert ON tenancy.entitlements
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_tenant_update ON tenancy.entitlements
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_tenant_delete ON tenancy.entitlements
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_service ON tenancy.entitlements
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY entitlements_auditor ON tenancy.entitlements
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.entitlements'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_id, created_at, ends_at, eur_per_1k, id, kind, offering_id, organization_id,
+        quota_tokens, request_id, revoked_at, starts_at, used_tokens
+    )
+ON tenancy.entitlements TO tenancy_credentialed;
+GRANT SELECT ON tenancy.entitlements TO tenancy_service;
+GRANT
+    SELECT (
+        consumer_id, created_at, ends_at, eur_per_1k, id, kind, offering_id, organization_id,
+        quota_tokens, request_id, revoked_at, starts_at, used_tokens
+    )
+ON tenancy.entitlements TO tenancy_auditor;
 
 
 -- == tenancy.instance_transitions: read by everybody in a workspace ==
@@ -887,6 +1434,169 @@ GRANT
 ON tenancy.ledger_entries TO tenancy_auditor;
 
 
+-- == tenancy.modules: read by everybody in a workspace ==
+
+CREATE POLICY modules_select ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY modules_service ON tenancy.modules
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY modules_auditor ON tenancy.modules
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.modules'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_credentialed;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_service;
+GRANT
+    SELECT (key, name, path, permission, place, roles, workspaces)
+ON tenancy.modules TO tenancy_auditor;
+
+
+-- == tenancy.offering_prices: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY offering_prices_tenant ON tenancy.offering_prices
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_select ON tenancy.offering_prices
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY offering_prices_tenant_insert ON tenancy.offering_prices
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_tenant_update ON tenancy.offering_prices
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_tenant_delete ON tenancy.offering_prices
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_service ON tenancy.offering_prices
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY offering_prices_auditor ON tenancy.offering_prices
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.offering_prices'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (created_at, eur_per_1k, number, offering_id, organization_id, user_id, valid_from)
+ON tenancy.offering_prices TO tenancy_credentialed;
+GRANT SELECT ON tenancy.offering_prices TO tenancy_service;
+GRANT
+    SELECT (created_at, eur_per_1k, number, offering_id, organization_id, user_id, valid_from)
+ON tenancy.offering_prices TO tenancy_auditor;
+
+
+-- == tenancy.offering_usage: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY offering_usage_tenant ON tenancy.offering_usage
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_select ON tenancy.offering_usage
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY offering_usage_tenant_insert ON tenancy.offering_usage
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_tenant_update ON tenancy.offering_usage
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_tenant_delete ON tenancy.offering_usage
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_service ON tenancy.offering_usage
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY offering_usage_auditor ON tenancy.offering_usage
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.offering_usage'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        access, amount, api_key_id, created_at, eur_per_1k, id, input_tokens, occurred_at,
+        offering_id, output_tokens, request_id, reversed_at, unpaid, user_id, workspace_id
+    )
+ON tenancy.offering_usage TO tenancy_credentialed;
+GRANT SELECT ON tenancy.offering_usage TO tenancy_service;
+GRANT
+    SELECT (
+        access, amount, api_key_id, created_at, eur_per_1k, id, input_tokens, occurred_at,
+        offering_id, output_tokens, request_id, reversed_at, unpaid, user_id, workspace_id
+    )
+ON tenancy.offering_usage TO tenancy_auditor;
+
+
 -- == tenancy.permissions: read by everybody in a workspace ==
 
 CREATE POLICY permissions_select ON tenancy.permissions
@@ -966,6 +1676,110 @@ USING (
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_credentialed;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_service;
 GRANT SELECT (permission, role) ON tenancy.role_permissions TO tenancy_auditor;
+
+
+-- == tenancy.settings: the workspace's own rows ==
+
+-- Needs settings.view.
+CREATE POLICY settings_tenant ON tenancy.settings
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 82, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_select ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY settings_tenant_insert ON tenancy.settings
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_update ON tenancy.settings
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_tenant_delete ON tenancy.settings
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY settings_service ON tenancy.settings
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_auditor ON tenancy.settings
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_credentialed;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_service;
+GRANT
+    SELECT (key, subject_id, updated_at, updated_by_user_id, workspace_id)
+ON tenancy.settings TO tenancy_auditor;
+
+
+-- == tenancy.settings_definitions: read by everybody in a workspace ==
+
+CREATE POLICY settings_definitions_select ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.current_workspace_id() IS NOT NULL, true
+    )
+);
+
+CREATE POLICY settings_definitions_service ON tenancy.settings_definitions
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY settings_definitions_auditor ON tenancy.settings_definitions
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.settings_definitions'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_credentialed;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_service;
+GRANT
+    SELECT (
+        default_value, description, is_required, is_secret, key, max_int, min_int, scope, subjects,
+        value_type
+    )
+ON tenancy.settings_definitions TO tenancy_auditor;
 
 
 -- == tenancy.spending_limits: the workspace's own rows ==
@@ -1152,6 +1966,66 @@ GRANT SELECT ON tenancy.unpaid_amounts TO tenancy_service;
 GRANT
     SELECT (amount, created_at, payee_id, payments, remaining, transfer_id, workspace_id)
 ON tenancy.unpaid_amounts TO tenancy_auditor;
+
+
+-- == tenancy.usage_authorizations: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY usage_authorizations_tenant ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_select ON tenancy.usage_authorizations
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY usage_authorizations_tenant_insert ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_tenant_update ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_tenant_delete ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_service ON tenancy.usage_authorizations
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY usage_authorizations_auditor ON tenancy.usage_authorizations
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.usage_authorizations'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (access, created_at, eur_per_1k, expires_at, id, max_tokens, offering_id, workspace_id)
+ON tenancy.usage_authorizations TO tenancy_credentialed;
+GRANT SELECT ON tenancy.usage_authorizations TO tenancy_service;
+GRANT
+    SELECT (access, created_at, eur_per_1k, expires_at, id, max_tokens, offering_id, workspace_id)
+ON tenancy.usage_authorizations TO tenancy_auditor;
 
 
 -- == tenancy.wallet_holds: the workspace's own rows ==
