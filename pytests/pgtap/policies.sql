@@ -2,7 +2,7 @@
 -- noqa: disable=LT05
 
 BEGIN;
-SELECT plan(66);
+SELECT plan(78);
 
 -- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
 SELECT policies_are(t.schema, t.name, ARRAY[
