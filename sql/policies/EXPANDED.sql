@@ -623,13 +623,15 @@ USING (
 
 GRANT
     SELECT (
-        access_policy, code, description, id, is_active, model_id, name, organization_id,
+        access_policy, code, description, eco_activated_at, eco_activated_by, id, is_active,
+        is_operational, model_id, name, organization_id, tech_activated_at, tech_activated_by,
         trial_days, trial_tokens, visibility
     )
 ON public.organization_models TO tenancy_credentialed;
 GRANT
     SELECT (
-        access_policy, code, description, id, is_active, model_id, name, organization_id,
+        access_policy, code, description, eco_activated_at, eco_activated_by, id, is_active,
+        is_operational, model_id, name, organization_id, tech_activated_at, tech_activated_by,
         trial_days, trial_tokens, visibility
     )
 ON public.organization_models TO tenancy_auditor;

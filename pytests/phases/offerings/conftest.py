@@ -66,11 +66,14 @@ class Market:
             ).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def publish(self, code: str, price: str | None = "0.2", **more: Any) -> UUID:
-        """Publish an offering as Acme's owner."""
+    def publish(self, code: str, price: str | None = "0.2", activated: bool = True, **more: Any) -> UUID:
+        """Publish an offering as Acme's owner, who gives both activations unless it is not to be activated."""
         self.offerings[code] = self.call(
             "ann", "publish_offering", self.model, code, code.title(), eur_per_1k=price and Decimal(price), **more
         )
+        if activated:
+            for aspect in ("tech", "eco"):
+                self.call("ann", "activate", "offering", self.offerings[code], aspect)
         return self.offerings[code]
 
     def agree(self, who: str, offering: UUID, **terms: Any) -> UUID:

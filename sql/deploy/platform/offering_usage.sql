@@ -216,7 +216,7 @@ BEGIN
         PERFORM tenancy_private.refuse_offering();
     END IF;
     IF NOT found.is_allowed THEN
-        PERFORM tenancy_private.refuse_offering_use(found.reason);
+        PERFORM tenancy_private.refuse_offering_use(found.reason, offering);
     END IF;
     IF found.access = 'trial' AND found.entitlement_id IS NULL THEN
         found.entitlement_id := tenancy_private.start_trial(consumer, offering, found.provider_id);

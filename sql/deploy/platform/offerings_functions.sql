@@ -28,15 +28,30 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_offering() FROM public;
 
--- The one place that asks whether an offering is activated. The column comes with the
--- double activation; without it, or where it is NULL, nothing has to be activated.
-CREATE FUNCTION tenancy_private.is_offering_operational(offering public.organization_models) RETURNS boolean
+-- The one place that asks which activations an offering lacks. They come with
+-- offerings_activation; before it nothing has to be activated.
+CREATE FUNCTION tenancy_private.missing_activations(offering public.organization_models) RETURNS text[]
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN coalesce((to_jsonb(offering) ->> 'is_operational')::boolean, true);
-REVOKE ALL ON FUNCTION tenancy_private.is_offering_operational(public.organization_models) FROM public;
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT ARRAY(
+    SELECT w.aspect
+    FROM unnest(ARRAY['tech', 'eco']) WITH ORDINALITY AS w (aspect, place)
+    WHERE EXISTS (SELECT FROM tenancy_private.activatable AS a WHERE a.kind = 'offering')
+        AND (
+            to_jsonb(offering) ->> (w.aspect || '_activated_at') IS NULL
+            OR EXISTS (
+                SELECT FROM tenancy_private.pending_deactivations AS d
+                WHERE (d.kind, d.id, d.aspect) = ('offering', offering.id, w.aspect)
+            )
+        )
+    ORDER BY w.place
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.missing_activations(public.organization_models) FROM public;
 
 -- NULL where the offering has no price at that moment.
 CREATE FUNCTION tenancy_private.offering_price(organization_id uuid, offering_id uuid, at timestamptz) RETURNS numeric
@@ -205,7 +220,7 @@ BEGIN
     reason := CASE
         WHEN refused IS NOT NULL THEN refused
         WHEN offering.is_active IS FALSE THEN 'inactive'
-        WHEN NOT tenancy_private.is_offering_operational(offering) THEN 'not_operational'
+        WHEN tenancy_private.missing_activations(offering) <> '{}' THEN 'not_operational'
         WHEN eur_per_1k IS NULL THEN 'price_missing'
     END;
     is_allowed := reason IS NULL;
@@ -214,7 +229,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.offering_access(uuid, uuid, timestamptz) FROM public;
 
 -- Says why not.
-CREATE FUNCTION tenancy_private.refuse_offering_use(reason text) RETURNS void
+CREATE FUNCTION tenancy_private.refuse_offering_use(reason text, offering_id uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -222,9 +237,15 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF reason = 'not_operational' THEN
+        PERFORM tenancy_private.refuse_use(
+            tenancy_private.activatable_of('offering'), o.id, tenancy_private.missing_activations(o)
+        )
+        FROM public.organization_models AS o
+        WHERE o.id = refuse_offering_use.offering_id;
+    END IF;
     RAISE EXCEPTION '%', CASE reason
         WHEN 'inactive' THEN 'the offering is not active'
-        WHEN 'not_operational' THEN 'the offering is not operational'
         WHEN 'price_missing' THEN 'the offering has no price'
         WHEN 'share_paused' THEN 'the provider has paused the share'
         WHEN 'quota_exhausted' THEN 'the quota of this offering is used up'
@@ -234,7 +255,7 @@ BEGIN
         WHEN 'request_pending' THEN 'the provider has not decided on the request yet'
         ELSE 'the offering requires the provider''s approval'
     END
-    USING ERRCODE = CASE WHEN reason IN ('inactive', 'not_operational', 'price_missing') THEN '55000' ELSE '42501' END,
+    USING ERRCODE = CASE WHEN reason IN ('inactive', 'price_missing') THEN '55000' ELSE '42501' END,
     CONSTRAINT = CASE reason
         WHEN 'inactive' THEN 'offering_inactive'
         WHEN 'price_missing' THEN 'offering_price_missing'
@@ -242,7 +263,6 @@ BEGIN
     END,
     HINT = CASE reason
         WHEN 'inactive' THEN 'The provider activates it with tenancy.update_offering().'
-        WHEN 'not_operational' THEN 'The provider gives the technical and the economic activation.'
         WHEN 'price_missing' THEN 'The provider sets one with tenancy.set_offering_price().'
         WHEN 'share_paused' THEN 'The provider lets it go on with tenancy.resume_share().'
         WHEN 'subscription_required' THEN 'The workspace''s plan has to be subscriber.'
@@ -251,7 +271,7 @@ BEGIN
     END;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.refuse_offering_use(text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_offering_use(text, uuid) FROM public;
 
 -- How clients call an offering.
 CREATE FUNCTION tenancy_private.offering_name(organization_id uuid, code text) RETURNS text
@@ -357,7 +377,7 @@ BEGIN
         WHERE o.visibility = 'public'
             AND o.organization_id <> consumer
             AND o.is_active IS NOT FALSE
-            AND tenancy_private.is_offering_operational(o)
+            AND tenancy_private.missing_activations(o) = '{}'
             AND (after_id IS NULL OR o.id > after_id)
             AND CASE
                 WHEN p.price = 0 OR o.access_policy = 'trial' THEN true

@@ -6,11 +6,11 @@ BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_offering()',
-    'tenancy_private.is_offering_operational(public.organization_models)',
+    'tenancy_private.missing_activations(public.organization_models)',
     'tenancy_private.offering_price(uuid, uuid, timestamptz)',
     'tenancy_private.shared_price(jsonb)',
     'tenancy_private.offering_access(uuid, uuid, timestamptz)',
-    'tenancy_private.refuse_offering_use(text)',
+    'tenancy_private.refuse_offering_use(text, uuid)',
     'tenancy_private.offering_name(uuid, text)',
     'tenancy_private.own_offering(uuid, uuid)',
     'tenancy_private.check_offering(text, text, text, text, integer, bigint)',
