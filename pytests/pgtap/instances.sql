@@ -21,6 +21,9 @@ INSERT INTO public.instances (id, provider_id, organization_id, user_id, gpu_pro
     NULL, '00000000-0000-4000-8000-00000000000a', 'of Olga', 'ready'),
 ('00000000-0000-4000-8000-000000000024', '00000000-0000-4000-8000-000000000020', NULL, NULL, 'from before', 'ready');
 
+UPDATE public.models SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
+UPDATE public.instances SET tech_activated_at = now(), eco_activated_at = now() WHERE organization_id IS NOT NULL;
+
 -- A transaction enters one workspace, so each turn below ends with its savepoint.
 SAVEPOINT turn;
 SET LOCAL ROLE tenancy_app;

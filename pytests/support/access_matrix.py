@@ -251,7 +251,7 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
         "public.organization_models": {
             "SELECT": "id organization_id model_id name code description is_active visibility access_policy trial_days"
-            " trial_tokens"
+            " trial_tokens tech_activated_at tech_activated_by eco_activated_at eco_activated_by is_operational"
         },
         "public.organization_model_shares": {
             "SELECT": "id provider_organization_id consumer_organization_id organization_model_id status pricing"
@@ -523,6 +523,25 @@ reverse_usage('{call}')                               | ok                 | per
 authorize_usage_for('{acme}', '{offering}', 1)        | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
 record_usage_for('{acme}', 'new', '{offering}', 1, 1) | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
 reconcile_usage()                                     | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | ok      | no
+""")
+    | parse("""
+                                               | owner credentialed acting | admin      | manager    | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old | forged | auditor nobody writer
+-----------------------------------------------+---------------------------+------------+------------+------------+--------+----------+-----------------------+--------------+--------------+---------+-------------+--------+----------------------
+activate('instance', '{instance}', 'tech')     | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('instance', '{instance}', 'eco')      | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'tech')   | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+deactivate('instance', '{instance}', 'eco')    | ok                        | permission | ok         | permission | person | instance | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'tech')           | ok                        | ok         | permission | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('model', '{model}', 'eco')            | ok                        | permission | ok         | permission | person | model    | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'tech')       | ok                        | ok         | permission | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('offering', '{offering}', 'tech')     | ok                        | ok         | permission | permission | person | offering | organization          | organization | organization | context | context     | forged | no
+activate('api_key', '{api_key}', 'eco')        | ok                        | permission | ok         | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('offering', '{offering}', 'eco')      | ok                        | permission | ok         | permission | person | offering | organization          | organization | organization | context | context     | forged | no
+require_operational('instance', '{instance}')  | ok                        | ok         | ok         | ok         | ok     | instance | instance              | instance     | instance     | context | ok          | forged | no
+require_operational('model', '{model}')        | ok                        | ok         | ok         | ok         | ok     | model    | model                 | model        | model        | context | ok          | forged | no
+require_operational('api_key', '{api_key}')    | ok                        | ok         | ok         | ok         | ok     | api_key  | api_key               | api_key      | api_key      | context | ok          | forged | no
+require_operational('offering', '{offering}')  | ok                        | ok         | ok         | ok         | ok     | offering | offering              | offering     | offering     | context | ok          | forged | no
+require_operational('model', '{public_model}') | ok                        | ok         | ok         | ok         | ok     | ok       | ok                    | ok           | ok           | context | ok          | forged | no
 """)
 )
 

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from support.activation import activate_all
 from support.database import Database, id_of
 from support.people import Organization, People, User
 from support.server import Logins, Server
@@ -201,6 +202,8 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
             "organization": _new_api_key(database, logins, members["owner"], acme),
             "personal": _new_api_key(database, logins, members["owner"]),
         }
+        with database.connect(autocommit=True) as connection:
+            activate_all(connection)
         yield TwoTenants(
             database, logins, nobody, acme, globex, members, outsider, person, staff, key, rows, api_keys, tokens
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from support.activation import activate
 from support.people import Organization, User
 
 __all__ = ["NOBODY", "ROLES", "api_key_of", "error_of", "one", "usernames", "words_of"]
@@ -47,4 +48,7 @@ def words_of(error: psycopg.Error) -> tuple[str | None, ...]:
 def api_key_of(as_app: Callable[..., Any], user: User | UUID, organization: Organization | None = None) -> str:
     """Make a key as a person, for an organization or for the personal workspace."""
     with as_app(user, organization) as connection:
-        return str(one(connection, "SELECT key FROM tenancy.create_api_key('k')"))
+        made, key = one(connection, "SELECT id, key FROM tenancy.create_api_key('k')")
+    if organization is not None:
+        activate(as_app, organization, "api_key", made)
+    return str(key)

@@ -203,6 +203,35 @@ def test_an_instance_uses_and_becomes_only_what_is_operational(acme: Acme, as_ap
         assert attempt(connection, start) == "done"
 
 
+@pytest.mark.parametrize("status", ["starting", "ready", "running"])
+def test_a_new_instance_of_an_organization_does_not_begin_at_work(
+    acme: Acme, as_app: AsApp, connect: Connect, logins: Logins, status: str
+) -> None:
+    make = (
+        "INSERT INTO public.instances (provider_id, status)"
+        f" SELECT provider_id, {{}} FROM public.instances WHERE id = '{acme.objects['instance']}'"
+    )
+    with as_app(acme.people["owner"], acme.organization) as connection:
+        assert attempt(connection, make.format(f"'{status}'")) == "not_operational"
+        assert attempt(connection, make.format("'provisioning'")) == "done"
+        provider = connection.execute("SELECT provider_id FROM public.instances LIMIT 1").fetchall()[0][0]
+        assert connection.execute("SELECT DISTINCT status FROM public.instances").fetchall() == [("provisioning",)]
+    with as_app(acme.people["owner"]) as connection:
+        connection.execute("INSERT INTO public.instances (provider_id, status) VALUES (%s, %s)", [provider, status])
+    with connect(logins.old) as connection:
+        assert (
+            attempt(
+                connection,
+                "INSERT INTO public.instances (id, provider_id, organization_id, status)"
+                " VALUES (gen_random_uuid(), %s, %s, %s)",
+                provider,
+                acme.organization.id,
+                status,
+            )
+            == "done"
+        )
+
+
 def test_an_activation_outlives_its_account(acme: Acme, as_app: AsApp, admin: Connection) -> None:
     with as_app(acme.people["admin"], acme.organization) as connection:
         connection.execute("SELECT tenancy.activate('model', %s, 'tech')", [acme.objects["model"]])

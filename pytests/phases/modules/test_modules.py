@@ -73,7 +73,8 @@ def test_modules_have_names_paths_and_reasons(place: Place) -> None:
 
 
 def test_an_api_key_opens_what_a_user_opens(place: Place, connect: Callable[..., Connection]) -> None:
-    ((key,),) = place.ask("owner", "SELECT key FROM tenancy.create_api_key('ci')")
+    ((made, key),) = place.ask("owner", "SELECT id, key FROM tenancy.create_api_key('ci')")
+    place.ask("owner", "SELECT tenancy.activate('api_key', %s, a) FROM unnest(ARRAY['tech', 'eco']) AS a", made)
     connection = connect(place.logins.credentialed)
     connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
     found = connection.execute("SELECT key, state FROM tenancy.visible_modules()").fetchall()

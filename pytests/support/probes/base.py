@@ -345,6 +345,7 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
                 hashlib.sha256(f"k_{name}-1".encode()).hexdigest(),
             ],
         )
+    admin.execute("UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now()")
     admin.execute("UPDATE public.api_keys SET revoked_at = '2001-01-01' WHERE name = 'dead'")
     admin.execute("UPDATE public.api_keys SET expires_at = '2001-01-01' WHERE name = 'late'")
 

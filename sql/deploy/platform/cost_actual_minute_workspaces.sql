@@ -15,7 +15,6 @@
 CALL tenancy_private.adopt_cost_table(
     'platform/cost_actual_minute_workspaces', 'finops.cost_actual_minute',
     moment => 'bucket_minute',
-    amount => 'amount_eur',
     set_workspace => 'tenancy_private.set_cost_workspace',
     updated => 'instance_id',
     is_new => 'new.instance_id IS DISTINCT FROM old.instance_id AND new.instance_id IS NOT NULL',

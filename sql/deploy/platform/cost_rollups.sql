@@ -112,6 +112,7 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
+SET enable_seqscan = off
 AS $$
 BEGIN
     SELECT i.workspace_id INTO new.workspace_id FROM public.instances AS i WHERE i.id = new.instance_id;
@@ -124,7 +125,8 @@ REVOKE ALL ON FUNCTION tenancy_private.set_cost_workspace() FROM public;
 -- A call is the consumer's, or else the key's, the user's, or at last the instance's; one
 -- that names none of these is where the service that writes it works, or the platform's.
 -- The triggers call it for what is new: a row that loses its key, because the key was
--- deleted, stays where it is. Argument: user_id, where that column is ours to fill.
+-- deleted, stays where it is. A plan that was made while there were few keys would read
+-- all of them for each row. Argument: user_id, where that column is ours to fill.
 CREATE FUNCTION tenancy_private.set_usage_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -132,12 +134,14 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
+SET enable_seqscan = off
 AS $$
 DECLARE
     keys_workspace uuid;
     keys_user uuid;
 BEGIN
-    IF new.api_key_id IS NOT NULL THEN
+    -- A call that says both for itself is not looked up, since a batch has many of them.
+    IF new.api_key_id IS NOT NULL AND (new.consumer_organization_id IS NULL OR tg_nargs > 0 AND new.user_id IS NULL) THEN
         SELECT k.workspace_id, k.user_id INTO keys_workspace, keys_user
         FROM public.api_keys AS k
         WHERE k.id = new.api_key_id;
@@ -255,7 +259,7 @@ REVOKE ALL ON FUNCTION tenancy_private.mark_all_costs() FROM public;
 -- and called again; those that commit take their caller's search_path.
 
 -- What is in the way, before anything is changed.
-CREATE PROCEDURE tenancy_private.check_cost_table(table_name regclass, moment name, amount name)
+CREATE PROCEDURE tenancy_private.check_cost_table(table_name regclass, moment name)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -275,10 +279,6 @@ DECLARE
         ) AS p (is_so, what, needed)
         WHERE a.attrelid = table_name AND NOT a.attisdropped AND p.is_so
     );
-    no_money CONSTANT text := format(
-        'SELECT * FROM %s WHERE NOT (%I > ''-Infinity'' AND %2$I < ''Infinity'')', table_name, amount
-    );
-    odd bigint;
 BEGIN
     CALL tenancy_private.check_adoptable(table_name);
     IF wrong IS NOT NULL THEN
@@ -287,32 +287,20 @@ BEGIN
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';
     END IF;
-    EXECUTE format('SELECT count(*) FROM (%s) AS o', no_money) INTO odd;
-    IF odd > 0 THEN
-        RAISE EXCEPTION '%: %', table_name,
-            CASE odd WHEN 1 THEN '1 amount is NaN or infinite' ELSE odd || ' amounts are NaN or infinite' END
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'amount_not_finite',
-        DETAIL = no_money || ';',
-        HINT = 'Nothing was changed. One such amount spoils every sum: the query in the detail finds them. Correct them, '
-        'then deploy again.';
-    END IF;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.check_cost_table(regclass, name, name) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.check_cost_table(regclass, name) FROM public;
 
--- The columns, the triggers and the check, in commands that read no row. updated and
+-- The columns and the triggers, in commands that read no row. updated and
 -- is_new say which updates set the workspace anew.
 CREATE PROCEDURE tenancy_private.add_cost_ownership(
-    change text, table_name regclass, amount name, set_workspace text, updated text, is_new text,
-    mark text
+    change text, table_name regclass, set_workspace text, updated text, is_new text, mark text
 )
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    check_name CONSTANT name := tenancy_private.name_for(table_name, 'finite_check');
     arguments text := '';
     trigger_name name;
     wanted record;
@@ -329,15 +317,6 @@ BEGIN
         CALL tenancy_private.record_part(table_name, 'column', 'user_id', change);
         arguments := '''user_id''';
     END IF;
-    EXECUTE format(
-        'ALTER TABLE %s ADD CONSTRAINT %I CHECK (%I > ''-Infinity'' AND %3$I < ''Infinity'') NOT VALID',
-        table_name, check_name, amount
-    );
-    EXECUTE format(
-        'COMMENT ON CONSTRAINT %I ON %s IS %L', check_name, table_name,
-        'One amount that is NaN or infinite spoils every sum. Added by pg-tenancy.'
-    );
-    CALL tenancy_private.record_part(table_name, 'constraint', check_name, change);
     FOR wanted IN
         SELECT t.*
         FROM (VALUES
@@ -367,7 +346,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_cost_ownership(
-    text, regclass, name, text, text, text, text
+    text, regclass, text, text, text, text
 ) FROM public;
 
 -- Runs a command on a few pages of a table at a time, and commits. The command takes the
@@ -452,6 +431,10 @@ RETURN (
     FROM pg_index AS i
     WHERE i.indrelid = table_name AND i.indisunique AND i.indisvalid AND i.indimmediate
         AND i.indpred IS NULL AND i.indexprs IS NULL
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute AS a
+            WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) AND NOT a.attnotnull
+        )
     ORDER BY i.indisprimary DESC, i.indexrelid
     LIMIT 1
 );
@@ -511,7 +494,6 @@ CREATE PROCEDURE tenancy_private.adopt_cost_table(
     change text,
     table_name regclass,
     moment name,
-    amount name,
     set_workspace text,
     updated text,
     is_new text,
@@ -528,7 +510,7 @@ DECLARE
 BEGIN
     -- What a deploy before this one has changed already is not asked about again.
     IF NOT tenancy_private.has_part(table_name, 'column', 'workspace_id', change) THEN
-        CALL tenancy_private.check_cost_table(table_name, moment, amount);
+        CALL tenancy_private.check_cost_table(table_name, moment);
         COMMIT;
         -- What was refused has not begun.
         INSERT INTO tenancy_private.changes (change, state)
@@ -542,14 +524,12 @@ BEGIN
         COMMIT;
         CALL tenancy_private.patiently(
             ARRAY[table_name], 'ACCESS EXCLUSIVE', pg_catalog.format(
-                'CALL tenancy_private.add_cost_ownership(%L, %L, %L, %L, %L, %L, %L)',
-                change, table_name, amount, set_workspace, updated, is_new, mark
+                'CALL tenancy_private.add_cost_ownership(%L, %L, %L, %L, %L, %L)',
+                change, table_name, set_workspace, updated, is_new, mark
             )
         );
         COMMIT;
     END IF;
-    CALL tenancy_private.validate_constraint(table_name, tenancy_private.name_for(table_name, 'finite_check'));
-    COMMIT;
     CALL tenancy_private.return_cost_workspaces(change, table_name);
     is_ours := users IS NOT NULL AND tenancy_private.has_part(table_name, 'column', 'user_id', change);
     CALL tenancy_private.by_pages(change, 'workspaces', table_name, pg_catalog.format(
@@ -578,7 +558,7 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.adopt_cost_table(
-    text, regclass, name, name, text, text, text, text, text, jsonb, text
+    text, regclass, name, text, text, text, text, text, jsonb, text
 ) FROM public;
 
 -- The way back. While it is copied whose each row is, everybody reads and writes: triggers
@@ -707,12 +687,6 @@ BEGIN
     );
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'of % these triggers are missing or not always enabled: %', table_name, missing;
-    END IF;
-    IF NOT EXISTS (
-        SELECT FROM pg_constraint AS c
-        WHERE c.conrelid = table_name AND c.conname = tenancy_private.name_for(table_name, 'finite_check') AND c.convalidated
-    ) THEN
-        RAISE EXCEPTION 'nothing keeps amounts that are NaN or infinite out of %', table_name;
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing
     FROM unnest(indexes) AS w (name)

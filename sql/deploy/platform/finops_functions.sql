@@ -2,6 +2,7 @@
 -- requires: platform/cost_actual_minute_workspaces
 -- requires: platform/inference_usage_workspaces
 -- requires: kernel/permission_checks
+-- requires: platform/instance_prices
 
 \set change platform/finops_functions
 \ir ../../notes/begin_deploy.psql
@@ -20,9 +21,6 @@ WHERE n.nspname = 'finops'
 \if :finops_is_adopted
 GRANT CREATE ON SCHEMA finops TO tenancy_owner;
 \endif
-
-SELECT to_regprocedure('finops.hourly_price(uuid)') IS NULL AS price_is_absent
-\gset
 
 SET LOCAL ROLE tenancy_owner;
 
@@ -490,34 +488,6 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_parts(uuid, timestamptz, timestamptz, text) FROM public;
 
 -- == Prices ==
-
-\if :price_is_absent
--- The one place that says what an instance costs: the instance does, or else its type. It is
--- told by what columns there are at the call; a DBA with other prices replaces it.
-CREATE FUNCTION finops.hourly_price(instance_id uuid) RETURNS numeric
-LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET debug_print_plan = off
-AS $$
-DECLARE
-    facts CONSTANT jsonb := (SELECT to_jsonb(i) FROM public.instances AS i WHERE i.id = hourly_price.instance_id);
-    price numeric := facts ->> 'hourly_price_eur';
-BEGIN
-    IF price IS NULL AND facts ->> 'instance_type_id' IS NOT NULL AND to_regclass('public.instance_types') IS NOT NULL THEN
-        EXECUTE 'SELECT (to_jsonb(t) ->> ''cost_per_hour'')::numeric FROM public.instance_types AS t WHERE t.id::text = $1'
-        INTO price USING facts ->> 'instance_type_id';
-    END IF;
-    RETURN price;
-END;
-$$;
-REVOKE ALL ON FUNCTION finops.hourly_price(uuid) FROM public;
-GRANT EXECUTE ON FUNCTION finops.hourly_price(uuid) TO tenancy_service;
-COMMENT ON FUNCTION finops.hourly_price(uuid) IS
-'What an instance costs an hour, in euros: hourly_price_eur, or cost_per_hour of its type; NULL where neither is known.';
-\endif
 
 -- Which instances cost something: all that have not ended, also in states of an
 -- application's own. A DBA who knows better replaces it.

@@ -15,7 +15,6 @@
 CALL tenancy_private.adopt_cost_table(
     'platform/inference_usage_workspaces', 'finops.inference_usage',
     moment => 'occurred_at',
-    amount => 'charged_amount_eur',
     set_workspace => 'tenancy_private.set_usage_workspace',
     updated => 'consumer_organization_id, api_key_id, user_id, instance_id',
     is_new =>

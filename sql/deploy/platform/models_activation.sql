@@ -20,7 +20,8 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 -- Where an application itself sets an instance to work: only with what is operational. It
--- asks as the caller, since services, and the application from before, say what is so.
+-- asks as the caller, since services, and the application from before, say what is so. An
+-- instance can be asked about once it is there.
 CREATE FUNCTION tenancy_private.check_instance_use() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -32,11 +33,11 @@ DECLARE
     is_new CONSTANT boolean := tg_op = 'INSERT';
 BEGIN
     IF row_security_active(tg_relid) AND pg_has_role('tenancy_credentialed', 'USAGE') THEN
-        IF new.model_id IS NOT NULL AND (is_new OR new.model_id IS DISTINCT FROM old.model_id) THEN
+        IF tg_when = 'BEFORE' AND new.model_id IS NOT NULL AND (is_new OR new.model_id IS DISTINCT FROM old.model_id) THEN
             PERFORM tenancy.require_operational('model', new.model_id);
         END IF;
-        IF NOT is_new AND new.status IS DISTINCT FROM old.status
-            AND new.status::text IN ('starting', 'ready', 'running')
+        IF new.status::text IN ('starting', 'ready', 'running')
+            AND CASE WHEN is_new THEN tg_when = 'AFTER' ELSE new.status IS DISTINCT FROM old.status END
         THEN
             PERFORM tenancy.require_operational('instance', new.id);
             IF new.model_id IS NOT NULL THEN
@@ -60,8 +61,14 @@ CREATE TRIGGER instances_workspace_tenancy_use
 BEFORE INSERT OR UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_use();
 ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_workspace_tenancy_use;
+CREATE TRIGGER instances_tenancy_use_new
+AFTER INSERT ON public.instances
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_use();
+ALTER TABLE public.instances ENABLE ALWAYS TRIGGER instances_tenancy_use_new;
 
-CALL tenancy_private.record_triggers('public.instances', 'instances_workspace_tenancy_use');
+CALL tenancy_private.record_triggers(
+    'public.instances', 'instances_workspace_tenancy_use', 'instances_tenancy_use_new'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

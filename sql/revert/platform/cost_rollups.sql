@@ -12,14 +12,14 @@ DROP PROCEDURE tenancy_private.verify_cost_table(regclass, text[]);
 DROP PROCEDURE tenancy_private.release_cost_table(text);
 DROP PROCEDURE tenancy_private.keep_cost_workspaces(text, regclass);
 DROP PROCEDURE tenancy_private.adopt_cost_table(
-    text, regclass, name, name, text, text, text, text, text, jsonb, text
+    text, regclass, name, text, text, text, text, text, jsonb, text
 );
 DROP PROCEDURE tenancy_private.return_cost_workspaces(text, regclass);
 DROP FUNCTION tenancy_private.cost_archive(regclass);
 DROP FUNCTION tenancy_private.row_key(regclass);
 DROP PROCEDURE tenancy_private.by_pages(text, text, regclass, text);
-DROP PROCEDURE tenancy_private.add_cost_ownership(text, regclass, name, text, text, text, text);
-DROP PROCEDURE tenancy_private.check_cost_table(regclass, name, name);
+DROP PROCEDURE tenancy_private.add_cost_ownership(text, regclass, text, text, text, text);
+DROP PROCEDURE tenancy_private.check_cost_table(regclass, name);
 DROP FUNCTION tenancy_private.mark_all_costs();
 DROP FUNCTION tenancy_private.mark_usage();
 DROP FUNCTION tenancy_private.mark_costs();

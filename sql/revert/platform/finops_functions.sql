@@ -30,16 +30,6 @@ DROP FUNCTION finops.costs_summary(timestamptz, timestamptz);
 DROP FUNCTION finops.cost_current(text);
 DROP FUNCTION tenancy_private.burn_rate(uuid);
 DROP FUNCTION finops.is_running(text);
-
--- One that was there before is somebody else's.
-SELECT c.made && ARRAY['finops.hourly_price(instance_id uuid)'] AS price_is_ours
-FROM tenancy_private.changes AS c
-WHERE c.change = :'change'
-\gset
-\if :price_is_ours
-DROP FUNCTION finops.hourly_price(uuid);
-\endif
-
 DROP FUNCTION tenancy_private.cost_parts(uuid, timestamptz, timestamptz, text);
 DROP FUNCTION tenancy_private.cost_labels(uuid, text, uuid[]);
 DROP FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text);

@@ -19,8 +19,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.mark_costs()',
     'tenancy_private.mark_usage()',
     'tenancy_private.mark_all_costs()',
-    'tenancy_private.check_cost_table(regclass, name, name)',
-    'tenancy_private.add_cost_ownership(text, regclass, name, text, text, text, text)',
+    'tenancy_private.check_cost_table(regclass, name)',
+    'tenancy_private.add_cost_ownership(text, regclass, text, text, text, text)',
     'tenancy_private.row_key(regclass)',
     'tenancy_private.cost_archive(regclass)',
     'tenancy_private.verify_cost_table(regclass, text[])'
@@ -28,7 +28,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.by_pages(text, text, regclass, text)',
     'tenancy_private.return_cost_workspaces(text, regclass)',
-    'tenancy_private.adopt_cost_table(text,regclass,name,name,text,text,text,text,text,jsonb,text)',
+    'tenancy_private.adopt_cost_table(text,regclass,name,text,text,text,text,text,jsonb,text)',
     'tenancy_private.keep_cost_workspaces(text, regclass)',
     'tenancy_private.release_cost_table(text)'
 ], pinned => false);

@@ -29,7 +29,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY['tenancy_private.cost_rows()'], pinned => false);
 CALL tenancy_private.verify_routines(ARRAY['finops.roll_up(integer)'], ARRAY['tenancy_service']);
 
--- A DBA may have replaced these two.
-SELECT 'finops.hourly_price(uuid)'::regprocedure, 'finops.is_running(text)'::regprocedure;
+-- A DBA may have replaced it.
+SELECT 'finops.is_running(text)'::regprocedure;
 
 ROLLBACK;

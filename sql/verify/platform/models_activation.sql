@@ -8,13 +8,14 @@ CALL tenancy_private.verify_activatable('public.models', 'model');
 
 DO $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_catalog.pg_trigger AS t
+    IF 2 <> (
+        SELECT count(*)
+        FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'public.instances'::regclass
-            AND t.tgname = 'instances_workspace_tenancy_use'
+            AND t.tgname IN ('instances_workspace_tenancy_use', 'instances_tenancy_use_new')
             AND t.tgenabled = 'A'
     ) THEN
-        RAISE EXCEPTION 'nothing keeps instances from models that are not operational';
+        RAISE EXCEPTION 'nothing keeps instances from working before they are operational';
     END IF;
 END;
 $$;

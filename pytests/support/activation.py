@@ -1,0 +1,34 @@
+"""Activations, for tests whose subject is something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from support.people import Organization
+
+__all__ = ["activate", "activate_all"]
+
+
+def activate(
+    as_app: Callable[..., AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]],
+    organization: Organization,
+    kind: str,
+    object_id: UUID | str,
+) -> None:
+    """Have an organization's owner give an object both activations."""
+    with as_app(organization.owner, organization) as connection:
+        for aspect in ("tech", "eco"):
+            connection.execute("SELECT tenancy.activate(%s, %s, %s)", [kind, object_id, aspect])
+
+
+def activate_all(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Give everything that organizations have both activations, as the superuser."""
+    for table in ("models", "instances", "api_keys", "organization_models"):
+        admin.execute(
+            f"UPDATE public.{table} SET tech_activated_at = now(), eco_activated_at = now() WHERE NOT is_operational"  # noqa: S608
+        )
