@@ -37,7 +37,7 @@ BEGIN
             PERFORM tenancy.require_operational('model', new.model_id);
         END IF;
         IF new.status::text IN ('starting', 'ready', 'running')
-            AND CASE WHEN is_new THEN tg_when = 'AFTER' ELSE new.status IS DISTINCT FROM old.status END
+            AND (is_new AND tg_when = 'AFTER' OR NOT is_new AND new.status IS DISTINCT FROM old.status)
         THEN
             PERFORM tenancy.require_operational('instance', new.id);
             IF new.model_id IS NOT NULL THEN
