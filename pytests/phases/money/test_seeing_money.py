@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from support.activation import activate
 from support.people import Organization, People, User
 
 TABLES = (
@@ -160,10 +161,11 @@ def test_an_api_key_of_an_organization_sees_no_money(
     busy: UUID, acme: Organization, as_app: AsApp, logins: Any, money: Any
 ) -> None:
     with as_app(acme.owner, acme.id) as connection:
-        row = connection.execute("SELECT key FROM tenancy.create_api_key('program')").fetchone()
+        row = connection.execute("SELECT key, id FROM tenancy.create_api_key('program')").fetchone()
         assert row is not None
+    activate(as_app, acme, "api_key", row[1])
     with money.database.connect(logins.credentialed) as connection:
-        connection.execute("SELECT tenancy.enter_with_api_key(%s)", row)
+        connection.execute("SELECT tenancy.enter_with_api_key(%s)", [row[0]])
         assert connection.execute("SELECT count(*) FROM tenancy.ledger_entries").fetchone() == (0,)
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM tenancy.wallet()")

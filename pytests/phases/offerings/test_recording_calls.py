@@ -234,6 +234,8 @@ def test_batches_that_pay_each_other_wait_in_order(market: Market, bot: UUID) ->
         offerings[who] = market.call(
             who, "publish_offering", model, "bot", "Bot", "public", "pay_per_token", Decimal("0.2")
         )
+        for aspect in ("tech", "eco"):
+            market.call(who, "activate", "offering", offerings[who], aspect)
     with market.service() as connection:
         for who in ("ann", "ida"):
             connection.execute("SELECT tenancy.top_up(%s, 100, 'opening')", [organizations[who].id])

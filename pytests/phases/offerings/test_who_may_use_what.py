@@ -55,6 +55,11 @@ def prepare(market: Market, cases: list[tuple[str, str, str]]) -> dict[tuple[str
             ).fetchone()[0]  # type: ignore[index]
             for case in cases
         }
+        connection.execute(
+            "SELECT tenancy.activate('offering', o.id, a.aspect) FROM unnest(%s) AS o (id),"
+            " unnest('{tech,eco}'::text[]) AS a (aspect)",
+            [list(ids.values())],
+        )
         for case, offering in ids.items():
             if case[2] in ("share", "paused", "revoked"):
                 share = connection.execute(
@@ -215,6 +220,46 @@ def test_pausing_and_revoking_in_the_middle(market: Market) -> None:
     assert (market.balance("uma"), market.balance("ann"), market.problems()) == (Decimal("97.5"), Decimal("2.5"), [])
     market.call("max", "share_offering", offering, market.globex.id)
     assert market.call("uma", "resolve_offering", "acme/bot")[8] == 1
+
+
+def test_an_offering_is_used_once_it_is_activated_twice(market: Market) -> None:
+    offering = market.publish("bot", "1", activated=False, visibility="public", access_policy="pay_per_token")
+    given = []
+    for who, aspect in ((None, None), ("abe", "tech"), ("max", "eco")):
+        if who is not None:
+            market.call(who, "activate", "offering", offering, aspect)
+        given.append(market.call("uma", "resolve_offering", "acme/bot")[5:7])
+        with market.at("uma") as connection:
+            listed = connection.execute("SELECT count(*) FROM tenancy.community_catalog()").fetchone()
+        assert listed == (int(given[-1][0]),)
+    assert given == [(False, "not_operational"), (False, "not_operational"), (True, None)]
+    hold = market.call("uma", "authorize_usage", offering, 1000)
+    # Nobody keeps it alive by holding its row, and what was authorized before is still charged.
+    with market.database.connect() as holder:
+        holder.execute("SELECT FROM public.organization_models WHERE id = %s FOR NO KEY UPDATE", [offering])
+        market.call("max", "deactivate", "offering", offering, "eco")
+        for who in ("uma", "ann"):
+            with pytest.raises(psycopg.Error, match="it lacks the economic activation") as caught:
+                market.call(who, "authorize_usage", offering, 10)
+            assert caught.value.diag.constraint_name == "not_operational"
+        with refused("55000", "not_operational"), market.service() as connection:
+            connection.execute(
+                "SELECT tenancy.record_usage_for(%s, 'r', %s, 10, 10)", [market.globex.id, offering]
+            )
+    assert market.call("uma", "record_usage", "r1", offering, 1000, 0, hold=hold)[3] == 1
+    assert (market.balance("ann"), market.problems()) == (1, [])
+
+
+def test_an_activation_tells_nothing_of_a_private_offering(market: Market) -> None:
+    offering = market.publish("bot", "1", activated=False, visibility="private")
+    for function, values in (("resolve_offering", ("acme/bot",)), ("authorize_usage", (offering, 10))):
+        with refused("P0002", "offering_not_found"):
+            market.call("uma", function, *values)
+    for function in ("activate", "deactivate"):
+        with refused("P0002", "offering_not_found"):
+            market.call("gus", function, "offering", offering, "tech")
+    with refused("P0002", "offering_not_found"):
+        market.call("gus", "require_operational", "offering", offering)
 
 
 @pytest.mark.parametrize(
