@@ -17,10 +17,6 @@ RELEASES = SQL / "adoption" / "server_release.psql"
 
 TABLES = "Make the tables and columns above what they must be."
 ROWS = "Each query above finds the rows that it stands with: mend or delete them."
-PARTITIONS = (
-    "Add what a partitioned table lacks in a way that suits its partitions, or replace it by an ordinary table."
-)
-
 USERS = (
     "CREATE TABLE public.users (id {id}, email text, username text, first_name text, last_name text,"
     " password_hash text, role text, created_at timestamptz, updated_at timestamptz){partitions}"
@@ -33,7 +29,7 @@ USERS = (
         ([USERS.format(id="bigint PRIMARY KEY", partitions="")], [TABLES]),
         (["CREATE VIEW public.users AS SELECT gen_random_uuid() AS id"], [TABLES]),
         (["CREATE TABLE public.providers (id uuid)"], [TABLES]),
-        ([USERS.format(id="uuid", partitions=" PARTITION BY HASH (id)")], [PARTITIONS]),
+        ([USERS.format(id="uuid", partitions=" PARTITION BY HASH (id)")], [TABLES]),
         ([USERS.format(id="uuid", partitions=""), "INSERT INTO public.users (role) VALUES ('user')"], [ROWS]),
         (
             [

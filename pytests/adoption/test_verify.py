@@ -36,6 +36,8 @@ PROTECTED = {
     "public.instances": 5,
     "tenancy.instance_transitions": 5,
     "public.models": 6,
+    "finops.inference_usage": 9,
+    "finops.cost_actual_minute": 9,
     "tenancy.modules": 10,
     "tenancy.settings": 8,
     "tenancy.settings_definitions": 8,

@@ -157,7 +157,7 @@ def test_a_duplicate_of_ones_own_and_of_anothers_is_one_error(
                 for side in ("own", "other")
             }
             ((state, name, *_),) = answers
-            assert (state, name) == ("['23505'", f"'{table.split('.')[1]}_pkey'"), answers
+            assert (state, name) == ("['23505'", f"'{table.split('.')[1]}_tenancy_pkey'"), answers
             assert "<id>" not in str(answers)
 
 
@@ -172,7 +172,7 @@ def test_every_way_to_write_anothers_key_is_one_error(tenants: TwoTenants, ids: 
             if way not in {"update", "delete"}
         }
     ((state, name, *_),) = answers
-    assert (state, name) == ("['23505'", f"'{table.split('.')[1]}_pkey'")
+    assert (state, name) == ("['23505'", f"'{table.split('.')[1]}_tenancy_pkey'")
 
 
 def test_a_key_that_was_free_is_the_tenants_and_nobody_elses(tenants: TwoTenants, ids: Ids, login: str) -> None:

@@ -286,7 +286,7 @@ ROLLBACK TO turn;
 CALL tenancy.protect('public.parts', catalogue => true);
 SELECT throws_ok(
     $$ CALL tenancy.allow('public.parts', 'INSERT', 'projects.change', columns => 'id, name') $$, '22023',
-    'tenants cannot write public.parts.id: a key of integers starts with it, and not with workspace_id',
+    'tenants cannot write public.parts.id: all tenants share its numbers',
     'a number that is taken would tell of others'
 );
 CALL tenancy.allow('public.parts', 'SELECT', 'projects.view', columns => 'id, name');

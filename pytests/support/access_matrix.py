@@ -191,6 +191,8 @@ public.models UPDATE            | own                               | permission
 public.models DELETE            | no                                | no               | no                    | no         | no           | no      | no     | no
 """)
 
+ACTIVATIONS = "tech_activated_at tech_activated_by eco_activated_at eco_activated_by is_operational"
+
 # The columns that somebody in a workspace may name, whatever the role. The auditor
 # reads the same ones.
 COLUMNS: dict[str, dict[str, set[str]]] = {
@@ -200,17 +202,19 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
         "public.organizations": {"SELECT": "id name slug created_by_user_id created_at updated_at"},
         "public.organization_memberships": {"SELECT": "organization_id user_id role created_at"},
         "public.api_keys": {
-            "SELECT": "id workspace_id organization_id user_id name key_prefix created_at expires_at last_used_at revoked_at",
+            "SELECT": "id workspace_id organization_id user_id name key_prefix created_at expires_at last_used_at revoked_at "
+            + ACTIVATIONS,
             "UPDATE": "name",
         },
         "public.instances": {
             "SELECT": "id workspace_id organization_id user_id provider_id model_id status ip_address gpu_profile"
-            " hourly_price_eur created_at terminated_at",
+            " hourly_price_eur created_at terminated_at " + ACTIVATIONS,
             "INSERT": "id provider_id model_id status ip_address gpu_profile",
             "UPDATE": "model_id status ip_address gpu_profile",
         },
         "public.models": {
-            "SELECT": "id workspace_id organization_id name model_id required_vram_gb context_length is_active metadata",
+            "SELECT": "id workspace_id organization_id name model_id required_vram_gb context_length is_active metadata "
+            + ACTIVATIONS,
             "INSERT": "id name model_id required_vram_gb context_length is_active metadata",
             "UPDATE": "name model_id required_vram_gb context_length is_active metadata",
         },
@@ -304,14 +308,14 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # (P0002 deleted_organization_not_found), stranger, other, sees_all, ticket, key
 # (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
 # invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
-# api_key_not_found, instance_not_found, model_not_found), used (23503
-# model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
-# invitation_not_found), credentials (42501 credentials_denied), module (42501
-# module_forbidden), platforms (42501 setting_of_platform), value (22023
+# api_key_not_found, instance_not_found, model_not_found), state (55000
+# instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation),
+# uninvited (P0002 invitation_not_found), credentials (42501 credentials_denied),
+# module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
 # setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
 # transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
 # entitlement, hold, usage (P0002 ..._not_found), unnamed (22023 organization_required),
-# granted (23505 access_granted), state (55000 share_state_invalid), context, forged;
+# granted (23505 access_granted), status (55000 share_state_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
@@ -361,6 +365,7 @@ rename_api_key('{api_key}', 'New')                  | ok                        
 revoke_api_key('{api_key}')                         | ok                        | ok         | permission | permission | person     | api_key    | api_key               | person       | permission   | context          | forged | no
 terminate_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
 reinstall_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
+archive_instance('{instance}')                      | state                     | state      | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
 terminate_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
 reinstall_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
 require_instance_transition('ready', 'terminating') | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
@@ -398,6 +403,7 @@ enter_as_service('{user}', '{globex}') | no                                     
 enter_with_ticket('ticket')            | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
 enter_with_api_key('key')              | key                                                                | key      | key      | key         | key          | sees_all    | sees_all | no      | no
 writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
+unprotected_tables()                   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no
@@ -503,7 +509,7 @@ update_offering('{offering}')             | ok                        | ok      
 set_offering_price('{offering}', 1)       | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
 share_offering('{offering}', '{globex}')  | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
 pause_share('{share}')                    | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
-resume_share('{share}')                   | state                     | permission | state      | permission | person     | share       | organization          | organization | organization | context          | forged | no
+resume_share('{share}')                   | status                    | permission | status     | permission | person     | share       | organization          | organization | organization | context          | forged | no
 revoke_share('{share}')                   | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
 request_access('{offering}')              | granted                   | granted    | granted    | granted    | person     | granted     | offering              | person       | permission   | context          | forged | no
 approve_access('{request}')               | ok                        | permission | ok         | permission | person     | request     | organization          | organization | organization | context          | forged | no

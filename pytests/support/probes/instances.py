@@ -126,7 +126,7 @@ QUESTIONS: list[Question] = [
         "ann",
         "acme",
         "INSERT INTO public.instances (id, provider_id) VALUES ('{i_bulk}', '{provider}') ON CONFLICT DO NOTHING",
-        "instances_pkey",
+        "instances_tenancy_pkey",
     ),
     superuser(["UPDATE public.instances SET ip_address = NULL", "SELECT 1"], [(1,)]),
     # what the policies do alone

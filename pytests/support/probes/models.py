@@ -149,7 +149,7 @@ QUESTIONS: list[Question] = [
         "ann",
         "acme",
         "INSERT INTO public.models (id, name, model_id) VALUES ('{m_bulk}', 'x', 'x') ON CONFLICT DO NOTHING",
-        "models_pkey",
+        "models_tenancy_pkey",
     ),
     without("models_tenancy_permission", "public.models", "uma acme", NEW_MODEL, "42501"),
     without("models_tenancy_permission", "public.models", "ann None", NEW_MODEL, "42501"),

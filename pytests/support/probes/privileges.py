@@ -10,6 +10,7 @@ from support.probes.base import Probed, Question
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
     "all_users(text,uuid,integer)",
+    "archive_instance(uuid)",
     "badge(uuid)",
     "can_provision()",
     "change_member_role(uuid,text)",
@@ -83,6 +84,7 @@ CALLABLE = {
         "purge_organization(uuid)",
         "read_secret(uuid,uuid,text)",
         "restore_organization(uuid)",
+        "unprotected_tables()",
     },
     "tenancy_auditor": {"record_read(regclass)"},
     # The defaults of the columns that it fills.

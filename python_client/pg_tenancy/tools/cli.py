@@ -564,7 +564,8 @@ def _target(given: str | None, plan: Sequence[Change]) -> str | None:
     """Return a tag with its @, a change with its folder."""
     if given is None:
         return None
-    tags = {tag for change in plan for tag in change.tags}
+    # In the plan's order, which is not that of their numbers.
+    tags = [tag for change in plan for tag in change.tags]
     name = given.removeprefix("@")
     if name in tags:
         return f"@{name}"
@@ -573,7 +574,7 @@ def _target(given: str | None, plan: Sequence[Change]) -> str | None:
     for change in plan:
         if given in (change.name, change.name.partition("/")[2]):
             return change.name
-    raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(sorted(tags))}")
+    raise _UsageError(f"there is no phase or change {given}; the phases are {', '.join(tags)}")
 
 
 def _as_of_its_phase(change: Change, plan: Sequence[Change]) -> str:

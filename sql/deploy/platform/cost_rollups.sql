@@ -420,7 +420,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.by_pages(text, text, regclass, text) FROM public;
 
--- By what a row is found again.
+-- By what a row is found again: best by a key without NULLs, then by one in which a NULL is
+-- like another.
 CREATE FUNCTION tenancy_private.row_key(table_name regclass) RETURNS name[]
 LANGUAGE sql
 STABLE
@@ -431,11 +432,10 @@ RETURN (
     FROM pg_index AS i
     WHERE i.indrelid = table_name AND i.indisunique AND i.indisvalid AND i.indimmediate
         AND i.indpred IS NULL AND i.indexprs IS NULL
-        AND NOT EXISTS (
-            SELECT FROM pg_attribute AS a
-            WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) AND NOT a.attnotnull
-        )
-    ORDER BY i.indisprimary DESC, i.indexrelid
+    ORDER BY i.indisprimary DESC, EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) AND NOT a.attnotnull
+    ), i.indnullsnotdistinct DESC, i.indexrelid
     LIMIT 1
 );
 REVOKE ALL ON FUNCTION tenancy_private.row_key(regclass) FROM public;
@@ -462,8 +462,11 @@ AS $$
 DECLARE
     archive CONSTANT text := tenancy_private.cost_archive(table_name);
     same_row CONSTANT text := (
-        SELECT pg_catalog.string_agg(pg_catalog.format('t.%1$I = a.%1$I', k.name), ' AND ')
+        SELECT pg_catalog.string_agg(pg_catalog.format(
+            CASE WHEN c.attnotnull THEN 't.%1$I = a.%1$I' ELSE 't.%1$I IS NOT DISTINCT FROM a.%1$I' END, k.name
+        ), ' AND ')
         FROM pg_catalog.unnest(tenancy_private.row_key(table_name)) AS k (name)
+        INNER JOIN pg_catalog.pg_attribute AS c ON c.attrelid = table_name AND k.name = c.attname
     );
     is_ours CONSTANT boolean := tenancy_private.has_part(table_name, 'column', 'user_id', change);
 BEGIN
@@ -587,7 +590,7 @@ BEGIN
         -- A deploy that stopped may have left some: of these rows the table knows better.
         IF pg_catalog.to_regclass(archive) IS NULL THEN
             EXECUTE pg_catalog.format('CREATE TABLE %s AS SELECT %s FROM %s WITH NO DATA', archive, columns, table_name);
-            EXECUTE pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (%s)', archive, key);
+            EXECUTE pg_catalog.format('ALTER TABLE %s ADD UNIQUE NULLS NOT DISTINCT (%s)', archive, key);
         END IF;
         EXECUTE pg_catalog.format(
             'CREATE OR REPLACE FUNCTION %1$s_keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
