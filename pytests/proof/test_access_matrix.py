@@ -70,7 +70,7 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     },
     "unnamed": ("22023", "organization_required"),
     "granted": ("23505", "access_granted"),
-    "state": ("55000", "share_state_invalid"),
+    "status": ("55000", "share_state_invalid"),
 }
 
 # Which column of a table says whose a row is.

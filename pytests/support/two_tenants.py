@@ -194,6 +194,7 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 connection.execute(_MONEY.format(payer=payer.id, payee=payee.id, price=price))
             connection.execute("SELECT tenancy.take_checkpoint()")
             # What each lets the other use, and what came of it.
+            activate_all(connection)
             for name, provider, consumer in (("own", acme, globex), ("other", globex, acme)):
                 rows[name] |= _offerings_between(connection, rows[name]["offering"], provider, consumer)
             # Entries in everybody's audit log, the platform's included.
