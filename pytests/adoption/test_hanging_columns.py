@@ -33,6 +33,8 @@ def test_an_id_is_what_the_column_gives(hanging: Database, logins: Logins) -> No
     with hanging.entered(logins.app, ANN, made) as connection:
         assert str(one(connection, "SELECT tenancy.create_user('carl@example.com')")).startswith("0a")
         key, secret = connection.execute("SELECT id, key FROM tenancy.create_api_key('nightly')").fetchone() or ("", "")
+        for aspect in ("tech", "eco"):
+            connection.execute("SELECT tenancy.activate('api_key', %s, %s)", [key, aspect])
     assert str(key).startswith("0c")
     with hanging.connect(logins.app) as connection:
         connection.execute("SELECT tenancy.enter_with_api_key(%s)", [secret])

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from support.activation import activate_all
 from support.application import TENANT_TABLES, Application, Connection, all_of, one
 from support.two_tenants import refused
 
@@ -52,6 +53,8 @@ def test_everybody_sees_the_rows_of_the_current_workspace_alone(app: Application
 def test_the_credentialed_login_sees_the_same(app: Application, table: str) -> None:
     with app.entered("ann", app.acme, keep=True) as connection:
         key = one(connection, "SELECT key FROM tenancy.create_api_key('program')")
+    with app.database.connect() as admin:
+        activate_all(admin)
     with app.connected(app.logins.credentialed) as connection:
         connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
         assert names_in(connection, table) == [f"Acme {NAMES[table][1]}"]

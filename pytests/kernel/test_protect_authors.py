@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from support.activation import activate_all
 from support.application import Application, Connection, all_of, one
 from support.two_tenants import refused
 
@@ -20,6 +21,8 @@ def with_key(app: Application, who: str) -> Iterator[Connection]:
     """Yield a connection that entered Acme with a key which somebody made; nothing stays but the key."""
     with app.entered(who, app.acme, keep=True) as connection:
         key = one(connection, "SELECT key FROM tenancy.create_api_key('program')")
+    with app.database.connect() as admin:
+        activate_all(admin)
     with app.connected(app.logins.app) as connection:
         connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key])
         yield connection

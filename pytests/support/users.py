@@ -48,7 +48,7 @@ def words_of(error: psycopg.Error) -> tuple[str | None, ...]:
 def api_key_of(as_app: Callable[..., Any], user: User | UUID, organization: Organization | None = None) -> str:
     """Make a key as a person, for an organization or for the personal workspace."""
     with as_app(user, organization) as connection:
-        made, key = one(connection, "SELECT id, key FROM tenancy.create_api_key('k')")
+        made, key = connection.execute("SELECT id, key FROM tenancy.create_api_key('k')").fetchall()[0]
     if organization is not None:
         activate(as_app, organization, "api_key", made)
     return str(key)

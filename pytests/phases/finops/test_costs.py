@@ -194,7 +194,8 @@ def test_only_who_may_sees_costs(
 
 def test_tables_show_what_functions_add_up(spent: Costs, as_app: AsApp, enter: Enter) -> None:
     spent.admin.execute(
-        "ALTER TABLE finops.cost_actual_minute ALTER instance_id DROP NOT NULL, ALTER provider_id DROP NOT NULL"
+        "ALTER TABLE finops.cost_actual_minute DROP CONSTRAINT cost_actual_minute_tenancy_pkey CASCADE,"
+        " ALTER instance_id DROP NOT NULL, ALTER provider_id DROP NOT NULL"
     )
     spent.admin.execute(
         "INSERT INTO finops.cost_actual_minute (bucket_minute, amount_eur) VALUES (%s, 1000000)",

@@ -118,6 +118,8 @@ OPEN = [
     "public.instances",
     "public.models",
     "public.provider_settings",
+    "finops.inference_usage",
+    "finops.cost_actual_minute",
 ]
 
 GRANTS = """

@@ -10,6 +10,8 @@ from support.mutations.functions.writing import GUARD
 __all__ = ["CATALOG_ITEMS", "FUNCTION_ITEMS", "ITEMS", "LONG", "REDUNDANT", "item_of"]
 
 TABLES = (
+    "finops.cost_actual_minute",
+    "finops.inference_usage",
     "public.api_keys",
     "public.instances",
     "public.models",
@@ -40,8 +42,6 @@ _SCHEMAS = "grants on schemas and built-in functions"
 
 CATALOG_ITEMS = [
     *(f"{part} {table}" for part in dict.fromkeys(_PARTS.values()) for table in TABLES),
-    # Costs are not protected yet, and are numbers already.
-    *(f"triggers and constraints of finops.{table}" for table in ("cost_actual_minute", "inference_usage")),
     _PRIVATE,
     _SCHEMAS,
     *(

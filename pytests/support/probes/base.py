@@ -303,7 +303,8 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
     admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [ids["provider"]])
     for name in ("acme", "bulk", "public", "spare"):
         admin.execute(
-            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO public.models (id, name, model_id, organization_id, tech_activated_at, eco_activated_at)"
+            " VALUES (%s, %s, %s, %s, now(), now())",
             [ids[f"m_{name}"], name, f"of/{name}", ids.get(name)],
         )
     for name in ("acme", "bulk", "ann", "olga", "old"):
@@ -315,6 +316,8 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
             "status": "ready",
             "gpu_profile": name,
             "model_id": ids.get(f"m_{name}"),
+            "tech_activated_at": "now",
+            "eco_activated_at": "now",
             **owner,
         }
         admin.execute(
@@ -345,6 +348,12 @@ def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> Non
                 hashlib.sha256(f"k_{name}-1".encode()).hexdigest(),
             ],
         )
+    admin.execute("INSERT INTO finops.inference_usage DEFAULT VALUES")
+    admin.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " VALUES ('2026-01-01', %s, %s, 1)",
+        [ids["provider"], ids["i_old"]],
+    )
     admin.execute("UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now()")
     admin.execute("UPDATE public.api_keys SET revoked_at = '2001-01-01' WHERE name = 'dead'")
     admin.execute("UPDATE public.api_keys SET expires_at = '2001-01-01' WHERE name = 'late'")

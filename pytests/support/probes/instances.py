@@ -211,12 +211,9 @@ QUESTIONS: list[Question] = [
                 "terminated",
                 "permission_denied",
             ),
-            (
-                ["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"],
-                "uma",
-                "ready",
-                "stopped",
-                [(1,)],
+            *(
+                (["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"], "uma", *change)
+                for change in (("ready", "stopped", [(1,)]), ("ready", "booting", "permission_denied"))
             ),
         )
     ),
@@ -261,7 +258,7 @@ QUESTIONS: list[Question] = [
                 "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
                 " SELECT now(), provider_id, id, 1 FROM public.instances",
                 *statements,
-                "SELECT string_agg(i.gpu_profile, ' ' ORDER BY i.gpu_profile) FROM public.instances AS i"
+                "SELECT string_agg(DISTINCT i.gpu_profile, ' ' ORDER BY i.gpu_profile) FROM public.instances AS i"
                 " JOIN finops.cost_actual_minute AS c ON c.instance_id = i.id",
             ],
             [("ann bulk old olga",)],

@@ -267,7 +267,7 @@ QUESTIONS: list[Question] = [
                 # Ours is the younger key there, and looks when the other has let go.
                 ["ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"],
                 "public.instances",
-                "instances_model_id_fkey",
+                "instances_tenancy_model_id_fkey",
                 "SET NULL",
                 "acme",
             ),

@@ -9,6 +9,7 @@ from support.probes.base import Probed, Question
 # Who may call what, written down by hand.
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
+    "activate(text,uuid,text)",
     "all_users(text,uuid,integer)",
     "archive_instance(uuid)",
     "badge(uuid)",
@@ -19,10 +20,10 @@ PEOPLE_CALL = {
     "create_user(text,text,text,text,text)",
     "current_credential_id()",
     "current_organization_id()",
-    '"current_role"()',
     "current_user_id()",
     "current_workspace()",
     "current_workspace_id()",
+    "deactivate(text,uuid,text)",
     "default_author_id()",
     "default_organization_id()",
     "default_user_id()",
@@ -52,6 +53,7 @@ PEOPLE_CALL = {
     "require_access(regclass,text)",
     "require_instance_transition(text,text)",
     "require_module(text)",
+    "require_operational(text,uuid)",
     "require_permission(text)",
     "require_person()",
     "revoke_api_key(uuid)",
@@ -66,10 +68,11 @@ PEOPLE_CALL = {
     "unset_setting(uuid,text,bigint)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
+    "verify_context()",
     "visible_modules()",
     "visible_user_ids()",
-    "verify_context()",
     "writable_columns(regclass)",
+    '"current_role"()',
 }
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
@@ -97,6 +100,21 @@ CALLABLE = {
         "verify_context()",
     },
 }
+COSTS = {
+    "cost_current(text)",
+    "cost_forecast(text)",
+    "costs_by(timestamp with time zone,timestamp with time zone,text)",
+    "costs_series(timestamp with time zone,timestamp with time zone,text,text)",
+    "costs_summary(timestamp with time zone,timestamp with time zone)",
+    "costs_window(text)",
+    "is_running(text)",
+}
+CALLABLE_OF_FINOPS = {
+    "tenancy_credentialed": COSTS,
+    "tenancy_service": COSTS | {"hourly_price(uuid)", "roll_up(integer)"},
+    "tenancy_auditor": set[str](),
+    "tenancy_writer": set[str](),
+}
 # What the functions call that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
@@ -108,6 +126,7 @@ INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
     " revoked_at role"
 )
+ACTIVATIONS = "eco_activated_at eco_activated_by is_operational tech_activated_at tech_activated_by"
 SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
 PUBLISHED = {
     "tenancy.instance_transitions": "action from_status to_status",
@@ -132,15 +151,23 @@ READABLE = {
         " workspace_id"
     ),
     "public.api_keys": (
-        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id"
+        "created_at expires_at id key_prefix last_used_at name organization_id revoked_at user_id workspace_id "
+        + ACTIVATIONS
     ),
     "public.instances": (
         "created_at gpu_profile hourly_price_eur id ip_address model_id organization_id provider_id status"
-        " terminated_at user_id workspace_id"
+        " terminated_at user_id workspace_id " + ACTIVATIONS
     ),
     "public.models": (
-        "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id"
+        "context_length id is_active metadata model_id name organization_id required_vram_gb workspace_id "
+        + ACTIVATIONS
     ),
+    "finops.inference_usage": (
+        "api_key_id charged_amount_eur consumer_organization_id id input_tokens instance_id model_id occurred_at"
+        " organization_model_id output_tokens provider_organization_id total_tokens unit_price_eur_per_1k_tokens"
+        " user_id workspace_id"
+    ),
+    "finops.cost_actual_minute": "amount_eur bucket_minute instance_id provider_id workspace_id",
     **PUBLISHED,
 }
 MODELS = "context_length is_active metadata model_id name required_vram_gb"
@@ -163,8 +190,10 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         ("public", "PUBLIC", "USAGE"),
         ("public", "tenancy_owner", "USAGE"),
     }
-    for role, names in CALLABLE.items():
-        wanted |= {(f"tenancy.{name}", role, "EXECUTE") for name in names}
+    for schema, callable_by in (("tenancy", CALLABLE), ("finops", CALLABLE_OF_FINOPS)):
+        for role, names in callable_by.items():
+            wanted |= {(f"{schema}.{name}", role, "EXECUTE") for name in names}
+    wanted |= {("finops", role, "USAGE") for role in CALLABLE_OF_FINOPS}
     for role in ("tenancy_credentialed", "tenancy_auditor"):
         wanted |= {
             (f"{table}({column})", role, "SELECT") for table, names in READABLE.items() for column in names.split()
@@ -180,7 +209,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
         for table, names in PUBLISHED.items()
         for column in names.split()
     }
-    for table in (name for name in READABLE if name.startswith("public.")):
+    for table in (name for name in READABLE if not name.startswith("tenancy.")):
         wanted |= {(table, role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
@@ -204,22 +233,25 @@ PRIVILEGES = """
 SELECT object, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type
 FROM (
     SELECT n.nspname::text AS object, acl.* FROM pg_namespace AS n, aclexplode(n.nspacl) AS acl
-    WHERE n.nspname IN ('public', 'tenancy', 'tenancy_private') AND acl.grantee <> n.nspowner
+    WHERE n.nspname IN ('public', 'finops', 'tenancy', 'tenancy_private') AND acl.grantee <> n.nspowner
     UNION ALL
     SELECT c.oid::regclass::text, acl.* FROM pg_class AS c, aclexplode(c.relacl) AS acl
     WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> c.relowner
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
             'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
             'public.instances'::regclass, 'public.models'::regclass,
-            'public.provider_settings'::regclass) AND acl.grantee <> c.relowner
+            'public.provider_settings'::regclass, 'finops.inference_usage'::regclass,
+            'finops.cost_actual_minute'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS acl
-    WHERE c.relnamespace IN ('public'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+    WHERE c.relnamespace IN ('public'::regnamespace, 'finops'::regnamespace, 'tenancy'::regnamespace,
+        'tenancy_private'::regnamespace)
     UNION ALL
     SELECT p.oid::regprocedure::text, acl.*
     FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
-    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND acl.grantee <> p.proowner
+    WHERE p.pronamespace IN ('finops'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+        AND acl.grantee <> p.proowner
 ) AS p
 """
 
@@ -233,10 +265,12 @@ def _attributes(probed: Probed) -> None:
     wrong = probed.admin.execute(
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
-        WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
+        WHERE p.pronamespace IN ('finops'::regnamespace, 'tenancy'::regnamespace, 'tenancy_private'::regnamespace) AND (
             -- What every query calls runs as its caller, and names the schema of everything in it.
             (p.prosqlbody IS NULL OR p.prosecdef)
-                AND NOT (p.oid = 'tenancy.current_workspace_id()'::regprocedure AND NOT p.prosecdef)
+                AND NOT (p.oid IN (
+                    'tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure
+                ) AND NOT p.prosecdef)
                 AND NOT coalesce(CASE p.proowner::regrole::text
                 WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'
                 ELSE 'search_path=pg_catalog, pg_temp' END = ANY(p.proconfig), false)
@@ -257,6 +291,7 @@ def _attributes(probed: Probed) -> None:
                     'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models',
                     'provider_settings'
                 )
+            OR c.relnamespace = 'finops'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
         )
         """,
         [[name.partition("(")[0] for name in WRITING]],

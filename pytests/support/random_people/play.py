@@ -141,15 +141,18 @@ class Play:
             ),
             *(
                 (
-                    "INSERT INTO public.models (id, organization_id, name, model_id) VALUES (%s, %s, %s, %s)",
+                    "INSERT INTO public.models (id, organization_id, name, model_id,"
+                    " tech_activated_at, eco_activated_at)"
+                    " VALUES (%s, %s, %s, %s, now(), now())",
                     [ids[name], self._tenant(m.workspace), m.name, m.model_id],
                 )
                 for name, m in model.models.items()
             ),
             *(
                 (
-                    "INSERT INTO public.instances (id, organization_id, user_id, provider_id, model_id, status)"
-                    " VALUES (%s, %s, %s, %s, %s, %s)",
+                    "INSERT INTO public.instances (id, organization_id, user_id, provider_id, model_id, status,"
+                    " tech_activated_at, eco_activated_at)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, now(), now())",
                     [
                         ids[name],
                         self._tenant(i.workspace),
@@ -170,8 +173,9 @@ class Play:
             ),
             *(
                 (
-                    "INSERT INTO public.api_keys (id, organization_id, user_id, name, key_prefix, key_hash)"
-                    " VALUES (%s, %s, %s, %s, %s, %s)",
+                    "INSERT INTO public.api_keys (id, organization_id, user_id, name, key_prefix, key_hash,"
+                    " tech_activated_at, eco_activated_at)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, now(), now())",
                     [ids[name], self._tenant(key.workspace), ids[key.person], key.name, *self.key_columns(name)],
                 )
                 for name, key in model.keys.items()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from support.random_people.deeds.choices import Choices, Deed, NothingToChooseError, login
 from support.random_people.deeds.forbidden import Forbidden
 from support.random_people.deeds.organizations import Organizations
-from support.random_people.deeds.resources import Instances, Keys, Models, Notes
+from support.random_people.deeds.resources import Activations, Instances, Keys, Models, Notes
 from support.random_people.deeds.services import Services
 from support.random_people.deeds.users import Users
 
 __all__ = ["DEEDS", "Choices", "Deed", "Deeds", "NothingToChooseError", "login"]
 
 
-class Deeds(Instances, Organizations, Keys, Models, Notes, Users, Forbidden, Services):
+class Deeds(Instances, Organizations, Keys, Activations, Models, Notes, Users, Forbidden, Services):
     """All of it, in a play."""
 
 

@@ -22,7 +22,7 @@ from support.random_people.deeds.choices import (
 from support.random_people.model import STATES, Entry
 from support.random_people.play import PROVIDER, Actor, Named, Secret
 
-__all__ = ["Instances", "Keys", "Models", "Notes"]
+__all__ = ["Activations", "Instances", "Keys", "Models", "Notes"]
 
 
 class Instances(Doing):
@@ -132,6 +132,45 @@ def _holder(choices: Choices, drawn: tuple[int, bool]) -> Actor:
 
 
 _HOLDER = Choice(st.tuples(NUMBER, st.booleans()), _holder)
+
+
+def _thing(choices: Choices, drawn: tuple[int, int]) -> tuple[str, str]:
+    kind = ("api_key", "instance", "model")[drawn[0] % 3]
+    return kind, choices.one({"api_key": "keys"}.get(kind, f"{kind}s"), drawn[1])
+
+
+_THING = Choice(st.tuples(NUMBER, NUMBER), _thing)
+
+
+class Activations(Doing):
+    """What is tried with what keys, instances and models of organizations need."""
+
+    @deed(weight=3, who=WHO, thing=_THING, aspect=among("tech", "eco"))
+    def activate(self, who: Actor, thing: tuple[str, str], aspect: str) -> None:
+        self._set(who, "activate", thing, aspect)
+
+    @deed(who=WHO, thing=_THING, aspect=among("tech", "eco"))
+    def deactivate(self, who: Actor, thing: tuple[str, str], aspect: str) -> None:
+        self._set(who, "deactivate", thing, aspect)
+
+    def _set(self, who: Actor, call: str, thing: tuple[str, str], aspect: str) -> None:
+        kind, name = thing
+        self.do(
+            who,
+            f"SELECT tenancy.{call}(%s, %s, %s)",
+            [kind, Named(name), aspect],
+            lambda actor: [self.model.activate(actor, kind, name, aspect, wanted=call == "activate")],
+        )
+
+    @deed(who=WHO, thing=_THING)
+    def require_operational(self, who: Actor, thing: tuple[str, str]) -> None:
+        kind, name = thing
+        self.do(
+            who,
+            "SELECT tenancy.require_operational(%s, %s)",
+            [kind, Named(name)],
+            lambda actor: self.model.require_operational(actor, kind, name),
+        )
 
 
 class Keys(Doing):

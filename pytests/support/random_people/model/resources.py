@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from support.random_people.model.state import State, denied
-from support.random_people.model.things import PLATFORM, Entry, Instance, Key, Model, Note, Refused
+from support.random_people.model.things import ACTIVE, PLATFORM, Entry, Instance, Key, Model, Note, Refused
 
 __all__ = ["Resources"]
 
 _ENDING = {"terminating", "terminated"}
+_WORKING = {"ready", "running"}
+# The tables of what is activated, and the first word of the permissions for it.
+_KINDS = {"api_key": "keys", "instance": "instances", "model": "models"}
 # What an instance can be when it is terminated or reinstalled.
 _ALLOWED_IN = {
     "terminate": {"provisioning", "ready", "running", "stopped", "failed", "booting"},
@@ -18,6 +21,27 @@ _LEADS_TO = {"terminate": "terminating", "reinstall": "booting"}
 
 class Resources(State):
     """What is done to what a workspace has."""
+
+    # -- activations -----------------------------------------------------------
+
+    def activate(self, entry: Entry, kind: str, name: str, aspect: str, *, wanted: bool) -> bool:
+        """Give or take one of two activations, and say whether the thing can be used."""
+        workspace, _ = self._act(entry, f"{kind}s.activate_{aspect}")
+        things: dict[str, Key | Instance | Model] = getattr(self, _KINDS[kind])
+        thing = things.get(name)
+        if thing is None or thing.workspace != workspace:
+            raise Refused("P0002", f"{kind}_not_found")
+        thing.activations = thing.activations | {aspect} if wanted else thing.activations - {aspect}
+        return thing.activations == ACTIVE
+
+    def require_operational(self, entry: Entry, kind: str, name: str) -> None:
+        """Ask whether something of the workspace, or a public model, can be used."""
+        things: dict[str, Key | Instance | Model] = getattr(self, _KINDS[kind])
+        thing = things.get(name)
+        public = {PLATFORM} if kind == "model" else set()
+        if thing is None or thing.workspace not in {self.workspace(entry), *public}:
+            raise Refused("P0002", f"{kind}_not_found")
+        self._operational(thing)
 
     # -- API keys --------------------------------------------------------------
 
@@ -38,7 +62,7 @@ class Resources(State):
         """Make a key of the current workspace."""
         workspace = self._act_on_keys(entry, "api_keys.create")
         name = self._name("key")
-        self.keys[name] = Key(workspace, entry.person, title)
+        self.keys[name] = Key(workspace, entry.person, title, activations=self._activations(workspace))
         return name
 
     def rename_api_key(self, entry: Entry, name: str, title: str) -> None:
@@ -74,9 +98,12 @@ class Resources(State):
     def insert_instance(self, entry: Entry, model: str | None) -> str:
         """Make an instance."""
         self._require(entry, "instances.create")
-        self._usable(self.workspace(entry), model)
+        workspace = self.workspace(entry)
+        self._usable(workspace, model)
+        if model is not None:
+            self._operational(self.models[model])
         name = self._name("instance")
-        self.instances[name] = Instance(self.workspace(entry), model)
+        self.instances[name] = Instance(workspace, model, activations=self._activations(workspace))
         return name
 
     def update_instance_model(self, entry: Entry, name: str, model: str) -> int:
@@ -85,6 +112,8 @@ class Resources(State):
         found = self._reached(entry, name)
         for instance in found:
             self._usable(instance.workspace, model)
+            if instance.model != model:
+                self._operational(self.models[model])
             instance.model = model
         return len(found)
 
@@ -110,6 +139,10 @@ class Resources(State):
                 allowed = instance.status in _ALLOWED_IN[action] | {_LEADS_TO[action]}
             if not allowed:
                 raise Refused("55000", "instance_state")
+            if status in _WORKING:
+                self._operational(instance)
+                if instance.model is not None:
+                    self._operational(self.models[instance.model])
             instance.status = status
         return len(found)
 
@@ -192,7 +225,7 @@ class Resources(State):
         workspace = self.workspace(entry)
         self._unique(workspace, model_id)
         name = self._name("model")
-        self.models[name] = Model(workspace, title, model_id)
+        self.models[name] = Model(workspace, title, model_id, self._activations(workspace))
         return name
 
     def update_model(self, entry: Entry, name: str | None, title: str) -> int:

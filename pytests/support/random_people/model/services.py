@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.random_people.model.resources import Resources
 from support.random_people.model.state import must_keep_an_owner
-from support.random_people.model.things import PLATFORM, Instance, Key, Model, Person, Refused
+from support.random_people.model.things import ACTIVE, PLATFORM, Instance, Key, Model, Person, Refused
 from support.random_people.model.users import Users
 
 __all__ = ["Services"]
@@ -17,14 +17,14 @@ class Services(Resources, Users):
         """Insert an instance, of whichever workspace."""
         self._usable(workspace, model)
         name = self._name("instance")
-        self.instances[name] = Instance(workspace, model)
+        self.instances[name] = Instance(workspace, model, activations=self._activations(workspace))
         return name
 
     def service_model(self, workspace: str, title: str, model_id: str) -> str:
         """Insert a model, an organization's or a public one."""
         self._unique(workspace, model_id)
         name = self._name("model")
-        self.models[name] = Model(workspace, title, model_id)
+        self.models[name] = Model(workspace, title, model_id, self._activations(workspace))
         return name
 
     def service_delete_model(self, name: str) -> int:
@@ -86,7 +86,7 @@ class Services(Resources, Users):
         instance = self.instances.get(name)
         if instance is None or instance.workspace != PLATFORM:
             return 0
-        instance.workspace = organization
+        instance.workspace, instance.activations = organization, ACTIVE
         return 1
 
     def assign_model(self, organization: str, name: str) -> int:
@@ -98,7 +98,7 @@ class Services(Resources, Users):
         self._unique(organization, model.model_id)
         if any(i.model == name and i.workspace != organization for i in self.instances.values()):
             raise Refused("23503", "model_in_use")
-        model.workspace = organization
+        model.workspace, model.activations = organization, ACTIVE
         return 1
 
     def _assignable(self, organization: str) -> None:

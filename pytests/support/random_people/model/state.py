@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from support.access_matrix import DELEGATION, PERMISSIONS
 from support.random_people.model.things import (
+    ACTIVE,
     PLATFORM,
     Entry,
     Instance,
@@ -62,7 +63,10 @@ class State:
             if not self.organizations[organization].deleted
         ]
         staff = [Entry(name, platform=True) for name, person in self.people.items() if person.staff]
-        return people + members + [Entry(None, key=key) for key in self.keys if self._works(key)] + staff
+        keys = [
+            Entry(None, key=name) for name, key in self.keys.items() if self._works(name) and self._is_operational(key)
+        ]
+        return people + members + keys + staff
 
     def closed(self) -> list[Entry]:
         """Return every way in that there is a row for and that is closed nevertheless."""
@@ -77,6 +81,7 @@ class State:
         if entry.key:
             if not self._works(entry.key):
                 raise Refused("28000", "invalid_api_key")
+            self._operational(self.keys[entry.key])
         elif entry.organization:
             if self._role(entry.organization, entry.person) is None or self.organizations[entry.organization].deleted:
                 raise Refused("28000", "not_a_member")
@@ -88,6 +93,18 @@ class State:
         if key is None or key.revoked or key.expired:
             return False
         return key.workspace in self.people or not self.organizations[key.workspace].deleted
+
+    def _is_operational(self, thing: Key | Instance | Model) -> bool:
+        return thing.workspace not in self.organizations or thing.activations == ACTIVE
+
+    def _operational(self, thing: Key | Instance | Model) -> None:
+        """Check that something can be used: an organization's needs both activations."""
+        if not self._is_operational(thing):
+            raise Refused("55000", "not_operational")
+
+    def _activations(self, workspace: str) -> frozenset[str]:
+        """Return what something has that is made in a workspace."""
+        return frozenset() if workspace in self.organizations else ACTIVE
 
     def _role(self, organization: str, person: str | None) -> str | None:
         return self.roles.get((organization, person or ""))

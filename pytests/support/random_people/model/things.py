@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "ACTIVE",
     "PLATFORM",
     "STATES",
     "Entry",
@@ -19,6 +20,9 @@ __all__ = [
 ]
 
 PLATFORM = "the platform"
+
+# The activations of what an organization can use.
+ACTIVE = frozenset({"tech", "eco"})
 
 # What an instance can be.
 STATES = ("provisioning", "ready", "running", "stopped", "failed", "terminating", "terminated", "booting")
@@ -123,6 +127,7 @@ class Key:
     name: str
     revoked: bool = False
     expired: bool = False
+    activations: frozenset[str] = ACTIVE
 
 
 @dataclass
@@ -133,6 +138,7 @@ class Instance:
     model: str | None
     status: str = "provisioning"
     profile: str | None = None
+    activations: frozenset[str] = ACTIVE
 
 
 @dataclass
@@ -150,3 +156,4 @@ class Model:
     workspace: str
     name: str
     model_id: str
+    activations: frozenset[str] = ACTIVE
