@@ -68,6 +68,7 @@ class Market:
         async with self.provider() as ws:
             terms = {"visibility": "public", "access_policy": "pay_per_token", "eur_per_1k": Decimal("0.2")} | more
             offering: UUID = await ws.publish_offering(self.model, code, "Bot", **terms)
+            assert [await ws.activate("offering", offering, aspect) for aspect in ("tech", "eco")] == [False, True]
         return offering
 
 

@@ -107,9 +107,7 @@ tenancy.settings                | x--                                       | --
 
 # The tables that a later phase opens: until then they are for services alone, and
 # for the functions that empty a workspace.
-UNOPENED = (
-    "public.providers",
-)
+UNOPENED = ("public.providers",)
 
 # A service writes to these, whichever workspace a row belongs to. Who enters a
 # workspace writes to those in WRITES: there are functions for everything else.
@@ -546,7 +544,7 @@ activate('offering', '{offering}', 'eco')      | ok                        | per
 require_operational('instance', '{instance}')  | ok                        | ok         | ok         | ok         | ok     | instance | instance              | instance     | instance     | context | ok          | forged | no
 require_operational('model', '{model}')        | ok                        | ok         | ok         | ok         | ok     | model    | model                 | model        | model        | context | ok          | forged | no
 require_operational('api_key', '{api_key}')    | ok                        | ok         | ok         | ok         | ok     | api_key  | api_key               | api_key      | api_key      | context | ok          | forged | no
-require_operational('offering', '{offering}')  | ok                        | ok         | ok         | ok         | ok     | offering | offering              | offering     | offering     | context | ok          | forged | no
+require_operational('offering', '{offering}')  | ok                        | ok         | ok         | ok         | ok     | offering | offering              | offering     | permission   | context | ok          | forged | no
 require_operational('model', '{public_model}') | ok                        | ok         | ok         | ok         | ok     | ok       | ok                    | ok           | ok           | context | ok          | forged | no
 """)
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -421,4 +422,18 @@ def test_charging_refunding_and_holding_by_a_service(money: Any, acme: Organizat
         service.execute("SELECT tenancy.refund(%s, 'order-1')", [transfer])
         service.execute("SELECT tenancy.release_amount(%s)", [hold])
     assert Counter({money.balance(acme.id): 1, money.balance(globex.id): 1}) == Counter({10: 1, 0: 1})
+    assert money.problems() == []
+
+
+def test_the_example_of_the_documents(money: Any, acme: Organization, globex: Organization) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "money.md").read_text()
+    known = {"<acme>": str(acme.id), "<globex>": str(globex.id)}
+    with money.service() as service:
+        for line in text.split("```sql\n")[1].split("```")[0].splitlines():
+            for name, value in known.items():
+                line = line.replace(name, value)
+            row = service.execute(line.encode()).fetchone()
+            assert row is not None
+            known["<hold>"] = str(row[0])
+    assert (money.balance(acme.id), money.balance(globex.id)) == (Decimal("49.69"), Decimal("0.31"))
     assert money.problems() == []

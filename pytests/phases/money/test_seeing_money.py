@@ -203,6 +203,8 @@ def test_the_audit_log_has_what_somebody_decided_and_no_purchase(
 
 FORGERIES = {
     "an entry is changed": "UPDATE tenancy.ledger_entries SET amount = amount - 1 WHERE {acme} AND version = 3",
+    "an entry is changed by the least there is": "UPDATE tenancy.ledger_entries SET amount = amount + 0.000001"
+    " WHERE {acme} AND version = 3",
     "both halves are changed": "UPDATE tenancy.ledger_entries SET amount = amount * 2 WHERE transfer_id = '{transfer}'",
     "an entry is dated back": "UPDATE tenancy.ledger_entries SET created_at = created_at - interval '1 day'"
     " WHERE {acme} AND version = 3",

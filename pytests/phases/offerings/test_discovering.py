@@ -119,6 +119,39 @@ def test_nobody_learns_what_a_private_offering_is_called(shop: Market, who: str)
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
 
 
+def test_what_becomes_private_is_as_if_it_were_gone(market: Market) -> None:
+    """Somebody asked for it, used it, tried it: none of that tells what it is called now."""
+    paid = market.publish("paid", visibility="public", access_policy="pay_per_token")
+    taste = market.publish("taste", visibility="public", access_policy="trial", trial_tokens=1000)
+    market.call("gus", "request_access", paid)
+    market.call("uma", "record_usage", "r1", paid, 1000, 0)
+    market.call("uma", "record_usage", "r2", taste, 10, 0)
+    places = (
+        "SELECT name FROM tenancy.community_catalog()",
+        "SELECT name FROM tenancy.shared_offerings()",
+        "SELECT name FROM tenancy.access_requests()",
+        "SELECT name FROM finops.costs_by(now() - interval '1 day', now() + interval '1 day', 'offering')",
+    )
+
+    def seen() -> list[set[str | None]]:
+        with market.at("gus") as connection:
+            return [{row[0] for row in connection.execute(place.encode())} for place in places]
+
+    both = {"acme/paid", "acme/taste"}
+    assert seen() == [both, {"acme/taste"}, {"acme/paid"}, both]
+    for code, offering in (("codename", paid), ("other", taste)):
+        market.call("ann", "update_offering", offering, code=code, visibility="private")
+    assert seen() == [set(), set(), set(), {None}]
+    for call in (("request_access", taste), ("authorize_usage", taste, 1), ("record_usage", "r3", taste, 1, 0)):
+        assert told(market, "gus", *call)[1] == "offering_not_found"
+    # What was paid is still told, and the same request again answers as it did.
+    assert market.call("uma", "record_usage", "r1", paid, 1000, 0)[5] is True
+    share = market.call("ann", "share_offering", paid, market.globex.id)
+    assert seen()[1:3] == [{"acme/codename"}, {"acme/codename"}]
+    market.call("ann", "revoke_share", share)
+    assert seen()[1:3] == [set(), set()]
+
+
 @pytest.mark.parametrize(
     "function", ["update_offering", "set_offering_price", "share_offering", "pause_share", "approve_access"]
 )

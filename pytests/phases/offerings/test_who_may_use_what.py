@@ -243,9 +243,7 @@ def test_an_offering_is_used_once_it_is_activated_twice(market: Market) -> None:
                 market.call(who, "authorize_usage", offering, 10)
             assert caught.value.diag.constraint_name == "not_operational"
         with refused("55000", "not_operational"), market.service() as connection:
-            connection.execute(
-                "SELECT tenancy.record_usage_for(%s, 'r', %s, 10, 10)", [market.globex.id, offering]
-            )
+            connection.execute("SELECT tenancy.record_usage_for(%s, 'r', %s, 10, 10)", [market.globex.id, offering])
     assert market.call("uma", "record_usage", "r1", offering, 1000, 0, hold=hold)[3] == 1
     assert (market.balance("ann"), market.problems()) == (1, [])
 

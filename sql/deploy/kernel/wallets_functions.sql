@@ -454,7 +454,7 @@ BEGIN
         RAISE EXCEPTION 'movements of the kind % are made by a function of their own', kind
         USING ERRCODE = '22023',
         CONSTRAINT = 'kind_reserved',
-        HINT = 'Name what is sold: order, usage, fee.';
+        HINT = 'Name what is sold: order, seat, fee.';
     END IF;
     SELECT m.transfer_id, m.replayed, m.charged, m.unpaid INTO transfer_id, replayed, charged, unpaid
     FROM tenancy_private.move_money(

@@ -455,6 +455,8 @@ BEGIN
     INNER JOIN public.organization_models AS o ON r.offering_id = o.id AND r.organization_id = o.organization_id
     INNER JOIN tenancy.workspaces AS w ON o.organization_id = w.id AND w.deleted_at IS NULL
     INNER JOIN public.organizations AS g ON o.organization_id = g.id
+    -- A trial is a right that anybody may take: of what is private it shows nothing.
+    WHERE r.right_kind <> 'trial' OR (SELECT a.is_known FROM tenancy_private.offering_access(consumer, o.id, seen_at) AS a)
     ORDER BY 2, r.right_kind;
 END;
 $$;
@@ -1077,7 +1079,10 @@ BEGIN
         coalesce(g.name::text, u.username::text), r.message, r.status, r.created_at, r.decided_at, r.reason
     FROM (
         SELECT q.*, 'made' AS direction, q.organization_id AS other_id
-        FROM tenancy.access_requests AS q WHERE q.consumer_id = workspace
+        FROM tenancy.access_requests AS q
+        -- What has become private meanwhile is as if it were gone.
+        CROSS JOIN LATERAL tenancy_private.offering_access(workspace, q.offering_id, clock_timestamp()) AS a
+        WHERE q.consumer_id = workspace AND a.is_known
         UNION ALL
         SELECT q.*, 'received', q.consumer_id
         FROM tenancy.access_requests AS q WHERE q.organization_id = workspace
