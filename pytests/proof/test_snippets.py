@@ -170,6 +170,10 @@ def test_python_runs(
 # -- SQL ------------------------------------------------------------------------------------
 
 PROJECTS = "CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, created_at date)"
+OFFERINGS = """
+CALL tenancy.protect('public.organization_models');
+CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', columns => 'id, name, code');
+"""
 COLOR = "ALTER TABLE public.instances ADD color text"
 POLICY = "CREATE TABLE public.projects (id bigint, workspace_id uuid)"
 INCLUDED = {
@@ -204,6 +208,11 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
+    "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=OFFERINGS),
+    "docs/finops.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
+    "docs/finops.md: SELECT tenancy.assign('finops.cost_actual_minute', '<org": Statements(login="service"),
+    "docs/finops.md: SELECT finops.roll_up();  -- until it returns 0, each ti": Statements(login="service"),
+    "docs/finops.md: UPDATE tenancy_private.cost_state SET rolled_before = '-": Statements(),
     "docs/operations.md: CALL tenancy.harden_database();": Statements(),
     "docs/orms.md: SELECT * FROM tenancy.writable_columns('public.instances": Statements(login="app"),
     "docs/planner.md: CREATE POLICY projects_tenant ON public.projects": Statements(before=POLICY),
@@ -247,6 +256,7 @@ def test_statements_run(
         "<organization id>": str(acme.id),
         "app_login": sql.Identifier(logins.app).as_string(),
         "old_login": sql.Identifier(logins.old).as_string(),
+        "<instance id>": str(legacy_instance),
         "authenticator": sql.Identifier(f"{database.name}_auth").as_string(),
         **INCLUDED,
     }

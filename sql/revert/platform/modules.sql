@@ -33,11 +33,7 @@ BEGIN
     END IF;
     DELETE FROM tenancy.modules AS m WHERE m.key = ANY(keys);
     -- What was granted for can_provision() alone.
-    DELETE FROM tenancy_private.adopted_parts AS a
-    WHERE (a.table_name, a.kind, a.name, a.was) = ('public.providers'::regclass, 'rights', 'tenancy_owner', 'SELECT');
-    IF FOUND THEN
-        REVOKE SELECT ON public.providers FROM tenancy_owner;
-    END IF;
+    CALL tenancy_private.drop_parts('public.providers', 'platform/modules');
 END;
 $$;
 
