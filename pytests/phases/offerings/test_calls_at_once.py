@@ -41,7 +41,7 @@ def test_fifty_calls_of_a_wallet_never_take_it_below_its_limit(market: Market, b
 
     outcomes = Counter(at_once(50, call))
     assert outcomes == {"done": 7 + overdraft, "insufficient_funds": 43 - overdraft}
-    assert (market.balance("uma"), market.balance("ann")) == (-overdraft, 7 + overdraft)
+    assert (market.balance("uma"), market.balance("ann")) == (Decimal(-overdraft), Decimal(7 + overdraft))
     assert market.problems() == []
 
 
@@ -88,7 +88,7 @@ def test_a_trial_that_ten_begin_at_once_is_one_trial(market: Market) -> None:
             connection.execute("SELECT tenancy.record_usage(%s, %s, 30, 0)", [f"r{number}", taste])
 
     assert at_once(10, call) == ["done"] * 3 + ["trial_ended"] * 7
-    assert (market.left()[3], market.balance("uma"), market.problems()) == (1, 100, [])
+    assert (market.left()[3], market.balance("uma"), market.problems()) == (1, Decimal(100), [])
 
 
 def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market, bot: UUID) -> None:
@@ -107,7 +107,8 @@ def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market
     outcomes: Counter[str] = Counter()
 
     def deeds(number: int, barrier: Barrier) -> None:
-        chance, mine = random.Random(number), []
+        chance = random.Random(number)
+        mine: list[UUID] = []
         who, offering = (("uma", bot), ("ann", other))[number % 2]
         provider = ("gus", "ann")[who == "uma"]
         barrier.wait()

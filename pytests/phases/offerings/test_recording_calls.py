@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -364,6 +365,7 @@ def test_the_example_of_the_documents(market: Market) -> None:
         "what serves a call, in Globex's workspace": "uma", "Acme's manager again": "max",
     }  # fmt: skip
     who, known = "", {"model": market.model}
+    row: tuple[Any, ...] | None = None
     for line in script.splitlines():
         if line.startswith("-- "):
             who = whose.pop(line[3:])
@@ -378,5 +380,6 @@ def test_the_example_of_the_documents(market: Market) -> None:
         ):  # fmt: skip
             if f"{function}(" in line:
                 known[name] = row[0]
+    assert row is not None
     assert row[2:5] == (1, 2000, Decimal("0.3"))
     assert (whose, market.problems()) == ({}, [])

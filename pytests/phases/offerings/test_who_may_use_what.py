@@ -245,7 +245,7 @@ def test_an_offering_is_used_once_it_is_activated_twice(market: Market) -> None:
         with refused("55000", "not_operational"), market.service() as connection:
             connection.execute("SELECT tenancy.record_usage_for(%s, 'r', %s, 10, 10)", [market.globex.id, offering])
     assert market.call("uma", "record_usage", "r1", offering, 1000, 0, hold=hold)[3] == 1
-    assert (market.balance("ann"), market.problems()) == (1, [])
+    assert (market.balance("ann"), market.problems()) == (Decimal(1), [])
 
 
 def test_an_activation_tells_nothing_of_a_private_offering(market: Market) -> None:

@@ -96,8 +96,14 @@ $$;
 
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, condition, is_unique)
 VALUES
-('public.organization_models', 'organization_models_tenancy_code_key', '{organization_id,code}', NULL, true),
-('public.organization_models', 'organization_models_tenancy_key', '{organization_id,id}', NULL, true),
+(
+    'public.organization_models', 'organization_models_tenancy_code_key',
+    '{organization_id,code}', NULL, true
+),
+(
+    'public.organization_models', 'organization_models_tenancy_key',
+    '{organization_id,id}', NULL, true
+),
 (
     'public.organization_models', 'organization_models_tenancy_public_idx', '{id,organization_id}',
     'visibility = ''public''', false
@@ -105,10 +111,12 @@ VALUES
 ON CONFLICT DO NOTHING;
 -- Those of phase 0, which know nothing of whose a row is.
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, comment)
-SELECT i.indrelid, c.relname, k.columns || 'organization_id'::name, 'Added by pg-tenancy, with the workspace.'
+SELECT
+    i.indrelid, c.relname, k.columns || 'organization_id'::name,
+    'Added by pg-tenancy, with the workspace.'
 FROM pg_catalog.pg_index AS i
 INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
-CROSS JOIN LATERAL (SELECT tenancy_private.columns_of_index(c.oid) AS columns) AS k
+CROSS JOIN LATERAL tenancy_private.columns_of_index(c.oid) AS k (columns)
 WHERE i.indrelid = 'public.organization_models'::regclass
     AND NOT i.indisunique
     AND pg_catalog.obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy.'
@@ -122,12 +130,14 @@ CALL tenancy_private.add_constraint(
 );
 CALL tenancy_private.add_constraint(
     'public.organization_models', '{}', 'organization_models_tenancy_access_policy_check',
-    'CHECK (access_policy IN (''free'', ''subscription_required'', ''request_required'', ''pay_per_token'', ''trial''))',
+    'CHECK (access_policy IN (''free'', ''subscription_required'', ''request_required'', '
+    '''pay_per_token'', ''trial''))',
     'platform/offered_models'
 );
 CALL tenancy_private.add_constraint(
     'public.organization_models', '{}', 'organization_models_tenancy_trial_check',
-    'CHECK (trial_days > 0 AND trial_tokens > 0 AND (access_policy <> ''trial'' OR num_nonnulls(trial_days, trial_tokens) > 0))',
+    'CHECK (trial_days > 0 AND trial_tokens > 0 AND (access_policy <> ''trial'' OR '
+    'num_nonnulls(trial_days, trial_tokens) > 0))',
     'platform/offered_models'
 );
 

@@ -37,15 +37,18 @@ $$;
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, condition, is_unique)
 VALUES (
     'public.organization_model_shares', 'organization_model_shares_tenancy_active_key',
-    '{organization_model_id,consumer_organization_id,provider_organization_id}', 'status = ''active''', true
+    '{organization_model_id,consumer_organization_id,provider_organization_id}',
+    'status = ''active''', true
 )
 ON CONFLICT DO NOTHING;
 -- Those of phase 0, which know nothing of whose a row is.
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, comment)
-SELECT i.indrelid, c.relname, k.columns || 'provider_organization_id'::name, 'Added by pg-tenancy, with the workspace.'
+SELECT
+    i.indrelid, c.relname, k.columns || 'provider_organization_id'::name,
+    'Added by pg-tenancy, with the workspace.'
 FROM pg_catalog.pg_index AS i
 INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
-CROSS JOIN LATERAL (SELECT tenancy_private.columns_of_index(c.oid) AS columns) AS k
+CROSS JOIN LATERAL tenancy_private.columns_of_index(c.oid) AS k (columns)
 WHERE i.indrelid = 'public.organization_model_shares'::regclass
     AND NOT i.indisunique
     AND pg_catalog.obj_description(c.oid, 'pg_class') = 'Added by pg-tenancy.'

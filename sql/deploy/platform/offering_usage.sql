@@ -12,7 +12,8 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 CREATE TYPE tenancy.usage_request AS (
-    request_id text, offering uuid, input_tokens bigint, output_tokens bigint, occurred_at timestamptz, hold uuid
+    request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz, hold uuid
 );
 COMMENT ON TYPE tenancy.usage_request IS
 'One call for record_usages(). occurred_at NULL is now, hold NULL is none.';
@@ -85,7 +86,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_usage(text, bigint, bigint, timestamptz) FROM public;
 
 -- What was asked, not what it cost: the price may have changed when it is asked again.
-CREATE FUNCTION tenancy_private.usage_fingerprint(offering uuid, input_tokens bigint, output_tokens bigint) RETURNS bytea
+CREATE FUNCTION tenancy_private.usage_fingerprint(
+    offering uuid, input_tokens bigint, output_tokens bigint
+) RETURNS bytea
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
@@ -143,7 +146,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_of(tenancy.offering_usage) FROM public;
 
 -- A trial begins with the first call, once for each workspace.
-CREATE FUNCTION tenancy_private.start_trial(consumer uuid, offering uuid, provider uuid) RETURNS uuid
+CREATE FUNCTION tenancy_private.start_trial(
+    consumer uuid, offering uuid, provider uuid
+) RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -201,7 +206,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_quota(uuid, bigint) FROM public;
 
 -- Whether the workspace may use an offering now; refuses with the reason otherwise.
-CREATE FUNCTION tenancy_private.require_offering(consumer uuid, offering uuid, priced_at timestamptz) RETURNS record
+CREATE FUNCTION tenancy_private.require_offering(
+    consumer uuid, offering uuid, priced_at timestamptz
+) RETURNS record
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -227,7 +234,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_offering(uuid, uuid, timestamptz) FROM public;
 
 CREATE FUNCTION tenancy_private.authorize_usage(
-    consumer uuid, offering uuid, max_tokens bigint, expires_in interval, api_key_id uuid, user_id uuid
+    consumer uuid, offering uuid, max_tokens bigint, expires_in interval, api_key_id uuid,
+    user_id uuid
 ) RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
@@ -286,13 +294,16 @@ BEGIN
     RETURN new_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid)
+FROM public;
 
 -- The one place where a call is charged.
 CREATE FUNCTION tenancy_private.record_usage(
-    consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint, occurred_at timestamptz,
+    consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz,
     hold uuid, api_key_id uuid, user_id uuid,
-    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric, OUT unpaid numeric, OUT replayed boolean
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -399,14 +410,17 @@ BEGIN
     replayed := moved.replayed;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.record_usage(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.record_usage(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) FROM public;
 
 -- A batch: what is paid by balance alone goes in one movement for each provider, the
 -- rest one by one. All of it, or nothing.
 CREATE FUNCTION tenancy_private.record_usages(
     consumer uuid, requests tenancy.usage_request[], api_key_id uuid, user_id uuid
 ) RETURNS TABLE (
-    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric, unpaid numeric, replayed boolean
+    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric,
+    unpaid numeric, replayed boolean
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -580,7 +594,8 @@ BEGIN
     ORDER BY r.place;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid)
+FROM public;
 
 -- Who calls: a person, or a program with a key, whose costs are the key's.
 CREATE FUNCTION tenancy_private.calling_user() RETURNS uuid
@@ -591,8 +606,9 @@ SECURITY INVOKER
 RETURN CASE WHEN tenancy.current_credential_id() IS NULL THEN tenancy.current_user_id() END;
 REVOKE ALL ON FUNCTION tenancy_private.calling_user() FROM public;
 
-CREATE FUNCTION tenancy.authorize_usage(offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes')
-RETURNS uuid
+CREATE FUNCTION tenancy.authorize_usage(
+    offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes'
+) RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -609,7 +625,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) IS
 'Before a call is served: asks access, quota and limits, and holds what it costs at most. Returns the hold for '
 'record_usage(). Needs offerings.use. Raises P0002 offering_not_found, 42501 request_required, request_pending, '
@@ -618,7 +635,8 @@ COMMENT ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) IS
 'hold_expiry_invalid.';
 
 CREATE FUNCTION tenancy.authorize_usage_for(
-    consumer uuid, offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes', api_key_id uuid DEFAULT NULL,
+    consumer uuid, offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes',
+    api_key_id uuid DEFAULT NULL,
     user_id uuid DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql
@@ -633,8 +651,10 @@ BEGIN
     RETURN tenancy_private.authorize_usage(consumer, offering, max_tokens, expires_in, api_key_id, user_id);
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid) TO tenancy_service;
+REVOKE ALL ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)
+FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)
+TO tenancy_service;
 COMMENT ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid) IS
 'authorize_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
 
@@ -688,9 +708,11 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_consumer(uuid) FROM public;
 
 CREATE FUNCTION tenancy.record_usage(
-    request_id text, offering uuid, input_tokens bigint, output_tokens bigint, occurred_at timestamptz DEFAULT NULL,
+    request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz DEFAULT NULL,
     hold uuid DEFAULT NULL,
-    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric, OUT unpaid numeric, OUT replayed boolean
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -709,7 +731,8 @@ BEGIN
     ) AS r;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)
+FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid) IS
@@ -720,7 +743,8 @@ COMMENT ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz
 
 CREATE FUNCTION tenancy.record_usages(requests tenancy.usage_request[])
 RETURNS TABLE (
-    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric, unpaid numeric, replayed boolean
+    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric,
+    unpaid numeric, replayed boolean
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -738,15 +762,18 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.record_usages(tenancy.usage_request[])
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) IS
 'record_usage() for up to 10000 calls at once, all of them or none; one answer for each, in their order. Raises 22023 '
 'batch_invalid besides.';
 
 CREATE FUNCTION tenancy.record_usage_for(
     consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
-    occurred_at timestamptz DEFAULT NULL, hold uuid DEFAULT NULL, api_key_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL,
-    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric, OUT unpaid numeric, OUT replayed boolean
+    occurred_at timestamptz DEFAULT NULL, hold uuid DEFAULT NULL, api_key_id uuid DEFAULT NULL,
+    user_id uuid DEFAULT NULL,
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -765,9 +792,12 @@ BEGIN
     ) AS r;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid)
-TO tenancy_service;
+REVOKE ALL ON FUNCTION tenancy.record_usage_for(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.record_usage_for(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid) IS
 'record_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
 
@@ -829,7 +859,8 @@ COMMENT ON FUNCTION tenancy.reverse_usage(uuid) IS
 CREATE FUNCTION tenancy.offering_earnings(
     since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
 ) RETURNS TABLE (
-    offering_id uuid, code text, calls bigint, total_tokens bigint, amount numeric, unpaid numeric, reversed numeric
+    offering_id uuid, code text, calls bigint, total_tokens bigint, amount numeric, unpaid numeric,
+    reversed numeric
 )
 LANGUAGE plpgsql
 STABLE
@@ -856,15 +887,18 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) IS
 'What others'' calls of the organization''s offerings came to, by offering; unpaid is the part that was not covered when '
 'they were recorded. Needs finops.view.';
 
 CREATE FUNCTION tenancy.offering_calls(
-    offering uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity', page_size integer DEFAULT 100
+    offering uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
+    page_size integer DEFAULT 100
 ) RETURNS TABLE (
-    usage_id uuid, occurred_at timestamptz, input_tokens bigint, output_tokens bigint, access text, eur_per_1k numeric,
+    usage_id uuid, occurred_at timestamptz, input_tokens bigint, output_tokens bigint, access text,
+    eur_per_1k numeric,
     amount numeric, unpaid numeric, reversed_at timestamptz
 )
 LANGUAGE plpgsql
@@ -888,7 +922,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) IS
 'Calls that an offering of the organization served, the newest first, without who made them: for the next page give the '
 'last occurred_at as until. Needs finops.view. Raises 22023 page_size_invalid.';

@@ -45,7 +45,9 @@ CREATE TABLE tenancy.access_requests (
     CONSTRAINT access_requests_status_check CHECK (
         status IN ('pending', 'approved', 'denied') AND (status = 'pending') = (decided_at IS NULL)
     ),
-    CONSTRAINT access_requests_message_check CHECK (length(message) <= 2000 AND length(reason) <= 2000)
+    CONSTRAINT access_requests_message_check CHECK (
+        length(message) <= 2000 AND length(reason) <= 2000
+    )
 );
 COMMENT ON TABLE tenancy.access_requests IS
 'Who asked whether they may use an offering, and the answer.';
@@ -53,8 +55,10 @@ COMMENT ON COLUMN tenancy.access_requests.organization_id IS 'The provider.';
 COMMENT ON COLUMN tenancy.access_requests.consumer_id IS 'The workspace that wants to use it.';
 CREATE UNIQUE INDEX access_requests_pending_idx
 ON tenancy.access_requests (offering_id, consumer_id, organization_id) WHERE status = 'pending';
-CREATE INDEX access_requests_consumer_id_idx ON tenancy.access_requests (consumer_id, organization_id);
-CREATE INDEX access_requests_offering_id_idx ON tenancy.access_requests (organization_id, offering_id);
+CREATE INDEX access_requests_consumer_id_idx
+ON tenancy.access_requests (consumer_id, organization_id);
+CREATE INDEX access_requests_offering_id_idx
+ON tenancy.access_requests (organization_id, offering_id);
 
 -- What a workspace may use by agreement, or on trial.
 CREATE TABLE tenancy.entitlements (
@@ -117,7 +121,8 @@ COMMENT ON TABLE tenancy.usage_authorizations IS
 'Calls that may be served. A row is gone once its call is recorded.';
 COMMENT ON COLUMN tenancy.usage_authorizations.agreed_eur_per_1k IS
 'The price that was agreed, NULL where the offering''s price of the moment counts.';
-CREATE INDEX usage_authorizations_expires_at_idx ON tenancy.usage_authorizations (workspace_id, expires_at);
+CREATE INDEX usage_authorizations_expires_at_idx
+ON tenancy.usage_authorizations (workspace_id, expires_at);
 
 -- Every call, once for each payer and request. Outlives offerings, organizations and
 -- people, like the ledger.
@@ -141,7 +146,9 @@ CREATE TABLE tenancy.offering_usage (
     reversed_at    timestamptz,
     CONSTRAINT offering_usage_pkey PRIMARY KEY (workspace_id, request_id),
     CONSTRAINT offering_usage_tokens_check CHECK (input_tokens >= 0 AND output_tokens >= 0),
-    CONSTRAINT offering_usage_amount_check CHECK (amount >= 0 AND amount < 'Infinity' AND unpaid BETWEEN 0 AND amount)
+    CONSTRAINT offering_usage_amount_check CHECK (
+        amount >= 0 AND amount < 'Infinity' AND unpaid BETWEEN 0 AND amount
+    )
 );
 COMMENT ON TABLE tenancy.offering_usage IS
 'Calls of offerings: who paid whom how much for what. Rows are added, and marked when they are reversed.';
@@ -179,7 +186,8 @@ END;
 $$;
 
 CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
 SET LOCAL ROLE tenancy_owner;
@@ -187,16 +195,19 @@ SET LOCAL ROLE tenancy_owner;
 -- What went meanwhile takes its own along, as it would have without the revert.
 DELETE FROM tenancy.offering_prices AS p
 WHERE NOT EXISTS (
-    SELECT FROM public.organization_models AS o WHERE (o.organization_id, o.id) = (p.organization_id, p.offering_id)
+    SELECT FROM public.organization_models AS o
+    WHERE (o.organization_id, o.id) = (p.organization_id, p.offering_id)
 );
 DELETE FROM tenancy.access_requests AS r
 WHERE NOT EXISTS (
-        SELECT FROM public.organization_models AS o WHERE (o.organization_id, o.id) = (r.organization_id, r.offering_id)
+        SELECT FROM public.organization_models AS o
+        WHERE (o.organization_id, o.id) = (r.organization_id, r.offering_id)
     )
     OR NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = r.consumer_id);
 DELETE FROM tenancy.entitlements AS e
 WHERE NOT EXISTS (
-        SELECT FROM public.organization_models AS o WHERE (o.organization_id, o.id) = (e.organization_id, e.offering_id)
+        SELECT FROM public.organization_models AS o
+        WHERE (o.organization_id, o.id) = (e.organization_id, e.offering_id)
     )
     OR NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = e.consumer_id);
 DELETE FROM tenancy.catalog_preferences AS p
@@ -262,9 +273,11 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
     'access_request', 'organization_id', 'id', 'offering_id', 'consumer_id', 'status', 'reason'
 );
 CREATE TRIGGER entitlements_audit
-AFTER INSERT OR DELETE OR UPDATE OF starts_at, ends_at, quota_tokens, eur_per_1k, revoked_at ON tenancy.entitlements
+AFTER INSERT OR DELETE OR UPDATE OF starts_at, ends_at, quota_tokens, eur_per_1k, revoked_at
+ON tenancy.entitlements
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit(
-    'entitlement', 'organization_id', 'id', 'offering_id', 'consumer_id', 'kind', 'starts_at', 'ends_at', 'quota_tokens',
+    'entitlement', 'organization_id', 'id', 'offering_id', 'consumer_id', 'kind', 'starts_at',
+    'ends_at', 'quota_tokens',
     'eur_per_1k', 'revoked_at'
 );
 CALL tenancy_private.record_triggers('tenancy.offering_prices', 'offering_prices_audit');
@@ -278,7 +291,9 @@ RESET ROLE;
 CREATE TRIGGER organization_models_tenancy_model
 BEFORE INSERT OR UPDATE ON public.organization_models
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_offered_model();
-CALL tenancy_private.record_triggers('public.organization_models', 'organization_models_tenancy_model');
+CALL tenancy_private.record_triggers(
+    'public.organization_models', 'organization_models_tenancy_model'
+);
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -10,7 +10,8 @@
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
 CALL tenancy_private.make_activatable(
-    'platform/offerings_activation', 'public.organization_models', kind => 'offering', subject => 'offerings'
+    'platform/offerings_activation', 'public.organization_models', kind => 'offering',
+    subject => 'offerings'
 );
 
 \ir ../../notes/done.psql

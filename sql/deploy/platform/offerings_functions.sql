@@ -30,7 +30,9 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_offering() FROM public;
 
 -- The one place that asks which activations an offering lacks. They come with
 -- offerings_activation; before it nothing has to be activated.
-CREATE FUNCTION tenancy_private.missing_activations(offering public.organization_models) RETURNS text[]
+CREATE FUNCTION tenancy_private.missing_activations(
+    offering public.organization_models
+) RETURNS text[]
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -54,7 +56,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_activations(public.organization_models) FROM public;
 
 -- NULL where the offering has no price at that moment.
-CREATE FUNCTION tenancy_private.offering_price(organization_id uuid, offering_id uuid, at timestamptz) RETURNS numeric
+CREATE FUNCTION tenancy_private.offering_price(
+    organization_id uuid, offering_id uuid, at timestamptz
+) RETURNS numeric
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -81,7 +85,8 @@ RETURN CASE
     WHEN pricing ->> 'version' = '1' AND pricing ->> 'type' = 'per_1k_tokens'
         AND jsonb_typeof(pricing -> 'eur_per_1k') = 'number'
         THEN CASE
-            WHEN (pricing ->> 'eur_per_1k')::numeric >= 0 AND (pricing ->> 'eur_per_1k')::numeric < 1000000
+            WHEN (pricing ->> 'eur_per_1k')::numeric >= 0
+                AND (pricing ->> 'eur_per_1k')::numeric < 1000000
                 THEN round((pricing ->> 'eur_per_1k')::numeric, 6)
         END
 END;
@@ -92,7 +97,8 @@ REVOKE ALL ON FUNCTION tenancy_private.shared_price(jsonb) FROM public;
 -- Callers decide whether to tell or to refuse.
 CREATE FUNCTION tenancy_private.offering_access(
     consumer uuid, offering_id uuid, priced_at timestamptz,
-    OUT is_known boolean, OUT is_allowed boolean, OUT reason text, OUT access text, OUT eur_per_1k numeric,
+    OUT is_known boolean, OUT is_allowed boolean, OUT reason text, OUT access text,
+    OUT eur_per_1k numeric,
     OUT agreed_eur_per_1k numeric, OUT entitlement_id uuid, OUT provider_id uuid, OUT model_id uuid
 )
 LANGUAGE plpgsql
@@ -229,7 +235,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.offering_access(uuid, uuid, timestamptz) FROM public;
 
 -- Says why not.
-CREATE FUNCTION tenancy_private.refuse_offering_use(reason text, offering_id uuid DEFAULT NULL) RETURNS void
+CREATE FUNCTION tenancy_private.refuse_offering_use(
+    reason text, offering_id uuid DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -313,7 +321,8 @@ COMMENT ON FUNCTION tenancy.catalog_preferences() IS
 'something, and those that cost something and need an agreement. Needs offerings.view.';
 
 CREATE FUNCTION tenancy.set_catalog_preferences(
-    shows_public boolean DEFAULT NULL, shows_paid boolean DEFAULT NULL, shows_contracts boolean DEFAULT NULL
+    shows_public boolean DEFAULT NULL, shows_paid boolean DEFAULT NULL,
+    shows_contracts boolean DEFAULT NULL
 ) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -337,13 +346,15 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean) IS
 'Changes what community_catalog() lists; NULL leaves a switch as it is. Needs settings.update and a person.';
 
 CREATE FUNCTION tenancy.community_catalog(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
 RETURNS TABLE (
-    id uuid, name text, code text, organization_name text, title text, description text, model_id uuid, access_policy text,
+    id uuid, name text, code text, organization_name text, title text, description text,
+    model_id uuid, access_policy text,
     eur_per_1k numeric, is_allowed boolean, reason text
 )
 LANGUAGE plpgsql
@@ -397,7 +408,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.community_catalog(uuid, integer) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.community_catalog(uuid, integer) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.community_catalog(uuid, integer)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.community_catalog(uuid, integer) IS
 'Public offerings of other organizations, as far as the workspace wants to see them, by id: for the next page give the '
 'last id. eur_per_1k is what this workspace pays; is_allowed and reason say whether it may use it now. Needs '
@@ -406,8 +418,10 @@ COMMENT ON FUNCTION tenancy.community_catalog(uuid, integer) IS
 -- Two paths, an index each: a condition with OR would read the tables whole.
 CREATE FUNCTION tenancy.shared_offerings()
 RETURNS TABLE (
-    id uuid, name text, code text, title text, description text, model_id uuid, right_kind text, status text,
-    eur_per_1k numeric, starts_at timestamptz, ends_at timestamptz, quota_tokens bigint, used_tokens bigint
+    id uuid, name text, code text, title text, description text, model_id uuid, right_kind text,
+    status text,
+    eur_per_1k numeric, starts_at timestamptz, ends_at timestamptz, quota_tokens bigint,
+    used_tokens bigint
 )
 LANGUAGE plpgsql
 STABLE
@@ -469,7 +483,8 @@ COMMENT ON FUNCTION tenancy.shared_offerings() IS
 -- The order is fixed: an id, exactly a public model, then slug and code.
 CREATE FUNCTION tenancy.resolve_offering(
     name text,
-    OUT kind text, OUT id uuid, OUT model_id uuid, OUT organization_id uuid, OUT full_name text, OUT is_allowed boolean,
+    OUT kind text, OUT id uuid, OUT model_id uuid, OUT organization_id uuid, OUT full_name text,
+    OUT is_allowed boolean,
     OUT reason text, OUT access text, OUT eur_per_1k numeric
 )
 LANGUAGE plpgsql
@@ -551,7 +566,9 @@ COMMENT ON FUNCTION tenancy.resolve_offering(text) IS
 -- The provider's side ---------------------------------------------------------
 
 -- An offering of the organization, locked.
-CREATE FUNCTION tenancy_private.own_offering(organization_id uuid, offering uuid) RETURNS public.organization_models
+CREATE FUNCTION tenancy_private.own_offering(
+    organization_id uuid, offering uuid
+) RETURNS public.organization_models
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -574,7 +591,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.own_offering(uuid, uuid) FROM public;
 
 CREATE FUNCTION tenancy_private.check_offering(
-    code text, name text, visibility text, access_policy text, trial_days integer, trial_tokens bigint
+    code text, name text, visibility text, access_policy text, trial_days integer,
+    trial_tokens bigint
 ) RETURNS void
 LANGUAGE plpgsql
 IMMUTABLE
@@ -604,7 +622,8 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.check_offering(text, text, text, text, integer, bigint) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_offering(text, text, text, text, integer, bigint)
+FROM public;
 
 CREATE FUNCTION tenancy_private.checked_price(eur_per_1k numeric) RETURNS numeric
 LANGUAGE plpgsql
@@ -654,7 +673,8 @@ BEGIN
     WHERE p.organization_id = add_offering_price.organization_id AND p.offering_id = offering AND p.valid_from = begins_at;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.add_offering_price(uuid, uuid, numeric, timestamptz, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.add_offering_price(uuid, uuid, numeric, timestamptz, uuid)
+FROM public;
 
 CREATE FUNCTION tenancy_private.refuse_code() RETURNS void
 LANGUAGE plpgsql
@@ -673,7 +693,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_code() FROM public;
 
 CREATE FUNCTION tenancy.publish_offering(
-    model uuid, code text, name text, visibility text DEFAULT 'private', access_policy text DEFAULT 'request_required',
+    model uuid, code text, name text, visibility text DEFAULT 'private',
+    access_policy text DEFAULT 'request_required',
     eur_per_1k numeric DEFAULT NULL, description text DEFAULT NULL, trial_days integer DEFAULT NULL,
     trial_tokens bigint DEFAULT NULL
 ) RETURNS uuid
@@ -725,9 +746,12 @@ BEGIN
     RETURN new_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint)
-TO tenancy_credentialed, tenancy_service;
+REVOKE ALL ON FUNCTION tenancy.publish_offering(
+    uuid, text, text, text, text, numeric, text, integer, bigint
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.publish_offering(
+    uuid, text, text, text, text, numeric, text, integer, bigint
+) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint) IS
 'Offers a model of the organization, or a public one, to others, who call it organization/code. Needs offerings.publish, '
 'and offerings.price to name a price. Raises P0002 model_not_found, 23505 offering_code_taken, 22023 offering_invalid, '
@@ -774,9 +798,12 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint)
-TO tenancy_credentialed, tenancy_service;
+REVOKE ALL ON FUNCTION tenancy.update_offering(
+    uuid, text, text, text, text, text, boolean, integer, bigint
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.update_offering(
+    uuid, text, text, text, text, text, boolean, integer, bigint
+) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint) IS
 'Changes an offering of the organization; NULL leaves a value as it is. Needs offerings.update. Raises P0002 '
 'offering_not_found, 23505 offering_code_taken, 22023 offering_invalid.';
@@ -802,14 +829,17 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz) IS
 'What 1,000 tokens cost from a moment on, now or later; calls from before keep their price. Needs offerings.price. Raises '
 'P0002 offering_not_found, 22023 price_invalid, price_time_invalid.';
 
 -- Shares ----------------------------------------------------------------------
 
-CREATE FUNCTION tenancy_private.check_period(starts_at timestamptz, ends_at timestamptz) RETURNS void
+CREATE FUNCTION tenancy_private.check_period(
+    starts_at timestamptz, ends_at timestamptz
+) RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -830,7 +860,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_period(timestamptz, timestamptz) FROM public;
 
 CREATE FUNCTION tenancy.share_offering(
-    offering uuid, consumer_organization uuid, pricing jsonb DEFAULT NULL, starts_at timestamptz DEFAULT NULL,
+    offering uuid, consumer_organization uuid, pricing jsonb DEFAULT NULL,
+    starts_at timestamptz DEFAULT NULL,
     ends_at timestamptz DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql
@@ -902,7 +933,8 @@ BEGIN
     RETURN new_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz) FROM public;
+REVOKE ALL ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz)
+FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz) IS
@@ -911,7 +943,9 @@ COMMENT ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, times
 'already_shared, 22023 pricing_invalid, period_invalid.';
 
 -- What the three functions below have in common.
-CREATE FUNCTION tenancy_private.change_share(share uuid, wanted_status text, from_statuses text[]) RETURNS void
+CREATE FUNCTION tenancy_private.change_share(
+    share uuid, wanted_status text, from_statuses text[]
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -1050,7 +1084,8 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.request_access(uuid, text) FROM public;
-GRANT EXECUTE ON FUNCTION tenancy.request_access(uuid, text) TO tenancy_credentialed, tenancy_service;
+GRANT EXECUTE ON FUNCTION tenancy.request_access(uuid, text)
+TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
 'Asks the provider of an offering whether the current workspace may use it. Needs offerings.request and a person. Raises '
 'P0002 offering_not_found, 23505 request_pending, access_granted.';
@@ -1058,7 +1093,8 @@ COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
 -- Two paths again: what the workspace asked for, and what it was asked.
 CREATE FUNCTION tenancy.access_requests(status text DEFAULT NULL)
 RETURNS TABLE (
-    id uuid, direction text, offering_id uuid, name text, other_workspace_id uuid, other_name text, message text,
+    id uuid, direction text, offering_id uuid, name text, other_workspace_id uuid, other_name text,
+    message text,
     request_status text, created_at timestamptz, decided_at timestamptz, reason text
 )
 LANGUAGE plpgsql
@@ -1101,7 +1137,9 @@ COMMENT ON FUNCTION tenancy.access_requests(text) IS
 'offerings.view.';
 
 -- A request that the organization received and has not decided, locked.
-CREATE FUNCTION tenancy_private.pending_request(organization_id uuid, request uuid) RETURNS tenancy.access_requests
+CREATE FUNCTION tenancy_private.pending_request(
+    organization_id uuid, request uuid
+) RETURNS tenancy.access_requests
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -1132,7 +1170,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.pending_request(uuid, uuid) FROM public;
 
 CREATE FUNCTION tenancy.approve_access(
-    request uuid, ends_at timestamptz DEFAULT NULL, quota_tokens bigint DEFAULT NULL, eur_per_1k numeric DEFAULT NULL,
+    request uuid, ends_at timestamptz DEFAULT NULL, quota_tokens bigint DEFAULT NULL,
+    eur_per_1k numeric DEFAULT NULL,
     starts_at timestamptz DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql
@@ -1179,7 +1218,8 @@ BEGIN
     RETURN new_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz) FROM public;
+REVOKE ALL ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz)
+FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz) IS

@@ -14,8 +14,9 @@ CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.organization_models', 'public.organization_model_shares']::regclass[]
 );
 CALL tenancy_private.revise(
-    'public.organization_models', 'public.organization_model_shares', 'tenancy.offering_prices', 'tenancy.access_requests',
-    'tenancy.entitlements', 'tenancy.catalog_preferences', 'tenancy.usage_authorizations', 'tenancy.offering_usage'
+    'public.organization_models', 'public.organization_model_shares', 'tenancy.offering_prices',
+    'tenancy.access_requests', 'tenancy.entitlements', 'tenancy.catalog_preferences',
+    'tenancy.usage_authorizations', 'tenancy.offering_usage'
 );
 
 \ir ../../policies/offerings.r1.sql

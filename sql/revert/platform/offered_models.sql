@@ -45,9 +45,11 @@ END;
 $$;
 
 DROP INDEX IF EXISTS
-public.organization_models_tenancy_code_key, public.organization_models_tenancy_code_key_tenancy_building,
+public.organization_models_tenancy_code_key,
+public.organization_models_tenancy_code_key_tenancy_building,
 public.organization_models_tenancy_key, public.organization_models_tenancy_key_tenancy_building,
-public.organization_models_tenancy_public_idx, public.organization_models_tenancy_public_idx_tenancy_building;
+public.organization_models_tenancy_public_idx,
+public.organization_models_tenancy_public_idx_tenancy_building;
 CALL tenancy_private.drop_parts('public.organization_models', 'platform/offered_models');
 DELETE FROM tenancy_private.adoptions AS a WHERE a.change = 'platform/offered_models';
 

@@ -21,7 +21,8 @@ CALL tenancy_private.patiently(
 );
 CALL tenancy_private.revoke_from_owner('public.organization_model_shares');
 DROP INDEX IF EXISTS
-public.organization_model_shares_tenancy_active_key, public.organization_model_shares_tenancy_active_key_tenancy_building;
+public.organization_model_shares_tenancy_active_key,
+public.organization_model_shares_tenancy_active_key_tenancy_building;
 
 \ir ../../notes/done.psql
 COMMIT;

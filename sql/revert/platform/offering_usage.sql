@@ -13,7 +13,9 @@ DROP FUNCTION tenancy_private.usage_problems(uuid);
 DROP FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer);
 DROP FUNCTION tenancy.offering_earnings(timestamptz, timestamptz);
 DROP FUNCTION tenancy.reverse_usage(uuid);
-DROP FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid);
+DROP FUNCTION tenancy.record_usage_for(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+);
 DROP FUNCTION tenancy.record_usages(tenancy.usage_request[]);
 DROP FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid);
 DROP FUNCTION tenancy_private.require_consumer(uuid);
@@ -22,7 +24,9 @@ DROP FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uu
 DROP FUNCTION tenancy.authorize_usage(uuid, bigint, interval);
 DROP FUNCTION tenancy_private.calling_user();
 DROP FUNCTION tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid);
-DROP FUNCTION tenancy_private.record_usage(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid);
+DROP FUNCTION tenancy_private.record_usage(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+);
 DROP FUNCTION tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid);
 DROP FUNCTION tenancy_private.require_offering(uuid, uuid, timestamptz);
 DROP FUNCTION tenancy_private.require_quota(uuid, bigint);

@@ -7,11 +7,14 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 DROP TRIGGER organization_models_tenancy_model ON public.organization_models;
-CALL tenancy_private.forget_triggers('public.organization_models', 'organization_models_tenancy_model');
+CALL tenancy_private.forget_triggers(
+    'public.organization_models', 'organization_models_tenancy_model'
+);
 DROP FUNCTION tenancy_private.check_offered_model();
 
 DO $$

@@ -5,6 +5,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
-CALL tenancy_private.release_activatable('platform/offerings_activation', 'public.organization_models');
+CALL tenancy_private.release_activatable(
+    'platform/offerings_activation', 'public.organization_models'
+);
 
 \ir ../../notes/done.psql

@@ -22,7 +22,9 @@ DROP FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz
 DROP FUNCTION tenancy_private.check_period(timestamptz, timestamptz);
 DROP FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz);
 DROP FUNCTION tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint);
-DROP FUNCTION tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint);
+DROP FUNCTION tenancy.publish_offering(
+    uuid, text, text, text, text, numeric, text, integer, bigint
+);
 DROP FUNCTION tenancy_private.refuse_code();
 DROP FUNCTION tenancy_private.add_offering_price(uuid, uuid, numeric, timestamptz, uuid);
 DROP FUNCTION tenancy_private.checked_price(numeric);

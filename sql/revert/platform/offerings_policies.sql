@@ -7,8 +7,9 @@
 BEGIN;
 
 CALL tenancy_private.revise(
-    'public.organization_models', 'public.organization_model_shares', 'tenancy.offering_prices', 'tenancy.access_requests',
-    'tenancy.entitlements', 'tenancy.catalog_preferences', 'tenancy.usage_authorizations', 'tenancy.offering_usage'
+    'public.organization_models', 'public.organization_model_shares', 'tenancy.offering_prices',
+    'tenancy.access_requests', 'tenancy.entitlements', 'tenancy.catalog_preferences',
+    'tenancy.usage_authorizations', 'tenancy.offering_usage'
 );
 
 CALL tenancy.unprotect('public.organization_models');
