@@ -32,14 +32,15 @@ class Libpq:
     Otherwise PostgreSQL plans some of those with a parameter each time.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, pinned: bool = True) -> None:
         self._connection = pq.PGconn.connect(dsn.encode())
         if self._connection.status != pq.ConnStatus.OK:
             raise RuntimeError(self._connection.get_error_message())
         self._check(self._connection.exec_(b"SET plan_cache_mode = force_generic_plan"))
         self._prepared: dict[str, bytes] = {}
         self.pid = self._connection.backend_pid
-        pin(self.pid)
+        if pinned:
+            pin(self.pid)
 
     def execute(self, query: str, *values: object) -> Any:
         """Run a statement, prepared at its first use."""

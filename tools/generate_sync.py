@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python_client" / "pg_tenancy"
 # Source and result, in the package.
 MODULES = {
     "_calls_async.py": "_calls.py",
+    "_offerings_async.py": "_offerings.py",
     "_settings_async.py": "_settings.py",
     "_psycopg_async.py": "_psycopg.py",
     "_joining_async.py": "_joining.py",
@@ -35,7 +36,7 @@ WORDS = [
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\bAsync(Connection|ConnectionPool|Cursor|Pipeline|RawCursor)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
-    (r"\b(_calls|_psycopg|_retries|_settings|_waits)_async\b", r"\1"),
+    (r"\b(_calls|_offerings|_psycopg|_retries|_settings|_waits)_async\b", r"\1"),
     (r"\ban (Connection|ConnectionPool)\b", r"a \1"),
     (r"\b(one) task\b", r"\1 thread"),
 ]

@@ -17,8 +17,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 class Shared:
     """A database that is given to one test after the other.
 
-    What users do is gone before the next one, but for the audit log, from which nothing
-    can be deleted. Tests that change anything else need a database of their own.
+    What users do is gone before the next one, but for the audit log and the ledger, from which
+    nothing can be deleted. Tests that change anything else need a database of their own.
     """
 
     def __init__(self, database: Database, admin: Connection) -> None:
@@ -29,7 +29,10 @@ class Shared:
         self._tables = self._names()
         filled = [name for name in self._tables if self._rows(name)]
         self._kept = {name: self._rows(name) for name in filled if name != "tenancy.workspaces"}
-        emptied = [name for name in self._tables if name not in {*filled, "tenancy.audit_log"}]
+        append_only = admin.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname ~ '_append_only$' AND tgenabled = 'A'"
+        ).fetchall()
+        emptied = [name for name in self._tables if name not in filled and (name,) not in append_only]
         self._empty = "; ".join(
             [
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"

@@ -440,6 +440,7 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
         "adoption_not_recorded",
         "setting_invalid",
         "module_invalid",
+        "ledger_broken",
     }
     scripts = [path.read_text() for path in (SQL / "deploy").glob("*/*.sql")]
     functions = [

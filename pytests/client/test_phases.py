@@ -8,6 +8,7 @@ import asyncio
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -1198,6 +1199,7 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
     (11, "tenancy.activate", lambda ws: ws.activate("model", uuid4(), "tech")),
     (11, "tenancy.deactivate", lambda ws: ws.deactivate("model", uuid4(), "eco")),
     (11, "tenancy.require_operational", lambda ws: ws.require_operational("model", uuid4())),
+    (12, "tenancy.wallet", lambda ws: ws.wallet()),
 ]
 
 
@@ -1246,3 +1248,21 @@ async def test_an_adopted_table_of_api_keys_with_all_columns_is_not_taken_for_th
         with pytest.raises(PhaseNotDeployedError, match="phase 4"):
             async with client.workspace(conn, **owner_of(acme)) as ws:
                 await ws.api_keys()
+
+
+async def test_a_wallet_and_its_statement(
+    client: Client, conn: Any, database: Database, people: People, logins: Logins
+) -> None:
+    ann = people.user("rich")
+    with database.connect(logins.service) as service:
+        service.execute("SELECT tenancy.top_up(%s, 12.5, 'client')", [ann.id])
+    async with client.workspace(conn, user_id=ann.id) as ws:
+        wallet = await ws.wallet()
+        assert (wallet.workspace_id, wallet.balance, wallet.available, wallet.version) == (ann.id, 12.5, 12.5, 1)
+        (entry,) = await ws.statement(since=datetime(2020, 1, 1, tzinfo=timezone.utc))
+        assert (entry.kind, entry.reference, entry.amount, entry.chain) == ("top_up", "client", 12.5, wallet.chain)
+        assert await ws.statement(until=datetime(2020, 1, 1, tzinfo=timezone.utc)) == []
+        assert await ws.verify_statement() == []
+        assert await ws.verify_statement(known=wallet) == []
+        (found,) = await ws.verify_statement(known=replace(wallet, chain=bytes(32)))
+        assert (found.problem, found.found) == ("the ledger was written anew", wallet.chain.hex())

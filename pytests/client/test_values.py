@@ -23,6 +23,7 @@ from pg_tenancy._values import (
     Count,
     Flag,
     Id,
+    Many,
     Moment,
     Seconds,
     Secret,
@@ -61,12 +62,15 @@ CASTS: dict[str, tuple[type[Argument], ...]] = {
     "bigint": (Version,),
     "bytea": (Bytes,),
     "boolean": (Flag,),
+    "text[]": (Many,),
+    "uuid[]": (Many,),
+    "timestamptz[]": (Many,),
 }
 
 
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - {"ASSIGN"}))
 def test_every_placeholder_of_every_call_is_checked(name: str) -> None:
-    casts = re.findall(r"\$(\d)::(\w+)", CALLS[name].text)
+    casts = re.findall(r"\$(\d)::(\w+(?:\[\])?)", CALLS[name].text)
     assert [int(number) for number, _ in casts] == list(range(1, len(CALLS[name].takes) + 1))
     for (_, cast), argument in zip(casts, CALLS[name].takes, strict=True):
         assert type(argument) in CASTS[cast], argument.name

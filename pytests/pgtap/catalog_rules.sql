@@ -497,6 +497,7 @@ SELECT is_empty(
     INNER JOIN pg_policy AS p ON p.polrelid = t.oid AND NOT p.polpermissive
     WHERE i.indexrelid::regclass::text NOT IN (
         'public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey', 'finops.inference_usage_tenancy_pkey',
+        'public.organization_models_tenancy_pkey', 'public.organization_model_shares_tenancy_pkey',
         -- The application's, which its jobs write by: that somebody had costs in a minute.
         'finops.cost_actual_minute_tenancy_pkey'
     )
@@ -522,7 +523,7 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log, and costs, outlive whom they concern. What costs add up to has
+-- Entries of the audit log, costs and money outlive whom they concern. What costs add up to has
 -- no default, because nobody but roll_up() writes it.
 -- Of settings nobody writes rows but functions, which name the workspace.
 SELECT is_empty(
@@ -530,7 +531,12 @@ SELECT is_empty(
     SELECT t.name
     FROM tables AS t
     INNER JOIN pg_attribute AS a ON t.oid = a.attrelid AND a.attname = 'workspace_id' AND NOT a.attisdropped
-    WHERE t.name NOT IN ('tenancy.audit_log', 'tenancy.settings', 'tenancy_private.secrets')
+    WHERE t.name <> ALL(ARRAY[
+        'tenancy.audit_log', 'tenancy.settings', 'tenancy_private.secrets', 'tenancy.wallets', 'tenancy.transfers', 'tenancy.ledger_entries', 'tenancy.wallet_holds',
+        'tenancy.credit_grants', 'tenancy.credit_grant_uses', 'tenancy.unpaid_amounts', 'tenancy.spending_limits',
+        'tenancy.ledger_checkpoints', 'tenancy_private.pending_credits', 'tenancy.catalog_preferences',
+        'tenancy.usage_authorizations', 'tenancy.offering_usage'
+    ])
         AND t.name !~ '^finops[.](inference_usage|cost_actual_minute)$|^tenancy_private[.]cost_'
         AND NOT (
             a.attnotnull
@@ -637,7 +643,8 @@ SELECT is_empty(
     WHERE o.owner <> 'tenancy_owner'::regrole
         AND o.object NOT IN (
             'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
-            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()'
+            'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()',
+            'tenancy_private.write_costs(jsonb)'
         )
     $$,
     'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'

@@ -2,7 +2,7 @@
 -- noqa: disable=LT05
 
 BEGIN;
-SELECT plan(44);
+SELECT plan(78);
 
 -- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
 SELECT policies_are(t.schema, t.name, ARRAY[
@@ -18,6 +18,23 @@ FROM (VALUES
     ('tenancy', 'invitations', '{select}'),
     ('tenancy', 'settings', '{select}'),
     ('public', 'provider_settings', '{select}'),
+    ('tenancy', 'wallets', '{select}'),
+    ('tenancy', 'transfers', '{select}'),
+    ('tenancy', 'ledger_entries', '{select}'),
+    ('tenancy', 'wallet_holds', '{select}'),
+    ('tenancy', 'credit_grants', '{select}'),
+    ('tenancy', 'credit_grant_uses', '{select}'),
+    ('tenancy', 'unpaid_amounts', '{select}'),
+    ('tenancy', 'spending_limits', '{select}'),
+    ('tenancy', 'ledger_checkpoints', '{select}'),
+    ('public', 'organization_models', '{select}'),
+    ('public', 'organization_model_shares', '{select}'),
+    ('tenancy', 'offering_prices', '{select}'),
+    ('tenancy', 'access_requests', '{select}'),
+    ('tenancy', 'entitlements', '{select}'),
+    ('tenancy', 'catalog_preferences', '{select}'),
+    ('tenancy', 'usage_authorizations', '{select}'),
+    ('tenancy', 'offering_usage', '{select}'),
     ('public', 'api_keys', '{select,update}'),
     ('public', 'instances', '{select,insert,update}'),
     ('public', 'models', '{select,insert,update}'),

@@ -51,11 +51,16 @@ def test_every_exception_and_every_answer_is_named_where_the_client_is_described
     listed = "\n".join(row[0] for row in _rows("python.md", "Errors"))
     assert [name for name in errors.__all__ if name != "TenancyError" and f"`{name}`" not in listed] == [
         "ApiKeyNotFoundError",
+        "EntitlementNotFoundError",
         "InstanceNotFoundError",
         "InvitationNotFoundError",
         "MemberNotFoundError",
         "ModelNotFoundError",
+        "OfferingNotFoundError",
         "OrganizationNotFoundError",
+        "RequestNotFoundError",
+        "ShareNotFoundError",
+        "UsageNotFoundError",
         "UserNotFoundError",
     ], "but for the kinds of NotFoundError, which its own row names"
 

@@ -60,7 +60,7 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *PROJECTS_OF_ORMS, CONSOLE}
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PROJECTS_OF_ORMS, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -339,6 +339,19 @@ ELSEWHERE = {
     ),
     "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
 }
+
+# What a test reads from the document, and runs as the people it names.
+READ_BY = {
+    "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
+    "docs/money.md: SELECT tenancy.top_up('<acme>', 50, 'invoice-2026-11-001": "phases/money/test_movements.py",
+}
+
+
+@pytest.mark.parametrize("name", READ_BY)
+def test_a_test_reads_the_example_from_the_document(name: str) -> None:
+    text = (ROOT / "pytests" / READ_BY[name]).read_text()
+    document = Path(name.split(":")[0]).name
+    assert re.search(rf'def test_the_example_of_the_documents\(.*?/ "docs" / "{document}"', text, re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

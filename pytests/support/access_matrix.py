@@ -79,6 +79,23 @@ finops.cost_actual_minute       | x--                                       | --
 tenancy.workspaces              | x--                                       | x--      | x--                                | x-.      | xxx                        | xxx    | context | forged | no
 tenancy.audit_log               | x--                                       | ---      | x--                                | x-.      | xxx                        | no     | context | forged | no
 tenancy.invitations             | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallets                 | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.transfers               | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_entries          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.wallet_holds            | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grants           | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.credit_grant_uses       | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.unpaid_amounts          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.spending_limits         | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.ledger_checkpoints      | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+public.organization_models      | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+public.organization_model_shares | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | xx.    | context | forged | no
+tenancy.offering_prices         | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.access_requests         | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.entitlements            | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.catalog_preferences     | x-.                                       | x-.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.usage_authorizations    | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
+tenancy.offering_usage          | x-.                                       | --.      | .-.                                | .-.      | xx.                        | no     | context | forged | no
 tenancy.permissions             | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_permissions        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.role_delegations        | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
@@ -90,11 +107,7 @@ tenancy.settings                | x--                                       | --
 
 # The tables that a later phase opens: until then they are for services alone, and
 # for the functions that empty a workspace.
-UNOPENED = (
-    "public.providers",
-    "public.organization_models",
-    "public.organization_model_shares",
-)
+UNOPENED = ("public.providers",)
 
 # A service writes to these, whichever workspace a row belongs to. Who enters a
 # workspace writes to those in WRITES: there are functions for everything else.
@@ -118,6 +131,23 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "tenancy.settings_definitions": (),
     "tenancy.settings": (),
     "tenancy.invitations": (),
+    "tenancy.wallets": (),
+    "tenancy.transfers": (),
+    "tenancy.ledger_entries": (),
+    "tenancy.wallet_holds": (),
+    "tenancy.credit_grants": (),
+    "tenancy.credit_grant_uses": (),
+    "tenancy.unpaid_amounts": (),
+    "tenancy.spending_limits": (),
+    "tenancy.ledger_checkpoints": (),
+    "public.organization_models": ("INSERT", "UPDATE", "DELETE"),
+    "public.organization_model_shares": ("INSERT", "UPDATE", "DELETE"),
+    "tenancy.offering_prices": (),
+    "tenancy.access_requests": (),
+    "tenancy.entitlements": (),
+    "tenancy.catalog_preferences": (),
+    "tenancy.usage_authorizations": (),
+    "tenancy.offering_usage": (),
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
@@ -131,6 +161,7 @@ WRITER_WRITES = (
     "public.models",
     "public.provider_settings",
     "public.organization_models",
+    "public.organization_model_shares",
     "finops.inference_usage",
     "finops.cost_actual_minute",
 )
@@ -200,6 +231,53 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
             "SELECT": "id organization_id email role invited_by_user_id created_at expires_at accepted_at"
             " accepted_by_user_id revoked_at lapsed_at"
         },
+        "tenancy.wallets": {
+            "SELECT": "workspace_id currency balance held granted unpaid overdraft version chain next_expiry is_limited"
+            " is_deferred adoption"
+        },
+        "tenancy.transfers": {
+            "SELECT": "workspace_id kind reference id payee_id amount fingerprint occurred_at created_at api_key_id"
+            " user_id reverses"
+        },
+        "tenancy.ledger_entries": {
+            "SELECT": "workspace_id version account transfer_id kind amount balance_after occurred_at created_at digest"
+            " chain"
+        },
+        "tenancy.wallet_holds": {
+            "SELECT": "workspace_id id amount reference api_key_id user_id created_at expires_at is_freed"
+        },
+        "tenancy.credit_grants": {"SELECT": "workspace_id id amount remaining priority created_at expires_at"},
+        "tenancy.credit_grant_uses": {"SELECT": "workspace_id transfer_id grant_id amount"},
+        "tenancy.unpaid_amounts": {"SELECT": "workspace_id transfer_id payee_id amount remaining payments created_at"},
+        "tenancy.spending_limits": {"SELECT": "workspace_id id api_key_id user_id amount spent spent_in"},
+        "tenancy.ledger_checkpoints": {"SELECT": "workspace_id version balance chain created_at"},
+        "public.organization_models": {
+            "SELECT": "id organization_id model_id name code description is_active visibility access_policy trial_days"
+            " trial_tokens tech_activated_at tech_activated_by eco_activated_at eco_activated_by is_operational"
+        },
+        "public.organization_model_shares": {
+            "SELECT": "id provider_organization_id consumer_organization_id organization_model_id status pricing"
+            " starts_at ends_at"
+        },
+        "tenancy.offering_prices": {
+            "SELECT": "organization_id offering_id valid_from number eur_per_1k created_at user_id"
+        },
+        "tenancy.access_requests": {
+            "SELECT": "organization_id id offering_id consumer_id message created_at status decided_at"
+            " decided_by_user_id reason"
+        },
+        "tenancy.entitlements": {
+            "SELECT": "organization_id id offering_id consumer_id kind request_id starts_at ends_at quota_tokens"
+            " used_tokens eur_per_1k created_at revoked_at"
+        },
+        "tenancy.catalog_preferences": {"SELECT": "workspace_id shows_public shows_paid shows_contracts"},
+        "tenancy.usage_authorizations": {
+            "SELECT": "workspace_id id offering_id access eur_per_1k max_tokens created_at expires_at"
+        },
+        "tenancy.offering_usage": {
+            "SELECT": "workspace_id request_id id offering_id access user_id api_key_id input_tokens output_tokens"
+            " eur_per_1k amount unpaid occurred_at created_at reversed_at"
+        },
         "tenancy.permissions": {"SELECT": "permission number"},
         "tenancy.role_permissions": {"SELECT": "permission role"},
         "tenancy.role_delegations": {"SELECT": "role delegated_role"},
@@ -232,13 +310,18 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation),
 # uninvited (P0002 invitation_not_found), credentials (42501 credentials_denied),
 # module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
-# setting_value_invalid), context, forged;
+# setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
+# transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
+# entitlement, hold, usage (P0002 ..._not_found), unnamed (22023 organization_required),
+# granted (23505 access_granted), status (55000 share_state_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
 # owners, Globex one.
 # {api_key}, {instance}, {model} and {spare_model} are Acme's; {public_instance} is
 # one from before tenancy; nothing uses a spare model.
 # {invitation} is Acme's, for an admin, and {token} its token.
+# {offering}, {share}, {request}, {entitlement} and {call} are of what Acme offers; Globex has
+# an agreement on it. {authorization} is for a call that Acme makes.
 # The defaults of columns believe forged variables: a table's policies verify what a
 # row then says, and WRITES has what comes of it.
 CALLS = (
@@ -379,6 +462,73 @@ unset_setting(NULL, 'theme')                 | ok                        | ok   
 lock_setting(NULL, 'theme')                  | platforms                 | platforms    | permission | permission | permission | platforms | platforms             | platforms    | ok       | context          | forged | no
 """)
     | parse("""
+                   | owner credentialed acting admin manager outsider personal person staff personal_key platform | user key   | bare service old | forged | auditor nobody writer
+-------------------+----------------------------------------------------------------------------------------------+------------+------------------+--------+----------------------
+wallet()           | ok                                                                                           | permission | context          | forged | no
+statement()        | ok                                                                                           | permission | context          | forged | no
+verify_statement() | ok                                                                                           | permission | context          | forged | no
+""")
+    | parse("""
+                                                                  | owner admin manager credentialed outsider user key personal person staff personal_key platform bare forged | service old acting | auditor | nobody writer
+------------------------------------------------------------------+------------------------------------------------------------------------------------------------------------+--------------------+---------+--------------
+top_up('{acme}', 1, 'new')                                        | no                                                                                                         | ok                 | no      | no
+top_up('{invitation}', 1, 'new')                                  | no                                                                                                         | workspace          | no      | no
+pay_out('{acme}', 1, 'new')                                       | no                                                                                                         | ok                 | no      | no
+pay_out('{acme}', 9999, 'new')                                    | no                                                                                                         | funds              | no      | no
+grant_credit('{acme}', 1, 'new')                                  | no                                                                                                         | ok                 | no      | no
+charge('{acme}', '{globex}', 1, 'order', 'new')                   | no                                                                                                         | ok                 | no      | no
+refund('{acme}', 'new')                                           | no                                                                                                         | transfer           | no      | no
+hold_amount('{acme}', 1, '1 minute', 'new')                       | no                                                                                                         | ok                 | no      | no
+release_amount('{acme}')                                          | no                                                                                                         | ok                 | no      | no
+settle('{acme}')                                                  | no                                                                                                         | ok                 | no      | no
+fold_credits()                                                    | no                                                                                                         | ok                 | no      | no
+set_overdraft('{acme}', 1)                                        | no                                                                                                         | ok                 | no      | no
+set_currency('{acme}', 'EUR')                                     | no                                                                                                         | ok                 | no      | no
+set_deferred_credit('{acme}', true)                               | no                                                                                                         | ok                 | no      | no
+set_spending_limit('{acme}', 1)                                   | no                                                                                                         | ok                 | no      | no
+set_plan('{acme}', 'subscriber')                                  | no                                                                                                         | ok                 | no      | no
+reconcile()                                                       | no                                                                                                         | ok                 | ok      | no
+take_checkpoint()                                                 | no                                                                                                         | ok                 | no      | no
+transfer_digest('{acme}', '{acme}', 1, 'a', 'b', '', now(), NULL) | ok                                                                                                         | ok                 | ok      | no
+entry_hash('', '{acme}', 1, '{acme}', 1, 1, now(), '')            | ok                                                                                                         | ok                 | ok      | no
+""")
+    | parse("""
+                                          | owner credentialed acting | admin      | manager    | user       | key        | outsider    | personal person staff | personal_key | platform     | bare service old | forged | auditor nobody writer
+------------------------------------------+---------------------------+------------+------------+------------+------------+-------------+-----------------------+--------------+--------------+------------------+--------+----------------------
+catalog_preferences()                     | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+set_catalog_preferences(true)             | ok                        | ok         | permission | permission | permission | ok          | ok                    | person       | ok           | context          | forged | no
+community_catalog()                       | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+shared_offerings()                        | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+access_requests()                         | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+resolve_offering('{offering}')            | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+resolve_offering('new')                   | unnamed                   | unnamed    | unnamed    | unnamed    | unnamed    | unnamed     | unnamed               | unnamed      | permission   | context          | forged | no
+publish_offering('{model}', 'new', 'New') | ok                        | ok         | permission | permission | person     | model       | organization          | organization | organization | context          | forged | no
+update_offering('{offering}')             | ok                        | ok         | permission | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+set_offering_price('{offering}', 1)       | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+share_offering('{offering}', '{globex}')  | ok                        | permission | ok         | permission | person     | offering    | organization          | organization | organization | context          | forged | no
+pause_share('{share}')                    | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
+resume_share('{share}')                   | status                    | permission | status     | permission | person     | share       | organization          | organization | organization | context          | forged | no
+revoke_share('{share}')                   | ok                        | permission | ok         | permission | person     | share       | organization          | organization | organization | context          | forged | no
+request_access('{offering}')              | granted                   | granted    | granted    | granted    | person     | granted     | offering              | person       | permission   | context          | forged | no
+approve_access('{request}')               | ok                        | permission | ok         | permission | person     | request     | organization          | organization | organization | context          | forged | no
+deny_access('{request}')                  | ok                        | permission | ok         | permission | person     | request     | organization          | organization | organization | context          | forged | no
+revoke_entitlement('{entitlement}')       | ok                        | permission | ok         | permission | person     | entitlement | organization          | organization | organization | context          | forged | no
+authorize_usage('{offering}', 10)         | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+record_usage('new', '{offering}', 1, 1)   | ok                        | ok         | ok         | ok         | ok         | ok          | offering              | offering     | permission   | context          | forged | no
+record_usages('{{}}')                     | ok                        | ok         | ok         | ok         | ok         | ok          | ok                    | ok           | permission   | context          | forged | no
+release_usage('{authorization}')          | ok                        | ok         | ok         | ok         | ok         | hold        | hold                  | hold         | permission   | context          | forged | no
+offering_earnings()                       | ok                        | ok         | ok         | permission | permission | ok          | organization          | organization | organization | context          | forged | no
+offering_calls('{offering}')              | ok                        | ok         | ok         | permission | permission | ok          | organization          | organization | organization | context          | forged | no
+""")
+    | parse("""
+                                                      | owner credentialed | admin      | manager | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old acting | forged | auditor | nobody writer
+------------------------------------------------------+--------------------+------------+---------+------------+--------+----------+-----------------------+--------------+--------------+---------+--------------------+--------+---------+--------------
+reverse_usage('{call}')                               | ok                 | permission | ok      | permission | person | usage    | organization          | organization | organization | context | ok                 | forged | no      | no
+authorize_usage_for('{acme}', '{offering}', 1)        | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
+record_usage_for('{acme}', 'new', '{offering}', 1, 1) | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | no      | no
+reconcile_usage()                                     | no                 | no         | no      | no         | no     | no       | no                    | no           | no           | no      | ok                 | no     | ok      | no
+""")
+    | parse("""
                                                | owner credentialed acting | admin      | manager    | user       | key    | outsider | personal person staff | personal_key | platform     | bare    | service old | forged | auditor nobody writer
 -----------------------------------------------+---------------------------+------------+------------+------------+--------+----------+-----------------------+--------------+--------------+---------+-------------+--------+----------------------
 activate('instance', '{instance}', 'tech')     | ok                        | ok         | permission | permission | person | instance | organization          | organization | organization | context | context     | forged | no
@@ -388,10 +538,13 @@ deactivate('instance', '{instance}', 'eco')    | ok                        | per
 activate('model', '{model}', 'tech')           | ok                        | ok         | permission | permission | person | model    | organization          | organization | organization | context | context     | forged | no
 activate('model', '{model}', 'eco')            | ok                        | permission | ok         | permission | person | model    | organization          | organization | organization | context | context     | forged | no
 activate('api_key', '{api_key}', 'tech')       | ok                        | ok         | permission | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('offering', '{offering}', 'tech')     | ok                        | ok         | permission | permission | person | offering | organization          | organization | organization | context | context     | forged | no
 activate('api_key', '{api_key}', 'eco')        | ok                        | permission | ok         | permission | person | api_key  | organization          | organization | organization | context | context     | forged | no
+activate('offering', '{offering}', 'eco')      | ok                        | permission | ok         | permission | person | offering | organization          | organization | organization | context | context     | forged | no
 require_operational('instance', '{instance}')  | ok                        | ok         | ok         | ok         | ok     | instance | instance              | instance     | instance     | context | ok          | forged | no
 require_operational('model', '{model}')        | ok                        | ok         | ok         | ok         | ok     | model    | model                 | model        | model        | context | ok          | forged | no
 require_operational('api_key', '{api_key}')    | ok                        | ok         | ok         | ok         | ok     | api_key  | api_key               | api_key      | api_key      | context | ok          | forged | no
+require_operational('offering', '{offering}')  | ok                        | ok         | ok         | ok         | ok     | offering | offering              | offering     | permission   | context | ok          | forged | no
 require_operational('model', '{public_model}') | ok                        | ok         | ok         | ok         | ok     | ok       | ok                    | ok           | ok           | context | ok          | forged | no
 """)
 )

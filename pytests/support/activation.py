@@ -28,7 +28,7 @@ def activate(
 
 def activate_all(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Give everything that organizations have both activations, as the superuser."""
-    for table in ("models", "instances", "api_keys"):
+    for table in ("models", "instances", "api_keys", "organization_models"):
         admin.execute(
             f"UPDATE public.{table} SET tech_activated_at = now(), eco_activated_at = now() WHERE NOT is_operational"  # noqa: S608
         )

@@ -123,6 +123,23 @@ class TwoTenants:
         return self.database.connect(autocommit=True)
 
 
+_MONEY = """
+DO $$
+BEGIN
+    PERFORM tenancy.top_up('{payer}', 10, 'top-up');
+    PERFORM tenancy.grant_credit('{payer}', 1, 'gift');
+    PERFORM tenancy.set_spending_limit('{payer}', 10000);
+    PERFORM tenancy.hold_amount('{payer}', 1, '1 day', 'open');
+    PERFORM tenancy.charge('{payer}', '{payee}', 5, 'order', 'order');
+    PERFORM tenancy.charge(
+        '{payer}', '{payee}', {price}, 'order', 'more', hold => tenancy.hold_amount('{payer}', 1, '1 day', 'x')
+    );
+    PERFORM tenancy.top_up('{payer}', {price}, 'another');
+END;
+$$
+"""
+
+
 @contextmanager
 def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
     """Make a database with two tenants in it, for as long as the block lasts."""
@@ -172,6 +189,14 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 "INSERT INTO tenancy.settings (workspace_id, key, value)"
                 " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
             )
+            # Everything that there is of money, in both organizations.
+            for payer, payee, price in ((acme, globex, 100), (globex, acme, 1000)):
+                connection.execute(_MONEY.format(payer=payer.id, payee=payee.id, price=price))
+            connection.execute("SELECT tenancy.take_checkpoint()")
+            # What each lets the other use, and what came of it.
+            activate_all(connection)
+            for name, provider, consumer in (("own", acme, globex), ("other", globex, acme)):
+                rows[name] |= _offerings_between(connection, rows[name]["offering"], provider, consumer)
             # Entries in everybody's audit log, the platform's included.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
@@ -249,6 +274,45 @@ def _rows_of_an_organization(connection: Connection, organization: Organization,
     for statement, values in statements:
         connection.execute(statement, values)
     return ids
+
+
+def _offerings_between(
+    connection: Connection, offering: UUID, provider: Organization, consumer: Organization
+) -> dict[str, UUID]:
+    """Insert a row into every table of offerings, for a provider and its consumer; return their ids.
+
+    ``authorization`` is the provider's own, as a consumer.
+    """
+    ids = {name: uuid4() for name in ("request", "entitlement", "authorization", "call")}
+    statements: list[tuple[str, list[Any]]] = [
+        (
+            "INSERT INTO tenancy.offering_prices (organization_id, offering_id, valid_from, number, eur_per_1k)"
+            " VALUES (%s, %s, now() - interval '1 day', 1, 0.001)",
+            [provider.id, offering],
+        ),
+        (
+            "INSERT INTO tenancy.access_requests (organization_id, id, offering_id, consumer_id)"
+            " VALUES (%s, %s, %s, %s)",
+            [provider.id, ids["request"], offering, consumer.id],
+        ),
+        (
+            "INSERT INTO tenancy.entitlements (organization_id, id, offering_id, consumer_id, kind, starts_at)"
+            " VALUES (%s, %s, %s, %s, 'contract', now() - interval '1 day')",
+            [provider.id, ids["entitlement"], offering, consumer.id],
+        ),
+        ("INSERT INTO tenancy.catalog_preferences VALUES (%s, true, true, true)", [provider.id]),
+        (
+            "INSERT INTO tenancy.usage_authorizations (workspace_id, id, provider_id, offering_id, access, eur_per_1k,"
+            " max_tokens, expires_at) VALUES (%s, %s, %s, %s, 'own', 0, 10, now() + interval '1 hour')",
+            [provider.id, ids["authorization"], provider.id, offering],
+        ),
+    ]
+    for statement, values in statements:
+        connection.execute(statement, values)
+    row = connection.execute(
+        "SELECT usage_id FROM tenancy.record_usage_for(%s, 'call', %s, 500, 500)", [consumer.id, offering]
+    ).fetchone()
+    return ids | {"call": row[0]} if row else ids
 
 
 def _rows_of_a_person(connection: Connection, user: User, provider: UUID) -> dict[str, UUID]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from pg_tenancy import _sql
+from pg_tenancy._offerings import OfferingCalls
 from pg_tenancy._settings import SettingsCalls
 from pg_tenancy._sql import Call
 from pg_tenancy.results import (
@@ -30,11 +31,14 @@ from pg_tenancy.results import (
     NewInvitation,
     Organization,
     OrganizationChoice,
+    StatementEntry,
+    StatementProblem,
     User,
+    Wallet,
 )
 
 
-class Calls(SettingsCalls):
+class Calls(SettingsCalls, OfferingCalls):
     """What can be asked and done in a workspace besides the application's own SQL.
 
     Every method checks its arguments before anything is sent: an id is a UUID or the
@@ -412,6 +416,41 @@ class Calls(SettingsCalls):
             InvalidArgumentError: the size is out of its range.
         """
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]
+
+    def wallet(self) -> Wallet:
+        """Return what the workspace has: zeros where money has never moved.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+        """
+        (row,) = self._call(_sql.WALLET)
+        return Wallet(*row)
+
+    def statement(self, *, since: datetime | None = None, until: datetime | None = None) -> list[StatementEntry]:
+        """Return the entries of the workspace's wallet in their order.
+
+        Args:
+            since: made from here on, with a time zone; None for all.
+            until: made before, with a time zone; None for all.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: a time has no time zone.
+        """
+        return [StatementEntry(*row) for row in self._call(_sql.STATEMENT, since, until)]
+
+    def verify_statement(self, *, known: Wallet | None = None) -> list[StatementProblem]:
+        """Prove the statement; return what is wrong with it, which is nothing.
+
+        Args:
+            known: what ``wallet()`` said earlier, of this workspace, and was kept where
+                nobody with access to the database can change it.
+
+        Raises:
+            PermissionDeniedError: the role does not hold ``finops.view``.
+        """
+        version, chain = (str(known.version), known.chain.hex()) if known is not None else (None, None)
+        return [StatementProblem(*row) for row in self._call(_sql.VERIFY_STATEMENT, version, chain)]
 
     def cost_current(self, time_zone: str | None = None) -> CostsNow:
         """Return what the workspace costs an hour now, and what it has spent and earned today.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pg_tenancy._values import Argument, Bytes, Count, Flag, Id, Moment, Secret, Span, Text, Value, Version
+from pg_tenancy._values import Argument, Bytes, Count, Flag, Id, Many, Moment, Secret, Span, Text, Value, Version
 from pg_tenancy.errors import ApiKeyError, InvitationError, TicketError, UserRequiredError
 
 if TYPE_CHECKING:
@@ -313,6 +313,233 @@ CAN_PROVISION: Final = Call(
     10,
     "tenancy.can_provision",
     "SELECT allowed, state, reason, providers, missing FROM tenancy.can_provision()",
+)
+
+WALLET: Final = Call(
+    12,
+    "tenancy.wallet",
+    "SELECT workspace_id, currency, balance, held, granted, unpaid, overdraft, available, version, chain"
+    " FROM tenancy.wallet()",
+)
+STATEMENT: Final = Call(
+    12,
+    "tenancy.statement",
+    "SELECT version, transfer_id, kind, reference, amount, balance_after, occurred_at, created_at, digest, chain"
+    " FROM tenancy.statement(coalesce($1::timestamptz, '-infinity'), coalesce($2::timestamptz, 'infinity'))",
+    (Moment("since", optional=True), Moment("until", optional=True)),
+)
+VERIFY_STATEMENT: Final = Call(
+    12,
+    "tenancy.verify_statement",
+    "SELECT problem, transfer_id, expected, found"
+    " FROM tenancy.verify_statement($1::text::bigint, pg_catalog.decode($2::text, 'hex'))",
+    (Text("known_version", optional=True), Text("known_chain", optional=True)),
+)
+
+CATALOG_PREFERENCES: Final = Call(
+    12,
+    "tenancy.catalog_preferences",
+    "SELECT shows_public, shows_paid, shows_contracts FROM tenancy.catalog_preferences()",
+)
+SET_CATALOG_PREFERENCES: Final = Call(
+    12,
+    "tenancy.set_catalog_preferences",
+    "SELECT tenancy.set_catalog_preferences($1::text::boolean, $2::text::boolean, $3::text::boolean)",
+    (Text("shows_public", optional=True), Text("shows_paid", optional=True), Text("shows_contracts", optional=True)),
+)
+COMMUNITY_CATALOG: Final = Call(
+    12,
+    "tenancy.community_catalog",
+    "SELECT id, name, code, organization_name, title, description, model_id, access_policy, eur_per_1k, is_allowed,"
+    " reason FROM tenancy.community_catalog($1::uuid, $2::integer)",
+    (Id("after_id", optional=True), Count("page_size")),
+)
+SHARED_OFFERINGS: Final = Call(
+    12,
+    "tenancy.shared_offerings",
+    "SELECT id, name, code, title, description, model_id, right_kind, status, eur_per_1k, starts_at, ends_at,"
+    " quota_tokens, used_tokens FROM tenancy.shared_offerings()",
+)
+RESOLVE_OFFERING: Final = Call(
+    12,
+    "tenancy.resolve_offering",
+    "SELECT kind, id, model_id, organization_id, full_name, is_allowed, reason, access, eur_per_1k"
+    " FROM tenancy.resolve_offering($1::text)",
+    (Text("name"),),
+)
+PUBLISH_OFFERING: Final = Call(
+    12,
+    "tenancy.publish_offering",
+    "SELECT tenancy.publish_offering($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text::numeric, $7::text,"
+    " $8::text::integer, $9::text::bigint)",
+    (
+        Id("model_id"),
+        Text("code"),
+        Text("name"),
+        Text("visibility"),
+        Text("access_policy"),
+        Text("eur_per_1k", optional=True),
+        Text("description", optional=True),
+        Text("trial_days", optional=True),
+        Text("trial_tokens", optional=True),
+    ),
+)
+UPDATE_OFFERING: Final = Call(
+    12,
+    "tenancy.update_offering",
+    "SELECT tenancy.update_offering($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text::boolean,"
+    " $8::text::integer, $9::text::bigint)",
+    (
+        Id("offering_id"),
+        Text("name", optional=True),
+        Text("code", optional=True),
+        Text("description", optional=True),
+        Text("visibility", optional=True),
+        Text("access_policy", optional=True),
+        Text("is_active", optional=True),
+        Text("trial_days", optional=True),
+        Text("trial_tokens", optional=True),
+    ),
+)
+SET_OFFERING_PRICE: Final = Call(
+    12,
+    "tenancy.set_offering_price",
+    "SELECT tenancy.set_offering_price($1::uuid, $2::text::numeric, $3::timestamptz)",
+    (Id("offering_id"), Text("eur_per_1k"), Moment("valid_from", optional=True)),
+)
+SHARE_OFFERING: Final = Call(
+    12,
+    "tenancy.share_offering",
+    "SELECT tenancy.share_offering($1::uuid, $2::uuid, $3::text::jsonb, $4::timestamptz, $5::timestamptz)",
+    (
+        Id("offering_id"),
+        Id("organization_id"),
+        Text("pricing", optional=True),
+        Moment("starts_at", optional=True),
+        Moment("ends_at", optional=True),
+    ),
+)
+PAUSE_SHARE: Final = Call(
+    12,
+    "tenancy.pause_share",
+    "SELECT tenancy.pause_share($1::uuid)",
+    (Id("share_id"),),
+)
+RESUME_SHARE: Final = Call(
+    12,
+    "tenancy.resume_share",
+    "SELECT tenancy.resume_share($1::uuid)",
+    (Id("share_id"),),
+)
+REVOKE_SHARE: Final = Call(
+    12,
+    "tenancy.revoke_share",
+    "SELECT tenancy.revoke_share($1::uuid)",
+    (Id("share_id"),),
+)
+REQUEST_ACCESS: Final = Call(
+    12,
+    "tenancy.request_access",
+    "SELECT tenancy.request_access($1::uuid, $2::text)",
+    (Id("offering_id"), Text("message", optional=True)),
+)
+ACCESS_REQUESTS: Final = Call(
+    12,
+    "tenancy.access_requests",
+    "SELECT id, direction, offering_id, name, other_workspace_id, other_name, message, request_status, created_at,"
+    " decided_at, reason FROM tenancy.access_requests($1::text)",
+    (Text("status", optional=True),),
+)
+APPROVE_ACCESS: Final = Call(
+    12,
+    "tenancy.approve_access",
+    "SELECT tenancy.approve_access($1::uuid, $2::timestamptz, $3::text::bigint, $4::text::numeric, $5::timestamptz)",
+    (
+        Id("request_id"),
+        Moment("ends_at", optional=True),
+        Text("quota_tokens", optional=True),
+        Text("eur_per_1k", optional=True),
+        Moment("starts_at", optional=True),
+    ),
+)
+DENY_ACCESS: Final = Call(
+    12,
+    "tenancy.deny_access",
+    "SELECT tenancy.deny_access($1::uuid, $2::text)",
+    (Id("request_id"), Text("reason", optional=True)),
+)
+REVOKE_ENTITLEMENT: Final = Call(
+    12,
+    "tenancy.revoke_entitlement",
+    "SELECT tenancy.revoke_entitlement($1::uuid)",
+    (Id("entitlement_id"),),
+)
+AUTHORIZE_USAGE: Final = Call(
+    12,
+    "tenancy.authorize_usage",
+    "SELECT tenancy.authorize_usage($1::uuid, $2::text::bigint, $3::interval)",
+    (Id("offering_id"), Text("max_tokens"), Span("expires_in")),
+)
+RELEASE_USAGE: Final = Call(
+    12,
+    "tenancy.release_usage",
+    "SELECT tenancy.release_usage($1::uuid)",
+    (Id("hold"),),
+)
+RECORD_USAGE: Final = Call(
+    12,
+    "tenancy.record_usage",
+    "SELECT usage_id, eur_per_1k, amount, charged, unpaid, replayed FROM tenancy.record_usage($1::text, $2::uuid,"
+    " $3::text::bigint, $4::text::bigint, $5::timestamptz, $6::uuid)",
+    (
+        Text("request_id"),
+        Id("offering_id"),
+        Text("input_tokens"),
+        Text("output_tokens"),
+        Moment("occurred_at", optional=True),
+        Id("hold", optional=True),
+    ),
+)
+# A type that is missing says less than a function that is: the server looks at it first.
+RECORD_USAGES: Final = Call(
+    12,
+    "tenancy.record_usages",
+    "SELECT r.request_id, r.usage_id, r.eur_per_1k, r.amount, r.charged, r.unpaid, r.replayed"
+    " FROM (SELECT 'tenancy.reverse_usage(uuid)'::regprocedure) AS phase,"
+    " tenancy.record_usages((SELECT pg_catalog.array_agg(ROW(u.request_id, u.offering, u.input_tokens::bigint,"
+    " u.output_tokens::bigint, u.occurred_at, u.hold)::tenancy.usage_request ORDER BY u.place)"
+    " FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::uuid[]), pg_catalog.unnest($3::text[]),"
+    " pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::uuid[]))"
+    " WITH ORDINALITY AS u (request_id, offering, input_tokens, output_tokens, occurred_at, hold, place))) AS r",
+    (
+        Many(Text("request_id")),
+        Many(Id("offering_id")),
+        Many(Text("input_tokens")),
+        Many(Text("output_tokens")),
+        Many(Moment("occurred_at", optional=True)),
+        Many(Id("hold", optional=True)),
+    ),
+)
+REVERSE_USAGE: Final = Call(
+    12,
+    "tenancy.reverse_usage",
+    "SELECT returned, owed, replayed FROM tenancy.reverse_usage($1::uuid)",
+    (Id("usage_id"),),
+)
+OFFERING_EARNINGS: Final = Call(
+    12,
+    "tenancy.offering_earnings",
+    "SELECT offering_id, code, calls, total_tokens, amount, unpaid, reversed"
+    " FROM tenancy.offering_earnings(coalesce($1::timestamptz, '-infinity'), coalesce($2::timestamptz, 'infinity'))",
+    (Moment("since", optional=True), Moment("until", optional=True)),
+)
+OFFERING_CALLS: Final = Call(
+    12,
+    "tenancy.offering_calls",
+    "SELECT usage_id, occurred_at, input_tokens, output_tokens, access, eur_per_1k, amount, unpaid, reversed_at"
+    " FROM tenancy.offering_calls($1::uuid, coalesce($2::timestamptz, '-infinity'),"
+    " coalesce($3::timestamptz, 'infinity'), $4::integer)",
+    (Id("offering_id"), Moment("since", optional=True), Moment("until", optional=True), Count("page_size")),
 )
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")

@@ -26,6 +26,7 @@ __all__ = [
     "Count",
     "Flag",
     "Id",
+    "Many",
     "Moment",
     "Seconds",
     "Secret",
@@ -266,3 +267,16 @@ class Flag(Argument):
         if not isinstance(value, bool):
             raise self._refusal("True or False", value)
         return value
+
+
+class Many(Argument):
+    """A list, each element of which is what another argument says."""
+
+    def __init__(self, element: Argument) -> None:
+        super().__init__(element.name)
+        self._element = element
+
+    def _checked(self, value: Any) -> list[object]:
+        if not isinstance(value, list):
+            raise self._refusal("a list", value)
+        return [self._element(one) for one in value]

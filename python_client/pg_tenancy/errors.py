@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 __all__ = [
+    "AccessRequestedError",
     "ActivationWriteError",
     "AlreadyAMemberError",
+    "AlreadySharedError",
     "ApiKeyError",
     "ApiKeyNotFoundError",
+    "CodeTakenError",
     "ConnectionNotIdleError",
     "ContextAlreadySetError",
     "DelegationDeniedError",
     "EmailAmbiguousError",
     "EmailTakenError",
+    "EntitlementNotFoundError",
     "InstanceNotFoundError",
     "InstanceStateError",
+    "InsufficientFundsError",
     "InvalidArgumentError",
     "InvalidContextError",
     "InvitationError",
@@ -42,16 +47,25 @@ __all__ = [
     "NotFoundError",
     "NotGrantedError",
     "NotOperationalError",
+    "OfferingAccessError",
+    "OfferingNotFoundError",
+    "OfferingStateError",
     "OrganizationNotFoundError",
     "OrganizationRequiredError",
     "PermissionDeniedError",
     "PersonRequiredError",
     "PhaseNotDeployedError",
+    "ReferenceReusedError",
+    "RequestNotFoundError",
+    "RequestNotPendingError",
     "SettingChangedError",
     "SettingLockedError",
     "SettingNotFoundError",
+    "ShareNotFoundError",
+    "ShareStateError",
     "SlugTakenError",
     "SnapshotNotCheckedError",
+    "SpendingLimitError",
     "TableNotProtectedError",
     "TenancyError",
     "TicketError",
@@ -59,10 +73,12 @@ __all__ = [
     "TransactionEndedError",
     "TransactionRequiredError",
     "UnknownModuleError",
+    "UsageNotFoundError",
     "UserInUseError",
     "UserNotFoundError",
     "UserRequiredError",
     "UsernameTakenError",
+    "WalletStateError",
     "WorkspaceClosedError",
 ]
 
@@ -360,6 +376,90 @@ class EmailAmbiguousError(TenancyError):
     http_status = 409
 
 
+class InsufficientFundsError(TenancyError):
+    """The wallet does not hold enough, or something is unpaid."""
+
+    http_status = 402
+
+
+class SpendingLimitError(TenancyError):
+    """The API key, the person or the workspace has spent this month what it may."""
+
+    http_status = 402
+
+
+class ReferenceReusedError(TenancyError):
+    """The reference names another movement or hold, or the movement was given back already."""
+
+    http_status = 409
+
+
+class WalletStateError(TenancyError):
+    """The wallet is in use, and what was asked is for one that is not."""
+
+    http_status = 409
+
+
+class AccessRequestedError(TenancyError):
+    """The workspace has asked for this offering, or may use it."""
+
+    http_status = 409
+
+
+class AlreadySharedError(TenancyError):
+    """The offering is shared with this organization."""
+
+    http_status = 409
+
+
+class CodeTakenError(TenancyError):
+    """Another offering of the organization has this code."""
+
+    http_status = 409
+
+
+class EntitlementNotFoundError(NotFoundError):
+    """The organization has no such agreement in force."""
+
+
+class OfferingAccessError(PermissionDeniedError):
+    """The workspace may not use the offering: ``constraint`` says what it takes, or what has ended."""
+
+
+class OfferingNotFoundError(NotFoundError):
+    """There is no such offering, or it is not for this workspace to know."""
+
+
+class OfferingStateError(TenancyError):
+    """The offering cannot be used now: ``constraint`` says why."""
+
+    http_status = 409
+
+
+class RequestNotFoundError(NotFoundError):
+    """The organization received no such request."""
+
+
+class RequestNotPendingError(TenancyError):
+    """The request was decided already."""
+
+    http_status = 409
+
+
+class ShareNotFoundError(NotFoundError):
+    """The organization gave no such share."""
+
+
+class ShareStateError(TenancyError):
+    """The share is not in a state that allows it."""
+
+    http_status = 409
+
+
+class UsageNotFoundError(NotFoundError):
+    """The organization served no such call."""
+
+
 class InvalidArgumentError(TenancyError, ValueError):
     """A value is missing, malformed or not one of the known ones."""
 
@@ -432,6 +532,11 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("42501", "module_forbidden"): ModuleForbiddenError,
     ("42501", "setting_of_platform"): PermissionDeniedError,
     ("42501", "audit_log_is_append_only"): PermissionDeniedError,
+    ("42501", "ledger_is_append_only"): PermissionDeniedError,
+    ("P0001", "insufficient_funds"): InsufficientFundsError,
+    ("P0001", "spending_limit_reached"): SpendingLimitError,
+    ("55000", "overdraft_in_use"): WalletStateError,
+    ("55000", "wallet_in_use"): WalletStateError,
     ("55000", "organization_required"): OrganizationRequiredError,
     ("55000", "invitation_not_pending"): InvitationNotPendingError,
     ("55000", "instance_state"): InstanceStateError,
@@ -448,6 +553,42 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "user_not_found"): UserNotFoundError,
     ("P0002", "setting_not_found"): SettingNotFoundError,
     ("P0002", "unknown_module"): UnknownModuleError,
+    ("P0002", "workspace_not_found"): NotFoundError,
+    ("P0002", "hold_not_found"): NotFoundError,
+    ("P0002", "transfer_not_found"): NotFoundError,
+    ("P0002", "offering_not_found"): OfferingNotFoundError,
+    ("P0002", "share_not_found"): ShareNotFoundError,
+    ("P0002", "request_not_found"): RequestNotFoundError,
+    ("P0002", "entitlement_not_found"): EntitlementNotFoundError,
+    ("P0002", "usage_not_found"): UsageNotFoundError,
+    ("P0002", "consumer_not_found"): OrganizationNotFoundError,
+    ("55000", "offering_inactive"): OfferingStateError,
+    ("55000", "offering_price_missing"): OfferingStateError,
+    ("55000", "share_state_invalid"): ShareStateError,
+    ("55000", "request_not_pending"): RequestNotPendingError,
+    ("22023", "organization_required"): OrganizationRequiredError,
+    ("23505", "offering_code_taken"): CodeTakenError,
+    ("23505", "already_shared"): AlreadySharedError,
+    ("23505", "request_pending"): AccessRequestedError,
+    ("23505", "access_granted"): AccessRequestedError,
+    ("23503", "organization_models_model_id_fkey"): ModelNotVisibleError,
+    ("42501", "request_required"): OfferingAccessError,
+    ("42501", "request_pending"): OfferingAccessError,
+    ("42501", "subscription_required"): OfferingAccessError,
+    ("42501", "share_paused"): OfferingAccessError,
+    ("42501", "entitlement_ended"): OfferingAccessError,
+    ("42501", "quota_exhausted"): OfferingAccessError,
+    ("42501", "trial_ended"): OfferingAccessError,
+    ("22023", "offering_invalid"): InvalidArgumentError,
+    ("22023", "price_invalid"): InvalidArgumentError,
+    ("22023", "price_time_invalid"): InvalidArgumentError,
+    ("22023", "pricing_invalid"): InvalidArgumentError,
+    ("22023", "period_invalid"): InvalidArgumentError,
+    ("22023", "quota_invalid"): InvalidArgumentError,
+    ("22023", "message_invalid"): InvalidArgumentError,
+    ("22023", "request_id_invalid"): InvalidArgumentError,
+    ("22023", "tokens_invalid"): InvalidArgumentError,
+    ("22023", "occurred_at_invalid"): InvalidArgumentError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
@@ -462,6 +603,15 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "invitation_expiry_invalid"): InvalidArgumentError,
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
+    ("22023", "amount_invalid"): InvalidArgumentError,
+    ("22023", "batch_invalid"): InvalidArgumentError,
+    ("22023", "currency_invalid"): InvalidArgumentError,
+    ("22023", "currency_mismatch"): InvalidArgumentError,
+    ("22023", "grant_expiry_invalid"): InvalidArgumentError,
+    ("22023", "hold_expiry_invalid"): InvalidArgumentError,
+    ("22023", "kind_reserved"): InvalidArgumentError,
+    ("22023", "limit_invalid"): InvalidArgumentError,
+    ("22023", "plan_invalid"): InvalidArgumentError,
     ("22023", "batch_size_invalid"): InvalidArgumentError,
     ("22023", "bucket_invalid"): InvalidArgumentError,
     ("22023", "dimension_invalid"): InvalidArgumentError,
@@ -480,6 +630,8 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23505", "organization_slug_taken"): SlugTakenError,
     ("23505", "already_a_member"): AlreadyAMemberError,
     ("23505", "invitation_pending"): InvitationPendingError,
+    ("23505", "reference_reused"): ReferenceReusedError,
+    ("23505", "already_reversed"): ReferenceReusedError,
     ("23505", "email_taken"): EmailTakenError,
     ("23505", "username_taken"): UsernameTakenError,
     ("23505", "models_tenancy_workspace_id_model_id_key"): ModelIdTakenError,

@@ -10,7 +10,10 @@ from uuid import UUID
 
 __all__ = [
     "AcceptedInvitation",
+    "AccessRequest",
     "ApiKey",
+    "CatalogEntry",
+    "CatalogPreferences",
     "CostForecast",
     "Costs",
     "CostsBucket",
@@ -25,13 +28,23 @@ __all__ = [
     "Module",
     "NewApiKey",
     "NewInvitation",
+    "OfferingCall",
+    "OfferingEarnings",
     "Organization",
     "OrganizationChoice",
     "ProviderStatus",
     "Provisioning",
+    "RecordedUsage",
+    "ResolvedOffering",
+    "Reversal",
     "Setting",
     "SettingLevel",
+    "SharedOffering",
+    "StatementEntry",
+    "StatementProblem",
+    "UsageRequest",
     "User",
+    "Wallet",
 ]
 
 
@@ -316,3 +329,199 @@ class Provisioning:
     reason: str | None
     providers: tuple[UUID, ...]
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What a workspace has.
+
+    ``held`` and ``granted`` are parts of ``balance``; ``available`` is what can be spent
+    now, with ``overdraft``, and 0 while something is ``unpaid``. Kept somewhere else,
+    ``version`` and ``chain`` convict whoever rewrites the ledger: see ``verify_statement()``.
+    """
+
+    workspace_id: UUID
+    currency: str
+    balance: Decimal
+    held: Decimal
+    granted: Decimal
+    unpaid: Decimal
+    overdraft: Decimal
+    available: Decimal
+    version: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEntry:
+    """One entry of the workspace's statement; ``reference`` is None where another workspace paid."""
+
+    version: int
+    transfer_id: UUID
+    kind: str
+    reference: str | None
+    amount: Decimal
+    balance_after: Decimal
+    occurred_at: datetime
+    created_at: datetime
+    digest: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatementProblem:
+    """What is wrong with the workspace's statement."""
+
+    problem: str
+    transfer_id: UUID | None
+    expected: str | None
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPreferences:
+    """What a workspace wants to discover of others' offerings."""
+
+    shows_public: bool
+    shows_paid: bool
+    shows_contracts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """A public offering of another organization; ``name`` is how clients call it, ``title`` what people see.
+
+    ``eur_per_1k`` is what this workspace pays; ``reason`` says why it may not use it now.
+    """
+
+    id: UUID
+    name: str
+    code: str
+    organization_name: str
+    title: str
+    description: str | None
+    model_id: UUID
+    access_policy: str
+    eur_per_1k: Decimal | None
+    is_allowed: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOffering:
+    """An offering that the workspace may use by a right of its own; ``ends_at`` is None where there is no end."""
+
+    id: UUID
+    name: str
+    code: str
+    title: str
+    description: str | None
+    model_id: UUID
+    right_kind: Literal["share", "contract", "trial"]
+    status: Literal["active", "paused", "upcoming", "used_up"]
+    eur_per_1k: Decimal | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    quota_tokens: int | None
+    used_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOffering:
+    """What a name means in the workspace.
+
+    A ``model`` is a public one, without offering, organization and price. ``access`` is the
+    right by which it may be used, ``reason`` why it may not.
+    """
+
+    kind: Literal["offering", "model"]
+    id: UUID | None
+    model_id: UUID | None
+    organization_id: UUID | None
+    full_name: str | None
+    is_allowed: bool
+    reason: str | None
+    access: str | None
+    eur_per_1k: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """A request that the workspace made or received; the other workspace is the provider or who asked."""
+
+    id: UUID
+    direction: Literal["made", "received"]
+    offering_id: UUID
+    name: str
+    other_workspace_id: UUID
+    other_name: str | None
+    message: str | None
+    status: Literal["pending", "approved", "denied"]
+    created_at: datetime
+    decided_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRequest:
+    """A call for ``record_usages()``; the fields are the arguments of ``record_usage()``."""
+
+    request_id: str
+    offering_id: UUID | str
+    input_tokens: int
+    output_tokens: int
+    occurred_at: datetime | None = None
+    hold: UUID | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedUsage:
+    """A call that is recorded; ``replayed`` says that it was already.
+
+    ``amount`` is ``charged`` and ``unpaid`` together, in euros.
+    """
+
+    request_id: str
+    usage_id: UUID
+    eur_per_1k: Decimal
+    amount: Decimal
+    charged: Decimal
+    unpaid: Decimal
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What came back at once, and what the provider still owes."""
+
+    returned: Decimal
+    owed: Decimal
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingEarnings:
+    """What others' calls of an offering came to; ``code`` is None once the offering is gone."""
+
+    offering_id: UUID
+    code: str | None
+    calls: int
+    total_tokens: int
+    amount: Decimal
+    unpaid: Decimal
+    reversed: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingCall:
+    """A call that an offering of the organization served."""
+
+    usage_id: UUID
+    occurred_at: datetime
+    input_tokens: int
+    output_tokens: int
+    access: str
+    eur_per_1k: Decimal
+    amount: Decimal
+    unpaid: Decimal
+    reversed_at: datetime | None

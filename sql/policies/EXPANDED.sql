@@ -475,6 +475,168 @@ GRANT
 ON public.organization_memberships TO tenancy_auditor;
 
 
+-- == public.organization_model_shares: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY organization_model_shares_tenant ON public.organization_model_shares
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_select ON public.organization_model_shares
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (provider_organization_id IS NOT NULL);
+
+CREATE POLICY organization_model_shares_tenant_insert ON public.organization_model_shares
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_tenant_update ON public.organization_model_shares
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_tenant_delete ON public.organization_model_shares
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (provider_organization_id, provider_organization_id) = (
+        SELECT tenancy.current_workspace_id(), :claimed_workspace
+    )
+    AND CASE
+        WHEN provider_organization_id = ANY(ARRAY[(SELECT :claimed_workspace)])
+            THEN true
+        ELSE false
+    END
+);
+
+CREATE POLICY organization_model_shares_service ON public.organization_model_shares
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY organization_model_shares_auditor ON public.organization_model_shares
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organization_model_shares'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_organization_id, ends_at, id, organization_model_id, pricing,
+        provider_organization_id, starts_at, status
+    )
+ON public.organization_model_shares TO tenancy_credentialed;
+GRANT
+    SELECT (
+        consumer_organization_id, ends_at, id, organization_model_id, pricing,
+        provider_organization_id, starts_at, status
+    )
+ON public.organization_model_shares TO tenancy_auditor;
+
+
+-- == public.organization_models: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY organization_models_tenant ON public.organization_models
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_select ON public.organization_models
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY organization_models_tenant_insert ON public.organization_models
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_tenant_update ON public.organization_models
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_tenant_delete ON public.organization_models
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY organization_models_service ON public.organization_models
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY organization_models_auditor ON public.organization_models
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('public.organization_models'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        access_policy, code, description, eco_activated_at, eco_activated_by, id, is_active,
+        is_operational, model_id, name, organization_id, tech_activated_at, tech_activated_by,
+        trial_days, trial_tokens, visibility
+    )
+ON public.organization_models TO tenancy_credentialed;
+GRANT
+    SELECT (
+        access_policy, code, description, eco_activated_at, eco_activated_by, id, is_active,
+        is_operational, model_id, name, organization_id, tech_activated_at, tech_activated_by,
+        trial_days, trial_tokens, visibility
+    )
+ON public.organization_models TO tenancy_auditor;
+
+
 -- == public.organizations: the workspace's own rows ==
 
 CREATE POLICY organizations_tenant ON public.organizations
@@ -662,6 +824,76 @@ GRANT
 ON public.users TO tenancy_auditor;
 
 
+-- == tenancy.access_requests: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY access_requests_tenant ON tenancy.access_requests
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_select ON tenancy.access_requests
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY access_requests_tenant_insert ON tenancy.access_requests
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_tenant_update ON tenancy.access_requests
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_tenant_delete ON tenancy.access_requests
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY access_requests_service ON tenancy.access_requests
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY access_requests_auditor ON tenancy.access_requests
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.access_requests'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_id, created_at, decided_at, decided_by_user_id, id, message, offering_id,
+        organization_id, reason, status
+    )
+ON tenancy.access_requests TO tenancy_credentialed;
+GRANT SELECT ON tenancy.access_requests TO tenancy_service;
+GRANT
+    SELECT (
+        consumer_id, created_at, decided_at, decided_by_user_id, id, message, offering_id,
+        organization_id, reason, status
+    )
+ON tenancy.access_requests TO tenancy_auditor;
+
+
 -- == tenancy.audit_log: the workspace's own rows ==
 
 -- Needs audit.view.
@@ -726,6 +958,256 @@ GRANT
         organization_id, role, user_id, workspace_id
     )
 ON tenancy.audit_log TO tenancy_auditor;
+
+
+-- == tenancy.catalog_preferences: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY catalog_preferences_tenant ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 109, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_select ON tenancy.catalog_preferences
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY catalog_preferences_tenant_insert ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_tenant_update ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_tenant_delete ON tenancy.catalog_preferences
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY catalog_preferences_service ON tenancy.catalog_preferences
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY catalog_preferences_auditor ON tenancy.catalog_preferences
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.catalog_preferences'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (shows_contracts, shows_paid, shows_public, workspace_id)
+ON tenancy.catalog_preferences TO tenancy_credentialed;
+GRANT SELECT ON tenancy.catalog_preferences TO tenancy_service;
+GRANT
+    SELECT (shows_contracts, shows_paid, shows_public, workspace_id)
+ON tenancy.catalog_preferences TO tenancy_auditor;
+
+
+-- == tenancy.credit_grant_uses: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY credit_grant_uses_tenant ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_select ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY credit_grant_uses_tenant_insert ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_tenant_update ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_tenant_delete ON tenancy.credit_grant_uses
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grant_uses_service ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY credit_grant_uses_auditor ON tenancy.credit_grant_uses
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.credit_grant_uses'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, grant_id, transfer_id, workspace_id)
+ON tenancy.credit_grant_uses TO tenancy_credentialed;
+GRANT SELECT ON tenancy.credit_grant_uses TO tenancy_service;
+GRANT
+    SELECT (amount, grant_id, transfer_id, workspace_id)
+ON tenancy.credit_grant_uses TO tenancy_auditor;
+
+
+-- == tenancy.credit_grants: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY credit_grants_tenant ON tenancy.credit_grants
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_select ON tenancy.credit_grants
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY credit_grants_tenant_insert ON tenancy.credit_grants
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_tenant_update ON tenancy.credit_grants
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_tenant_delete ON tenancy.credit_grants
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY credit_grants_service ON tenancy.credit_grants
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY credit_grants_auditor ON tenancy.credit_grants
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.credit_grants'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, created_at, expires_at, id, priority, remaining, workspace_id)
+ON tenancy.credit_grants TO tenancy_credentialed;
+GRANT SELECT ON tenancy.credit_grants TO tenancy_service;
+GRANT
+    SELECT (amount, created_at, expires_at, id, priority, remaining, workspace_id)
+ON tenancy.credit_grants TO tenancy_auditor;
+
+
+-- == tenancy.entitlements: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY entitlements_tenant ON tenancy.entitlements
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_select ON tenancy.entitlements
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY entitlements_tenant_insert ON tenancy.entitlements
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_tenant_update ON tenancy.entitlements
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_tenant_delete ON tenancy.entitlements
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY entitlements_service ON tenancy.entitlements
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY entitlements_auditor ON tenancy.entitlements
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.entitlements'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        consumer_id, created_at, ends_at, eur_per_1k, id, kind, offering_id, organization_id,
+        quota_tokens, request_id, revoked_at, starts_at, used_tokens
+    )
+ON tenancy.entitlements TO tenancy_credentialed;
+GRANT SELECT ON tenancy.entitlements TO tenancy_service;
+GRANT
+    SELECT (
+        consumer_id, created_at, ends_at, eur_per_1k, id, kind, offering_id, organization_id,
+        quota_tokens, request_id, revoked_at, starts_at, used_tokens
+    )
+ON tenancy.entitlements TO tenancy_auditor;
 
 
 -- == tenancy.instance_transitions: read by everybody in a workspace ==
@@ -828,6 +1310,132 @@ GRANT
 ON tenancy.invitations TO tenancy_auditor;
 
 
+-- == tenancy.ledger_checkpoints: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY ledger_checkpoints_tenant ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_select ON tenancy.ledger_checkpoints
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY ledger_checkpoints_tenant_insert ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_tenant_update ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_tenant_delete ON tenancy.ledger_checkpoints
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_checkpoints_service ON tenancy.ledger_checkpoints
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY ledger_checkpoints_auditor ON tenancy.ledger_checkpoints
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.ledger_checkpoints'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (balance, chain, created_at, version, workspace_id)
+ON tenancy.ledger_checkpoints TO tenancy_credentialed;
+GRANT SELECT ON tenancy.ledger_checkpoints TO tenancy_service;
+GRANT
+    SELECT (balance, chain, created_at, version, workspace_id)
+ON tenancy.ledger_checkpoints TO tenancy_auditor;
+
+
+-- == tenancy.ledger_entries: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY ledger_entries_tenant ON tenancy.ledger_entries
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_select ON tenancy.ledger_entries
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY ledger_entries_tenant_insert ON tenancy.ledger_entries
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_tenant_update ON tenancy.ledger_entries
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_tenant_delete ON tenancy.ledger_entries
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY ledger_entries_service ON tenancy.ledger_entries
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY ledger_entries_auditor ON tenancy.ledger_entries
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.ledger_entries'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
+        version, workspace_id
+    )
+ON tenancy.ledger_entries TO tenancy_credentialed;
+GRANT SELECT ON tenancy.ledger_entries TO tenancy_service;
+GRANT
+    SELECT (
+        account, amount, balance_after, chain, created_at, digest, kind, occurred_at, transfer_id,
+        version, workspace_id
+    )
+ON tenancy.ledger_entries TO tenancy_auditor;
+
+
 -- == tenancy.modules: read by everybody in a workspace ==
 
 CREATE POLICY modules_select ON tenancy.modules
@@ -859,6 +1467,136 @@ ON tenancy.modules TO tenancy_service;
 GRANT
     SELECT (key, name, path, permission, place, roles, workspaces)
 ON tenancy.modules TO tenancy_auditor;
+
+
+-- == tenancy.offering_prices: the workspace's own rows ==
+
+-- Needs offerings.view.
+CREATE POLICY offering_prices_tenant ON tenancy.offering_prices
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE
+                WHEN substr(:context, 109, 1) = '1'
+                AND current_setting('tenancy.current_organization_id', true) <> ''
+                    THEN :claimed_workspace
+            END
+    )
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_select ON tenancy.offering_prices
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (organization_id IS NOT NULL);
+
+CREATE POLICY offering_prices_tenant_insert ON tenancy.offering_prices
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_tenant_update ON tenancy.offering_prices
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_tenant_delete ON tenancy.offering_prices
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (organization_id, organization_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN organization_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_prices_service ON tenancy.offering_prices
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY offering_prices_auditor ON tenancy.offering_prices
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.offering_prices'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (created_at, eur_per_1k, number, offering_id, organization_id, user_id, valid_from)
+ON tenancy.offering_prices TO tenancy_credentialed;
+GRANT SELECT ON tenancy.offering_prices TO tenancy_service;
+GRANT
+    SELECT (created_at, eur_per_1k, number, offering_id, organization_id, user_id, valid_from)
+ON tenancy.offering_prices TO tenancy_auditor;
+
+
+-- == tenancy.offering_usage: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY offering_usage_tenant ON tenancy.offering_usage
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_select ON tenancy.offering_usage
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY offering_usage_tenant_insert ON tenancy.offering_usage
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_tenant_update ON tenancy.offering_usage
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_tenant_delete ON tenancy.offering_usage
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY offering_usage_service ON tenancy.offering_usage
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY offering_usage_auditor ON tenancy.offering_usage
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.offering_usage'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        access, amount, api_key_id, created_at, eur_per_1k, id, input_tokens, occurred_at,
+        offering_id, output_tokens, request_id, reversed_at, unpaid, user_id, workspace_id
+    )
+ON tenancy.offering_usage TO tenancy_credentialed;
+GRANT SELECT ON tenancy.offering_usage TO tenancy_service;
+GRANT
+    SELECT (
+        access, amount, api_key_id, created_at, eur_per_1k, id, input_tokens, occurred_at,
+        offering_id, output_tokens, request_id, reversed_at, unpaid, user_id, workspace_id
+    )
+ON tenancy.offering_usage TO tenancy_auditor;
 
 
 -- == tenancy.permissions: read by everybody in a workspace ==
@@ -1044,6 +1782,382 @@ GRANT
         value_type
     )
 ON tenancy.settings_definitions TO tenancy_auditor;
+
+
+-- == tenancy.spending_limits: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY spending_limits_tenant ON tenancy.spending_limits
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY spending_limits_select ON tenancy.spending_limits
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY spending_limits_tenant_insert ON tenancy.spending_limits
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY spending_limits_tenant_update ON tenancy.spending_limits
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY spending_limits_tenant_delete ON tenancy.spending_limits
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY spending_limits_service ON tenancy.spending_limits
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY spending_limits_auditor ON tenancy.spending_limits
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.spending_limits'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, api_key_id, id, spent, spent_in, user_id, workspace_id)
+ON tenancy.spending_limits TO tenancy_credentialed;
+GRANT SELECT ON tenancy.spending_limits TO tenancy_service;
+GRANT
+    SELECT (amount, api_key_id, id, spent, spent_in, user_id, workspace_id)
+ON tenancy.spending_limits TO tenancy_auditor;
+
+
+-- == tenancy.transfers: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY transfers_tenant ON tenancy.transfers
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_select ON tenancy.transfers
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY transfers_tenant_insert ON tenancy.transfers
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_tenant_update ON tenancy.transfers
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_tenant_delete ON tenancy.transfers
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY transfers_service ON tenancy.transfers
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY transfers_auditor ON tenancy.transfers
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.transfers'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        amount, api_key_id, created_at, fingerprint, id, kind, occurred_at, payee_id, reference,
+        reverses, user_id, workspace_id
+    )
+ON tenancy.transfers TO tenancy_credentialed;
+GRANT SELECT ON tenancy.transfers TO tenancy_service;
+GRANT
+    SELECT (
+        amount, api_key_id, created_at, fingerprint, id, kind, occurred_at, payee_id, reference,
+        reverses, user_id, workspace_id
+    )
+ON tenancy.transfers TO tenancy_auditor;
+
+
+-- == tenancy.unpaid_amounts: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY unpaid_amounts_tenant ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_select ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY unpaid_amounts_tenant_insert ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_tenant_update ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_tenant_delete ON tenancy.unpaid_amounts
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY unpaid_amounts_service ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY unpaid_amounts_auditor ON tenancy.unpaid_amounts
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.unpaid_amounts'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (amount, created_at, payee_id, payments, remaining, transfer_id, workspace_id)
+ON tenancy.unpaid_amounts TO tenancy_credentialed;
+GRANT SELECT ON tenancy.unpaid_amounts TO tenancy_service;
+GRANT
+    SELECT (amount, created_at, payee_id, payments, remaining, transfer_id, workspace_id)
+ON tenancy.unpaid_amounts TO tenancy_auditor;
+
+
+-- == tenancy.usage_authorizations: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY usage_authorizations_tenant ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_select ON tenancy.usage_authorizations
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY usage_authorizations_tenant_insert ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_tenant_update ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_tenant_delete ON tenancy.usage_authorizations
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY usage_authorizations_service ON tenancy.usage_authorizations
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY usage_authorizations_auditor ON tenancy.usage_authorizations
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.usage_authorizations'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (access, created_at, eur_per_1k, expires_at, id, max_tokens, offering_id, workspace_id)
+ON tenancy.usage_authorizations TO tenancy_credentialed;
+GRANT SELECT ON tenancy.usage_authorizations TO tenancy_service;
+GRANT
+    SELECT (access, created_at, eur_per_1k, expires_at, id, max_tokens, offering_id, workspace_id)
+ON tenancy.usage_authorizations TO tenancy_auditor;
+
+
+-- == tenancy.wallet_holds: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY wallet_holds_tenant ON tenancy.wallet_holds
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_select ON tenancy.wallet_holds
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY wallet_holds_tenant_insert ON tenancy.wallet_holds
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_tenant_update ON tenancy.wallet_holds
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_tenant_delete ON tenancy.wallet_holds
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallet_holds_service ON tenancy.wallet_holds
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY wallet_holds_auditor ON tenancy.wallet_holds
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.wallet_holds'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        amount, api_key_id, created_at, expires_at, id, is_freed, reference, user_id, workspace_id
+    )
+ON tenancy.wallet_holds TO tenancy_credentialed;
+GRANT SELECT ON tenancy.wallet_holds TO tenancy_service;
+GRANT
+    SELECT (
+        amount, api_key_id, created_at, expires_at, id, is_freed, reference, user_id, workspace_id
+    )
+ON tenancy.wallet_holds TO tenancy_auditor;
+
+
+-- == tenancy.wallets: the workspace's own rows ==
+
+-- Needs finops.view.
+CREATE POLICY wallets_tenant ON tenancy.wallets
+AS RESTRICTIVE FOR SELECT TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (
+        SELECT
+            tenancy.current_workspace_id(),
+            CASE WHEN substr(:context, 106, 1) = '1' THEN :claimed_workspace END
+    )
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_select ON tenancy.wallets
+AS PERMISSIVE FOR SELECT TO tenancy_credentialed
+USING (workspace_id IS NOT NULL);
+
+CREATE POLICY wallets_tenant_insert ON tenancy.wallets
+AS RESTRICTIVE FOR INSERT TO tenancy_credentialed
+WITH CHECK (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_tenant_update ON tenancy.wallets
+AS RESTRICTIVE FOR UPDATE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_tenant_delete ON tenancy.wallets
+AS RESTRICTIVE FOR DELETE TO tenancy_credentialed
+USING (
+    (workspace_id, workspace_id) = (SELECT tenancy.current_workspace_id(), :claimed_workspace)
+    AND CASE WHEN workspace_id = ANY(ARRAY[(SELECT :claimed_workspace)]) THEN true ELSE false END
+);
+
+CREATE POLICY wallets_service ON tenancy.wallets
+AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+USING (true);
+
+CREATE POLICY wallets_auditor ON tenancy.wallets
+AS PERMISSIVE FOR SELECT TO tenancy_auditor
+USING (
+    (tableoid = tableoid, tableoid = tableoid) = (
+        SELECT tenancy.record_read('tenancy.wallets'::regclass) IS NOT NULL, true
+    )
+);
+
+GRANT
+    SELECT (
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
+        overdraft, unpaid, version, workspace_id
+    )
+ON tenancy.wallets TO tenancy_credentialed;
+GRANT SELECT ON tenancy.wallets TO tenancy_service;
+GRANT
+    SELECT (
+        adoption, balance, chain, currency, granted, held, is_deferred, is_limited, next_expiry,
+        overdraft, unpaid, version, workspace_id
+    )
+ON tenancy.wallets TO tenancy_auditor;
 
 
 -- == tenancy.workspaces: the workspace's own rows ==

@@ -403,12 +403,18 @@ BEGIN
             SELECT k.id, k.id::text, k.name::text, true FROM public.api_keys AS k
             WHERE k.id = ANY(ids) AND (k.workspace_id = workspace OR workspace = platform);
         ELSE
-            -- Clients know an offering by its organization's slug and its code.
-            RETURN QUERY
-            SELECT o.id, o.id::text, g.slug::text || '/' || o.code::text, true
-            FROM public.organization_models AS o
-            INNER JOIN public.organizations AS g ON o.organization_id = g.id
-            WHERE o.id = ANY(ids);
+            -- Clients know an offering by its organization's slug and its code, unless it has
+            -- become private since: from phase 12 on there is such a thing.
+            RETURN QUERY EXECUTE format(
+                'SELECT o.id, o.id::text, CASE WHEN %s THEN g.slug::text || ''/'' || o.code::text END, true '
+                'FROM public.organization_models AS o '
+                'INNER JOIN public.organizations AS g ON o.organization_id = g.id WHERE o.id = ANY($1)',
+                CASE
+                    WHEN workspace = platform
+                        OR to_regprocedure('tenancy_private.offering_access(uuid, uuid, timestamptz)') IS NULL THEN 'true'
+                    ELSE '(SELECT a.is_known FROM tenancy_private.offering_access($2, o.id, clock_timestamp()) AS a)'
+                END
+            ) USING ids, workspace;
     END CASE;
 END;
 $$;

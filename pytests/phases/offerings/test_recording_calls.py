@@ -1,0 +1,385 @@
+"""What a call costs: once, at the price of its moment, from one wallet to the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.types.composite import CompositeInfo, register_composite
+
+from phases.offerings.conftest import Connection, Market
+from support.racing import at_once
+from support.two_tenants import refused
+
+
+@pytest.fixture
+def bot(market: Market) -> UUID:
+    return market.publish("bot", "0.2", visibility="public", access_policy="pay_per_token")
+
+
+def priced_since(market: Market, offering: UUID, price: str, ago: str) -> None:
+    """Have a price begin in the past, which the functions let nobody do."""
+    market.admin.execute(
+        "INSERT INTO tenancy.offering_prices (organization_id, offering_id, valid_from, number, eur_per_1k)"
+        " VALUES (%s, %s, now() - %s::interval, 1, %s)",
+        [market.acme.id, offering, ago, price],
+    )
+
+
+def ago(market: Market, interval: str) -> object:
+    row = market.admin.execute("SELECT now() - %s::interval", [interval]).fetchone()
+    return row and row[0]
+
+
+@pytest.mark.parametrize("who", ["uma", "pat"])
+def test_a_call_is_paid_once(market: Market, bot: UUID, who: str) -> None:
+    first = market.call(who, "record_usage", "r1", bot, 1000, 234)
+    assert first[1:] == (Decimal("0.2"), Decimal("0.2468"), Decimal("0.2468"), 0, False)
+    assert market.call(who, "record_usage", "r1", bot, 1000, 234) == (*first[:5], True)
+    assert (market.balance(who), market.balance("ann")) == (Decimal("99.7532"), Decimal("0.2468"))
+    assert (market.left()[:3], market.problems()) == ((1, 1, 1), [])
+
+
+def test_the_id_is_the_payers_own(market: Market, bot: UUID) -> None:
+    assert {market.call(who, "record_usage", "r1", bot, 10, 0)[5] for who in ("uma", "pat")} == {False}
+
+
+@pytest.mark.parametrize("change", ["tokens", "split", "offering"])
+def test_another_call_under_the_same_id(market: Market, bot: UUID, change: str) -> None:
+    market.call("uma", "record_usage", "r1", bot, 10, 20)
+    other = market.publish("other", "0.2", visibility="public", access_policy="pay_per_token")
+    asked = {"tokens": (bot, 10, 21), "split": (bot, 20, 10), "offering": (other, 10, 20)}[change]
+    with refused("23505", "reference_reused"):
+        market.call("uma", "record_usage", "r1", *asked)
+    assert market.left()[:3] == (1, 1, 1)
+
+
+def test_a_retry_answers_as_before_whatever_changed(market: Market) -> None:
+    offering = market.publish("bot", "0.2", visibility="private")
+    share = market.call("ann", "share_offering", offering, market.globex.id)
+    first = market.call("uma", "record_usage", "r1", offering, 1000, 0)
+    market.call("ann", "set_offering_price", offering, 7)
+    market.call("ann", "revoke_share", share)
+    market.call("ann", "update_offering", offering, is_active=False)
+    assert market.call("uma", "record_usage", "r1", offering, 1000, 0) == (*first[:5], True)
+    market.admin.execute("DELETE FROM public.organization_models WHERE id = %s", [offering])
+    assert market.call("uma", "record_usage", "r1", offering, 1000, 0) == (*first[:5], True)
+
+
+def test_a_call_has_the_price_of_its_moment(market: Market, bot: UUID) -> None:
+    market.admin.execute("DELETE FROM tenancy.offering_prices")
+    for price, since in (("1", "30 days"), ("2", "10 days"), ("3", "1 hour")):
+        priced_since(market, bot, price, since)
+    market.call("max", "set_offering_price", bot, 9, ago(market, "-1 hour"))
+    expected = {"29 days": 1, "10 days": 2, "2 hours": 2, "1 minute": 3, "-4 minutes": 3}
+    for when, found in expected.items():
+        assert market.call("uma", "record_usage", when, bot, 1000, 0, ago(market, when))[1] == found
+    with refused("55000", "offering_price_missing"):
+        market.call("uma", "record_usage", "r9", bot, 1000, 0, ago(market, "31 days"))
+    assert market.problems() == []
+
+
+@pytest.mark.parametrize("when", ["35 days 1 minute", "-6 minutes"])
+def test_times_that_are_refused(market: Market, bot: UUID, when: str) -> None:
+    with refused("22023", "occurred_at_invalid"):
+        market.call("uma", "record_usage", "r1", bot, 1, 1, ago(market, when))
+
+
+@pytest.mark.parametrize(("input_tokens", "output_tokens"), [(-1, 5), (5, -1), (None, 1), (10**13, 1)])
+def test_tokens_that_are_refused(market: Market, bot: UUID, input_tokens: int | None, output_tokens: int) -> None:
+    with refused("22023", "tokens_invalid"):
+        market.call("uma", "record_usage", "r1", bot, input_tokens, output_tokens)
+    assert market.left() == (0, 0, 0, 0, 0)
+
+
+def test_a_refused_call_may_succeed_later(market: Market, bot: UUID) -> None:
+    with refused("P0001", "insufficient_funds"):
+        market.call("uma", "record_usage", "r1", bot, 10**6, 0)
+    assert market.left() == (0, 0, 0, 0, 0)
+    with market.service() as connection:
+        connection.execute("SELECT tenancy.top_up(%s, 200, 'more')", [market.globex.id])
+    assert market.call("uma", "record_usage", "r1", bot, 10**6, 0)[3] == 200
+
+
+def test_a_hold_covers_the_worst_case_and_frees_the_rest(market: Market, bot: UUID) -> None:
+    hold = market.call("uma", "authorize_usage", bot, 400_000)
+    with refused("P0001", "insufficient_funds"):
+        market.call("uma", "authorize_usage", bot, 200_000)
+    assert market.call("uma", "record_usage", "r1", bot, 5_000, 0, hold=hold)[3] == 1
+    with refused("P0002", "hold_not_found"):
+        market.call("uma", "record_usage", "r2", bot, 5_000, 0, hold=hold)
+    hold = market.call("uma", "authorize_usage", bot, 490_000)
+    market.call("uma", "release_usage", hold)
+    market.call("uma", "authorize_usage", bot, 490_000)
+    assert market.problems() == []
+
+
+def test_a_price_that_is_known_to_rise_is_held(market: Market, bot: UUID) -> None:
+    market.call("max", "set_offering_price", bot, 200, ago(market, "-5 minutes"))
+    with refused("P0001", "insufficient_funds"):
+        market.call("uma", "authorize_usage", bot, 1000)
+    market.call("uma", "authorize_usage", bot, 1000, expires_in="1 minute")
+
+
+def test_what_exceeds_hold_and_balance_is_unpaid(market: Market, bot: UUID) -> None:
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    _, _, amount, charged, unpaid, _ = market.call("uma", "record_usage", "r1", bot, 10**6, 0, hold=hold)
+    assert (amount, charged, unpaid) == (200, 100, 100)
+    for function, values in (("authorize_usage", (bot, 1)), ("record_usage", ("r2", bot, 1, 0))):
+        with refused("P0001", "insufficient_funds"):
+            market.call("uma", function, *values)
+    assert market.call("max", "offering_earnings")[2:] == (1, 10**6, 200, 100, 0)
+    assert market.problems() == []
+
+
+def test_a_hold_is_for_one_offering_and_one_workspace(market: Market, bot: UUID) -> None:
+    dear = market.publish("dear", "50", visibility="public", access_policy="pay_per_token")
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    for who, offering in (("uma", dear), ("pat", bot)):
+        with refused("P0002", "hold_not_found"):
+            market.call(who, "record_usage", "r1", offering, 1000, 0, hold=hold)
+    assert market.call("uma", "record_usage", "r1", bot, 1000, 0, hold=hold)[5] is False
+
+
+def test_an_agreement_has_a_price_and_a_quota(market: Market) -> None:
+    offering = market.publish("bot", "0.2", visibility="public")
+    market.agree("gus", offering, quota_tokens=1000, eur_per_1k=Decimal("0.05"))
+    assert market.call("uma", "record_usage", "r1", offering, 600, 0)[3] == Decimal("0.03")
+    with refused("42501", "quota_exhausted"):
+        market.call("uma", "record_usage", "r2", offering, 401, 0)
+    with refused("42501", "quota_exhausted"):
+        market.call("uma", "authorize_usage", offering, 401)
+    hold = market.call("uma", "authorize_usage", offering, 400)
+    assert market.call("uma", "record_usage", "r3", offering, 900, 0, hold=hold)[3] == Decimal("0.045")
+    assert market.call("uma", "resolve_offering", "acme/bot")[6] == "quota_exhausted"
+    market.agree("gus", offering)
+    assert market.call("uma", "record_usage", "r4", offering, 1000, 0)[3] == Decimal("0.2")
+
+
+def test_many_at_once_use_up_a_quota_exactly(market: Market) -> None:
+    offering = market.publish("bot", "0.2", visibility="public")
+    market.agree("gus", offering, quota_tokens=100)
+
+    def use(number: int, barrier: Barrier) -> None:
+        with market.at("uma") as connection:
+            barrier.wait()
+            connection.execute("SELECT tenancy.record_usage(%s, %s, 30, 0)", [f"r{number}", offering])
+
+    assert at_once(6, use) == ["done"] * 3 + ["quota_exhausted"] * 3
+    assert market.problems() == []
+
+
+def test_many_at_once_record_one_call_once(market: Market, bot: UUID) -> None:
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+
+    def use(number: int, barrier: Barrier) -> None:
+        with market.at("uma") as connection:
+            barrier.wait()
+            connection.execute("SELECT tenancy.record_usage('r1', %s, 1000, 0, hold => %s)", [bot, hold])
+
+    assert at_once(4, use) == ["done"] * 4
+    assert (market.balance("uma"), market.left()[:3], market.problems()) == (Decimal("99.8"), (1, 1, 1), [])
+
+
+def batch(connection: Connection, *calls: tuple[object, ...]) -> list[tuple[object, ...]]:
+    info = CompositeInfo.fetch(connection, "tenancy.usage_request")
+    assert info is not None
+    register_composite(info, connection)
+    assert info.python_type is not None
+    return connection.execute(
+        "SELECT request_id, amount, replayed FROM tenancy.record_usages(%s::tenancy.usage_request[])",
+        [[info.python_type(*call) for call in calls]],
+    ).fetchall()
+
+
+def test_a_batch_is_as_its_calls(market: Market, bot: UUID) -> None:
+    agreed = market.publish("agreed", "0.2", visibility="public")
+    market.agree("gus", agreed, quota_tokens=1000, eur_per_1k=1)
+    shared = market.publish("shared", "0.4")
+    market.call("ann", "share_offering", shared, market.globex.id)
+    market.call("uma", "record_usage", "old", bot, 7, 0)
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    with market.at("uma") as connection:
+        answers = batch(
+            connection,
+            ("b", bot, 1000, 0, None, None), ("a", bot, 500, 0, None, None), ("b", bot, 1000, 0, None, None),
+            ("c", agreed, 100, 0, None, None), ("old", bot, 7, 0, None, None), ("d", shared, 1000, 1000, None, None),
+            ("e", bot, 1000, 0, None, hold),
+        )  # fmt: skip
+    assert answers == [
+        ("b", Decimal("0.2"), False), ("a", Decimal("0.1"), False), ("b", Decimal("0.2"), True),
+        ("c", Decimal("0.1"), False),
+        ("old", Decimal("0.0014"), True), ("d", Decimal("0.8"), False), ("e", Decimal("0.2"), False),
+    ]  # fmt: skip
+    assert market.balance("uma") == 100 - Decimal("1.4014")
+    assert market.problems() == []
+
+
+def test_batches_that_pay_each_other_wait_in_order(market: Market, bot: UUID) -> None:
+    """Everybody pays everybody, in batches of several providers."""
+    organizations = {"ann": market.acme, "gus": market.globex, "ida": market.initech}
+    offerings = {"ann": bot}
+    for who in ("gus", "ida"):
+        model = uuid4()
+        market.admin.execute(
+            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, 'm', 'm', %s)",
+            [model, organizations[who].id],
+        )
+        offerings[who] = market.call(
+            who, "publish_offering", model, "bot", "Bot", "public", "pay_per_token", Decimal("0.2")
+        )
+        for aspect in ("tech", "eco"):
+            market.call(who, "activate", "offering", offerings[who], aspect)
+    with market.service() as connection:
+        for who in ("ann", "ida"):
+            connection.execute("SELECT tenancy.top_up(%s, 100, 'opening')", [organizations[who].id])
+
+    def pay(number: int, barrier: Barrier) -> None:
+        payer = list(organizations)[number % 3]
+        for turn in range(5):
+            barrier.wait()
+            with market.at(payer) as connection:
+                batch(
+                    connection,
+                    *(
+                        (f"{number}-{turn}-{who}", offerings[who], 100, 0, None, None)
+                        for who in offerings
+                        if who != payer
+                    ),
+                )
+
+    assert at_once(6, pay) == ["done"] * 6
+    assert (market.left()[0], market.problems()) == (60, [])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (("x", None, 1, 0, None, None), "offering_not_found"),
+        (("a", "bot", 2, 0, None, None), "reference_reused"),
+        (("x", "bot", -1, 0, None, None), "tokens_invalid"),
+        ((None, "bot", 1, 0, None, None), "request_id_invalid"),
+        (("x", "bot", 10**9, 0, None, None), "insufficient_funds"),
+        (("x", "bot", 1, 0, None, uuid4()), "hold_not_found"),
+    ],
+)
+def test_a_batch_is_recorded_whole_or_not(market: Market, bot: UUID, call: tuple[object, ...], name: str) -> None:
+    call = tuple(bot if value == "bot" else value for value in call)
+    with pytest.raises(psycopg.Error) as caught, market.at("uma") as connection:
+        batch(connection, ("a", bot, 1, 0, None, None), call)
+    assert (caught.value.diag.constraint_name, market.left()) == (name, (0, 0, 0, 0, 0))
+
+
+def test_services_name_the_payer(market: Market, bot: UUID) -> None:
+    with market.service() as connection:
+        hold = connection.execute(
+            "SELECT tenancy.authorize_usage_for(%s, %s, 1000)", [market.globex.id, bot]
+        ).fetchone()
+        connection.execute(
+            "SELECT tenancy.record_usage_for(%s, 'r1', %s, 1000, 0, hold => %s)",
+            [market.globex.id, bot, hold and hold[0]],
+        )
+        for nobody in (uuid4(), UUID(int=0), None):
+            with refused("P0002", "consumer_not_found"):
+                connection.execute("SELECT tenancy.record_usage_for(%s, 'r1', %s, 1000, 0)", [nobody, bot])
+    assert (market.balance("uma"), market.problems()) == (Decimal("99.8"), [])
+
+
+@pytest.mark.parametrize("who", ["max", "service"])
+def test_a_reversal_gives_money_and_tokens_back(market: Market, who: str) -> None:
+    offering = market.publish("bot", "0.2", visibility="public")
+    market.agree("gus", offering, quota_tokens=1000)
+    usage = market.call("uma", "record_usage", "r1", offering, 1000, 0)[0]
+    with refused("42501", "permission_denied"):
+        market.call("abe", "reverse_usage", usage)
+    for stranger in ("gus", "ida"):
+        with refused("P0002", "usage_not_found"):
+            market.call(stranger, "reverse_usage", usage)
+    answers = []
+    for _ in range(2):
+        if who == "max":
+            answers.append(market.call("max", "reverse_usage", usage))
+        else:
+            with market.service() as connection:
+                answers.append(connection.execute("SELECT * FROM tenancy.reverse_usage(%s)", [usage]).fetchone())
+    assert answers == [(Decimal("0.2"), 0, False), (Decimal("0.2"), 0, True)]
+    assert (market.balance("uma"), market.balance("ann"), market.problems()) == (Decimal(100), Decimal(0), [])
+    assert market.call("uma", "record_usage", "r1", offering, 1000, 0)[5] is True
+    assert market.call("uma", "record_usage", "r2", offering, 1000, 0)[5] is False
+
+
+def test_limits_are_asked_before(market: Market, bot: UUID) -> None:
+    with market.service() as connection:
+        connection.execute("SELECT tenancy.set_spending_limit(%s, 1)", [market.globex.id])
+    with refused("P0001", "spending_limit_reached"):
+        market.call("uma", "authorize_usage", bot, 5001)
+    market.call("uma", "authorize_usage", bot, 5000)
+
+
+DAMAGE: dict[str, Callable[[Market], tuple[str, list[object]]]] = {
+    "call_without_movement": lambda _: (
+        "UPDATE tenancy.offering_usage SET id = gen_random_uuid()", []),
+    "call_differs": lambda _: ("UPDATE tenancy.offering_usage SET input_tokens = 1", []),
+    "movement_without_call": lambda _: ("DELETE FROM tenancy.offering_usage", []),
+    "reversal_differs": lambda _: ("UPDATE tenancy.offering_usage SET reversed_at = now()", []),
+    "cost_differs": lambda _: ("UPDATE finops.inference_usage SET charged_amount_eur = 0.1", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", DAMAGE)
+def test_reconciling_finds_what_differs(market: Market, bot: UUID, problem: str) -> None:
+    market.call("uma", "record_usage", "r1", bot, 1000, 0)
+    market.admin.execute(*DAMAGE[problem](market))
+    assert problem in {row[0] for row in market.problems()}
+
+
+def test_finops_has_every_call(market: Market, bot: UUID) -> None:
+    market.call("uma", "record_usage", "r1", bot, 1000, 5)
+    market.call("max", "record_usage", "r1", bot, 1000, 0)
+    market.call("max", "reverse_usage", market.call("pat", "record_usage", "r1", bot, 2000, 0)[0])
+    rows = market.admin.execute(
+        "SELECT consumer_organization_id, charged_amount_eur, input_tokens, output_tokens, total_tokens FROM"
+        " finops.inference_usage WHERE (provider_organization_id, organization_model_id, model_id) = (%s, %s, %s)"
+        " AND unit_price_eur_per_1k_tokens = 0.2 ORDER BY total_tokens DESC",
+        [market.acme.id, bot, market.model],
+    ).fetchall()
+    assert rows == [
+        (None, 0, 2000, 0, 2000),
+        (market.globex.id, Decimal("0.201"), 1000, 5, 1005),
+        (market.acme.id, 0, 1000, 0, 1000),
+    ]
+
+
+def test_the_example_of_the_documents(market: Market) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "offerings.md").read_text()
+    script = text.split("```sql\n")[1].split("```")[0]
+    whose = {
+        "Acme's owner": "ann", "somebody in Globex": "uma", "Acme's manager": "max",
+        "what serves a call, in Globex's workspace": "uma", "Acme's manager again": "max",
+    }  # fmt: skip
+    who, known = "", {"model": market.model}
+    row: tuple[Any, ...] | None = None
+    for line in script.splitlines():
+        if line.startswith("-- "):
+            who = whose.pop(line[3:])
+            continue
+        with market.at(who) as connection:
+            row = connection.execute(
+                re.sub("<([^>]*)>", lambda m: str(known.get(m[1], m[1])), line).encode()
+            ).fetchone()
+        assert row is not None, line
+        for name, function in (
+            ("offering", "publish_offering"), ("request", "request_access"), ("hold", "authorize_usage"),
+        ):  # fmt: skip
+            if f"{function}(" in line:
+                known[name] = row[0]
+    assert row is not None
+    assert row[2:5] == (1, 2000, Decimal("0.3"))
+    assert (whose, market.problems()) == ({}, [])

@@ -1,0 +1,1004 @@
+-- Deploy pg-tenancy:platform/offering_usage to pg
+-- requires: platform/offerings_functions
+-- requires: kernel/wallets_functions
+
+\set change platform/offering_usage
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+CREATE TYPE tenancy.usage_request AS (
+    request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz, hold uuid
+);
+COMMENT ON TYPE tenancy.usage_request IS
+'One call for record_usages(). occurred_at NULL is now, hold NULL is none.';
+
+CREATE FUNCTION tenancy_private.refuse_reused_request() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'the request id was used for another call'
+    USING ERRCODE = '23505',
+    CONSTRAINT = 'reference_reused',
+    HINT = 'A request id names one call for ever: repeat what was recorded under it, or take another id.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_reused_request() FROM public;
+
+CREATE FUNCTION tenancy_private.refuse_hold() RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'the workspace has no such hold for this offering'
+    USING ERRCODE = 'P0002',
+    CONSTRAINT = 'hold_not_found',
+    HINT = 'tenancy.authorize_usage() makes one for a call, which is recorded once.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_hold() FROM public;
+
+CREATE FUNCTION tenancy_private.check_usage(
+    request_id text, input_tokens bigint, output_tokens bigint, occurred_at timestamptz
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem CONSTANT text[] := CASE
+        WHEN request_id IS NULL OR length(request_id) NOT BETWEEN 1 AND 200
+            THEN ARRAY['a request id has 1 to 200 characters', 'request_id_invalid', 'Give each call an id of its own.']
+        WHEN coalesce(input_tokens, -1) < 0 OR coalesce(output_tokens, -1) < 0
+            OR input_tokens > 1000000000000 OR output_tokens > 1000000000000
+            THEN ARRAY[
+                'tokens are 0 or more, and 1000000000000 at most', 'tokens_invalid', 'tenancy.reverse_usage() takes a call back.'
+            ]
+        WHEN occurred_at < clock_timestamp() - interval '35 days' OR occurred_at > clock_timestamp() + interval '5 minutes'
+            THEN ARRAY[
+                'a call is recorded within 35 days, and not before it happened', 'occurred_at_invalid',
+                'Look at the clock of the machine that served it.'
+            ]
+    END;
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', problem[1]
+        USING ERRCODE = '22023',
+        CONSTRAINT = problem[2],
+        HINT = problem[3];
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.check_usage(text, bigint, bigint, timestamptz) FROM public;
+
+-- What was asked, not what it cost: the price may have changed when it is asked again.
+CREATE FUNCTION tenancy_private.usage_fingerprint(
+    offering uuid, input_tokens bigint, output_tokens bigint
+) RETURNS bytea
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN sha256(uuid_send(offering) || int8send(input_tokens) || int8send(output_tokens));
+REVOKE ALL ON FUNCTION tenancy_private.usage_fingerprint(uuid, bigint, bigint) FROM public;
+
+-- The same calls for FinOps, which adds up costs by everything that has any. An adopted
+-- table may lack columns, and its triggers run as whoever writes.
+CREATE FUNCTION tenancy_private.write_costs(costs jsonb) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    columns CONSTANT text := (
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+        FROM pg_attribute AS a
+        WHERE a.attrelid = 'finops.inference_usage'::regclass
+            AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+            AND a.attname = ANY(ARRAY(SELECT jsonb_object_keys(costs -> 0)))
+    );
+BEGIN
+    IF current_user <> 'tenancy_writer' THEN
+        RAISE EXCEPTION 'write_costs() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
+    END IF;
+    EXECUTE format(
+        'INSERT INTO finops.inference_usage (%1$s) SELECT %1$s '
+        'FROM jsonb_populate_recordset(NULL::finops.inference_usage, $1)', columns
+    ) USING costs;
+END;
+$$;
+
+CREATE FUNCTION tenancy_private.cost_of(usage tenancy.offering_usage) RETURNS jsonb
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT jsonb_build_object(
+    'id', usage.id, 'occurred_at', usage.occurred_at, 'user_id', usage.user_id, 'api_key_id', usage.api_key_id,
+    'model_id', (SELECT o.model_id FROM public.organization_models AS o WHERE o.id = usage.offering_id),
+    'input_tokens', usage.input_tokens, 'output_tokens', usage.output_tokens,
+    'total_tokens', usage.input_tokens + usage.output_tokens, 'unit_price_eur_per_1k_tokens', usage.eur_per_1k,
+    'charged_amount_eur', usage.amount,
+    'provider_organization_id', (SELECT g.id FROM public.organizations AS g WHERE g.id = usage.provider_id),
+    'consumer_organization_id', (SELECT g.id FROM public.organizations AS g WHERE g.id = usage.workspace_id),
+    'organization_model_id', (SELECT o.id FROM public.organization_models AS o WHERE o.id = usage.offering_id)
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.cost_of(tenancy.offering_usage) FROM public;
+
+-- A trial begins with the first call, once for each workspace.
+CREATE FUNCTION tenancy_private.start_trial(
+    consumer uuid, offering uuid, provider uuid
+) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    begins_at CONSTANT timestamptz := clock_timestamp();
+    started uuid;
+BEGIN
+    INSERT INTO tenancy.entitlements AS e (
+        organization_id, offering_id, consumer_id, kind, starts_at, ends_at, quota_tokens, eur_per_1k
+    )
+    SELECT
+        o.organization_id, o.id, consumer, 'trial', begins_at,
+        coalesce(begins_at + make_interval(days => o.trial_days), 'infinity'), o.trial_tokens, 0
+    FROM public.organization_models AS o
+    WHERE o.id = offering AND o.organization_id = provider
+    ON CONFLICT (consumer_id, offering_id, kind, organization_id) WHERE revoked_at IS NULL DO NOTHING
+    RETURNING e.id INTO started;
+    RETURN coalesce(started, (
+        SELECT e.id FROM tenancy.entitlements AS e
+        WHERE e.consumer_id = consumer AND e.offering_id = offering AND e.kind = 'trial' AND e.revoked_at IS NULL
+    ));
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.start_trial(uuid, uuid, uuid) FROM public;
+
+-- Whether a quota has room, with the entitlement locked: calls of one consumer by one
+-- agreement come one after the other, as they do at its wallet.
+CREATE FUNCTION tenancy_private.require_quota(entitlement uuid, tokens bigint) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found record;
+BEGIN
+    SELECT e.quota_tokens, e.used_tokens, e.revoked_at, e.kind INTO found
+    FROM tenancy.entitlements AS e
+    WHERE e.id = entitlement
+    FOR NO KEY UPDATE;
+    IF found.kind IS NULL OR found.revoked_at IS NOT NULL THEN
+        PERFORM tenancy_private.refuse_offering_use('entitlement_ended');
+    END IF;
+    IF found.used_tokens + tokens > found.quota_tokens THEN
+        PERFORM tenancy_private.refuse_offering_use(
+            CASE found.kind WHEN 'trial' THEN 'trial_ended' ELSE 'quota_exhausted' END
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_quota(uuid, bigint) FROM public;
+
+-- Whether the workspace may use an offering now; refuses with the reason otherwise.
+CREATE FUNCTION tenancy_private.require_offering(
+    consumer uuid, offering uuid, priced_at timestamptz
+) RETURNS record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found record;
+BEGIN
+    found := tenancy_private.offering_access(consumer, offering, priced_at);
+    IF NOT found.is_known THEN
+        PERFORM tenancy_private.refuse_offering();
+    END IF;
+    IF NOT found.is_allowed THEN
+        PERFORM tenancy_private.refuse_offering_use(found.reason, offering);
+    END IF;
+    IF found.access = 'trial' AND found.entitlement_id IS NULL THEN
+        found.entitlement_id := tenancy_private.start_trial(consumer, offering, found.provider_id);
+    END IF;
+    RETURN found;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_offering(uuid, uuid, timestamptz) FROM public;
+
+CREATE FUNCTION tenancy_private.authorize_usage(
+    consumer uuid, offering uuid, max_tokens bigint, expires_in interval, api_key_id uuid,
+    user_id uuid
+) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    new_id CONSTANT uuid := gen_random_uuid();
+    begins_at CONSTANT timestamptz := clock_timestamp();
+    found record;
+    worst_price numeric;
+    amount numeric;
+    money_hold uuid;
+BEGIN
+    IF NOT coalesce(max_tokens BETWEEN 1 AND 2000000000000, false) THEN
+        RAISE EXCEPTION 'max_tokens is from 1 to 2000000000000'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'tokens_invalid',
+        HINT = 'Give what the call can use at most: the tokens of its input and those it may answer with.';
+    END IF;
+    IF NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false) THEN
+        RAISE EXCEPTION 'a hold lasts more than no time, and a day at most'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'hold_expiry_invalid',
+        HINT = 'Give expires_in from 1 second to 1 day.';
+    END IF;
+    found := tenancy_private.require_offering(consumer, offering, begins_at);
+    IF found.entitlement_id IS NOT NULL THEN
+        PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);
+    END IF;
+    -- A price that is known to begin before the hold ends counts as well.
+    worst_price := found.eur_per_1k;
+    IF found.agreed_eur_per_1k IS NULL AND found.access <> 'free' THEN
+        worst_price := greatest(worst_price, (
+            SELECT max(p.eur_per_1k) FROM tenancy.offering_prices AS p
+            WHERE p.organization_id = found.provider_id AND p.offering_id = offering
+                AND p.valid_from > begins_at AND p.valid_from <= begins_at + expires_in
+        ));
+    END IF;
+    amount := CASE WHEN found.provider_id = consumer THEN 0 ELSE round(max_tokens::numeric * worst_price / 1000, 6) END;
+    IF amount > 0 THEN
+        money_hold := tenancy_private.hold_money(consumer, amount, expires_in, new_id::text, api_key_id, user_id);
+    END IF;
+    -- Those of calls that nobody may record any more.
+    DELETE FROM tenancy.usage_authorizations AS a
+    WHERE a.workspace_id = consumer AND a.expires_at < begins_at - interval '35 days';
+    INSERT INTO tenancy.usage_authorizations (
+        workspace_id, id, provider_id, offering_id, hold_id, access, entitlement_id, agreed_eur_per_1k, eur_per_1k, max_tokens,
+        created_at, expires_at
+    )
+    VALUES (
+        consumer, new_id, found.provider_id, offering, money_hold, found.access, found.entitlement_id,
+        found.agreed_eur_per_1k, found.eur_per_1k, max_tokens, begins_at, begins_at + expires_in
+    );
+    RETURN new_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid)
+FROM public;
+
+-- The one place where a call is charged.
+CREATE FUNCTION tenancy_private.record_usage(
+    consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz,
+    hold uuid, api_key_id uuid, user_id uuid,
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    happened_at CONSTANT timestamptz := coalesce(occurred_at, clock_timestamp());
+    fingerprint CONSTANT bytea := tenancy_private.usage_fingerprint(offering, input_tokens, output_tokens);
+    usage tenancy.offering_usage;
+    authorization_found tenancy.usage_authorizations;
+    found record;
+    moved record;
+BEGIN
+    replayed := true;
+    -- A second look where somebody else records the same at this moment.
+    FOR attempt IN 1..2 LOOP
+        SELECT u.* INTO usage FROM tenancy.offering_usage AS u
+        WHERE u.workspace_id = consumer AND u.request_id = record_usage.request_id;
+        IF usage.id IS NOT NULL THEN
+            IF (usage.offering_id, usage.input_tokens, usage.output_tokens)
+                IS DISTINCT FROM (offering, record_usage.input_tokens, record_usage.output_tokens)
+            THEN
+                PERFORM tenancy_private.refuse_reused_request();
+            END IF;
+            usage_id := usage.id;
+            eur_per_1k := usage.eur_per_1k;
+            amount := usage.amount;
+            unpaid := usage.unpaid;
+            charged := usage.amount - usage.unpaid;
+            RETURN;
+        END IF;
+        EXIT WHEN attempt = 2 OR hold IS NULL;
+        DELETE FROM tenancy.usage_authorizations AS a
+        WHERE a.workspace_id = consumer AND a.id = hold
+        RETURNING a.* INTO authorization_found;
+        EXIT WHEN authorization_found.id IS NOT NULL;
+    END LOOP;
+    replayed := false;
+    IF hold IS NOT NULL AND authorization_found.offering_id IS DISTINCT FROM offering THEN
+        PERFORM tenancy_private.refuse_hold();
+    END IF;
+    PERFORM tenancy_private.check_usage(request_id, input_tokens, output_tokens, happened_at);
+
+    -- A call that was authorized was served, and is charged by what was agreed then.
+    IF authorization_found.expires_at >= happened_at THEN
+        usage.provider_id := authorization_found.provider_id;
+        usage.access := authorization_found.access;
+        usage.entitlement_id := authorization_found.entitlement_id;
+        usage.eur_per_1k := coalesce(
+            CASE WHEN usage.access = 'free' THEN 0 END, authorization_found.agreed_eur_per_1k,
+            tenancy_private.offering_price(usage.provider_id, offering, happened_at), authorization_found.eur_per_1k
+        );
+        PERFORM FROM tenancy.entitlements AS e WHERE e.id = usage.entitlement_id FOR NO KEY UPDATE;
+    ELSE
+        found := tenancy_private.require_offering(consumer, offering, happened_at);
+        usage.provider_id := found.provider_id;
+        usage.access := found.access;
+        usage.entitlement_id := found.entitlement_id;
+        usage.eur_per_1k := found.eur_per_1k;
+        IF usage.entitlement_id IS NOT NULL THEN
+            PERFORM tenancy_private.require_quota(usage.entitlement_id, input_tokens + output_tokens);
+        END IF;
+    END IF;
+    -- Rounded once, and to oneself nothing is paid.
+    usage.amount := CASE
+        WHEN usage.provider_id = consumer THEN 0
+        ELSE round((input_tokens + output_tokens)::numeric * usage.eur_per_1k / 1000, 6)
+    END;
+
+    moved := tenancy_private.move_money(
+        consumer, usage.provider_id, usage.amount, 'usage', request_id, fingerprint, happened_at,
+        authorization_found.hold_id, api_key_id, user_id
+    );
+    IF moved.replayed THEN
+        SELECT u.* INTO usage FROM tenancy.offering_usage AS u
+        WHERE u.workspace_id = consumer AND u.request_id = record_usage.request_id;
+        IF usage.id IS NULL THEN
+            PERFORM tenancy_private.refuse_reused_request();
+        END IF;
+    ELSE
+        usage.workspace_id := consumer;
+        usage.request_id := request_id;
+        usage.id := moved.transfer_id;
+        usage.offering_id := offering;
+        usage.user_id := user_id;
+        usage.api_key_id := api_key_id;
+        usage.input_tokens := input_tokens;
+        usage.output_tokens := output_tokens;
+        usage.unpaid := moved.unpaid;
+        usage.occurred_at := happened_at;
+        usage.created_at := clock_timestamp();
+        INSERT INTO tenancy.offering_usage SELECT usage.*;
+        UPDATE tenancy.entitlements AS e SET used_tokens = e.used_tokens + (usage.input_tokens + usage.output_tokens)
+        WHERE e.id = usage.entitlement_id;
+        PERFORM tenancy_private.write_costs(jsonb_build_array(tenancy_private.cost_of(usage)));
+    END IF;
+    usage_id := usage.id;
+    eur_per_1k := usage.eur_per_1k;
+    amount := usage.amount;
+    unpaid := usage.unpaid;
+    charged := usage.amount - usage.unpaid;
+    replayed := moved.replayed;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.record_usage(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) FROM public;
+
+-- A batch: what is paid by balance alone goes in one movement for each provider, the
+-- rest one by one. All of it, or nothing.
+CREATE FUNCTION tenancy_private.record_usages(
+    consumer uuid, requests tenancy.usage_request[], api_key_id uuid, user_id uuid
+) RETURNS TABLE (
+    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric,
+    unpaid numeric, replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    started_at CONSTANT timestamptz := clock_timestamp();
+    new_ids text[] := '{}';
+    call record;
+    part record;
+    answer record;
+BEGIN
+    IF coalesce(cardinality(requests), 0) > 10000 THEN
+        RAISE EXCEPTION 'a batch has 10000 calls at most'
+        USING ERRCODE = '22023',
+        CONSTRAINT = 'batch_invalid',
+        HINT = 'Send the rest in another one.';
+    END IF;
+    FOR call IN SELECT r.* FROM unnest(requests) AS r LOOP
+        IF EXISTS (
+            SELECT FROM tenancy.offering_usage AS u WHERE u.workspace_id = consumer AND u.request_id = call.request_id
+        ) THEN
+            -- Answers, or refuses another call under the same id.
+            PERFORM tenancy_private.record_usage(
+                consumer, call.request_id, call.offering, call.input_tokens, call.output_tokens, call.occurred_at, NULL,
+                record_usages.api_key_id, record_usages.user_id
+            );
+        ELSE
+            PERFORM tenancy_private.check_usage(
+                call.request_id, call.input_tokens, call.output_tokens, coalesce(call.occurred_at, started_at)
+            );
+            new_ids := new_ids || call.request_id;
+        END IF;
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM unnest(requests) AS r
+        GROUP BY r.request_id
+        HAVING count(DISTINCT (r.offering, r.input_tokens, r.output_tokens)) > 1
+    ) THEN
+        PERFORM tenancy_private.refuse_reused_request();
+    END IF;
+
+    -- Several providers are several movements: all of what they lock first, in its order.
+    IF (
+        SELECT count(DISTINCT o.organization_id)
+        FROM unnest(requests) AS r
+        INNER JOIN public.organization_models AS o ON r.offering = o.id
+    ) > 1 THEN
+        PERFORM FROM tenancy.entitlements AS e
+        WHERE e.consumer_id = consumer AND e.offering_id IN (SELECT r.offering FROM unnest(requests) AS r)
+        ORDER BY e.id
+        FOR NO KEY UPDATE;
+        PERFORM tenancy_private.lock_wallet(w.id)
+        FROM (
+            SELECT consumer AS id
+            UNION
+            SELECT o.organization_id
+            FROM unnest(requests) AS r
+            INNER JOIN public.organization_models AS o ON r.offering = o.id
+            ORDER BY 1
+        ) AS w;
+    END IF;
+    FOR part IN
+        SELECT
+            o.organization_id AS provider_id, o.id AS offering_id,
+            array_agg(r.request_id ORDER BY r.request_id COLLATE "C") AS ids,
+            array_agg(r.input_tokens ORDER BY r.request_id COLLATE "C") AS inputs,
+            array_agg(r.output_tokens ORDER BY r.request_id COLLATE "C") AS outputs,
+            array_agg(coalesce(r.occurred_at, started_at) ORDER BY r.request_id COLLATE "C") AS times
+        FROM (
+            SELECT DISTINCT ON (r.request_id) r.*
+            FROM unnest(requests) WITH ORDINALITY AS r (
+                request_id, offering, input_tokens, output_tokens, occurred_at, hold, place
+            )
+            WHERE r.hold IS NULL AND r.request_id = ANY(new_ids)
+            ORDER BY r.request_id, r.place
+        ) AS r
+        LEFT JOIN public.organization_models AS o ON r.offering = o.id
+        GROUP BY o.organization_id, o.id
+        ORDER BY o.organization_id, o.id
+    LOOP
+        answer := tenancy_private.require_offering(consumer, part.offering_id, started_at);
+        IF answer.entitlement_id IS NOT NULL THEN
+            FOR place IN 1..cardinality(part.ids) LOOP
+                PERFORM tenancy_private.record_usage(
+                    consumer, part.ids[place], part.offering_id, part.inputs[place], part.outputs[place], part.times[place],
+                    NULL, record_usages.api_key_id, record_usages.user_id
+                );
+            END LOOP;
+            CONTINUE;
+        END IF;
+        WITH priced AS MATERIALIZED (
+            SELECT
+                c.*, a.eur_per_1k, a.access,
+                CASE
+                    WHEN part.provider_id = consumer THEN 0
+                    ELSE round((c.input_tokens + c.output_tokens)::numeric * a.eur_per_1k / 1000, 6)
+                END AS amount
+            FROM unnest(part.ids, part.inputs, part.outputs, part.times)
+            AS c (request_id, input_tokens, output_tokens, happened_at)
+            CROSS JOIN LATERAL tenancy_private.require_offering(consumer, part.offering_id, c.happened_at)
+            AS a (
+                is_known boolean, is_allowed boolean, reason text, access text, eur_per_1k numeric, agreed_eur_per_1k numeric,
+                entitlement_id uuid, provider_id uuid, model_id uuid
+            )
+        ),
+
+        listed AS MATERIALIZED (
+            SELECT
+                array_agg(p.request_id ORDER BY p.request_id COLLATE "C") AS ids,
+                array_agg(
+                    tenancy_private.usage_fingerprint(part.offering_id, p.input_tokens, p.output_tokens)
+                    ORDER BY p.request_id COLLATE "C"
+                ) AS fingerprints,
+                array_agg(p.amount ORDER BY p.request_id COLLATE "C") AS amounts,
+                array_agg(p.happened_at ORDER BY p.request_id COLLATE "C") AS times
+            FROM priced AS p
+        ),
+
+        moved AS MATERIALIZED (
+            SELECT m.reference, m.transfer_id, m.replayed
+            FROM listed AS l
+            CROSS JOIN LATERAL tenancy_private.move_money_batch(
+                consumer, part.provider_id, 'usage', l.ids, l.fingerprints, l.amounts, l.times, record_usages.api_key_id,
+                record_usages.user_id
+            ) AS m
+        ),
+
+        kept AS (
+            INSERT INTO tenancy.offering_usage AS u (
+                workspace_id, request_id, id, provider_id, offering_id, access, user_id, api_key_id, input_tokens,
+                output_tokens, eur_per_1k, amount, unpaid, occurred_at
+            )
+            SELECT
+                consumer, p.request_id, m.transfer_id, part.provider_id, part.offering_id, p.access, record_usages.user_id,
+                record_usages.api_key_id, p.input_tokens, p.output_tokens, p.eur_per_1k, p.amount, 0, p.happened_at
+            FROM priced AS p
+            INNER JOIN moved AS m ON p.request_id = m.reference
+            WHERE NOT m.replayed
+            RETURNING u AS usage
+        )
+
+        SELECT jsonb_agg(tenancy_private.cost_of(k.usage)) AS costs INTO answer FROM kept AS k;
+        IF answer.costs IS NOT NULL THEN
+            PERFORM tenancy_private.write_costs(answer.costs);
+        END IF;
+    END LOOP;
+    FOR call IN
+        SELECT r.* FROM unnest(requests) AS r
+        WHERE r.hold IS NOT NULL AND r.request_id = ANY(new_ids)
+        ORDER BY r.request_id COLLATE "C"
+    LOOP
+        PERFORM tenancy_private.record_usage(
+            consumer, call.request_id, call.offering, call.input_tokens, call.output_tokens, call.occurred_at, call.hold,
+            record_usages.api_key_id, record_usages.user_id
+        );
+    END LOOP;
+
+    RETURN QUERY
+    SELECT
+        u.request_id, u.id, u.eur_per_1k, u.amount, u.amount - u.unpaid, u.unpaid,
+        NOT (
+            r.request_id = ANY(new_ids) AND u.created_at >= started_at
+            AND row_number() OVER (PARTITION BY r.request_id ORDER BY r.place) = 1
+        )
+    FROM unnest(requests) WITH ORDINALITY AS r (request_id, offering, input_tokens, output_tokens, occurred_at, hold, place)
+    INNER JOIN tenancy.offering_usage AS u ON u.workspace_id = consumer AND r.request_id = u.request_id
+    ORDER BY r.place;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid)
+FROM public;
+
+-- Who calls: a person, or a program with a key, whose costs are the key's.
+CREATE FUNCTION tenancy_private.calling_user() RETURNS uuid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN CASE WHEN tenancy.current_credential_id() IS NULL THEN tenancy.current_user_id() END;
+REVOKE ALL ON FUNCTION tenancy_private.calling_user() FROM public;
+
+CREATE FUNCTION tenancy.authorize_usage(
+    offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes'
+) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy.require_permission('offerings.use');
+    RETURN tenancy_private.authorize_usage(
+        tenancy.current_workspace_id(), offering, max_tokens, expires_in, tenancy.current_credential_id(),
+        tenancy_private.calling_user()
+    );
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) IS
+'Before a call is served: asks access, quota and limits, and holds what it costs at most. Returns the hold for '
+'record_usage(). Needs offerings.use. Raises P0002 offering_not_found, 42501 request_required, request_pending, '
+'subscription_required, share_paused, entitlement_ended, quota_exhausted, trial_ended, 55000 '
+'offering_inactive, not_operational, offering_price_missing, P0001 insufficient_funds, spending_limit_reached, 22023 tokens_invalid, '
+'hold_expiry_invalid.';
+
+CREATE FUNCTION tenancy.authorize_usage_for(
+    consumer uuid, offering uuid, max_tokens bigint, expires_in interval DEFAULT '10 minutes',
+    api_key_id uuid DEFAULT NULL,
+    user_id uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.require_consumer(consumer);
+    RETURN tenancy_private.authorize_usage(consumer, offering, max_tokens, expires_in, api_key_id, user_id);
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)
+FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)
+TO tenancy_service;
+COMMENT ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid) IS
+'authorize_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
+
+CREATE FUNCTION tenancy.release_usage(hold uuid) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    money_hold uuid;
+BEGIN
+    PERFORM tenancy.require_permission('offerings.use');
+    DELETE FROM tenancy.usage_authorizations AS a
+    WHERE a.workspace_id = tenancy.current_workspace_id() AND a.id = release_usage.hold
+    RETURNING a.hold_id INTO money_hold;
+    IF NOT FOUND THEN
+        PERFORM tenancy_private.refuse_hold();
+    END IF;
+    IF money_hold IS NOT NULL THEN
+        PERFORM tenancy_private.release_hold(money_hold, tenancy.current_workspace_id());
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.release_usage(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.release_usage(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.release_usage(uuid) IS
+'Frees what authorize_usage() held, for a call that was not served. Needs offerings.use. Raises P0002 hold_not_found.';
+
+CREATE FUNCTION tenancy_private.require_consumer(consumer uuid) RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM tenancy.workspaces AS w
+        WHERE w.id = consumer AND w.id <> '00000000-0000-0000-0000-000000000000' AND w.deleted_at IS NULL
+    ) THEN
+        RAISE EXCEPTION 'there is no such workspace'
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'consumer_not_found',
+        HINT = 'Give the id of an organization or of a person.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.require_consumer(uuid) FROM public;
+
+CREATE FUNCTION tenancy.record_usage(
+    request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz DEFAULT NULL,
+    hold uuid DEFAULT NULL,
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy.require_permission('offerings.use');
+    SELECT r.* INTO usage_id, eur_per_1k, amount, charged, unpaid, replayed
+    FROM tenancy_private.record_usage(
+        tenancy.current_workspace_id(), record_usage.request_id, record_usage.offering, record_usage.input_tokens,
+        record_usage.output_tokens, record_usage.occurred_at, record_usage.hold, tenancy.current_credential_id(),
+        tenancy_private.calling_user()
+    ) AS r;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)
+FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid) IS
+'Charges a call of an offering to the current workspace, once for each request id, for ever, at the price of the moment '
+'it happened. With a hold of authorize_usage() it is booked whole, and what is not covered is unpaid. Needs offerings.use. '
+'Raises what authorize_usage() does, and 23505 reference_reused, P0002 hold_not_found, 22023 request_id_invalid, '
+'occurred_at_invalid.';
+
+CREATE FUNCTION tenancy.record_usages(requests tenancy.usage_request[])
+RETURNS TABLE (
+    request_id text, usage_id uuid, eur_per_1k numeric, amount numeric, charged numeric,
+    unpaid numeric, replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy.require_permission('offerings.use');
+    RETURN QUERY
+    SELECT r.* FROM tenancy_private.record_usages(
+        tenancy.current_workspace_id(), requests, tenancy.current_credential_id(), tenancy_private.calling_user()
+    ) AS r;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.record_usages(tenancy.usage_request[])
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) IS
+'record_usage() for up to 10000 calls at once, all of them or none; one answer for each, in their order. Raises 22023 '
+'batch_invalid besides.';
+
+CREATE FUNCTION tenancy.record_usage_for(
+    consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
+    occurred_at timestamptz DEFAULT NULL, hold uuid DEFAULT NULL, api_key_id uuid DEFAULT NULL,
+    user_id uuid DEFAULT NULL,
+    OUT usage_id uuid, OUT eur_per_1k numeric, OUT amount numeric, OUT charged numeric,
+    OUT unpaid numeric, OUT replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.require_consumer(consumer);
+    SELECT r.* INTO usage_id, eur_per_1k, amount, charged, unpaid, replayed
+    FROM tenancy_private.record_usage(
+        consumer, record_usage_for.request_id, record_usage_for.offering, record_usage_for.input_tokens,
+        record_usage_for.output_tokens, record_usage_for.occurred_at, record_usage_for.hold, record_usage_for.api_key_id,
+        record_usage_for.user_id
+    ) AS r;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.record_usage_for(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.record_usage_for(
+    uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
+) TO tenancy_service;
+COMMENT ON FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid) IS
+'record_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
+
+CREATE FUNCTION tenancy.reverse_usage(
+    usage uuid, OUT returned numeric, OUT owed numeric, OUT replayed boolean
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    login CONSTANT name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    is_service CONSTANT boolean := pg_has_role(login, 'tenancy_service', 'USAGE');
+    provider uuid;
+    found tenancy.offering_usage;
+    moved record;
+BEGIN
+    IF NOT is_service THEN
+        provider := (SELECT a.organization_id FROM tenancy_private.act_in_organization('offerings.price') AS a);
+    END IF;
+    SELECT u.* INTO found FROM tenancy.offering_usage AS u
+    WHERE u.id = reverse_usage.usage AND (is_service OR u.provider_id = provider)
+    FOR NO KEY UPDATE;
+    IF found.id IS NULL THEN
+        RAISE EXCEPTION 'the organization served no such call'
+        USING ERRCODE = 'P0002',
+        CONSTRAINT = 'usage_not_found',
+        HINT = 'tenancy.offering_calls() lists those that it served.';
+    END IF;
+    -- Before the wallets, in the order in which calls are recorded.
+    PERFORM FROM tenancy.entitlements AS e WHERE e.id = found.entitlement_id FOR NO KEY UPDATE;
+    moved := tenancy_private.reverse_transfer(found.id, 'usage/' || found.id);
+    returned := moved.charged;
+    owed := moved.unpaid;
+    replayed := moved.replayed;
+    IF NOT replayed THEN
+        UPDATE tenancy.offering_usage AS u SET reversed_at = clock_timestamp()
+        WHERE u.workspace_id = found.workspace_id AND u.request_id = found.request_id;
+        UPDATE tenancy.entitlements AS e
+        SET used_tokens = greatest(e.used_tokens - (found.input_tokens + found.output_tokens), 0)
+        WHERE e.id = found.entitlement_id;
+        PERFORM tenancy_private.update_rows(
+            'finops.inference_usage', jsonb_build_object('id', found.id, 'occurred_at', found.occurred_at),
+            jsonb_build_object('charged_amount_eur', 0)
+        );
+    END IF;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.reverse_usage(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.reverse_usage(uuid) TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.reverse_usage(uuid) IS
+'Gives back what a call cost, with its tokens; returned came back at once, owed is what the provider still has to give. '
+'For the provider, with offerings.price, and for services. Again, it answers as before. Raises P0002 usage_not_found.';
+
+-- What the provider sees: sums, and calls without who made them.
+CREATE FUNCTION tenancy.offering_earnings(
+    since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
+) RETURNS TABLE (
+    offering_id uuid, code text, calls bigint, total_tokens bigint, amount numeric, unpaid numeric,
+    reversed numeric
+)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    provider CONSTANT uuid := tenancy_private.read_in_organization('finops.view');
+BEGIN
+    RETURN QUERY
+    SELECT
+        u.offering_id, min(o.code::text), count(*), sum(u.input_tokens + u.output_tokens)::bigint,
+        coalesce(sum(u.amount) FILTER (WHERE u.reversed_at IS NULL), 0),
+        coalesce(sum(u.unpaid) FILTER (WHERE u.reversed_at IS NULL), 0),
+        coalesce(sum(u.amount) FILTER (WHERE u.reversed_at IS NOT NULL), 0)
+    FROM tenancy.offering_usage AS u
+    LEFT JOIN public.organization_models AS o ON u.offering_id = o.id
+    WHERE u.provider_id = provider AND u.workspace_id <> provider
+        AND u.occurred_at >= since AND u.occurred_at < until
+    GROUP BY u.offering_id
+    ORDER BY 5 DESC, 1;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) IS
+'What others'' calls of the organization''s offerings came to, by offering; unpaid is the part that was not covered when '
+'they were recorded. Needs finops.view.';
+
+CREATE FUNCTION tenancy.offering_calls(
+    offering uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
+    page_size integer DEFAULT 100
+) RETURNS TABLE (
+    usage_id uuid, occurred_at timestamptz, input_tokens bigint, output_tokens bigint, access text,
+    eur_per_1k numeric,
+    amount numeric, unpaid numeric, reversed_at timestamptz
+)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    provider CONSTANT uuid := tenancy_private.read_in_organization('finops.view');
+BEGIN
+    PERFORM tenancy_private.require_page_size(page_size);
+    RETURN QUERY
+    SELECT
+        u.id, u.occurred_at, u.input_tokens, u.output_tokens, u.access, u.eur_per_1k, u.amount, u.unpaid, u.reversed_at
+    FROM tenancy.offering_usage AS u
+    WHERE u.provider_id = provider AND u.offering_id = offering AND u.occurred_at >= since AND u.occurred_at < until
+    ORDER BY u.occurred_at DESC, u.id
+    LIMIT page_size;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer)
+TO tenancy_credentialed, tenancy_service;
+COMMENT ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) IS
+'Calls that an offering of the organization served, the newest first, without who made them: for the next page give the '
+'last occurred_at as until. Needs finops.view. Raises 22023 page_size_invalid.';
+
+-- Calls, ledger and FinOps say the same, or which do not.
+CREATE FUNCTION tenancy_private.usage_problems(wanted uuid)
+RETURNS TABLE (problem text, workspace_id uuid, usage_id uuid, expected text, found text)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT 'call_without_movement', u.workspace_id, u.id, u.amount::text, NULL
+FROM tenancy.offering_usage AS u
+WHERE (wanted IS NULL OR u.workspace_id = wanted)
+    AND NOT EXISTS (SELECT FROM tenancy.transfers AS t WHERE t.id = u.id AND t.workspace_id = u.workspace_id)
+UNION ALL
+SELECT 'movement_without_call', t.workspace_id, t.id, t.amount::text, NULL
+FROM tenancy.transfers AS t
+WHERE (wanted IS NULL OR t.workspace_id = wanted) AND t.kind = 'usage'
+    AND NOT EXISTS (
+        SELECT FROM tenancy.offering_usage AS u WHERE u.workspace_id = t.workspace_id AND u.request_id = t.reference
+    )
+UNION ALL
+SELECT 'call_differs', u.workspace_id, u.id, t.amount::text, u.amount::text
+FROM tenancy.offering_usage AS u
+INNER JOIN tenancy.transfers AS t ON u.id = t.id AND u.workspace_id = t.workspace_id
+WHERE (wanted IS NULL OR u.workspace_id = wanted)
+    AND (
+        t.amount <> u.amount OR t.payee_id <> u.provider_id OR t.kind <> 'usage' OR t.reference <> u.request_id
+        OR t.fingerprint <> tenancy_private.usage_fingerprint(u.offering_id, u.input_tokens, u.output_tokens)
+        OR u.amount <> CASE
+            WHEN u.provider_id = u.workspace_id THEN 0
+            ELSE round((u.input_tokens + u.output_tokens)::numeric * u.eur_per_1k / 1000, 6)
+        END
+    )
+UNION ALL
+SELECT 'reversal_differs', u.workspace_id, u.id, (r.id IS NOT NULL)::text, (u.reversed_at IS NOT NULL)::text
+FROM tenancy.offering_usage AS u
+LEFT JOIN tenancy.transfers AS r ON r.reverses = u.id AND r.workspace_id = u.provider_id
+WHERE (wanted IS NULL OR u.workspace_id = wanted) AND (r.id IS NOT NULL) <> (u.reversed_at IS NOT NULL)
+UNION ALL
+SELECT
+    'cost_differs', u.workspace_id, u.id, CASE WHEN u.reversed_at IS NULL THEN u.amount ELSE 0 END::text,
+    c.charged_amount_eur::text
+FROM tenancy.offering_usage AS u
+LEFT JOIN finops.inference_usage AS c ON u.id = c.id
+WHERE (wanted IS NULL OR u.workspace_id = wanted)
+    AND c.charged_amount_eur::numeric IS DISTINCT FROM CASE WHEN u.reversed_at IS NULL THEN u.amount ELSE 0 END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.usage_problems(uuid) FROM public;
+
+CREATE FUNCTION tenancy.reconcile_usage(workspace_id uuid DEFAULT NULL)
+RETURNS TABLE (problem text, payer_id uuid, usage_id uuid, expected text, found text)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    RETURN QUERY SELECT p.* FROM tenancy_private.usage_problems(reconcile_usage.workspace_id) AS p;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy.reconcile_usage(uuid) FROM public;
+GRANT EXECUTE ON FUNCTION tenancy.reconcile_usage(uuid) TO tenancy_service, tenancy_auditor;
+COMMENT ON FUNCTION tenancy.reconcile_usage(uuid) IS
+'Compares calls with the ledger and with FinOps, for one payer or all: a row for each that differs. tenancy.reconcile() '
+'does so for wallets and ledger.';
+
+RESET ROLE;
+
+CALL tenancy_private.give_to_writer('tenancy_private.write_costs(jsonb)');
+
+\ir ../../notes/done.psql
+COMMIT;

@@ -1,0 +1,17 @@
+-- Deploy pg-tenancy:platform/offerings_activation to pg
+-- requires: kernel/activation
+-- requires: platform/offerings_policies
+
+\set change platform/offerings_activation
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+\ir ../../notes/begun.psql
+
+-- Not one transaction: everybody reads and writes meanwhile, and when it is
+-- stopped anywhere the next deploy goes on from there.
+CALL tenancy_private.make_activatable(
+    'platform/offerings_activation', 'public.organization_models', kind => 'offering',
+    subject => 'offerings'
+);
+
+\ir ../../notes/done.psql

@@ -1,0 +1,41 @@
+-- Verify pg-tenancy:platform/offering_usage on pg
+
+\ir ../../notes/no_timeouts.psql
+
+BEGIN;
+
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.refuse_reused_request()',
+    'tenancy_private.refuse_hold()',
+    'tenancy_private.check_usage(text, bigint, bigint, timestamptz)',
+    'tenancy_private.usage_fingerprint(uuid, bigint, bigint)',
+    'tenancy_private.cost_of(tenancy.offering_usage)',
+    'tenancy_private.start_trial(uuid, uuid, uuid)',
+    'tenancy_private.require_quota(uuid, bigint)',
+    'tenancy_private.require_offering(uuid, uuid, timestamptz)',
+    'tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid)',
+    'tenancy_private.record_usage(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid)',
+    'tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid)',
+    'tenancy_private.calling_user()',
+    'tenancy_private.require_consumer(uuid)',
+    'tenancy_private.usage_problems(uuid)'
+]);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.authorize_usage(uuid, bigint, interval)',
+    'tenancy.release_usage(uuid)',
+    'tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)',
+    'tenancy.record_usages(tenancy.usage_request[])',
+    'tenancy.reverse_usage(uuid)',
+    'tenancy.offering_earnings(timestamptz, timestamptz)',
+    'tenancy.offering_calls(uuid, timestamptz, timestamptz, integer)'
+], ARRAY['tenancy_credentialed', 'tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)',
+    'tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid)'
+], ARRAY['tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy.reconcile_usage(uuid)'
+], ARRAY['tenancy_service', 'tenancy_auditor']);
+CALL tenancy_private.verify_writers(ARRAY['tenancy_private.write_costs(jsonb)']);
+
+ROLLBACK;
