@@ -530,6 +530,7 @@ PLANTS = [
     # -- roles
     Plant("login_bypasses", "ALTER ROLE {login} BYPASSRLS", "role {login}", "error", "ALTER ROLE {login} NOBYPASSRLS"),
     Plant("login_bypasses", "ALTER ROLE {outside} BYPASSRLS; GRANT {outside} TO {login}", "role {login}", "error", ""),
+    Plant("login_bypasses", "ALTER ROLE {login} REPLICATION", "role {login}", "error", ""),
     Plant(
         "login_trusted", "GRANT tenancy_service_{app} TO {login}", "role {login}", "error", "GRANT {outside} TO {login}"
     ),
@@ -550,13 +551,24 @@ PLANTS = [
         "GRANT CREATE ON SCHEMA public TO {app}",
     ),
     Plant(
+        "schema_writable",
+        "ALTER SCHEMA app OWNER TO {outside}",
+        "schema app",
+        "warning",
+        # Whoever owns the tables too has nothing to win.
+        "ALTER SCHEMA app OWNER TO {outside}; ALTER TABLE app.tasks OWNER TO {outside};"
+        "ALTER TABLE app.projects OWNER TO {outside}; ALTER TABLE app.organizations OWNER TO {outside}",
+    ),
+    Plant(
         "database_temporary",
         "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
+        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
         "database {database}",
         "info",
         "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
+        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
     ),
     Plant(
         "setting_of_role",
