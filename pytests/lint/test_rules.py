@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from pg_tenancy.tools.lint import Baseline, Finding, Rule, lint, read_rules
+from pg_tenancy.tools.lint import SEVERITIES, Baseline, Finding, Rule, lint, read_rules
 from support.linted import PLANTS, Plant
 
 from .conftest import Stranger
@@ -59,6 +61,20 @@ def test_what_is_right_is_not(admin_of_the_stranger: Connection, stranger: Stran
 
 def test_every_rule_has_a_planted_fault() -> None:
     assert {plant.rule for plant in PLANTS} | {"server_outdated"} == set(RULES)
+
+
+def test_every_rule_is_in_the_document_with_what_it_says_and_how_bad_it_is() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "lint.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| (.+?) \| .+ \|$", text, re.MULTILINE)
+    assert len(rows) == len({name for name, _, _ in rows})
+    listed = {name: (severities.split(", "), what) for name, severities, what in rows}
+    assert set(listed) == set(RULES)
+    for name, (severities, what) in listed.items():
+        assert what.startswith(RULES[name].description.removesuffix(".")), name
+        assert severities[0] in SEVERITIES
+    for plant in PLANTS:
+        severities, what = listed[plant.rule]
+        assert plant.severity in severities or plant.severity in what.lower(), plant
 
 
 def test_a_well_made_application_has_no_finding_above_info(
