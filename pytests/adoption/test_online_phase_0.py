@@ -181,7 +181,7 @@ def test_a_build_that_was_killed_is_begun_anew(stages: Stages, clone: Any, sqitc
         deploy.join()
         assert len(failures) == 1
         invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
-        assert killer.execute(invalid).fetchall() == [("users_pkey_tenancy_building",)]
+        assert killer.execute(invalid).fetchall() == [("users_tenancy_pkey_tenancy_building",)]
         writer.commit()
         Replay(database).deploy("@phase-0")
         assert killer.execute(invalid).fetchall() == []

@@ -107,7 +107,7 @@ def test_a_column_in_the_way_is_named_and_nothing_is_changed(state: State, to: s
     [
         ("@phase-4", "api_keys", "key_prefix", "varchar(8)", 12),
         ("@phase-4", "api_keys", "key_hash", "varchar(60)", 64),
-        ("@phase-5", "instances", "status", "varchar(11)", 12),
+        ("@phase-5", "instances", "status", "varchar(10)", 11),
     ],
 )
 def test_a_column_that_is_too_short_is_named_and_nothing_is_changed(

@@ -68,13 +68,14 @@ def test_half_a_deploy_that_is_reverted_lets_everybody_go(
     before = keyless.dump()
     run.deploy(PLAN[position(change) - 2].script)
     # The last thing that the change adds is there already, as somebody else's.
-    keyless.execute(f"ALTER TABLE public.{table} ADD CONSTRAINT {table}_workspace_id_fkey CHECK (id IS NULL) NOT VALID")
+    theirs = f"{table}_tenancy_workspace_id_fkey"
+    keyless.execute(f"ALTER TABLE public.{table} ADD CONSTRAINT {theirs} CHECK (id IS NULL) NOT VALID")
     with pytest.raises(ScriptError):
         run.deploy(change)
     member = "SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')"
     assert keyless.fetch(member, writer) == [(True,)]
     run.revert(back_to)
-    keyless.execute(f"ALTER TABLE public.{table} DROP CONSTRAINT {table}_workspace_id_fkey")
+    keyless.execute(f"ALTER TABLE public.{table} DROP CONSTRAINT {theirs}")
     assert keyless.fetch(member, writer) == [(False,)]
     assert differences(before, keyless.dump()) == ""
 

@@ -39,7 +39,8 @@ KEYS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_owner_writes_to_no_table_directly(tenants: TwoTenants, login: str, table: str) -> None:
-    key, constraint = KEYS.get(table, "id"), f"{table.split('.')[1]}_pkey"
+    key, schema, name = KEYS.get(table, "id"), *table.split(".")
+    constraint = f"{name}_tenancy_pkey" if schema == "public" else f"{name}_pkey"
     with tenants.entered(login=login) as connection:
         for statement in (
             f"INSERT INTO {table} DEFAULT VALUES",

@@ -436,6 +436,7 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
         "deleted_organization_not_found",
         "audit_must_be_recorded",
         "latch_not_counted",
+        "organization_in_use",
         "adoption_not_recorded",
     }
     scripts = [path.read_text() for path in (SQL / "deploy").glob("*/*.sql")]

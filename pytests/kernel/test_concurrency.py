@@ -86,14 +86,12 @@ def test_a_unique_name_of_the_application_itself_is_an_error_and_no_endless_sear
     connection = connect(logins.app)
     connection.execute("SET statement_timeout = '2s'")
     connection.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
-    with pytest.raises(psycopg.errors.UniqueViolation) as error:
-        connection.execute("SELECT tenancy.create_organization('Acme')")
-    assert name_of(error.value) == "one_name"
-    connection.rollback()
-    connection.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
-    with pytest.raises(psycopg.errors.UniqueViolation) as error:
-        connection.execute("SELECT tenancy.create_organization('Acme', 'another-slug')")
-    assert name_of(error.value) == "one_name"
+    for arguments in ("'Acme'", "'Acme', 'another-slug'"):
+        connection.execute("SELECT tenancy.enter(%s)", [organization.owner.id])
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="one_name") as error:
+            connection.execute(f"SELECT tenancy.create_organization({arguments})")
+        assert name_of(error.value) == "organization_data_invalid"
+        connection.rollback()
 
 
 def test_a_membership_that_is_removed_stops_at_the_next_transaction(

@@ -53,6 +53,7 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "api_key": ("P0002", "api_key_not_found"),
     "instance": ("P0002", "instance_not_found"),
     "model": ("P0002", "model_not_found"),
+    "state": ("55000", "instance_state"),
     "used": ("23503", "model_in_use"),
     "invitation": ("28000", "invalid_invitation"),
     "credentials": ("42501", "credentials_denied"),

@@ -80,3 +80,25 @@ def test_the_columns_that_can_be_written_are_listed(admin: Connection) -> None:
             if cell not in {"none", "no"}:
                 listed.setdefault(table.strip("`"), {})[privilege] = set(re.findall(r"`(\w+)`", cell)) or {cell}
     assert listed == can
+
+
+def test_what_an_adoption_needs_is_listed_as_the_first_change_asks_for_it() -> None:
+    expected = (ROOT / "sql" / "adoption" / "expected.psql").read_text()
+    tables = expected.split("INSERT INTO pg_temp.expected_tables")[1].split(";")[0]
+    wanted = {}
+    for schema, table, key, columns in re.findall(
+        r"\(\s*'(\w+)', '(\w+)', '\{([\w,]+)\}',\s*((?:'[^']*'\s*)+)\)", tables
+    ):
+        described = "".join(re.findall("'([^']*)'", columns)).split(", ")
+        wanted[f"`{schema}.{table}`"] = (key.split(","), described)
+    assert len(wanted) == tables.count("'{")
+    kinds = dict(re.findall(r"\('(\w+)', '\{[^}]*\}', '([^']*)'\)", expected))
+    listed, types = {}, {}
+    for row in _rows("dba.md", "What an adoption needs"):
+        if len(row) == 3 and row[0] != "table":
+            described = [cell.replace("`", "").replace("(may be missing)", "optional") for cell in row[2].split(", ")]
+            listed[row[0]] = (re.findall(r"`(\w+)`", row[1]), described)
+        elif len(row) == 2 and row[0] != "kind":
+            types[row[0]] = row[1]
+    assert listed == wanted
+    assert types == {kind: words for kind, words in kinds.items() if kind != words}

@@ -202,8 +202,8 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # (P0002 deleted_organization_not_found), stranger, other, sees_all, ticket, key
 # (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
 # invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
-# api_key_not_found, instance_not_found, model_not_found), used (23503
-# model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
+# api_key_not_found, instance_not_found, model_not_found), state (55000
+# instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation), uninvited (P0002
 # invitation_not_found), credentials (42501 credentials_denied), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
@@ -252,6 +252,7 @@ rename_api_key('{api_key}', 'New')                  | ok                        
 revoke_api_key('{api_key}')                         | ok                        | ok         | permission | permission | person     | api_key    | api_key               | person       | permission   | context          | forged | no
 terminate_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
 reinstall_instance('{instance}')                    | ok                        | ok         | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
+archive_instance('{instance}')                      | state                     | state      | permission | permission | permission | instance   | instance              | instance     | instance     | context          | forged | no
 terminate_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
 reinstall_instance('{public_instance}')             | instance                  | instance   | permission | permission | permission | instance   | instance              | instance     | ok           | context          | forged | no
 require_instance_transition('ready', 'terminating') | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
@@ -289,6 +290,7 @@ enter_as_service('{user}', '{globex}') | no                                     
 enter_with_ticket('ticket')            | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
 enter_with_api_key('key')              | key                                                                | key      | key      | key         | key          | sees_all    | sees_all | no      | no
 writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
+unprotected_tables()                   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no

@@ -126,7 +126,7 @@ QUESTIONS: list[Question] = [
         "ann",
         "acme",
         "INSERT INTO public.instances (id, provider_id) VALUES ('{i_bulk}', '{provider}') ON CONFLICT DO NOTHING",
-        "instances_pkey",
+        "instances_tenancy_pkey",
     ),
     superuser(["UPDATE public.instances SET ip_address = NULL", "SELECT 1"], [(1,)]),
     # what the policies do alone
@@ -211,12 +211,9 @@ QUESTIONS: list[Question] = [
                 "terminated",
                 "permission_denied",
             ),
-            (
-                ["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"],
-                "uma",
-                "ready",
-                "stopped",
-                [(1,)],
+            *(
+                (["INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')"], "uma", *change)
+                for change in (("ready", "stopped", [(1,)]), ("ready", "booting", "permission_denied"))
             ),
         )
     ),

@@ -29,7 +29,7 @@ QUESTIONS: list[Question] = [
     ("app", "uma", "acme", "SELECT count(*) FROM tenancy.audit_log", [(0,)]),
     ("app", "ann", "acme", "SELECT count(*) > 0 FROM tenancy.role_permissions", [(True,)]),
     ("app", "ann", "acme", "SELECT count(*) > 40 FROM tenancy.permissions", [(True,)]),
-    ("app", "ann", "acme", "SELECT count(*) FROM tenancy.instance_transitions WHERE action = 'reinstall'", [(5,)]),
+    ("app", "ann", "acme", "SELECT count(*) FROM tenancy.instance_transitions WHERE action = 'reinstall'", [(14,)]),
     ("app", "ann", "acme", "SELECT count(*) FROM tenancy.role_delegations", [(8,)]),
     ("app", "ann", "acme", "SELECT password_hash FROM public.users", "42501"),
     *(("app", None, None, f"SELECT count(*) FROM {table}", "no_context") for table in READABLE),

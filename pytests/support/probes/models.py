@@ -149,7 +149,7 @@ QUESTIONS: list[Question] = [
         "ann",
         "acme",
         "INSERT INTO public.models (id, name, model_id) VALUES ('{m_bulk}', 'x', 'x') ON CONFLICT DO NOTHING",
-        "models_pkey",
+        "models_tenancy_pkey",
     ),
     without("models_tenancy_permission", "public.models", "uma acme", NEW_MODEL, "42501"),
     without("models_tenancy_permission", "public.models", "ann None", NEW_MODEL, "42501"),
@@ -267,7 +267,7 @@ QUESTIONS: list[Question] = [
                 # Ours is the younger key there, and looks when the other has let go.
                 ["ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"],
                 "public.instances",
-                "instances_model_id_fkey",
+                "instances_tenancy_model_id_fkey",
                 "SET NULL",
                 "acme",
             ),

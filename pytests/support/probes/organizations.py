@@ -65,6 +65,15 @@ QUESTIONS: list[Question] = [
     ("app", "abe", "acme", "SELECT tenancy.delete_organization()", "permission_denied"),
     superuser(
         [
+            "CREATE UNIQUE INDEX o ON public.organizations (left(slug, 2))",
+            "as app",
+            "enter ann None",
+            "SELECT tenancy.create_organization('x', 'acne')",
+        ],
+        "organization_slug_taken",
+    ),
+    superuser(
+        [
             "as app",
             "enter ann acme",
             "SELECT tenancy.delete_organization()",

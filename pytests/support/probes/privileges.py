@@ -10,6 +10,7 @@ from support.probes.base import Probed, Question
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
     "all_users(text,uuid,integer)",
+    "archive_instance(uuid)",
     "badge(uuid)",
     "change_member_role(uuid,text)",
     "create_api_key(text,timestamp with time zone)",
@@ -71,6 +72,7 @@ CALLABLE = {
         "enter_platform(uuid)",
         "purge_organization(uuid)",
         "restore_organization(uuid)",
+        "unprotected_tables()",
     },
     "tenancy_auditor": {"record_read(regclass)"},
     # The defaults of the columns that it fills.

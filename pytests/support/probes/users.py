@@ -54,6 +54,14 @@ OWN_RULES: list[tuple[list[str], str, str]] = [
     (["ALTER TABLE public.users ALTER username TYPE varchar(10)"], "'eleven char'", "user_data_invalid"),
     (
         [
+            "ALTER TABLE public.users DROP username",
+            "ALTER TABLE public.users ADD username text GENERATED ALWAYS AS (upper(email)) STORED",
+        ],
+        "'x'",
+        "user_data_invalid",
+    ),
+    (
+        [
             "CREATE DOMAIN public.short AS varchar(10) CHECK (value <> 'no')",
             "ALTER TABLE public.users ALTER username TYPE public.short",
         ],

@@ -38,7 +38,6 @@ CREATE FUNCTION tenancy_private.writer_has(kind text, object text, privilege tex
 LANGUAGE sql
 STABLE
 SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
 RETURN CASE kind
     WHEN 'TABLE' THEN has_table_privilege('tenancy_writer', object, privilege)
     WHEN 'SEQUENCE' THEN has_sequence_privilege('tenancy_writer', object, privilege)

@@ -533,6 +533,8 @@ BEGIN
     FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
         EXECUTE tg_argv[place + 1] INTO taken USING new;
         IF taken THEN
+            -- Who has no context learns of no row.
+            PERFORM tenancy.current_workspace_id();
             RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', tg_argv[place]
             USING ERRCODE = '23505',
             CONSTRAINT = tg_argv[place],

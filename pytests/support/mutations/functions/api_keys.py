@@ -26,7 +26,7 @@ CHANGES = {
         ("PERFORM tenancy_private.act_in_organization(permission);", "NULL;"),
         ("PERFORM tenancy_private.require_person();", "NULL;"),
         ("PERFORM tenancy.require_permission(permission);", "NULL;"),
-        ("WHERE k.workspace_id = current_workspace\n        FOR", "FOR"),
+        ("WHERE k.workspace_id = current_workspace AND k.revoked_at IS NULL", "WHERE k.revoked_at IS NULL"),
         ("AND k.revoked_at IS NULL", ""),
         (" SKIP LOCKED", ""),
         ("jsonb_build_object('revoked_at', free.revoked_at)", "jsonb_build_object('id', free.id)"),
@@ -47,7 +47,7 @@ CHANGES = {
         ("tenancy_private.checked_api_key_name(name)", "name"),
         (", 'workspace_id', current_workspace", ""),
         ("'id', rename_api_key.id, ", ""),
-        (") = 0 THEN", ") < 0 THEN"),
+        (") IS NULL THEN", ") = '{}' THEN"),
     ],
     "tenancy.revoke_api_key(uuid)": [
         ("act_on_api_keys('api_keys.revoke')", "act_on_api_keys('api_keys.view')"),

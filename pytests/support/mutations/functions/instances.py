@@ -27,7 +27,7 @@ CHANGES = {
         ("WHERE t.to_status = new_status OR", "WHERE"),
         ("old_status IN (t.to_status, 'terminated')", "old_status = 'terminated'"),
         ("old_status IN (t.to_status, 'terminated')", "old_status = t.to_status"),
-        ("PERFORM tenancy.require_permission('instances.' || needed);", ""),
+        ("PERFORM tenancy.require_permission(tenancy_private.instance_permission(needed));", ""),
         ("PERFORM tenancy_private.refuse_instance_state(needed, old_status);", "NULL;"),
         ("old_status IN (t.from_status, t.to_status)", "old_status = t.from_status"),
         ("WHERE t.action = needed AND old_status", "WHERE old_status"),

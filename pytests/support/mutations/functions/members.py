@@ -16,7 +16,7 @@ CHANGES = {
         ("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"),
         ("AND m.user_id <> check_other_owner.user_id", ""),
         ("m.organization_id = check_other_owner.organization_id\n            AND", ""),
-        ("AND m.role = 'owner'", ""),
+        ("AND m.role::text = 'owner'", ""),
     ],
     "tenancy.members()": [
         ("tenancy_private.read_in_organization('members.view')", "tenancy.current_workspace_id()"),
@@ -48,7 +48,7 @@ CHANGES = {
     "tenancy_private.keep_an_owner()": [
         ("IF FOUND THEN", "IF false THEN"),
         ("WHERE w.id = old.organization_id", "WHERE false"),
-        (" AND m.role = 'owner'", ""),
+        (" AND m.role::text = 'owner'", ""),
     ],
     "tenancy_private.keep_an_owner_on_truncate()": [("IF EXISTS", "IF false AND EXISTS")],
 }

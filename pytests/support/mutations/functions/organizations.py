@@ -39,8 +39,8 @@ CHANGES = {
         ("IF color !~", "IF 'x' ="),
         ("IF EXISTS (\n", "IF true OR EXISTS (\n"),
         (
-            "'public.organizations', jsonb_build_object('id', acting.organization_id)",
-            "'public.organizations', '{\"slug\": \"bulk\"}'",
+            "jsonb_build_object('id', acting.organization_id)",
+            '\'{"slug": "bulk"}\'',
         ),
         ("jsonb_strip_nulls(", "("),
         ("WHERE w.id = acting.organization_id AND", "WHERE"),
