@@ -28,6 +28,8 @@ from pg_tenancy.tools.assign import Assignment
 from pg_tenancy.tools.demo import GROWN, RENTAL, Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
 from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
+from pg_tenancy.tools.lint import SEVERITIES, Baseline, BaselineError, lint, read_baseline
+from pg_tenancy.tools.lint_formats import FORMATS, print_table
 from pg_tenancy.tools.matrix import Matrix, read_matrix
 from pg_tenancy.tools.phases import (
     Progress,
@@ -60,6 +62,13 @@ without one the environment variable PG_TENANCY_DSN is used. Keep passwords out 
 PGPASSWORD, PGPASSFILE and ~/.pgpass work as in psql.
 
 It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly.
+"""
+
+_LINT_EPILOG = """\
+It reads the catalog, in a transaction that can write nothing, as any login that can connect.
+docs/lint.md has the rules, and what a baseline file looks like. A DSN is as in the other commands.
+
+It ends with 0 when no finding counts, 1 when one does, 2 when it could not run, or a rule could not.
 """
 
 
@@ -122,12 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pg-tenancy {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, text: str, *, dsn: bool = True) -> argparse.ArgumentParser:
+    def command(name: str, text: str, *, dsn: bool = True, epilog: str = _EPILOG) -> argparse.ArgumentParser:
         added = commands.add_parser(
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            epilog=_EPILOG,
+            epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if dsn:
@@ -174,6 +183,30 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument("--all", action="store_true", help="revert everything")
     revert.add_argument("--yes", "-y", action="store_true", help="do not ask")
     revert.set_defaults(run=_revert)
+
+    linting = command(
+        "lint",
+        "check a database, with pg-tenancy in it or without, for the known ways in which row-level security leaks",
+        epilog=_LINT_EPILOG,
+    )
+    linting.add_argument("--format", choices=["table", *FORMATS], default="table", help="default: table")
+    linting.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="exemptions, with reasons; TOML, or JSON in a file named .json"
+    )
+    linting.add_argument(
+        "--fail-on", choices=SEVERITIES, default="warning", help="the least finding that counts; default: warning"
+    )
+    linting.add_argument(
+        "--tenant-column",
+        action="append",
+        metavar="NAME",
+        help="a column that says whose a row is, in place of workspace_id, tenant_id, organization_id, org_id and "
+        "account_id; can be repeated",
+    )
+    linting.add_argument(
+        "--trusted-role", action="append", metavar="NAME", help="a role that may see everything; can be repeated"
+    )
+    linting.set_defaults(run=_lint)
 
     matrix = command("matrix", "print who may do what, of a database or as it is deployed")
     matrix.add_argument("--svg", type=Path, metavar="FILE", help="write it as a picture, too")
@@ -464,6 +497,31 @@ def _confirm(what: str, *, unasked: str, refused: str) -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise _FailedError(refused)
+
+
+def _lint(options: argparse.Namespace) -> int:
+    try:
+        given = read_baseline(options.baseline) if options.baseline else Baseline()
+        baseline = Baseline(
+            given.exemptions,
+            tuple(options.tenant_column or given.tenant_columns),
+            (*given.trusted_roles, *(options.trusted_role or ())),
+        )
+        with _connect(_dsn(options.dsn)) as connection:
+            report = lint(connection, baseline=baseline)
+    except BaselineError as error:
+        raise _UsageError(str(error)) from None
+    except psycopg.Error as error:
+        _complain(_in_words(error))
+        return USAGE
+    if options.format == "table":
+        print_table(report, Terminal.stdout())
+    else:
+        print(FORMATS[options.format](report, _version()))
+    if report.failures:
+        _complain(f"{len(report.failures)} of {len(report.rules)} rules could not run: {', '.join(report.failures)}")
+        return USAGE
+    return FAILED if report.at_least(options.fail_on) else OK
 
 
 def _matrix(options: argparse.Namespace) -> int:

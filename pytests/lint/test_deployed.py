@@ -1,0 +1,147 @@
+"""On databases that pg-tenancy was deployed to, tenancy.lint() and the command say the same, and nothing above info."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pg_tenancy.tools.lint import Baseline, Finding, lint, read_rules
+from support.application import Application, application
+from support.database import Database
+from support.replay import Replay
+from support.server import Logins, Server
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "invoicing"
+
+
+def _called(connection: psycopg.Connection[Any]) -> set[Finding]:
+    return {Finding(*row) for row in connection.execute("SELECT * FROM tenancy.lint()").fetchall()}
+
+
+def _asked(connection: psycopg.Connection[Any]) -> set[Finding]:
+    report = lint(connection)
+    assert report.failures == {}
+    return set(report.findings)
+
+
+def _above_info(database: Database) -> list[Finding]:
+    with database.connect(autocommit=True) as admin:
+        called = _called(admin)
+        assert called == _asked(admin)
+    assert len(called) > 10, "it looked at nothing"
+    # Which server it runs on is not the database's doing.
+    return [each for each in called if each.severity != "info" and each.rule != "server_outdated"]
+
+
+@pytest.fixture(scope="module")
+def app(server: Server, logins: Logins) -> Iterator[Application]:
+    """Yield an application with tables of its own protected, for tests that leave nothing behind."""
+    made = application(server, logins, protected=True)
+    yield made
+    server.drop(made.database.name)
+
+
+def test_the_whole_plan_has_no_finding_above_info(database: Database, logins: Logins) -> None:
+    assert _above_info(database) == []
+
+
+def test_protected_tables_have_no_finding_above_info(app: Application) -> None:
+    assert _above_info(app.database) == []
+
+
+def test_the_example_has_no_finding_above_info(server: Server, logins: Logins) -> None:
+    database = server.create()
+    try:
+        with database.connect(autocommit=True) as admin:
+            admin.execute(f'GRANT CREATE ON SCHEMA public TO "{logins.old}"'.encode())
+        with database.connect(logins.old, autocommit=True) as old:
+            old.execute((EXAMPLE / "before.sql").read_bytes())
+        with database.connect(autocommit=True) as admin:
+            admin.execute((EXAMPLE / "1_accounts.sql").read_bytes())
+            replace(server.sqitch(database.name), plan="kernel").deploy()
+            admin.execute((EXAMPLE / "2_contracts.sql").read_bytes())
+        assert _above_info(database) == []
+    finally:
+        server.drop(database.name)
+
+
+# Of a protected table: what is done to it, and the rules that see it.
+HOLES = {
+    "ALTER TABLE public.tasks DISABLE ROW LEVEL SECURITY": {"rls_disabled"},
+    "ALTER TABLE public.tasks NO FORCE ROW LEVEL SECURITY": {"rls_not_forced"},
+    "DROP POLICY tasks_tenant ON public.tasks": {"floor_missing", "policy_always_true"},
+    "DROP POLICY tasks_tenant_insert ON public.tasks": {"floor_missing", "policy_check_open"},
+    "DROP POLICY tasks_tenant_update ON public.tasks": {"floor_missing", "policy_always_true"},
+    "DROP POLICY tasks_tenant_delete ON public.tasks": {"floor_missing", "policy_always_true"},
+    "ALTER POLICY tasks_tenant ON public.tasks USING (true)": {"floor_missing", "policy_always_true"},
+    "ALTER TABLE public.tasks ALTER COLUMN workspace_id DROP NOT NULL": {"tenant_column_nullable"},
+    "CREATE VIEW public.v AS SELECT * FROM public.tasks; GRANT SELECT ON public.v TO tenancy_app": {"view_as_owner"},
+    "GRANT SELECT ON public.tasks TO tenancy_credentialed": {"column_grant_void"},
+    "GRANT tenancy_service TO {app}": {"login_trusted"},
+}
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_hole_in_a_protected_table_is_found(app: Application, hole: str) -> None:
+    with app.database.connect() as admin:
+        admin.execute(hole.replace("{app}", f'"{app.logins.app}"').encode())
+        called = _called(admin)
+        assert called == _asked(admin)
+        admin.rollback()
+    found = {each.rule for each in called if each.severity in ("error", "warning")} - {"server_outdated"}
+    assert found >= HOLES[hole]
+    assert found - {"command_without_policy"} == HOLES[hole]
+
+
+def test_the_function_takes_columns_and_roles(
+    database: Database, admin: psycopg.Connection[Any], logins: Logins, new_login: Callable[..., str]
+) -> None:
+    service = new_login()
+    admin.execute(
+        "CREATE TABLE public.things (company integer NOT NULL, name text);"
+        f'GRANT SELECT ON public.things TO "{service}"'.encode()
+    )
+    asked = "SELECT object FROM tenancy.lint(%s::text[], %s::text[]) WHERE rule = 'rls_disabled' AND severity = 'error'"
+    assert admin.execute(asked, [None, None]).fetchall() == []
+    assert admin.execute(asked, [["company"], None]).fetchall() == [("table public.things",)]
+    assert admin.execute(asked, [["company"], [service]]).fetchall() == []
+    report = lint(admin, baseline=Baseline(tenant_columns=("company",)))
+    assert ("rls_disabled", "table public.things") in [(each.rule, each.object) for each in report.at_least("error")]
+
+
+def test_a_rule_that_fails_fails_the_function(admin: psycopg.Connection[Any]) -> None:
+    admin.execute(
+        "CREATE OR REPLACE FUNCTION tenancy_private.lint_rls_disabled()"
+        " RETURNS TABLE (severity text, object text, problem text, remedy text) LANGUAGE sql"
+        " AS 'SELECT NULL::text, NULL::text, NULL::text, (1 / 0)::text'"
+    )
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        admin.execute("SELECT * FROM tenancy.lint()")
+
+
+def test_tenants_cannot_call_it(database: Database, logins: Logins) -> None:
+    for login in (logins.app, logins.credentialed, logins.auditor, logins.service):
+        with database.connect(login) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM tenancy.lint()")
+
+
+def test_every_rule_is_a_function_and_nothing_else_is(admin: psycopg.Connection[Any]) -> None:
+    functions = admin.execute(
+        "SELECT substr(proname, 6), obj_description(oid) FROM pg_proc"
+        " WHERE pronamespace = 'tenancy_private'::regnamespace AND proname LIKE 'lint\\_%'"
+    ).fetchall()
+    assert dict(functions) == {rule.name: rule.description for rule in read_rules()}
+
+
+def test_it_reverts_and_comes_again(database: Database) -> None:
+    before = database.dump()
+    Replay(database).revert("@phase-7")
+    assert database.fetch("SELECT count(*) FROM pg_proc WHERE proname ~ '^lint(ed)?(_|$)'") == [(0,)]
+    Replay(database).deploy()
+    Replay(database).verify()
+    assert database.dump() == before

@@ -1,0 +1,309 @@
+"""Check a database for the known ways in which row-level security leaks or gets slow.
+
+The rules are those of ``tenancy.lint()``: this reads their queries out of the project's
+SQL, and runs them where nothing of pg-tenancy is deployed and nothing can be created.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from pg_tenancy.tools.sqitch import project_directory
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+__all__ = [
+    "SEVERITIES",
+    "Baseline",
+    "BaselineError",
+    "Exemption",
+    "Finding",
+    "Report",
+    "Rule",
+    "lint",
+    "read_baseline",
+    "read_rules",
+]
+
+SEVERITIES: Final = ("error", "warning", "info")
+
+# What an exemption that matches nothing is reported as.
+UNUSED: Final = "exemption_unused"
+
+
+class BaselineError(ValueError):
+    """The baseline file cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        name: of ``tenancy_private.lint_<name>()``.
+        description: what is wrong where it finds something, in a sentence.
+        query: answers severity, object, problem and remedy.
+
+    """
+
+    name: str
+    description: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One place at which a rule is broken.
+
+    Attributes:
+        rule: the rule's name.
+        severity: ``error``, ``warning`` or ``info``.
+        object: a kind and a name: ``table public.tasks``.
+        problem: what is wrong, and why it matters.
+        remedy: a statement that mends it, or the beginning of one.
+
+    """
+
+    rule: str
+    severity: str
+    object: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A finding that is meant to be so."""
+
+    rule: str
+    object: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a team decided about its own database.
+
+    Attributes:
+        exemptions: findings that are meant to be so.
+        tenant_columns: names of the columns that say whose a row is, the first one first; default: the usual ones.
+        trusted_roles: roles that may see everything.
+
+    """
+
+    exemptions: tuple[Exemption, ...] = ()
+    tenant_columns: tuple[str, ...] = ()
+    trusted_roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the rules found.
+
+    Attributes:
+        database: its name.
+        rules: those that were asked.
+        findings: the worst first.
+        exempted: findings that the baseline exempts, with the exemption.
+        failures: why a rule could not run, by its name. The report is incomplete then.
+
+    """
+
+    database: str
+    rules: tuple[Rule, ...]
+    findings: tuple[Finding, ...]
+    exempted: tuple[tuple[Finding, Exemption], ...] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def at_least(self, severity: str) -> list[Finding]:
+        """Return the findings of this severity and of worse ones."""
+        return [each for each in self.findings if SEVERITIES.index(each.severity) <= SEVERITIES.index(severity)]
+
+
+# -- the rules -----------------------------------------------------------------
+
+_INCLUDED: Final = re.compile(r"^\\ir \.\./\.\./(lint/\w+\.psql)$", re.MULTILINE)
+_FUNCTION: Final = re.compile(
+    r"^CREATE FUNCTION tenancy_private\.(?P<name>linte?d?_\w+)\(\)\nRETURNS TABLE \((?P<columns>.+?)\)\nLANGUAGE sql$"
+    r".+?^AS \$\$\n(?P<query>.+?)\n\$\$;$",
+    re.MULTILINE | re.DOTALL,
+)
+_COMMENT: Final = re.compile(r"^COMMENT ON FUNCTION tenancy_private\.lint_(\w+)\(\) IS\n'(.+)';$", re.MULTILINE)
+_CALL: Final = re.compile(r"\btenancy_private\.(linted_\w+)\(\)")
+
+
+def read_rules(project: Path | None = None) -> list[Rule]:
+    """Return the rules, by name.
+
+    Args:
+        project: the directory of ``sqitch.plan``; default: the one that comes with this package.
+
+    """
+    sql = (project or project_directory()) / "sql"
+    included = _INCLUDED.findall((sql / "deploy" / "kernel" / "lint.sql").read_text(encoding="utf-8"))
+    text = "\n".join((sql / name).read_text(encoding="utf-8") for name in included)
+    facts, rules = [], {}
+    for function in _FUNCTION.finditer(text):
+        # A function of the facts is a part of the query: each asks those above it.
+        query = _CALL.sub(r"\1", function["query"])
+        if function["name"].startswith("linted_"):
+            facts.append(f"{function['name']} AS MATERIALIZED (\n{query}\n)")
+        else:
+            rules[function["name"].removeprefix("lint_")] = query
+    with_facts = "WITH " + ",\n\n".join(facts)
+    descriptions = {name: comment.replace("''", "'") for name, comment in _COMMENT.findall(text)}
+    return [
+        Rule(
+            name,
+            descriptions[name],
+            f"{with_facts}\n\nSELECT f.severity, f.object, f.problem, f.remedy\n"
+            f"FROM (\n{query}\n) AS f (severity, object, problem, remedy)\nORDER BY f.object, f.problem",
+        )
+        for name, query in sorted(rules.items())
+    ]
+
+
+def lint(
+    connection: psycopg.Connection[Any], *, baseline: Baseline | None = None, rules: Sequence[Rule] | None = None
+) -> Report:
+    """Ask the rules about a database, in one snapshot of it that nothing can be written in.
+
+    A rule that cannot run is in ``failures``, and the others are asked all the same.
+
+    Args:
+        connection: anybody's who can connect, in autocommit; the catalog tells everybody what is asked.
+        baseline: exemptions, and what is particular to the database.
+        rules: default: all of them.
+
+    """
+    baseline = baseline or Baseline()
+    asked = tuple(read_rules() if rules is None else rules)
+    found: list[Finding] = []
+    failures: dict[str, str] = {}
+    with _reading(connection):
+        connection.execute(
+            "SELECT set_config('search_path', 'pg_catalog, pg_temp', true), set_config('jit', 'off', true),"
+            " set_config('tenancy_lint.tenant_columns', %s::text[]::text, true),"
+            " set_config('tenancy_lint.trusted_roles', %s::text[]::text, true)",
+            [list(baseline.tenant_columns) or None, list(baseline.trusted_roles)],
+        )
+        (database,) = connection.execute("SELECT current_database()").fetchall()[0]
+        for rule in asked:
+            try:
+                with connection.transaction():
+                    rows = connection.execute(rule.query.encode()).fetchall()
+            except psycopg.Error as error:
+                if connection.broken:
+                    raise
+                failures[rule.name] = error.diag.message_primary or str(error).strip()
+            else:
+                found += [Finding(rule.name, *row) for row in rows]
+    findings, exempted = _exempt(found, baseline, complete=not failures)
+    return Report(database, asked, tuple(findings), tuple(exempted), failures)
+
+
+@contextmanager
+def _reading(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        yield  # of a transaction that the caller began, and that sees what the caller did
+        return
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _exempt(
+    found: Sequence[Finding], baseline: Baseline, *, complete: bool
+) -> tuple[list[Finding], list[tuple[Finding, Exemption]]]:
+    exemptions = {(each.rule, each.object): each for each in baseline.exemptions}
+    exempted = [(each, exemptions[each.rule, each.object]) for each in found if (each.rule, each.object) in exemptions]
+    used = {exemption for _, exemption in exempted}
+    left = [each for each in found if (each.rule, each.object) not in exemptions]
+    if complete:
+        left += [
+            Finding(
+                UNUSED,
+                "warning",
+                f"{each.rule}: {each.object}",
+                f'there is no such finding, so it may hide another one day (its reason was "{each.reason}")',
+                "take it out of the baseline file",
+            )
+            for each in baseline.exemptions
+            if each not in used
+        ]
+    return sorted(left, key=lambda each: (SEVERITIES.index(each.severity), each.rule, each.object)), exempted
+
+
+# -- the baseline --------------------------------------------------------------
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline, which is TOML, or JSON where its name ends in ``.json``.
+
+    Raises:
+        BaselineError: it cannot be read, has what nobody knows, or an exemption without a reason.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if path.suffix == ".json" else _toml(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BaselineError(f"{path}: {reason}") from None
+    if not isinstance(document, dict):
+        raise BaselineError(f"{path}: not a table of exempt, tenant_columns and trusted_roles")
+    _known(path, document, ("exempt", "tenant_columns", "trusted_roles"))
+    rules = {rule.name for rule in read_rules()}
+    exemptions: list[Exemption] = []
+    entries = document.get("exempt", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BaselineError(f"{path}: exempt is not a list of tables")
+    for number, entry in enumerate(entries, start=1):
+        where = f"{path}: exemption {number}"
+        _known(where, entry, ("rule", "object", "reason"))
+        for key in ("rule", "object", "reason"):
+            if not isinstance(entry.get(key), str) or not entry[key].strip():
+                raise BaselineError(f"{where} has no {key}")
+        if entry["rule"] not in rules:
+            raise BaselineError(f"{where}: there is no rule {entry['rule']}")
+        exemption = Exemption(entry["rule"], entry["object"], entry["reason"])
+        if (exemption.rule, exemption.object) in {(each.rule, each.object) for each in exemptions}:
+            raise BaselineError(f"{where} is there twice")
+        exemptions.append(exemption)
+    return Baseline(
+        tuple(exemptions), _names(path, document, "tenant_columns"), _names(path, document, "trusted_roles")
+    )
+
+
+if sys.version_info >= (3, 11):
+
+    def _toml(text: str) -> Any:
+        return tomllib.loads(text)
+
+else:
+
+    def _toml(text: str) -> Any:
+        raise ValueError("TOML needs Python 3.11; write it as JSON, in a file whose name ends in .json")
+
+
+def _known(where: object, table: dict[str, Any], keys: Sequence[str]) -> None:
+    unknown = [key for key in table if key not in keys]
+    if unknown:
+        raise BaselineError(f"{where}: unknown key {unknown[0]}; the keys are {', '.join(keys)}")
+
+
+def _names(path: Path, document: dict[str, Any], key: str) -> tuple[str, ...]:
+    names = document.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise BaselineError(f"{path}: {key} is not a list of names")
+    return tuple(names)

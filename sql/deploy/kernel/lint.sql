@@ -1,0 +1,71 @@
+-- Deploy pg-tenancy:kernel/lint to pg
+-- requires: kernel/schemas
+
+\set change kernel/lint
+\ir ../../notes/begin_deploy.psql
+\if :done \quit \endif
+
+BEGIN;
+
+SET LOCAL lock_timeout = '2s';
+SET LOCAL ROLE tenancy_owner;
+
+-- One function for each rule, and pg-tenancy lint takes the queries from the same files. They
+-- read the catalog alone, as whoever asks.
+\ir ../../lint/facts.psql
+\ir ../../lint/tables.psql
+\ir ../../lint/policies.psql
+\ir ../../lint/doors.psql
+\ir ../../lint/logins.psql
+\ir ../../lint/keys.psql
+\ir ../../lint/indexes.psql
+
+-- A rule that fails fails the whole, so that nobody takes its silence for an answer.
+CREATE FUNCTION tenancy.lint(tenant_columns text[] DEFAULT NULL, trusted_roles text[] DEFAULT NULL)
+RETURNS TABLE (rule text, severity text, object text, problem text, remedy text)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    function_name name;
+BEGIN
+    PERFORM set_config('tenancy_lint.tenant_columns', coalesce(tenant_columns::text, ''), true),
+        set_config('tenancy_lint.trusted_roles', coalesce(trusted_roles::text, ''), true);
+    FOR function_name IN
+        SELECT p.proname
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname LIKE 'lint\_%'
+        ORDER BY p.proname
+    LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT %L, f.severity, f.object, f.problem, f.remedy FROM tenancy_private.%I() AS f ORDER BY f.object, f.problem',
+            substr(function_name, 6), function_name
+        );
+    END LOOP;
+    PERFORM set_config('tenancy_lint.tenant_columns', '', true), set_config('tenancy_lint.trusted_roles', '', true);
+END;
+$$;
+COMMENT ON FUNCTION tenancy.lint(text[], text[]) IS
+'The known ways in which row-level security leaks or gets slow, as they are in this database: one row for each finding. '
+'tenant_columns: names of the columns that say whose a row is; trusted_roles: who may see everything.';
+
+DO $$
+DECLARE
+    made regprocedure;
+BEGIN
+    FOR made IN
+        SELECT p.oid
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname ~ '^lint(ed)?_'
+            OR p.oid = 'tenancy.lint(text[], text[])'::regprocedure
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM public', made);
+    END LOOP;
+END;
+$$;
+
+\ir ../../notes/done.psql
+COMMIT;
