@@ -90,7 +90,7 @@ def by_bucket(costs: Costs, workspace: UUID, start: datetime, end: datetime, buc
 
 def test_what_is_answered_is_what_the_rows_add_up_to(spent: Costs, enter: Enter) -> None:
     compare(spent, enter)
-    assert spent.roll_up() > 3
+    assert spent.roll_up() > 0
     assert spent.admin.execute("SELECT count(*) > 300 FROM tenancy_private.cost_hours").fetchone() == (True,)
     assert spent.admin.execute("SELECT count(*) > 100 FROM tenancy_private.cost_day_parts").fetchone() == (True,)
     compare(spent, enter)

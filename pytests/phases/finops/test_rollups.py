@@ -151,6 +151,15 @@ def test_a_writer_that_stays_open_keeps_marks_where_they_are(costs: Costs, datab
     assert costs.admin.execute("SELECT isfinite(rolled_before) FROM tenancy_private.cost_state").fetchone() == (True,)
 
 
+def test_how_often_a_worker_is_asked_does_not_grow_with_the_hours_that_have_rows(costs: Costs) -> None:
+    for number in range(60):
+        costs.call(START - timedelta(hours=37 * number), consumer_organization_id=costs.acme.id)
+    # To move on, to add up, and to find that there is nothing left.
+    assert costs.roll_up() <= 4
+    found = costs.admin.execute("SELECT count(*), sum(calls) FROM tenancy_private.cost_hours").fetchone()
+    assert found == (60, 60)
+
+
 @pytest.mark.parametrize("batch_size", [0, -1, 100001, None])
 def test_a_batch_has_a_size(costs: Costs, database: Database, logins: Logins, batch_size: int | None) -> None:
     with database.connect(logins.service) as service, pytest.raises(psycopg.errors.InvalidParameterValue) as refused:

@@ -941,10 +941,11 @@ BEGIN
     END IF;
 
     IF state.rolled_before < state.marked_before THEN
-        SELECT least(
-            state.marked_before,
-            greatest(min(date_trunc('hour', t.at_most, 'UTC')), min(date_trunc('hour', t.first, 'UTC')) + an_hour)
-        ) INTO next_before
+        -- Where neither table has that many rows left, all that there is.
+        SELECT least(state.marked_before, CASE
+            WHEN min(t.at_most) IS NOT NULL
+                THEN greatest(min(date_trunc('hour', t.at_most, 'UTC')), min(date_trunc('hour', t.first, 'UTC')) + an_hour)
+        END) INTO next_before
         FROM (
             SELECT
                 (SELECT min(c.bucket_minute) FROM finops.cost_actual_minute AS c WHERE c.bucket_minute >= state.rolled_before),
@@ -960,8 +961,6 @@ BEGIN
                     WHERE u.occurred_at >= state.rolled_before ORDER BY u.occurred_at OFFSET rows_at_most LIMIT 1
                 )
         ) AS t (first, at_most);
-        -- An hour before which nothing can have been is none to begin with.
-        next_before := coalesce(next_before, state.marked_before);
         INSERT INTO tenancy_private.cost_marks (workspace_id, hour)
         SELECT DISTINCT c.workspace_id, date_trunc('hour', c.at, 'UTC')
         FROM tenancy_private.cost_rows() AS c
