@@ -30,6 +30,19 @@ TABLES = {
     "tenancy.workspaces": "id",
     "tenancy.invitations": "organization_id",
     "tenancy.audit_log": "workspace_id",
+    "tenancy.wallets": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "public.organization_models": "organization_id",
+    "public.organization_model_shares": "provider_organization_id",
+    "tenancy.offering_prices": "organization_id",
+    "tenancy.access_requests": "organization_id",
+    "tenancy.entitlements": "organization_id",
+    "tenancy.catalog_preferences": "workspace_id",
+    "tenancy.usage_authorizations": "workspace_id",
+    "tenancy.offering_usage": "workspace_id",
 }
 CATALOGUES = ("public.models", "public.colors")
 PLATFORM = UUID(int=0)
