@@ -43,6 +43,10 @@ TABLES = {
     "tenancy.catalog_preferences": "workspace_id",
     "tenancy.usage_authorizations": "workspace_id",
     "tenancy.offering_usage": "workspace_id",
+    "public.provider_settings": "organization_id",
+    "finops.inference_usage": "workspace_id",
+    "finops.cost_actual_minute": "workspace_id",
+    "tenancy.settings": "workspace_id",
 }
 CATALOGUES = ("public.models", "public.colors")
 PLATFORM = UUID(int=0)

@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 
 from pg_tenancy import fetch_all, workspace
 from pg_tenancy.errors import TransactionAbortedError, TransactionEndedError
-from support.clients import CLIENTS, Client
+from support.clients import CLIENTS, Client, active_api_key
 from support.people import Organization, People
 from support.proxy import Proxy
 
@@ -220,7 +220,7 @@ async def entry_of(client: Client, dsn: str, acme: Organization, way: str) -> di
     if way != "api_key":
         return entry
     async with client.connect(dsn) as conn, client.workspace(conn, **entry) as ws:
-        return {"api_key": (await ws.create_api_key("ci")).key}
+        return {"api_key": await active_api_key(ws)}
 
 
 async def use(client: Client, source: Any, entry: dict[str, Any], way: str) -> None:

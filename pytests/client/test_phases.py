@@ -59,7 +59,7 @@ from pg_tenancy.results import (
 )
 from pg_tenancy.results import User as ListedUser
 from pg_tenancy.tools.phases import read_phases
-from support.clients import Client, assert_error
+from support.clients import Client, active_api_key, assert_error
 from support.database import Database
 from support.people import Organization, People, User
 from support.proxy import Proxy
@@ -625,13 +625,6 @@ async def test_platform_staff_list_everybody_a_page_at_a_time(client: Client, co
     with pytest.raises(PermissionDeniedError, match="for platform staff alone"):
         async with client.workspace(conn, user_id=others[0].id) as ws:
             await ws.all_users()
-
-
-async def active_api_key(ws: Any) -> str:
-    new: NewApiKey = await ws.create_api_key("ours")
-    for aspect in ("tech", "eco"):
-        await ws.activate("api_key", new.id, aspect)
-    return new.key
 
 
 # -- refusals -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from pg_tenancy.errors import NotAMemberError, NotGrantedError
-from support.clients import CLIENTS, Client
+from support.clients import CLIENTS, Client, active_api_key
 from support.database import Database
 from support.people import Organization, People
 from support.proxy import Proxy
@@ -160,7 +160,7 @@ async def test_an_api_key_costs_asyncpg_one_round_trip_more(proxy: Proxy, acme: 
     """It travels as a parameter, and not as a part of the script."""
     async with client.connect(proxy.dsn) as conn:
         async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
-            key = (await ws.create_api_key("ci")).key
+            key = await active_api_key(ws)
         await client.fetch_all(conn, QUERY, ["Acme"], api_key=key)  # and prepares
         with proxy.counting() as trips:
             rows = await client.fetch_all(conn, QUERY, ["Acme"], api_key=key)

@@ -277,6 +277,7 @@ async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
 
 # -- the methods ----------------------------------------------------------------------------
 
+MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 # Each method with acceptable arguments, the id of somebody who may be there or not.
 METHODS: dict[str, dict[str, Any]] = {
     "has_permission": {"permission": "instances.view"},
@@ -324,6 +325,20 @@ METHODS: dict[str, dict[str, Any]] = {
     "unset_setting": {"key": "theme", "subject_id": ANN, "expected_version": Xid(7)},
     "lock_setting": {"key": "theme", "subject_id": ANN, "locked": True},
     "require_module": {"key": "chat"},
+    "cost_current": {"time_zone": "Europe/Rome"},
+    "costs_summary": {"starts_at": MOMENT, "ends_at": MOMENT + timedelta(days=1)},
+    "costs_window": {"span": "day"},
+    "costs_series": {
+        "starts_at": MOMENT,
+        "ends_at": MOMENT + timedelta(days=1),
+        "bucket": "hour",
+        "time_zone": "Europe/Rome",
+    },
+    "costs_by": {"starts_at": MOMENT, "ends_at": MOMENT + timedelta(days=1), "dimension": "model"},
+    "cost_forecast": {"horizon": "day"},
+    "activate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
+    "deactivate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
+    "require_operational": {"kind": "model", "object_id": ANN},
 }
 WRONG: dict[type, list[object]] = {
     UUID: NO_ID,

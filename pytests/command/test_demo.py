@@ -177,12 +177,13 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shape", [[], ["--platform"]], ids=["grown", "rental platform"])
 def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shape: list[str]
 ) -> None:
     monkeypatch.setattr("pg_tenancy.tools.demo.run.read_phases", _in_one_go)
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
-    assert main(["demo", "--scale", str(SMALL)]) == 0
+    assert main(["demo", "--scale", str(SMALL), *shape]) == 0
     said, complaints = capsys.readouterr()
     assert complaints == ""
     assert "everything is as it must be" in said

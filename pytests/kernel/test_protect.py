@@ -118,6 +118,18 @@ def test_an_id_of_ones_own_may_be_named(app: Application) -> None:
         assert one(connection, "SELECT name FROM public.customers WHERE id = %s", wanted) == "new"
 
 
+def test_a_key_that_the_application_renames_or_drops_is_asked_for_as_it_is(own_app: Application) -> None:
+    taken = own_app.number("public.customers", "Globex customer")
+    insert = "INSERT INTO public.customers (id, name) VALUES (%s, 'mine') ON CONFLICT DO NOTHING"
+    own_app.run("ALTER TABLE public.customers RENAME CONSTRAINT customers_pkey TO ids_of_customers")
+    with own_app.entered("ann", own_app.acme) as connection, pytest.raises(psycopg.errors.UniqueViolation) as raised:
+        connection.execute(insert, [taken])
+    assert raised.value.diag.constraint_name == "ids_of_customers"
+    own_app.run("ALTER TABLE public.customers DROP CONSTRAINT ids_of_customers CASCADE")
+    with own_app.entered("ann", own_app.acme) as connection:
+        assert connection.execute(insert, [taken]).rowcount == 1
+
+
 @pytest.mark.parametrize("upsert", ["", "ON CONFLICT (id) DO UPDATE SET name = 'taken'", "ON CONFLICT DO NOTHING"])
 def test_an_id_of_somebody_elses_tells_nothing_of_the_row(app: Application, upsert: str) -> None:
     taken = app.number("public.customers", "Globex customer")

@@ -21,7 +21,7 @@ import pg_tenancy.aio
 import pg_tenancy.asyncpg
 from pg_tenancy import TenancyError
 
-__all__ = ["CLIENTS", "Client", "assert_error"]
+__all__ = ["CLIENTS", "Client", "active_api_key", "assert_error"]
 
 
 class Client:
@@ -152,6 +152,14 @@ class Client:
         if self.name == "asyncpg":
             return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         return (psycopg.OperationalError,)
+
+
+async def active_api_key(ws: Any) -> str:
+    """Make a key of the organization in which its owner is, and have it work."""
+    new = await ws.create_api_key("ours")
+    for aspect in ("tech", "eco"):
+        await ws.activate("api_key", new.id, aspect)
+    return str(new.key)
 
 
 def assert_error(error: TenancyError, expected: type[TenancyError], sqlstate: str, constraint: str) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from support.activation import activate_all
 from support.api_keys import LIST, Acme, Make, WithKey, one
 from support.people import People
 from support.racing import name_of
@@ -132,9 +133,11 @@ def test_changes_of_keys_are_in_the_audit_log_and_uses_are_not(
     assert admin.execute(
         "SELECT action, user_id, workspace_id, ARRAY(SELECT k FROM jsonb_object_keys(new_values) AS k"
         " WHERE new_values -> k <> 'null' ORDER BY k) FROM tenancy.audit_log"
-        " WHERE object_kind = 'api_key' ORDER BY occurred_at"
+        " WHERE object_kind = 'api_key' ORDER BY occurred_at, action DESC"
     ).fetchall() == [
         ("api_key.create", acme.ann.id, acme.id, ["key_prefix", "name", "organization_id", "user_id"]),
+        ("api_key.activate_tech", None, acme.id, ["tech_activated_at"]),
+        ("api_key.activate_eco", None, acme.id, ["eco_activated_at"]),
         ("api_key.update", acme.abe.id, acme.id, ["name"]),
         ("api_key.update", acme.abe.id, acme.id, ["revoked_at"]),
     ]
@@ -166,7 +169,13 @@ def test_a_key_is_found_by_its_index(acme: Acme, make: Make, admin: Connection) 
 @pytest.mark.parametrize("prefix", ["sk-l", "sk_live_", "acme-platform-key-000001"])
 @pytest.mark.parametrize("organization", [True, False])
 def test_keys_of_the_application_from_before_work(
-    acme: Acme, with_key: WithKey, connect: Connect, logins: Logins, prefix: str, organization: bool
+    acme: Acme,
+    with_key: WithKey,
+    connect: Connect,
+    logins: Logins,
+    admin: Connection,
+    prefix: str,
+    organization: bool,
 ) -> None:
     key = f"{prefix}9f3KxQ7pLm2Z"
     with connect(logins.old) as old:
@@ -176,6 +185,10 @@ def test_keys_of_the_application_from_before_work(
             f"INSERT INTO api_keys ({columns}user_id, name, key_prefix, key_hash) VALUES ({values}%s, 'k', %s, %s)",
             [*([acme.id] if organization else []), acme.ann.id, prefix, hashlib.sha256(key.encode()).hexdigest()],
         )
+    if organization:
+        with refused("55000", "not_operational"), with_key(key):
+            pass
+        activate_all(admin)
     with with_key(key) as connection:
         assert one(connection, "SELECT tenancy.current_workspace_id()") == (acme.id if organization else acme.ann.id)
         assert one(connection, "SELECT key_prefix FROM public.api_keys") == prefix
@@ -190,10 +203,14 @@ def test_keys_of_the_application_from_before_work(
 
 
 def test_a_service_in_no_workspace_moves_a_key_with_its_organization(
-    acme: Acme, people: People, make: Make, with_key: WithKey, connect: Connect, logins: Logins
+    acme: Acme, people: People, make: Make, with_key: WithKey, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
     made, globex = make(acme.ann, acme.organization), people.organization("Globex")
     with connect(logins.service) as service:
         service.execute("UPDATE public.api_keys SET organization_id = %s WHERE id = %s", [globex.id, made.id])
+    # There it works once it is activated there.
+    with refused("55000", "not_operational"), with_key(made):
+        pass
+    activate_all(admin)
     with with_key(made) as connection:
         assert one(connection, "SELECT tenancy.current_workspace_id()") == globex.id

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.tools._terminal import Terminal, progress_bar
 from pg_tenancy.tools.assign import Assignment
-from pg_tenancy.tools.demo import Demonstration, demonstrate
+from pg_tenancy.tools.demo import GROWN, RENTAL, Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
 from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.tools.matrix import Matrix, read_matrix
@@ -143,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     demo.add_argument("--scale", type=_scale, default=1.0, metavar="N", help="how many rows; 1 is about 55,000")
+    demo.add_argument(
+        "--platform",
+        action="store_true",
+        help="begin with the database of a rental platform as it is: enums, triggers, its own names and rules",
+    )
     demo.set_defaults(run=_demo)
 
     deploy = command("deploy", "deploy the phases to a database, and verify each change")
@@ -200,7 +205,7 @@ def _demo(options: argparse.Namespace) -> int:
     dsn = _dsn(None) if os.environ.get("PG_TENANCY_DSN") else None
     try:
         with Place(dsn) as place:
-            result = demonstrate(place, terminal, scale=options.scale)
+            result = demonstrate(place, terminal, scale=options.scale, shape=RENTAL if options.platform else GROWN)
             if not options.keep:
                 # There will be nothing to connect to.
                 result.connections, result.statements = {}, []

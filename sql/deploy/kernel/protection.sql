@@ -518,7 +518,21 @@ REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM publ
 -- own WHERE for it before PostgreSQL asks any policy. So every way of writing such a key
 -- ends here, as a duplicate of one's own does. Nothing is looked at that was not committed
 -- when the statement began: who knows an id before it is used can still meet it so.
--- Arguments: the names of unique keys, each with the query for its values.
+-- Arguments: what unique keys are of, each with the query for its values. A key is looked
+-- up when it is met: the application may have dropped it or given it another name.
+CREATE FUNCTION tenancy_private.columns_of_key(index_id oid) RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT string_agg('(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place)
+    FROM pg_index AS i
+    CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS n (place)
+    WHERE i.indexrelid = index_id
+);
+REVOKE ALL ON FUNCTION tenancy_private.columns_of_key(oid) FROM public;
+
 CREATE FUNCTION tenancy_private.refuse_taken_key() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -529,15 +543,24 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     taken boolean;
+    key name;
 BEGIN
     FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
         EXECUTE tg_argv[place + 1] INTO taken USING new;
         IF taken THEN
             -- Who has no context learns of no row.
             PERFORM tenancy.current_workspace_id();
-            RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', tg_argv[place]
+            SELECT c.relname INTO key
+            FROM pg_index AS i
+            INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+            WHERE i.indrelid = tg_relid AND i.indisunique
+                AND tenancy_private.columns_of_key(i.indexrelid) = tg_argv[place]
+            ORDER BY c.relname
+            LIMIT 1;
+            CONTINUE WHEN NOT FOUND;
+            RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', key
             USING ERRCODE = '23505',
-            CONSTRAINT = tg_argv[place],
+            CONSTRAINT = key,
             SCHEMA = tg_table_schema,
             TABLE = tg_table_name;
         END IF;
@@ -560,7 +583,7 @@ DECLARE
         SELECT
             string_agg(
                 format(
-                    '%L, %L', c.relname, format(
+                    '%L, %L', k.columns, format(
                         'SELECT EXISTS (SELECT FROM %s AS t WHERE (%s) = (SELECT %2$s FROM (SELECT ($1).*) AS n)%s AND (%s))',
                         p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
                         concat_ws(
@@ -577,7 +600,7 @@ DECLARE
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
         CROSS JOIN LATERAL (
             SELECT
-                string_agg('(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')', ', ' ORDER BY n.place) AS columns,
+                tenancy_private.columns_of_key(i.indexrelid) AS columns,
                 bool_or(o.attname = p.key) AS has_key,
                 -- An expression is made of something.
                 bool_or(o.attname IS NULL OR o.attname = ANY(a.columns)) AS is_named

@@ -40,6 +40,7 @@ DROP PROCEDURE tenancy_private.set_permission_trigger(regclass);
 DROP PROCEDURE tenancy_private.set_key_trigger(regclass);
 DROP PROCEDURE tenancy_private.drop_trigger(regclass, name);
 DROP FUNCTION tenancy_private.refuse_taken_key();
+DROP FUNCTION tenancy_private.columns_of_key(oid);
 DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
 DROP FUNCTION tenancy_private.shared_numbers(regclass, name);
 DROP PROCEDURE tenancy_private.warn_of_orphans(regclass, name);

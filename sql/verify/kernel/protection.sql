@@ -21,6 +21,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.set_permission_trigger(regclass)',
     'tenancy_private.set_key_trigger(regclass)',
     'tenancy_private.drop_trigger(regclass, name)',
+    'tenancy_private.columns_of_key(oid)',
     'tenancy_private.refuse_taken_key()',
     'tenancy_private.add_policy(regclass, text, text, text, text, text)',
     'tenancy_private.set_floor(tenancy_private.protected_tables, text, text)',

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pg_tenancy.tools.demo.platform import GROWN
+from pg_tenancy.tools.demo.rental import RENTAL
 from pg_tenancy.tools.demo.run import Demonstration, demonstrate
 
-__all__ = ["Demonstration", "demonstrate"]
+__all__ = ["GROWN", "RENTAL", "Demonstration", "demonstrate"]

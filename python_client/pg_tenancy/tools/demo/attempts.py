@@ -305,7 +305,7 @@ def _of_instances(truth: Truth, cast: Cast) -> list[Attempt]:
             [
                 *_enter(cast.nobody, None),
                 (
-                    "UPDATE public.instances SET gpu_profile = 'mine' WHERE id = %s RETURNING id",
+                    "UPDATE public.instances SET gpu_profile = '\"mine\"' WHERE id = %s RETURNING id",
                     [truth.instance(PLATFORM)],
                 ),
             ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -16,13 +17,13 @@ from pg_tenancy.tools.demo.data import COLUMNS, Platform
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
-__all__ = ["OldApplication", "Seen", "create_tables", "fill"]
+__all__ = ["GROWN", "QUERIES", "OldApplication", "Seen", "Shape", "create_tables", "fill"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # As it grew over the years: some tables have their keys, those that came last
 # have none, and a few references are declared.
-_TABLES: Final = """
+_TABLES: Final[LiteralString] = """
 CREATE SCHEMA finops;
 CREATE TABLE public.users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email varchar(320) NOT NULL, username varchar(80),
@@ -75,7 +76,7 @@ CREATE TABLE finops.cost_actual_minute (
 """
 
 # What the old application asks all day.
-_QUERIES: Final[dict[str, LiteralString]] = {
+QUERIES: Final[dict[str, LiteralString]] = {
     "its largest customers": """
         SELECT u.email, sum(i.charged_amount_eur) FROM finops.inference_usage AS i
         INNER JOIN public.users AS u ON i.customer_id = u.id GROUP BY u.email ORDER BY 2 DESC, 1 LIMIT 20
@@ -121,7 +122,7 @@ _WRITES: Final[tuple[LiteralString, ...]] = (
     "INSERT INTO public.models (id, name, model_id) VALUES (%(new)s, 'New', 'new/new')",
     "UPDATE public.models SET is_active = false, metadata = '{\"quantized\": true}' WHERE id = %(new)s",
     "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
-    " SELECT %(new)s, p.id, %(new)s, 'provisioning', '1x L4 24GB' FROM public.providers AS p ORDER BY p.id LIMIT 1",
+    " SELECT %(new)s, p.id, %(new)s, 'provisioning', '\"1x L4 24GB\"' FROM public.providers AS p ORDER BY p.id LIMIT 1",
     "UPDATE public.instances SET status = 'ready', ip_address = '10.9.9.9' WHERE id = %(new)s",
     "UPDATE public.instances SET model_id = (SELECT id FROM public.models ORDER BY model_id LIMIT 1)"
     " WHERE id = %(new)s AND status = 'ready'",
@@ -134,6 +135,29 @@ _WRITES: Final[tuple[LiteralString, ...]] = (
     "DELETE FROM public.provider_settings WHERE id = (SELECT id FROM public.provider_settings ORDER BY id LIMIT 1)",
 )
 _NEW: Final = {"new": UUID(int=1, version=4), "new_too": UUID(int=2, version=4)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A form in which a platform can be.
+
+    Attributes:
+        tables: what makes them.
+        columns: the generated columns that it has, by table, in the order of ``COLUMNS``.
+        queries: what its application asks.
+        prepare: what is done between making the tables and filling them.
+        mend: what the deploy's warnings ask its owner to do before tenants write.
+
+    """
+
+    tables: LiteralString
+    columns: dict[str, str]
+    queries: dict[str, LiteralString]
+    prepare: Callable[[Connection, Platform], None] | None = None
+    mend: tuple[LiteralString, ...] = ()
+
+
+GROWN: Final = Shape(_TABLES, COLUMNS, QUERIES)
 
 
 @dataclass(frozen=True)
@@ -154,19 +178,22 @@ class Seen:
     failures: list[str] = field(default_factory=list)
 
 
-def create_tables(connection: Connection) -> None:
+def create_tables(connection: Connection, shape: Shape) -> None:
     """Make the tables, as the login that will own them."""
-    connection.execute(_TABLES.encode())
+    connection.execute(shape.tables)
 
 
-def fill(connection: Connection, platform: Platform) -> None:
+def fill(connection: Connection, platform: Platform, shape: Shape) -> None:
     """Load the rows, with COPY."""
+    if shape.prepare is not None:
+        shape.prepare(connection, platform)
     with connection.cursor() as cursor:
         for table, rows in platform.rows.items():
-            statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_identifier(table), _columns(table))
+            present = [name in shape.columns[table].split() for name in COLUMNS[table].split()]
+            statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_identifier(table), _columns(shape, table))
             with cursor.copy(statement) as copy:
                 for row in rows:
-                    copy.write_row(row)
+                    copy.write_row(tuple(compress(row, present)))
         cursor.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(_identifier, platform.rows))))
 
 
@@ -175,11 +202,13 @@ class OldApplication:
 
     Args:
         dsn: how its login connects.
+        shape: the form of its tables.
 
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, shape: Shape = GROWN) -> None:
         self._dsn = dsn
+        self._shape = shape
         self._connection = psycopg.connect(dsn)
 
     def __enter__(self) -> OldApplication:
@@ -203,11 +232,11 @@ class OldApplication:
         seen = Seen()
         checksum = sql.SQL("coalesce(sum(hashtextextended(t::text, 0)), 0)" if contents else "0")
         try:
-            for table in COLUMNS:
-                only = sql.SQL("(SELECT {} FROM {})").format(_columns(table), _identifier(table))
+            for table in self._shape.columns:
+                only = sql.SQL("(SELECT {} FROM {})").format(_columns(self._shape, table), _identifier(table))
                 query = sql.SQL("SELECT count(*), {} FROM {} AS t").format(checksum, only)
                 seen.rows[table], seen.contents[table] = connection.execute(query).fetchall()[0]
-            for name, question in _QUERIES.items():
+            for name, question in self._shape.queries.items():
                 seen.answers[name] = connection.execute(question).fetchall()
             connection.commit()
             for statement in _WRITES:
@@ -227,5 +256,5 @@ def _identifier(table: str) -> sql.Identifier:
     return sql.Identifier(*table.split("."))
 
 
-def _columns(table: str) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table].split()))
+def _columns(shape: Shape, table: str) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, shape.columns[table].split()))

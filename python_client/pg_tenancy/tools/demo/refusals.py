@@ -56,7 +56,7 @@ def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
         "users": ("SELECT id, email FROM public.users", {p.id: p.email for p in truth.people.values()}),
         "API keys": ("SELECT id, workspace_id FROM public.api_keys", truth.api_keys),
         "instances": (
-            "SELECT id, ARRAY[workspace_id::text, status] FROM public.instances",
+            "SELECT id, ARRAY[workspace_id::text, status::text] FROM public.instances",
             {number: [str(i.workspace), i.status] for number, i in truth.instances.items()},
         ),
         "models": ("SELECT id, workspace_id FROM public.models", truth.models),

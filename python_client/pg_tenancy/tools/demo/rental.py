@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import sql
+
+from pg_tenancy.tools.demo.data import COLUMNS, Platform
+from pg_tenancy.tools.demo.platform import QUERIES, Shape
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
-__all__ = ["TABLES"]
+__all__ = ["RENTAL", "TABLES"]
 
 # Nothing in it was made with tenants in mind: states are an enum, most users are staff, costs are
 # kept in rows of three levels, tokens and keys stand in the open, triggers keep tables of their own,
@@ -307,3 +314,49 @@ CREATE TABLE finops.events (
     payload jsonb NOT NULL DEFAULT '{}', occurred_at timestamptz NOT NULL DEFAULT now()
 );
 """
+
+# Prices are those of instance types, and sums of tokens the table's own.
+_ABSENT: Final = {"hourly_price_eur", "total_tokens"}
+_DEFINITIONS: Final = (("max_instances", "int"), ("spot_allowed", "bool"), ("region", "text"), ("retry", "json"))
+
+
+def _prepare(connection: psycopg.Connection[Any], platform: Platform) -> None:
+    """Make what the generated rows refer to, and give these the form that they have here."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO public.settings_definitions (key, scope, value_type) VALUES (%s, 'provider', %s)", _DEFINITIONS
+        )
+        cursor.executemany(
+            "INSERT INTO finops.customers (id, name) VALUES (%s, %s)",
+            [(person.id, person.name) for person in platform.people],
+        )
+        cursor.execute(
+            sql.SQL("ALTER TABLE public.provider_settings ALTER organization_id SET DEFAULT {}").format(
+                sql.Literal(str(platform.organizations[0].id))
+            )
+        )
+    profile = COLUMNS["public.instances"].split().index("gpu_profile")
+    platform.rows["public.instances"] = [
+        (*row[:profile], json.dumps(row[profile]), *row[profile + 1 :]) for row in platform.rows["public.instances"]
+    ]
+
+
+RENTAL: Final = Shape(
+    TABLES,
+    {table: " ".join(name for name in names.split() if name not in _ABSENT) for table, names in COLUMNS.items()},
+    QUERIES
+    | {
+        "what runs where, and what it costs": """
+            SELECT p.name, i.gpu_profile, count(*), sum(t.cost_per_hour) FROM public.instances AS i
+            INNER JOIN public.providers AS p ON i.provider_id = p.id
+            LEFT JOIN public.instance_types AS t ON i.instance_type_id = t.id
+            WHERE i.status = 'ready' GROUP BY p.name, i.gpu_profile ORDER BY 1, 2
+        """
+    },
+    _prepare,
+    (
+        "ALTER FUNCTION public.note_state() SECURITY DEFINER SET search_path = public, pg_temp",
+        "ALTER FUNCTION public.note_api_key() SECURITY DEFINER SET search_path = public, pg_temp",
+        "ALTER TABLE public.models DROP CONSTRAINT models_model_id_key",
+    ),
+)

@@ -15,7 +15,7 @@ from pg_tenancy.tools.demo.data import COLUMNS, Platform, generate
 from pg_tenancy.tools.demo.isolation import View
 from pg_tenancy.tools.demo.migration import PhaseReport
 from pg_tenancy.tools.demo.place import Place
-from pg_tenancy.tools.demo.platform import OldApplication, Seen, create_tables, fill
+from pg_tenancy.tools.demo.platform import GROWN, OldApplication, Seen, Shape, create_tables, fill
 from pg_tenancy.tools.demo.truth import Cast, Truth
 from pg_tenancy.tools.demo.work import do_some_work
 from pg_tenancy.tools.phases import Progress, read_phases
@@ -116,13 +116,14 @@ class Demonstration:
         }
 
 
-def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0) -> Demonstration:
+def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0, shape: Shape = GROWN) -> Demonstration:
     """Run the demonstration in an open place, and tell of it as it goes.
 
     Args:
         place: where.
         terminal: what is written to.
         scale: how many rows; 1 is about 55,000.
+        shape: the form of the tables.
 
     Raises:
         SqitchError: a deploy or the verification failed.
@@ -132,17 +133,18 @@ def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0) -> Demo
     result = Demonstration(place.version, place.database)
     platform = generate(scale)
     with place.connect(place.old, autocommit=False) as connection:
-        create_tables(connection)
-        fill(connection, platform)
+        create_tables(connection, shape)
+        fill(connection, platform, shape)
     result.tables = {table: len(rows) for table, rows in platform.rows.items()}
     _tell_platform(terminal, result)
 
-    with OldApplication(place.old.dsn) as old:
+    with OldApplication(place.old.dsn, shape) as old:
         seen = old.look()
         for difference in migration.compare(Seen(rows=result.tables), Seen(rows=seen.rows, failures=seen.failures)):
             _fail(terminal, result, difference)
         _deploy(place, platform, old, seen, terminal, result)
         _verify(place, terminal, result)
+        _mend(place, shape, terminal)
         place.admit_application()
         truth = _isolation(place, platform, terminal, result)
         _old_at_the_end(old, result, truth, terminal)
@@ -197,6 +199,16 @@ def _verify(place: Place, terminal: Terminal, result: Demonstration) -> None:
     sqitch.verify()
     result.verified = len(verified)
     terminal.check(True, f"{len(verified)} changes are in the database as they were deployed")
+
+
+def _mend(place: Place, shape: Shape, terminal: Terminal) -> None:
+    if not shape.mend:
+        return
+    terminal.heading("What the warnings ask for, as the owner of the tables")
+    with place.connect(place.old) as connection:
+        for statement in shape.mend:
+            connection.execute(statement)
+            terminal.line(f"  {statement};")
 
 
 def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Demonstration) -> Truth:

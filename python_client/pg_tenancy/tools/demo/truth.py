@@ -102,6 +102,10 @@ class Truth:
         """Return who is in an organization, as what."""
         return {person: role for (where, person), role in self.memberships.items() if where == organization}
 
+    def profile(self, name: str) -> str:
+        """Return a profile as the platform's column has it: as text, or as a string of JSON."""
+        return next(each.profile for each in self.instances.values() if each.profile.strip('"') == name)
+
     def instance(self, workspace: UUID, status: str | None = None) -> UUID:
         """Return one of the instances of a workspace.
 

@@ -179,14 +179,15 @@ class _Work:
     def assign(self, organization: Organization, profile: str) -> None:
         """Give the legacy instances of one kind to an organization, a batch at a time."""
         batches: list[int] = []
+        stored = self.truth.profile(profile)
         while not batches or batches[-1]:
             (count,) = self.service.execute(
                 "SELECT tenancy.assign('public.instances', %s, %s, %s)",
-                [organization.id, f"gpu_profile = '{profile}'", _BATCH],
+                [organization.id, f"gpu_profile = '{stored}'", _BATCH],
             ).fetchall()[0]
             batches.append(count)
         for number, instance in self.truth.instances.items():
-            if (instance.workspace, instance.profile) == (PLATFORM, profile):
+            if (instance.workspace, instance.profile) == (PLATFORM, stored):
                 self.truth.instances[number] = replace(instance, workspace=organization.id)
         legacy = sum(instance.workspace == PLATFORM for instance in self.truth.instances.values())
         self.tell(
@@ -196,7 +197,7 @@ class _Work:
         )
 
     def make_instance(self, person: Person, organization: Organization | None, status: str) -> UUID:
-        profile = "1x H100 80GB"
+        profile = self.truth.profile("1x H100 80GB")
         number, workspace = self.act(
             person,
             organization,
