@@ -62,7 +62,7 @@ def test_tenants_take_numbers_from_sequences(state: State, logins: Logins) -> No
     database = state(KEYLESS + ROWS + NUMBERED, WHOLE_PLAN, owned=True)
     with database.entered(logins.app, ANN, ACME) as connection:
         for insert in (
-            "INSERT INTO public.instances (status) VALUES ('ready') RETURNING id",
+            "INSERT INTO public.instances (status) VALUES ('provisioning') RETURNING id",
             "INSERT INTO public.models (name, model_id) VALUES ('Own', 'own') RETURNING id",
         ):
             assert one(connection, insert) is not None

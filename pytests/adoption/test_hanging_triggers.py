@@ -105,7 +105,7 @@ def test_tenants_who_write_a_table_themselves_need_the_function_to_be_a_definers
     assert len({line.strip() for line in told}) == 3
     assert "touch" not in output
     Replay(database).deploy()
-    insert = "INSERT INTO public.instances (status) VALUES ('ready')"
+    insert = "INSERT INTO public.instances (status) VALUES ('provisioning')"
     # A schema that one may not use is not looked into.
     with pytest.raises(psycopg.errors.UndefinedTable), database.entered(logins.app, ANN, ACME) as connection:
         connection.execute(insert)

@@ -74,6 +74,8 @@ class Platform:
         """Insert an instance of a person, of an organization, or from before tenancy."""
         made = uuid4()
         columns = {"id": made, "provider_id": self.provider, "status": status, **more}
+        # Activated: what happens before is a subject of its own.
+        columns |= {"tech_activated_at": "now", "eco_activated_at": "now"}
         if isinstance(workspace, User | Organization):
             columns["user_id" if isinstance(workspace, User) else "organization_id"] = workspace.id
         self.admin.execute(

@@ -23,7 +23,8 @@ def platform(people: People, admin: psycopg.Connection[tuple[Any, ...]]) -> Plat
     admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [provider])
     for name, owner in (("public", None), ("acme", acme.id), ("globex", globex.id)):
         admin.execute(
-            "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, %s, 'm', %s)",
+            "INSERT INTO public.models (id, name, model_id, organization_id, tech_activated_at, eco_activated_at)"
+            " VALUES (%s, %s, 'm', %s, now(), now())",
             [models[name], name, owner],
         )
     return Platform(users, acme, globex, provider, models, admin)

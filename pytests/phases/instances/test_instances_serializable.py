@@ -17,7 +17,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 
 LATEST = "SELECT id, status FROM public.instances ORDER BY created_at DESC LIMIT 20"
-INSERT = "INSERT INTO public.instances (provider_id, status) VALUES (%s, 'ready')"
+INSERT = "INSERT INTO public.instances (provider_id, status) VALUES (%s, 'provisioning')"
 
 
 @pytest.fixture

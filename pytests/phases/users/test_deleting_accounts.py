@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
+from support.activation import activate_all
 from support.database import PLATFORM
 from support.people import Organization, People, User
 from support.racing import Session
@@ -142,6 +143,7 @@ def test_what_goes_with_an_account_and_what_stays(
     assert len(ids("SELECT id FROM finops.inference_usage")) == 2
     assert ids("SELECT DISTINCT customer_id FROM finops.inference_usage") == [None]
     assert one(admin, entries, ann.id, ann.id) >= before
+    activate_all(admin)
     connection = connect(logins.credentialed)
     connection.execute("SELECT tenancy.enter_with_api_key(%s)", [theirs[1]])
     assert one(connection, "SELECT tenancy.current_organization_id()") == acme.id
