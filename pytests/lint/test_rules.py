@@ -83,7 +83,8 @@ def test_a_well_made_application_has_no_finding_above_info(
     others = [rule for rule in RULES.values() if rule.name != "server_outdated"]
     found = _found(admin_of_the_stranger, stranger, "", *others)
     assert [each for each in found if each.severity != "info"] == []
-    assert {each.rule for each in found} == {"login_bypasses", "statistics_public"}
+    # Roles are the whole server's, and other tests make theirs meanwhile.
+    assert {each.rule for each in found if not each.object.startswith("role ")} == {"statistics_public"}
 
 
 @pytest.mark.parametrize(

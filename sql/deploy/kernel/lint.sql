@@ -28,6 +28,8 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+-- Compiling these queries takes longer than running them.
+SET jit = off
 AS $$
 DECLARE
     function_name name;
