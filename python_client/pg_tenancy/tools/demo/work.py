@@ -223,11 +223,11 @@ class _Work:
         number = self.make_instance(cast.owner, first, "provisioning")
         self.tell(5, f"{cast.owner.name} started an instance: it is {first.name}'s, and nobody had to say so")
         self.activate("instance", number)
-        self.act(
-            cast.owner, first, "UPDATE public.instances SET status = 'ready' WHERE id = %s RETURNING id", number
-        )
+        self.act(cast.owner, first, "UPDATE public.instances SET status = 'ready' WHERE id = %s RETURNING id", number)
         truth.instances[number] = replace(truth.instances[number], status="ready")
-        self.tell(11, f"{cast.admin.name} activated it technically and {cast.manager.name} economically, and it is ready")
+        self.tell(
+            11, f"{cast.admin.name} activated it technically and {cast.manager.name} economically, and it is ready"
+        )
         self.make_instance(cast.nobody, None, "ready")
         self.tell(5, f"{cast.nobody.name} started one in the personal workspace")
         for action, before, after in (
