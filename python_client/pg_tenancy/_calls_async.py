@@ -12,6 +12,7 @@ from pg_tenancy import _sql
 from pg_tenancy._offerings_async import OfferingCalls
 from pg_tenancy._settings_async import SettingsCalls
 from pg_tenancy._sql import Call
+from pg_tenancy.errors import InvalidArgumentError
 from pg_tenancy.results import (
     AcceptedInvitation,
     ApiKey,
@@ -449,7 +450,10 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: ``known`` is no ``Wallet``.
         """
+        if known is not None and not isinstance(known, Wallet):
+            raise InvalidArgumentError(f"known must be a Wallet, not {type(known).__name__}")
         version, chain = (str(known.version), known.chain.hex()) if known is not None else (None, None)
         return [StatementProblem(*row) for row in await self._call(_sql.VERIFY_STATEMENT, version, chain)]
 

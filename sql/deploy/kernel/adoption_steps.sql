@@ -401,6 +401,63 @@ ORDER BY w.table_name::text, f.final_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
 
+-- Of partitioned tables, the same for each leaf. A leaf's index is called by the leaf and
+-- by which index of the table it is a part of.
+CREATE FUNCTION tenancy_private.missing_part_indexes()
+RETURNS TABLE (part regclass, index_name name, columns name[], condition text, is_built boolean)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    p.relid,
+    f.index_name,
+    m.columns,
+    m.condition,
+    coalesce(i.indisvalid, false)
+FROM tenancy_private.missing_indexes() AS m
+INNER JOIN pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
+CROSS JOIN LATERAL pg_partition_tree(m.table_name) AS p
+INNER JOIN pg_class AS c ON p.relid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+CROSS JOIN LATERAL (
+    SELECT (left(c.relname, 44) || '_' || left(md5(m.building_name), 6) || '_tenancy_idx')::name AS index_name
+) AS f
+LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(format('%I.%I', n.nspname, f.index_name))
+WHERE p.isleaf
+ORDER BY f.index_name;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.missing_part_indexes() FROM public;
+
+-- PostgreSQL looks for an index of the same columns in each partition before it builds one.
+CREATE PROCEDURE tenancy_private.join_part_indexes()
+LANGUAGE plpgsql
+SECURITY INVOKER
+AS $$
+DECLARE
+    missing record;
+BEGIN
+    FOR missing IN
+        SELECT
+            m.table_name,
+            pg_catalog.format(
+                'CREATE INDEX %I ON %s (%s) %s', m.building_name, m.table_name, (
+                    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.place)
+                    FROM pg_catalog.unnest(m.columns) WITH ORDINALITY AS c (name, place)
+                ), 'WHERE ' || m.condition
+            ) AS command
+        FROM tenancy_private.missing_indexes() AS m
+        INNER JOIN pg_catalog.pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
+        WHERE pg_catalog.to_regclass(pg_catalog.format('%I.%I', m.schema_name, m.building_name)) IS NULL
+    LOOP
+        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', missing.command);
+        COMMIT;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.join_part_indexes() FROM public;
+
 -- Gives those that are built their names, one after the other.
 CREATE PROCEDURE tenancy_private.place_indexes()
 LANGUAGE plpgsql
