@@ -279,7 +279,8 @@ async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
 # -- the methods ----------------------------------------------------------------------------
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
-WALLET = Wallet(ANN, "EUR", *[Decimal(0)] * 6, version=0, chain=b"")
+ZERO = Decimal(0)
+WALLET = Wallet(ANN, "EUR", ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 0, b"")
 # Each method with acceptable arguments, the id of somebody who may be there or not.
 METHODS: dict[str, dict[str, Any]] = {
     "has_permission": {"permission": "instances.view"},
