@@ -49,7 +49,7 @@ SELECT is((tenancy.update_organization('Acme Inc.')).name, 'Acme Inc.', 'she ren
 SELECT is((tenancy.update_organization(slug => 'acme-inc')).slug, 'acme-inc', 'and its slug');
 SELECT is((tenancy.update_organization(color => '#ABCDEF')).name, 'Acme Inc.', 'and its color');
 SELECT is((SELECT color FROM tenancy.current_workspace()), '#abcdef', 'in small letters');
-SELECT throws_ok($$ SELECT tenancy.update_organization(color => 'red') $$, '22023', 'a color is written as #rrggbb');
+SELECT throws_ok($$ SELECT tenancy.update_organization(color => 'red') $$, '22023', 'a color must be written as #rrggbb');
 SELECT throws_ok($$ SELECT tenancy.update_organization(slug => 'globex') $$, '23505', 'this slug is taken');
 SELECT throws_ok($$ UPDATE public.organizations SET name = 'x' $$, '42501', NULL, 'not by hand');
 SELECT lives_ok('SELECT tenancy.delete_organization()', 'she deletes it');

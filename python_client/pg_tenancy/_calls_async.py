@@ -270,7 +270,7 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             PermissionDeniedError: the role does not hold ``instances.terminate``.
-            InstanceNotFoundError: the workspace has no such instance.
+            InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
         await self._call(_sql.TERMINATE_INSTANCE, instance_id)
@@ -280,7 +280,7 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             PermissionDeniedError: the role does not hold ``instances.reinstall``.
-            InstanceNotFoundError: the workspace has no such instance.
+            InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
         await self._call(_sql.REINSTALL_INSTANCE, instance_id)
@@ -305,7 +305,7 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             PermissionDeniedError: the role does not hold ``models.delete``.
-            ModelNotFoundError: the workspace has no such model.
+            ModelNotFoundError: this workspace has no such model.
             ModelInUseError: instances or offerings use it.
         """
         await self._call(_sql.DELETE_MODEL, model_id)
@@ -373,7 +373,7 @@ class Calls(SettingsCalls, OfferingCalls):
                 and password are somebody else's.
             PersonRequiredError: the transaction was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: there is no such user, or it is not for this one to know.
+            UserNotFoundError: no such user, or it is not for this one to know.
             EmailTakenError: another account has the address.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -394,7 +394,7 @@ class Calls(SettingsCalls, OfferingCalls):
             DelegationDeniedError: the role does, but not over this member.
             PersonRequiredError: the transaction was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: there is no such user.
+            UserNotFoundError: no such user.
             LastOwnerError: as for ``change_member_role``; the message names the
                 organizations.
         """

@@ -140,12 +140,12 @@ BEGIN
                 ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
             ) INTO left_over USING ids, free_ids;
             IF left_over.unchanged > 0 THEN
-                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', full_name,
+                RAISE EXCEPTION '%: % cannot be changed, for instance the one with id %', full_name,
                     CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
                     left_over.example
                 USING ERRCODE = '55000',
                 CONSTRAINT = 'batch_changed_nothing',
-                HINT = 'A trigger or rule of the application puts back what a batch writes. Disable it, run the same '
+                HINT = 'A trigger or rule of the application undoes what a batch writes. Disable it, run the same '
                 'command again, and enable it: it goes on here.';
             END IF;
             passed_over := passed_over OR left_over.rows > 0;
@@ -564,7 +564,7 @@ DECLARE
     );
 BEGIN
     IF objects <> '{}' THEN
-        RAISE EXCEPTION 'the application has % that would stop this revert in the midst of a phase: %',
+        RAISE EXCEPTION 'the application has % that would stop this revert halfway through a phase: %',
             CASE cardinality(objects) WHEN 1 THEN '1 object' ELSE cardinality(objects) || ' objects' END,
             split_part(objects[1], ': ', 1)
         USING ERRCODE = '2BP01',

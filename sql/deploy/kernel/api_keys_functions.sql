@@ -25,7 +25,7 @@ DECLARE
     trimmed CONSTANT text := btrim(name, E' \t\r\n');
 BEGIN
     IF trimmed IS NULL OR trimmed = '' OR length(trimmed) > 200 OR trimmed ~ '[[:cntrl:]]' THEN
-        RAISE EXCEPTION 'an API key''s name has 1 to 200 characters and no control characters'
+        RAISE EXCEPTION 'an API key''s name must have 1 to 200 characters and no control characters'
         USING ERRCODE = '22023',
         CONSTRAINT = 'api_key_name_invalid',
         HINT = 'Name it after the program that uses it.';
@@ -126,10 +126,10 @@ DECLARE
     prefix CONSTANT text := 'pgt_' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
 BEGIN
     IF create_api_key.expires_at <= clock_timestamp() THEN
-        RAISE EXCEPTION 'an API key cannot expire before it is made'
+        RAISE EXCEPTION 'an API key cannot expire before it is created'
         USING ERRCODE = '22023',
         CONSTRAINT = 'api_key_expiry_invalid',
-        HINT = 'Give a time in the future, or none for a key that stays until it is revoked.';
+        HINT = 'Give a time in the future, or NULL for a key that stays valid until it is revoked.';
     END IF;
     key := prefix || '_' || encode(tenancy_private.random_bytes(), 'hex');
     id := tenancy_private.write_data('public.api_keys', jsonb_build_object(
@@ -159,7 +159,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspace has no such API key'
+    RAISE EXCEPTION 'this workspace has no such API key'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'api_key_not_found',
     HINT = 'The table public.api_keys shows the keys of the current workspace.';

@@ -74,7 +74,7 @@ BEGIN
         END
         USING ERRCODE = '22023',
         CONSTRAINT = 'invitation_expiry_invalid',
-        HINT = 'Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.';
+        HINT = 'expires_in must be greater than 0 and at most 90 days; NULL means 7 days.';
     END IF;
 
     IF EXISTS (
@@ -82,7 +82,7 @@ BEGIN
         INNER JOIN public.organization_memberships AS m ON e.user_id = m.user_id
         WHERE e.email = tenancy_private.email_key(invited_email) AND m.organization_id = acting.organization_id
     ) THEN
-        RAISE EXCEPTION 'a member of the organization has this e-mail address'
+        RAISE EXCEPTION 'a member of the organization already has this e-mail address'
         USING ERRCODE = '23505',
         CONSTRAINT = 'already_a_member',
         HINT = 'tenancy.members() lists the members, and tenancy.change_member_role() gives one another role.';
@@ -100,7 +100,7 @@ BEGIN
             AND lower(i.email) = lower(invited_email)
             AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.lapsed_at IS NULL
     ) THEN
-        RAISE EXCEPTION 'this e-mail address has an invitation that is open'
+        RAISE EXCEPTION 'this e-mail address already has a pending invitation'
         USING ERRCODE = '23505',
         CONSTRAINT = 'invitation_pending',
         HINT = 'Revoke it with tenancy.revoke_invitation(), if it got lost, and invite again.';
@@ -227,7 +227,7 @@ BEGIN
     RAISE EXCEPTION 'the invitation is not valid'
     USING ERRCODE = '28000',
     CONSTRAINT = 'invalid_invitation',
-    HINT = 'It is unknown, expired, revoked, or used already. Whoever sent it can send another.';
+    HINT = 'It is unknown, expired, revoked or already used. The organization can send another.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_invitation() FROM public;

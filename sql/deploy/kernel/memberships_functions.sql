@@ -45,7 +45,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT coalesce(role IN ('owner', 'admin', 'manager', 'user'), false) THEN
-        RAISE EXCEPTION 'there is no role %', coalesce(quote_literal(role), 'NULL')
+        RAISE EXCEPTION 'role % does not exist', coalesce(quote_literal(role), 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'unknown_role',
         HINT = 'The roles are owner, admin, manager and user.';

@@ -178,13 +178,13 @@ BEGIN
         INTO has_parents;
     END IF;
     IF has_parents THEN
-        RAISE EXCEPTION 'rows of % are where their parents are', table_name
+        RAISE EXCEPTION 'rows of % belong to the workspaces of their parents', table_name
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
         HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
-        RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
+        RAISE EXCEPTION 'a batch must have 1 to 1000000 rows'
         USING ERRCODE = '22023',
         CONSTRAINT = 'batch_size_invalid',
         HINT = 'Small batches hold their locks for a shorter time.';
@@ -469,7 +469,7 @@ BEGIN
     );
     EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM (%s) AS q', query) INTO ownerless;
     IF ownerless > 0 THEN
-        RAISE EXCEPTION '% rows of % belonged to organizations or users that are no more', ownerless, table_name
+        RAISE EXCEPTION '% rows of % belonged to organizations or users that no longer exist', ownerless, table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'ownership_returns',
         DETAIL = query || ';',
@@ -753,7 +753,7 @@ BEGIN
         IF is_empty THEN
             CALL tenancy_private.drop_archived(archive);
         ELSE
-            RAISE NOTICE 'whose each row of % is stands in tenancy_archive.% until the next deploy', table_name, archive;
+            RAISE NOTICE 'the owners of the rows of % are kept in tenancy_archive.% until the next deploy', table_name, archive;
         END IF;
     END IF;
     COMMIT;

@@ -88,7 +88,7 @@ BEGIN
     WHERE i.id = instance_id AND i.workspace_id = tenancy.current_workspace_id()
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the workspace has no such instance'
+        RAISE EXCEPTION 'this workspace has no such instance'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'instance_not_found',
         HINT = 'The table public.instances shows the instances of the current workspace.';
@@ -180,7 +180,7 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     IF tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id() THEN
-        RAISE EXCEPTION 'legacy instances are listed in personal mode'
+        RAISE EXCEPTION 'legacy instances are listed only in personal mode'
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
         HINT = 'Enter without an organization. In the platform''s workspace they are rows of public.instances.';
@@ -223,10 +223,10 @@ BEGIN
             SELECT FROM tenancy.instance_transitions AS t
             WHERE t.action IN ('terminate', 'archive') AND old_status IN (t.to_status, 'terminated')
         ) THEN
-            RAISE EXCEPTION 'an instance that is % cannot be anything else again', old_status
+            RAISE EXCEPTION 'an instance that is % cannot change its state any more', old_status
             USING ERRCODE = '55000',
             CONSTRAINT = 'instance_state',
-            HINT = 'Workers, which are services, say what has become of it.';
+            HINT = 'Workers, which are services, write the states of instances.';
         END IF;
         RETURN;
     END IF;
@@ -258,7 +258,7 @@ BEGIN
     ) THEN
         -- The policies were asked when the statement began.
         IF old.workspace_id <> tenancy.current_workspace_id() THEN
-            RAISE EXCEPTION 'the workspace was changed in the middle of a statement'
+            RAISE EXCEPTION 'the workspace changed in the middle of a statement'
             USING ERRCODE = '28000',
             CONSTRAINT = 'invalid_context',
             HINT = 'Do not set tenancy.* variables by hand.';

@@ -47,10 +47,10 @@ BEGIN
         RAISE EXCEPTION 'instances of another workspace use the model %', new.model_id
         USING ERRCODE = '23503',
         CONSTRAINT = 'model_in_use',
-        HINT = 'Give the organization these instances first, or give them another model.';
+        HINT = 'Assign these instances to the organization first, or give them another model.';
     END IF;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the instance''s workspace has no such model'
+        RAISE EXCEPTION 'the instance''s workspace cannot see such a model'
         USING ERRCODE = '23503',
         CONSTRAINT = 'instances_model_id_fkey',
         HINT = 'An instance uses a public model or one of its own workspace.';
@@ -146,7 +146,7 @@ BEGIN
     WHERE m.id = delete_model.id AND m.workspace_id = tenancy.current_workspace_id()
     FOR UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the workspace has no such model'
+        RAISE EXCEPTION 'this workspace has no such model'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'model_not_found',
         HINT = 'Public models are deleted by platform staff, in the platform''s workspace.';

@@ -721,7 +721,7 @@ BEGIN
         WHERE m.id = publish_offering.model
             AND m.workspace_id IN (acting.organization_id, '00000000-0000-0000-0000-000000000000')
     ) THEN
-        RAISE EXCEPTION 'the workspace has no such model'
+        RAISE EXCEPTION 'this workspace has no such model'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'model_not_found',
         HINT = 'An organization offers its own models and public ones.';
