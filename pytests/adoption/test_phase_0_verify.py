@@ -33,7 +33,7 @@ from support.scripts import ScriptError
         ),
         (
             "ALTER TABLE finops.cost_actual_minute DROP CONSTRAINT cost_actual_minute_tenancy_pkey",
-            "without a primary or unique key: finops.cost_actual_minute (bucket_minute, provider_id, instance_id)",
+            "lack a primary or unique key: finops.cost_actual_minute (bucket_minute, provider_id, instance_id)",
         ),
         (
             "DROP INDEX public.api_keys_tenancy_user_id_idx",

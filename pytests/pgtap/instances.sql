@@ -81,7 +81,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok(
     $$ UPDATE public.instances SET status = 'ready' WHERE gpu_profile = 'of Acme' $$, '55000',
-    'an instance that is terminating cannot be anything else again', 'and for good'
+    'an instance that is terminating cannot change its state any more', 'and for good'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000022') $$, 'P0002', NULL, 'none of Globex'

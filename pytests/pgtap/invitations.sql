@@ -44,7 +44,7 @@ FROM (
     ('4 months', 'an invitation is open for 90 days at most')
 ) AS v (lifetime, message);
 SELECT lives_ok($$ SELECT tenancy.invite_member('z@example.com', 'user', NULL) $$, 'and without one it is 7 days');
-SELECT throws_ok($$ SELECT tenancy.invite_member('y@example.com', 'king') $$, '22023', 'there is no role ''king''');
+SELECT throws_ok($$ SELECT tenancy.invite_member('y@example.com', 'king') $$, '22023', 'role ''king'' does not exist');
 SELECT throws_ok($$ INSERT INTO tenancy.invitations (email) VALUES ('y@example.com') $$, '42501', NULL, 'not by hand');
 SELECT throws_ok($$ UPDATE tenancy.invitations SET role = 'owner' $$, '42501', NULL, 'nor changed');
 SELECT throws_ok('DELETE FROM tenancy.invitations', '42501', NULL, 'nor removed');

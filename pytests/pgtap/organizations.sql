@@ -32,7 +32,7 @@ SELECT results_eq(
 );
 SELECT throws_ok('SELECT tenancy.delete_organization()', '55000', NULL, 'there is none to delete in personal mode');
 SELECT throws_ok(
-    $$ SELECT tenancy.update_organization('x') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.update_organization('x') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT is_empty('SELECT id FROM public.organizations', 'the table shows none in personal mode');
 

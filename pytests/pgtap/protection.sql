@@ -73,7 +73,7 @@ FROM (VALUES
     ('''SELECT'', ''projects.hide'', columns => ''id''', '22023', 'permission projects.hide is not defined'),
     ('''UPDATE'', NULL, columns => ''name''', '22023', 'a write requires a permission'),
     ('''DELETE'', NULL', '22023', 'a write requires a permission'),
-    ('''SELECT'', ''projects.view''', '22023', 'name the columns of public.projects that SELECT is for'),
+    ('''SELECT'', ''projects.view''', '22023', 'name the columns of public.projects for SELECT'),
     ('''UPDATE'', ''projects.change'', columns => ''color''', '42703', 'public.projects lacks the columns color'),
     ('''UPDATE'', ''projects.change'', columns => ''name, workspace_id''', '22023', 'tenants cannot write public.projects.workspace_id'),
     ('''INSERT'', ''projects.change'', columns => ''workspace_id''', '22023', 'tenants cannot write public.projects.workspace_id'),
@@ -322,7 +322,7 @@ ROLLBACK TO turn;
 CALL tenancy.publish('public.countries', columns => 'code, name');
 SELECT throws_ok(
     $$ CALL tenancy.allow('public.countries', 'INSERT', 'projects.change', columns => 'name') $$, '22023',
-    'tenants do not write public.countries: it is published', 'and nobody in a workspace writes them'
+    'tenants cannot write public.countries: it is published', 'and nobody in a workspace writes them'
 );
 SAVEPOINT countries;
 SET LOCAL ROLE tenancy_app;

@@ -160,7 +160,7 @@ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT results_eq('SELECT username FROM public.users', $$ VALUES ('pete') $$, 'he sees himself');
 SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', NULL, 'not everybody');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', username => 'y') $$, '42501',
@@ -200,7 +200,7 @@ SELECT results_eq(
 );
 SELECT throws_ok('SELECT tenancy.all_users(page_size => 0)', '22023', 'a page must have 1 to 10000 rows');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', username => 'y') $$, '42501',

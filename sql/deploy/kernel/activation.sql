@@ -75,7 +75,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspace has no such %', CASE kind WHEN 'api_key' THEN 'API key' ELSE replace(kind, '_', ' ') END
+    RAISE EXCEPTION 'this workspace has no such %', CASE kind WHEN 'api_key' THEN 'API key' ELSE replace(kind, '_', ' ') END
     USING ERRCODE = 'P0002',
     CONSTRAINT = kind || '_not_found',
     HINT = format('The table %s shows those of the current workspace.', (
