@@ -47,7 +47,7 @@ def test_a_revert_after_a_refusal_changes_nothing(state: State, table: str, type
     database = _with_columns(state, table, type_)
     run, tag = Replay(database), REFUSED[table]
     before = _contents(database)
-    with pytest.raises(ScriptError, match="workspace_id exists, and pg-tenancy needs the name"):
+    with pytest.raises(ScriptError, match="workspace_id is already a column, and must be free for pg-tenancy"):
         run.deploy(tag)
     run.verify()
     run.revert(_before(tag))
@@ -68,7 +68,7 @@ def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, 
     before = _contents(database)
     with pytest.raises(SqitchError) as error:
         sqitch(database).run("deploy", "--mode", mode)
-    assert "column_in_the_way" in error.value.output or "pg-tenancy needs the name" in error.value.output
+    assert "column_in_the_way" in error.value.output or "must be free for pg-tenancy" in error.value.output
     # Of what was deployed before the refusal it reverts everything.
     assert "not ok" not in error.value.output.partition("Reverting")[2]
     assert _contents(database) == before

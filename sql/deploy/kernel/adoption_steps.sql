@@ -146,7 +146,7 @@ BEGIN
                 USING ERRCODE = '55000',
                 CONSTRAINT = 'batch_changed_nothing',
                 HINT = 'A trigger or rule of the application undoes what a batch writes. Disable it, run the same '
-                'command again, and enable it: it goes on here.';
+                'command again, and enable it: it continues here.';
             END IF;
             passed_over := passed_over OR left_over.rows > 0;
             has_changed := has_changed OR free_ids IS NOT NULL;
@@ -164,8 +164,8 @@ BEGIN
             RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
             USING ERRCODE = '55P03',
             CONSTRAINT = 'lock_attempts',
-            HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
-            'and it goes on here.';
+            HINT = 'A long transaction holds them. Finished batches stay: run the same command again when that has '
+            'ended, and it continues here.';
         END IF;
         last_id := NULL;
         passed_over := false;

@@ -148,8 +148,9 @@ REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
-'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
-'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 permission_denied, person_required.';
+'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Requires '
+'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 '
+'permission_denied, person_required.';
 
 CREATE FUNCTION tenancy_private.refuse_api_key_id() RETURNS void
 LANGUAGE plpgsql
@@ -191,7 +192,7 @@ REVOKE ALL ON FUNCTION tenancy.rename_api_key(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.rename_api_key(uuid, text) IS
-'Gives a key of the current workspace another name. Needs api_keys.update. Raises P0002 api_key_not_found.';
+'Gives a key of the current workspace another name. Requires api_keys.update. Raises P0002 api_key_not_found.';
 
 CREATE FUNCTION tenancy.revoke_api_key(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -240,7 +241,7 @@ REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_api_key(uuid) IS
 'Ends a key of the current workspace: nobody enters with it any more from the next transaction on. Waits for nobody. '
-'Needs api_keys.revoke. Raises P0002 api_key_not_found.';
+'Requires api_keys.revoke. Raises P0002 api_key_not_found.';
 
 -- One statement for every key there is and is not, so that what is wrong with
 -- one cannot be told by the time it takes. The prefix is of whatever length the
@@ -302,7 +303,7 @@ EXCEPTION
     WHEN lock_not_available OR unique_violation THEN
         RAISE EXCEPTION 'could not serialize access: the API key is being changed'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh_api_key(uuid) FROM public;

@@ -250,7 +250,7 @@ EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not serialize access: the membership is being changed'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;

@@ -339,7 +339,7 @@ REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_organization(text, text, text) IS
-'Changes what is given of the current organization''s name, slug and banner color. Needs organization.update.';
+'Changes what is given of the current organization''s name, slug and banner color. Requires organization.update.';
 
 CREATE FUNCTION tenancy.delete_organization() RETURNS void
 LANGUAGE plpgsql
@@ -361,7 +361,7 @@ REVOKE ALL ON FUNCTION tenancy.delete_organization() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_organization() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_organization() IS
 'Deletes the current organization: nobody can enter it any more. Its rows stay until a service calls '
-'purge_organization(), and restore_organization() brings it back. Needs organization.delete.';
+'purge_organization(), and restore_organization() brings it back. Requires organization.delete.';
 
 CREATE FUNCTION tenancy_private.refuse_deleted(organization_id uuid) RETURNS void
 LANGUAGE plpgsql

@@ -340,7 +340,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_tenancy_keep_ownership'
     ) THEN
-        RAISE EXCEPTION 'a revert of % has stopped halfway', table_name
+        RAISE EXCEPTION 'a revert of % was interrupted', table_name
         USING HINT = format('Revert %s_workspaces, then deploy again.', relation);
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing

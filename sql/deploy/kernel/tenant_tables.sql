@@ -187,7 +187,7 @@ BEGIN
         RAISE EXCEPTION 'a batch must have 1 to 1000000 rows'
         USING ERRCODE = '22023',
         CONSTRAINT = 'batch_size_invalid',
-        HINT = 'Small batches hold their locks for a shorter time.';
+        HINT = 'Small batches hold their locks for less time.';
     END IF;
     IF NOT EXISTS (
         SELECT FROM tenancy.workspaces AS w
@@ -253,9 +253,9 @@ BEGIN
     FROM pg_attribute AS a
     CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS name) AS t
     CROSS JOIN LATERAL (VALUES
-        (a.attname = 'workspace_id', 'there', 'be free for pg-tenancy'),
+        (a.attname = 'workspace_id', 'already a column', 'be free for pg-tenancy'),
         (a.attname IN ('organization_id', owner_column) AND a.atttypid <> 'uuid'::regtype, t.name, 'be uuid'),
-        (a.attname = 'organization_id' AND a.attnotnull, 'NOT NULL', 'be free for rows of no organization'),
+        (a.attname = 'organization_id' AND a.attnotnull, 'NOT NULL', 'allow NULL for rows without an organization'),
         (
             a.atttypid <> (needed_columns #>> ARRAY[a.attname::text, 'type'])::regtype,
             t.name, 'be ' || (needed_columns #>> ARRAY[a.attname::text, 'type'])

@@ -175,7 +175,7 @@ EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not serialize access: another account is being made'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_email(text) FROM public;

@@ -121,7 +121,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
-'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Needs '
+'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Requires '
 'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 CREATE FUNCTION tenancy.reinstall_instance(id uuid) RETURNS void
@@ -139,7 +139,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
-'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Needs '
+'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Requires '
 'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 CREATE FUNCTION tenancy.archive_instance(id uuid) RETURNS void
@@ -157,8 +157,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.archive_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.archive_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.archive_instance(uuid) IS
-'Puts a terminated instance of the current workspace away. Needs instances.terminate. Raises P0002 instance_not_found, '
-'55000 instance_state, which names the states that allow it.';
+'Puts a terminated instance of the current workspace away. Requires instances.terminate. Raises P0002 '
+'instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 -- Instances from before the migration that have no owner yet. What they run with is
 -- not for everybody.

@@ -158,7 +158,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.delete_model(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_model(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_model(uuid) IS
-'Deletes a model of the current workspace. Needs models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
+'Deletes a model of the current workspace. Requires models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
 
 -- A workspace that goes takes its models along, after its instances and with
 -- what it offered of them.
