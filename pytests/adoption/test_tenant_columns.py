@@ -77,7 +77,7 @@ def test_each_phase_goes_back_to_where_it_came_from(state: State, tables: str) -
         ),
         ("@phase-5", "instances ADD workspace_id text", "workspace_id is already a column"),
         ("@phase-6", "models ADD organization_id integer", "organization_id is integer, and must be uuid"),
-        ("@phase-6", "instances ADD model_workspace_id uuid", "model_workspace_id exists, and pg-tenancy needs the name"),
+        ("@phase-6", "instances ADD model_workspace_id uuid", "model_workspace_id exists, and pg-tenancy needs"),
     ],
 )
 def test_a_column_in_the_way_is_named_and_nothing_is_changed(state: State, to: str, change: str, told: str) -> None:
