@@ -191,7 +191,7 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
     told = run.deploy("@phase-1")
-    assert f"WARNING:  {old.reader} can read tables that are about to be closed to it" in told
+    assert f"WARNING:  {old.reader} can read tables that this phase closes to it" in told
     assert f"GRANT tenancy_service TO {old.reader}, or tenancy_auditor" in told
     for login in (old.owner, old.writer):
         assert f"granted tenancy_service to {login}" in told

@@ -140,13 +140,13 @@ BEGIN
                 ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
             ) INTO left_over USING ids, free_ids;
             IF left_over.unchanged > 0 THEN
-                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', full_name,
+                RAISE EXCEPTION '%: % cannot be changed, for instance the one with id %', full_name,
                     CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
                     left_over.example
                 USING ERRCODE = '55000',
                 CONSTRAINT = 'batch_changed_nothing',
-                HINT = 'A trigger or rule of the application puts back what a batch writes. Disable it, run the same '
-                'command again, and enable it: it goes on here.';
+                HINT = 'A trigger or rule of the application undoes what a batch writes. Disable it, run the same '
+                'command again, and enable it: it continues here.';
             END IF;
             passed_over := passed_over OR left_over.rows > 0;
             has_changed := has_changed OR free_ids IS NOT NULL;
@@ -164,8 +164,8 @@ BEGIN
             RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
             USING ERRCODE = '55P03',
             CONSTRAINT = 'lock_attempts',
-            HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
-            'and it goes on here.';
+            HINT = 'A long transaction holds them. Finished batches stay: run the same command again when that has '
+            'ended, and it continues here.';
         END IF;
         last_id := NULL;
         passed_over := false;
@@ -617,7 +617,7 @@ DECLARE
     );
 BEGIN
     IF objects <> '{}' THEN
-        RAISE EXCEPTION 'the application has % that would stop this revert in the midst of a phase: %',
+        RAISE EXCEPTION 'the application has % that would stop this revert halfway through a phase: %',
             CASE cardinality(objects) WHEN 1 THEN '1 object' ELSE cardinality(objects) || ' objects' END,
             split_part(objects[1], ': ', 1)
         USING ERRCODE = '2BP01',
