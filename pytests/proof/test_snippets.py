@@ -24,6 +24,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from pg_tenancy import workspace
+from pg_tenancy.tools.cli import main
 from pg_tenancy.tools.sqitch import Sqitch
 from support.command import on_a_terminal
 from support.database import Database
@@ -60,7 +61,7 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PROJECTS_OF_ORMS, CONSOLE}
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PROJECTS_OF_ORMS, *LINT, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -170,9 +171,11 @@ def test_python_runs(
 # -- SQL ------------------------------------------------------------------------------------
 
 PROJECTS = "CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, created_at date)"
-OFFERINGS = """
-CALL tenancy.protect('public.organization_models');
-CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', columns => 'id, name, code');
+DATASETS = """
+CREATE TABLE public.datasets (id uuid PRIMARY KEY, name text);
+SELECT tenancy.define_permission('datasets.view', roles => '{owner,admin,manager,user}');
+CALL tenancy.protect('public.datasets');
+CALL tenancy.allow('public.datasets', 'SELECT', 'datasets.view', columns => 'id, name');
 """
 COLOR = "ALTER TABLE public.instances ADD color text"
 POLICY = "CREATE TABLE public.projects (id bigint, workspace_id uuid)"
@@ -208,7 +211,8 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
-    "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=OFFERINGS),
+    "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=DATASETS),
+    "docs/lint.md: SELECT * FROM tenancy.lint();   -- the same rules, where": Statements(),
     "docs/finops.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
     "docs/finops.md: SELECT tenancy.assign('finops.cost_actual_minute', '<org": Statements(login="service"),
     "docs/finops.md: SELECT finops.roll_up();  -- until it returns 0, each ti": Statements(login="service"),
@@ -339,6 +343,26 @@ ELSEWHERE = {
     ),
     "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
 }
+
+EXEMPTIONS = "docs/lint.md: # lint.toml; as JSON in a file whose name ends in .json"
+LINT = [
+    "README.md: pg-tenancy lint postgresql://ann@host/application",
+    "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",
+    'docs/lint.md: - run: pg-tenancy lint "$DSN" --baseline lint.toml --for',
+    EXEMPTIONS,
+]
+
+
+@pytest.mark.parametrize("name", LINT)
+def test_lint_runs(name: str, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lint.toml").write_text(SNIPPETS[EXEMPTIONS].text)
+    commands = re.findall(r"pg-tenancy (lint .*)", SNIPPETS[name].text) or ["lint DSN --baseline lint.toml"]
+    for command in commands:
+        arguments = [database.dsn() if re.search("DSN|://", word) else word for word in shlex.split(command)]
+        # It has found what it has, and 2 is that it could not look.
+        assert main(arguments) in {0, 1}
+
 
 # What a test reads from the document, and runs as the people it names.
 READ_BY = {

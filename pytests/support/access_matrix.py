@@ -406,6 +406,7 @@ record_read('public.users')            | no                                     
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no
 purge_organization('{acme}')           | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no
+lint()                                 | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 rotate_seal_key()                      | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 create_ticket_key()                    | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
 revoke_ticket_key('00000000')          | no                                                                 | no       | no       | no          | no           | no          | no       | no      | no
