@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.probes.base import NIL, Question, superuser
+from support.probes.base import Question, superuser
 
 # What else a row has where what is there already cannot be changed.
 TRANSFER = {
@@ -132,7 +132,8 @@ QUESTIONS: list[Question] = [
                 "spending_limits_subject_check",
             ),
             (
-                f"INSERT INTO tenancy_private.pending_credits VALUES ('{NIL}', '{NIL}', 'order', 0, now(), now(), '')",
+                "INSERT INTO tenancy_private.pending_credits"
+                " VALUES ('{acme}', '{t_acme}', 'order', 0, now(), now(), '')",
                 "pending_credits_amount_check",
             ),
         )
