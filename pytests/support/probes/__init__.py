@@ -7,6 +7,7 @@ which are functions: most of those need two sessions.
 from __future__ import annotations
 
 from support.probes import (
+    activation,
     api_keys,
     audit_log,
     constraints,
@@ -57,6 +58,7 @@ def probes() -> list[Probe]:
             keys,
             contracts,
             protection,
+            activation,
         )
         for question in module.QUESTIONS
     ]
@@ -73,6 +75,7 @@ def probes() -> list[Probe]:
             api_keys,
             instances,
             users,
+            activation,
         )
         for text, ask in module.OTHERS.items()
     ]

@@ -12,6 +12,7 @@ import psycopg
 
 from support.mutations import Mutation
 from support.mutations.functions import (
+    activation,
     api_keys,
     audit_log,
     context,
@@ -58,6 +59,7 @@ _MODULES = (
     modules,
     settings,
     writing,
+    activation,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [
