@@ -19,6 +19,7 @@ from support.probes import (
     keys,
     members,
     models,
+    money,
     organizations,
     privileges,
     protection,
@@ -59,6 +60,7 @@ def probes() -> list[Probe]:
             contracts,
             protection,
             activation,
+            money,
         )
         for question in module.QUESTIONS
     ]

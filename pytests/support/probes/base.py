@@ -437,7 +437,7 @@ def _offerings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
 def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
     """Have Acme and Bulk own 1000 or so, owe, hold and spend some, and note the ids.
 
-    ``t_acme`` is what Acme has bought, and ``u_acme`` a call of Bulk's offering.
+    ``t_acme`` and ``t_acme_more`` are what Acme has bought, and ``u_acme`` is a call of Bulk's offering.
     """
     # What has to be there to be moved.
     for name in ("acme", "bulk"):
@@ -448,7 +448,13 @@ def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
         )
         # More than was held: the rest is unpaid, until the top-up.
         (hold,) = _row(admin, "SELECT tenancy.hold_amount(%s, 1, '1 hour', 'call')", ids[payer])
-        admin.execute("SELECT tenancy.charge(%s, %s, 50, 'order', 'more', hold => %s)", [ids[payer], ids[payee], hold])
+        (ids[f"t_{payer}_more"],) = _row(
+            admin,
+            "SELECT transfer_id::text FROM tenancy.charge(%s, %s, 50, 'order', 'more', hold => %s)",
+            ids[payer],
+            ids[payee],
+            hold,
+        )
     for payer, payee in (("acme", "bulk"), ("bulk", "acme")):
         admin.execute("SELECT tenancy.top_up(%s, 1000, 'top-up')", [ids[payer]])
         (ids[f"h_{payer}"],) = _row(admin, "SELECT tenancy.hold_amount(%s, 1, '1 day', 'hold')::text", ids[payer])
