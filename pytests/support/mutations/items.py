@@ -89,6 +89,7 @@ def item_of(mutation: Mutation) -> str:
 
 # Which mutations change nothing that anybody could see, and why.
 REDUNDANT = {
+    "tenancy_private.fingerprint(uuid,uuid,text,bytea) search_path": "its body was parsed when it was made",
     named(
         "tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""
     ): "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",

@@ -21,6 +21,64 @@ _LEFT = "SELECT sum(remaining)::text, min(expires_at)::date::text FROM tenancy.c
 _SPENT = "SELECT spent::text FROM tenancy.spending_limits WHERE workspace_id = '{acme}' AND amount = 500"
 _SILENT = "ALTER TABLE {} DISABLE TRIGGER USER"
 
+_ENTRY = "workspace_id = '{acme}' AND version = 3"
+# What somebody does to the ledger, and what is found.
+_BROKEN = (
+    (
+        f"DELETE FROM tenancy.ledger_entries WHERE {_ENTRY}",
+        "a balance does not follow from the one before",
+        "an entry was changed",
+        "entries are missing from the chain",
+        "the halves of a movement do not add up to nothing",
+    ),
+    (
+        f"UPDATE tenancy.ledger_entries SET amount = -6 WHERE {_ENTRY}",
+        "a balance does not follow from the one before",
+        "a movement was not booked, or not whole",
+        "an entry was changed",
+        "the halves of a movement do not add up to nothing",
+    ),
+    (
+        f"UPDATE tenancy.ledger_entries SET balance_after = 100 WHERE {_ENTRY}",
+        "a balance does not follow from the one before",
+        "an entry was changed",
+    ),
+    (
+        f"UPDATE tenancy.ledger_entries SET created_at = created_at - interval '1 s' WHERE {_ENTRY}",
+        "an entry was changed",
+    ),
+    (f"UPDATE tenancy.ledger_entries SET kind = 'other' WHERE {_ENTRY}", "a movement was changed"),
+    (
+        f"UPDATE tenancy.ledger_entries SET digest = sha256('') WHERE {_ENTRY}",
+        "a movement was changed",
+        "an entry was changed",
+    ),
+    (
+        "UPDATE tenancy.transfers SET amount = 51 WHERE id = '{t_acme_more}'",
+        "a movement was changed",
+        "a movement was not booked, or not whole",
+    ),
+    ("UPDATE tenancy.transfers SET payee_id = '{ann}' WHERE id = '{t_acme_more}'", "a movement was changed"),
+    ("DELETE FROM tenancy.transfers WHERE id = '{t_acme_more}'", "a movement was changed"),
+    (
+        "DELETE FROM tenancy.ledger_entries WHERE transfer_id = '{t_acme_more}'",
+        "a balance does not follow from the one before",
+        "a movement was not booked, or not whole",
+        "an entry was changed",
+        "entries are missing from the chain",
+    ),
+    ("UPDATE tenancy.wallets SET version = version + 1", "a wallet is not where its entries are"),
+    ("UPDATE tenancy.wallets SET balance = balance + 1", "a wallet is not where its entries are"),
+    ("UPDATE tenancy.wallets SET chain = ''", "a wallet is not where its entries are"),
+    ("UPDATE tenancy.wallets SET held = held + 1", "a wallet holds something else than its holds"),
+    ("UPDATE tenancy.wallets SET granted = granted + 1", "a wallet was granted something else than its grants"),
+    ("UPDATE tenancy.wallets SET unpaid = unpaid + 1", "a wallet owes something else than what is unpaid"),
+    ("UPDATE tenancy.wallet_holds SET is_freed = true", "a wallet holds something else than its holds"),
+    ("DELETE FROM tenancy.wallets", "entries without a wallet"),
+    ("UPDATE tenancy.ledger_checkpoints SET chain = ''", "the ledger was written anew"),
+    ("UPDATE tenancy.ledger_checkpoints SET balance = 1", "the ledger was written anew"),
+)
+
 QUESTIONS: list[Question] = [
     # who sees what
     *(
@@ -441,7 +499,28 @@ QUESTIONS: list[Question] = [
         ["SELECT tenancy.set_plan('{acme}', 'subscriber')", "SELECT plan FROM tenancy.workspaces WHERE id = '{acme}'"],
         [("subscriber",)],
     ),
+    (
+        "service",
+        None,
+        None,
+        ["SELECT tenancy.hold_amount('{acme}', 1, '1 hour', 'x')", _BALANCES],
+        [("1010.000000", "4.000000", "0.000000")],
+    ),
     # What the ledger finds
+    *(
+        superuser(
+            [
+                *(
+                    _SILENT.format(f"tenancy.{table}")
+                    for table in ("ledger_entries", "transfers", "ledger_checkpoints")
+                ),
+                statement,
+                "SELECT DISTINCT problem FROM tenancy.reconcile() ORDER BY 1",
+            ],
+            [(problem,) for problem in problems],
+        )
+        for statement, *problems in _BROKEN
+    ),
     ("service", None, None, "SELECT * FROM tenancy.reconcile()", []),
     ("auditor", None, None, "SELECT * FROM tenancy.reconcile()", []),
     ("service", None, None, "SELECT tenancy.take_checkpoint()", [(0,)]),

@@ -23,6 +23,7 @@ from support.mutations.functions import (
     members,
     models,
     modules,
+    money,
     organizations,
     protection,
     settings,
@@ -60,6 +61,7 @@ _MODULES = (
     settings,
     writing,
     activation,
+    money,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [
