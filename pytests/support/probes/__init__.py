@@ -20,6 +20,7 @@ from support.probes import (
     members,
     models,
     money,
+    offerings,
     organizations,
     privileges,
     protection,
@@ -61,6 +62,7 @@ def probes() -> list[Probe]:
             protection,
             activation,
             money,
+            offerings,
         )
         for question in module.QUESTIONS
     ]

@@ -494,6 +494,17 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
+    # An entry in the wallet of somebody whom the movement does not concern.
+    superuser(
+        [
+            "SELECT tenancy_private.make_wallet('{duo}')",
+            "SELECT tenancy_private.add_entry('{duo}', 5, t.id, t.kind, t.occurred_at, t.created_at, e.digest)"
+            " FROM tenancy.transfers AS t JOIN tenancy.ledger_entries AS e ON e.transfer_id = t.id"
+            " WHERE t.id = '{t_acme}' AND e.workspace_id = '{acme}'",
+            "SELECT DISTINCT problem FROM tenancy.reconcile() ORDER BY 1",
+        ],
+        [("a movement was changed",), ("the halves of a movement do not add up to nothing",)],
+    ),
     # Plans
     superuser(
         ["SELECT tenancy.set_plan('{acme}', 'subscriber')", "SELECT plan FROM tenancy.workspaces WHERE id = '{acme}'"],

@@ -24,6 +24,7 @@ from support.mutations.functions import (
     models,
     modules,
     money,
+    offerings,
     organizations,
     protection,
     settings,
@@ -62,6 +63,7 @@ _MODULES = (
     writing,
     activation,
     money,
+    offerings,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [
