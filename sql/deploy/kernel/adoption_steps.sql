@@ -539,12 +539,8 @@ BEGIN
     SELECT format('table %s is protected', p.table_name), format('CALL tenancy.unprotect(%L);', p.table_name::text)
     FROM tenancy_private.protected_tables AS p
     INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
-    WHERE 'kernel/protection' = ANY(going)
-        -- Not those of the phases, which unprotect them themselves.
-        AND p.table_name <> ALL(
-            ARRAY['public.users', 'public.organizations', 'public.organization_memberships']::regclass[]
-        )
-        AND NOT EXISTS (SELECT FROM tenancy_private.adoptions AS a WHERE a.table_name = p.table_name)
+    -- Those of the phases are unprotected by them.
+    WHERE 'kernel/protection' = ANY(going) AND NOT p.shipped
     ORDER BY 1;
 END;
 $$;

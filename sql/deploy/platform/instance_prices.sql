@@ -23,7 +23,16 @@ WHERE NOT a.attisdropped AND (
 )
 \gset
 \if :has_types
-GRANT SELECT (id, cost_per_hour) ON public.instance_types TO tenancy_owner;
+-- The whole table: taking that away later would take what is granted by column, too.
+DO $$
+BEGIN
+    IF NOT has_table_privilege('tenancy_owner', 'public.instance_types', 'SELECT') THEN
+        GRANT SELECT ON public.instance_types TO tenancy_owner;
+        INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, was, change)
+        VALUES ('public.instance_types', 'rights', 'tenancy_owner', 'SELECT', 'platform/instance_prices');
+    END IF;
+END;
+$$;
 \endif
 
 GRANT CREATE ON SCHEMA finops TO tenancy_owner;

@@ -10,12 +10,17 @@ SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION finops.hourly_price(uuid);
 
-SELECT format('REVOKE SELECT (%I) ON public.instance_types FROM tenancy_owner', a.attname)
-FROM pg_attribute AS a
-WHERE a.attrelid = to_regclass('public.instance_types')
-    AND a.attname IN ('id', 'cost_per_hour')
-    AND NOT a.attisdropped
-\gexec
+DO $$
+DECLARE
+    read record;
+BEGIN
+    FOR read IN
+        SELECT DISTINCT a.table_name FROM tenancy_private.adopted_parts AS a WHERE a.change = 'platform/instance_prices'
+    LOOP
+        CALL tenancy_private.drop_parts(read.table_name, 'platform/instance_prices');
+    END LOOP;
+END;
+$$;
 
 \ir ../../notes/done.psql
 COMMIT;

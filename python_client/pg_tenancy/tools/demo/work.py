@@ -161,11 +161,13 @@ class _Work:
         truth, cast = self.truth, self.cast
         first = cast.first
 
-        _, truth.secrets["organization's key"] = self.make_key(cast.guest, first, "build server")
+        number, truth.secrets["organization's key"] = self.make_key(cast.guest, first, "build server")
         self.act(cast.guest, first, "SELECT tenancy.leave_organization()")
         del truth.memberships[first.id, cast.guest.id]
         truth.record(first.id, "membership.delete", cast.guest.id)
         self.tell(4, f"{cast.guest.name} made a key for {first.name}, shown this once, and left; the key goes on")
+        self.activate("api_key", number)
+        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated it, and it enters")
         for person, whose in ((cast.nobody, "person's key"), (cast.staff, "staff's key")):
             _, truth.secrets[whose] = self.make_key(person, None, "laptop")
             self.tell(4, f"{person.name} made a personal key")
@@ -218,8 +220,14 @@ class _Work:
         first = cast.first
         self.assign(first, "1x L4 24GB")
         self.assign(cast.second, "1x L40S 48GB")
-        self.make_instance(cast.owner, first, "ready")
+        number = self.make_instance(cast.owner, first, "provisioning")
         self.tell(5, f"{cast.owner.name} started an instance: it is {first.name}'s, and nobody had to say so")
+        self.activate("instance", number)
+        self.act(cast.owner, first, "UPDATE public.instances SET status = 'ready' WHERE id = %s RETURNING id", number)
+        truth.instances[number] = replace(truth.instances[number], status="ready")
+        self.tell(
+            11, f"{cast.admin.name} activated it technically and {cast.manager.name} economically, and it is ready"
+        )
         self.make_instance(cast.nobody, None, "ready")
         self.tell(5, f"{cast.nobody.name} started one in the personal workspace")
         for action, before, after in (
@@ -230,6 +238,14 @@ class _Work:
             self.act(cast.admin, first, f"SELECT tenancy.{action}_instance(%s)", number)
             truth.instances[number] = replace(truth.instances[number], status=after)
             self.tell(5, f"{cast.admin.name} started one more, which is {after} by {action}_instance()")
+
+    # -- phase 11 ---------------------------------------------------------------------
+
+    def activate(self, kind: str, number: UUID) -> None:
+        """Have two people of the first organization answer for something new."""
+        for person, aspect in ((self.cast.admin, "tech"), (self.cast.manager, "eco")):
+            self.act(person, self.cast.first, "SELECT tenancy.activate(%s, %s, %s)", kind, number, aspect)
+            self.truth.record(self.cast.first.id, f"{kind}.activate_{aspect}", number)
 
     # -- phase 6 ----------------------------------------------------------------------
 
@@ -249,8 +265,10 @@ class _Work:
     def models(self) -> None:
         cast = self.cast
         own = self.make_model(cast.admin, cast.first, _MODEL)
+        self.activate("model", own)
         self.make_model(cast.other_owner, cast.second, _MODEL)
         self.tell(6, f"{cast.first.name} and {cast.second.name} each made a model {_MODEL}, and see their own")
+        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated that of {cast.first.name}")
         self.make_model(cast.staff, None, "house/embedder")
         self.tell(6, f"{cast.staff.name}, platform staff, made a public one in the platform's workspace")
         for model, words in ((self.truth.model(PLATFORM), "a public model"), (own, f"{cast.first.name}'s own")):
