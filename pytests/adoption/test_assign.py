@@ -125,9 +125,7 @@ def test_only_what_is_nobodys(
     assert _assign(service, "public.api_keys", acme) == 0
 
 
-@pytest.mark.parametrize(
-    "table", ["public.users", "public.organizations", "tenancy.workspaces", "finops.inference_usage"]
-)
+@pytest.mark.parametrize("table", ["public.users", "public.organizations", "tenancy.workspaces", "public.providers"])
 def test_a_table_that_is_nobodys(service: Connection, acme: Organization, table: str) -> None:
     _refused("table_not_protected", "42809", service, table, acme)
 

@@ -61,7 +61,7 @@ def test_records_by_month_are_adopted_and_given_back(state: State, logins: Login
         " FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')"
     )
     ((indexes,),) = database.fetch("SELECT count(*) FROM pg_indexes WHERE tablename = 'usage_2026_03'")
-    assert indexes == 8
+    assert indexes == 11
     # What somebody used stays, and names nobody any more.
     database.execute(
         "INSERT INTO public.organization_memberships (organization_id, user_id, role)"

@@ -224,7 +224,7 @@ def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(platfor
     with pytest.raises(ScriptError) as error:
         run.deploy("@phase-6")
     output = error.value.output
-    assert "rows of instances belonged to organizations or users that are no more" in output
+    assert "rows of instances belonged to organizations or users that no longer exist" in output
     query = next(line for line in output.splitlines() if line.startswith("DETAIL:")).removeprefix("DETAIL:").strip()
     with platform.database.connect(autocommit=True) as connection:
         found = [id_ for (id_,) in connection.execute(query.encode()).fetchall()]

@@ -191,7 +191,7 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
     told = run.deploy("@phase-1")
-    assert f"WARNING:  {old.reader} can read tables that are about to be closed to it" in told
+    assert f"WARNING:  {old.reader} can read tables that this phase closes to it" in told
     assert f"GRANT tenancy_service TO {old.reader}, or tenancy_auditor" in told
     for login in (old.owner, old.writer):
         assert f"granted tenancy_service to {login}" in told
@@ -294,7 +294,9 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
     server.drop(rehearsal.name)
 
 
-def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old) -> None:
+def test_a_login_that_only_wrote_usage_learns_no_passwords_before_usage_is_closed(old: Old) -> None:
+    """Then it is one of tenancy_service, as others were before, and the deploy says what it may do by that."""
+
     def readable() -> bool:
         with old.database.connect(old.usage_writer) as connection:
             try:
@@ -303,11 +305,19 @@ def test_a_login_that_only_wrote_usage_learns_no_passwords(old: Old) -> None:
                 return False
             return True
 
+    def writes() -> None:
+        with old.database.connect(old.usage_writer) as connection:
+            connection.execute("INSERT INTO finops.inference_usage (id, occurred_at) VALUES (gen_random_uuid(), now())")
+
     assert not readable()
-    Replay(old.database).deploy()
+    run = Replay(old.database)
+    run.deploy("@phase-7")
     assert not readable()
-    with old.database.connect(old.usage_writer) as connection:
-        connection.execute("INSERT INTO finops.inference_usage (id, occurred_at) VALUES (gen_random_uuid(), now())")
+    writes()
+    assert f"{old.usage_writer} may now read and write all tables" in run.deploy()
+    writes()
+    old.database.execute(f"REVOKE tenancy_service FROM {old.usage_writer}")
+    assert not readable()
 
 
 def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:

@@ -208,7 +208,7 @@ def test_a_long_transaction_stops_the_deploy_and_says_how_it_goes_on(
         busy.execute(lock)
         output = _fails(lambda: run.deploy("@phase-0"))
     assert "no lock in 2 attempts:" in output
-    assert "it goes on here" in output
+    assert "it continues here" in output
     Replay(database).deploy("@phase-0")
     assert database.dump() == stages.after
 

@@ -81,7 +81,7 @@ def test_a_revert_leaves_a_role_that_another_database_begins_to_use(alone: Serve
         deploying.execute("CREATE TABLE mine (id int)")
         deploying.execute("CREATE POLICY everybody ON mine TO tenancy_auditor")
         output = Replay(one).revert()
-    assert "role tenancy_auditor stays, because it is needed since this moment" in output
+    assert "role tenancy_auditor stays, because it has just come into use" in output
     assert _tenancy_roles(alone) == {"tenancy_auditor"}
 
 

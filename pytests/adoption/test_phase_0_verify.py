@@ -33,22 +33,22 @@ from support.scripts import ScriptError
         ),
         (
             "ALTER TABLE finops.cost_actual_minute DROP CONSTRAINT cost_actual_minute_tenancy_pkey",
-            "without a primary or unique key: finops.cost_actual_minute (bucket_minute, provider_id, instance_id)",
+            "lack a primary or unique key: finops.cost_actual_minute (bucket_minute, provider_id, instance_id)",
         ),
         (
             "DROP INDEX public.api_keys_tenancy_user_id_idx",
-            "references are without an index: public.api_keys (user_id)",
+            "references lack an index: public.api_keys (user_id)",
         ),
         (
             "ALTER TABLE public.api_keys DROP CONSTRAINT api_keys_tenancy_user_id_fkey",
-            "references are without a foreign key: public.api_keys (user_id)",
+            "references lack a foreign key: public.api_keys (user_id)",
         ),
         (
             "ALTER TABLE public.api_keys DROP CONSTRAINT api_keys_tenancy_user_id_fkey,"
             " ADD CONSTRAINT api_keys_tenancy_user_id_fkey"
             " FOREIGN KEY (user_id) REFERENCES public.users (id) ON DELETE SET NULL;"
             " COMMENT ON CONSTRAINT api_keys_tenancy_user_id_fkey ON public.api_keys IS 'Added by pg-tenancy.'",
-            "a delete does not do what it should: api_keys_tenancy_user_id_fkey on public.api_keys",
+            "ON DELETE differs from what is expected: api_keys_tenancy_user_id_fkey on public.api_keys",
         ),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_revert_after_a_refusal_changes_nothing(state: State, table: str, type
     database = _with_columns(state, table, type_)
     run, tag = Replay(database), REFUSED[table]
     before = _contents(database)
-    with pytest.raises(ScriptError, match="workspace_id is there, and must be free for pg-tenancy"):
+    with pytest.raises(ScriptError, match="workspace_id is already a column, and must be free for pg-tenancy"):
         run.deploy(tag)
     run.verify()
     run.revert(_before(tag))

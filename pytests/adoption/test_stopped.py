@@ -167,7 +167,7 @@ def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
             before.execute("CREATE INDEX CONCURRENTLY meanwhile ON public.users (email)")
             assert not deployed.done()
             before.execute("SELECT pg_advisory_unlock(8100420170330141)")
-            assert "which goes on with a deploy or revert of before" in deployed.result()
+            assert "which still runs an earlier deploy or revert" in deployed.result()
     run.verify()
 
 

@@ -66,7 +66,7 @@ def test_each_phase_goes_back_to_where_it_came_from(state: State, tables: str) -
     ("to", "change", "told"),
     [
         ("@phase-4", "api_keys ADD organization_id text", "organization_id is text, and must be uuid"),
-        ("@phase-4", "api_keys ADD workspace_id uuid", "workspace_id is there, and must be free for pg-tenancy"),
+        ("@phase-4", "api_keys ADD workspace_id uuid", "workspace_id is already a column"),
         ("@phase-4", "api_keys ADD expires_at date", "expires_at is date, and must be timestamp with time zone"),
         ("@phase-4", "api_keys ADD organization_id uuid NOT NULL DEFAULT {acme}", "organization_id is NOT NULL"),
         ("@phase-5", "instances ADD user_id bigint", "user_id is bigint, and must be uuid"),
@@ -75,9 +75,9 @@ def test_each_phase_goes_back_to_where_it_came_from(state: State, tables: str) -
             "instances ADD user_id text, ADD organization_id varchar(36)",
             "organization_id is character varying(36), and must be uuid",
         ),
-        ("@phase-5", "instances ADD workspace_id text", "workspace_id is there, and must be free for pg-tenancy"),
+        ("@phase-5", "instances ADD workspace_id text", "workspace_id is already a column"),
         ("@phase-6", "models ADD organization_id integer", "organization_id is integer, and must be uuid"),
-        ("@phase-6", "instances ADD model_workspace_id uuid", "model_workspace_id is there, and must be free"),
+        ("@phase-6", "instances ADD model_workspace_id uuid", "model_workspace_id exists, and pg-tenancy needs"),
     ],
 )
 def test_a_column_in_the_way_is_named_and_nothing_is_changed(state: State, to: str, change: str, told: str) -> None:
@@ -227,7 +227,7 @@ def test_rows_whose_organization_went_meanwhile_are_counted_and_can_be_cleared(k
     )
     output = _refusal(run, "@phase-5")
     assert "public.instances: 1 row whose workspace_id refers to no row of tenancy.workspaces" in output
-    assert "it goes on here" in output
+    assert "it continues here" in output
     _execute(keyless, "UPDATE public.instances SET organization_id = NULL")
     run.deploy("@phase-5")
     run.verify()

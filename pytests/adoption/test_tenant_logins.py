@@ -35,8 +35,8 @@ def test_who_may_write_goes_on_and_is_let_go_by_the_revert(
     member = "SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')"
     output = run.deploy(to)
     assert f"granted tenancy_service to {writer}" in output
-    assert f"{writer} may now read and write all tables of the platform" in output
-    assert f"{reader} can read tables that are about to be closed to it" in output
+    assert f"{writer} can now read and write all tables, which it could not before" in output
+    assert f"{reader} can read tables that this phase closes to it" in output
     assert keyless.fetch(member, writer) == [(True,)]
     assert keyless.fetch(member, reader) == [(False,)]
     with keyless.connect(writer) as connection:

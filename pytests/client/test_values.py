@@ -40,6 +40,7 @@ from pg_tenancy.errors import (
     TicketError,
     UserRequiredError,
 )
+from pg_tenancy.results import Wallet
 from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import People
@@ -278,6 +279,8 @@ async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
 # -- the methods ----------------------------------------------------------------------------
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+ZERO = Decimal(0)
+WALLET = Wallet(ANN, "EUR", ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 0, b"")
 # Each method with acceptable arguments, the id of somebody who may be there or not.
 METHODS: dict[str, dict[str, Any]] = {
     "has_permission": {"permission": "instances.view"},
@@ -336,6 +339,8 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "costs_by": {"starts_at": MOMENT, "ends_at": MOMENT + timedelta(days=1), "dimension": "model"},
     "cost_forecast": {"horizon": "day"},
+    "statement": {"since": MOMENT, "until": MOMENT},
+    "verify_statement": {"known": WALLET},
     "activate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
     "deactivate": {"kind": "model", "object_id": ANN, "aspect": "tech"},
     "require_operational": {"kind": "model", "object_id": ANN},
@@ -350,6 +355,7 @@ WRONG: dict[type, list[object]] = {
     bytes: NO_BYTES,
     Anything: NO_VALUE,
     bool: NO_FLAG,
+    Wallet: [7, "x", object(), MOMENT],
 }
 CASES = [(method, name, type(value)) for method, given in METHODS.items() for name, value in given.items()]
 

@@ -138,7 +138,7 @@ async def test_what_needs_an_organization_says_where_it_was_called(
             async with client.workspace(conn, user_id=staff.id, platform=platform) as ws:
                 await getattr(ws, method)()
         assert_error(raised.value, OrganizationRequiredError, "55000", "organization_required")
-        assert raised.value.message == f"this needs an organization, and the current workspace is {what}"
+        assert raised.value.message == f"this requires an organization, and the current workspace is {what}"
 
 
 @pytest.mark.parametrize("who", ["nobody", "person", "owner"])

@@ -243,7 +243,7 @@ def test_two_organizations_that_read_their_latest_and_add_one_do_not_conflict(
                 assert len(connection.execute(latest.encode()).fetchall()) == 20
             for connection in sessions:
                 connection.execute(
-                    "INSERT INTO public.instances (provider_id, status) SELECT provider_id, 'ready'"
+                    "INSERT INTO public.instances (provider_id, status) SELECT provider_id, 'failed'"
                     " FROM public.instances ORDER BY created_at DESC LIMIT 1"
                 )
             for connection in sessions:

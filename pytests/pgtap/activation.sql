@@ -58,7 +58,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok(
     $$ SELECT tenancy.activate('model', '00000000-0000-4000-8000-000000000033', 'tech') $$, 'P0002',
-    'the workspace has no such model', 'what is Globex''s is not there'
+    'this workspace has no such model', 'what is Globex''s is not there'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.activate('user', '00000000-0000-4000-8000-00000000000a', 'tech') $$, '22023', NULL, 'people are not activated'

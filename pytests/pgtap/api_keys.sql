@@ -126,9 +126,9 @@ SELECT is(tenancy.current_role(), 'user', 'as a user');
 SELECT is(tenancy.current_organization_id(), '00000000-0000-4000-8000-000000000001'::uuid, 'of Acme');
 SELECT is(tenancy.current_credential_id(), '00000000-0000-4000-8000-000000000011'::uuid, 'by its key');
 SELECT results_eq('SELECT name FROM public.api_keys', $$ VALUES ('of Acme') $$, 'it sees Acme''s keys');
-SELECT throws_ok($$ SELECT tenancy.create_api_key('x') $$, '42501', 'an API key may not do this', 'and makes none');
-SELECT throws_ok($$ SELECT tenancy.create_organization('x') $$, '42501', 'an API key may not do this', 'no organization');
-SELECT throws_ok('SELECT tenancy.leave_organization()', '42501', 'an API key may not do this', 'it does not leave for Olga');
+SELECT throws_ok($$ SELECT tenancy.create_api_key('x') $$, '42501', 'an API key is not allowed to do this', 'and makes none');
+SELECT throws_ok($$ SELECT tenancy.create_organization('x') $$, '42501', 'an API key is not allowed to do this', 'no organization');
+SELECT throws_ok('SELECT tenancy.leave_organization()', '42501', 'an API key is not allowed to do this', 'it does not leave for Olga');
 SELECT results_eq('SELECT name FROM tenancy.my_organizations()', $$ VALUES ('Acme') $$, 'it can go nowhere else');
 SELECT throws_ok($$ SELECT tenancy.enter_with_api_key('olga-1') $$, '28000', NULL, 'not with another key either');
 
@@ -139,7 +139,7 @@ SELECT lives_ok($$ SELECT tenancy.enter_with_api_key('olga-1') $$, 'it enters');
 SELECT is(tenancy.current_workspace_id(), '00000000-0000-4000-8000-00000000000a'::uuid, 'her personal workspace');
 SELECT is_empty('SELECT name FROM tenancy.my_organizations()', 'and no organization');
 SELECT throws_ok(
-    $$ UPDATE public.api_keys SET name = 'x' $$, '42501', 'an API key may not do this', 'it renames no key'
+    $$ UPDATE public.api_keys SET name = 'x' $$, '42501', 'an API key is not allowed to do this', 'it renames no key'
 );
 
 -- Keys that do not work.

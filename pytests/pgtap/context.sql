@@ -17,7 +17,7 @@ SELECT throws_ok('SELECT tenancy.current_organization_id()', '28000', NULL);
 SELECT throws_ok('SELECT tenancy."current_role"()', '28000', NULL);
 SELECT throws_ok('SELECT tenancy.has_permission(''members.view'')', '28000', NULL);
 SELECT throws_ok('SELECT id FROM public.users', '28000', NULL);
-SELECT throws_ok('SELECT tenancy.enter(NULL)', '22004', 'entering a workspace needs a user');
+SELECT throws_ok('SELECT tenancy.enter(NULL)', '22004', 'user_id is required to enter a workspace');
 
 -- Olga, the owner, in Acme.
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset

@@ -50,7 +50,7 @@ SELECT lives_ok(
     'with a public model'
 );
 SELECT throws_ok(
-    format('UPDATE public.instances SET model_id = %L', m.id), '23503', 'the instance''s workspace has no such model', m.kind
+    format('UPDATE public.instances SET model_id = %L', m.id), '23503', 'the instance''s workspace cannot see such a model', m.kind
 )
 FROM (VALUES
     ('00000000-0000-4000-8000-000000000033', 'not with one of Globex'), ('00000000-0000-4000-8000-000000000099', 'nor one that is none')
@@ -81,7 +81,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok(
     $$ UPDATE public.instances SET status = 'ready' WHERE gpu_profile = 'of Acme' $$, '55000',
-    'an instance that is terminating cannot be anything else again', 'and for good'
+    'an instance that is terminating cannot change its state any more', 'and for good'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000022') $$, 'P0002', NULL, 'none of Globex'
@@ -93,7 +93,7 @@ SELECT throws_ok(
     $$ SELECT tenancy.terminate_instance('00000000-0000-4000-8000-000000000024') $$, 'P0002', NULL, 'nor one from before'
 );
 SELECT throws_ok(
-    'SELECT tenancy.legacy_instances()', '42501', 'legacy instances are listed in personal mode', 'those are not listed here'
+    'SELECT tenancy.legacy_instances()', '42501', 'legacy instances are listed only in personal mode', 'those are not listed here'
 );
 
 -- Adam, the admin.
@@ -155,7 +155,7 @@ SELECT results_eq(
 SELECT is_empty(
     $$ SELECT id FROM tenancy.legacy_instances(after_id => '00000000-0000-4000-8000-000000000024') $$, 'page by page'
 );
-SELECT throws_ok('SELECT tenancy.legacy_instances(page_size => 0)', '22023', 'a page has 1 to 10000 rows');
+SELECT throws_ok('SELECT tenancy.legacy_instances(page_size => 0)', '22023', 'a page must have 1 to 10000 rows');
 SELECT lives_ok(
     $$ INSERT INTO public.instances (provider_id, model_id, gpu_profile)
     VALUES ('00000000-0000-4000-8000-000000000020', '00000000-0000-4000-8000-000000000031', 'new') $$, 'she makes one'

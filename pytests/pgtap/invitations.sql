@@ -26,12 +26,12 @@ SELECT results_eq(
     'which the table says, too'
 );
 SELECT throws_ok('SELECT token_hash FROM tenancy.invitations', '42501', NULL, 'but not what is kept of the token');
-SELECT throws_ok($$ SELECT tenancy.invite_member('NEW@example.COM') $$, '23505', 'this e-mail address has an invitation that is open');
-SELECT throws_ok($$ SELECT tenancy.invite_member('OLGA@example.com') $$, '23505', 'a member of the organization has this e-mail address');
+SELECT throws_ok($$ SELECT tenancy.invite_member('NEW@example.COM') $$, '23505', 'this e-mail address already has a pending invitation');
+SELECT throws_ok($$ SELECT tenancy.invite_member('OLGA@example.com') $$, '23505', 'a member of the organization already has this e-mail address');
 SELECT lives_ok($$ SELECT tenancy.invite_member('gina@example.com', 'owner') $$, 'somebody who has an account, as an owner');
 SELECT lives_ok($$ SELECT tenancy.invite_member('a@example.com', 'admin', '90 days') $$, 'for 90 days');
 SELECT lives_ok($$ SELECT tenancy.invite_member('m@example.com', 'manager', '1 second') $$, 'for a second');
-SELECT throws_ok(format('SELECT tenancy.invite_member(%L)', email), '22023', 'this is no e-mail address', quote_nullable(replace(email, E'\n', ' ')))
+SELECT throws_ok(format('SELECT tenancy.invite_member(%L)', email), '22023', 'invalid e-mail address', quote_nullable(replace(email, E'\n', ' ')))
 FROM (VALUES ('x'), ('@x'), ('x@'), (''), ('a b@x'), (E'a@x\nBcc: b@x'), ('a@x,b'), ('<a@x>'), (NULL)) AS v (email);
 SELECT throws_ok(
     format('SELECT tenancy.invite_member(%L, %L, %L)', 'y@example.com', 'user', lifetime), '22023', message, lifetime
@@ -44,7 +44,7 @@ FROM (
     ('4 months', 'an invitation is open for 90 days at most')
 ) AS v (lifetime, message);
 SELECT lives_ok($$ SELECT tenancy.invite_member('z@example.com', 'user', NULL) $$, 'and without one it is 7 days');
-SELECT throws_ok($$ SELECT tenancy.invite_member('y@example.com', 'king') $$, '22023', 'there is no role ''king''');
+SELECT throws_ok($$ SELECT tenancy.invite_member('y@example.com', 'king') $$, '22023', 'role ''king'' does not exist');
 SELECT throws_ok($$ INSERT INTO tenancy.invitations (email) VALUES ('y@example.com') $$, '42501', NULL, 'not by hand');
 SELECT throws_ok($$ UPDATE tenancy.invitations SET role = 'owner' $$, '42501', NULL, 'nor changed');
 SELECT throws_ok('DELETE FROM tenancy.invitations', '42501', NULL, 'nor removed');

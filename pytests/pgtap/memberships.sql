@@ -39,8 +39,8 @@ SELECT throws_ok(
 SELECT throws_ok(
     $$ SELECT tenancy.remove_member('00000000-0000-4000-8000-000000000000') $$, 'P0002', 'the organization has no such member', 'nobody'
 );
-SELECT throws_ok($$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000d', 'king') $$, '22023', 'there is no role ''king''');
-SELECT throws_ok($$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000d', NULL) $$, '22023', 'there is no role NULL');
+SELECT throws_ok($$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000d', 'king') $$, '22023', 'role ''king'' does not exist');
+SELECT throws_ok($$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000d', NULL) $$, '22023', 'role NULL does not exist');
 SELECT throws_ok($$ UPDATE public.organization_memberships SET role = 'owner' $$, '42501', NULL, 'not by hand');
 SELECT lives_ok($$ SELECT tenancy.change_member_role('00000000-0000-4000-8000-00000000000b', 'owner') $$, 'she makes Adam an owner');
 SELECT lives_ok('SELECT tenancy.leave_organization()', 'then she may leave');

@@ -38,7 +38,7 @@ SELECT throws_ok(
 );
 SELECT lives_ok($$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000034') $$, 'and she deletes one');
 SELECT is_empty($$ SELECT id FROM public.models WHERE name = 'named' $$, 'which is gone');
-SELECT throws_ok('SELECT tenancy.delete_model(' || quote_nullable(m.id) || ')', 'P0002', 'the workspace has no such model', m.kind)
+SELECT throws_ok('SELECT tenancy.delete_model(' || quote_nullable(m.id) || ')', 'P0002', 'this workspace has no such model', m.kind)
 FROM (VALUES
     ('00000000-0000-4000-8000-000000000031', 'no public one'), ('00000000-0000-4000-8000-000000000033', 'none of Globex'),
     ('00000000-0000-4000-8000-000000000034', 'none that is gone'), (NULL, 'and none at all')
@@ -159,7 +159,7 @@ SELECT throws_ok(
     $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000032') $$, '23503', 'the model of Acme is used by instances', 'Acme''s own'
 );
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, 'P0002', 'the workspace has no such model',
+    $$ SELECT tenancy.delete_model('00000000-0000-4000-8000-000000000031') $$, 'P0002', 'this workspace has no such model',
     'and a tenant hears nothing of the use of others'
 );
 ROLLBACK TO in_use;

@@ -90,13 +90,13 @@ SELECT results_eq(
 SELECT is_empty('SELECT id FROM public.organization_models', 'the table shows nothing of others');
 SELECT is_empty('SELECT offering_id FROM tenancy.offering_prices', 'nor do their prices');
 SELECT throws_ok(
-    format('SELECT tenancy.resolve_offering(%L)', n.name), 'P0002', 'there is no such offering', n.name || ' does not exist for her'
+    format('SELECT tenancy.resolve_offering(%L)', n.name), 'P0002', 'no such offering', n.name || ' does not exist for her'
 )
 FROM (VALUES
     ('acme/secret'), ('00000000-0000-4000-8000-000000000042'), ('acme/nothing'), ('00000000-0000-4000-8000-000000000099')
 ) AS n (name);
 SELECT throws_ok(
-    format(c.call, '00000000-0000-4000-8000-000000000042'), 'P0002', 'there is no such offering', 'nor by ' || c.call
+    format(c.call, '00000000-0000-4000-8000-000000000042'), 'P0002', 'no such offering', 'nor by ' || c.call
 )
 FROM (VALUES
     ('SELECT tenancy.request_access(%L)'), ('SELECT tenancy.authorize_usage(%L, 10)'),

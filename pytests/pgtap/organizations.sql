@@ -32,7 +32,7 @@ SELECT results_eq(
 );
 SELECT throws_ok('SELECT tenancy.delete_organization()', '55000', NULL, 'there is none to delete in personal mode');
 SELECT throws_ok(
-    $$ SELECT tenancy.update_organization('x') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.update_organization('x') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT is_empty('SELECT id FROM public.organizations', 'the table shows none in personal mode');
 
@@ -49,7 +49,7 @@ SELECT is((tenancy.update_organization('Acme Inc.')).name, 'Acme Inc.', 'she ren
 SELECT is((tenancy.update_organization(slug => 'acme-inc')).slug, 'acme-inc', 'and its slug');
 SELECT is((tenancy.update_organization(color => '#ABCDEF')).name, 'Acme Inc.', 'and its color');
 SELECT is((SELECT color FROM tenancy.current_workspace()), '#abcdef', 'in small letters');
-SELECT throws_ok($$ SELECT tenancy.update_organization(color => 'red') $$, '22023', 'a color is written as #rrggbb');
+SELECT throws_ok($$ SELECT tenancy.update_organization(color => 'red') $$, '22023', 'a color must be written as #rrggbb');
 SELECT throws_ok($$ SELECT tenancy.update_organization(slug => 'globex') $$, '23505', 'this slug is taken');
 SELECT throws_ok($$ UPDATE public.organizations SET name = 'x' $$, '42501', NULL, 'not by hand');
 SELECT lives_ok('SELECT tenancy.delete_organization()', 'she deletes it');

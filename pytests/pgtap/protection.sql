@@ -56,9 +56,9 @@ FROM (VALUES
     ('tenancy.protect(''public.projects'', key => ''name'')', '42804', 'public.projects: name is text, and must be uuid'),
     ('tenancy.protect(''public.notes'', author => ''body'')', '42804', NULL),
     ('tenancy.protect(''public.notes'', author => ''author_id'', shared => ''body'')', '42804', NULL),
-    ('tenancy.protect(''public.notes'', shared => ''is_shared'')', '22023', 'a table is a child, or has authors, or is a catalogue'),
+    ('tenancy.protect(''public.notes'', shared => ''is_shared'')', '22023', 'a table can be a child, have authors or be a catalogue, but only one of them'),
     ('tenancy.protect(''public.parts'', catalogue => true, author => ''id'')', '22023', NULL),
-    ('tenancy.protect(''public.projects'', people => ''members'')', '22023', 'people, self or members, is for public.users alone'),
+    ('tenancy.protect(''public.projects'', people => ''members'')', '22023', 'people (self or members) applies only to public.users'),
     ('tenancy.protect(''public.users'', key => ''id'', people => ''self'')', '55000', NULL),
     ('tenancy.protect(''public.tasks'', parent => ''project_id'')', '55000', 'public.tasks.project_id refers to no protected table'),
     ('tenancy.allow(''public.projects'', ''SELECT'', ''projects.view'', columns => ''id'')', '55000', 'public.projects is not protected'),
@@ -68,16 +68,16 @@ FROM (VALUES
 CALL tenancy.protect('public.projects');
 SELECT throws_ok('CALL tenancy.allow(''public.projects'', ' || c.arguments || ')', c.state, c.message, c.arguments)
 FROM (VALUES
-    ('''TRUNCATE'', ''projects.view''', '22023', 'a command is SELECT, INSERT, UPDATE or DELETE'),
+    ('''TRUNCATE'', ''projects.view''', '22023', 'command must be SELECT, INSERT, UPDATE or DELETE'),
     ('NULL, ''projects.view''', '22023', NULL),
     ('''SELECT'', ''projects.hide'', columns => ''id''', '22023', 'permission projects.hide is not defined'),
-    ('''UPDATE'', NULL, columns => ''name''', '22023', 'a write needs a permission'),
-    ('''DELETE'', NULL', '22023', 'a write needs a permission'),
-    ('''SELECT'', ''projects.view''', '22023', 'name the columns of public.projects that SELECT is for'),
+    ('''UPDATE'', NULL, columns => ''name''', '22023', 'a write requires a permission'),
+    ('''DELETE'', NULL', '22023', 'a write requires a permission'),
+    ('''SELECT'', ''projects.view''', '22023', 'name the columns of public.projects for SELECT'),
     ('''UPDATE'', ''projects.change'', columns => ''color''', '42703', 'public.projects lacks the columns color'),
     ('''UPDATE'', ''projects.change'', columns => ''name, workspace_id''', '22023', 'tenants cannot write public.projects.workspace_id'),
     ('''INSERT'', ''projects.change'', columns => ''workspace_id''', '22023', 'tenants cannot write public.projects.workspace_id'),
-    ('''SELECT'', ''projects.view'', columns => ''id'', "for" => ''persons''', '22023', 'for is organization, or left out')
+    ('''SELECT'', ''projects.view'', columns => ''id'', "for" => ''persons''', '22023', 'for must be organization, or left out')
 ) AS c (arguments, state, message);
 
 -- == A table of tenants, and a child of it ==
@@ -201,7 +201,7 @@ UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() W
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('gina-1') AS entered \gset
 SELECT lives_ok('INSERT INTO public.projects (name) VALUES (''x'')', 'a program writes');
-SELECT throws_ok('DELETE FROM public.projects', '42501', 'an API key may not do this', 'but not what is for persons');
+SELECT throws_ok('DELETE FROM public.projects', '42501', 'an API key is not allowed to do this', 'but not what is for persons');
 RESET ROLE;
 SELECT is(
     (SELECT workspace_id FROM public.projects WHERE name = 'x'), '00000000-0000-4000-8000-00000000000e'::uuid,
@@ -322,7 +322,7 @@ ROLLBACK TO turn;
 CALL tenancy.publish('public.countries', columns => 'code, name');
 SELECT throws_ok(
     $$ CALL tenancy.allow('public.countries', 'INSERT', 'projects.change', columns => 'name') $$, '22023',
-    'tenants do not write public.countries: it is published', 'and nobody in a workspace writes them'
+    'tenants cannot write public.countries: it is published', 'and nobody in a workspace writes them'
 );
 SAVEPOINT countries;
 SET LOCAL ROLE tenancy_app;

@@ -38,8 +38,8 @@ SELECT throws_ok('SELECT tenancy.visible_user_ids()', '28000', 'this transaction
 SELECT throws_ok('SELECT tenancy.all_users()', '28000', 'this transaction is in no workspace');
 
 -- Signing up needs no workspace, and enters none.
-SELECT throws_ok($$ SELECT tenancy.sign_up('Olga@Example.com') $$, '23505', 'an account has this e-mail address');
-SELECT throws_ok($$ SELECT tenancy.sign_up('nobody') $$, '22023', 'this is no e-mail address');
+SELECT throws_ok($$ SELECT tenancy.sign_up('Olga@Example.com') $$, '23505', 'an account with this e-mail address exists');
+SELECT throws_ok($$ SELECT tenancy.sign_up('nobody') $$, '22023', 'invalid e-mail address');
 SELECT isnt(tenancy.sign_up('new@example.com', 'new'), NULL, 'somebody whom nobody has invited has an account');
 SELECT throws_ok('SELECT id FROM public.users', '28000', 'this transaction is in no workspace', 'and sees nothing yet');
 ROLLBACK TO turn;
@@ -57,9 +57,9 @@ SELECT results_eq(
 );
 SELECT is_empty($$ SELECT id FROM public.users WHERE email = 'gina@example.com' $$, 'not Gina of Globex');
 SELECT throws_ok('SELECT password_hash FROM public.users', '42501', NULL, 'nor how anybody is let in');
-SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', 'all users are listed for platform staff alone');
-SELECT throws_ok($$ SELECT tenancy.create_user('GINA@example.com') $$, '23505', 'an account has this e-mail address');
-SELECT throws_ok($$ SELECT tenancy.create_user('no address') $$, '22023', 'this is no e-mail address');
+SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', 'only platform staff may list all users');
+SELECT throws_ok($$ SELECT tenancy.create_user('GINA@example.com') $$, '23505', 'an account with this e-mail address exists');
+SELECT throws_ok($$ SELECT tenancy.create_user('no address') $$, '22023', 'invalid e-mail address');
 SELECT lives_ok($$ SELECT tenancy.create_user(' New@Example.com ', 'newt', 'N', 'T', 'hash') $$, 'she makes an account');
 SELECT results_eq(
     $$ SELECT email, username, first_name, last_name, role FROM public.users WHERE username = 'newt' $$,
@@ -70,11 +70,11 @@ SELECT is((SELECT m.role FROM tenancy.members() AS m WHERE m.username = 'newt'),
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000b', username => 'addy') $$, 'she changes Adam''s name');
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000b', 'adam@example.org') $$, '42501',
-    'nobody changes the e-mail address or the password of another member'
+    'another member''s e-mail address and password cannot be changed'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000d', password_hash => 'y') $$, '42501',
-    'nobody changes the e-mail address or the password of another member', 'of a user neither'
+    'another member''s e-mail address and password cannot be changed', 'of a user neither'
 );
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', 'olga@example.org', password_hash => 'y') $$, 'her own she does');
 SELECT throws_ok(
@@ -160,17 +160,17 @@ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT results_eq('SELECT username FROM public.users', $$ VALUES ('pete') $$, 'he sees himself');
 SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', NULL, 'not everybody');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', username => 'y') $$, '42501',
-    'in personal mode people change their own accounts only'
+    'in personal mode people may change only their own account'
 );
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '42501', 'in personal mode people change their own accounts only'
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '42501', 'in personal mode people may change only their own account'
 );
 SELECT throws_ok(
-    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000f', 'olga@EXAMPLE.com') $$, '23505', 'an account has this e-mail address'
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000f', 'olga@EXAMPLE.com') $$, '23505', 'an account with this e-mail address exists'
 );
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000f', 'pete@example.org') $$, 'another address he takes');
 SELECT lives_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, 'his own account he deletes');
@@ -198,17 +198,17 @@ SELECT results_eq(
     $$ SELECT username FROM tenancy.all_users(after_id => '00000000-0000-4000-8000-00000000000d', page_size => 1) $$,
     $$ VALUES ('gina') $$, 'page by page'
 );
-SELECT throws_ok('SELECT tenancy.all_users(page_size => 0)', '22023', 'a page has 1 to 10000 rows');
+SELECT throws_ok('SELECT tenancy.all_users(page_size => 0)', '22023', 'a page must have 1 to 10000 rows');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this needs an organization, and the current workspace is personal'
+    $$ SELECT tenancy.create_user('new@example.com') $$, '55000', 'this requires an organization, and the current workspace is personal'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', username => 'y') $$, '42501',
-    'in personal mode people change their own accounts only'
+    'in personal mode people may change only their own account'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, '42501',
-    'in personal mode people change their own accounts only'
+    'in personal mode people may change only their own account'
 );
 
 -- In the platform's workspace everybody's account is his to see and change.
@@ -222,9 +222,9 @@ SELECT throws_ok($$ UPDATE public.users SET username = 'x' $$, '42501', NULL, 'n
 SELECT lives_ok($$ SELECT tenancy.create_user('new@example.com') $$, 'he makes accounts');
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000e', 'gina@example.org', password_hash => 'y') $$, 'changes Gina''s');
 SELECT throws_ok(
-    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-0000000000ff', username => 'y') $$, 'P0002', 'there is no such user'
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-0000000000ff', username => 'y') $$, 'P0002', 'no such user'
 );
-SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-0000000000ff') $$, 'P0002', 'there is no such user');
+SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-0000000000ff') $$, 'P0002', 'no such user');
 SELECT throws_ok(
     $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000a') $$, '23514', 'the person is the last owner of Acme (acme)'
 );
@@ -243,20 +243,20 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('pgt_0000000a_acme') AS entered \gset
 SELECT is((SELECT count(*) FROM public.users), 5::bigint, 'Acme''s key sees the members');
-SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'an API key may not do this');
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'an API key is not allowed to do this');
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('pgt_0000000b_olga') AS entered \gset
 SELECT results_eq('SELECT username FROM public.users', $$ VALUES ('olga') $$, 'Olga''s sees her');
 SELECT throws_ok(
-    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', username => 'y') $$, '42501', 'an API key may not do this'
+    $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000a', username => 'y') $$, '42501', 'an API key is not allowed to do this'
 );
-SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000a') $$, '42501', 'an API key may not do this');
+SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000a') $$, '42501', 'an API key is not allowed to do this');
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT tenancy.enter_with_api_key('pgt_0000000c_sam') AS entered \gset
 SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', NULL, 'Sam''s is not platform staff');
-SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, '42501', 'an API key may not do this');
+SELECT throws_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, '42501', 'an API key is not allowed to do this');
 
 -- The application's own rules for its users, seen by Olga in Acme.
 ROLLBACK TO turn;
@@ -266,7 +266,7 @@ ALTER TABLE public.users ADD CONSTRAINT users_last_name_check CHECK (last_name <
 ALTER TABLE public.users ALTER COLUMN username SET NOT NULL;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
-SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com', 'gina') $$, '23505', 'an account has this username');
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com', 'gina') $$, '23505', 'an account with this username exists');
 SELECT throws_ok(
     $$ SELECT tenancy.create_user('new@example.com') $$, '22023', 'the column username of public.users has to have a value'
 );

@@ -13,6 +13,7 @@ from pg_tenancy import _sql
 from pg_tenancy._offerings import OfferingCalls
 from pg_tenancy._settings import SettingsCalls
 from pg_tenancy._sql import Call
+from pg_tenancy.errors import InvalidArgumentError
 from pg_tenancy.results import (
     AcceptedInvitation,
     ApiKey,
@@ -39,7 +40,7 @@ from pg_tenancy.results import (
 
 
 class Calls(SettingsCalls, OfferingCalls):
-    """What can be asked and done in a workspace besides the application's own SQL.
+    """The calls of a workspace, besides the application's own SQL.
 
     Every method checks its arguments before anything is sent: an id is a UUID or the
     text of one, other text has at most 10,000 characters and no NUL. Otherwise it
@@ -83,8 +84,8 @@ class Calls(SettingsCalls, OfferingCalls):
         transaction.
 
         Args:
-            name: what people see.
-            slug: what addresses show; without one it is derived from the name and
+            name: the name for people.
+            slug: the part of addresses; without one it is derived from the name and
                 made unique.
 
         Raises:
@@ -97,10 +98,10 @@ class Calls(SettingsCalls, OfferingCalls):
     def update_organization(
         self, name: str | None = None, slug: str | None = None, color: str | None = None
     ) -> Organization:
-        """Change the current organization; what is None stays as it is.
+        """Change the current organization; None leaves a value as it is.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
@@ -112,7 +113,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Close the current organization: it cannot be entered from then on, and keeps its rows.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``organization.delete``.
         """
         self._call(_sql.DELETE_ORGANIZATION)
@@ -121,7 +122,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return the people of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.view``.
         """
         return [Member(*row) for row in self._call(_sql.MEMBERS)]
@@ -130,7 +131,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return one member of the current organization, or None for everybody else.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.view``.
         """
         rows = self._call(_sql.MEMBER, user_id)
@@ -144,13 +145,13 @@ class Calls(SettingsCalls, OfferingCalls):
             role: ``owner``, ``admin``, ``manager`` or ``user``.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.change_role``.
             DelegationDeniedError: it does, but not from or to these roles.
             MemberNotFoundError: the person is not a member.
             LastOwnerError: the person is the last owner. The server may find that
                 only at COMMIT, so it can come from the end of the block.
-            InvalidArgumentError: there is no such role.
+            InvalidArgumentError: the role is unknown.
         """
         self._call(_sql.CHANGE_MEMBER_ROLE, user_id, role)
 
@@ -158,7 +159,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """End somebody's membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.remove``.
             DelegationDeniedError: it does, but not over this member.
             MemberNotFoundError: the person is not a member.
@@ -170,7 +171,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """End the user's own membership of the current organization.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             LastOwnerError: as for ``change_member_role``.
         """
         self._call(_sql.LEAVE_ORGANIZATION)
@@ -183,12 +184,12 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Args:
             email: whom; they may have an account or not.
-            role: what they become, ``owner``, ``admin``, ``manager`` or ``user``.
+            role: their new role, ``owner``, ``admin``, ``manager`` or ``user``.
             expires_in: how long the token works, more than 0 and at most 90 days;
                 None for the server's 7 days.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             PersonRequiredError: an API key invites nobody.
             DelegationDeniedError: the role may invite, but not as this role.
@@ -207,7 +208,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return the invitations to the current organization, the newest first.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
         """
         return [Invitation(*row) for row in self._call(_sql.INVITATIONS)]
@@ -216,7 +217,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Make the token of an open invitation useless.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``members.invite``.
             DelegationDeniedError: it does, but could not have invited as this role.
             InvitationNotFoundError: the organization has no such invitation.
@@ -230,12 +231,12 @@ class Calls(SettingsCalls, OfferingCalls):
         The key in the answer is the only copy.
 
         Args:
-            name: what a list shows.
+            name: the name in lists.
             expires_at: when it stops working, with a time zone; None for never.
 
         Raises:
             PermissionDeniedError: the role does not hold ``api_keys.create``.
-            PersonRequiredError: an API key makes no API keys.
+            PersonRequiredError: an API key cannot create API keys.
             InvalidArgumentError: the name or the time is not acceptable.
         """
         (row,) = self._call(_sql.CREATE_API_KEY, name, expires_at)
@@ -257,7 +258,7 @@ class Calls(SettingsCalls, OfferingCalls):
         self._call(_sql.RENAME_API_KEY, api_key_id, name)
 
     def revoke_api_key(self, api_key_id: UUID | str) -> None:
-        """Stop an API key of this workspace for good; it is no error to do so again.
+        """Revoke an API key of this workspace permanently; repeating it is not an error.
 
         Raises:
             PermissionDeniedError: the role does not hold ``api_keys.revoke``.
@@ -267,21 +268,21 @@ class Calls(SettingsCalls, OfferingCalls):
         self._call(_sql.REVOKE_API_KEY, api_key_id)
 
     def terminate_instance(self, instance_id: UUID | str) -> None:
-        """Ask for an instance of this workspace to be terminated.
+        """Order the termination of an instance of this workspace.
 
         Raises:
             PermissionDeniedError: the role does not hold ``instances.terminate``.
-            InstanceNotFoundError: the workspace has no such instance.
+            InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
         self._call(_sql.TERMINATE_INSTANCE, instance_id)
 
     def reinstall_instance(self, instance_id: UUID | str) -> None:
-        """Ask for an instance of this workspace to be installed anew.
+        """Order the reinstallation of an instance of this workspace.
 
         Raises:
             PermissionDeniedError: the role does not hold ``instances.reinstall``.
-            InstanceNotFoundError: the workspace has no such instance.
+            InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
         self._call(_sql.REINSTALL_INSTANCE, instance_id)
@@ -304,7 +305,7 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             PermissionDeniedError: the role does not hold ``models.delete``.
-            ModelNotFoundError: the workspace has no such model.
+            ModelNotFoundError: this workspace has no such model.
             ModelInUseError: instances or offerings use it.
         """
         self._call(_sql.DELETE_MODEL, model_id)
@@ -321,8 +322,8 @@ class Calls(SettingsCalls, OfferingCalls):
         """Make an account; in an organization, its owner is a member with the role ``user``.
 
         Args:
-            email: the address, which no account has yet.
-            username: what others see.
+            email: the address, which must be new.
+            username: the name that others see.
             first_name: of the person.
             last_name: of the person.
             password_hash: as the application hashes passwords; None for an account
@@ -354,15 +355,15 @@ class Calls(SettingsCalls, OfferingCalls):
         last_name: str | None = None,
         password_hash: str | None = None,
     ) -> None:
-        """Change an account; what is None stays as it is.
+        """Change an account; None leaves a value as it is.
 
         Everybody may change their own. In an organization, names of a member; in the
         platform's workspace, its staff everything.
 
         Args:
-            user_id: whose account.
-            email: the new address, which no other account has.
-            username: what others see.
+            user_id: the account.
+            email: the new address, which no other account may have.
+            username: the name that others see.
             first_name: of the person.
             last_name: of the person.
             password_hash: as the application hashes passwords.
@@ -372,7 +373,7 @@ class Calls(SettingsCalls, OfferingCalls):
                 and password are somebody else's.
             PersonRequiredError: the transaction was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: there is no such user, or it is not for this one to know.
+            UserNotFoundError: no such user, or it is not for this one to know.
             EmailTakenError: another account has the address.
             UsernameTakenError: another account has the username.
             InvalidArgumentError: the address is not acceptable, or something else
@@ -393,7 +394,7 @@ class Calls(SettingsCalls, OfferingCalls):
             DelegationDeniedError: the role does, but not over this member.
             PersonRequiredError: the transaction was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: there is no such user.
+            UserNotFoundError: no such user.
             LastOwnerError: as for ``change_member_role``; the message names the
                 organizations.
         """
@@ -418,7 +419,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return [User(*row) for row in self._call(_sql.ALL_USERS, email, after_id, page_size)]
 
     def wallet(self) -> Wallet:
-        """Return what the workspace has: zeros where money has never moved.
+        """Return the workspace's wallet: zeros if money has never moved.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
@@ -430,8 +431,8 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return the entries of the workspace's wallet in their order.
 
         Args:
-            since: made from here on, with a time zone; None for all.
-            until: made before, with a time zone; None for all.
+            since: the first time included, with a time zone; None for all.
+            until: the first time excluded, with a time zone; None for all.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
@@ -440,34 +441,37 @@ class Calls(SettingsCalls, OfferingCalls):
         return [StatementEntry(*row) for row in self._call(_sql.STATEMENT, since, until)]
 
     def verify_statement(self, *, known: Wallet | None = None) -> list[StatementProblem]:
-        """Prove the statement; return what is wrong with it, which is nothing.
+        """Verify the statement; return its errors, normally none.
 
         Args:
-            known: what ``wallet()`` said earlier, of this workspace, and was kept where
+            known: an earlier ``wallet()`` of this workspace, and was kept where
                 nobody with access to the database can change it.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
+            InvalidArgumentError: ``known`` is no ``Wallet``.
         """
+        if known is not None and not isinstance(known, Wallet):
+            raise InvalidArgumentError(f"known must be a Wallet, not {type(known).__name__}")
         version, chain = (str(known.version), known.chain.hex()) if known is not None else (None, None)
         return [StatementProblem(*row) for row in self._call(_sql.VERIFY_STATEMENT, version, chain)]
 
     def cost_current(self, time_zone: str | None = None) -> CostsNow:
-        """Return what the workspace costs an hour now, and what it has spent and earned today.
+        """Return the workspace's current hourly cost, and its spending and earnings today.
 
         Args:
-            time_zone: whose day it is, ``Europe/Rome`` for instance; None for the
+            time_zone: the zone of the day, such as ``Europe/Rome``; None for the
                 session's.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: there is no such time zone.
+            InvalidArgumentError: the time zone is unknown.
         """
         (row,) = self._call(_sql.COST_CURRENT, time_zone)
         return CostsNow(*row)
 
     def costs_summary(self, starts_at: datetime, ends_at: datetime) -> Costs:
-        """Return what the workspace spent and earned from a moment until before another.
+        """Return the workspace's spending and earnings from one time until before another.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
@@ -477,7 +481,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return Costs(*row)
 
     def costs_window(self, span: str) -> CostsWindow:
-        """Return what the workspace spent and earned until now.
+        """Return the workspace's spending and earnings until now.
 
         Args:
             span: ``minute``, ``hour``, ``day``, ``30 days`` or ``365 days``.
@@ -492,13 +496,13 @@ class Calls(SettingsCalls, OfferingCalls):
     def costs_series(
         self, starts_at: datetime, ends_at: datetime, bucket: str = "day", time_zone: str | None = None
     ) -> list[CostsBucket]:
-        """Return what the workspace spent and earned, by time; without a bucket where there was nothing.
+        """Return the workspace's spending and earnings by time, without empty buckets.
 
         Args:
             starts_at: when it begins.
             ends_at: when it has ended.
             bucket: ``minute``, ``hour``, ``day`` or ``month``, 10,000 of them at most.
-            time_zone: whose days and months they are; None for the session's.
+            time_zone: the zone of days and months; None for the session's.
 
         Raises:
             PermissionDeniedError: the role does not hold ``finops.view``.
@@ -509,7 +513,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return [CostsBucket(row[0], Costs(*row[1:])) for row in rows]
 
     def costs_by(self, starts_at: datetime, ends_at: datetime, dimension: str) -> list[CostsPart]:
-        """Return what the workspace spent and earned, by what it was for, the dearest first.
+        """Return the workspace's spending and earnings by dimension, the largest first.
 
         Args:
             starts_at: when it begins.
@@ -525,7 +529,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return [CostsPart(row[0], row[1], Costs(*row[2:])) for row in rows]
 
     def cost_forecast(self, horizon: str | None = None) -> list[CostForecast]:
-        """Return what the instances that run now will cost, if they go on.
+        """Return the future cost of the running instances, if they keep running.
 
         Args:
             horizon: ``minute``, ``hour``, ``day``, ``30 days`` or ``365 days``; None
@@ -566,11 +570,11 @@ class Calls(SettingsCalls, OfferingCalls):
             Whether it is operational now.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role may not give this activation.
             PersonRequiredError: an API key activates nothing.
             NotFoundError: the organization has no such object.
-            InvalidArgumentError: there is no such kind or aspect.
+            InvalidArgumentError: the kind or the aspect is unknown.
         """
         (row,) = self._call(_sql.ACTIVATE, kind, object_id, aspect)
         return bool(row[0])
@@ -587,7 +591,7 @@ class Calls(SettingsCalls, OfferingCalls):
             Whether it is operational now.
 
         Raises:
-            TenancyError: what ``activate`` raises.
+            TenancyError: as for ``activate``.
         """
         (row,) = self._call(_sql.DEACTIVATE, kind, object_id, aspect)
         return bool(row[0])
@@ -599,6 +603,6 @@ class Calls(SettingsCalls, OfferingCalls):
             NotOperationalError: one or both are missing.
             NotFoundError: the workspace has no such object.
             PermissionDeniedError: the role may not use such objects.
-            InvalidArgumentError: there is no such kind.
+            InvalidArgumentError: the kind is unknown.
         """
         self._call(_sql.REQUIRE_OPERATIONAL, kind, object_id)

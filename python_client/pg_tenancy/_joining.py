@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
-    """Return what an invitation is to, to be shown to whoever is invited.
+    """Return the organization and the role of an invitation, to show to the invited person.
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited
+        token: the token from ``invite_member``, as it came back from the invited
             person, at most 10,000 characters.
 
     Returns:
@@ -43,14 +43,14 @@ def accept_invitation(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> AcceptedInvitation:
-    """Make whoever was invited a member, with a new account where there is none.
+    """Make the invited person a member, with a new account if necessary.
 
     It is a transaction of its own, and committed when the function returns. The
     token is used up: where two try it at once, one gets in.
 
     Args:
         source: a connection that nothing else uses, or a pool.
-        token: what ``invite_member`` returned, as it came back from the invited
+        token: the token from ``invite_member``, as it came back from the invited
             person, at most 10,000 characters.
         username: for the new account. This and what follows is not looked at when
             the address has an account: nothing of that is changed.

@@ -58,7 +58,7 @@ def _number(name: str, value: Decimal | int | None) -> str | None:
 
 
 class OfferingCalls(ABC):
-    """What phase 12 brings of offerings.
+    """The calls of phase 12 for offerings.
 
     Prices are euros for 1,000 tokens, as Decimal or int: a float is not accepted, because
     it is seldom the number that was written.
@@ -69,7 +69,7 @@ class OfferingCalls(ABC):
         """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
 
     def catalog_preferences(self) -> CatalogPreferences:
-        """Return what this workspace wants to discover of others' offerings.
+        """Return which offerings of others this workspace wants to see.
 
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.view``.
@@ -80,7 +80,7 @@ class OfferingCalls(ABC):
     def set_catalog_preferences(
         self, *, shows_public: bool | None = None, shows_paid: bool | None = None, shows_contracts: bool | None = None
     ) -> None:
-        """Change what this workspace wants to discover; what is None stays as it is.
+        """Change which offerings this workspace wants to see; None leaves a value as it is.
 
         Args:
             shows_public: public offerings of others at all.
@@ -108,7 +108,7 @@ class OfferingCalls(ABC):
         return [CatalogEntry(*row) for row in self._call(_sql.COMMUNITY_CATALOG, after_id, page_size)]
 
     def shared_offerings(self) -> list[SharedOffering]:
-        """Return what others let this workspace use: shares, agreements and trials, by name.
+        """Return the offerings that this workspace may use: shares, agreements and trials, by name.
 
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.view``.
@@ -116,7 +116,7 @@ class OfferingCalls(ABC):
         return [SharedOffering(*row) for row in self._call(_sql.SHARED_OFFERINGS)]
 
     def resolve_offering(self, name: str) -> ResolvedOffering:
-        """Return what a name means here, and whether it may be used.
+        """Find an offering by a client's name, and whether it may be used here.
 
         Args:
             name: an id, a public model's, or ``organization/code``; looked up in this order.
@@ -124,7 +124,7 @@ class OfferingCalls(ABC):
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.view``.
             OrganizationRequiredError: the name has no organization.
-            OfferingNotFoundError: there is none of this name, or not for this workspace to know.
+            OfferingNotFoundError: it does not exist, or this workspace cannot see it.
         """
         (row,) = self._call(_sql.RESOLVE_OFFERING, name)
         return ResolvedOffering(*row)
@@ -142,22 +142,22 @@ class OfferingCalls(ABC):
         trial_days: int | None = None,
         trial_tokens: int | None = None,
     ) -> UUID:
-        """Offer a model to others, who call it ``organization/code``; return the offering's id.
+        """Offer a model to others, as ``organization/code``; return the offering's id.
 
         Args:
             model_id: the organization's own, or a public one.
             code: 1 to 63 small letters, digits, and between them ``.``, ``_``, ``-``.
-            name: what people see.
+            name: the name for people.
             visibility: ``public``, ``unlisted`` or ``private``.
             access_policy: ``free``, ``subscription_required``, ``request_required``,
                 ``pay_per_token`` or ``trial``.
             eur_per_1k: what 1,000 tokens cost, with 6 decimals at most; None to say so later.
-            description: what people read.
+            description: the description for people.
             trial_days: how long a trial lasts.
             trial_tokens: how many tokens a trial has.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.publish``, or names a price
                 without ``offerings.price``.
             PersonRequiredError: the transaction was entered with an API key.
@@ -186,12 +186,12 @@ class OfferingCalls(ABC):
         trial_days: int | None = None,
         trial_tokens: int | None = None,
     ) -> None:
-        """Change an offering of the organization; what is None stays as it is.
+        """Change an offering of the organization; None leaves a value as it is.
 
         The values are those of ``publish_offering``.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.update``.
             PersonRequiredError: the transaction was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
@@ -206,15 +206,15 @@ class OfferingCalls(ABC):
     def set_offering_price(
         self, offering_id: UUID | str, eur_per_1k: Decimal | int, *, valid_from: datetime | None = None
     ) -> None:
-        """Say what 1,000 tokens cost from a moment on; calls from before keep their price.
+        """Set the price of 1,000 tokens from a time on; earlier calls keep their price.
 
         Args:
-            offering_id: which offering.
+            offering_id: the offering.
             eur_per_1k: the price, with 6 decimals at most.
             valid_from: now or within a year, with a time zone; None for now.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.price``.
             PersonRequiredError: the transaction was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
@@ -234,18 +234,18 @@ class OfferingCalls(ABC):
         """Let another organization use an offering, whatever its visibility and policy; return the share's id.
 
         Args:
-            offering_id: which offering.
-            organization_id: who may use it.
+            offering_id: the offering.
+            organization_id: the organization that may use it.
             eur_per_1k: a price of its own; None for the offering's.
             starts_at: with a time zone; None for now.
             ends_at: with a time zone; None for no end.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.share``.
             PersonRequiredError: the transaction was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
-            OrganizationNotFoundError: there is no such other organization.
+            OrganizationNotFoundError: no other organization has this id.
             AlreadySharedError: the two have a share of it.
             InvalidArgumentError: the price or the period is not acceptable.
         """
@@ -261,7 +261,7 @@ class OfferingCalls(ABC):
         """Refuse further calls by a share, until it is resumed.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.share``.
             PersonRequiredError: the transaction was entered with an API key.
             ShareNotFoundError: the organization gave no such share.
@@ -278,20 +278,20 @@ class OfferingCalls(ABC):
         self._call(_sql.REVOKE_SHARE, share_id)
 
     def request_access(self, offering_id: UUID | str, message: str | None = None) -> UUID:
-        """Ask the provider whether this workspace may use an offering; return the request's id.
+        """Request access to an offering from its provider; return the request's id.
 
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.request``.
             PersonRequiredError: the transaction was entered with an API key.
-            OfferingNotFoundError: there is none, or not for this workspace to know.
-            AccessRequestedError: it has asked already, or may use it.
+            OfferingNotFoundError: it does not exist, or this workspace cannot see it.
+            AccessRequestedError: it has already requested access, or has it.
         """
         (row,) = self._call(_sql.REQUEST_ACCESS, offering_id, message)
         request_id: UUID = row[0]
         return request_id
 
     def access_requests(self, status: str | None = None) -> list[AccessRequest]:
-        """Return what this workspace asked and was asked, the newest first.
+        """Return the requests that this workspace made or received, newest first.
 
         Args:
             status: ``pending``, ``approved`` or ``denied``; None for all.
@@ -310,7 +310,7 @@ class OfferingCalls(ABC):
         eur_per_1k: Decimal | int | None = None,
         starts_at: datetime | None = None,
     ) -> UUID:
-        """Let the workspace that asked use the offering; return the agreement's id.
+        """Approve a request; return the agreement's id.
 
         Args:
             request_id: the request.
@@ -320,7 +320,7 @@ class OfferingCalls(ABC):
             starts_at: with a time zone; None for now.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.approve``.
             PersonRequiredError: the transaction was entered with an API key.
             RequestNotFoundError: the organization received no such request.
@@ -342,7 +342,7 @@ class OfferingCalls(ABC):
         """End an agreement or a trial.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.approve``.
             PersonRequiredError: the transaction was entered with an API key.
             EntitlementNotFoundError: the organization has none of this id in force.
@@ -352,16 +352,16 @@ class OfferingCalls(ABC):
     def authorize_usage(
         self, offering_id: UUID | str, max_tokens: int, expires_in: timedelta = timedelta(minutes=10)
     ) -> UUID:
-        """Before a call is served, hold what it costs at most; return the hold for ``record_usage``.
+        """Before a call is served, hold its maximum cost; return the hold for ``record_usage``.
 
         Args:
-            offering_id: which offering.
+            offering_id: the offering.
             max_tokens: of input and output together.
             expires_in: how long the money is held, a day at most.
 
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.use``.
-            OfferingNotFoundError: there is none, or not for this workspace to know.
+            OfferingNotFoundError: it does not exist, or this workspace cannot see it.
             OfferingAccessError: the workspace may not use it; ``constraint`` says why.
             OfferingStateError: it cannot be used now; ``constraint`` says why.
             InsufficientFundsError: the wallet does not hold enough.
@@ -373,7 +373,7 @@ class OfferingCalls(ABC):
         return hold
 
     def release_usage(self, hold: UUID | str) -> None:
-        """Free what ``authorize_usage`` held, for a call that was not served.
+        """Release the hold of ``authorize_usage``, for a call that was not served.
 
         Raises:
             PermissionDeniedError: the role does not hold ``offerings.use``.
@@ -394,11 +394,11 @@ class OfferingCalls(ABC):
         """Charge a call to this workspace, once for each request id, for ever.
 
         Args:
-            request_id: of 1 to 200 characters; the same call under it answers as it did.
-            offering_id: which offering.
+            request_id: of 1 to 200 characters; the same call under it returns the same answer.
+            offering_id: the offering.
             input_tokens: 0 or more.
             output_tokens: 0 or more.
-            occurred_at: whose price counts: at most 35 days ago, with a time zone; None for now.
+            occurred_at: the time of the price: at most 35 days ago, with a time zone; None for now.
             hold: of ``authorize_usage``: then the call is booked whole, covered or not.
 
         Raises:
@@ -428,10 +428,10 @@ class OfferingCalls(ABC):
         return [RecordedUsage(*row) for row in self._call(_sql.RECORD_USAGES, *columns)]
 
     def reverse_usage(self, usage_id: UUID | str) -> Reversal:
-        """Give back what a call cost that the organization served; again, it answers as before.
+        """Reverse a call that the organization served; a repeated call returns the same answer.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``offerings.price``.
             PersonRequiredError: the transaction was entered with an API key.
             UsageNotFoundError: the organization served no such call.
@@ -442,14 +442,14 @@ class OfferingCalls(ABC):
     def offering_earnings(
         self, *, since: datetime | None = None, until: datetime | None = None
     ) -> list[OfferingEarnings]:
-        """Return what others' calls of the organization's offerings came to, by offering.
+        """Return the totals of others' calls of the organization's offerings, by offering.
 
         Args:
             since: occurred from here on, with a time zone; None for all.
             until: occurred before, with a time zone; None for all.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``finops.view``.
         """
         return [OfferingEarnings(*row) for row in self._call(_sql.OFFERING_EARNINGS, since, until)]
@@ -462,16 +462,16 @@ class OfferingCalls(ABC):
         until: datetime | None = None,
         page_size: int = 100,
     ) -> list[OfferingCall]:
-        """Return calls that an offering of the organization served, the newest first, without who made them.
+        """Return calls that an offering of the organization served, newest first, without the callers.
 
         Args:
-            offering_id: which offering.
+            offering_id: the offering.
             since: occurred from here on, with a time zone; None for all.
             until: occurred before, with a time zone; for the next page the last one's.
             page_size: how many at most, 1 to 10,000.
 
         Raises:
-            OrganizationRequiredError: the workspace is no organization's.
+            OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role does not hold ``finops.view``.
             InvalidArgumentError: the size is out of its range.
         """

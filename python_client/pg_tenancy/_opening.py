@@ -58,7 +58,7 @@ class Entry(Options, total=False):
     Exactly one of user_id, ticket and api_key, and of the options as many as one likes.
 
     Attributes:
-        user_id: the person who acts, as a UUID or the text of one.
+        user_id: the acting person, as a UUID or a string.
         organization_id: with user_id, where; None for the person's own workspace.
         platform: with user_id, True for the platform's workspace, which is for its staff.
         ticket: a signed ticket, at most 10,000 characters.

@@ -102,7 +102,7 @@ class Workspace(Calls, Generic[Row]):
         """Enter the workspace now, in a round trip of its own, if it is not yet.
 
         Raises:
-            TenancyError: what entering raises, like NotAMemberError.
+            TenancyError: the errors of entering, like NotAMemberError.
             ConnectionNotIdleError: something else uses the connection.
         """
         if not self._opened:
@@ -111,7 +111,7 @@ class Workspace(Calls, Generic[Row]):
             raise _refusals.not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
-        """Return the connection, in the workspace, for what has no method here.
+        """Return the connection, in the workspace, for everything without a method here.
 
         COPY, executemany, server-side cursors, ``conn.transaction()`` for a
         savepoint. Leave committing and rolling back to the block.
@@ -150,12 +150,12 @@ class Workspace(Calls, Generic[Row]):
         return await cursor.fetchall()
 
     async def fetch_one(self, query: QueryNoTemplate, params: Params | None = None) -> Row | None:
-        """Run a query and return its first row, None if there is none."""
+        """Run a query and return its first row, or None."""
         cursor = await self.execute(query, params)
         return await cursor.fetchone()
 
     async def fetch_value(self, query: QueryNoTemplate, params: Params | None = None) -> Any:
-        """Run a query and return the first column of its first row, None if there is none."""
+        """Run a query and return the first column of its first row, or None."""
         cursor = self._connection().cursor(row_factory=scalar_row)
         await self._execute(cursor, query, params)
         return await cursor.fetchone()
@@ -226,7 +226,7 @@ class Workspace(Calls, Generic[Row]):
             self._entered = entering is None or entering.is_done
 
     async def _commit(self, conn: AsyncConnection[Row]) -> None:
-        """Commit what the block did, and never take a rollback for a commit."""
+        """Commit the block, and never mistake a rollback for a commit."""
         if not self._opened:
             return
         status = conn.info.transaction_status

@@ -14,7 +14,7 @@ from pg_tenancy.results import Module, ProviderStatus, Provisioning, Setting, Se
 
 
 class SettingsCalls(ABC):
-    """What phases 8 and 10 bring."""
+    """The calls of phases 8 and 10."""
 
     @abstractmethod
     async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
@@ -46,14 +46,14 @@ class SettingsCalls(ABC):
 
         Raises:
             PermissionDeniedError: the role does not hold ``settings.view``.
-            SettingNotFoundError: there is no such setting, or no such subject.
+            SettingNotFoundError: the setting or the subject does not exist.
             InvalidArgumentError: the setting has no subjects, or one for each.
         """
         (row,) = await self._call(_sql.SETTING, subject_id, key)
         return _decoded(row[0])
 
     async def explain_setting(self, key: str, subject_id: UUID | str | None = None) -> list[SettingLevel]:
-        """Return what each level says of a setting, the nearest first; errors as of ``setting``."""
+        """Return the value of a setting on each level, the nearest first; errors as for ``setting``."""
         return [
             SettingLevel(level, _decoded(value), is_set, counts, locked, version)
             for level, value, is_set, counts, locked, version in await self._call(_sql.EXPLAIN_SETTING, subject_id, key)
@@ -71,7 +71,7 @@ class SettingsCalls(ABC):
 
         Args:
             key: the setting.
-            value: of the setting's type; what is JSON as dict or list, or its text.
+            value: of the setting's type; JSON as dict or list, or as text.
             subject_id: of what, where the setting has one for each.
             expected_version: sets it only if the workspace's own value is still this one; 0 if
                 there is none. None does not ask.
@@ -81,7 +81,7 @@ class SettingsCalls(ABC):
                 the platform's alone.
             PersonRequiredError: an API key sets nothing.
             OrganizationRequiredError: the workspace is personal.
-            SettingNotFoundError: there is no such setting, or no such subject.
+            SettingNotFoundError: the setting or the subject does not exist.
             SettingLockedError: the platform has locked it.
             SettingChangedError: the version is another one.
             InvalidArgumentError: the value is not of its type, or out of its range.
@@ -102,8 +102,8 @@ class SettingsCalls(ABC):
 
         Args:
             key: the setting, a secret.
-            value: what only the application can open.
-            key_id: what the application calls the key that opens it.
+            value: the sealed bytes, which only the application can open.
+            key_id: the application's name for the key that opens it.
             subject_id: of what, where the setting has one for each.
             expected_version: as of ``set_setting``.
         """
@@ -121,12 +121,12 @@ class SettingsCalls(ABC):
 
         Raises:
             PermissionDeniedError: the workspace is another one.
-            SettingNotFoundError: there is no such setting, or no such subject.
+            SettingNotFoundError: the setting or the subject does not exist.
         """
         await self._call(_sql.LOCK_SETTING, subject_id, key, locked)
 
     async def provider_status(self) -> list[ProviderStatus]:
-        """Return whether each provider can be worked with in this workspace, and what it lacks.
+        """Return whether each provider is ready in this workspace, and what it lacks.
 
         Raises:
             PermissionDeniedError: the role does not hold ``settings.view``.
@@ -137,21 +137,21 @@ class SettingsCalls(ABC):
         ]
 
     async def visible_modules(self) -> list[Module]:
-        """Return every module in the order of a menu, with what it is to this workspace."""
+        """Return every module in menu order, with its state in this workspace."""
         return [Module(*row) for row in await self._call(_sql.VISIBLE_MODULES)]
 
     async def require_module(self, key: str) -> None:
         """Go on only if a module is visible.
 
         Raises:
-            UnknownModuleError: there is no such module.
+            UnknownModuleError: the module does not exist.
             OrganizationRequiredError: it opens in organizations.
             ModuleForbiddenError: it does not open for this role.
         """
         await self._call(_sql.REQUIRE_MODULE, key)
 
     async def can_provision(self) -> Provisioning:
-        """Return whether an instance can be made here: who may open Instances may not always do so."""
+        """Return whether an instance can be created here, which is not implied by opening Instances."""
         ((allowed, state, reason, providers, missing),) = await self._call(_sql.CAN_PROVISION)
         return Provisioning(allowed, state, reason, tuple(providers), tuple(missing))
 

@@ -103,7 +103,7 @@ class Workspace(Calls):
         """Enter the workspace now, if it is not yet.
 
         Raises:
-            TenancyError: what entering raises, like NotAMemberError.
+            TenancyError: the errors of entering, like NotAMemberError.
             ConnectionNotIdleError: something else uses the connection.
         """
         if not self._opened:
@@ -112,7 +112,7 @@ class Workspace(Calls):
             raise _refusals.not_entered()
 
     async def connection(self) -> Any:
-        """Return the connection, in the workspace, for what has no method here.
+        """Return the connection, in the workspace, for everything without a method here.
 
         COPY, cursors, executemany, ``conn.transaction()`` for a savepoint. Leave
         committing and rolling back to the block.
@@ -139,11 +139,11 @@ class Workspace(Calls):
         return list(await self._do("fetch", query, params))
 
     async def fetch_one(self, query: LiteralString, params: Sequence[object] = ()) -> Any:
-        """Run a query and return its first row, None if there is none."""
+        """Run a query and return its first row, or None."""
         return await self._do("fetchrow", query, params)
 
     async def fetch_value(self, query: LiteralString, params: Sequence[object] = ()) -> Any:
-        """Run a query and return the first column of its first row, None if there is none."""
+        """Run a query and return the first column of its first row, or None."""
         return await self._do("fetchval", query, params)
 
     async def _send(self, call: Call, values: Sequence[object]) -> Sequence[Sequence[Any]]:
@@ -185,7 +185,7 @@ class Workspace(Calls):
         self._entered = True
 
     async def _commit(self, conn: Any) -> None:
-        """Commit what the block did, and never take a rollback for a commit."""
+        """Commit the block, and never mistake a rollback for a commit."""
         if not self._opened:
             return
         if self._entered and not conn.is_closed() and not conn.is_in_transaction():
@@ -267,7 +267,7 @@ async def fetch_all(
 
 @_like(aio.peek_invitation)
 async def peek_invitation(source: Any, token: str) -> InvitationPreview:
-    """Return what an invitation is to, to be shown to whoever is invited, over asyncpg."""
+    """Return the organization and the role of an invitation, to show to the invited person, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._peek_invitation(token)
 
@@ -282,7 +282,7 @@ async def accept_invitation(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> AcceptedInvitation:
-    """Make whoever was invited a member, with a new account where there is none, over asyncpg."""
+    """Make the invited person a member, with a new account if necessary, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._accept_invitation(token, username, first_name, last_name, password_hash)
 

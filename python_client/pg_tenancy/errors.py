@@ -1,4 +1,4 @@
-"""What can go wrong in a workspace, one class for each kind.
+"""The errors of a workspace, one class for each kind.
 
 The server marks every error of pg-tenancy with a SQLSTATE and a name in the
 constraint field. The class is found by these two, from whichever driver the
@@ -90,12 +90,12 @@ class TenancyError(Exception):
     psycopg and asyncpg. The driver's exception is in ``__cause__``.
 
     Attributes:
-        message: what happened, in the server's words.
-        hint: what to do about it, or None.
+        message: the server's message.
+        hint: the remedy, or None.
         sqlstate: the five characters of the SQLSTATE, or None where the client
             found the problem before anything was sent.
         constraint: the name of the error in the constraint field, or None.
-        http_status: what an HTTP server answers, from 400 to 599, a constant of the
+        http_status: the status for an HTTP response, from 400 to 599, a constant of the
             class: 500 where the mistake is the application's own.
     """
 
@@ -144,7 +144,7 @@ class LoginSeesEverythingError(TenancyError):
 
 
 class LoginMayNotEnterError(TenancyError):
-    """The login is not granted the role that may enter in this way; the hint says which is."""
+    """The login lacks the role for this way to enter; the hint names it."""
 
 
 class TransactionRequiredError(TenancyError):
@@ -221,13 +221,13 @@ class OrganizationRequiredError(TenancyError):
 
 
 class NotFoundError(TenancyError):
-    """What was named does not exist, or is nothing that this workspace can see."""
+    """The object does not exist, or this workspace cannot see it."""
 
     http_status = 404
 
 
 class OrganizationNotFoundError(NotFoundError):
-    """There is no such organization (any more)."""
+    """The organization does not exist, or no longer exists."""
 
 
 class MemberNotFoundError(NotFoundError):
@@ -235,7 +235,7 @@ class MemberNotFoundError(NotFoundError):
 
 
 class UserNotFoundError(NotFoundError):
-    """There is no such user."""
+    """The user does not exist."""
 
 
 class InstanceNotFoundError(NotFoundError):
@@ -251,7 +251,7 @@ class UnknownModuleError(NotFoundError):
 
 
 class SettingNotFoundError(NotFoundError):
-    """There is no such setting, or no such subject of it."""
+    """The setting or its subject does not exist."""
 
 
 class LastOwnerError(TenancyError):
@@ -289,7 +289,7 @@ class InvitationPendingError(InvitationError):
 
 
 class AlreadyAMemberError(InvitationError):
-    """Whoever has this address is a member of the organization."""
+    """The address belongs to a member of the organization."""
 
     http_status = 409
 
@@ -307,7 +307,7 @@ class ApiKeyNotFoundError(ApiKeyError, NotFoundError):
 
 
 class InstanceStateError(TenancyError):
-    """The state of the instance does not allow it; the hint says which states do."""
+    """The state of the instance does not allow it; the hint names the states that do."""
 
     http_status = 409
 
@@ -383,7 +383,7 @@ class InsufficientFundsError(TenancyError):
 
 
 class SpendingLimitError(TenancyError):
-    """The API key, the person or the workspace has spent this month what it may."""
+    """The API key, the person or the workspace has reached its limit for this month."""
 
     http_status = 402
 
@@ -395,13 +395,13 @@ class ReferenceReusedError(TenancyError):
 
 
 class WalletStateError(TenancyError):
-    """The wallet is in use, and what was asked is for one that is not."""
+    """The request is for an unused wallet, and this one is in use."""
 
     http_status = 409
 
 
 class AccessRequestedError(TenancyError):
-    """The workspace has asked for this offering, or may use it."""
+    """The workspace has already requested this offering, or may use it."""
 
     http_status = 409
 
@@ -423,11 +423,11 @@ class EntitlementNotFoundError(NotFoundError):
 
 
 class OfferingAccessError(PermissionDeniedError):
-    """The workspace may not use the offering: ``constraint`` says what it takes, or what has ended."""
+    """The workspace may not use the offering: ``constraint`` names the reason."""
 
 
 class OfferingNotFoundError(NotFoundError):
-    """There is no such offering, or it is not for this workspace to know."""
+    """The offering does not exist, or this workspace cannot see it."""
 
 
 class OfferingStateError(TenancyError):
@@ -473,7 +473,7 @@ class UserRequiredError(InvalidArgumentError):
 
 
 class TableNotProtectedError(InvalidArgumentError):
-    """The table is not one whose rows belong to workspaces."""
+    """The rows of the table do not belong to workspaces."""
 
 
 class ConnectionNotIdleError(TenancyError):

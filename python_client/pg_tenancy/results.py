@@ -1,4 +1,4 @@
-"""What the calls of a workspace return."""
+"""The results of a workspace's calls."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class OrganizationChoice:
 
 @dataclass(frozen=True, slots=True)
 class LegacyInstance:
-    """An instance from before the migration, which belongs to nobody."""
+    """An instance from before the migration, without an owner."""
 
     id: UUID
     provider_id: UUID
@@ -127,7 +127,7 @@ class NewInvitation:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An invitation to the current organization, and what became of it."""
+    """An invitation to the current organization, and its outcome."""
 
     id: UUID
     email: str
@@ -140,7 +140,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class InvitationPreview:
-    """What somebody who is invited is shown."""
+    """The data shown to an invited person."""
 
     organization_name: str
     role: str
@@ -149,7 +149,7 @@ class InvitationPreview:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedInvitation:
-    """Who is a member now, and of what."""
+    """The new member and the organization."""
 
     user_id: UUID
     organization_id: UUID
@@ -201,7 +201,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class CostsNow:
-    """What the running instances cost an hour, and what was spent and earned since the day began."""
+    """The hourly cost of the running instances, and spending and earnings since the start of the day."""
 
     eur_per_hour: Decimal
     running_instances: int
@@ -212,7 +212,7 @@ class CostsNow:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was spent and, apart, what was earned as a provider.
+    """Spending and, separately, earnings as a provider.
 
     ``consumed_eur`` is ``instances_eur`` and ``inference_eur`` together. ``calls`` and
     ``total_tokens`` are those that the workspace made.
@@ -245,7 +245,7 @@ class CostsBucket:
 
 @dataclass(frozen=True, slots=True)
 class CostsPart:
-    """The costs of one provider, model, user or whatever was asked for; ``key`` is None for what has none."""
+    """The costs of one value of the dimension; ``key`` is None for rows without a value."""
 
     key: str | None
     name: str | None
@@ -254,7 +254,7 @@ class CostsPart:
 
 @dataclass(frozen=True, slots=True)
 class CostForecast:
-    """What the instances that run now will cost, if they go on."""
+    """The future cost of the running instances, if they keep running."""
 
     horizon: str
     eur_per_hour: Decimal
@@ -288,7 +288,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SettingLevel:
-    """What one level says of a setting; ``counts`` is true of the one whose value counts."""
+    """The value of a setting on one level; ``counts`` is true for the effective one."""
 
     level: Literal["organization", "platform", "default"]
     value: Any
@@ -322,7 +322,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """Whether an instance can be made in the workspace, and if not, why; ``missing`` as ``provider: setting``."""
+    """Whether an instance can be created in the workspace, and if not, why; ``missing`` as ``provider: setting``."""
 
     allowed: bool
     state: Literal["ready", "forbidden", "no_provider", "settings_missing"]
@@ -333,7 +333,7 @@ class Provisioning:
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """What a workspace has.
+    """The wallet of a workspace.
 
     ``held`` and ``granted`` are parts of ``balance``; ``available`` is what can be spent
     now, with ``overdraft``, and 0 while something is ``unpaid``. Kept somewhere else,
@@ -370,7 +370,7 @@ class StatementEntry:
 
 @dataclass(frozen=True, slots=True)
 class StatementProblem:
-    """What is wrong with the workspace's statement."""
+    """An error in the workspace's statement."""
 
     problem: str
     transfer_id: UUID | None
@@ -380,7 +380,7 @@ class StatementProblem:
 
 @dataclass(frozen=True, slots=True)
 class CatalogPreferences:
-    """What a workspace wants to discover of others' offerings."""
+    """The kinds of others' offerings that a workspace wants to see."""
 
     shows_public: bool
     shows_paid: bool
@@ -389,7 +389,7 @@ class CatalogPreferences:
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """A public offering of another organization; ``name`` is how clients call it, ``title`` what people see.
+    """A public offering of another organization; ``name`` is for clients, ``title`` for people.
 
     ``eur_per_1k`` is what this workspace pays; ``reason`` says why it may not use it now.
     """
@@ -409,7 +409,7 @@ class CatalogEntry:
 
 @dataclass(frozen=True, slots=True)
 class SharedOffering:
-    """An offering that the workspace may use by a right of its own; ``ends_at`` is None where there is no end."""
+    """An offering that the workspace may use by a right of its own; ``ends_at`` is None if it does not end."""
 
     id: UUID
     name: str
@@ -428,7 +428,7 @@ class SharedOffering:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOffering:
-    """What a name means in the workspace.
+    """The offering that a name refers to in the workspace.
 
     A ``model`` is a public one, without offering, organization and price. ``access`` is the
     right by which it may be used, ``reason`` why it may not.
@@ -447,7 +447,7 @@ class ResolvedOffering:
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """A request that the workspace made or received; the other workspace is the provider or who asked."""
+    """A request that the workspace made or received; the other workspace is the provider or the requester."""
 
     id: UUID
     direction: Literal["made", "received"]
@@ -492,7 +492,7 @@ class RecordedUsage:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """What came back at once, and what the provider still owes."""
+    """The amount returned at once, and the amount that the provider still owes."""
 
     returned: Decimal
     owed: Decimal
@@ -501,7 +501,7 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class OfferingEarnings:
-    """What others' calls of an offering came to; ``code`` is None once the offering is gone."""
+    """The totals of others' calls of an offering; ``code`` is None once the offering is gone."""
 
     offering_id: UUID
     code: str | None

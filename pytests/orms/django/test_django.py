@@ -166,7 +166,10 @@ def test_children_come_and_go_with_their_parent(begin: Begin) -> None:
 def test_the_platforms_tables_are_ordinary_ones(begin: Begin, ids: Ids, tenants: TwoTenants) -> None:
     with begin():
         model = Model.objects.create(name="Sales bot", model_id=f"acme/{uuid4()}")
-        instance = Instance.objects.create(provider_id=ids["own"]["provider"], model=model, status="provisioning")
+        # A new model of an organization waits for its activations.
+        instance = Instance.objects.create(
+            provider_id=ids["own"]["provider"], model_id=ids["own"]["model"], status="provisioning"
+        )
         assert (model.organization_id, instance.organization_id) == (tenants.acme.id, tenants.acme.id)
         model.name = "Sales bot 2"
         model.save()

@@ -71,6 +71,7 @@ def test_steps(orm: str, tenants: TwoTenants, ids: Ids) -> None:
         "chosen": str(uuid4()),
         "taken": str(ids["other"]["project"]),
         "provider": str(ids["own"]["provider"]),
+        "model": str(ids["own"]["model"]),
     }
     with tenants.admin() as admin:
         admin.execute("DELETE FROM public.projects WHERE name IN ('bulk', 'Upserted')")

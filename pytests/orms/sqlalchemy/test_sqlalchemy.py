@@ -143,7 +143,8 @@ def test_the_platforms_tables_are_ordinary_ones(begin: Begin, ids: Ids, tenants:
         model = Model(name="Sales bot", model_id=f"acme/{uuid4()}")
         session.add(model)
         session.flush()
-        instance = Instance(provider_id=ids["own"]["provider"], model_id=model.id, status="provisioning")
+        # A new model of an organization waits for its activations.
+        instance = Instance(provider_id=ids["own"]["provider"], model_id=ids["own"]["model"], status="provisioning")
         session.add(instance)
         session.flush()
         assert (model.organization_id, model.is_active) == (tenants.acme.id, True)

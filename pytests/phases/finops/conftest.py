@@ -141,9 +141,9 @@ def costs(people: People, admin: Connection) -> Costs:
 
 
 @pytest.fixture
-def spent(costs: Costs) -> Costs:
-    """Return the same with two months of costs, the last of them a moment ago."""
-    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+def spent(costs: Costs, request: pytest.FixtureRequest) -> Costs:
+    """Return the same with two months of costs, the last of them when the tests that ask for them began."""
+    now = request.module.NOW
     for number, name in enumerate(costs.instances):
         costs.minutes(name, now - timedelta(days=60, minutes=17 * number), 150, step=577)
         costs.minutes(name, now - timedelta(hours=3), 180, step=1)

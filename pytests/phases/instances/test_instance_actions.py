@@ -88,7 +88,7 @@ def test_a_context_that_is_changed_in_a_statement_permits_nothing(
         with refused("28000", "invalid_context"):
             connection.execute(
                 "WITH i AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM public.instances)"
-                " UPDATE public.instances AS t SET status = CASE WHEN i.n = 1 THEN 'starting'"
+                " UPDATE public.instances AS t SET status = CASE WHEN i.n = 1 THEN 'draining'"
                 f" WHEN {home} IS NOT NULL THEN 'terminating' END FROM i WHERE t.id = i.id AND t.status = 'ready'",
                 kept,
             )

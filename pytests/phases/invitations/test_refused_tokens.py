@@ -168,5 +168,5 @@ def test_a_lifetime_that_is_none_is_refused_in_words_that_fit(
         "22023",
         "invitation_expiry_invalid",
         message,
-        "Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.",
+        "expires_in must be greater than 0 and at most 90 days; NULL means 7 days.",
     )

@@ -93,7 +93,7 @@ def test_offerings_from_before_are_adopted(state: Callable[..., Database]) -> No
     [
         (
             "ALTER TABLE public.organization_models ADD COLUMN visibility text",
-            "has the columns visibility, which must be free",
+            "has the columns visibility, and pg-tenancy needs these names",
         ),
         (
             "INSERT INTO public.organization_models (id, organization_id, model_id, name, code)"

@@ -27,7 +27,7 @@ BROKEN: list[tuple[str, str, tuple[str, str, str, str]]] = [
     (
         "a username that is taken",
         "username => 'taken'",
-        ("23505", "username_taken", "an account has this username", "Give another username."),
+        ("23505", "username_taken", "an account with this username exists", "Give another username."),
     ),
     (
         "another unique value",

@@ -132,7 +132,7 @@ class EmbeddedServer:
     """A PostgreSQL server that ends with the process that started it.
 
     As root the server runs as the system's ``postgres`` user, or as ``nobody``
-    where there is no such user, because PostgreSQL refuses to run as root.
+    where no such user, because PostgreSQL refuses to run as root.
 
     Args:
         bin_dir: the directory of ``initdb`` and ``postgres``; default: what

@@ -28,7 +28,7 @@ BEGIN
         AND trimmed ~ '^[^[:space:][:cntrl:]@,;<>()"]+@[^[:space:][:cntrl:]@,;<>()"]+$',
         false
     ) THEN
-        RAISE EXCEPTION 'this is no e-mail address'
+        RAISE EXCEPTION 'invalid e-mail address'
         USING ERRCODE = '22023',
         CONSTRAINT = 'email_invalid',
         HINT = 'One address of at most 254 characters, name@example.com, without a display name.';
@@ -65,7 +65,7 @@ BEGIN
         AND coalesce(tenancy_private.is_plain(first_name), true)
         AND coalesce(tenancy_private.is_plain(last_name), true)
     ) THEN
-        RAISE EXCEPTION 'the names of a person have at most 200 characters, without control characters and marks of direction'
+        RAISE EXCEPTION 'a name may have at most 200 characters, no control characters and no direction marks'
         USING ERRCODE = '22023',
         CONSTRAINT = 'user_data_invalid',
         HINT = 'Give another name.';
@@ -100,7 +100,7 @@ BEGIN
         SELECT FROM tenancy_private.user_emails AS e
         WHERE e.email = tenancy_private.email_key(new_email)
     ) THEN
-        RAISE EXCEPTION 'an account has this e-mail address'
+        RAISE EXCEPTION 'an account with this e-mail address exists'
         USING ERRCODE = '23505',
         CONSTRAINT = 'email_taken',
         HINT = 'Invite the person who has it, or give another address.';

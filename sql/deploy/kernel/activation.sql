@@ -27,9 +27,9 @@ CREATE TABLE tenancy_private.activatable (
 );
 CALL tenancy_private.close_own_table('tenancy_private.activatable');
 COMMENT ON TABLE tenancy_private.activatable IS
-'What is activated twice, and the table it is in. subject is the first word of its permissions; is_adopted says that the '
-'application had the columns, is_generated that it computes is_operational itself; activated_at is when what existed was '
-'activated.';
+'Kinds of objects with two activations, and their tables. subject is the first word of their permissions; '
+'is_adopted: the application had the columns; is_generated: it computes is_operational itself; activated_at: when '
+'the deploy activated existing rows.';
 
 -- Deactivations of rows that somebody else held at that time: keeping a transaction
 -- open must keep nothing alive. They reach their row with the next change.
@@ -41,7 +41,7 @@ CREATE TABLE tenancy_private.pending_deactivations (
 );
 CALL tenancy_private.close_own_table('tenancy_private.pending_deactivations');
 COMMENT ON TABLE tenancy_private.pending_deactivations IS
-'Deactivations that have not reached their row yet, because another transaction held it.';
+'Deactivations that have not reached their row yet, because another transaction locks it.';
 
 CREATE FUNCTION tenancy_private.activatable_of(kind text) RETURNS tenancy_private.activatable
 LANGUAGE plpgsql
@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     SELECT a.* INTO found FROM tenancy_private.activatable AS a WHERE a.kind = activatable_of.kind;
     IF found.kind IS NULL THEN
-        RAISE EXCEPTION 'nothing of the kind % is activated', coalesce(quote_literal(activatable_of.kind), 'NULL')
+        RAISE EXCEPTION 'the kind % has no activations', coalesce(quote_literal(activatable_of.kind), 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'kind_invalid',
         HINT = format('Kinds: %s.', coalesce(
@@ -75,7 +75,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspace has no such %', CASE kind WHEN 'api_key' THEN 'API key' ELSE replace(kind, '_', ' ') END
+    RAISE EXCEPTION 'this workspace has no such %', CASE kind WHEN 'api_key' THEN 'API key' ELSE replace(kind, '_', ' ') END
     USING ERRCODE = 'P0002',
     CONSTRAINT = kind || '_not_found',
     HINT = format('The table %s shows those of the current workspace.', (
@@ -209,7 +209,7 @@ REVOKE ALL ON FUNCTION tenancy.require_operational(text, uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.require_operational(text, uuid)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_operational(text, uuid) IS
-'Raises 55000 not_operational, naming what is missing and the roles that can give it, unless both activations are there. '
+'Raises 55000 not_operational, naming the missing activations and the roles that can give them, unless both exist. '
 'Raises 22023 kind_invalid, P0002 <kind>_not_found, and 42501 permission_denied where the kind has a permission use.';
 
 -- One entry for one activation that was given or taken.
@@ -271,10 +271,10 @@ DECLARE
     pending record;
 BEGIN
     IF aspect IS NULL OR aspect NOT IN ('tech', 'eco') THEN
-        RAISE EXCEPTION 'there is no activation %', coalesce(quote_literal(aspect), 'NULL')
+        RAISE EXCEPTION 'unknown activation %', coalesce(quote_literal(aspect), 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'aspect_invalid',
-        HINT = 'An activation is tech or eco.';
+        HINT = 'The aspect must be tech or eco.';
     END IF;
     acting := tenancy_private.act_in_organization(activatable.subject || '.activate_' || aspect);
     SELECT p.key INTO key FROM tenancy_private.protected_tables AS p WHERE p.table_name = activatable.table_name;
@@ -354,10 +354,10 @@ REVOKE ALL ON FUNCTION tenancy.activate(text, uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.activate(text, uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.activate(text, uuid, text) IS
-'Gives an object of the current organization its activation tech or eco, and answers whether it is operational now. What '
-'is activated already keeps who and when. Needs <subject>.activate_tech or <subject>.activate_eco. Raises 42501 '
-'permission_denied, person_required, 55000 organization_required, 22023 kind_invalid, aspect_invalid, P0002 '
-'<kind>_not_found.';
+'Gives an object of the current organization its activation tech or eco, and returns whether it is operational now. '
+'An existing activation keeps its account and time. Requires <subject>.activate_tech or <subject>.activate_eco. '
+'Raises 42501 permission_denied, person_required, 55000 organization_required, 22023 kind_invalid, aspect_invalid, '
+'P0002 <kind>_not_found.';
 
 CREATE FUNCTION tenancy.deactivate(kind text, id uuid, aspect text) RETURNS boolean
 LANGUAGE plpgsql
@@ -375,8 +375,8 @@ REVOKE ALL ON FUNCTION tenancy.deactivate(text, uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.deactivate(text, uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.deactivate(text, uuid, text) IS
-'Takes an activation back: from the next transaction on the object cannot be used. Waits for nobody who uses it. Needs and '
-'raises what tenancy.activate() does.';
+'Revokes an activation: from the next transaction on the object cannot be used. Does not wait for its users. '
+'Requires and raises what tenancy.activate() does.';
 
 -- == What hangs on a table ==
 
@@ -402,7 +402,7 @@ DECLARE
     END;
 BEGIN
     IF writes AND current_user <> 'tenancy_writer' AND NOT pg_has_role('tenancy_owner', 'MEMBER') THEN
-        RAISE EXCEPTION 'activations in %.% are given and taken by functions alone', tg_table_schema, tg_table_name
+        RAISE EXCEPTION 'only functions may write the activations in %.%', tg_table_schema, tg_table_name
         USING ERRCODE = '42501',
         CONSTRAINT = 'activation_by_function',
         HINT = 'Leave the columns out, and call tenancy.activate() or tenancy.deactivate() in the organization.';
@@ -532,13 +532,14 @@ BEGIN
         RAISE EXCEPTION '%: %', table_name, wrong
         USING ERRCODE = '55000',
         CONSTRAINT = 'column_in_the_way',
-        HINT = 'Nothing was changed. A table has all columns of activations or none: add or rename, then deploy again.';
+        HINT = 'Nothing was changed. A table needs all columns of activations or none: add or rename them, then '
+            'deploy again.';
     END IF;
     IF cascading IS NOT NULL THEN
-        RAISE EXCEPTION '%: rows go with the account that activated them, by %', table_name, cascading
+        RAISE EXCEPTION '%: deleting an account would delete the rows that it activated, by %', table_name, cascading
         USING ERRCODE = '55000',
         CONSTRAINT = 'activation_cascades',
-        HINT = 'Nothing was changed. Let the key say ON DELETE SET NULL, then deploy again.';
+        HINT = 'Nothing was changed. Change the key to ON DELETE SET NULL, then deploy again.';
     END IF;
 END;
 $$;
@@ -725,8 +726,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.make_activatable(text, regclass, text, text) FROM public;
 COMMENT ON PROCEDURE tenancy_private.make_activatable (text, regclass, text, text) IS
-'Makes the rows of a protected table something that is activated twice, while everybody works. Stopped anywhere, the same '
-'call goes on.';
+'Adds two activations to the rows of a protected table, online. After an interruption the same call continues.';
 
 CREATE PROCEDURE tenancy_private.drop_triggers_of(table_name regclass, change text)
 LANGUAGE plpgsql
@@ -852,7 +852,7 @@ BEGIN
         IF is_empty THEN
             CALL tenancy_private.drop_archived(archive);
         ELSE
-            RAISE NOTICE 'who activated what in % is kept in tenancy_archive.% until the next deploy', table_name, archive;
+            RAISE NOTICE 'the activations in % are kept in tenancy_archive.% until the next deploy', table_name, archive;
         END IF;
         COMMIT;
     END IF;
@@ -872,7 +872,7 @@ DECLARE
     missing text;
 BEGIN
     IF activatable.table_name <> verify_activatable.table_name THEN
-        RAISE EXCEPTION 'activations of the kind % are in %, wanted %', kind, activatable.table_name, table_name;
+        RAISE EXCEPTION 'the activations of the kind % are in %, wanted %', kind, activatable.table_name, table_name;
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing
     FROM (
@@ -889,7 +889,7 @@ BEGIN
         RAISE EXCEPTION '% lacks the triggers %', table_name, missing;
     END IF;
     IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = keeper) THEN
-        RAISE EXCEPTION 'a revert of the activations in % has stopped halfway', table_name
+        RAISE EXCEPTION 'a revert of the activations in % was interrupted', table_name
         USING HINT = 'Run it again, then deploy again.';
     END IF;
 END;

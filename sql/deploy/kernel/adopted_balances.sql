@@ -24,13 +24,13 @@ BEGIN
             RAISE EXCEPTION '%.wallet_balance_eur is %, wanted numeric', adopted.name, adopted.type
             USING ERRCODE = '42804',
             CONSTRAINT = 'balance_not_numeric',
-            HINT = 'Change its type, or its name if it is no balance.';
+            HINT = 'Change its type, or its name if it is not a balance.';
         END IF;
         EXECUTE format(
             'SELECT count(*) FROM %s AS t WHERE NOT abs(t.wallet_balance_eur) < 100000000000000', adopted.name
         ) INTO wrong;
         IF wrong > 0 THEN
-            RAISE EXCEPTION '% balances in %.wallet_balance_eur are no amounts', wrong, adopted.name
+            RAISE EXCEPTION '% balances in %.wallet_balance_eur are not valid amounts', wrong, adopted.name
             USING ERRCODE = '22023',
             CONSTRAINT = 'amount_invalid',
             DETAIL = format(

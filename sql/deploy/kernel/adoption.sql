@@ -318,7 +318,7 @@ BEGIN
         RETURN;
     END IF;
     IF columns IS NULL THEN
-        RAISE EXCEPTION '% has no primary key, so which row belongs to which workspace cannot be kept', table_name
+        RAISE EXCEPTION '% has no primary key, so the workspaces of its rows cannot be kept', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'primary_key_required',
         HINT = 'Add one, then call unprotect() again.';
@@ -331,7 +331,7 @@ BEGIN
         'CREATE TABLE tenancy_archive.%I AS SELECT %s, workspace_id FROM %s WHERE %s',
         archive, columns, table_name, is_owned
     );
-    RAISE NOTICE 'which row of % belongs to which workspace is kept in tenancy_archive.%', table_name, archive;
+    RAISE NOTICE 'the workspaces of the rows of % are kept in tenancy_archive.%', table_name, archive;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_workspaces_of(regclass, name) FROM public;
@@ -472,7 +472,7 @@ BEGIN
                 OR pg_get_expr(d.adbin, d.adrelid) ~ '^(COALESCE\()?tenancy\.default_(workspace|organization)_id\(\)'
             )
     ) THEN
-        RAISE EXCEPTION '%.workspace_id is there, and must be free for pg-tenancy', table_name
+        RAISE EXCEPTION '%.workspace_id exists, and pg-tenancy needs the name', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Rename the column.';

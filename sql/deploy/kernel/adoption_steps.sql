@@ -140,13 +140,13 @@ BEGIN
                 ' FROM %s AS t WHERE t.id = ANY($1) AND (%s)', table_name, condition
             ) INTO left_over USING ids, free_ids;
             IF left_over.unchanged > 0 THEN
-                RAISE EXCEPTION '%: % cannot be changed, that with the id % for instance', full_name,
+                RAISE EXCEPTION '%: % cannot be changed, for instance the one with id %', full_name,
                     CASE left_over.unchanged WHEN 1 THEN '1 row' ELSE left_over.unchanged || ' rows' END,
                     left_over.example
                 USING ERRCODE = '55000',
                 CONSTRAINT = 'batch_changed_nothing',
-                HINT = 'A trigger or rule of the application puts back what a batch writes. Disable it, run the same '
-                'command again, and enable it: it goes on here.';
+                HINT = 'A trigger or rule of the application undoes what a batch writes. Disable it, run the same '
+                'command again, and enable it: it continues here.';
             END IF;
             passed_over := passed_over OR left_over.rows > 0;
             has_changed := has_changed OR free_ids IS NOT NULL;
@@ -164,8 +164,8 @@ BEGIN
             RAISE EXCEPTION 'rows of % are locked by other transactions', full_name
             USING ERRCODE = '55P03',
             CONSTRAINT = 'lock_attempts',
-            HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
-            'and it goes on here.';
+            HINT = 'A long transaction holds them. Finished batches stay: run the same command again when that has '
+            'ended, and it continues here.';
         END IF;
         last_id := NULL;
         passed_over := false;
@@ -401,6 +401,63 @@ ORDER BY w.table_name::text, f.final_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
 
+-- Of partitioned tables, the same for each leaf. A leaf's index is called by the leaf and
+-- by which index of the table it is a part of.
+CREATE FUNCTION tenancy_private.missing_part_indexes()
+RETURNS TABLE (part regclass, index_name name, columns name[], condition text, is_built boolean)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    p.relid,
+    f.index_name,
+    m.columns,
+    m.condition,
+    coalesce(i.indisvalid, false)
+FROM tenancy_private.missing_indexes() AS m
+INNER JOIN pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
+CROSS JOIN LATERAL pg_partition_tree(m.table_name) AS p
+INNER JOIN pg_class AS c ON p.relid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+CROSS JOIN LATERAL (
+    SELECT (left(c.relname, 44) || '_' || left(md5(m.building_name), 6) || '_tenancy_idx')::name AS index_name
+) AS f
+LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(format('%I.%I', n.nspname, f.index_name))
+WHERE p.isleaf
+ORDER BY f.index_name;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.missing_part_indexes() FROM public;
+
+-- PostgreSQL looks for an index of the same columns in each partition before it builds one.
+CREATE PROCEDURE tenancy_private.join_part_indexes()
+LANGUAGE plpgsql
+SECURITY INVOKER
+AS $$
+DECLARE
+    missing record;
+BEGIN
+    FOR missing IN
+        SELECT
+            m.table_name,
+            pg_catalog.format(
+                'CREATE INDEX %I ON %s (%s) %s', m.building_name, m.table_name, (
+                    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.place)
+                    FROM pg_catalog.unnest(m.columns) WITH ORDINALITY AS c (name, place)
+                ), 'WHERE ' || m.condition
+            ) AS command
+        FROM tenancy_private.missing_indexes() AS m
+        INNER JOIN pg_catalog.pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
+        WHERE pg_catalog.to_regclass(pg_catalog.format('%I.%I', m.schema_name, m.building_name)) IS NULL
+    LOOP
+        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', missing.command);
+        COMMIT;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.join_part_indexes() FROM public;
+
 -- Gives those that are built their names, one after the other.
 CREATE PROCEDURE tenancy_private.place_indexes()
 LANGUAGE plpgsql
@@ -560,7 +617,7 @@ DECLARE
     );
 BEGIN
     IF objects <> '{}' THEN
-        RAISE EXCEPTION 'the application has % that would stop this revert in the midst of a phase: %',
+        RAISE EXCEPTION 'the application has % that would stop this revert halfway through a phase: %',
             CASE cardinality(objects) WHEN 1 THEN '1 object' ELSE cardinality(objects) || ' objects' END,
             split_part(objects[1], ': ', 1)
         USING ERRCODE = '2BP01',

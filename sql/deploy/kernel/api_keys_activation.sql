@@ -37,7 +37,7 @@ BEGIN
     IF tenancy_private.reads_the_past() THEN
         INSERT INTO tenancy_private.pending_deactivations (kind, id, aspect)
         VALUES ('api_key', api_key_id, 'tech'), ('api_key', api_key_id, 'eco');
-        RAISE EXCEPTION 'the activations are as they were read' USING ERRCODE = 'TF001';
+        RAISE EXCEPTION 'the activations have not changed since they were read' USING ERRCODE = 'TF001';
     END IF;
 EXCEPTION
     WHEN SQLSTATE 'TF001' THEN
@@ -45,7 +45,7 @@ EXCEPTION
     WHEN unique_violation THEN
         RAISE EXCEPTION 'could not serialize access: the API key is being deactivated'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 

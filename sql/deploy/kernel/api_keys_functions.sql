@@ -25,7 +25,7 @@ DECLARE
     trimmed CONSTANT text := btrim(name, E' \t\r\n');
 BEGIN
     IF trimmed IS NULL OR trimmed = '' OR length(trimmed) > 200 OR trimmed ~ '[[:cntrl:]]' THEN
-        RAISE EXCEPTION 'an API key''s name has 1 to 200 characters and no control characters'
+        RAISE EXCEPTION 'an API key''s name must have 1 to 200 characters and no control characters'
         USING ERRCODE = '22023',
         CONSTRAINT = 'api_key_name_invalid',
         HINT = 'Name it after the program that uses it.';
@@ -126,10 +126,10 @@ DECLARE
     prefix CONSTANT text := 'pgt_' || substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8);
 BEGIN
     IF create_api_key.expires_at <= clock_timestamp() THEN
-        RAISE EXCEPTION 'an API key cannot expire before it is made'
+        RAISE EXCEPTION 'an API key cannot expire before it is created'
         USING ERRCODE = '22023',
         CONSTRAINT = 'api_key_expiry_invalid',
-        HINT = 'Give a time in the future, or none for a key that stays until it is revoked.';
+        HINT = 'Give a time in the future, or NULL for a key that stays valid until it is revoked.';
     END IF;
     key := prefix || '_' || encode(tenancy_private.random_bytes(), 'hex');
     id := tenancy_private.write_data('public.api_keys', jsonb_build_object(
@@ -148,8 +148,9 @@ REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
-'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Needs '
-'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 permission_denied, person_required.';
+'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Requires '
+'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 '
+'permission_denied, person_required.';
 
 CREATE FUNCTION tenancy_private.refuse_api_key_id() RETURNS void
 LANGUAGE plpgsql
@@ -159,7 +160,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspace has no such API key'
+    RAISE EXCEPTION 'this workspace has no such API key'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'api_key_not_found',
     HINT = 'The table public.api_keys shows the keys of the current workspace.';
@@ -191,7 +192,7 @@ REVOKE ALL ON FUNCTION tenancy.rename_api_key(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.rename_api_key(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.rename_api_key(uuid, text) IS
-'Gives a key of the current workspace another name. Needs api_keys.update. Raises P0002 api_key_not_found.';
+'Gives a key of the current workspace another name. Requires api_keys.update. Raises P0002 api_key_not_found.';
 
 CREATE FUNCTION tenancy.revoke_api_key(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -240,7 +241,7 @@ REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_api_key(uuid) IS
 'Ends a key of the current workspace: nobody enters with it any more from the next transaction on. Waits for nobody. '
-'Needs api_keys.revoke. Raises P0002 api_key_not_found.';
+'Requires api_keys.revoke. Raises P0002 api_key_not_found.';
 
 -- One statement for every key there is and is not, so that what is wrong with
 -- one cannot be told by the time it takes. The prefix is of whatever length the
@@ -302,7 +303,7 @@ EXCEPTION
     WHEN lock_not_available OR unique_violation THEN
         RAISE EXCEPTION 'could not serialize access: the API key is being changed'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh_api_key(uuid) FROM public;

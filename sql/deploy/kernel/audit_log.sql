@@ -48,7 +48,7 @@ BEGIN
     RAISE EXCEPTION 'the audit log is append-only'
     USING ERRCODE = '42501',
     CONSTRAINT = 'audit_log_is_append_only',
-    HINT = 'Entries cannot be changed or removed, by nobody.';
+    HINT = 'Entries cannot be changed or removed.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_audit_change() FROM public;

@@ -37,7 +37,7 @@ BEGIN
         ORDER BY c.relname
     LOOP
         IF to_regclass(format('%I.%I', archived.schema_name, archived.table_name)) IS NOT NULL THEN
-            RAISE EXCEPTION 'there are two tables %.%: one that a revert kept as %, and one made since',
+            RAISE EXCEPTION 'two tables %.% exist: one that a revert kept as %, and one created since',
                 archived.schema_name, archived.table_name, archived.relation
                 USING ERRCODE = '55000',
                       CONSTRAINT = 'base_tables',

@@ -250,7 +250,7 @@ EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not serialize access: the membership is being changed'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
@@ -308,7 +308,7 @@ DECLARE
     held_bits text;
 BEGIN
     IF user_id IS NULL THEN
-        RAISE EXCEPTION 'entering a workspace needs a user'
+        RAISE EXCEPTION 'user_id is required to enter a workspace'
         USING ERRCODE = '22004',
         CONSTRAINT = 'user_id_required',
         HINT = 'Call tenancy.enter(user_id) for the personal workspace, tenancy.enter(user_id, organization_id) for an '

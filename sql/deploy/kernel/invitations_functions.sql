@@ -74,7 +74,7 @@ BEGIN
         END
         USING ERRCODE = '22023',
         CONSTRAINT = 'invitation_expiry_invalid',
-        HINT = 'Give an interval of more than nothing and not more than 90 days, or NULL for 7 days.';
+        HINT = 'expires_in must be greater than 0 and at most 90 days; NULL means 7 days.';
     END IF;
 
     IF EXISTS (
@@ -82,7 +82,7 @@ BEGIN
         INNER JOIN public.organization_memberships AS m ON e.user_id = m.user_id
         WHERE e.email = tenancy_private.email_key(invited_email) AND m.organization_id = acting.organization_id
     ) THEN
-        RAISE EXCEPTION 'a member of the organization has this e-mail address'
+        RAISE EXCEPTION 'a member of the organization already has this e-mail address'
         USING ERRCODE = '23505',
         CONSTRAINT = 'already_a_member',
         HINT = 'tenancy.members() lists the members, and tenancy.change_member_role() gives one another role.';
@@ -100,7 +100,7 @@ BEGIN
             AND lower(i.email) = lower(invited_email)
             AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.lapsed_at IS NULL
     ) THEN
-        RAISE EXCEPTION 'this e-mail address has an invitation that is open'
+        RAISE EXCEPTION 'this e-mail address already has a pending invitation'
         USING ERRCODE = '23505',
         CONSTRAINT = 'invitation_pending',
         HINT = 'Revoke it with tenancy.revoke_invitation(), if it got lost, and invite again.';
@@ -121,8 +121,8 @@ REVOKE ALL ON FUNCTION tenancy.invite_member(text, text, interval) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invite_member(text, text, interval) IS
-'Invites an e-mail address into the current organization, and shows the token, this once: send it to that address and '
-'show it to nobody else. Needs members.invite, and a delegation for the role. Raises 23505 already_a_member, '
+'Invites an e-mail address into the current organization, and shows the token, this once: send it to that address '
+'and show it to nobody else. Requires members.invite, and a delegation for the role. Raises 23505 already_a_member, '
 'invitation_pending, 22023 email_invalid, invitation_expiry_invalid, unknown_role, 42501 permission_denied, '
 'delegation_denied.';
 
@@ -165,7 +165,7 @@ REVOKE ALL ON FUNCTION tenancy.invitations() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.invitations() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invitations() IS
 'The current organization''s invitations with a status, pending, accepted, revoked or expired; the newest first. '
-'Needs members.invite.';
+'Requires members.invite.';
 
 CREATE FUNCTION tenancy.revoke_invitation(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -211,8 +211,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_invitation(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_invitation(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_invitation(uuid) IS
-'Takes an open invitation of the current organization back. Needs members.invite, and a delegation for the role that '
-'it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
+'Takes an open invitation of the current organization back. Requires members.invite, and a delegation for the role '
+'that it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
 'delegation_denied.';
 
 -- Whatever is wrong with a token, its holder learns no more than that.
@@ -227,7 +227,7 @@ BEGIN
     RAISE EXCEPTION 'the invitation is not valid'
     USING ERRCODE = '28000',
     CONSTRAINT = 'invalid_invitation',
-    HINT = 'It is unknown, expired, revoked, or used already. Whoever sent it can send another.';
+    HINT = 'It is unknown, expired, revoked or already used. The organization can send another.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_invitation() FROM public;
@@ -304,9 +304,9 @@ REVOKE ALL ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) F
 GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) IS
-'Makes the account of the invited address a member, and the account first, with what is given here, if there is none; '
-'of one that is there nothing is changed. A token works once. Needs no context and makes none: enter afterwards. '
-'Raises 28000 invalid_invitation, 21000 email_ambiguous, 23505 username_taken, 22023 user_data_invalid.';
+'Makes the account of the invited address a member, and the account first, with what is given here, if there is '
+'none; of one that is there nothing is changed. A token works once. Requires no context and makes none: enter '
+'afterwards. Raises 28000 invalid_invitation, 21000 email_ambiguous, 23505 username_taken, 22023 user_data_invalid.';
 
 CREATE FUNCTION tenancy.peek_invitation(
     token text, OUT organization_name text, OUT role text, OUT account_exists boolean

@@ -88,20 +88,20 @@ BEGIN
             );
             INSERT INTO tenancy_private.legacy_logins (role, table_name, by_protect)
             VALUES (holder.rolname, tables[1], keep_legacy_logins.by_protect);
-            RAISE NOTICE 'granted tenancy_service to %, which goes on seeing everything', holder.rolname;
+            RAISE NOTICE 'granted tenancy_service to %, which still sees everything', holder.rolname;
             IF NOT holder.could_all THEN
-                RAISE WARNING '% may now read and write all tables of the platform, and could not before', holder.rolname
+                RAISE WARNING '% can now read and write all tables, which it could not before', holder.rolname
                 USING HINT = format(
                     'REVOKE tenancy_service FROM %I, if it can do without the tables that are about to be closed.',
                     holder.rolname
                 );
             END IF;
             IF NOT holder.rolinherit AND current_setting('server_version_num')::integer < 160000 THEN
-                RAISE WARNING '% is NOINHERIT and is about to lose sight of its tables', holder.rolname
+                RAISE WARNING '% is NOINHERIT and will no longer see its tables', holder.rolname
                 USING HINT = format('ALTER ROLE %I INHERIT;', holder.rolname);
             END IF;
         ELSE
-            RAISE WARNING '% can read tables that are about to be closed to it', holder.rolname
+            RAISE WARNING '% can read tables that this phase closes to it', holder.rolname
             USING HINT = format(
                 'GRANT tenancy_service TO %1$I, or tenancy_auditor if its reading is to be recorded.', holder.rolname
             );
@@ -112,7 +112,7 @@ BEGIN
         CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
         WHERE c.oid = ANY(tables) AND acl.grantee = 0
     ) THEN
-        RAISE WARNING 'PUBLIC has privileges on tables that are about to be closed'
+        RAISE WARNING 'PUBLIC has privileges on tables that this phase closes'
         USING HINT = 'GRANT tenancy_service to the logins that rely on it.';
     END IF;
 END;

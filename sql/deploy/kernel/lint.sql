@@ -51,8 +51,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tenancy.lint(text[], text[]) IS
-'The known ways in which row-level security leaks or gets slow, as they are in this database: one row for each finding. '
-'tenant_columns: names of the columns that say whose a row is; trusted_roles: who may see everything.';
+'The known ways in which row-level security leaks or gets slow, as they are in this database: one row for each '
+'finding. tenant_columns: names of the columns that hold the tenant; trusted_roles: roles that may see everything.';
 
 DO $$
 DECLARE

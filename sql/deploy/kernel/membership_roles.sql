@@ -20,16 +20,16 @@ DECLARE
     );
 BEGIN
     IF unknown_roles > 0 THEN
-        RAISE EXCEPTION '% rows of public.organization_memberships have a role that is none', unknown_roles
+        RAISE EXCEPTION '% rows of public.organization_memberships have an unknown role', unknown_roles
         USING ERRCODE = '23514',
         CONSTRAINT = 'organization_memberships_role_check',
         DETAIL = 'SELECT * FROM public.organization_memberships WHERE role IS NULL '
         'OR role::text NOT IN (''owner'', ''admin'', ''manager'', ''user'');',
-        HINT = 'The query in the detail finds them. Give them one of the four roles, then deploy again.';
+        HINT = 'The query in the detail finds them. Set one of the four roles, then deploy again.';
     END IF;
     IF ownerless > 0 THEN
         RAISE WARNING '% organizations have no owner', ownerless
-        USING HINT = 'They go on working; make one of their members the owner: SELECT o.id FROM public.organizations '
+        USING HINT = 'They keep working; make one of their members the owner: SELECT o.id FROM public.organizations '
         'AS o WHERE NOT EXISTS (SELECT FROM public.organization_memberships AS m WHERE m.organization_id = o.id '
         'AND m.role = ''owner'');';
     END IF;

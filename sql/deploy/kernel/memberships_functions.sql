@@ -45,7 +45,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT coalesce(role IN ('owner', 'admin', 'manager', 'user'), false) THEN
-        RAISE EXCEPTION 'there is no role %', coalesce(quote_literal(role), 'NULL')
+        RAISE EXCEPTION 'role % does not exist', coalesce(quote_literal(role), 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'unknown_role',
         HINT = 'The roles are owner, admin, manager and user.';
@@ -148,7 +148,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.members() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.members() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.members() IS
-'The people of the current organization, the longest members first. Needs members.view.';
+'The people of the current organization, the longest members first. Requires members.view.';
 
 -- One of them by the keys, where the policies of the table users would gather all
 -- members first. A LEFT JOIN, because it looks at the membership first, always: the
@@ -191,8 +191,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.member(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.member(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.member(uuid) IS
-'A member of the current organization by the user''s id, and no row for everybody else. Needs members.view. Raises 42501 '
-'permission_denied, 55000 organization_required.';
+'A member of the current organization by the user''s id, and no row for everybody else. Requires members.view. '
+'Raises 42501 permission_denied, 55000 organization_required.';
 
 CREATE FUNCTION tenancy.change_member_role(user_id uuid, role text) RETURNS void
 LANGUAGE plpgsql
@@ -226,9 +226,9 @@ REVOKE ALL ON FUNCTION tenancy.change_member_role(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.change_member_role(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.change_member_role(uuid, text) IS
-'Gives a member of the current organization another role. Needs members.change_role, and a delegation for both roles. '
-'Raises 42501 permission_denied, delegation_denied, 22023 unknown_role, P0002 member_not_found, '
-'23514 organization_keeps_an_owner.';
+'Gives a member of the current organization another role. Requires members.change_role, and a delegation for both '
+'roles. Raises 42501 permission_denied, delegation_denied, 22023 unknown_role, P0002 member_not_found, 23514 '
+'organization_keeps_an_owner.';
 
 CREATE FUNCTION tenancy_private.end_membership(organization_id uuid, user_id uuid, held_role text)
 RETURNS void
@@ -269,8 +269,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.remove_member(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.remove_member(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.remove_member(uuid) IS
-'Ends a membership of the current organization, from that person''s next transaction on. Needs members.remove, and a '
-'delegation for the member''s role. Raises what change_member_role() raises.';
+'Ends a membership of the current organization, from that person''s next transaction on. Requires members.remove, '
+'and a delegation for the member''s role. Raises what change_member_role() raises.';
 
 -- Who is no owner leaves without the counter: otherwise anybody could hold up
 -- the organization's administration by leaving and not committing.

@@ -39,7 +39,7 @@ COMMENT ON COLUMN tenancy.modules.workspaces IS
 COMMENT ON COLUMN tenancy.modules.roles IS
 'The roles that may open it, NULL for all; nobody has a role in a personal workspace.';
 COMMENT ON COLUMN tenancy.modules.permission IS
-'The permission that it takes, NULL for none; in a personal workspace everybody holds all.';
+'The permission that it requires, NULL for none; in a personal workspace everybody holds all.';
 CREATE INDEX modules_permission_idx ON tenancy.modules (permission);
 
 -- Closed until modules_policies opens it.
@@ -129,7 +129,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.visible_modules() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.visible_modules() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.visible_modules() IS
-'Every module in the order of a menu, with a state, visible, organization_required or forbidden, and the reason if it is '
+'Every module in menu order, with its state (visible, organization_required or forbidden), and the reason if it is '
 'not visible.';
 
 CREATE FUNCTION tenancy.require_module(key text) RETURNS void
@@ -154,12 +154,12 @@ BEGIN
     END IF;
     state := tenancy_private.module_state(module);
     IF state = 'organization_required' THEN
-        RAISE EXCEPTION 'the module % opens in an organization', module.name
+        RAISE EXCEPTION 'the module % opens only in an organization', module.name
         USING ERRCODE = '55000',
         CONSTRAINT = 'organization_required',
         HINT = 'Enter one of tenancy.my_organizations() in the next transaction.';
     ELSIF state <> 'visible' THEN
-        RAISE EXCEPTION 'the module % does not open here for the role %',
+        RAISE EXCEPTION 'the module % is closed here to the role %',
             module.name, coalesce(tenancy.current_role(), 'of a person')
         USING ERRCODE = '42501',
         CONSTRAINT = 'module_forbidden',
@@ -193,7 +193,7 @@ DECLARE
         WHEN NOT coalesce(key ~ '^[a-z][a-z0-9_]*$' AND length(key) <= 100, false)
             THEN 'a key is small letters, digits and underscores, 100 at most, and begins with a letter'
         WHEN btrim(coalesce(name, '')) = '' OR NOT tenancy_private.is_plain(name)
-            THEN 'a name has 1 to 200 characters, without control characters and marks of direction'
+            THEN 'a name must have 1 to 200 characters, without control characters and marks of direction'
         WHEN NOT coalesce(path ~ '^/[!-~]*$', false) THEN 'a path starts with a slash'
         WHEN NOT coalesce(workspaces <> '{}' AND workspaces <@ '{personal,organization,platform}', false)
             THEN 'workspaces are personal, organization and platform, one of them or more'
@@ -228,8 +228,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.define_module(text, text, text, text[], text, text[], integer)
 FROM public;
 COMMENT ON FUNCTION tenancy.define_module(text, text, text, text[], text, text[], integer) IS
-'Makes a module of the application''s own known, at the end of the menu unless a place is given, or changes one. Raises '
-'22023 module_invalid. DELETE FROM tenancy.modules takes one away.';
+'Defines or changes a module of the application, at the end of the menu unless a place is given. Raises 22023 '
+'module_invalid. DELETE FROM tenancy.modules removes one.';
 
 RESET ROLE;
 

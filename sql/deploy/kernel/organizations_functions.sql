@@ -19,7 +19,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'this needs an organization, and the current workspace is %',
+    RAISE EXCEPTION 'this requires an organization, and the current workspace is %',
         CASE tenancy.current_role() WHEN 'staff' THEN 'the platform''s' ELSE 'personal' END
     USING ERRCODE = '55000',
     CONSTRAINT = 'organization_required',
@@ -121,7 +121,7 @@ DECLARE
     trimmed CONSTANT text := btrim(name, E' \t\r\n');
 BEGIN
     IF trimmed IS NULL OR trimmed = '' OR NOT tenancy_private.is_plain(trimmed) THEN
-        RAISE EXCEPTION 'an organization''s name has 1 to 200 characters, without control characters and marks of direction'
+        RAISE EXCEPTION 'an organization''s name must have 1 to 200 characters, no control characters and no direction marks'
         USING ERRCODE = '22023',
         CONSTRAINT = 'organization_name_invalid',
         HINT = 'Give another name.';
@@ -140,7 +140,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$' OR length(slug) > 63 THEN
-        RAISE EXCEPTION 'a slug has 1 to 63 characters: small letters a to z, digits, and single hyphens between them'
+        RAISE EXCEPTION 'a slug must have 1 to 63 characters: lowercase letters a to z, digits, and single hyphens between them'
         USING ERRCODE = '22023',
         CONSTRAINT = 'organization_slug_invalid',
         HINT = 'Give another slug, or none, and one is made from the name.';
@@ -313,7 +313,7 @@ DECLARE
     new_slug CONSTANT text := tenancy_private.checked_slug(slug);
 BEGIN
     IF color !~ '^#[0-9a-fA-F]{6}$' THEN
-        RAISE EXCEPTION 'a color is written as #rrggbb'
+        RAISE EXCEPTION 'a color must be written as #rrggbb'
         USING ERRCODE = '22023',
         CONSTRAINT = 'organization_color_invalid',
         HINT = 'For example #1d4ed8.';
@@ -339,7 +339,7 @@ REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_organization(text, text, text) IS
-'Changes what is given of the current organization''s name, slug and banner color. Needs organization.update.';
+'Changes what is given of the current organization''s name, slug and banner color. Requires organization.update.';
 
 CREATE FUNCTION tenancy.delete_organization() RETURNS void
 LANGUAGE plpgsql
@@ -361,7 +361,7 @@ REVOKE ALL ON FUNCTION tenancy.delete_organization() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_organization() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_organization() IS
 'Deletes the current organization: nobody can enter it any more. Its rows stay until a service calls '
-'purge_organization(), and restore_organization() brings it back. Needs organization.delete.';
+'purge_organization(), and restore_organization() brings it back. Requires organization.delete.';
 
 CREATE FUNCTION tenancy_private.refuse_deleted(organization_id uuid) RETURNS void
 LANGUAGE plpgsql

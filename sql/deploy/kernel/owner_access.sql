@@ -317,12 +317,12 @@ BEGIN
         CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k (number)
         WHERE is_of_table AND i.indrelid = written AND c.relname = constraint_name;
         IF noun = 'user' AND found ~ '\musername\M' THEN
-            RAISE EXCEPTION 'an account has this username'
+            RAISE EXCEPTION 'an account with this username exists'
             USING ERRCODE = '23505',
             CONSTRAINT = 'username_taken',
             HINT = 'Give another username.';
         ELSIF noun = 'user' AND found ~ '\memail\M' THEN
-            RAISE EXCEPTION 'an account has this e-mail address'
+            RAISE EXCEPTION 'an account with this e-mail address exists'
             USING ERRCODE = '23505',
             CONSTRAINT = 'email_taken',
             HINT = 'Give another address.';

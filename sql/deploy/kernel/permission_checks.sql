@@ -121,7 +121,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT coalesce(page_size BETWEEN 1 AND 10000, false) THEN
-        RAISE EXCEPTION 'a page has 1 to 10000 rows'
+        RAISE EXCEPTION 'a page must have 1 to 10000 rows'
         USING ERRCODE = '22023',
         CONSTRAINT = 'page_size_invalid',
         HINT = 'For the next page give the last id of this one as after_id.';
@@ -139,7 +139,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF tenancy.current_credential_id() IS NOT NULL THEN
-        RAISE EXCEPTION 'an API key may not do this'
+        RAISE EXCEPTION 'an API key is not allowed to do this'
         USING ERRCODE = '42501',
         CONSTRAINT = 'person_required',
         HINT = 'Enter as the person: tenancy.enter(user_id, organization_id), or with a ticket.';

@@ -168,7 +168,7 @@ BEGIN
         RETURN;
     END IF;
     IF telling_indexes IS NOT NULL THEN
-        RAISE WARNING 'EXPLAIN ANALYZE tells a tenant which values others have in: %', telling_indexes
+        RAISE WARNING 'EXPLAIN ANALYZE reveals to a tenant which values others have in: %', telling_indexes
         USING HINT = 'It counts the hidden rows that an index leads to. "What row-level security does not hide" in '
         'docs/dba.md says what to do about each.';
     END IF;
@@ -301,13 +301,13 @@ DECLARE
     );
 BEGIN
     IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'these functions that write tables of the application are not as they should be: %', wrong;
+        RAISE EXCEPTION 'these functions that write tables of the application differ from what is expected: %', wrong;
     END IF;
     IF has_schema_privilege('tenancy_writer', 'tenancy_private', 'CREATE')
         OR has_schema_privilege('tenancy_writer', 'tenancy', 'CREATE')
         OR pg_has_role('tenancy_writer', 'tenancy_owner', 'MEMBER')
     THEN
-        RAISE EXCEPTION 'tenancy_writer may do more than write';
+        RAISE EXCEPTION 'tenancy_writer has more rights than writing';
     END IF;
 END;
 $$;
@@ -335,12 +335,12 @@ BEGIN
         INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
         WHERE t.tgrelid = table_name AND p.proname = 'set_workspace' AND t.tgenabled <> 'D'
     ) THEN
-        RAISE EXCEPTION 'nothing sets %.workspace_id for who names the organization', table_name;
+        RAISE EXCEPTION '%.workspace_id is not set for rows that name the organization', table_name;
     END IF;
     IF EXISTS (
         SELECT FROM pg_trigger AS t WHERE t.tgrelid = table_name AND t.tgname = relation || '_tenancy_keep_ownership'
     ) THEN
-        RAISE EXCEPTION 'a revert of % has stopped halfway', table_name
+        RAISE EXCEPTION 'a revert of % was interrupted', table_name
         USING HINT = format('Revert %s_workspaces, then deploy again.', relation);
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing

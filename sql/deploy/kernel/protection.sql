@@ -265,7 +265,7 @@ BEGIN
         RAISE EXCEPTION 'a personal workspace has no rows of %', table_name
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
-        HINT = 'Enter an organization to make something of its own. Platform staff change the platform''s rows in its '
+        HINT = 'Enter an organization to create rows of its own. Platform staff change the platform''s rows in its '
         'workspace: tenancy.enter_platform().';
     END IF;
 END;
@@ -675,7 +675,7 @@ BEGIN
             WHERE c.oid = refuse_shipped.table_name AND c.relnamespace = 'tenancy'::regnamespace
         )
     ) THEN
-        RAISE EXCEPTION 'who reads and writes % is for pg-tenancy''s own changes to say', table_name
+        RAISE EXCEPTION 'access to % is defined by pg-tenancy''s own changes', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_shipped',
         HINT = 'Keep what is the application''s own in a table beside it, which you protect.';
@@ -769,7 +769,7 @@ BEGIN
         ELSE 'tenant'
     END;
     IF people IS NOT NULL AND (table_name <> 'public.users'::regclass OR people NOT IN ('self', 'members')) THEN
-        RAISE EXCEPTION 'people, self or members, is for public.users alone'
+        RAISE EXCEPTION 'people (self or members) applies only to public.users'
         USING ERRCODE = '22023',
         CONSTRAINT = 'shape_invalid',
         HINT = 'A table whose rows have an author takes author => and shared =>.';
@@ -779,13 +779,13 @@ BEGIN
     protected.author := author;
     protected.shared := shared;
     IF shared IS NOT NULL AND author IS NULL OR num_nonnulls(parent, author, nullif(catalogue, false), people) > 1 THEN
-        RAISE EXCEPTION 'a table is a child, or has authors, or is a catalogue'
+        RAISE EXCEPTION 'a table can be a child, have authors or be a catalogue, but only one of them'
         USING ERRCODE = '22023',
         CONSTRAINT = 'shape_invalid',
-        HINT = 'Name one of parent, author and catalogue, or none; shared goes with author.';
+        HINT = 'Give at most one of parent, author and catalogue; shared requires author.';
     END IF;
     IF catalogue AND key <> 'workspace_id' THEN
-        RAISE EXCEPTION 'a catalogue has no key of the application''s own'
+        RAISE EXCEPTION 'a catalogue cannot have a key of its own'
         USING ERRCODE = '22023',
         CONSTRAINT = 'shape_invalid',
         HINT = 'Its public rows are the platform''s, which is no organization: leave key out.';
@@ -857,10 +857,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF command <> 'DELETE' AND coalesce(cardinality(named), 0) = 0 THEN
-        RAISE EXCEPTION 'name the columns of % that % is for', table_name, command
+        RAISE EXCEPTION 'name the columns of % for %', table_name, command
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_required',
-        HINT = 'A column that nobody named stays closed, also one that is added later.';
+        HINT = 'Columns that are not named stay closed, also those that are added later.';
     END IF;
     IF command = 'DELETE' AND named IS NOT NULL THEN
         RAISE EXCEPTION 'DELETE takes no columns'
@@ -1029,13 +1029,13 @@ BEGIN
         HINT = format('CALL tenancy.protect(%L) first.', table_name::text);
     END IF;
     IF command IS NULL OR command NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') THEN
-        RAISE EXCEPTION 'a command is SELECT, INSERT, UPDATE or DELETE'
+        RAISE EXCEPTION 'command must be SELECT, INSERT, UPDATE or DELETE'
         USING ERRCODE = '22023',
         CONSTRAINT = 'command_invalid',
         HINT = 'Write it in capitals.';
     END IF;
     IF protected.shape = 'published' AND command <> 'SELECT' THEN
-        RAISE EXCEPTION 'tenants do not write %: it is published', table_name
+        RAISE EXCEPTION 'tenants cannot write %: it is published', table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'command_invalid',
         HINT = 'Services write it. A table with rows of tenants beside public ones is protected with catalogue => true.';
@@ -1047,12 +1047,12 @@ BEGIN
         HINT = format('SELECT tenancy.define_permission(%L, roles => ...) first.', permission);
     END IF;
     IF permission IS NULL AND command <> 'SELECT' THEN
-        RAISE EXCEPTION 'a write needs a permission'
+        RAISE EXCEPTION 'a write requires a permission'
         USING ERRCODE = '22023',
         CONSTRAINT = 'permission_invalid';
     END IF;
     IF "for" <> 'organization' THEN
-        RAISE EXCEPTION 'for is organization, or left out'
+        RAISE EXCEPTION 'for must be organization, or left out'
         USING ERRCODE = '22023',
         CONSTRAINT = 'workspace_invalid',
         HINT = '"for" => ''organization'' keeps personal workspaces out.';
@@ -1060,7 +1060,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM tenancy_private.access AS a WHERE (a.table_name, a.command) = (allow.table_name, allow.command)
     ) THEN
-        RAISE EXCEPTION '% on % is allowed already', command, table_name
+        RAISE EXCEPTION '% on % is already allowed', command, table_name
         USING ERRCODE = '42710',
         CONSTRAINT = 'command_allowed',
         HINT = format(
@@ -1076,7 +1076,7 @@ BEGIN
         RAISE EXCEPTION 'tenants cannot write %.%', table_name, protected.key
         USING ERRCODE = '22023',
         CONSTRAINT = 'columns_invalid',
-        HINT = 'It says whose a row is: a row lands in the current workspace by itself.';
+        HINT = 'This column holds the owner of a row: new rows land in the current workspace by themselves.';
     END IF;
     CALL tenancy_private.require_columns(table_name, named);
     IF command IN ('INSERT', 'UPDATE') THEN

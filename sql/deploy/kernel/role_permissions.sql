@@ -132,7 +132,7 @@ DECLARE
     );
 BEGIN
     IF permission IS NULL OR permission !~ '^[a-z_]+[.][a-z_]+$' OR length(permission) > 100 THEN
-        RAISE EXCEPTION 'a permission is called subject.action, in small letters and underscores'
+        RAISE EXCEPTION 'a permission must be named subject.action, in lowercase letters and underscores'
         USING ERRCODE = '22023',
         CONSTRAINT = 'permission_invalid',
         HINT = 'For instance: projects.view.';

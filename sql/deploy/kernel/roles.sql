@@ -33,7 +33,7 @@ BEGIN
                 EXECUTE format('COMMENT ON ROLE %I IS %L', role_name, purpose);
             EXCEPTION
                 WHEN duplicate_object OR unique_violation THEN
-                    RAISE NOTICE 'role % was made by another session at this moment', role_name;
+                    RAISE NOTICE 'another session has just created role %', role_name;
             END;
         END IF;
         SELECT concat_ws(', ',
@@ -125,7 +125,7 @@ EXCEPTION
         RAISE NOTICE 'contexts are sealed, which costs each query some microseconds more'
             USING HINT = 'As a superuser, now or later: GRANT SET ON PARAMETER backtrace_functions TO tenancy_owner;';
     WHEN internal_error OR unique_violation THEN
-        RAISE NOTICE 'the privilege on backtrace_functions was given by another session at this moment';
+        RAISE NOTICE 'another session has just granted the privilege on backtrace_functions';
 END; $$;
 
 -- Each database that uses the roles says so in its own privileges. That is

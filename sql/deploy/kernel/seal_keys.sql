@@ -115,10 +115,10 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     IF keep IS NULL OR keep < interval '0' THEN
-        RAISE EXCEPTION 'keep must be 0 or longer'
+        RAISE EXCEPTION 'keep must not be negative'
         USING ERRCODE = '22023',
         CONSTRAINT = 'keep_invalid',
-        HINT = 'It says for how long transactions that were entered under the old key go on.';
+        HINT = 'keep is how long transactions that entered under the old key go on.';
     END IF;
     -- Two rotations at once would both supersede the same key.
     LOCK TABLE tenancy_private.seal_keys IN SHARE ROW EXCLUSIVE MODE;

@@ -35,7 +35,7 @@ CREATE TABLE tenancy.settings_definitions (
     CHECK (NOT (is_secret AND default_value IS NOT NULL))
 );
 COMMENT ON TABLE tenancy.settings_definitions IS
-'The settings: their types, ranges and defaults, which are secret, and which must be there.';
+'The settings: their types, ranges and defaults, and whether they are secret or required.';
 COMMENT ON COLUMN tenancy.settings_definitions.scope IS
 'organization: one value for each workspace; subject: one for each subject in each workspace; global: the platform''s alone.';
 COMMENT ON COLUMN tenancy.settings_definitions.subjects IS
@@ -53,9 +53,9 @@ CREATE TABLE tenancy.settings (
     CONSTRAINT settings_pkey PRIMARY KEY (workspace_id, subject_id, key)
 );
 COMMENT ON TABLE tenancy.settings IS
-'Values of settings; whose each is says workspace_id, of what subject_id.';
+'Values of settings; workspace_id is the owner, subject_id the subject.';
 COMMENT ON COLUMN tenancy.settings.value IS
-'No application''s login reads it here: the definition may have become that of a secret.';
+'No application''s login can read it here, because the setting may have become secret.';
 
 -- What the platform says for everybody.
 CREATE TABLE tenancy_private.setting_locks (
@@ -64,7 +64,7 @@ CREATE TABLE tenancy_private.setting_locks (
     CONSTRAINT setting_locks_pkey PRIMARY KEY (subject_id, key)
 );
 COMMENT ON TABLE tenancy_private.setting_locks IS
-'The settings of which the platform''s value counts in all workspaces.';
+'The settings whose platform value is effective in all workspaces.';
 
 -- Secrets have a table of their own, where no privilege, policy, trigger or constraint
 -- has to do with the value, so that none can show it. Row-level security is forced on
@@ -83,7 +83,7 @@ CREATE TABLE tenancy_private.secrets (
 COMMENT ON TABLE tenancy_private.secrets IS
 'Values of secret settings. A service reads them with tenancy.read_secret(), which is recorded.';
 COMMENT ON COLUMN tenancy_private.secrets.key_id IS
-'With which of its keys the application has sealed the value; NULL where it has not.';
+'The application''s key that sealed the value; NULL if it is not sealed.';
 -- No statistics: they would hold values.
 ALTER TABLE tenancy_private.secrets ALTER COLUMN value SET STATISTICS 0;
 

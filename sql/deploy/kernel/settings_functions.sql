@@ -198,7 +198,7 @@ BEGIN
         END
         USING ERRCODE = '22023',
         CONSTRAINT = 'setting_subject_invalid',
-        HINT = 'Name a subject for settings whose scope is subject, and NULL for others.';
+        HINT = 'Name a subject for settings with the scope subject, and NULL for others.';
     END IF;
     subject_id := coalesce(subject, '00000000-0000-0000-0000-000000000000');
     IF subject IS NOT NULL AND to_regprocedure('tenancy_private.setting_subjects()') IS NOT NULL THEN
@@ -278,8 +278,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.settings() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.settings() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.settings() IS
-'Every setting with the value that counts in the current workspace and the level that it comes from, organization, platform '
-'or default; of a secret, whether it is configured. Needs settings.view.';
+'Every setting with its effective value in the current workspace and the level of that value: organization, platform '
+'or default; for a secret, only whether it is configured. Requires settings.view.';
 
 CREATE FUNCTION tenancy.setting(subject uuid, key text) RETURNS jsonb
 LANGUAGE plpgsql
@@ -303,8 +303,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.setting(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.setting(uuid, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.setting(uuid, text) IS
-'The value that counts in the current workspace: its own, else the platform''s, else the default. A secret answers whether '
-'it is configured, with a fingerprint. Needs settings.view. Raises P0002 setting_not_found, 22023 setting_subject_invalid.';
+'The effective value in the current workspace: its own, else the platform''s, else the default. For a secret, '
+'whether it is configured, with a fingerprint. Requires settings.view. Raises P0002 setting_not_found, 22023 '
+'setting_subject_invalid.';
 
 CREATE FUNCTION tenancy.explain_setting(subject uuid, key text)
 RETURNS TABLE (
@@ -354,7 +355,7 @@ REVOKE ALL ON FUNCTION tenancy.explain_setting(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.explain_setting(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.explain_setting(uuid, text) IS
-'What each level says of a setting, the organization''s, the platform''s and the default, and which of them counts. Needs '
+'The value of a setting on each level (organization, platform and default), and which of them is effective. Requires '
 'settings.view. Raises what tenancy.setting() raises.';
 
 -- == Setting ==
@@ -443,7 +444,7 @@ BEGIN
     RAISE EXCEPTION 'the setting % is %', definition.key, wanted
     USING ERRCODE = '22023',
     CONSTRAINT = 'setting_value_invalid',
-    HINT = 'tenancy.unset_setting() goes back to what is inherited.';
+    HINT = 'tenancy.unset_setting() restores the inherited value.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.parsed_setting(tenancy.settings_definitions, text)
@@ -501,7 +502,7 @@ DECLARE
     present record;
 BEGIN
     IF acting.workspace_id <> platform AND (wanted.definition).scope = 'global' THEN
-        RAISE EXCEPTION 'the setting % is the platform''s', (wanted.definition).key
+        RAISE EXCEPTION 'the setting % belongs to the platform', (wanted.definition).key
         USING ERRCODE = '42501',
         CONSTRAINT = 'setting_of_platform',
         HINT = 'Platform staff set it in the platform''s workspace: tenancy.enter_platform().';
@@ -513,15 +514,15 @@ BEGIN
         RAISE EXCEPTION 'the platform has locked the setting %', (wanted.definition).key
         USING ERRCODE = '55000',
         CONSTRAINT = 'setting_locked',
-        HINT = 'Its value is the platform''s in all workspaces. Platform staff can unlock it.';
+        HINT = 'The platform''s value is effective in all workspaces. Platform staff can unlock it.';
     END IF;
     SELECT s.value, s.fingerprint, s.version INTO previous
     FROM tenancy_private.stored_settings(acting.workspace_id, at_id, change_setting.key) AS s;
     IF expected_version <> coalesce(previous.version, 0) THEN
-        RAISE EXCEPTION 'somebody else has changed the setting %', (wanted.definition).key
+        RAISE EXCEPTION 'the setting % was changed by somebody else', (wanted.definition).key
         USING ERRCODE = '55000',
         CONSTRAINT = 'setting_changed',
-        HINT = 'Read it again, with its version, and decide anew.';
+        HINT = 'Read it again with its version, then decide again.';
     END IF;
     -- A secret that was in another table, from when nobody called it one, does not stay.
     PERFORM tenancy_private.write_setting(acting.workspace_id, at_id, change_setting.key, value, acting.user_id);
@@ -585,7 +586,7 @@ BEGIN
         END
         USING ERRCODE = '22023',
         CONSTRAINT = 'setting_value_invalid',
-        HINT = 'tenancy.unset_setting() goes back to what is inherited.';
+        HINT = 'tenancy.unset_setting() restores the inherited value.';
     END IF;
     RETURN CASE
         WHEN (wanted.definition).is_secret THEN tenancy_private.change_setting(
@@ -601,8 +602,8 @@ REVOKE ALL ON FUNCTION tenancy.set_setting(uuid, text, text, bigint) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.set_setting(uuid, text, text, bigint)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_setting(uuid, text, text, bigint) IS
-'Sets a value of the current workspace and returns its version; in the platform''s workspace, the platform''s value. With an '
-'expected version, 0 for none, only while the value is still that one. Needs settings.update. Raises P0002 '
+'Sets a value of the current workspace and returns its version; in the platform''s workspace, the platform''s value. '
+'With an expected version (0 for none) only if the value still has it. Requires settings.update. Raises P0002 '
 'setting_not_found, 22023 setting_value_invalid, setting_subject_invalid, 55000 setting_locked, setting_changed, '
 'organization_required, 42501 setting_of_platform, permission_denied, person_required.';
 
@@ -630,7 +631,7 @@ BEGIN
         END
         USING ERRCODE = '22023',
         CONSTRAINT = 'setting_value_invalid',
-        HINT = 'tenancy.set_setting() takes a text.';
+        HINT = 'tenancy.set_setting() takes text.';
     END IF;
     RETURN tenancy_private.change_setting(subject, key, NULL, value, key_id, expected_version);
 END;
@@ -639,8 +640,8 @@ REVOKE ALL ON FUNCTION tenancy.set_sealed_setting(uuid, text, bytea, text, bigin
 GRANT EXECUTE ON FUNCTION tenancy.set_sealed_setting(uuid, text, bytea, text, bigint)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_sealed_setting(uuid, text, bytea, text, bigint) IS
-'Sets a secret that the application has sealed with a key of its own, which it calls key_id: the bytes are never looked at, '
-'and a backup is as good as none. Otherwise tenancy.set_setting().';
+'Sets a secret that the application has sealed with its own key key_id: the bytes are never interpreted, and a '
+'backup does not reveal the secret. Otherwise like tenancy.set_setting().';
 
 CREATE FUNCTION tenancy.unset_setting(
     subject uuid, key text, expected_version bigint DEFAULT NULL
@@ -661,7 +662,7 @@ REVOKE ALL ON FUNCTION tenancy.unset_setting(uuid, text, bigint) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.unset_setting(uuid, text, bigint)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.unset_setting(uuid, text, bigint) IS
-'Takes the current workspace''s own value away, so that it inherits again. Needs settings.update. Raises what '
+'Removes the current workspace''s own value, so that it inherits again. Requires settings.update. Raises what '
 'tenancy.set_setting() raises.';
 
 -- Its own value may stay below a lock, and counts again after it.
@@ -682,7 +683,7 @@ DECLARE
 BEGIN
     PERFORM tenancy.require_permission('settings.update');
     IF tenancy.current_workspace_id() <> '00000000-0000-0000-0000-000000000000' THEN
-        RAISE EXCEPTION 'settings are locked in the platform''s workspace'
+        RAISE EXCEPTION 'settings can be locked only in the platform''s workspace'
         USING ERRCODE = '42501',
         CONSTRAINT = 'setting_of_platform',
         HINT = 'Platform staff enter it with tenancy.enter_platform().';
@@ -713,8 +714,9 @@ REVOKE ALL ON FUNCTION tenancy.lock_setting(uuid, text, boolean) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.lock_setting(uuid, text, boolean)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.lock_setting(uuid, text, boolean) IS
-'Makes the platform''s value of a setting, or the default, the one of all workspaces, or ends that; for platform staff in the '
-'platform''s workspace. Needs settings.update. Raises 42501 setting_of_platform, P0002 setting_not_found.';
+'Makes the platform''s value of a setting, or the default, effective in all workspaces, or ends that; for platform '
+'staff in the platform''s workspace. Requires settings.update. Raises 42501 setting_of_platform, P0002 '
+'setting_not_found.';
 
 -- == For services ==
 
@@ -739,7 +741,7 @@ BEGIN
         RAISE EXCEPTION 'the setting % is not a secret', (wanted.definition).key
         USING ERRCODE = '22023',
         CONSTRAINT = 'setting_value_invalid',
-        HINT = 'tenancy.setting() answers it.';
+        HINT = 'tenancy.setting() returns it.';
     END IF;
     IF organization_id IS NOT NULL AND NOT EXISTS (
         SELECT FROM tenancy.workspaces AS w
@@ -782,8 +784,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.read_secret(uuid, uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.read_secret(uuid, uuid, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.read_secret(uuid, uuid, text) IS
-'For services: the secret that counts for an organization, or with NULL for the platform, the id of the key that the '
-'application sealed it with, and its level; nothing where it is not configured. Written to the audit log. Raises P0002 '
+'For services: the effective secret of an organization, or with NULL of the platform, the id of the application''s '
+'key that sealed it, and its level; no row if it is not configured. Written to the audit log. Raises P0002 '
 'setting_not_found, organization_not_found, 22023 setting_value_invalid, 25006 audit_must_be_recorded.';
 
 -- == For a DBA ==
@@ -860,8 +862,8 @@ REVOKE ALL ON FUNCTION tenancy.define_setting(
 COMMENT ON FUNCTION tenancy.define_setting(
     text, text, text, jsonb, bigint, bigint, boolean, boolean, uuid[], text
 ) IS
-'Makes a setting known, or changes what it is. Raises 22023 setting_invalid, setting_value_invalid. '
-'DELETE FROM tenancy.settings_definitions takes one away; its values come back with it.';
+'Defines or changes a setting. Raises 22023 setting_invalid, setting_value_invalid. DELETE FROM '
+'tenancy.settings_definitions removes one; its values return if it is defined again.';
 
 \ir ../../notes/done.psql
 COMMIT;

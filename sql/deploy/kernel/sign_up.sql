@@ -30,9 +30,9 @@ REVOKE ALL ON FUNCTION tenancy.sign_up(text, text, text, text, text) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.sign_up(text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.sign_up(text, text, text, text, text) IS
-'Makes an account that belongs to no organization, and returns its id. Needs no context and makes none: enter the personal '
-'workspace afterwards, and create an organization there. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
-'user_data_invalid.';
+'Makes an account that belongs to no organization, and returns its id. Requires no context and makes none: enter the '
+'personal workspace afterwards, and create an organization there. Raises 23505 email_taken, username_taken, 22023 '
+'email_invalid, user_data_invalid.';
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -178,16 +178,16 @@ BEGIN
         INTO has_parents;
     END IF;
     IF has_parents THEN
-        RAISE EXCEPTION 'rows of % are where their parents are', table_name
+        RAISE EXCEPTION 'rows of % belong to the workspaces of their parents', table_name
         USING ERRCODE = '42809',
         CONSTRAINT = 'table_not_protected',
         HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
-        RAISE EXCEPTION 'a batch has 1 to 1000000 rows'
+        RAISE EXCEPTION 'a batch must have 1 to 1000000 rows'
         USING ERRCODE = '22023',
         CONSTRAINT = 'batch_size_invalid',
-        HINT = 'Small batches hold their locks for a shorter time.';
+        HINT = 'Small batches hold their locks for less time.';
     END IF;
     IF NOT EXISTS (
         SELECT FROM tenancy.workspaces AS w
@@ -253,9 +253,9 @@ BEGIN
     FROM pg_attribute AS a
     CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS name) AS t
     CROSS JOIN LATERAL (VALUES
-        (a.attname = 'workspace_id', 'there', 'be free for pg-tenancy'),
+        (a.attname = 'workspace_id', 'already a column', 'be free for pg-tenancy'),
         (a.attname IN ('organization_id', owner_column) AND a.atttypid <> 'uuid'::regtype, t.name, 'be uuid'),
-        (a.attname = 'organization_id' AND a.attnotnull, 'NOT NULL', 'be free for rows of no organization'),
+        (a.attname = 'organization_id' AND a.attnotnull, 'NOT NULL', 'allow NULL for rows without an organization'),
         (
             a.atttypid <> (needed_columns #>> ARRAY[a.attname::text, 'type'])::regtype,
             t.name, 'be ' || (needed_columns #>> ARRAY[a.attname::text, 'type'])
@@ -469,7 +469,7 @@ BEGIN
     );
     EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM (%s) AS q', query) INTO ownerless;
     IF ownerless > 0 THEN
-        RAISE EXCEPTION '% rows of % belonged to organizations or users that are no more', ownerless, table_name
+        RAISE EXCEPTION '% rows of % belonged to organizations or users that no longer exist', ownerless, table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'ownership_returns',
         DETAIL = query || ';',
@@ -753,7 +753,7 @@ BEGIN
         IF is_empty THEN
             CALL tenancy_private.drop_archived(archive);
         ELSE
-            RAISE NOTICE 'whose each row of % is stands in tenancy_archive.% until the next deploy', table_name, archive;
+            RAISE NOTICE 'the owners of the rows of % are kept in tenancy_archive.% until the next deploy', table_name, archive;
         END IF;
     END IF;
     COMMIT;

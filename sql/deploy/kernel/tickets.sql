@@ -164,7 +164,7 @@ EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not serialize access: the key is being revoked'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh_key(text) FROM public;

@@ -114,10 +114,10 @@ BEGIN
         WHERE u.id = ANY(found_ids) AND u.email::text = user_with_email.email
     );
     IF cardinality(exact_ids) <> 1 THEN
-        RAISE EXCEPTION 'several accounts have this e-mail address'
+        RAISE EXCEPTION 'several accounts share this e-mail address'
         USING ERRCODE = '21000',
         CONSTRAINT = 'email_ambiguous',
-        HINT = 'Whoever runs the platform can change the address of all but one, in public.users.';
+        HINT = 'The platform''s operators can change all but one of them in public.users.';
     END IF;
     RETURN exact_ids[1];
 END;
@@ -175,7 +175,7 @@ EXCEPTION
     WHEN lock_not_available THEN
         RAISE EXCEPTION 'could not serialize access: another account is being made'
         USING ERRCODE = '40001',
-        HINT = 'Try the transaction again.';
+        HINT = 'Retry the transaction.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_email(text) FROM public;

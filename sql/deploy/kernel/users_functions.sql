@@ -95,7 +95,7 @@ DECLARE
     found_ids uuid[];
 BEGIN
     IF NOT tenancy_private.is_staff() THEN
-        RAISE EXCEPTION 'all users are listed for platform staff alone'
+        RAISE EXCEPTION 'only platform staff may list all users'
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
         HINT = 'The members of an organization are in public.users, and tenancy.members() lists them.';
@@ -143,7 +143,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'in personal mode people change their own accounts only'
+    RAISE EXCEPTION 'in personal mode people may change only their own account'
     USING ERRCODE = '42501',
     CONSTRAINT = 'permission_denied',
     HINT = 'Platform staff may change others''. Members of an organization are changed there: enter it.';
@@ -159,7 +159,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'there is no such user'
+    RAISE EXCEPTION 'no such user'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'user_not_found',
     HINT = 'tenancy.all_users() lists everybody, to platform staff in the platform''s workspace.';
@@ -254,7 +254,7 @@ BEGIN
                 ), 'none'));
             END IF;
             IF update_user.email IS NOT NULL OR update_user.password_hash IS NOT NULL THEN
-                RAISE EXCEPTION 'nobody changes the e-mail address or the password of another member'
+                RAISE EXCEPTION 'another member''s e-mail address and password cannot be changed'
                 USING ERRCODE = '42501',
                 CONSTRAINT = 'credentials_denied',
                 HINT = 'The person does, or platform staff in the platform''s workspace.';
@@ -274,7 +274,7 @@ BEGIN
             SELECT FROM tenancy_private.user_emails AS e
             WHERE e.email = tenancy_private.email_key(new_email) AND e.user_id <> update_user.user_id
         ) THEN
-            RAISE EXCEPTION 'an account has this e-mail address'
+            RAISE EXCEPTION 'an account with this e-mail address exists'
             USING ERRCODE = '23505',
             CONSTRAINT = 'email_taken',
             HINT = 'Give another address.';

@@ -42,23 +42,23 @@ CREATE TABLE tenancy.wallets (
     CONSTRAINT wallets_adoption_check CHECK (adoption IN ('none', 'in_step', 'left'))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE tenancy.wallets IS
-'What a workspace has: one row, made when money first moves.';
+'The money of a workspace: one row, created when money first moves.';
 COMMENT ON COLUMN tenancy.wallets.held IS
 'Reserved by holds that are open; part of the balance.';
 COMMENT ON COLUMN tenancy.wallets.granted IS
-'What is left of grants; part of the balance, spent before the rest and never paid out.';
+'The rest of grants; part of the balance, spent before other money and never paid out.';
 COMMENT ON COLUMN tenancy.wallets.unpaid IS
-'What was served and not covered. Until it is settled, nothing more can be bought.';
+'Amounts that were served and not covered. Until they are settled, nothing more can be bought.';
 COMMENT ON COLUMN tenancy.wallets.version IS
 'The number of the newest entry.';
 COMMENT ON COLUMN tenancy.wallets.chain IS
-'The hash of the newest entry, which stands on that of the one before.';
+'The hash of the newest entry, which includes that of the previous one.';
 COMMENT ON COLUMN tenancy.wallets.next_expiry IS
-'When the first open hold or grant ends; whoever touches the wallet then sees to it.';
+'When the first open hold or grant ends; the next access to the wallet after that processes it.';
 COMMENT ON COLUMN tenancy.wallets.is_deferred IS
 'Whether payments to this wallet wait in pending_credits, so that many payers need not wait for one row.';
 COMMENT ON COLUMN tenancy.wallets.adoption IS
-'Whether a column of the application has the balance too: in_step, or left where a revert has been in between.';
+'Whether a column of the application has the balance too: in_step, or left if a revert came in between.';
 
 -- One row for each movement, and what makes it happen once. The key is the payer's:
 -- one for everybody would tell which references others have.
@@ -86,11 +86,11 @@ COMMENT ON TABLE tenancy.transfers IS
 'Append-only. One row for each movement of money, once for each payer, kind and reference, for ever.';
 COMMENT ON COLUMN tenancy.transfers.workspace_id IS 'Who pays.';
 COMMENT ON COLUMN tenancy.transfers.payee_id IS
-'Who is paid; the payer again where money enters or leaves.';
+'The payee; the same as the payer if money enters or leaves.';
 COMMENT ON COLUMN tenancy.transfers.amount IS
-'The whole price. What of it was not covered is in unpaid_amounts.';
+'The whole price. The uncovered part is in unpaid_amounts.';
 COMMENT ON COLUMN tenancy.transfers.fingerprint IS
-'SHA-256 of what was asked, by which another request under the same reference is told apart.';
+'SHA-256 of the request, which distinguishes another request with the same reference.';
 CREATE UNIQUE INDEX transfers_id_idx ON tenancy.transfers (id, workspace_id);
 CREATE UNIQUE INDEX transfers_reverses_idx ON tenancy.transfers (
     reverses, workspace_id
@@ -124,11 +124,11 @@ CREATE TABLE tenancy.ledger_entries (
     )
 );
 COMMENT ON TABLE tenancy.ledger_entries IS
-'Append-only. Every movement as a pair that adds up to nothing, numbered in each wallet and chained by hashes.';
+'Append-only. Every movement as a pair of entries with the sum 0, numbered in each wallet and chained by hashes.';
 COMMENT ON COLUMN tenancy.ledger_entries.digest IS
 'The hash of the movement: payer, payee, price, reference, fingerprint.';
 COMMENT ON COLUMN tenancy.ledger_entries.chain IS
-'The hash of the entry, its digest and the hash of the wallet''s entry before; see tenancy.entry_hash().';
+'The hash over the entry, its digest and the hash of the wallet''s previous entry; see tenancy.entry_hash().';
 CREATE INDEX ledger_entries_transfer_id_idx ON tenancy.ledger_entries (transfer_id, workspace_id);
 
 -- What was promised before it was bought.
@@ -148,7 +148,7 @@ CREATE TABLE tenancy.wallet_holds (
     CONSTRAINT wallet_holds_amount_check CHECK (amount >= 0 AND amount < 'Infinity')
 );
 COMMENT ON TABLE tenancy.wallet_holds IS
-'Money that is reserved. A hold is gone once it was used or released; one that expired holds nothing and can be used.';
+'Reserved money. A hold is deleted once it is used or released; an expired hold reserves nothing but can be used.';
 CREATE INDEX wallet_holds_expires_at_idx ON tenancy.wallet_holds (workspace_id, expires_at);
 
 CREATE TABLE tenancy.credit_grants (
@@ -163,8 +163,8 @@ CREATE TABLE tenancy.credit_grants (
     CONSTRAINT credit_grants_amount_check CHECK (amount > 0 AND remaining BETWEEN 0 AND amount)
 );
 COMMENT ON TABLE tenancy.credit_grants IS
-'Credit that was given. The lowest priority is spent first, then what expires first, then what was given first.';
-COMMENT ON COLUMN tenancy.credit_grants.id IS 'The movement by which it was given.';
+'Granted credit. The lowest priority is spent first, then the earliest expiry, then the earliest grant.';
+COMMENT ON COLUMN tenancy.credit_grants.id IS 'The movement that granted it.';
 
 CREATE TABLE tenancy.credit_grant_uses (
     workspace_id uuid           NOT NULL,
@@ -177,7 +177,7 @@ CREATE TABLE tenancy.credit_grant_uses (
     CONSTRAINT credit_grant_uses_amount_check CHECK (amount > 0 AND amount < 'Infinity')
 );
 COMMENT ON TABLE tenancy.credit_grant_uses IS
-'Append-only. Which grants a movement was paid from, so that a reversal gives it back to them.';
+'Append-only. The grants that paid a movement, so that a reversal returns the money to them.';
 CREATE INDEX credit_grant_uses_grant_id_idx ON tenancy.credit_grant_uses (workspace_id, grant_id);
 
 CREATE TABLE tenancy.unpaid_amounts (
@@ -194,7 +194,7 @@ CREATE TABLE tenancy.unpaid_amounts (
     )
 );
 COMMENT ON TABLE tenancy.unpaid_amounts IS
-'What movements did not cover; remaining is still to be paid.';
+'The uncovered amounts of movements; remaining is still to be paid.';
 
 -- An upper bound on what a key, a person or the whole workspace spends in a month.
 CREATE TABLE tenancy.spending_limits (
@@ -212,9 +212,9 @@ CREATE TABLE tenancy.spending_limits (
     CONSTRAINT spending_limits_amount_check CHECK (amount >= 0 AND amount < 'Infinity')
 );
 COMMENT ON TABLE tenancy.spending_limits IS
-'What may be spent in a calendar month (UTC): with an API key, by a person, or by the whole workspace where both are NULL.';
+'The limit for a calendar month (UTC): with an API key, by a person, or by the whole workspace if both are NULL.';
 COMMENT ON COLUMN tenancy.spending_limits.spent IS
-'Spent and held in the month spent_in.';
+'The amount spent and held in the month spent_in.';
 
 -- Payments that wait for a wallet with is_deferred.
 CREATE TABLE tenancy_private.pending_credits (
@@ -229,7 +229,7 @@ CREATE TABLE tenancy_private.pending_credits (
     CONSTRAINT pending_credits_amount_check CHECK (amount > 0 AND amount < 'Infinity')
 );
 COMMENT ON TABLE tenancy_private.pending_credits IS
-'Payments that reached no entry of the payee yet; fold_credits() makes entries of them.';
+'Payments without an entry of the payee yet; fold_credits() turns them into entries.';
 
 -- Where each wallet was when somebody had proved that it was right.
 CREATE TABLE tenancy.ledger_checkpoints (
@@ -241,7 +241,7 @@ CREATE TABLE tenancy.ledger_checkpoints (
     CONSTRAINT ledger_checkpoints_pkey PRIMARY KEY (workspace_id, version)
 );
 COMMENT ON TABLE tenancy.ledger_checkpoints IS
-'Append-only. What reconcile() had found right up to here. Kept elsewhere too, it convicts whoever rewrites the ledger.';
+'Append-only. The state of a wallet that reconcile() has verified. A copy kept elsewhere reveals a rewritten ledger.';
 
 -- Closed until wallets_policies opens them.
 CALL tenancy_private.close_own_table('tenancy.wallets');
@@ -277,7 +277,7 @@ BEGIN
     RAISE EXCEPTION 'the ledger is append-only'
     USING ERRCODE = '42501',
     CONSTRAINT = 'ledger_is_append_only',
-    HINT = 'Entries cannot be changed or removed: a movement is corrected by another one that reverses it.';
+    HINT = 'Entries cannot be changed or removed: correct a movement by another one that reverses it.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_ledger_change() FROM public;

@@ -64,7 +64,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.wallet() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.wallet() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.wallet() IS
-'What the current workspace has: zeros where money has never moved. Needs finops.view. Raises 42501 permission_denied.';
+'The wallet of the current workspace: zeros if money has never moved. Requires finops.view. Raises 42501 '
+'permission_denied.';
 
 CREATE FUNCTION tenancy.statement(
     since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
@@ -102,8 +103,8 @@ GRANT EXECUTE ON FUNCTION tenancy.statement(
     timestamptz, timestamptz
 ) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.statement(timestamptz, timestamptz) IS
-'The entries of the current workspace that were made from since on and before until, in their order. A reference is shown '
-'to whoever paid. Needs finops.view. Raises 42501 permission_denied.';
+'The entries of the current workspace from since until before until, in order. References are shown to the payer. '
+'Requires finops.view. Raises 42501 permission_denied.';
 
 -- What is wrong with the ledger, one row for each finding; none where nothing is. Of one
 -- workspace or of all, and of what was made after a checkpoint, or of everything.
@@ -302,8 +303,8 @@ GRANT EXECUTE ON FUNCTION tenancy.verify_statement(
     bigint, bytea
 ) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.verify_statement(bigint, bytea) IS
-'Proves the statement of the current workspace: every finding is a row. Whoever kept the version and chain of an earlier '
-'wallet() gives them, and is told whether the ledger still stands on them. Needs finops.view. Raises 42501 permission_denied.';
+'Proves the statement of the current workspace: every finding is a row. With the version and chain of an earlier '
+'wallet() it also checks that the ledger still contains them. Requires finops.view. Raises 42501 permission_denied.';
 
 -- == What services do ==
 
@@ -350,7 +351,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.top_up(uuid, numeric, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.top_up(uuid, numeric, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.top_up(uuid, numeric, text) IS
-'Puts money into a wallet, once for each reference, settles what is unpaid there, and answers the movement''s id. Raises '
+'Adds money to a wallet, once for each reference, settles its unpaid amounts, and returns the movement''s id. Raises '
 '22023 amount_invalid, 23505 reference_reused, P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.pay_out(workspace_id uuid, amount numeric, reference text) RETURNS uuid
@@ -381,7 +382,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.pay_out(uuid, numeric, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.pay_out(uuid, numeric, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.pay_out(uuid, numeric, text) IS
-'Takes money out of a wallet, once for each reference: what is neither held nor granted nor owed. Raises P0001 '
+'Withdraws money that is neither held nor granted nor owed from a wallet, once for each reference. Raises P0001 '
 'insufficient_funds, 22023 amount_invalid, 23505 reference_reused, P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.grant_credit(
@@ -416,7 +417,7 @@ BEGIN
         RAISE EXCEPTION 'a grant cannot expire before it is given'
         USING ERRCODE = '22023',
         CONSTRAINT = 'grant_expiry_invalid',
-        HINT = 'Give a time in the future, or none for credit that stays.';
+        HINT = 'Give a time in the future, or NULL for credit that does not expire.';
     END IF;
     INSERT INTO tenancy.credit_grants (workspace_id, id, amount, remaining, priority, created_at, expires_at)
     VALUES (workspace_id, given, price, price, priority, made_at, expires_at);
@@ -431,8 +432,9 @@ GRANT EXECUTE ON FUNCTION tenancy.grant_credit(
     uuid, numeric, text, timestamptz, integer
 ) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.grant_credit(uuid, numeric, text, timestamptz, integer) IS
-'Gives credit, once for each reference: spent before other money, the lowest priority first and then what expires first, '
-'and never paid out. Raises 22023 amount_invalid, grant_expiry_invalid, 23505 reference_reused, P0002 workspace_not_found.';
+'Grants credit, once for each reference: spent before other money (lowest priority first, then earliest expiry) and '
+'never paid out. Raises 22023 amount_invalid, grant_expiry_invalid, 23505 reference_reused, P0002 '
+'workspace_not_found.';
 
 CREATE FUNCTION tenancy.charge(
     payer uuid, payee uuid, amount numeric, kind text, reference text,
@@ -451,10 +453,10 @@ DECLARE
     price CONSTANT numeric := tenancy_private.checked_amount(amount);
 BEGIN
     IF kind IN ('top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted', 'settlement', 'reversal') THEN
-        RAISE EXCEPTION 'movements of the kind % are made by a function of their own', kind
+        RAISE EXCEPTION 'movements of the kind % have a function of their own', kind
         USING ERRCODE = '22023',
         CONSTRAINT = 'kind_reserved',
-        HINT = 'Name what is sold: order, seat, fee.';
+        HINT = 'Name the goods sold: order, seat, fee.';
     END IF;
     SELECT m.transfer_id, m.replayed, m.charged, m.unpaid INTO transfer_id, replayed, charged, unpaid
     FROM tenancy_private.move_money(
@@ -472,10 +474,10 @@ GRANT EXECUTE ON FUNCTION tenancy.charge(
 COMMENT ON FUNCTION tenancy.charge(
     uuid, uuid, numeric, text, text, timestamptz, uuid, uuid, uuid
 ) IS
-'Moves money from one workspace to another, once for each payer, kind and reference; again it answers as it did. With a '
-'hold the whole amount is booked: unpaid is what neither hold nor wallet covered. Raises P0001 insufficient_funds, '
-'spending_limit_reached, 22023 amount_invalid, kind_reserved, currency_mismatch, 23505 reference_reused, P0002 '
-'hold_not_found, workspace_not_found.';
+'Moves money from one workspace to another, once for each payer, kind and reference; a repeated call returns the '
+'same answer. With a hold the whole amount is booked: unpaid is the part that neither hold nor wallet covered. '
+'Raises P0001 insufficient_funds, spending_limit_reached, 22023 amount_invalid, kind_reserved, currency_mismatch, '
+'23505 reference_reused, P0002 hold_not_found, workspace_not_found.';
 
 CREATE FUNCTION tenancy.refund(
     transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric,
@@ -496,8 +498,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.refund(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.refund(uuid, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.refund(uuid, text) IS
-'Gives a movement back, once: charged is what came back at once, unpaid what the payee owes since. Raises P0002 '
-'transfer_not_found, 23505 already_reversed, reference_reused.';
+'Reverses a movement, once: charged is the amount returned at once, unpaid the amount that the payee owes. Raises '
+'P0002 transfer_not_found, 23505 already_reversed, reference_reused.';
 
 CREATE FUNCTION tenancy.hold_amount(
     payer uuid, amount numeric, expires_in interval, reference text, api_key_id uuid DEFAULT NULL,
@@ -519,9 +521,9 @@ GRANT EXECUTE ON FUNCTION tenancy.hold_amount(
     uuid, numeric, interval, text, uuid, uuid
 ) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.hold_amount(uuid, numeric, interval, text, uuid, uuid) IS
-'Reserves an amount of a wallet before something is served, for at most a day, and answers the hold. Raises P0001 '
-'insufficient_funds, spending_limit_reached, 22023 amount_invalid, hold_expiry_invalid, 23505 reference_reused, P0002 '
-'workspace_not_found.';
+'Reserves an amount of a wallet before something is served, for at most a day, and returns the hold. Raises P0001 '
+'insufficient_funds, spending_limit_reached, 22023 amount_invalid, hold_expiry_invalid, 23505 reference_reused, '
+'P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.release_amount(hold uuid) RETURNS void
 LANGUAGE plpgsql
@@ -538,7 +540,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.release_amount(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.release_amount(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.release_amount(uuid) IS
-'Frees what a hold reserves; one that is over is no error.';
+'Releases a hold; one that no longer exists is not an error.';
 
 CREATE FUNCTION tenancy.settle(workspace_id uuid) RETURNS numeric
 LANGUAGE plpgsql
@@ -555,7 +557,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.settle(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.settle(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.settle(uuid) IS
-'Pays what a workspace owes as far as its wallet reaches, and answers how much that was. Top-ups do it by themselves.';
+'Pays a workspace''s debts as far as its wallet reaches, and returns the amount. Top-ups do it by themselves.';
 
 CREATE FUNCTION tenancy.fold_credits(workspace_id uuid DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql
@@ -584,8 +586,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.fold_credits(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.fold_credits(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.fold_credits(uuid) IS
-'Makes entries of the payments that wait for deferred wallets, of one workspace or of all, and answers how many. For a job '
-'that runs every few seconds.';
+'Turns waiting payments to deferred wallets into entries, for one workspace or all, and returns their number. For a '
+'job that runs every few seconds.';
 
 CREATE FUNCTION tenancy.set_overdraft(workspace_id uuid, overdraft numeric) RETURNS void
 LANGUAGE plpgsql
@@ -626,10 +628,10 @@ DECLARE
     wallet tenancy.wallets;
 BEGIN
     IF currency IS NULL OR currency !~ '^[A-Z]{3}$' THEN
-        RAISE EXCEPTION 'a currency has three capital letters'
+        RAISE EXCEPTION 'a currency must have three capital letters'
         USING ERRCODE = '22023',
         CONSTRAINT = 'currency_invalid',
-        HINT = 'Give its code after ISO 4217, as EUR.';
+        HINT = 'Give its ISO 4217 code, such as EUR.';
     END IF;
     wallet := tenancy_private.lock_wallet(workspace_id);
     IF wallet.currency <> set_currency.currency AND (wallet.version > 0 OR wallet.held > 0 OR EXISTS (
@@ -638,7 +640,7 @@ BEGIN
         RAISE EXCEPTION 'the wallet has been used'
         USING ERRCODE = '55000',
         CONSTRAINT = 'wallet_in_use',
-        HINT = 'Nothing is converted: the currency is chosen before money moves.';
+        HINT = 'Nothing is converted: choose the currency before money moves.';
     END IF;
     UPDATE tenancy.wallets AS w SET currency = set_currency.currency WHERE w.workspace_id = set_currency.workspace_id;
 END;
@@ -646,8 +648,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.set_currency(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.set_currency(uuid, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.set_currency(uuid, text) IS
-'The currency of a wallet that was never used, three capital letters. Raises 22023 currency_invalid, 55000 wallet_in_use, '
-'P0002 workspace_not_found.';
+'Sets the currency of an unused wallet, as three capital letters. Raises 22023 currency_invalid, 55000 '
+'wallet_in_use, P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.set_deferred_credit(workspace_id uuid, is_deferred boolean) RETURNS void
 LANGUAGE plpgsql
@@ -665,8 +667,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.set_deferred_credit(uuid, boolean) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.set_deferred_credit(uuid, boolean) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.set_deferred_credit(uuid, boolean) IS
-'Whether payments to a wallet wait for fold_credits(), so that its many payers do not wait for each other. Raises P0002 '
-'workspace_not_found.';
+'Sets whether payments to a wallet wait for fold_credits(), so that its many payers do not wait for each other. '
+'Raises P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.set_spending_limit(
     workspace_id uuid, amount numeric, api_key_id uuid DEFAULT NULL, user_id uuid DEFAULT NULL
@@ -683,10 +685,10 @@ DECLARE
     this_month CONSTANT timestamp := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
 BEGIN
     IF api_key_id IS NOT NULL AND user_id IS NOT NULL THEN
-        RAISE EXCEPTION 'a limit is for an API key or for a person'
+        RAISE EXCEPTION 'a limit is for either an API key or a person'
         USING ERRCODE = '22023',
         CONSTRAINT = 'limit_invalid',
-        HINT = 'Set two limits: both are kept.';
+        HINT = 'Set two limits: both apply.';
     END IF;
     PERFORM tenancy_private.lock_wallet(workspace_id);
     IF amount IS NULL THEN
@@ -728,9 +730,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.set_spending_limit(uuid, numeric, uuid, uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.set_spending_limit(uuid, numeric, uuid, uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.set_spending_limit(uuid, numeric, uuid, uuid) IS
-'What may be spent in a calendar month (UTC) with an API key, by a person, or by the whole workspace where neither is '
-'named; NULL ends the limit. What was spent this month counts. Raises 22023 amount_invalid, limit_invalid, P0002 '
-'workspace_not_found.';
+'Limits spending in a calendar month (UTC) with an API key, by a person, or by the whole workspace if neither is '
+'named; NULL removes the limit. Amounts spent earlier this month count. Raises 22023 amount_invalid, limit_invalid, '
+'P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.set_plan(workspace_id uuid, plan text) RETURNS void
 LANGUAGE plpgsql
@@ -742,10 +744,10 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     IF plan IS NULL OR plan NOT IN ('free', 'subscriber') THEN
-        RAISE EXCEPTION 'no such plan: %', coalesce(plan, 'NULL')
+        RAISE EXCEPTION 'unknown plan: %', coalesce(plan, 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'plan_invalid',
-        HINT = 'The plans are free and subscriber.';
+        HINT = 'The plan must be free or subscriber.';
     END IF;
     UPDATE tenancy.workspaces AS w SET plan = set_plan.plan
     WHERE w.id = set_plan.workspace_id AND w.deleted_at IS NULL;
@@ -778,8 +780,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reconcile(uuid, timestamptz) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reconcile(uuid, timestamptz) TO tenancy_service, tenancy_auditor;
 COMMENT ON FUNCTION tenancy.reconcile(uuid, timestamptz) IS
-'Proves that wallets, entries, movements, holds, grants and what is unpaid agree, for one workspace or all, for everything '
-'or since the last checkpoint before a time. Every finding is a row.';
+'Proves that wallets, entries, movements, holds, grants and unpaid amounts agree, for one workspace or all, for '
+'everything or since the last checkpoint before a time. Every finding is a row.';
 
 CREATE FUNCTION tenancy.take_checkpoint() RETURNS bigint
 LANGUAGE plpgsql
@@ -796,10 +798,10 @@ BEGIN
     IF EXISTS (
         SELECT FROM tenancy_private.ledger_problems(NULL, (SELECT max(c.created_at) FROM tenancy.ledger_checkpoints AS c))
     ) THEN
-        RAISE EXCEPTION 'the ledger does not agree with itself'
+        RAISE EXCEPTION 'the ledger is inconsistent'
         USING ERRCODE = '55000',
         CONSTRAINT = 'ledger_broken',
-        HINT = 'SELECT * FROM tenancy.reconcile() says where.';
+        HINT = 'SELECT * FROM tenancy.reconcile() lists the differences.';
     END IF;
     INSERT INTO tenancy.ledger_checkpoints (workspace_id, version, balance, chain, created_at)
     SELECT w.workspace_id, w.version, w.balance, w.chain, made_at
@@ -813,8 +815,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.take_checkpoint() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.take_checkpoint() TO tenancy_service;
 COMMENT ON FUNCTION tenancy.take_checkpoint() IS
-'Notes where each wallet is, once reconcile() finds nothing since the last time, and answers how many moved. Raises 55000 '
-'ledger_broken.';
+'Records the state of each wallet if reconcile() finds nothing wrong since the last time, and returns how many '
+'changed. Raises 55000 ledger_broken.';
 
 \ir ../../notes/done.psql
 COMMIT;

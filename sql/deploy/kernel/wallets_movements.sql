@@ -29,10 +29,10 @@ BEGIN
     IF amount >= 0 AND amount < 100000000000000 THEN
         RETURN round(amount, 6);
     END IF;
-    RAISE EXCEPTION 'an amount is 0 or more, and less than 100000000000000'
+    RAISE EXCEPTION 'an amount must be at least 0 and less than 100000000000000'
     USING ERRCODE = '22023',
     CONSTRAINT = 'amount_invalid',
-    HINT = 'Six decimals are kept. What goes the other way is a movement with payer and payee exchanged.';
+    HINT = 'Six decimals are kept. To move money the other way, exchange payer and payee.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_amount(numeric) FROM public;
@@ -108,7 +108,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'there is no such workspace'
+    RAISE EXCEPTION 'no such workspace'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'workspace_not_found',
     HINT = 'Give the id of a user, of an organization that was not deleted, or the nil UUID for the platform.';
@@ -167,10 +167,10 @@ BEGIN
     FROM tenancy.transfers AS t
     WHERE t.workspace_id = payer AND t.kind = begin_transfer.kind AND t.reference = begin_transfer.reference;
     IF old.fingerprint IS DISTINCT FROM begin_transfer.fingerprint OR old.payee_id <> payee THEN
-        RAISE EXCEPTION 'the reference was used for another movement'
+        RAISE EXCEPTION 'the reference belongs to another movement'
         USING ERRCODE = '23505',
         CONSTRAINT = 'reference_reused',
-        HINT = 'A reference names one movement for ever: repeat what was asked under it, or take another reference.';
+        HINT = 'A reference identifies one movement for ever: repeat the same request, or use another reference.';
     END IF;
     transfer_id := old.id;
     old_amount := old.amount;
@@ -403,7 +403,7 @@ BEGIN
     RAISE EXCEPTION 'the spending limit of this month is reached'
     USING ERRCODE = 'P0001',
     CONSTRAINT = 'spending_limit_reached',
-    HINT = 'It may be that of the API key, the person or the workspace, and begins anew with the month (UTC).';
+    HINT = 'It is the limit of the API key, the person or the workspace, and starts again with the month (UTC).';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_spending() FROM public;
@@ -605,7 +605,7 @@ BEGIN
                 RAISE EXCEPTION 'the wallet has no such hold'
                 USING ERRCODE = 'P0002',
                 CONSTRAINT = 'hold_not_found',
-                HINT = 'A hold is used or released once.';
+                HINT = 'A hold can be used or released once.';
             END IF;
             api_key_id := coalesce(api_key_id, used.api_key_id);
             user_id := coalesce(user_id, used.user_id);
@@ -722,7 +722,7 @@ BEGIN
         RAISE EXCEPTION 'the wallets have different currencies'
         USING ERRCODE = '22023',
         CONSTRAINT = 'currency_mismatch',
-        HINT = 'Nothing is converted. tenancy.set_currency() changes that of a wallet that was never used.';
+        HINT = 'Nothing is converted. tenancy.set_currency() changes that of an unused wallet.';
     END IF;
 END;
 $$;
@@ -822,10 +822,10 @@ REVOKE ALL ON FUNCTION tenancy_private.move_money(
 COMMENT ON FUNCTION tenancy_private.move_money(
     uuid, uuid, numeric, text, text, bytea, timestamptz, uuid, uuid, uuid
 ) IS
-'Charges the payer and credits the payee, once for each payer, kind and reference; again it answers as it did. With a hold '
-'it books the whole amount: charged is what was paid, unpaid the rest. Raises P0001 insufficient_funds, '
-'spending_limit_reached, 23505 reference_reused, P0002 hold_not_found, workspace_not_found, 22023 amount_invalid, '
-'currency_mismatch.';
+'Charges the payer and credits the payee, once for each payer, kind and reference; a repeated call returns the same '
+'answer. With a hold it books the whole amount: charged is the paid part, unpaid the rest. Raises P0001 '
+'insufficient_funds, spending_limit_reached, 23505 reference_reused, P0002 hold_not_found, workspace_not_found, '
+'22023 amount_invalid, currency_mismatch.';
 
 -- Many movements from one payer to one payee: all of them, or none. Sorted, so that two
 -- batches with the same references wait for each other and not in a circle.
@@ -900,10 +900,10 @@ BEGIN
             ON t.workspace_id = payer AND t.kind = move_money_batch.kind AND a.reference = t.reference
         WHERE t.fingerprint <> a.fingerprint OR t.payee_id <> payee
     ) THEN
-        RAISE EXCEPTION 'a reference of the batch was used for another movement'
+        RAISE EXCEPTION 'a reference of the batch belongs to another movement'
         USING ERRCODE = '23505',
         CONSTRAINT = 'reference_reused',
-        HINT = 'A reference names one movement for ever: repeat what was asked under it, or take another reference.';
+        HINT = 'A reference identifies one movement for ever: repeat the same request, or use another reference.';
     END IF;
 
     IF total > 0 AND payer <> payee THEN
@@ -983,7 +983,7 @@ REVOKE ALL ON FUNCTION tenancy_private.move_money_batch(
 COMMENT ON FUNCTION tenancy_private.move_money_batch(
     uuid, uuid, text, text[], bytea[], numeric[], timestamptz[], uuid, uuid
 ) IS
-'Many movements as move_money() makes one, all of them or none, with each wallet written once.';
+'Makes many movements like move_money(), all of them or none, and writes each wallet once.';
 
 CREATE FUNCTION tenancy_private.hold_money(
     payer uuid, amount numeric, expires_in interval, reference text, api_key_id uuid DEFAULT NULL,
@@ -1002,7 +1002,7 @@ DECLARE
     made_at timestamptz;
 BEGIN
     IF expires_in IS NULL OR expires_in <= interval '0' OR expires_in > interval '1 day' THEN
-        RAISE EXCEPTION 'a hold lasts more than no time, and a day at most'
+        RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
         USING ERRCODE = '22023',
         CONSTRAINT = 'hold_expiry_invalid',
         HINT = 'Give expires_in from 1 second to 1 day.';
@@ -1013,10 +1013,10 @@ BEGIN
     WHERE h.workspace_id = payer AND h.reference = hold_money.reference;
     IF FOUND THEN
         IF held.amount <> wanted OR held.is_freed THEN
-            RAISE EXCEPTION 'the reference was used for another hold'
+            RAISE EXCEPTION 'the reference belongs to another hold'
             USING ERRCODE = '23505',
             CONSTRAINT = 'reference_reused',
-            HINT = 'Take another reference for each hold.';
+            HINT = 'Use another reference for each hold.';
         END IF;
         RETURN held.id;
     END IF;
@@ -1041,7 +1041,7 @@ REVOKE ALL ON FUNCTION tenancy_private.hold_money(
     uuid, numeric, interval, text, uuid, uuid
 ) FROM public;
 COMMENT ON FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uuid, uuid) IS
-'Reserves an amount for at most a day; the same reference and amount answer the same hold. Raises P0001 '
+'Reserves an amount for at most a day; the same reference and amount return the same hold. Raises P0001 '
 'insufficient_funds, spending_limit_reached, 23505 reference_reused, 22023 amount_invalid, hold_expiry_invalid.';
 
 -- Whose hold it is may be left out; a hold that is over is no error.
@@ -1189,10 +1189,11 @@ BEGIN
         )
         OR old.kind = 'settlement'
     THEN
-        RAISE EXCEPTION 'there is no such movement to reverse'
+        RAISE EXCEPTION 'no such movement to reverse'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'transfer_not_found',
-        HINT = 'Movements between two workspaces can be reversed; a top-up is paid out again, and a reversal made anew.';
+        HINT = 'Movements between two workspaces can be reversed; pay out a top-up instead, and repeat the movement '
+            'instead of reversing a reversal.';
     END IF;
 
     -- Both wallets before the transfer: nobody else waits for a reversal's key and holds a wallet.
@@ -1206,10 +1207,10 @@ BEGIN
         SELECT FROM tenancy.transfers AS t
         WHERE t.reverses = old.id AND t.workspace_id = old.payee_id AND t.reference <> reverse_transfer.reference
     ) THEN
-        RAISE EXCEPTION 'the movement was reversed already'
+        RAISE EXCEPTION 'the movement has already been reversed'
         USING ERRCODE = '23505',
         CONSTRAINT = 'already_reversed',
-        HINT = 'A movement is reversed once, and a reversal not at all.';
+        HINT = 'A movement can be reversed once, and a reversal cannot be reversed.';
     END IF;
     begun := tenancy_private.begin_transfer(
         old.payee_id, old.workspace_id, paid, 'reversal', reference, fingerprint, made_at, made_at, NULL, NULL, old.id
@@ -1265,8 +1266,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.reverse_transfer(uuid, text) FROM public;
 COMMENT ON FUNCTION tenancy_private.reverse_transfer(uuid, text) IS
-'Gives a movement back, once. charged is what came back at once, unpaid what the payee owes since. Raises P0002 '
-'transfer_not_found, 23505 already_reversed, reference_reused.';
+'Reverses a movement, once: charged is the amount returned at once, unpaid the amount that the payee owes. Raises '
+'P0002 transfer_not_found, 23505 already_reversed, reference_reused.';
 
 \ir ../../notes/done.psql
 COMMIT;

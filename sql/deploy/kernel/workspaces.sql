@@ -120,7 +120,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspaces of all users and organizations would go'
+    RAISE EXCEPTION 'this would remove the workspaces of all users and organizations'
     USING ERRCODE = '55000',
     CONSTRAINT = 'workspaces_are_kept',
     HINT = 'Use DELETE on public.users or public.organizations: each row takes its workspace along.';

@@ -45,7 +45,7 @@ BEGIN
             USING ERRCODE = '23514',
             CONSTRAINT = amount.check_name,
             DETAIL = query || ';',
-            HINT = 'Mend or delete these rows, then deploy again: it goes on here.';
+            HINT = 'Correct or delete these rows, then deploy again: it continues here.';
         END IF;
         IF amount.is_last THEN
             CALL tenancy_private.add_constraint(

@@ -39,7 +39,7 @@ CREATE TABLE tenancy_private.cost_marks (
 CREATE INDEX cost_marks_workspace_id_hour_idx ON tenancy_private.cost_marks (workspace_id, hour);
 CALL tenancy_private.close_own_table('tenancy_private.cost_marks');
 COMMENT ON TABLE tenancy_private.cost_marks IS
-'The hours of a workspace in which something has changed since they were rolled up.';
+'The hours of a workspace with changes since they were rolled up.';
 
 -- Every hour of a workspace in one row, the index with all that a chart shows. Midnight
 -- in Kolkata is in the midst of such an hour, so its four quarters are there, too.
@@ -57,8 +57,8 @@ CREATE TABLE tenancy_private.cost_hours (
 );
 CALL tenancy_private.close_own_table('tenancy_private.cost_hours');
 COMMENT ON TABLE tenancy_private.cost_hours IS
-'What a workspace spent and earned in an hour; quarters has five values for each quarter of the hour, in the order of the '
-'columns, NULL where it has no rows.';
+'The amounts that a workspace spent and earned in an hour; quarters has five values for each quarter of the hour, in '
+'the order of the columns, NULL without rows.';
 
 -- What it consists of: by hour, and by day of UTC, because a year of hours of many
 -- instances is long.
@@ -80,7 +80,7 @@ CREATE INDEX cost_hour_parts_workspace_id_hour_idx
 ON tenancy_private.cost_hour_parts (workspace_id, hour);
 CALL tenancy_private.close_own_table('tenancy_private.cost_hour_parts');
 COMMENT ON TABLE tenancy_private.cost_hour_parts IS
-'What cost_hours consists of, by everything that costs are asked by. kind is instances, inference or earned.';
+'The parts of cost_hours, by every dimension. kind is instances, inference or earned.';
 
 CREATE TABLE tenancy_private.cost_day_parts (
     workspace_id          uuid        NOT NULL,
@@ -270,7 +270,7 @@ DECLARE
         FROM pg_attribute AS a
         CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS name) AS t
         CROSS JOIN LATERAL (VALUES
-            (a.attname = 'workspace_id', 'there', 'be free for pg-tenancy'),
+            (a.attname = 'workspace_id', 'already a column', 'be free for pg-tenancy'),
             (a.attname = 'user_id' AND a.atttypid <> 'uuid'::regtype, t.name, 'be uuid'),
             (
                 a.attname = moment AND a.atttypid <> 'timestamptz'::regtype,
@@ -408,8 +408,8 @@ BEGIN
                 RAISE EXCEPTION 'rows of % are locked by other transactions', table_name
                 USING ERRCODE = '55P03',
                 CONSTRAINT = 'lock_attempts',
-                HINT = 'A long transaction holds them. What was done stays: run the same command again when that has ended, '
-                'and it goes on here.';
+                HINT = 'A long transaction holds them. Finished batches stay: run the same command again when that '
+                'has ended, and it continues here.';
             END IF;
             PERFORM pg_catalog.pg_sleep(least(0.1 * (idle + 1), 1));
         END IF;
@@ -647,7 +647,7 @@ BEGIN
         IF is_empty THEN
             CALL tenancy_private.drop_archived(pg_catalog.split_part(archive, '.', 2));
         ELSE
-            RAISE NOTICE 'whose each row of % is stands in % until the next deploy', table_name, archive;
+            RAISE NOTICE 'the owners of the rows of % are kept in % until the next deploy', table_name, archive;
         END IF;
     END IF;
     CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
@@ -676,7 +676,7 @@ BEGIN
         SELECT FROM pg_trigger AS t
         WHERE t.tgrelid = table_name AND t.tgname = tenancy_private.name_for(table_name, 'keep_insert')
     ) THEN
-        RAISE EXCEPTION 'a revert of % has stopped halfway', table_name
+        RAISE EXCEPTION 'a revert of % was interrupted', table_name
         USING HINT = 'Revert the phase, then deploy it again.';
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing

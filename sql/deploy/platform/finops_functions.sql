@@ -38,10 +38,10 @@ BEGIN
     IF starts_at >= '1970-01-01 00:00:00+00' AND ends_at <= '9999-01-01 00:00:00+00' AND starts_at < ends_at THEN
         RETURN;
     END IF;
-    RAISE EXCEPTION 'costs from % to % are of no time', coalesce(starts_at::text, 'NULL'), coalesce(ends_at::text, 'NULL')
+    RAISE EXCEPTION 'the range from % to % is empty', coalesce(starts_at::text, 'NULL'), coalesce(ends_at::text, 'NULL')
     USING ERRCODE = '22023',
     CONSTRAINT = 'range_invalid',
-    HINT = 'A range has a beginning, in 1970 or later, and an end after it, before the year 9999.';
+    HINT = 'A range must start in 1970 or later, and end after its start and before the year 9999.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_range(timestamptz, timestamptz) FROM public;
@@ -61,10 +61,10 @@ BEGIN
     RETURN zone;
 EXCEPTION
     WHEN invalid_parameter_value OR invalid_time_zone_displacement_value THEN
-        RAISE EXCEPTION 'no time zone is called %', zone
+        RAISE EXCEPTION 'unknown time zone %', zone
         USING ERRCODE = '22023',
         CONSTRAINT = 'time_zone_invalid',
-        HINT = 'Time zones are called as in pg_timezone_names, Europe/Rome for instance.';
+        HINT = 'Use a name of pg_timezone_names, such as Europe/Rome.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_time_zone(text) FROM public;
@@ -85,16 +85,16 @@ DECLARE
     END;
 BEGIN
     IF seconds IS NULL THEN
-        RAISE EXCEPTION 'costs cannot be shown by %', coalesce(bucket, 'NULL')
+        RAISE EXCEPTION 'unknown bucket %', coalesce(bucket, 'NULL')
         USING ERRCODE = '22023',
         CONSTRAINT = 'bucket_invalid',
-        HINT = 'A bucket is a minute, hour, day or month.';
+        HINT = 'The bucket must be minute, hour, day or month.';
     END IF;
     IF extract(EPOCH FROM ends_at) - extract(EPOCH FROM starts_at) > seconds::numeric * buckets_at_most THEN
-        RAISE EXCEPTION 'costs from % to % have more than % of a %', starts_at, ends_at, buckets_at_most, lower(bucket)
+        RAISE EXCEPTION 'the range from % to % has more than % buckets of a %', starts_at, ends_at, buckets_at_most, lower(bucket)
         USING ERRCODE = '22023',
         CONSTRAINT = 'too_many_buckets',
-        HINT = 'Ask for a shorter time, or for longer buckets.';
+        HINT = 'Use a shorter range or larger buckets.';
     END IF;
     RETURN lower(bucket);
 END;
@@ -114,10 +114,10 @@ BEGIN
     IF word IN ('provider', 'region', 'instance_type', 'instance', 'model', 'user', 'api_key', 'offering') THEN
         RETURN word;
     END IF;
-    RAISE EXCEPTION 'costs cannot be told by %', coalesce(dimension, 'NULL')
+    RAISE EXCEPTION 'unknown dimension %', coalesce(dimension, 'NULL')
     USING ERRCODE = '22023',
     CONSTRAINT = 'dimension_invalid',
-    HINT = 'A dimension is provider, region, instance type, instance, model, user, API key or offering.';
+    HINT = 'The dimension must be provider, region, instance type, instance, model, user, API key or offering.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_dimension(text) FROM public;
@@ -154,10 +154,10 @@ BEGIN
     IF EXISTS (SELECT FROM tenancy_private.cost_spans() AS s WHERE s.span = word) THEN
         RETURN word;
     END IF;
-    RAISE EXCEPTION 'costs are not told for %', coalesce(span, 'NULL')
+    RAISE EXCEPTION 'unknown span %', coalesce(span, 'NULL')
     USING ERRCODE = '22023',
     CONSTRAINT = 'span_invalid',
-    HINT = 'A window or a horizon is a minute, an hour, a day, 30 days or 365 days.';
+    HINT = 'The span must be minute, hour, day, 30 days or 365 days.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_span(text) FROM public;
@@ -212,7 +212,7 @@ WHERE u.provider_organization_id IS NOT NULL
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_rows() FROM public;
 COMMENT ON FUNCTION tenancy_private.cost_rows() IS
-'What each workspace spent and earned, row by row; calls and tokens of what was earned are those that were served.';
+'The amounts that each workspace spent and earned, row by row; calls and tokens of earnings are those served.';
 
 -- Which hours are read from the rollups, and from when to when the rows themselves: what
 -- has not been rolled up, what has changed since, and hours that the range has a part of.
@@ -509,7 +509,7 @@ RETURN coalesce(
 );
 REVOKE ALL ON FUNCTION finops.is_running(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.is_running(text) TO tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION finops.is_running(text) IS 'Whether an instance in this state costs something.';
+COMMENT ON FUNCTION finops.is_running(text) IS 'Whether an instance in this state incurs costs.';
 
 CREATE FUNCTION tenancy_private.burn_rate(
     workspace uuid, OUT eur_per_hour numeric, OUT running_instances bigint
@@ -567,8 +567,8 @@ $$;
 REVOKE ALL ON FUNCTION finops.cost_current(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.cost_current(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.cost_current(text) IS
-'What the current workspace''s running instances cost an hour, and what it has spent and earned today, in the time zone '
-'named or the session''s. Needs finops.view. Raises 22023 time_zone_invalid.';
+'The hourly cost of the current workspace''s running instances, and the amounts spent and earned today, in the given '
+'time zone or the session''s. Requires finops.view. Raises 22023 time_zone_invalid.';
 
 CREATE FUNCTION finops.costs_summary(starts_at timestamptz, ends_at timestamptz)
 RETURNS TABLE (
@@ -603,8 +603,9 @@ REVOKE ALL ON FUNCTION finops.costs_summary(timestamptz, timestamptz) FROM publi
 GRANT EXECUTE ON FUNCTION finops.costs_summary(timestamptz, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_summary(timestamptz, timestamptz) IS
-'What the current workspace spent and earned from a moment until before another: consumed_eur is instances_eur and '
-'inference_eur, calls and total_tokens are those it made. Needs finops.view. Raises 22023 range_invalid.';
+'The amounts that the current workspace spent and earned from starts_at until before ends_at: consumed_eur is '
+'instances_eur plus inference_eur, calls and total_tokens are those it made. Requires finops.view. Raises 22023 '
+'range_invalid.';
 
 CREATE FUNCTION finops.costs_window(span text)
 RETURNS TABLE (
@@ -636,8 +637,8 @@ $$;
 REVOKE ALL ON FUNCTION finops.costs_window(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.costs_window(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_window(text) IS
-'costs_summary() of the time until now: a minute, an hour, a day, 30 days or 365 days. Needs finops.view. Raises 22023 '
-'span_invalid.';
+'costs_summary() of the period until now: a minute, an hour, a day, 30 days or 365 days. Needs finops.view. Raises '
+'22023 span_invalid.';
 
 CREATE FUNCTION finops.costs_series(
     starts_at timestamptz,
@@ -679,8 +680,8 @@ REVOKE ALL ON FUNCTION finops.costs_series(timestamptz, timestamptz, text, text)
 GRANT EXECUTE ON FUNCTION finops.costs_series(timestamptz, timestamptz, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_series(timestamptz, timestamptz, text, text) IS
-'costs_summary() by minute, hour, day or month in the time zone named, or the session''s; bucket_start is date_trunc() of '
-'it. A bucket in which there was nothing has no row. Needs finops.view. Raises 22023 range_invalid, bucket_invalid, '
+'costs_summary() by minute, hour, day or month in the given time zone, or the session''s; bucket_start is '
+'date_trunc() of it. Empty buckets have no row. Needs finops.view. Raises 22023 range_invalid, bucket_invalid, '
 'too_many_buckets, time_zone_invalid.';
 
 CREATE FUNCTION finops.costs_by(starts_at timestamptz, ends_at timestamptz, dimension text)
@@ -752,9 +753,9 @@ REVOKE ALL ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) FROM publ
 GRANT EXECUTE ON FUNCTION finops.costs_by(timestamptz, timestamptz, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) IS
-'costs_summary() by provider, region, instance type, instance, model, user, API key or offering. What has none of these is '
-'one row without a key, so that the sums are always the same. Needs finops.view. Raises 22023 range_invalid, '
-'dimension_invalid.';
+'costs_summary() by provider, region, instance type, instance, model, user, API key or offering. Rows without a '
+'value are one row with a NULL key, so that the sums are always the same. Needs finops.view. Raises 22023 '
+'range_invalid, dimension_invalid.';
 
 CREATE FUNCTION finops.cost_forecast(horizon text DEFAULT NULL)
 RETURNS TABLE (horizon_name text, eur_per_hour numeric, forecast_eur numeric)
@@ -783,8 +784,8 @@ $$;
 REVOKE ALL ON FUNCTION finops.cost_forecast(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.cost_forecast(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.cost_forecast(text) IS
-'What a minute, an hour, a day, 30 days or 365 days of the instances that run now will cost; without a horizon all of '
-'these. Needs finops.view. Raises 22023 span_invalid.';
+'The future cost of the running instances for a minute, an hour, a day, 30 days or 365 days; without a horizon all '
+'of these. Requires finops.view. Raises 22023 span_invalid.';
 
 -- == Keeping the rollups ==
 
@@ -914,10 +915,10 @@ DECLARE
     done bigint := 0;
 BEGIN
     IF NOT coalesce(batch_size BETWEEN 1 AND 100000, false) THEN
-        RAISE EXCEPTION 'a batch has 1 to 100000 hours'
+        RAISE EXCEPTION 'a batch must have 1 to 100000 hours'
         USING ERRCODE = '22023',
         CONSTRAINT = 'batch_size_invalid',
-        HINT = 'Small batches hold their locks for a shorter time.';
+        HINT = 'Small batches hold their locks for less time.';
     END IF;
     SELECT s.marked_before, s.rolled_before INTO state FROM tenancy_private.cost_state AS s FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -994,8 +995,9 @@ $$;
 REVOKE ALL ON FUNCTION finops.roll_up(integer) FROM public;
 GRANT EXECUTE ON FUNCTION finops.roll_up(integer) TO tenancy_service;
 COMMENT ON FUNCTION finops.roll_up(integer) IS
-'Adds up at most batch_size hours for the functions above, which are right without it and slower. A service calls it '
-'every few minutes until it returns 0, each time in a transaction of its own. Raises 22023 batch_size_invalid.';
+'Adds up at most batch_size hours for the functions of costs, which are correct without it, but slower. A service '
+'calls it every few minutes until it returns 0, each time in a transaction of its own. Raises 22023 '
+'batch_size_invalid.';
 
 RESET ROLE;
 

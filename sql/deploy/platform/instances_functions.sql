@@ -88,7 +88,7 @@ BEGIN
     WHERE i.id = instance_id AND i.workspace_id = tenancy.current_workspace_id()
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the workspace has no such instance'
+        RAISE EXCEPTION 'this workspace has no such instance'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'instance_not_found',
         HINT = 'The table public.instances shows the instances of the current workspace.';
@@ -121,7 +121,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
-'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Needs '
+'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Requires '
 'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 CREATE FUNCTION tenancy.reinstall_instance(id uuid) RETURNS void
@@ -139,7 +139,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
-'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Needs '
+'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Requires '
 'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 CREATE FUNCTION tenancy.archive_instance(id uuid) RETURNS void
@@ -157,8 +157,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.archive_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.archive_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.archive_instance(uuid) IS
-'Puts a terminated instance of the current workspace away. Needs instances.terminate. Raises P0002 instance_not_found, '
-'55000 instance_state, which names the states that allow it.';
+'Puts a terminated instance of the current workspace away. Requires instances.terminate. Raises P0002 '
+'instance_not_found, 55000 instance_state, which names the states that allow it.';
 
 -- Instances from before the migration that have no owner yet. What they run with is
 -- not for everybody.
@@ -180,7 +180,7 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     IF tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id() THEN
-        RAISE EXCEPTION 'legacy instances are listed in personal mode'
+        RAISE EXCEPTION 'legacy instances are listed only in personal mode'
         USING ERRCODE = '42501',
         CONSTRAINT = 'permission_denied',
         HINT = 'Enter without an organization. In the platform''s workspace they are rows of public.instances.';
@@ -223,10 +223,10 @@ BEGIN
             SELECT FROM tenancy.instance_transitions AS t
             WHERE t.action IN ('terminate', 'archive') AND old_status IN (t.to_status, 'terminated')
         ) THEN
-            RAISE EXCEPTION 'an instance that is % cannot be anything else again', old_status
+            RAISE EXCEPTION 'an instance that is % cannot change its state any more', old_status
             USING ERRCODE = '55000',
             CONSTRAINT = 'instance_state',
-            HINT = 'Workers, which are services, say what has become of it.';
+            HINT = 'Workers, which are services, write the states of instances.';
         END IF;
         RETURN;
     END IF;
@@ -258,7 +258,7 @@ BEGIN
     ) THEN
         -- The policies were asked when the statement began.
         IF old.workspace_id <> tenancy.current_workspace_id() THEN
-            RAISE EXCEPTION 'the workspace was changed in the middle of a statement'
+            RAISE EXCEPTION 'the workspace changed in the middle of a statement'
             USING ERRCODE = '28000',
             CONSTRAINT = 'invalid_context',
             HINT = 'Do not set tenancy.* variables by hand.';

@@ -18,7 +18,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'user_id' AND a.attnotnull
     ) THEN
-        RAISE EXCEPTION 'public.instances: user_id is NOT NULL, and must be free for instances of organizations'
+        RAISE EXCEPTION 'public.instances: user_id is NOT NULL, and must allow NULL for instances of organizations'
         USING ERRCODE = '55000',
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Nothing was changed. ALTER TABLE public.instances ALTER COLUMN user_id DROP NOT NULL; '

@@ -47,10 +47,10 @@ BEGIN
         RAISE EXCEPTION 'instances of another workspace use the model %', new.model_id
         USING ERRCODE = '23503',
         CONSTRAINT = 'model_in_use',
-        HINT = 'Give the organization these instances first, or give them another model.';
+        HINT = 'Assign these instances to the organization first, or give them another model.';
     END IF;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the instance''s workspace has no such model'
+        RAISE EXCEPTION 'the instance''s workspace cannot see such a model'
         USING ERRCODE = '23503',
         CONSTRAINT = 'instances_model_id_fkey',
         HINT = 'An instance uses a public model or one of its own workspace.';
@@ -146,7 +146,7 @@ BEGIN
     WHERE m.id = delete_model.id AND m.workspace_id = tenancy.current_workspace_id()
     FOR UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the workspace has no such model'
+        RAISE EXCEPTION 'this workspace has no such model'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'model_not_found',
         HINT = 'Public models are deleted by platform staff, in the platform''s workspace.';
@@ -158,7 +158,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.delete_model(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_model(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_model(uuid) IS
-'Deletes a model of the current workspace. Needs models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
+'Deletes a model of the current workspace. Requires models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
 
 -- A workspace that goes takes its models along, after its instances and with
 -- what it offered of them.

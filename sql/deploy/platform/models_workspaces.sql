@@ -16,7 +16,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.instances'::regclass AND a.attname = 'model_workspace_id' AND NOT a.attisdropped
     ) THEN
-        RAISE EXCEPTION 'public.instances: model_workspace_id is there, and must be free for pg-tenancy'
+        RAISE EXCEPTION 'public.instances: model_workspace_id exists, and pg-tenancy needs the name'
         USING ERRCODE = '55000',
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Nothing was changed. Rename the column or change its type, then deploy again.';

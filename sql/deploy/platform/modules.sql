@@ -102,8 +102,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.can_provision() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.can_provision() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.can_provision() IS
-'Whether an instance can be made in the current workspace, and if not, why: a state, ready, forbidden, no_provider or '
-'settings_missing, the providers that are ready, and which settings of which provider are missing.';
+'Whether an instance can be created in the current workspace, and if not, why: a state (ready, forbidden, '
+'no_provider or settings_missing), the providers that are ready, and the missing settings of each provider.';
 
 RESET ROLE;
 

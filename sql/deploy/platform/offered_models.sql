@@ -31,7 +31,7 @@ DECLARE
     );
 BEGIN
     IF in_the_way IS NOT NULL THEN
-        RAISE EXCEPTION 'public.organization_models has the columns %, which must be free for pg-tenancy', in_the_way
+        RAISE EXCEPTION 'public.organization_models has the columns %, and pg-tenancy needs these names', in_the_way
         USING ERRCODE = '55000',
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Nothing was changed. Rename the columns, then deploy again.';

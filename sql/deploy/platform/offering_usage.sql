@@ -16,7 +16,7 @@ CREATE TYPE tenancy.usage_request AS (
     occurred_at timestamptz, hold uuid
 );
 COMMENT ON TYPE tenancy.usage_request IS
-'One call for record_usages(). occurred_at NULL is now, hold NULL is none.';
+'One call for record_usages(). occurred_at NULL means now, hold NULL means none.';
 
 CREATE FUNCTION tenancy_private.refuse_reused_request() RETURNS void
 LANGUAGE plpgsql
@@ -26,10 +26,10 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the request id was used for another call'
+    RAISE EXCEPTION 'the request id belongs to another call'
     USING ERRCODE = '23505',
     CONSTRAINT = 'reference_reused',
-    HINT = 'A request id names one call for ever: repeat what was recorded under it, or take another id.';
+    HINT = 'A request id identifies one call for ever: repeat the same call, or use another id.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_reused_request() FROM public;
@@ -42,10 +42,10 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the workspace has no such hold for this offering'
+    RAISE EXCEPTION 'this workspace has no such hold for this offering'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'hold_not_found',
-    HINT = 'tenancy.authorize_usage() makes one for a call, which is recorded once.';
+    HINT = 'tenancy.authorize_usage() creates one for a call, which is recorded once.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_hold() FROM public;
@@ -62,7 +62,7 @@ AS $$
 DECLARE
     problem CONSTANT text[] := CASE
         WHEN request_id IS NULL OR length(request_id) NOT BETWEEN 1 AND 200
-            THEN ARRAY['a request id has 1 to 200 characters', 'request_id_invalid', 'Give each call an id of its own.']
+            THEN ARRAY['a request id must have 1 to 200 characters', 'request_id_invalid', 'Give each call an id of its own.']
         WHEN coalesce(input_tokens, -1) < 0 OR coalesce(output_tokens, -1) < 0
             OR input_tokens > 1000000000000 OR output_tokens > 1000000000000
             THEN ARRAY[
@@ -252,13 +252,13 @@ DECLARE
     money_hold uuid;
 BEGIN
     IF NOT coalesce(max_tokens BETWEEN 1 AND 2000000000000, false) THEN
-        RAISE EXCEPTION 'max_tokens is from 1 to 2000000000000'
+        RAISE EXCEPTION 'max_tokens must be 1 to 2000000000000'
         USING ERRCODE = '22023',
         CONSTRAINT = 'tokens_invalid',
-        HINT = 'Give what the call can use at most: the tokens of its input and those it may answer with.';
+        HINT = 'Give the maximum of the call: the tokens of its input and of its longest answer.';
     END IF;
     IF NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false) THEN
-        RAISE EXCEPTION 'a hold lasts more than no time, and a day at most'
+        RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
         USING ERRCODE = '22023',
         CONSTRAINT = 'hold_expiry_invalid',
         HINT = 'Give expires_in from 1 second to 1 day.';
@@ -437,10 +437,10 @@ DECLARE
     answer record;
 BEGIN
     IF coalesce(cardinality(requests), 0) > 10000 THEN
-        RAISE EXCEPTION 'a batch has 10000 calls at most'
+        RAISE EXCEPTION 'a batch must have at most 10000 calls'
         USING ERRCODE = '22023',
         CONSTRAINT = 'batch_invalid',
-        HINT = 'Send the rest in another one.';
+        HINT = 'Send the rest in another batch.';
     END IF;
     FOR call IN SELECT r.* FROM unnest(requests) AS r LOOP
         IF EXISTS (
@@ -628,10 +628,10 @@ REVOKE ALL ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) FROM publ
 GRANT EXECUTE ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.authorize_usage(uuid, bigint, interval) IS
-'Before a call is served: asks access, quota and limits, and holds what it costs at most. Returns the hold for '
-'record_usage(). Needs offerings.use. Raises P0002 offering_not_found, 42501 request_required, request_pending, '
-'subscription_required, share_paused, entitlement_ended, quota_exhausted, trial_ended, 55000 '
-'offering_inactive, not_operational, offering_price_missing, P0001 insufficient_funds, spending_limit_reached, 22023 tokens_invalid, '
+'Before a call is served: checks access, quota and limits, and holds its maximum cost. Returns the hold for '
+'record_usage(). Requires offerings.use. Raises P0002 offering_not_found, 42501 request_required, request_pending, '
+'subscription_required, share_paused, entitlement_ended, quota_exhausted, trial_ended, 55000 offering_inactive, '
+'not_operational, offering_price_missing, P0001 insufficient_funds, spending_limit_reached, 22023 tokens_invalid, '
 'hold_expiry_invalid.';
 
 CREATE FUNCTION tenancy.authorize_usage_for(
@@ -656,7 +656,7 @@ FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid)
 TO tenancy_service;
 COMMENT ON FUNCTION tenancy.authorize_usage_for(uuid, uuid, bigint, interval, uuid, uuid) IS
-'authorize_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
+'authorize_usage() for a service, which names the paying workspace. Also raises P0002 consumer_not_found.';
 
 CREATE FUNCTION tenancy.release_usage(hold uuid) RETURNS void
 LANGUAGE plpgsql
@@ -684,7 +684,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.release_usage(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.release_usage(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.release_usage(uuid) IS
-'Frees what authorize_usage() held, for a call that was not served. Needs offerings.use. Raises P0002 hold_not_found.';
+'Releases the hold of authorize_usage(), for a call that was not served. Requires offerings.use. Raises P0002 '
+'hold_not_found.';
 
 CREATE FUNCTION tenancy_private.require_consumer(consumer uuid) RETURNS void
 LANGUAGE plpgsql
@@ -698,7 +699,7 @@ BEGIN
         SELECT FROM tenancy.workspaces AS w
         WHERE w.id = consumer AND w.id <> '00000000-0000-0000-0000-000000000000' AND w.deleted_at IS NULL
     ) THEN
-        RAISE EXCEPTION 'there is no such workspace'
+        RAISE EXCEPTION 'no such workspace'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'consumer_not_found',
         HINT = 'Give the id of an organization or of a person.';
@@ -736,10 +737,10 @@ FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usage(text, uuid, bigint, bigint, timestamptz, uuid) IS
-'Charges a call of an offering to the current workspace, once for each request id, for ever, at the price of the moment '
-'it happened. With a hold of authorize_usage() it is booked whole, and what is not covered is unpaid. Needs offerings.use. '
-'Raises what authorize_usage() does, and 23505 reference_reused, P0002 hold_not_found, 22023 request_id_invalid, '
-'occurred_at_invalid.';
+'Charges a call of an offering to the current workspace, once for each request id, for ever, at the price of its '
+'time. With a hold of authorize_usage() it is booked in full, and the uncovered part is unpaid. Requires '
+'offerings.use. Raises what authorize_usage() does, and 23505 reference_reused, P0002 hold_not_found, 22023 '
+'request_id_invalid, occurred_at_invalid.';
 
 CREATE FUNCTION tenancy.record_usages(requests tenancy.usage_request[])
 RETURNS TABLE (
@@ -765,8 +766,8 @@ REVOKE ALL ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) FROM publi
 GRANT EXECUTE ON FUNCTION tenancy.record_usages(tenancy.usage_request[])
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usages(tenancy.usage_request[]) IS
-'record_usage() for up to 10000 calls at once, all of them or none; one answer for each, in their order. Raises 22023 '
-'batch_invalid besides.';
+'record_usage() for up to 10000 calls at once, all of them or none; one answer for each, in order. Also raises 22023 '
+'batch_invalid.';
 
 CREATE FUNCTION tenancy.record_usage_for(
     consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
@@ -799,7 +800,7 @@ GRANT EXECUTE ON FUNCTION tenancy.record_usage_for(
     uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
 ) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.record_usage_for(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid) IS
-'record_usage() for a service, which names the workspace that pays. Raises P0002 consumer_not_found besides.';
+'record_usage() for a service, which names the paying workspace. Also raises P0002 consumer_not_found.';
 
 CREATE FUNCTION tenancy.reverse_usage(
     usage uuid, OUT returned numeric, OUT owed numeric, OUT replayed boolean
@@ -825,10 +826,10 @@ BEGIN
     WHERE u.id = reverse_usage.usage AND (is_service OR u.provider_id = provider)
     FOR NO KEY UPDATE;
     IF found.id IS NULL THEN
-        RAISE EXCEPTION 'the organization served no such call'
+        RAISE EXCEPTION 'this organization served no such call'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'usage_not_found',
-        HINT = 'tenancy.offering_calls() lists those that it served.';
+        HINT = 'tenancy.offering_calls() lists the calls that it served.';
     END IF;
     -- Before the wallets, in the order in which calls are recorded.
     PERFORM FROM tenancy.entitlements AS e WHERE e.id = found.entitlement_id FOR NO KEY UPDATE;
@@ -852,8 +853,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reverse_usage(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reverse_usage(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reverse_usage(uuid) IS
-'Gives back what a call cost, with its tokens; returned came back at once, owed is what the provider still has to give. '
-'For the provider, with offerings.price, and for services. Again, it answers as before. Raises P0002 usage_not_found.';
+'Returns the cost and the tokens of a call; returned is the amount returned at once, owed the amount that the '
+'provider still owes. For the provider, with offerings.price, and for services. A repeated call returns the same '
+'answer. Raises P0002 usage_not_found.';
 
 -- What the provider sees: sums, and calls without who made them.
 CREATE FUNCTION tenancy.offering_earnings(
@@ -890,8 +892,8 @@ REVOKE ALL ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) FROM 
 GRANT EXECUTE ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) IS
-'What others'' calls of the organization''s offerings came to, by offering; unpaid is the part that was not covered when '
-'they were recorded. Needs finops.view.';
+'The totals of others'' calls of the organization''s offerings, by offering; unpaid is the part not covered when '
+'they were recorded. Requires finops.view.';
 
 CREATE FUNCTION tenancy.offering_calls(
     offering uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
@@ -925,8 +927,8 @@ REVOKE ALL ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, in
 GRANT EXECUTE ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer) IS
-'Calls that an offering of the organization served, the newest first, without who made them: for the next page give the '
-'last occurred_at as until. Needs finops.view. Raises 22023 page_size_invalid.';
+'Calls that an offering of the organization served, newest first, without the callers: for the next page give the '
+'last occurred_at as until. Requires finops.view. Raises 22023 page_size_invalid.';
 
 -- Calls, ledger and FinOps say the same, or which do not.
 CREATE FUNCTION tenancy_private.usage_problems(wanted uuid)

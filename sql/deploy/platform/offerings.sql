@@ -27,7 +27,8 @@ CREATE TABLE tenancy.offering_prices (
     CONSTRAINT offering_prices_valid_from_check CHECK (isfinite(valid_from))
 );
 COMMENT ON TABLE tenancy.offering_prices IS
-'Append-only. What 1,000 tokens of an offering cost from a moment on; of two from the same moment the higher number counts.';
+'Append-only. The price of 1,000 tokens of an offering from a time on; of two for the same time the higher number '
+'counts.';
 
 CREATE TABLE tenancy.access_requests (
     organization_id      uuid        NOT NULL,
@@ -50,9 +51,9 @@ CREATE TABLE tenancy.access_requests (
     )
 );
 COMMENT ON TABLE tenancy.access_requests IS
-'Who asked whether they may use an offering, and the answer.';
+'Requests for access to an offering, and the answers.';
 COMMENT ON COLUMN tenancy.access_requests.organization_id IS 'The provider.';
-COMMENT ON COLUMN tenancy.access_requests.consumer_id IS 'The workspace that wants to use it.';
+COMMENT ON COLUMN tenancy.access_requests.consumer_id IS 'The workspace that requests access.';
 CREATE UNIQUE INDEX access_requests_pending_idx
 ON tenancy.access_requests (offering_id, consumer_id, organization_id) WHERE status = 'pending';
 CREATE INDEX access_requests_consumer_id_idx
@@ -82,9 +83,9 @@ CREATE TABLE tenancy.entitlements (
     CONSTRAINT entitlements_eur_per_1k_check CHECK (eur_per_1k >= 0 AND eur_per_1k < 1000000)
 );
 COMMENT ON TABLE tenancy.entitlements IS
-'What a workspace may use of another''s offering: how long, how much, at which price.';
-COMMENT ON COLUMN tenancy.entitlements.quota_tokens IS 'NULL: as many as it likes.';
-COMMENT ON COLUMN tenancy.entitlements.eur_per_1k IS 'NULL: the offering''s price of the moment.';
+'Rights of a workspace to another''s offering: how long, how much, at which price.';
+COMMENT ON COLUMN tenancy.entitlements.quota_tokens IS 'NULL: unlimited.';
+COMMENT ON COLUMN tenancy.entitlements.eur_per_1k IS 'NULL: the offering''s price at the time of the call.';
 CREATE UNIQUE INDEX entitlements_open_idx
 ON tenancy.entitlements (consumer_id, offering_id, kind, organization_id) WHERE revoked_at IS NULL;
 CREATE INDEX entitlements_consumer_id_idx ON tenancy.entitlements (consumer_id, organization_id);
@@ -98,7 +99,7 @@ CREATE TABLE tenancy.catalog_preferences (
     CONSTRAINT catalog_preferences_pkey PRIMARY KEY (workspace_id)
 );
 COMMENT ON TABLE tenancy.catalog_preferences IS
-'What a workspace wants to discover of others'' offerings; without a row, everything.';
+'Which offerings of others a workspace wants to see; without a row, all.';
 
 -- What was agreed before a call was served. A call that was authorized is charged by
 -- that, whatever the provider paused or revoked meanwhile.
@@ -118,9 +119,9 @@ CREATE TABLE tenancy.usage_authorizations (
     CONSTRAINT usage_authorizations_pkey PRIMARY KEY (workspace_id, id)
 );
 COMMENT ON TABLE tenancy.usage_authorizations IS
-'Calls that may be served. A row is gone once its call is recorded.';
+'Authorized calls. A row is deleted once its call is recorded.';
 COMMENT ON COLUMN tenancy.usage_authorizations.agreed_eur_per_1k IS
-'The price that was agreed, NULL where the offering''s price of the moment counts.';
+'The agreed price; NULL means the offering''s price at the time of the call.';
 CREATE INDEX usage_authorizations_expires_at_idx
 ON tenancy.usage_authorizations (workspace_id, expires_at);
 
@@ -151,10 +152,11 @@ CREATE TABLE tenancy.offering_usage (
     )
 );
 COMMENT ON TABLE tenancy.offering_usage IS
-'Calls of offerings: who paid whom how much for what. Rows are added, and marked when they are reversed.';
+'Calls of offerings: payer, payee, amount and offering. Rows are only added, and marked when they are reversed.';
 COMMENT ON COLUMN tenancy.offering_usage.workspace_id IS 'Who pays.';
-COMMENT ON COLUMN tenancy.offering_usage.id IS 'That of the movement in the ledger.';
-COMMENT ON COLUMN tenancy.offering_usage.access IS 'By which right: own, share, contract, trial, or the access policy.';
+COMMENT ON COLUMN tenancy.offering_usage.id IS 'The id of the movement in the ledger.';
+COMMENT ON COLUMN tenancy.offering_usage.access IS 'The right used: own, share, contract, trial, or the access '
+    'policy.';
 CREATE UNIQUE INDEX offering_usage_id_idx ON tenancy.offering_usage (id, workspace_id);
 CREATE INDEX offering_usage_provider_id_idx
 ON tenancy.offering_usage (provider_id, offering_id, occurred_at, workspace_id);
@@ -252,10 +254,10 @@ BEGIN
         WHERE m.id = new.model_id
             AND m.workspace_id IN (new.organization_id, '00000000-0000-0000-0000-000000000000')
     ) THEN
-        RAISE EXCEPTION 'the organization has no such model'
+        RAISE EXCEPTION 'this organization has no such model'
         USING ERRCODE = '23503',
         CONSTRAINT = 'organization_models_model_id_fkey',
-        HINT = 'An organization offers its own models and public ones.';
+        HINT = 'An organization can offer its own models and public ones.';
     END IF;
     RETURN new;
 END;

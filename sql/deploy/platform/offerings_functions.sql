@@ -20,10 +20,11 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'there is no such offering'
+    RAISE EXCEPTION 'no such offering'
     USING ERRCODE = 'P0002',
     CONSTRAINT = 'offering_not_found',
-    HINT = 'tenancy.community_catalog() lists public offerings, tenancy.shared_offerings() what is shared with the workspace.';
+    HINT = 'tenancy.community_catalog() lists public offerings, tenancy.shared_offerings() those shared with the '
+        'workspace.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_offering() FROM public;
@@ -317,8 +318,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.catalog_preferences() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.catalog_preferences() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.catalog_preferences() IS
-'Which offerings of others community_catalog() lists for the current workspace: public ones at all, those that cost '
-'something, and those that cost something and need an agreement. Needs offerings.view.';
+'Which offerings of others community_catalog() lists for the current workspace: public ones at all, those with a '
+'price, and those with a price that require an agreement. Requires offerings.view.';
 
 CREATE FUNCTION tenancy.set_catalog_preferences(
     shows_public boolean DEFAULT NULL, shows_paid boolean DEFAULT NULL,
@@ -349,7 +350,7 @@ REVOKE ALL ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean
 GRANT EXECUTE ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_catalog_preferences(boolean, boolean, boolean) IS
-'Changes what community_catalog() lists; NULL leaves a switch as it is. Needs settings.update and a person.';
+'Changes what community_catalog() lists; NULL leaves a switch as it is. Requires settings.update and a person.';
 
 CREATE FUNCTION tenancy.community_catalog(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
 RETURNS TABLE (
@@ -411,9 +412,9 @@ REVOKE ALL ON FUNCTION tenancy.community_catalog(uuid, integer) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.community_catalog(uuid, integer)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.community_catalog(uuid, integer) IS
-'Public offerings of other organizations, as far as the workspace wants to see them, by id: for the next page give the '
-'last id. eur_per_1k is what this workspace pays; is_allowed and reason say whether it may use it now. Needs '
-'offerings.view. Raises 22023 page_size_invalid.';
+'Public offerings of other organizations that the workspace wants to see, by id: for the next page give the last id. '
+'eur_per_1k is the price for this workspace; is_allowed and reason show whether it may use the offering now. '
+'Requires offerings.view. Raises 22023 page_size_invalid.';
 
 -- Two paths, an index each: a condition with OR would read the tables whole.
 CREATE FUNCTION tenancy.shared_offerings()
@@ -477,8 +478,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.shared_offerings() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.shared_offerings() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.shared_offerings() IS
-'What others let the current workspace use: shares, agreements after a request, and trials, with what is left of them. '
-'Needs offerings.view.';
+'Offerings that the current workspace may use: by shares, agreements and trials, with the remaining quota. Requires '
+'offerings.view.';
 
 -- The order is fixed: an id, exactly a public model, then slug and code.
 CREATE FUNCTION tenancy.resolve_offering(
@@ -516,7 +517,7 @@ BEGIN
             SELECT m.id FROM public.models AS m WHERE m.workspace_id = nobody AND m.model_id::text = resolve_offering.name
         );
         IF model_id IS NULL AND coalesce(slash, 0) = 0 THEN
-            RAISE EXCEPTION 'the name of an offering begins with its organization'
+            RAISE EXCEPTION 'the name of an offering must begin with its organization'
             USING ERRCODE = '22023',
             CONSTRAINT = 'organization_required',
             HINT = 'Write organization/code, as tenancy.community_catalog() does.';
@@ -559,9 +560,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.resolve_offering(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.resolve_offering(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.resolve_offering(text) IS
-'What a name that a client gave means here: an id, a public model, or organization/code; whether the workspace may use it '
-'now, by which right and at which price, or the reason why not. Needs offerings.view. Raises 22023 organization_required, '
-'P0002 offering_not_found.';
+'Finds an offering by a client''s name: an id, a public model, or organization/code; whether the workspace may use '
+'it now, by which right and at which price, or the reason against it. Requires offerings.view. Raises 22023 '
+'organization_required, P0002 offering_not_found.';
 
 -- The provider's side ---------------------------------------------------------
 
@@ -604,14 +605,15 @@ DECLARE
     problem CONSTANT text := CASE
         WHEN code IS NULL OR code !~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'
             THEN 'a code is 1 to 63 small letters, digits, and between them . _ -'
-        WHEN name IS NULL OR btrim(name) = '' OR length(name) > 200 THEN 'a name has 1 to 200 characters'
+        WHEN name IS NULL OR btrim(name) = '' OR length(name) > 200 THEN 'a name must have 1 to 200 characters'
         WHEN visibility IS NULL OR visibility NOT IN ('public', 'unlisted', 'private')
             THEN 'a visibility is public, unlisted or private'
         WHEN access_policy IS NULL OR access_policy NOT IN (
             'free', 'subscription_required', 'request_required', 'pay_per_token', 'trial'
         ) THEN 'an access policy is free, subscription_required, request_required, pay_per_token or trial'
         WHEN access_policy = 'trial' AND num_nonnulls(trial_days, trial_tokens) = 0 THEN 'a trial ends by days or by tokens'
-        WHEN trial_days NOT BETWEEN 1 AND 3650 OR trial_tokens <= 0 THEN 'a trial has 1 to 3650 days, and more than 0 tokens'
+        WHEN trial_days NOT BETWEEN 1 AND 3650 OR trial_tokens <= 0 THEN 'a trial must have 1 to 3650 days, and more '
+            'than 0 tokens'
     END;
 BEGIN
     IF problem IS NOT NULL THEN
@@ -636,10 +638,10 @@ BEGIN
     IF eur_per_1k >= 0 AND eur_per_1k < 1000000 AND eur_per_1k = round(eur_per_1k, 6) THEN
         RETURN eur_per_1k;
     END IF;
-    RAISE EXCEPTION 'a price is 0 or more, less than 1000000, with 6 decimals at most'
+    RAISE EXCEPTION 'a price must be at least 0 and less than 1000000, with at most 6 decimals'
     USING ERRCODE = '22023',
     CONSTRAINT = 'price_invalid',
-    HINT = 'Euros for 1,000 tokens.';
+    HINT = 'Give euros for 1,000 tokens.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_price(numeric) FROM public;
@@ -660,7 +662,7 @@ DECLARE
     begins_at CONSTANT timestamptz := coalesce(valid_from, clock_timestamp());
 BEGIN
     IF begins_at < clock_timestamp() - interval '1 second' OR begins_at > clock_timestamp() + interval '1 year' THEN
-        RAISE EXCEPTION 'a price begins now or later, within a year'
+        RAISE EXCEPTION 'a price must begin now or within a year'
         USING ERRCODE = '22023',
         CONSTRAINT = 'price_time_invalid',
         HINT = 'Leave valid_from out for a price that begins now.';
@@ -684,7 +686,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'the organization has an offering with this code'
+    RAISE EXCEPTION 'this organization already has an offering with this code'
     USING ERRCODE = '23505',
     CONSTRAINT = 'offering_code_taken',
     HINT = 'Give it another code, or change the other one with tenancy.update_offering().';
@@ -721,10 +723,10 @@ BEGIN
         WHERE m.id = publish_offering.model
             AND m.workspace_id IN (acting.organization_id, '00000000-0000-0000-0000-000000000000')
     ) THEN
-        RAISE EXCEPTION 'the workspace has no such model'
+        RAISE EXCEPTION 'this workspace has no such model'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'model_not_found',
-        HINT = 'An organization offers its own models and public ones.';
+        HINT = 'An organization can offer its own models and public ones.';
     END IF;
     IF EXISTS (
         SELECT FROM public.organization_models AS o
@@ -753,9 +755,9 @@ GRANT EXECUTE ON FUNCTION tenancy.publish_offering(
     uuid, text, text, text, text, numeric, text, integer, bigint
 ) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint) IS
-'Offers a model of the organization, or a public one, to others, who call it organization/code. Needs offerings.publish, '
-'and offerings.price to name a price. Raises P0002 model_not_found, 23505 offering_code_taken, 22023 offering_invalid, '
-'price_invalid.';
+'Offers a model of the organization, or a public one, to others, under the name organization/code. Requires '
+'offerings.publish, and offerings.price to set a price. Raises P0002 model_not_found, 23505 offering_code_taken, '
+'22023 offering_invalid, price_invalid.';
 
 CREATE FUNCTION tenancy.update_offering(
     offering uuid, name text DEFAULT NULL, code text DEFAULT NULL, description text DEFAULT NULL,
@@ -805,7 +807,7 @@ GRANT EXECUTE ON FUNCTION tenancy.update_offering(
     uuid, text, text, text, text, text, boolean, integer, bigint
 ) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint) IS
-'Changes an offering of the organization; NULL leaves a value as it is. Needs offerings.update. Raises P0002 '
+'Changes an offering of the organization; NULL leaves a value as it is. Requires offerings.update. Raises P0002 '
 'offering_not_found, 23505 offering_code_taken, 22023 offering_invalid.';
 
 CREATE FUNCTION tenancy.set_offering_price(
@@ -832,8 +834,8 @@ REVOKE ALL ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz) FR
 GRANT EXECUTE ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.set_offering_price(uuid, numeric, timestamptz) IS
-'What 1,000 tokens cost from a moment on, now or later; calls from before keep their price. Needs offerings.price. Raises '
-'P0002 offering_not_found, 22023 price_invalid, price_time_invalid.';
+'Sets the price of 1,000 tokens from a time on, now or later; earlier calls keep their price. Requires '
+'offerings.price. Raises P0002 offering_not_found, 22023 price_invalid, price_time_invalid.';
 
 -- Shares ----------------------------------------------------------------------
 
@@ -850,10 +852,10 @@ BEGIN
     IF NOT coalesce(isfinite(starts_at), true) OR starts_at < now() - interval '1 minute'
         OR ends_at <= greatest(starts_at, clock_timestamp())
     THEN
-        RAISE EXCEPTION 'a period begins now or later, and ends after that'
+        RAISE EXCEPTION 'a period must begin now or later, and end after that'
         USING ERRCODE = '22023',
         CONSTRAINT = 'period_invalid',
-        HINT = 'Leave starts_at out to begin now, and ends_at for no end.';
+        HINT = 'Omit starts_at to begin now, and ends_at for no end.';
     END IF;
 END;
 $$;
@@ -884,10 +886,11 @@ BEGIN
             OR tenancy_private.shared_price(share_offering.pricing) <> (share_offering.pricing ->> 'eur_per_1k')::numeric
         )
     THEN
-        RAISE EXCEPTION 'the pricing of a share is not understood'
+        RAISE EXCEPTION 'invalid pricing of a share'
         USING ERRCODE = '22023',
         CONSTRAINT = 'pricing_invalid',
-        HINT = 'Write {"version": 1, "type": "per_1k_tokens", "eur_per_1k": 0.2}, or leave it out for the offering''s price.';
+        HINT = 'Write {"version": 1, "type": "per_1k_tokens", "eur_per_1k": 0.2}, or omit it for the offering''s '
+            'price.';
     END IF;
     IF share_offering.pricing IS NOT NULL AND share_offering.pricing <> '{}' THEN
         PERFORM tenancy.require_permission('offerings.price');
@@ -896,7 +899,7 @@ BEGIN
         SELECT FROM tenancy.workspaces AS w
         WHERE w.id = share_offering.consumer_organization AND w.organization_id IS NOT NULL AND w.deleted_at IS NULL
     ) THEN
-        RAISE EXCEPTION 'there is no such organization to share with'
+        RAISE EXCEPTION 'no such organization to share with'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'consumer_not_found',
         HINT = 'Give the id of another organization.';
@@ -910,10 +913,10 @@ BEGIN
             AND s.status::text IN ('active', 'paused')
             AND (s.ends_at IS NULL OR s.ends_at > clock_timestamp())
     ) THEN
-        RAISE EXCEPTION 'the offering is shared with this organization'
+        RAISE EXCEPTION 'the offering is already shared with this organization'
         USING ERRCODE = '23505',
         CONSTRAINT = 'already_shared',
-        HINT = 'tenancy.revoke_share() ends that share first.';
+        HINT = 'End that share with tenancy.revoke_share() first.';
     END IF;
     -- One that ended by itself still says active.
     PERFORM tenancy_private.update_rows(
@@ -938,9 +941,9 @@ FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, timestamptz) IS
-'Lets another organization use an offering, whatever its visibility and access policy, at a price of its own or, without '
-'pricing, at the offering''s. Needs offerings.share. Raises P0002 offering_not_found, consumer_not_found, 23505 '
-'already_shared, 22023 pricing_invalid, period_invalid.';
+'Shares an offering with another organization, whatever its visibility and access policy, at a price of its own or, '
+'without pricing, at the offering''s. Requires offerings.share. Raises P0002 offering_not_found, consumer_not_found, '
+'23505 already_shared, 22023 pricing_invalid, period_invalid.';
 
 -- What the three functions below have in common.
 CREATE FUNCTION tenancy_private.change_share(
@@ -962,10 +965,10 @@ BEGIN
     WHERE s.id = share AND s.provider_organization_id = acting.organization_id
     FOR NO KEY UPDATE;
     IF old.id IS NULL THEN
-        RAISE EXCEPTION 'the organization has no such share'
+        RAISE EXCEPTION 'this organization has no such share'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'share_not_found',
-        HINT = 'public.organization_model_shares shows the shares that the organization gave.';
+        HINT = 'public.organization_model_shares lists the organization''s shares.';
     END IF;
     IF old.status <> ALL(from_statuses) THEN
         RAISE EXCEPTION 'the share is %', old.status
@@ -1001,7 +1004,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.pause_share(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.pause_share(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.pause_share(uuid) IS
-'Refuses further calls by a share until resume_share(). A call that was authorized before is still charged. Needs '
+'Refuses further calls by a share until resume_share(). A call that was authorized before is still charged. Requires '
 'offerings.share. Raises P0002 share_not_found, 55000 share_state_invalid.';
 
 CREATE FUNCTION tenancy.resume_share(share uuid) RETURNS void
@@ -1019,7 +1022,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.resume_share(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.resume_share(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.resume_share(uuid) IS
-'Lets a paused share go on. Needs offerings.share. Raises P0002 share_not_found, 55000 share_state_invalid.';
+'Resumes a paused share. Requires offerings.share. Raises P0002 share_not_found, 55000 share_state_invalid.';
 
 CREATE FUNCTION tenancy.revoke_share(share uuid) RETURNS void
 LANGUAGE plpgsql
@@ -1036,7 +1039,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_share(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_share(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_share(uuid) IS
-'Ends a share for good. Needs offerings.share. Raises P0002 share_not_found, 55000 share_state_invalid.';
+'Ends a share permanently. Requires offerings.share. Raises P0002 share_not_found, 55000 share_state_invalid.';
 
 -- Requests and entitlements ----------------------------------------------------
 
@@ -1060,13 +1063,13 @@ BEGIN
         PERFORM tenancy_private.refuse_offering();
     END IF;
     IF found.access IN ('own', 'share', 'contract') THEN
-        RAISE EXCEPTION 'the workspace may use this offering'
+        RAISE EXCEPTION 'the workspace may already use this offering'
         USING ERRCODE = '23505',
         CONSTRAINT = 'access_granted',
         HINT = 'tenancy.shared_offerings() shows by which right.';
     END IF;
     IF length(request_access.message) > 2000 THEN
-        RAISE EXCEPTION 'a message has 2000 characters at most'
+        RAISE EXCEPTION 'a message must have at most 2000 characters'
         USING ERRCODE = '22023',
         CONSTRAINT = 'message_invalid';
     END IF;
@@ -1075,10 +1078,10 @@ BEGIN
     ON CONFLICT (offering_id, consumer_id, organization_id) WHERE status = 'pending' DO NOTHING
     RETURNING r.id INTO new_id;
     IF new_id IS NULL THEN
-        RAISE EXCEPTION 'the workspace has asked for this offering'
+        RAISE EXCEPTION 'the workspace has already requested this offering'
         USING ERRCODE = '23505',
         CONSTRAINT = 'request_pending',
-        HINT = 'tenancy.access_requests() shows the answer once there is one.';
+        HINT = 'tenancy.access_requests() shows the answer once it is given.';
     END IF;
     RETURN new_id;
 END;
@@ -1087,8 +1090,8 @@ REVOKE ALL ON FUNCTION tenancy.request_access(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.request_access(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
-'Asks the provider of an offering whether the current workspace may use it. Needs offerings.request and a person. Raises '
-'P0002 offering_not_found, 23505 request_pending, access_granted.';
+'Requests access to an offering from its provider for the current workspace. Requires offerings.request and a '
+'person. Raises P0002 offering_not_found, 23505 request_pending, access_granted.';
 
 -- Two paths again: what the workspace asked for, and what it was asked.
 CREATE FUNCTION tenancy.access_requests(status text DEFAULT NULL)
@@ -1133,8 +1136,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.access_requests(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.access_requests(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.access_requests(text) IS
-'Requests that the current workspace made or received, the newest first; all, or those pending, approved or denied. Needs '
-'offerings.view.';
+'Requests that the current workspace made or received, the newest first; all, or those pending, approved or denied. '
+'Requires offerings.view.';
 
 -- A request that the organization received and has not decided, locked.
 CREATE FUNCTION tenancy_private.pending_request(
@@ -1153,16 +1156,16 @@ BEGIN
     WHERE r.organization_id = pending_request.organization_id AND r.id = request
     FOR NO KEY UPDATE;
     IF found.id IS NULL THEN
-        RAISE EXCEPTION 'the organization has no such request'
+        RAISE EXCEPTION 'this organization has no such request'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'request_not_found',
-        HINT = 'tenancy.access_requests() lists those that were received.';
+        HINT = 'tenancy.access_requests() lists the received requests.';
     END IF;
     IF found.status <> 'pending' THEN
         RAISE EXCEPTION 'the request was %', found.status
         USING ERRCODE = '55000',
         CONSTRAINT = 'request_not_pending',
-        HINT = 'A request is decided once; tenancy.revoke_entitlement() ends what was approved.';
+        HINT = 'A request is decided once; tenancy.revoke_entitlement() ends an approved one.';
     END IF;
     RETURN found;
 END;
@@ -1190,10 +1193,10 @@ BEGIN
     asked := tenancy_private.pending_request(acting.organization_id, approve_access.request);
     PERFORM tenancy_private.check_period(approve_access.starts_at, approve_access.ends_at);
     IF approve_access.quota_tokens <= 0 THEN
-        RAISE EXCEPTION 'a quota is more than 0 tokens'
+        RAISE EXCEPTION 'a quota must be more than 0 tokens'
         USING ERRCODE = '22023',
         CONSTRAINT = 'quota_invalid',
-        HINT = 'Leave quota_tokens out for as many as the consumer likes.';
+        HINT = 'Omit quota_tokens for an unlimited number.';
     END IF;
     IF approve_access.eur_per_1k IS NOT NULL THEN
         PERFORM tenancy.require_permission('offerings.price');
@@ -1223,9 +1226,9 @@ FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.approve_access(uuid, timestamptz, bigint, numeric, timestamptz) IS
-'Lets the workspace that asked use the offering: for a time, for a number of tokens, at a price of its own, or without '
-'bounds and at the offering''s price. Returns the entitlement. Needs offerings.approve. Raises P0002 request_not_found, '
-'55000 request_not_pending, 22023 period_invalid, quota_invalid, price_invalid.';
+'Approves a request: for a period, for a number of tokens, at a price of its own, or without limits and at the '
+'offering''s price. Returns the entitlement. Requires offerings.approve. Raises P0002 request_not_found, 55000 '
+'request_not_pending, 22023 period_invalid, quota_invalid, price_invalid.';
 
 CREATE FUNCTION tenancy.deny_access(request uuid, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -1247,8 +1250,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.deny_access(uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.deny_access(uuid, text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.deny_access(uuid, text) IS
-'Says no to a request; the workspace may ask again. Needs offerings.approve. Raises P0002 request_not_found, 55000 '
-'request_not_pending.';
+'Denies a request; the workspace may request again. Requires offerings.approve. Raises P0002 request_not_found, '
+'55000 request_not_pending.';
 
 CREATE FUNCTION tenancy.revoke_entitlement(entitlement uuid) RETURNS void
 LANGUAGE plpgsql
@@ -1264,18 +1267,18 @@ BEGIN
     UPDATE tenancy.entitlements AS e SET revoked_at = clock_timestamp()
     WHERE e.organization_id = acting.organization_id AND e.id = revoke_entitlement.entitlement AND e.revoked_at IS NULL;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the organization has no such entitlement in force'
+        RAISE EXCEPTION 'this organization has no such active entitlement'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'entitlement_not_found',
-        HINT = 'tenancy.entitlements shows what the organization has approved.';
+        HINT = 'tenancy.entitlements lists the organization''s agreements and trials.';
     END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_entitlement(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_entitlement(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_entitlement(uuid) IS
-'Ends what was approved, or a trial. A call that was authorized before is still charged. Needs offerings.approve. Raises '
-'P0002 entitlement_not_found.';
+'Ends an agreement or a trial. A call that was authorized before is still charged. Requires offerings.approve. '
+'Raises P0002 entitlement_not_found.';
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -160,10 +160,10 @@ BEGIN
 EXCEPTION
     -- The table's column is narrower than the definition, or its own rules are stricter.
     WHEN data_exception OR check_violation THEN
-        RAISE EXCEPTION 'the table % does not take this value of the setting %', place, write_adopted_setting.key
+        RAISE EXCEPTION 'the table % does not accept this value of the setting %', place, write_adopted_setting.key
         USING ERRCODE = '22023',
         CONSTRAINT = 'setting_value_invalid',
-        HINT = 'Its columns and constraints say what it takes.';
+        HINT = 'Its columns and constraints define the accepted values.';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.write_adopted_setting(uuid, uuid, text, jsonb) FROM public;
@@ -214,8 +214,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.provider_status() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.provider_status() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.provider_status() IS
-'The providers: whether each is active, is ready to be worked with in the current workspace, and which required settings '
-'are missing. Needs settings.view.';
+'The providers: whether each is active, whether it is ready in the current workspace, and the required settings that '
+'are missing. Requires settings.view.';
 
 -- Definitions that the application has, and goes on changing, are known here too. What
 -- they do not say, which are secret and which required, a DBA does; a name that says so
@@ -316,8 +316,8 @@ DECLARE
     );
 BEGIN
     IF secrets IS NOT NULL THEN
-        RAISE WARNING 'these settings are taken for secrets, which no tenant reads: %', secrets
-        USING HINT = 'UPDATE tenancy.settings_definitions SET is_secret = ... WHERE key = ... says which are, and which are not.';
+        RAISE WARNING 'these settings are treated as secrets, which no tenant can read: %', secrets
+        USING HINT = 'Correct them with UPDATE tenancy.settings_definitions SET is_secret = ... WHERE key = ...';
     END IF;
 END;
 $$;

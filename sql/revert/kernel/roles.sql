@@ -52,9 +52,9 @@ BEGIN
             EXECUTE format('DROP ROLE %I', role_name);
         EXCEPTION
             WHEN undefined_object THEN
-                RAISE NOTICE 'role % was dropped by another session at this moment', role_name;
+                RAISE NOTICE 'another session has just dropped role %', role_name;
             WHEN dependent_objects_still_exist OR lock_not_available THEN
-                RAISE NOTICE 'role % stays, because it is needed since this moment: %', role_name, sqlerrm;
+                RAISE NOTICE 'role % stays, because it has just come into use: %', role_name, sqlerrm;
             WHEN internal_error THEN
                 -- "cache lookup failed for database": the server was listing who
                 -- needs the role when one of those databases was dropped. The

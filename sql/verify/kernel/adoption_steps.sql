@@ -16,6 +16,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.drop_parts(regclass, text)',
     'tenancy_private.columns_of_index(oid)',
     'tenancy_private.missing_indexes()',
+    'tenancy_private.missing_part_indexes()',
     'tenancy_private.in_the_way_of_revert(text[])',
     'tenancy_private.check_revert(text[], text[])'
 ]);
@@ -23,6 +24,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.patiently(regclass[], text, text)',
     'tenancy_private.in_batches(text, text, regclass, text, text, text)',
     'tenancy_private.add_constraint(regclass, regclass[], name, text, text)',
+    'tenancy_private.join_part_indexes()',
     'tenancy_private.place_indexes()'
 ], pinned => false);
 

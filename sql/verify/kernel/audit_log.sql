@@ -10,7 +10,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'tenancy.audit_log'::regclass AND t.tgname = 'audit_log_append_only' AND t.tgenabled = 'A'
     ) THEN
-        RAISE EXCEPTION 'nothing keeps tenancy.audit_log append-only';
+        RAISE EXCEPTION 'tenancy.audit_log is not kept append-only';
     END IF;
     IF (
         SELECT count(*) FROM pg_catalog.pg_trigger AS t
@@ -21,7 +21,7 @@ BEGIN
                 'tenancy.role_delegations'::regclass
             )
     ) <> 5 THEN
-        RAISE EXCEPTION 'not every table that is to be audited has its trigger';
+        RAISE EXCEPTION 'some audited tables lack their trigger';
     END IF;
 END;
 $$;

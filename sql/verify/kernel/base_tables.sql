@@ -24,7 +24,7 @@ BEGIN
     INTO wrong
     FROM pg_temp.column_problems AS c;
     IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'columns are not what the changes stand on'
+        RAISE EXCEPTION 'columns differ from what the changes need'
             USING DETAIL = wrong;
     END IF;
 

@@ -36,7 +36,7 @@ BEGIN
     END LOOP;
 
     IF NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE') THEN
-        RAISE EXCEPTION 'tenancy_app has not the rights of tenancy_credentialed'
+        RAISE EXCEPTION 'tenancy_app lacks the rights of tenancy_credentialed'
         USING HINT = 'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app;';
     END IF;
 

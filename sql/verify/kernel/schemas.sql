@@ -20,7 +20,7 @@ BEGIN
         CROSS JOIN LATERAL aclexplode(n.nspacl) AS acl
         WHERE n.nspname = 'tenancy_private' AND acl.grantee <> n.nspowner
     ) THEN
-        RAISE EXCEPTION 'the schema tenancy_private is open to others than its owner';
+        RAISE EXCEPTION 'the schema tenancy_private is open to roles other than its owner';
     END IF;
 END;
 $$;

@@ -7,7 +7,7 @@ BEGIN;
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM tenancy_private.seal_keys AS k WHERE k.superseded_at IS NULL) THEN
-        RAISE EXCEPTION 'there is no current seal key';
+        RAISE EXCEPTION 'no current seal key exists';
     END IF;
     IF NOT (SELECT c.relrowsecurity FROM pg_catalog.pg_class AS c WHERE c.oid = 'tenancy_private.seal_keys'::regclass) THEN
         RAISE EXCEPTION 'row-level security of tenancy_private.seal_keys is not enabled';

@@ -17,7 +17,7 @@ BEGIN
         RAISE EXCEPTION 'of the triggers % these are always there: %', wanted, found;
     END IF;
     IF NOT EXISTS (SELECT FROM tenancy.instance_transitions) THEN
-        RAISE EXCEPTION 'no state allows anything: tenancy.instance_transitions is empty';
+        RAISE EXCEPTION 'tenancy.instance_transitions is empty: no state allows any action';
     END IF;
 END;
 $$;

@@ -69,9 +69,9 @@ export const steps: Record<string, Step> = {
         return [count, await tx.$count(tasks, eq(tasks.projectId, project.id))];
     },
     async platform(tx, ids) {
-        const [model] = await tx.insert(models).values({ name: "Sales bot", modelId: `acme/${randomUUID()}` }).returning();
+        await tx.insert(models).values({ name: "Sales bot", modelId: `acme/${randomUUID()}` }).returning();
         const [instance] = await tx
-            .insert(instances).values({ providerId: ids.provider, modelId: model.id, status: "provisioning" }).returning();
+            .insert(instances).values({ providerId: ids.provider, modelId: ids.model, status: "provisioning" }).returning();
         return [instance.organizationId === ids.organization, instance.status];
     },
     takenByOneself: (tx, ids) => tx.insert(projects).values({ id: ids.chosen, name: "mine" }),

@@ -47,9 +47,9 @@ export const steps: Record<string, Step> = {
         return [before, await count(trx, "tasks", { project_id: id })];
     },
     async platform(trx, ids) {
-        const [model] = await trx("models").insert({ name: "Sales bot", model_id: `acme/${randomUUID()}` }).returning("id");
+        await trx("models").insert({ name: "Sales bot", model_id: `acme/${randomUUID()}` }).returning("id");
         const [instance] = await trx("instances")
-            .insert({ provider_id: ids.provider, model_id: model.id, status: "provisioning" })
+            .insert({ provider_id: ids.provider, model_id: ids.model, status: "provisioning" })
             .returning(["organization_id", "status"]);
         return [instance.organization_id === ids.organization, instance.status];
     },

@@ -47,9 +47,9 @@ export const steps: Record<string, Step> = {
         return [project.tasks.length, await tx.task.count({ where: { projectId: project.id } })];
     },
     async platform(tx, ids) {
-        const model = await tx.model.create({ data: { name: "Sales bot", modelId: `acme/${randomUUID()}` } });
+        await tx.model.create({ data: { name: "Sales bot", modelId: `acme/${randomUUID()}` } });
         const instance = await tx.instance.create({
-            data: { providerId: ids.provider, modelId: model.id, status: "provisioning" },
+            data: { providerId: ids.provider, modelId: ids.model, status: "provisioning" },
         });
         return [instance.organizationId === ids.organization, instance.status];
     },

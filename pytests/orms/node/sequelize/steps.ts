@@ -65,9 +65,9 @@ export const steps: Record<string, Step> = {
         return [before, await Task.count({ where: { project_id: project.id }, transaction })];
     },
     async platform(transaction, ids) {
-        const model = await Model.create({ name: "Sales bot", model_id: `acme/${randomUUID()}` }, { transaction });
+        await Model.create({ name: "Sales bot", model_id: `acme/${randomUUID()}` }, { transaction });
         const instance = await Instance.create(
-            { provider_id: ids.provider, model_id: model.id, status: "provisioning" }, { transaction },
+            { provider_id: ids.provider, model_id: ids.model, status: "provisioning" }, { transaction },
         );
         return [instance.organization_id === ids.organization, instance.status];
     },

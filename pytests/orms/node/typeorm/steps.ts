@@ -105,8 +105,8 @@ export const steps: Record<string, Step> = {
         return [count, await manager.countBy(Task, { project: { id: project.id } })];
     },
     async platform(manager, ids) {
-        const model = await manager.save(Model, { name: "Sales bot", modelId: `acme/${randomUUID()}` });
-        const made = await manager.save(Instance, { providerId: ids.provider, modelId: model.id, status: "provisioning" });
+        await manager.save(Model, { name: "Sales bot", modelId: `acme/${randomUUID()}` });
+        const made = await manager.save(Instance, { providerId: ids.provider, modelId: ids.model, status: "provisioning" });
         const instance = await manager.findOneByOrFail(Instance, { id: made.id });
         return [instance.organizationId === ids.organization, instance.status];
     },
