@@ -118,6 +118,8 @@ OPEN = [
     "public.instances",
     "public.models",
     "public.provider_settings",
+    "public.organization_models",
+    "public.organization_model_shares",
     "finops.inference_usage",
     "finops.cost_actual_minute",
 ]

@@ -16,18 +16,35 @@ TABLES = (
     "public.instances",
     "public.models",
     "public.organization_memberships",
+    "public.organization_model_shares",
+    "public.organization_models",
     "public.organizations",
     "public.provider_settings",
     "public.users",
+    "tenancy.access_requests",
     "tenancy.audit_log",
+    "tenancy.catalog_preferences",
+    "tenancy.credit_grant_uses",
+    "tenancy.credit_grants",
+    "tenancy.entitlements",
     "tenancy.instance_transitions",
     "tenancy.invitations",
+    "tenancy.ledger_checkpoints",
+    "tenancy.ledger_entries",
     "tenancy.modules",
+    "tenancy.offering_prices",
+    "tenancy.offering_usage",
     "tenancy.permissions",
     "tenancy.role_delegations",
     "tenancy.role_permissions",
     "tenancy.settings",
     "tenancy.settings_definitions",
+    "tenancy.spending_limits",
+    "tenancy.transfers",
+    "tenancy.unpaid_amounts",
+    "tenancy.usage_authorizations",
+    "tenancy.wallet_holds",
+    "tenancy.wallets",
     "tenancy.workspaces",
 )
 _PARTS = {
@@ -72,6 +89,7 @@ def item_of(mutation: Mutation) -> str:
 
 # Which mutations change nothing that anybody could see, and why.
 REDUNDANT = {
+    "tenancy_private.fingerprint(uuid,uuid,text,bytea) search_path": "its body was parsed when it was made",
     named(
         "tenancy_private.read_ticket(text)", "OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""
     ): "what is no text is no uuid, and what is absent is nobody: the cast and enter_with_ticket() refuse both",

@@ -7,6 +7,7 @@ which are functions: most of those need two sessions.
 from __future__ import annotations
 
 from support.probes import (
+    activation,
     api_keys,
     audit_log,
     constraints,
@@ -18,6 +19,8 @@ from support.probes import (
     keys,
     members,
     models,
+    money,
+    offerings,
     organizations,
     privileges,
     protection,
@@ -57,6 +60,9 @@ def probes() -> list[Probe]:
             keys,
             contracts,
             protection,
+            activation,
+            money,
+            offerings,
         )
         for question in module.QUESTIONS
     ]
@@ -73,6 +79,7 @@ def probes() -> list[Probe]:
             api_keys,
             instances,
             users,
+            activation,
         )
         for text, ask in module.OTHERS.items()
     ]

@@ -147,6 +147,8 @@ class Probed:
         _people_and_invitations(self.admin, self.ids)
         _rows_of_tenants(self.admin, self.ids)
         _settings(self.admin, self.ids)
+        _offerings(self.admin, self.ids)
+        _money(self.admin, self.ids)
         row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
         assert row is not None
         self.key, self.secret = row
@@ -386,3 +388,93 @@ def _settings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
             "INSERT INTO tenancy_private.secrets (workspace_id, subject_id, key, value) VALUES (%s, %s, 'token', %s)",
             [ids[organization], NIL, token],
         )
+
+
+def _offerings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Have Acme and Bulk offer a public model, each to the other, and note the ids.
+
+    ``o_acme`` is public, ``o_acme_asked`` is for those who were approved, and ``o_acme_own`` is private.
+    """
+    for provider, consumer in (("acme", "bulk"), ("bulk", "acme")):
+        for code, visibility, policy in (
+            ("", "public", "pay_per_token"),
+            ("_asked", "public", "request_required"),
+            ("_own", "private", "request_required"),
+        ):
+            name = f"o_{provider}{code}"
+            ids[name] = str(uuid4())
+            admin.execute(
+                "INSERT INTO public.organization_models (id, organization_id, model_id, name, code, visibility,"
+                " access_policy, tech_activated_at, eco_activated_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, now(), now())",
+                [ids[name], ids[provider], ids["m_public"], name, name, visibility, policy],
+            )
+            admin.execute(
+                "INSERT INTO tenancy.offering_prices (organization_id, offering_id, valid_from, number, eur_per_1k)"
+                " VALUES (%s, %s, '2026-01-01', 1, 2)",
+                [ids[provider], ids[name]],
+            )
+        ids |= {f"{kind}_{provider}": str(uuid4()) for kind in ("s", "r", "e")}
+        admin.execute(
+            "INSERT INTO public.organization_model_shares"
+            " (id, provider_organization_id, consumer_organization_id, organization_model_id, starts_at)"
+            " VALUES (%s, %s, %s, %s, '2026-01-01')",
+            [ids[f"s_{provider}"], ids[provider], ids[consumer], ids[f"o_{provider}_own"]],
+        )
+        admin.execute(
+            "INSERT INTO tenancy.access_requests (id, organization_id, offering_id, consumer_id, message)"
+            " VALUES (%s, %s, %s, %s, 'Please.')",
+            [ids[f"r_{provider}"], ids[provider], ids[f"o_{provider}_asked"], ids[consumer]],
+        )
+        admin.execute(
+            "INSERT INTO tenancy.entitlements (id, organization_id, offering_id, consumer_id, kind, starts_at)"
+            " VALUES (%s, %s, %s, %s, 'contract', '2026-01-01')",
+            [ids[f"e_{provider}"], ids[provider], ids[f"o_{provider}"], ids[consumer]],
+        )
+        admin.execute("INSERT INTO tenancy.catalog_preferences VALUES (%s, true, true, true)", [ids[provider]])
+
+
+def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Have Acme and Bulk own 1000 or so, owe, hold and spend some, and note the ids.
+
+    ``t_acme`` and ``t_acme_more`` are what Acme has bought, and ``u_acme`` is a call of Bulk's offering.
+    """
+    # What has to be there to be moved.
+    for name in ("acme", "bulk"):
+        admin.execute("SELECT tenancy.grant_credit(%s, 10, 'grant')", [ids[name]])
+    for payer, payee in (("acme", "bulk"), ("bulk", "acme")):
+        (ids[f"t_{payer}"],) = _row(
+            admin, "SELECT transfer_id::text FROM tenancy.charge(%s, %s, 5, 'order', 'order')", ids[payer], ids[payee]
+        )
+        # More than was held: the rest is unpaid, until the top-up.
+        (hold,) = _row(admin, "SELECT tenancy.hold_amount(%s, 1, '1 hour', 'call')", ids[payer])
+        (ids[f"t_{payer}_more"],) = _row(
+            admin,
+            "SELECT transfer_id::text FROM tenancy.charge(%s, %s, 50, 'order', 'more', hold => %s)",
+            ids[payer],
+            ids[payee],
+            hold,
+        )
+    for payer, payee in (("acme", "bulk"), ("bulk", "acme")):
+        admin.execute("SELECT tenancy.top_up(%s, 1000, 'top-up')", [ids[payer]])
+        (ids[f"h_{payer}"],) = _row(admin, "SELECT tenancy.hold_amount(%s, 1, '1 day', 'hold')::text", ids[payer])
+        admin.execute("SELECT tenancy.set_spending_limit(%s, 500)", [ids[payer]])
+        (ids[f"u_{payer}"],) = _row(
+            admin,
+            "SELECT usage_id::text FROM tenancy.record_usage_for(%s, 'request', %s, 500, 500)",
+            ids[payer],
+            ids[f"o_{payee}"],
+        )
+        (ids[f"a_{payer}"],) = _row(
+            admin,
+            "SELECT tenancy.authorize_usage_for(%s, %s, 1000, '1 hour')::text",
+            ids[payer],
+            ids[f"o_{payee}"],
+        )
+    admin.execute("SELECT tenancy.take_checkpoint()")
+
+
+def _row(admin: psycopg.Connection[Any], query: str, *values: Any) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = admin.execute(query.encode(), values).fetchone()
+    assert row is not None
+    return row

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from support.probes.base import CONTEXT, NIL, ONE, REPLICA, SET, Probed, Question, superuser
-from support.probes.privileges import PUBLISHED, READABLE
+from support.probes.privileges import MONEY, PUBLISHED, READABLE
 
 QUESTIONS: list[Question] = [
     ("app", "ann", "acme", "SELECT name FROM public.organizations", [("Acme",)]),
@@ -73,7 +73,18 @@ ONLY = {
     "public.api_keys": "workspace_id = '{acme}'",
     "public.instances": "workspace_id = '{acme}'",
     "public.models": f"workspace_id IN ('{{acme}}', '{NIL}')",
+    "public.organization_models": "organization_id = '{acme}'",
+    "public.organization_model_shares": "provider_organization_id = '{acme}'",
+    **dict.fromkeys(MONEY, "workspace_id = '{acme}'"),
+    "tenancy.offering_prices": "organization_id = '{acme}'",
+    "tenancy.access_requests": "organization_id = '{acme}'",
+    "tenancy.entitlements": "organization_id = '{acme}'",
+    "tenancy.catalog_preferences": "workspace_id = '{acme}'",
+    "tenancy.usage_authorizations": "workspace_id = '{acme}'",
+    "tenancy.offering_usage": "workspace_id = '{acme}'",
 }
+# Where that is refused before anybody asks for a permission.
+APPEND_ONLY = ("audit_log", "credit_grant_uses", "ledger_checkpoints", "ledger_entries", "transfers")
 _NAMED = "GRANT {} ON {} TO tenancy_credentialed"
 for _table, _own in ONLY.items():
     _name = _table.partition(".")[2]
@@ -99,7 +110,7 @@ for _table, _own in ONLY.items():
         superuser(
             [
                 _NAMED.format("INSERT, UPDATE, DELETE", _table),
-                *([f"ALTER TABLE {_table} DISABLE TRIGGER audit_log_append_only"] if _name == "audit_log" else []),
+                *([f"ALTER TABLE {_table} DISABLE TRIGGER {_name}_append_only"] if _name in APPEND_ONLY else []),
                 REPLICA,
                 "as app",
                 "enter uma acme",

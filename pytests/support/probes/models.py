@@ -308,7 +308,7 @@ QUESTIONS: list[Question] = [
             "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
             " VALUES ('{acme}', '{m_acme}', 'n', 'c'), ('{bulk}', '{m_bulk}', 'n', 'c')",
             "DELETE FROM tenancy.workspaces WHERE id = '{acme}'",
-            "SELECT organization_id::text FROM public.organization_models",
+            "SELECT organization_id::text FROM public.organization_models WHERE code = 'c'",
         ],
         [("{bulk}",)],
     ),

@@ -9,12 +9,17 @@ from support.probes.base import Probed, Question
 # Who may call what, written down by hand.
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
+    "access_requests(text)",
     "activate(text,uuid,text)",
     "all_users(text,uuid,integer)",
+    "approve_access(uuid,timestamp with time zone,bigint,numeric,timestamp with time zone)",
     "archive_instance(uuid)",
+    "authorize_usage(uuid,bigint,interval)",
     "badge(uuid)",
     "can_provision()",
+    "catalog_preferences()",
     "change_member_role(uuid,text)",
+    "community_catalog(uuid,integer)",
     "create_api_key(text,timestamp with time zone)",
     "create_organization(text,text)",
     "create_user(text,text,text,text,text)",
@@ -31,8 +36,10 @@ PEOPLE_CALL = {
     "delete_model(uuid)",
     "delete_organization()",
     "delete_user(uuid)",
+    "deny_access(uuid,text)",
     "enter_with_api_key(text)",
     "enter_with_ticket(text)",
+    "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
     "explain_setting(uuid,text)",
     "has_permission(text)",
     "invitations()",
@@ -45,32 +52,54 @@ PEOPLE_CALL = {
     "members()",
     "my_organizations()",
     "my_permissions()",
+    "offering_calls(uuid,timestamp with time zone,timestamp with time zone,integer)",
+    "offering_earnings(timestamp with time zone,timestamp with time zone)",
+    "pause_share(uuid)",
     "peek_invitation(text)",
     "provider_status()",
+    "publish_offering(uuid,text,text,text,text,numeric,text,integer,bigint)",
+    "record_usage(text,uuid,bigint,bigint,timestamp with time zone,uuid)",
+    "record_usages(tenancy.usage_request[])",
     "reinstall_instance(uuid)",
+    "release_usage(uuid)",
     "remove_member(uuid)",
     "rename_api_key(uuid,text)",
+    "request_access(uuid,text)",
     "require_access(regclass,text)",
     "require_instance_transition(text,text)",
     "require_module(text)",
     "require_operational(text,uuid)",
     "require_permission(text)",
     "require_person()",
+    "resolve_offering(text)",
+    "resume_share(uuid)",
+    "reverse_usage(uuid)",
     "revoke_api_key(uuid)",
+    "revoke_entitlement(uuid)",
     "revoke_invitation(uuid)",
+    "revoke_share(uuid)",
     "sees_all_users()",
+    "set_catalog_preferences(boolean,boolean,boolean)",
+    "set_offering_price(uuid,numeric,timestamp with time zone)",
     "set_sealed_setting(uuid,text,bytea,text,bigint)",
     "set_setting(uuid,text,text,bigint)",
     "setting(uuid,text)",
     "settings()",
+    "share_offering(uuid,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
+    "shared_offerings()",
     "sign_up(text,text,text,text,text)",
+    "statement(timestamp with time zone,timestamp with time zone)",
     "terminate_instance(uuid)",
+    "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
     "unset_setting(uuid,text,bigint)",
+    "update_offering(uuid,text,text,text,text,text,boolean,integer,bigint)",
     "update_organization(text,text,text)",
     "update_user(uuid,text,text,text,text,text)",
     "verify_context()",
+    "verify_statement(bigint,bytea)",
     "visible_modules()",
     "visible_user_ids()",
+    "wallet()",
     "writable_columns(regclass)",
     '"current_role"()',
 }
@@ -81,15 +110,40 @@ CALLABLE = {
     "tenancy_service": PEOPLE_CALL
     | {
         "assign(regclass,uuid,text,integer)",
+        "authorize_usage_for(uuid,uuid,bigint,interval,uuid,uuid)",
+        "charge(uuid,uuid,numeric,text,text,timestamp with time zone,uuid,uuid,uuid)",
         "enter(uuid,uuid)",
         "enter_as_service(uuid,uuid)",
         "enter_platform(uuid)",
+        "fold_credits(uuid)",
+        "grant_credit(uuid,numeric,text,timestamp with time zone,integer)",
+        "hold_amount(uuid,numeric,interval,text,uuid,uuid)",
+        "pay_out(uuid,numeric,text)",
         "purge_organization(uuid)",
         "read_secret(uuid,uuid,text)",
+        "reconcile(uuid,timestamp with time zone)",
+        "reconcile_usage(uuid)",
+        "record_usage_for(uuid,text,uuid,bigint,bigint,timestamp with time zone,uuid,uuid,uuid)",
+        "refund(uuid,text)",
+        "release_amount(uuid)",
         "restore_organization(uuid)",
+        "set_currency(uuid,text)",
+        "set_deferred_credit(uuid,boolean)",
+        "set_overdraft(uuid,numeric)",
+        "set_plan(uuid,text)",
+        "set_spending_limit(uuid,numeric,uuid,uuid)",
+        "settle(uuid)",
+        "take_checkpoint()",
+        "top_up(uuid,numeric,text)",
         "unprotected_tables()",
     },
-    "tenancy_auditor": {"record_read(regclass)"},
+    "tenancy_auditor": {
+        "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
+        "reconcile(uuid,timestamp with time zone)",
+        "reconcile_usage(uuid)",
+        "record_read(regclass)",
+        "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
+    },
     # The defaults of the columns that it fills.
     "tenancy_writer": {
         "current_workspace_id()",
@@ -121,6 +175,7 @@ WRITING = {
     "empty_instances()",
     "insert_row(regclass,jsonb,boolean)",
     "update_rows(regclass,jsonb,jsonb)",
+    "write_costs(jsonb)",
 }
 INVITATIONS = (
     "accepted_at accepted_by_user_id created_at email expires_at id invited_by_user_id lapsed_at organization_id"
@@ -128,6 +183,41 @@ INVITATIONS = (
 )
 ACTIVATIONS = "eco_activated_at eco_activated_by is_operational tech_activated_at tech_activated_by"
 SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
+# What there is of money and of offerings, beside the application's own tables.
+MONEY = {
+    "tenancy.wallets": (
+        "adoption balance chain currency granted held is_deferred is_limited next_expiry overdraft unpaid version"
+        " workspace_id"
+    ),
+    "tenancy.transfers": (
+        "amount api_key_id created_at fingerprint id kind occurred_at payee_id reference reverses user_id workspace_id"
+    ),
+    "tenancy.ledger_entries": (
+        "account amount balance_after chain created_at digest kind occurred_at transfer_id version workspace_id"
+    ),
+    "tenancy.wallet_holds": "amount api_key_id created_at expires_at id is_freed reference user_id workspace_id",
+    "tenancy.credit_grants": "amount created_at expires_at id priority remaining workspace_id",
+    "tenancy.credit_grant_uses": "amount grant_id transfer_id workspace_id",
+    "tenancy.unpaid_amounts": "amount created_at payee_id payments remaining transfer_id workspace_id",
+    "tenancy.spending_limits": "amount api_key_id id spent spent_in user_id workspace_id",
+    "tenancy.ledger_checkpoints": "balance chain created_at version workspace_id",
+}
+OFFERINGS = {
+    "tenancy.offering_prices": "created_at eur_per_1k number offering_id organization_id user_id valid_from",
+    "tenancy.access_requests": (
+        "consumer_id created_at decided_at decided_by_user_id id message offering_id organization_id reason status"
+    ),
+    "tenancy.entitlements": (
+        "consumer_id created_at ends_at eur_per_1k id kind offering_id organization_id quota_tokens request_id"
+        " revoked_at starts_at used_tokens"
+    ),
+    "tenancy.catalog_preferences": "shows_contracts shows_paid shows_public workspace_id",
+    "tenancy.usage_authorizations": ("access created_at eur_per_1k expires_at id max_tokens offering_id workspace_id"),
+    "tenancy.offering_usage": (
+        "access amount api_key_id created_at eur_per_1k id input_tokens occurred_at offering_id output_tokens"
+        " request_id reversed_at unpaid user_id workspace_id"
+    ),
+}
 PUBLISHED = {
     "tenancy.instance_transitions": "action from_status to_status",
     "tenancy.modules": "key name path permission place roles workspaces",
@@ -167,7 +257,16 @@ READABLE = {
         " organization_model_id output_tokens provider_organization_id total_tokens unit_price_eur_per_1k_tokens"
         " user_id workspace_id"
     ),
+    "public.organization_models": (
+        "access_policy code description id is_active model_id name organization_id trial_days trial_tokens visibility "
+        + ACTIVATIONS
+    ),
+    "public.organization_model_shares": (
+        "consumer_organization_id ends_at id organization_model_id pricing provider_organization_id starts_at status"
+    ),
     "finops.cost_actual_minute": "amount_eur bucket_minute instance_id provider_id workspace_id",
+    **MONEY,
+    **OFFERINGS,
     **PUBLISHED,
 }
 MODELS = "context_length is_active metadata model_id name required_vram_gb"
@@ -211,6 +310,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     }
     for table in (name for name in READABLE if not name.startswith("tenancy.")):
         wanted |= {(table, role, privilege) for role in ("tenancy_service", "tenancy_writer") for privilege in DML}
+    wanted |= {(table, "tenancy_service", "SELECT") for table in (*MONEY, *OFFERINGS)}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
         ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
@@ -240,7 +340,8 @@ FROM (
         OR c.oid IN ('public.users'::regclass, 'public.organizations'::regclass,
             'public.organization_memberships'::regclass, 'public.api_keys'::regclass,
             'public.instances'::regclass, 'public.models'::regclass,
-            'public.provider_settings'::regclass, 'finops.inference_usage'::regclass,
+            'public.provider_settings'::regclass, 'public.organization_models'::regclass,
+            'public.organization_model_shares'::regclass, 'finops.inference_usage'::regclass,
             'finops.cost_actual_minute'::regclass) AND acl.grantee <> c.relowner
     UNION ALL
     SELECT c.oid::regclass || '(' || a.attname || ')', acl.*
@@ -289,7 +390,7 @@ def _attributes(probed: Probed) -> None:
             OR c.relnamespace = 'public'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
                 AND c.relname IN (
                     'users', 'organizations', 'organization_memberships', 'api_keys', 'instances', 'models',
-                    'provider_settings'
+                    'provider_settings', 'organization_models', 'organization_model_shares'
                 )
             OR c.relnamespace = 'finops'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
         )

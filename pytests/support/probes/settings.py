@@ -133,6 +133,87 @@ MODULES: list[Question] = [
         ],
         [("settings_missing", ["provider: zone"], "No active provider has all its settings.")],
     ),
+    # Also where no provider has settings, which ask for the context themselves.
+    superuser(
+        [
+            "ALTER FUNCTION tenancy_private.provider_readiness() RENAME TO other_readiness",
+            "as app",
+            SET.format("current_user_id", "{ann}"),
+            SET.format("current_organization_id", "{acme}"),
+            SET.format("context", "0" * 72 + "1" * 46 + "_owner_"),
+            "SELECT * FROM tenancy.can_provision()",
+        ],
+        "invalid_context",
+    ),
+    # What has become a secret is written down as one.
+    *(
+        superuser(
+            [
+                "UPDATE tenancy.settings_definitions SET is_secret = true, default_value = NULL",
+                "UPDATE public.provider_settings SET value_int = 77777",
+                "as app",
+                "enter ann acme",
+                f"SELECT tenancy.set_setting({key}, 'x')",
+                "as None",
+                f"SELECT count(*), count(*) FILTER (WHERE old_values::text ~ '{value}') FROM tenancy.audit_log"
+                " WHERE action = 'setting.update' AND occurred_at > now()",
+            ],
+            [(1, 0)],
+        )
+        for key, value in (("NULL, 'theme'", "red"), ("'{provider}', 'quota'", "77777"))
+    ),
+    ("app", "ann", "acme", "SELECT tenancy.set_setting(NULL, 'token', NULL)", "setting_value_invalid"),
+    # A lock is on one setting, and what it was before is its own.
+    superuser(
+        [
+            "INSERT INTO tenancy_private.setting_locks (subject_id, key) VALUES ('{provider}', 'quota')",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.set_setting(NULL, 'theme', 'green') IS NULL",
+        ],
+        [(False,)],
+    ),
+    superuser(
+        [
+            "SELECT tenancy.define_setting('alpha', 'int', 'subject')",
+            "INSERT INTO public.provider_settings (provider_id, key, organization_id, value_int)"
+            " VALUES ('{provider}', 'alpha', '{acme}', 55)",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.set_setting('{provider}', 'alpha', '56')",
+            "as None",
+            "SELECT count(*) FROM tenancy.audit_log"
+            " WHERE action = 'setting.update' AND occurred_at > now() AND old_values::text ~ '55'",
+        ],
+        [(1,)],
+    ),
+    # What is missing where nobody would be asked for it is no matter.
+    superuser(
+        [
+            "ALTER TABLE public.providers ADD is_active boolean DEFAULT false",
+            "SELECT tenancy.define_setting('zone', 'text', 'subject', required => true)",
+            "as app",
+            "enter ann acme",
+            "SELECT state, missing FROM tenancy.can_provision()",
+        ],
+        [("no_provider", [])],
+    ),
+    *(
+        superuser([before, "as app", *context, f"SELECT * FROM tenancy.{call}"], answer)
+        for before, context, answer in (
+            ("DELETE FROM tenancy.modules", [], "no_context"),
+            (
+                "SELECT 1",
+                [
+                    SET.format("current_user_id", "{ann}"),
+                    SET.format("current_organization_id", "{acme}"),
+                    SET.format("context", "0" * 72 + "1" * 46 + "_owner_"),
+                ],
+                "invalid_context",
+            ),
+        )
+        for call in ("visible_modules()", "can_provision()")
+    ),
     superuser(
         [
             "SELECT tenancy.define_setting('zone', 'text', 'subject', required => true)",

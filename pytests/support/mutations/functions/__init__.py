@@ -12,6 +12,7 @@ import psycopg
 
 from support.mutations import Mutation
 from support.mutations.functions import (
+    activation,
     api_keys,
     audit_log,
     context,
@@ -22,6 +23,8 @@ from support.mutations.functions import (
     members,
     models,
     modules,
+    money,
+    offerings,
     organizations,
     protection,
     settings,
@@ -58,6 +61,9 @@ _MODULES = (
     modules,
     settings,
     writing,
+    activation,
+    money,
+    offerings,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [

@@ -211,7 +211,10 @@ CHANGES = {
     "tenancy.unprotect(regclass)": [
         ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("IF NOT FOUND THEN", "IF false THEN"),
-        ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
+        (
+            "CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));",
+            "",
+        ),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
         ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
