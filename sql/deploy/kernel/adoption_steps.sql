@@ -401,17 +401,27 @@ ORDER BY w.table_name::text, f.final_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
 
--- Of partitioned tables, the same for each leaf. A leaf's index is called by the leaf and
--- by which index of the table it is a part of.
+-- Of partitioned tables, the same for each part. Its index is called by the part and by
+-- which index of the table it belongs to; that of the table itself has the table's name.
 CREATE FUNCTION tenancy_private.missing_part_indexes()
-RETURNS TABLE (part regclass, index_name name, columns name[], condition text, is_built boolean)
+RETURNS TABLE (
+    table_name regclass, part regclass, parent regclass, level integer, is_leaf boolean,
+    building_name name, schema_name name, index_name name, columns name[], condition text,
+    is_built boolean
+)
 LANGUAGE sql
 STABLE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
+    m.table_name,
     p.relid,
+    p.parentrelid,
+    p.level,
+    p.isleaf,
+    m.building_name,
+    n.nspname,
     f.index_name,
     m.columns,
     m.condition,
@@ -422,15 +432,19 @@ CROSS JOIN LATERAL pg_partition_tree(m.table_name) AS p
 INNER JOIN pg_class AS c ON p.relid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 CROSS JOIN LATERAL (
-    SELECT (left(c.relname, 44) || '_' || left(md5(m.building_name), 6) || '_tenancy_idx')::name AS index_name
+    SELECT CASE p.level
+        WHEN 0 THEN m.building_name
+        -- One that replaces another is of other columns.
+        ELSE left(c.relname, 44) || '_' || left(md5(concat(m.building_name, m.columns)), 6) || '_tenancy_idx'
+    END::name AS index_name
 ) AS f
 LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(format('%I.%I', n.nspname, f.index_name))
-WHERE p.isleaf
-ORDER BY f.index_name;
+ORDER BY m.building_name, p.level, f.index_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_part_indexes() FROM public;
 
--- PostgreSQL looks for an index of the same columns in each partition before it builds one.
+-- In an instant and at once. An index of the whole table would take indexes of the
+-- application's own on its parts, and take them along when it goes.
 CREATE PROCEDURE tenancy_private.join_part_indexes()
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -441,17 +455,24 @@ BEGIN
     FOR missing IN
         SELECT
             m.table_name,
-            pg_catalog.format(
-                'CREATE INDEX %I ON %s (%s) %s', m.building_name, m.table_name, (
-                    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.place)
-                    FROM pg_catalog.unnest(m.columns) WITH ORDINALITY AS c (name, place)
-                ), 'WHERE ' || m.condition
-            ) AS command
-        FROM tenancy_private.missing_indexes() AS m
-        INNER JOIN pg_catalog.pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
-        WHERE pg_catalog.to_regclass(pg_catalog.format('%I.%I', m.schema_name, m.building_name)) IS NULL
+            pg_catalog.string_agg(
+                CASE WHEN m.is_leaf THEN '' ELSE pg_catalog.format(
+                    'CREATE INDEX %I ON ONLY %s (%s) %s; ', m.index_name, m.part, (
+                        SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.place)
+                        FROM pg_catalog.unnest(m.columns) WITH ORDINALITY AS c (name, place)
+                    ), 'WHERE ' || m.condition
+                ) END
+                || CASE WHEN u.part IS NULL THEN '' ELSE pg_catalog.format(
+                    'ALTER INDEX %I.%I ATTACH PARTITION %I.%I; ', u.schema_name, u.index_name, m.schema_name, m.index_name
+                ) END, '' ORDER BY m.level, m.index_name
+            ) AS commands
+        FROM tenancy_private.missing_part_indexes() AS m
+        LEFT JOIN tenancy_private.missing_part_indexes() AS u
+            ON m.level > 0 AND m.parent = u.part AND m.building_name = u.building_name
+        GROUP BY m.table_name, m.building_name
+        HAVING NOT pg_catalog.bool_or(m.is_built AND m.level = 0)
     LOOP
-        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', missing.command);
+        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', missing.commands);
         COMMIT;
     END LOOP;
 END;
@@ -562,15 +583,17 @@ BEGIN
         LEFT JOIN pg_class AS c ON n.relation = c.oid
         LEFT JOIN pg_namespace AS s ON coalesce(c.relnamespace, n.pronamespace) = s.oid
         LEFT JOIN pg_proc AS o ON n.kind = 'routine' AND n.objid = o.oid
+        -- What partitions have of their table goes with the table's.
+        CROSS JOIN LATERAL (SELECT coalesce(pg_partition_root(n.relation), n.relation) AS root) AS t
         WHERE coalesce(s.nspname, '') NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
             AND o.proowner IS DISTINCT FROM 'tenancy_owner'::regrole
             AND NOT EXISTS (
                 SELECT FROM tenancy_private.adopted_parts AS a
-                WHERE a.table_name = n.relation AND a.name = n.name AND (a.kind = n.kind OR (a.kind, n.kind) = ('column', 'default'))
+                WHERE a.table_name = t.root AND a.name = n.name AND (a.kind = n.kind OR (a.kind, n.kind) = ('column', 'default'))
             )
             AND NOT EXISTS (
                 SELECT FROM tenancy_private.contracts AS k
-                WHERE k.table_name = n.relation AND k.kind = n.kind AND k.name = n.name
+                WHERE k.table_name = t.root AND k.kind = n.kind AND k.name = n.name
             )
     )
 
