@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,6 +42,10 @@ def do_some_work(application: Connection, service: Connection, truth: Truth, cas
     work.instances()
     work.models()
     work.users()
+    work.costs()
+    work.modules()
+    work.settings()
+    work.money()
     return work.done
 
 
@@ -307,3 +312,53 @@ class _Work:
         self.act(leaver, None, "SELECT tenancy.delete_user(%s)", leaver.id)
         del truth.people[leaver.id], truth.api_keys[key], truth.instances[instance]
         self.tell(7, f"{leaver.name} deleted the account, with the key and the instance in the personal workspace")
+
+    # -- phases 9, 10 and 8 -----------------------------------------------------------
+
+    def costs(self) -> None:
+        first = self.cast.first
+        (spent, calls) = self.act(
+            self.cast.owner,
+            first,
+            "SELECT consumed_eur, calls FROM finops.costs_summary('2000-01-01Z', '2100-01-01Z')",
+        )
+        rows = self.service.execute(
+            "SELECT coalesce((SELECT sum(c.amount_eur) FROM finops.cost_actual_minute AS c"
+            " WHERE c.workspace_id = %(id)s AND c.instance_id IS NOT NULL), 0)"
+            " + coalesce(sum(u.charged_amount_eur), 0), count(*)"
+            " FROM finops.inference_usage AS u WHERE u.workspace_id = %(id)s",
+            {"id": first.id},
+        ).fetchall()[0]
+        if (spent, calls) != rows:
+            raise RuntimeError(f"costs_summary() says {spent} euros and {calls} calls, and the rows add up to {rows}")
+        self.tell(9, f"{self.cast.owner.name} sees that {first.name} spent {spent:,.2f} euros, as the rows add up to")
+
+    def modules(self) -> None:
+        cast = self.cast
+        for person, role in ((cast.owner, "owner"), (cast.user, "user")):
+            (shown, all_) = self.act(
+                person,
+                cast.first,
+                "SELECT count(*) FILTER (WHERE state = 'visible'), count(*) FROM tenancy.visible_modules()",
+            )
+            self.tell(10, f"{person.name}, as {role} of {cast.first.name}, may open {shown} of {all_} modules")
+
+    def settings(self) -> None:
+        (count,) = self.act(self.cast.owner, self.cast.first, "SELECT count(*) FROM tenancy.settings()")
+        self.tell(8, f"{self.cast.owner.name} reads {count} settings of {self.cast.first.name}, each with its level")
+
+    # -- phase 12 ---------------------------------------------------------------------
+
+    def money(self) -> None:
+        first, second = self.cast.first, self.cast.second
+        (transfer,) = self.service.execute("SELECT tenancy.top_up(%s, 100, 'invoice 1')", [first.id]).fetchall()[0]
+        self.truth.record(first.id, "transfer.create", transfer)
+        self.service.execute("SELECT tenancy.charge(%s, %s, 12.5, 'order', 'order 1')", [first.id, second.id])
+        (balance,) = self.act(self.cast.owner, first, "SELECT balance FROM tenancy.wallet()")
+        (wrong,) = self.service.execute("SELECT count(*) FROM tenancy.reconcile()").fetchall()[0]
+        if (balance, wrong) != (Decimal("87.5"), 0):
+            raise RuntimeError(f"the wallet holds {balance}, and reconcile() finds {wrong} faults")
+        self.tell(
+            12, f"a service topped up the wallet of {first.name} with 100 euros, and charged 12.50 for {second.name}"
+        )
+        self.tell(12, f"{self.cast.owner.name} sees {balance:.2f} euros, and reconcile() finds no fault in the ledger")
