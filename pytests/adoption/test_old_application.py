@@ -314,7 +314,7 @@ def test_a_login_that_only_wrote_usage_learns_no_passwords_before_usage_is_close
     run.deploy("@phase-7")
     assert not readable()
     writes()
-    assert f"{old.usage_writer} may now read and write all tables" in run.deploy()
+    assert f"{old.usage_writer} can now read and write all tables" in run.deploy()
     writes()
     old.database.execute(f"REVOKE tenancy_service FROM {old.usage_writer}")
     assert not readable()
