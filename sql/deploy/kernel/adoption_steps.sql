@@ -214,6 +214,24 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.record_part(regclass, text, name, text) FROM public;
 
+-- What functions read of a table of the application. The whole table: taking that away
+-- later would take what is granted by column, too. What is there already is not ours.
+CREATE PROCEDURE tenancy_private.grant_read(table_name regclass, change text)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT has_table_privilege('tenancy_owner', table_name, 'SELECT') THEN
+        EXECUTE format('GRANT SELECT ON %s TO tenancy_owner', table_name);
+        INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, was, change)
+        VALUES (grant_read.table_name, 'rights', 'tenancy_owner', 'SELECT', grant_read.change)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO NOTHING;
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.grant_read(regclass, text) FROM public;
+
 CREATE PROCEDURE tenancy_private.add_default(
     table_name regclass, column_name name, value text, change text DEFAULT NULL
 )
@@ -304,6 +322,24 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_parts(regclass, text) FROM public;
+
+-- The same of every table that the change has added something to.
+CREATE PROCEDURE tenancy_private.drop_parts_of(change text)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changed regclass;
+BEGIN
+    FOR changed IN
+        SELECT DISTINCT a.table_name FROM tenancy_private.adopted_parts AS a WHERE a.change = drop_parts_of.change
+    LOOP
+        CALL tenancy_private.drop_parts(changed, change);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_parts_of(text) FROM public;
 
 -- Adds a constraint that is not validated and validates it. One that is there
 -- already, under whatever name, is left alone.

@@ -1014,11 +1014,8 @@ BEGIN
         to_regclass('public.instance_types'), to_regclass('public.regions'), to_regclass('public.zones'),
         to_regclass('public.providers'), to_regclass('public.organization_models')
     ] LOOP
-        IF read IS NOT NULL AND NOT has_table_privilege('tenancy_owner', read, 'SELECT') THEN
-            EXECUTE format('GRANT SELECT ON %s TO tenancy_owner', read);
-            INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, was, change)
-            VALUES (read, 'rights', 'tenancy_owner', 'SELECT', 'platform/finops_functions')
-            ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO NOTHING;
+        IF read IS NOT NULL THEN
+            CALL tenancy_private.grant_read(read, 'platform/finops_functions');
         END IF;
     END LOOP;
 END;

@@ -23,16 +23,7 @@ WHERE NOT a.attisdropped AND (
 )
 \gset
 \if :has_types
--- The whole table: taking that away later would take what is granted by column, too.
-DO $$
-BEGIN
-    IF NOT has_table_privilege('tenancy_owner', 'public.instance_types', 'SELECT') THEN
-        GRANT SELECT ON public.instance_types TO tenancy_owner;
-        INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, was, change)
-        VALUES ('public.instance_types', 'rights', 'tenancy_owner', 'SELECT', 'platform/instance_prices');
-    END IF;
-END;
-$$;
+CALL tenancy_private.grant_read('public.instance_types', 'platform/instance_prices');
 \endif
 
 GRANT CREATE ON SCHEMA finops TO tenancy_owner;

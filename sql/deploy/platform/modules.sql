@@ -107,16 +107,7 @@ COMMENT ON FUNCTION tenancy.can_provision() IS
 
 RESET ROLE;
 
--- Costs may have been granted it before.
-DO $$
-BEGIN
-    IF NOT has_table_privilege('tenancy_owner', 'public.providers', 'SELECT') THEN
-        GRANT SELECT ON public.providers TO tenancy_owner;
-        INSERT INTO tenancy_private.adopted_parts (table_name, kind, name, was, change)
-        VALUES ('public.providers', 'rights', 'tenancy_owner', 'SELECT', 'platform/modules');
-    END IF;
-END;
-$$;
+CALL tenancy_private.grant_read('public.providers', 'platform/modules');
 
 -- What a DBA had made of them before a revert.
 DO $$

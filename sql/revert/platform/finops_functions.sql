@@ -8,17 +8,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DO $$
-DECLARE
-    read record;
-BEGIN
-    FOR read IN
-        SELECT DISTINCT a.table_name FROM tenancy_private.adopted_parts AS a WHERE a.change = 'platform/finops_functions'
-    LOOP
-        CALL tenancy_private.drop_parts(read.table_name, 'platform/finops_functions');
-    END LOOP;
-END;
-$$;
+CALL tenancy_private.drop_parts_of('platform/finops_functions');
 
 DROP FUNCTION finops.roll_up(integer);
 DROP FUNCTION tenancy_private.roll_up_hours(uuid[], timestamptz[]);
