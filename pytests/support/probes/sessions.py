@@ -1,5 +1,7 @@
 """Sessions of people."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from support.probes.base import WAIT, Probed, Question, error_of, later, superuser, two_sessions
@@ -133,9 +135,7 @@ QUESTIONS: list[Question] = [
     superuser([KEY, "as app", USE_KEY, REVOKE.format("s_ann")], "person_required"),
     ("app", "ann", "acme", "SELECT tenancy.revoke_sessions()", [(2,)]),
     ("app", "ann", "acme", "SELECT tenancy.revoke_sessions('{s_phone}')", [(1,)]),
-    later(
-        ["enter ann acme", "SELECT tenancy.revoke_sessions('{s_phone}')"], ALIVE, [("s_old s_phone s_uma",)]
-    ),
+    later(["enter ann acme", "SELECT tenancy.revoke_sessions('{s_phone}')"], ALIVE, [("s_old s_phone s_uma",)]),
     superuser([KEY, "as app", USE_KEY, "SELECT tenancy.revoke_sessions()"], "person_required"),
     # whose sessions go with them
     superuser(
@@ -223,6 +223,6 @@ OTHERS = {
     "using a session waits for nobody who uses it": _using_waits_for_nobody_who_uses_it,
     "using one session leaves another alone": _using_one_session_leaves_another_alone,
     "starting a session waits for nobody": _starting_waits_for_nobody,
-    "a snapshot from before a session was revoked is not believed": _a_snapshot_from_before_a_revocation_is_not_believed,
+    "a snapshot from before a revocation is not believed": _a_snapshot_from_before_a_revocation_is_not_believed,
     "a ticket starts a session": _a_ticket_starts_a_session,
 }
