@@ -205,7 +205,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: SELECT tenancy.assign('public.instances', '<organization": Statements(login="service"),
     "docs/dba.md: INSERT INTO tenancy.instance_transitions (action, from_s": Statements(),
     "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
-    "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
+    "docs/dba.md: REVOKE tenancy_service, tenancy_legacy FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),

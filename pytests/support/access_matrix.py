@@ -296,6 +296,7 @@ GROUPS: dict[str, set[str]] = {
     "tenancy_app": {"tenancy_credentialed"},
     "tenancy_credentialed": set(),
     "tenancy_service": set(),
+    "tenancy_legacy": set(),
     "tenancy_auditor": set(),
 }
 FOR_NOBODY = ("tenancy_owner", "tenancy_writer")

@@ -33,7 +33,9 @@ BEGIN
     -- The row's workspace comes from session variables, and a tenant's SQL can change
     -- them in the midst of the statement. The policies find that out, but only after
     -- this, and which error it is would tell whether the other workspace has the model.
-    IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
+    IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE')
+        AND NOT pg_has_role(login, 'tenancy_legacy', 'USAGE')
+    THEN
         IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN
             PERFORM tenancy_private.refuse_context();
         END IF;
