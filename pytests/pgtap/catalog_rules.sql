@@ -647,7 +647,7 @@ SELECT is_empty(
         AND o.object NOT IN (
             'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
             'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()',
-            'tenancy_private.write_costs(jsonb)'
+            'tenancy_private.detach_usage(uuid[])', 'tenancy_private.write_costs(jsonb)'
         )
     $$,
     'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'

@@ -174,6 +174,7 @@ CALLABLE_OF_FINOPS = {
 # What the functions call that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
+    "detach_usage(uuid[])",
     "empty_instances()",
     "insert_row(regclass,jsonb,boolean)",
     "update_rows(regclass,jsonb,jsonb)",

@@ -33,9 +33,7 @@ BEGIN
     -- The row's workspace comes from session variables, and a tenant's SQL can change
     -- them in the midst of the statement. The policies find that out, but only after
     -- this, and which error it is would tell whether the other workspace has the model.
-    IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE')
-        AND NOT pg_has_role(login, 'tenancy_legacy', 'USAGE')
-    THEN
+    IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
         IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN
             PERFORM tenancy_private.refuse_context();
         END IF;
@@ -174,6 +172,7 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy_private.delete_rows('public.organization_models', jsonb_build_object('organization_id', old.id));
+    PERFORM tenancy_private.detach_usage(ARRAY(SELECT m.id FROM public.models AS m WHERE m.workspace_id = old.id));
     PERFORM tenancy_private.delete_rows('public.models', jsonb_build_object('workspace_id', old.id));
     RETURN old;
 END;
