@@ -262,8 +262,9 @@ def test_a_baseline_that_is_wrong_ends_with_2(
 def test_a_rule_that_cannot_run_ends_with_2_and_the_others_run(
     faulty: Database, run: Answer, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    broken = Rule("broken", "Broken.", "SELECT 1 / 0")
-    rules = [broken, *lint_module.read_rules()]
+    others = lint_module.read_rules()
+    broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text", others[0].facts)
+    rules = [broken, *others]
     monkeypatch.setattr(cli, "lint", lambda connection, baseline: lint(connection, baseline=baseline, rules=rules))
     status, output, complaints = run(faulty.dsn(), "--format", form)
     assert status == 2
