@@ -265,7 +265,7 @@ def test_a_rule_that_cannot_run_ends_with_2_and_the_others_run(
     others = lint_module.read_rules()
     broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text", others[0].facts)
     rules = [broken, *others]
-    monkeypatch.setattr(cli, "lint", lambda connection, baseline: lint(connection, baseline=baseline, rules=rules))
+    monkeypatch.setattr(cli, "lint", lambda connection, **options: lint(connection, rules=rules, **options))
     status, output, complaints = run(faulty.dsn(), "--format", form)
     assert status == 2
     assert f"1 of {len(rules)} rules could not run: broken" in complaints

@@ -349,19 +349,29 @@ LINT = [
     "README.md: pg-tenancy lint postgresql://ann@host/application",
     "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",
     'docs/lint.md: - run: pg-tenancy lint "$DSN" --baseline lint.toml --for',
+    'docs/lint.md: pg-tenancy lint "$MAIN" --format json > base.json      #',
     EXEMPTIONS,
 ]
 
 
 @pytest.mark.parametrize("name", LINT)
-def test_lint_runs(name: str, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lint_runs(
+    name: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lint.toml").write_text(SNIPPETS[EXEMPTIONS].text)
     commands = re.findall(r"pg-tenancy (lint .*)", SNIPPETS[name].text) or ["lint DSN --baseline lint.toml"]
-    for command in commands:
-        arguments = [database.dsn() if re.search("DSN|://", word) else word for word in shlex.split(command)]
+    for line in commands:
+        command, _, file = line.partition(" #")[0].partition(">")
+        arguments = [database.dsn() if re.search("DSN|MAIN|://", word) else word for word in shlex.split(command)]
         # It has found what it has, and 2 is that it could not look.
         assert main(arguments) in {0, 1}
+        if file:
+            (tmp_path / file.strip()).write_text(capsys.readouterr().out)
 
 
 # What a test reads from the document, and runs as the people it names.
