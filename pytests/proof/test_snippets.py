@@ -207,6 +207,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
     "docs/dba.md: REVOKE tenancy_service, tenancy_legacy FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
+    "docs/dba.md: SELECT * FROM tenancy.explain_access('public.instances',": Statements(login="service"),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),

@@ -403,6 +403,7 @@ enter_with_ticket('ticket')            | ticket                                 
 enter_with_api_key('key')              | key                                                                | key      | key      | key         | key          | sees_all    | sees_all | no      | no
 writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
 unprotected_tables()                   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
+explain_access('public.models', '{model}', '{user}', '{acme}') | no                                                                 | no       | no       | no          | no           | ok          | ok       | ok      | no
 record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no

@@ -144,9 +144,11 @@ CALLABLE = {
         "settle(uuid)",
         "take_checkpoint()",
         "top_up(uuid,numeric,text)",
+        "explain_access(regclass,text,uuid,uuid)",
         "unprotected_tables()",
     },
     "tenancy_auditor": {
+        "explain_access(regclass,text,uuid,uuid)",
         "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
         "reconcile(uuid,timestamp with time zone)",
         "reconcile_usage(uuid)",
