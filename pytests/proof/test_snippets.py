@@ -206,8 +206,9 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: SELECT tenancy.assign('public.instances', '<organization": Statements(login="service"),
     "docs/dba.md: INSERT INTO tenancy.instance_transitions (action, from_s": Statements(),
     "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
-    "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
+    "docs/dba.md: REVOKE tenancy_service, tenancy_legacy FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
+    "docs/dba.md: SELECT * FROM tenancy.explain_access('public.instances',": Statements(login="service"),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
@@ -351,19 +352,29 @@ LINT = [
     "README.md: pg-tenancy lint postgresql://ann@host/application",
     "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",
     'docs/lint.md: - run: pg-tenancy lint "$DSN" --baseline lint.toml --for',
+    'docs/lint.md: pg-tenancy lint "$MAIN" --format json > base.json      #',
     EXEMPTIONS,
 ]
 
 
 @pytest.mark.parametrize("name", LINT)
-def test_lint_runs(name: str, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lint_runs(
+    name: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lint.toml").write_text(SNIPPETS[EXEMPTIONS].text)
     commands = re.findall(r"pg-tenancy (lint .*)", SNIPPETS[name].text) or ["lint DSN --baseline lint.toml"]
-    for command in commands:
-        arguments = [database.dsn() if re.search("DSN|://", word) else word for word in shlex.split(command)]
+    for line in commands:
+        command, _, file = line.partition(" #")[0].partition(">")
+        arguments = [database.dsn() if re.search("DSN|MAIN|://", word) else word for word in shlex.split(command)]
         # It has found what it has, and 2 is that it could not look.
         assert main(arguments) in {0, 1}
+        if file:
+            (tmp_path / file.strip()).write_text(capsys.readouterr().out)
 
 
 # What a test reads from the document, and runs as the people it names.
