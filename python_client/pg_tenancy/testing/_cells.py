@@ -150,12 +150,9 @@ def act(
         SetUpError: the workspace could not be entered.
     """
     with undone(connection):
-        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
         if place is not None:
-            try:
-                connection.execute("SELECT tenancy.enter(%s, %s)", [place.user_id, place.organization_id])
-            except psycopg.Error as error:
-                raise SetUpError(f"{role} cannot enter {place.name}: {error.diag.message_primary}") from error
+            _enter(connection, place, role)
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
         try:
             with connection.transaction():
                 if before is not None:
@@ -169,6 +166,18 @@ def act(
             return outcome
         connection.execute("RESET ROLE")
         return Outcome(outcome.rows, outcome.count, outcome.error, look())
+
+
+def _enter(connection: Connection, place: Place, role: str) -> None:
+    """Enter a workspace as a role, or, for one that needs a ticket or a key, as tenancy_app."""
+    query = "SELECT has_function_privilege(%s, 'tenancy.enter(uuid, uuid)', 'EXECUTE')"
+    row = connection.execute(query, [role]).fetchone()
+    entering = role if row and row[0] else "tenancy_app"
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(entering)))
+    try:
+        connection.execute("SELECT tenancy.enter(%s, %s)", [place.user_id, place.organization_id])
+    except psycopg.Error as error:
+        raise SetUpError(f"{entering} cannot enter as {place.name}: {error.diag.message_primary}") from error
 
 
 # In messages: those who act are of the first.
@@ -194,71 +203,71 @@ class Cast:
     def __init__(self, connection: Connection, maker: RowMaker) -> None:
         self._connection = connection
         self._maker = maker
-        self._tables = {
-            name: Table.of(connection, f"public.{name}")
-            for name in ("users", "organizations", "organization_memberships")
-        }
-        self._organizations: dict[str, Row] = {}
+        self._organizations: dict[str, Any] = {}
         self._people: dict[tuple[str, str], Any] = {}
-        for name in ("own", "other"):
-            owner = self._user(f"the {name} organization's owner")
-            self._organizations[name] = self._plain(
-                "organizations",
-                name=f"tenancy test {uuid4().hex[:12]}",
-                slug=f"tenancy-test-{uuid4().hex[:12]}",
-                created_by_user_id=owner,
-            )
+        for name in _NAMES:
+            owner = self._user()
+            self._organizations[name] = self.organization(connection, maker, owner)["id"]
             self._member(name, "owner", owner)
             for role in ORGANIZATION_ROLES[1:]:
-                self._member(name, role, self._user(f"the {name} organization's {role}"))
+                self._member(name, role, self._user())
 
     def place(self, organization: str, role: str) -> Place:
         """Return a member of ``own`` or ``other`` there."""
         return Place(
             f"{_a(role)} of the {_NAMES[organization]} organization",
             self._people[organization, role],
-            self._organizations[organization]["id"],
+            self._organizations[organization],
         )
 
     def in_both(self, role: str) -> dict[str, Place]:
         """Return a person with this role in both organizations: there, and in the personal workspace."""
-        if ("own", f"both {role}") not in self._people:
-            user = self._user("a member of both organizations")
-            for name in ("own", "other"):
-                self._member(name, role, user, f"both {role}")
-        user = self._people["own", f"both {role}"]
+        key = f"{role} of both"
+        if ("own", key) not in self._people:
+            user = self._user()
+            for name in _NAMES:
+                self._member(name, role, user, key)
+        user = self._people["own", key]
         places = {
-            name: Place(f"{_a(role)} of both organizations, in the {_NAMES[name]} one", user, row["id"])
-            for name, row in self._organizations.items()
+            name: Place(f"{_a(role)} of both organizations, in the {_NAMES[name]} one", user, organization)
+            for name, organization in self._organizations.items()
         }
         return places | {"personal": Place("a member of both organizations, in the personal workspace", user, None)}
 
-    def _user(self, name: str) -> Any:
-        word = f"tenancy-test-{uuid4().hex}"
-        return self._plain(
-            "users",
-            email=f"{word}@example.com",
-            username=word[:40],
-            first_name="Test",
-            last_name=name[:40],
-            password_hash="no password",  # noqa: S106
-        )["id"]
+    def _user(self) -> Any:
+        return self.person(self._connection, self._maker)["id"]
 
-    def _member(self, organization: str, role: str, user: Any, name: str | None = None) -> None:
-        self._people[organization, name or role] = user
-        self._plain(
-            "organization_memberships", organization_id=self._organizations[organization]["id"], user_id=user, role=role
+    def _member(self, organization: str, role: str, user: Any, key: str | None = None) -> None:
+        self._people[organization, key or role] = user
+        self.membership(self._connection, self._maker, self._organizations[organization], user, role)
+
+    # An adopted table may have fewer columns than these, and others that are required.
+
+    @classmethod
+    def person(cls, connection: Connection, maker: RowMaker, **columns: Any) -> Row:
+        """Make a row of ``public.users``."""
+        word = f"tenancy-test-{uuid4().hex}"
+        usual = {"email": f"{word}@example.com", "username": word[:40], "first_name": "Test", "last_name": "Test"}
+        return cls._made(connection, maker, "public.users", usual | {"password_hash": "no password"}, columns)
+
+    @classmethod
+    def organization(cls, connection: Connection, maker: RowMaker, owner: Any) -> Row:
+        """Make a row of ``public.organizations``, which lacks its members."""
+        word = f"tenancy-test-{uuid4().hex[:12]}"
+        return cls._made(
+            connection, maker, "public.organizations", {"name": word, "slug": word, "created_by_user_id": owner}, {}
         )
 
-    def _plain(self, table_name: str, /, **given: Any) -> Row:
-        # An adopted table may have fewer columns, and others that are required.
-        table = self._tables[table_name]
-        has = {
-            column
-            for (column,) in self._connection.execute(
-                "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
-                [table.oid],
-            ).fetchall()
-        }
-        nobody = Place("nobody", uuid4(), None)
-        return self._maker.plain_row(table, nobody, {key: value for key, value in given.items() if key in has})
+    @classmethod
+    def membership(cls, connection: Connection, maker: RowMaker, organization: Any, user: Any, role: str) -> None:
+        """Make somebody a member."""
+        given = {"organization_id": organization, "user_id": user, "role": role}
+        cls._made(connection, maker, "public.organization_memberships", {}, given)
+
+    @staticmethod
+    def _made(connection: Connection, maker: RowMaker, name: str, usual: Row, given: Row) -> Row:
+        table = Table.of(connection, name)
+        query = "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
+        has = {column for (column,) in connection.execute(query, [table.oid]).fetchall()}
+        values = {column: value for column, value in usual.items() if column in has} | given
+        return maker.plain_row(table, Place("nobody", uuid4(), None), values)
