@@ -7,6 +7,7 @@ else than a value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
@@ -117,6 +118,10 @@ class Identity:
         ticket expires soon, but an API key opens the workspace for years.
         """
         return self.call is ENTER_WITH_API_KEY
+
+    def pyformat(self) -> str:
+        """Return the call with the placeholders of psycopg's ordinary cursors."""
+        return re.sub(r"\$\d", "%s", self.call.text)
 
     def script(self) -> str:
         """Return the call as text, for a driver that can send only text."""

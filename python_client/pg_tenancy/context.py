@@ -78,6 +78,12 @@ def entering() -> Identity | None:
     return current if isinstance(current, Identity) else None
 
 
+def entering_if_any() -> Identity | None:
+    """Return whom a transaction that starts now is for; None also where nobody has said."""
+    current = _current.get()
+    return current if isinstance(current, Identity) else None
+
+
 def require_same(entered: Identity | None) -> None:
     """Refuse a statement in a transaction that is in another workspace than the code that sends it.
 
