@@ -13,7 +13,7 @@ from psycopg import sql
 
 from pg_tenancy.testing._rows import ORGANIZATION_ROLES, Place, Row, RowMaker, SetUpError, Table
 
-__all__ = ["Cast", "Connection", "Outcome", "Report", "Statement", "act", "undone"]
+__all__ = ["Cast", "Connection", "Outcome", "Report", "Statement", "act", "alone", "undone"]
 
 Connection = psycopg.Connection[Any]
 Statement = sql.SQL | sql.Composed
@@ -115,6 +115,19 @@ class Outcome:
         if self.error is not None:
             return f"{self.error.sqlstate} {self.error.diag.message_primary}"
         return f"{self.count} rows"
+
+
+# A proof locks its table for a fraction of a second. Those of other processes wait, and
+# whoever else holds a lock is not waited for endlessly.
+_ALONE: Final = "SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock(hashtext('pg_tenancy.testing'))"
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Undo at the end of the block everything that happened in it, and let no other proof run meanwhile."""
+    with undone(connection):
+        connection.execute(_ALONE)
+        yield
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 
-from pg_tenancy.testing._cells import Connection, Report, undone
+from pg_tenancy.testing._cells import Connection, Report, alone
 from pg_tenancy.testing._rows import SetUpError, Table
 
 __all__ = ["check_contract"]
@@ -84,7 +84,7 @@ def check_contract(connection: Connection, table: str, *, role: str = "tenancy_a
         What was compared.
     """
     report = Report(table)
-    with undone(connection):
+    with alone(connection):
         try:
             _compare(connection, Table.of(connection, table), role, report)
         except SetUpError as error:

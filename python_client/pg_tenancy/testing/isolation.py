@@ -14,7 +14,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from pg_tenancy.testing._cells import Cast, Connection, Outcome, Report, Statement, act, undone
+from pg_tenancy.testing._cells import Cast, Connection, Outcome, Report, Statement, act, alone, undone
 from pg_tenancy.testing._doors import Rows, definer_functions, function_door, go_through, state_of, views_of
 from pg_tenancy.testing._rows import PROTECTED, Place, RowMaker, SetUpError, Table, Values
 
@@ -123,7 +123,7 @@ def check_table(
         msg = "an exemption needs a reason"
         raise ValueError(msg)
     report = Report(table)
-    with undone(connection):
+    with alone(connection):
         try:
             checked = _Checked(connection, table, role, values or {}, functions or {}, exempt or {})
             report = Report(checked.table.full_name)
@@ -165,7 +165,7 @@ def check_function(
         What was tried.
     """
     report = Report(function)
-    with undone(connection):
+    with alone(connection):
         try:
             maker = RowMaker(connection, values or {})
             cast = Cast(connection, maker)
