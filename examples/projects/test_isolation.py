@@ -18,6 +18,10 @@ def test_tasks(assert_isolated, assert_contract):
     assert_isolated("public.tasks", functions=PROGRESS, values={"public.tasks": {"is_done": True}})
 
 
+def test_progress(assert_isolated):
+    assert_isolated(function="public.progress", arguments=[RowOf("public.tasks", "project_id")])
+
+
 def test_an_organization_sees_its_own_projects(tenancy):
     acme, globex = tenancy.organization(), tenancy.organization()
     with tenancy.workspace(acme.owner, acme) as ws:

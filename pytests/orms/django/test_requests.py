@@ -154,6 +154,14 @@ def test_each_transaction_enters_with_its_first_query(tenants: TwoTenants, entry
         Project.objects.count()
 
 
+def test_a_command_names_its_workspace(tenants: TwoTenants) -> None:
+    user, organization = tenants.members["owner"].id, tenants.acme.id
+    with workspace_context(user_id=user, organization_id=organization), transaction.atomic():
+        Project.objects.create(name="Website")
+    with workspace_context(user_id=user), transaction.atomic():
+        assert not Project.objects.filter(name="Website").exists()
+
+
 def test_a_savepoint_that_undoes_the_entering_does_not_leave_the_transaction_outside(
     tenants: TwoTenants, entry: dict[str, Any]
 ) -> None:
