@@ -357,6 +357,24 @@ def test_a_function_that_uses_the_table_must_be_tried_or_exempt(admin: Connectio
     )
 
 
+def test_a_function_is_a_door_by_whatever_leads_it_to_the_table(admin: Connection, app: Application) -> None:
+    admin.execute(
+        "CREATE VIEW public.listed AS SELECT name FROM public.customers;"
+        "CREATE FUNCTION public.inner_names() RETURNS SETOF text LANGUAGE sql"
+        " BEGIN ATOMIC SELECT name FROM public.listed; END;"
+        "CREATE FUNCTION public.outer_names() RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER AS"
+        " $$ BEGIN RETURN QUERY SELECT public.inner_names(); END; $$;"
+        "CREATE FUNCTION public.closed_names() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS"
+        " 'SELECT name FROM public.customers';"
+        "REVOKE EXECUTE ON FUNCTION public.closed_names() FROM PUBLIC;"
+        "CREATE FUNCTION public.customers_2() RETURNS integer LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';"
+        "CREATE FUNCTION public.uses_customers_2() RETURNS integer LANGUAGE sql SECURITY DEFINER AS"
+        " 'SELECT public.customers_2()'"
+    )
+    report = check_table(admin, "public.customers", role=app.logins.app)
+    assert [cell.question for cell in report.problems] == ["the function outer_names() isolates"]
+
+
 def test_a_sound_view_is_proved_and_a_view_may_be_exempt(admin: Connection, app: Application) -> None:
     admin.execute(
         "CREATE VIEW public.own_names WITH (security_invoker = true) AS SELECT name FROM public.customers;"

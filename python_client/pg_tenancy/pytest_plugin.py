@@ -62,6 +62,8 @@ def tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
         connection = psycopg.connect(dsn, autocommit=True)
     except psycopg.Error as error:
         pytest.fail(f"tenancy_dsn: {error}", pytrace=False)
+    # A proof compares what there is before a statement and after it, whatever other programs write meanwhile.
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with connection:
         try:
             refuse_live(connection, request.config.getini("tenancy_allow_database"))

@@ -38,28 +38,29 @@ SELECT
 FROM reached AS r
 INNER JOIN pg_catalog.pg_class AS c ON r.id = c.oid
 INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
-WHERE c.relkind IN ('v', 'm')
-    AND (has_any_column_privilege(%(role)s, c.oid, 'SELECT') OR has_table_privilege(%(role)s, c.oid, 'DELETE'))
+WHERE c.relkind IN ('v', 'm') AND {condition}
 ORDER BY 1, 2
 """
 
-# Whose text names the table, or whose body depends on it: what they run cannot be seen otherwise.
-DEFINERS: Final = r"""
-SELECT p.oid::regprocedure::text
+USABLE: Final = """
+(has_any_column_privilege(%(role)s, c.oid, 'SELECT') OR has_table_privilege(%(role)s, c.oid, 'DELETE'))
+"""
+
+# Every function of the application; what one runs cannot be seen otherwise than in its text.
+FUNCTIONS: Final = """
+SELECT
+    p.oid::regprocedure::text,
+    p.proname,
+    coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc),
+    p.prosecdef
+    AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+    AND has_function_privilege(%s, p.oid, 'EXECUTE')
 FROM pg_catalog.pg_proc AS p
 INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
-WHERE p.prosecdef
-    AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+WHERE p.prokind IN ('f', 'p')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
-    AND has_function_privilege(%(role)s, p.oid, 'EXECUTE')
-    AND (
-        p.prosrc ~* ('\y' || %(name)s || '\y')
-        OR EXISTS (
-            SELECT FROM pg_catalog.pg_depend AS d
-            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %(table)s
-        )
-    )
+    -- Of an extension's own tables at most.
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
 ORDER BY 1
 """
 
@@ -131,7 +132,7 @@ def state_of(connection: Connection, tables: Sequence[Table], place: Place) -> l
 def views_of(connection: Connection, table: Table, role: str) -> list[tuple[str, bool, list[Door]]]:
     """Return each view of a table that a role may use: its name, whether it is materialized, and ways through it."""
     found = []
-    rows = connection.execute(VIEWS, {"table": table.oid, "role": role}).fetchall()
+    rows = connection.execute(VIEWS.format(condition=USABLE), {"table": table.oid, "role": role}).fetchall()
     for schema, view, is_materialized, columns, may_delete in rows:
         identifier, name = sql.Identifier(schema, view), f"{schema}.{view}"
         doors = []
@@ -146,9 +147,21 @@ def views_of(connection: Connection, table: Table, role: str) -> list[tuple[str,
 
 
 def definer_functions(connection: Connection, table: Table, role: str) -> list[str]:
-    """Return the signatures of functions that a role may call, and that use the table with their owners' rights."""
-    values = {"table": table.oid, "role": role, "name": re.escape(table.name)}
-    return [signature for (signature,) in connection.execute(DEFINERS, values).fetchall()]
+    """Return the signatures of functions that a role may call and that use a table with their owners' rights.
+
+    Those count whose text names the table, a view of it, or another function that does.
+    """
+    views = connection.execute(VIEWS.format(condition="true"), {"table": table.oid, "role": role}).fetchall()
+    names = {table.name, *(view for _, view, *_ in views)}
+    functions = connection.execute(FUNCTIONS, [role]).fetchall()
+    found: dict[str, bool] = {}
+    while True:
+        pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, names))})(?!\w)", re.IGNORECASE)
+        more = [function for function in functions if function[0] not in found and pattern.search(function[2])]
+        if not more:
+            return sorted(signature for signature, is_door in found.items() if is_door)
+        found |= {signature: is_door for signature, _, _, is_door in more}
+        names |= {name for _, name, _, _ in more}
 
 
 def function_door(connection: Connection, function: str, arguments: Sequence[object]) -> Door:

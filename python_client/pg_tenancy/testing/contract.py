@@ -87,7 +87,7 @@ def check_contract(connection: Connection, table: str, *, role: str = "tenancy_a
     with alone(connection):
         try:
             _compare(connection, Table.of(connection, table), role, report)
-        except SetUpError as error:
+        except (SetUpError, psycopg.Error) as error:
             report.not_tested("everything", str(error))
     return report
 

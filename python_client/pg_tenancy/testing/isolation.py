@@ -8,10 +8,12 @@ on one's own rows, so that is tried, too, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 
 from pg_tenancy.testing._cells import Cast, Connection, Outcome, Report, Statement, act, alone, undone
@@ -78,12 +80,21 @@ SELECT EXISTS (
 )
 """
 
+KEY: Final = """
+SELECT a.attname FROM pg_catalog.pg_index AS i
+INNER JOIN pg_catalog.pg_attribute AS a ON i.indrelid = a.attrelid AND a.attnum = ANY(i.indkey)
+WHERE i.indrelid = %s AND i.indisprimary
+"""
+
 POLICIES: Final = "SELECT p.polname FROM pg_catalog.pg_policy AS p WHERE p.polrelid = %s ORDER BY p.polname"
 
 # insufficient_privilege, and a context that is missing or forged.
 REFUSALS: Final = ("42501", "28000")
 # A row that refers to a parent of another tenant is refused as one without a parent.
 NO_PARENT: Final = "23503"
+
+# A key that is taken is the same error whoever has it.
+TAKEN: Final = "23505"
 
 # The workspace of the platform, whose rows of a catalogue everybody reads.
 PLATFORM: Final = UUID(int=0)
@@ -131,7 +142,7 @@ def check_table(
                 pass
             if coverage and not report.problems:
                 checked.cover(report)
-        except SetUpError as error:
+        except (SetUpError, psycopg.Error) as error:
             report.not_tested("everything", str(error))
     return report
 
@@ -173,7 +184,7 @@ def check_function(
             rows = Rows(maker, [Table.of(connection, name) for name in names])
             door = function_door(connection, function, arguments)
             go_through(connection, door, rows, cast, role, organization_role, report)
-        except SetUpError as error:
+        except (SetUpError, psycopg.Error) as error:
             report.not_tested("everything", str(error))
     return report
 
@@ -210,8 +221,7 @@ class _Checked:
         self.key = sql.Identifier(self.table.owner_column)
         (self.one_each,) = self._one(ONE_EACH, self.table.oid, self.table.key)
         self.parents = {place: self._parent(place) for place in (self.here, self.there)}
-        for place in (self.here, self.there):
-            self.maker.row(self.table, place)
+        self.rows = {place: self.maker.row(self.table, place) for place in (self.here, self.there)}
         if self.table.author is not None:
             roles = (self.table.role_for(command) for command in COMMANDS)
             for writer in {self.reader, *(found for found in roles if found is not None)}:
@@ -225,7 +235,7 @@ class _Checked:
         if self.is_personal:
             self.maker.row(self.table, self.both["personal"])
 
-    def ask(self, report: Report) -> Iterator[None]:
+    def ask(self, report: Report) -> Generator[None]:
         """Try everything, and stop after each thing for whoever has seen enough."""
         for group in (
             [self._catalog, self._published, self._services]
@@ -240,8 +250,7 @@ class _Checked:
                 self._doors,
             ]
         ):
-            for _ in group(report):
-                yield
+            yield from group(report)
 
     def cover(self, report: Report) -> None:
         """Take each rule away in turn, and write down whether something notices."""
@@ -263,7 +272,8 @@ class _Checked:
             with undone(self.connection):
                 self.connection.execute(change)
                 try:
-                    next((True for _ in self.ask(noticed) if noticed.problems), None)
+                    with closing(self.ask(noticed)) as asked:
+                        next((True for _ in asked if noticed.problems), None)
                 except SetUpError as error:
                     noticed.not_tested("everything", str(error))
             report.add(
@@ -369,6 +379,30 @@ class _Checked:
             outcome = self._act(self._insert_of(row), place, row)
             answer = _unless_refused(outcome, NO_PARENT)
             report.add("isolation", f"{place.name}: an INSERT that {words} is refused", answer)
+            yield
+        keys = [name for (name,) in self.connection.execute(KEY, [self.table.oid]).fetchall()]
+        if keys and allowed.issuperset(keys):
+            yield from self._taken(report, place, values, keys)
+
+    def _taken(self, report: Report, place: Place, values: Mapping[str, Any], keys: Sequence[str]) -> Iterator[None]:
+        """Try to insert a row with the key of another workspace's, and to change that one so."""
+        row = {**values, **{name: self.rows[self.there][name] for name in keys}}
+        insert, before = self._insert_of(row), self._state(place)
+        changes = [name for name in self.table.access.get("UPDATE", {}).get("columns", ()) if name not in keys]
+        upsert = sql.SQL("{} ON CONFLICT ({}) DO UPDATE SET {} = DEFAULT")
+        for words, statement in (
+            ("an INSERT", insert),
+            *(
+                (
+                    "an upsert",
+                    upsert.format(insert, sql.SQL(", ").join(map(sql.Identifier, keys)), sql.Identifier(name)),
+                )
+                for name in changes[:1]
+            ),
+        ):
+            outcome = self._act(statement, place, row, look=lambda: self._state(place))
+            answer = self._others(before, outcome) or _unless_refused(outcome, TAKEN)
+            report.add("isolation", f"{place.name}: {words} with the key of another workspace's row is refused", answer)
             yield
 
     def _insert(self, report: Report, place: Place, values: Mapping[str, Any], words: str) -> Iterator[None]:
