@@ -71,6 +71,13 @@ def test_a_sound_table_is_proved_and_each_rule_is_needed(admin: Connection, app:
     )
 
 
+def test_keys_that_are_checked_at_commit_are_checked(admin: Connection, app: Application) -> None:
+    admin.execute(
+        "ALTER TABLE public.tasks ALTER CONSTRAINT tasks_tenancy_project_id_fkey DEFERRABLE INITIALLY DEFERRED"
+    )
+    check_table(admin, "public.tasks", role=app.logins.app, coverage=True).require()
+
+
 @pytest.mark.parametrize("table", ["kinds", "plans", "templates", "closed", "events"])
 def test_tables_of_every_shape_are_proved(admin: Connection, app: Application, table: str) -> None:
     admin.execute(FURTHER)

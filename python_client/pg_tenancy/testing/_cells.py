@@ -224,6 +224,8 @@ class Cast:
             self._member(name, "owner", owner)
             for role in ORGANIZATION_ROLES[1:]:
                 self._member(name, role, self._user())
+        # Now that everybody has an owner: what is checked at COMMIT would never be, here.
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def place(self, organization: str, role: str) -> Place:
         """Return a member of ``own`` or ``other`` there."""
