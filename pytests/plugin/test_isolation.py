@@ -123,12 +123,12 @@ HOLES = {
     "a lax check on update": (
         "ALTER POLICY customers_tenant_update ON public.customers WITH CHECK (true)",
         "customers",
-        "the floor refuses to move rows to another workspace",
+        "the floor refuses an UPDATE to another workspace",
     ),
     "a lax check on update of a child": (
         "ALTER POLICY tasks_tenant_update ON public.tasks WITH CHECK (true)",
         "tasks",
-        "the floor refuses to move rows to another workspace",
+        "the floor refuses an UPDATE to another workspace",
     ),
     "an update that reaches everybody": (
         "ALTER POLICY customers_tenant_update ON public.customers USING (true)",

@@ -49,7 +49,7 @@ def _setting(config: pytest.Config, name: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
+def _tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Return the superuser's connection to the developer's database, in autocommit."""
     import psycopg
 
@@ -73,7 +73,7 @@ def tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def tenancy_dsn(request: pytest.FixtureRequest, tenancy_admin: Any) -> Iterator[str]:
+def _tenancy_app_dsn(request: pytest.FixtureRequest, _tenancy_admin: Any) -> Iterator[str]:
     """Return the URI or the parameters by which the application's login connects.
 
     It is ``tenancy_app_dsn``, or that of a login which is made for the tests, in
@@ -85,12 +85,12 @@ def tenancy_dsn(request: pytest.FixtureRequest, tenancy_admin: Any) -> Iterator[
     if given is not None:
         yield given
         return
-    with temporary_login(tenancy_admin, _setting(request.config, "tenancy_dsn") or "") as dsn:
+    with temporary_login(_tenancy_admin, _setting(request.config, "tenancy_dsn") or "") as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="session")
-def _tenancy_role(request: pytest.FixtureRequest, tenancy_admin: Any) -> str:
+def _tenancy_role(request: pytest.FixtureRequest, _tenancy_admin: Any) -> str:
     """Return the role that proofs act as: the application's login, or else the group."""
     import psycopg
 
@@ -105,17 +105,17 @@ def _tenancy_role(request: pytest.FixtureRequest, tenancy_admin: Any) -> str:
 
 
 @pytest.fixture
-def tenancy(tenancy_admin: Any, tenancy_dsn: str) -> Iterator[Tenancy]:
+def tenancy(_tenancy_admin: Any, _tenancy_app_dsn: str) -> Iterator[Tenancy]:
     """Return what makes people, organizations, workspaces and connections for the test; see ``Tenancy``."""
     from pg_tenancy.testing.database import Tenancy
 
-    made = Tenancy(tenancy_admin, tenancy_dsn)
+    made = Tenancy(_tenancy_admin, _tenancy_app_dsn)
     yield made
     made.close()
 
 
 @pytest.fixture
-def assert_isolated(request: pytest.FixtureRequest, tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
+def assert_isolated(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
     """Return a function that fails unless a table or a function is isolated.
 
     ``assert_isolated("public.projects")`` with the arguments of
@@ -134,17 +134,17 @@ def assert_isolated(request: pytest.FixtureRequest, tenancy_admin: Any, _tenancy
             raise TypeError(msg)
         options.setdefault("role", _tenancy_role)
         if function is not None:
-            report = check_function(tenancy_admin, function, arguments, **options)
+            report = check_function(_tenancy_admin, function, arguments, **options)
         else:
             options.setdefault("coverage", request.config.getoption("tenancy_coverage"))
-            report = check_table(tenancy_admin, str(table), **options)
+            report = check_table(_tenancy_admin, str(table), **options)
         return _required(request, report)
 
     return check
 
 
 @pytest.fixture
-def assert_contract(request: pytest.FixtureRequest, tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
+def assert_contract(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
     """Return a function that fails unless a table is what ``protect`` and ``allow`` made of it.
 
     ``assert_contract("public.projects")``; see ``pg_tenancy.testing.check_contract``.
@@ -154,7 +154,7 @@ def assert_contract(request: pytest.FixtureRequest, tenancy_admin: Any, _tenancy
         from pg_tenancy.testing import check_contract
 
         __tracebackhide__ = True
-        return _required(request, check_contract(tenancy_admin, table, **{"role": _tenancy_role, **options}))
+        return _required(request, check_contract(_tenancy_admin, table, **{"role": _tenancy_role, **options}))
 
     return check
 

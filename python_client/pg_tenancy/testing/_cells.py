@@ -13,7 +13,7 @@ from psycopg import sql
 
 from pg_tenancy.testing._rows import ORGANIZATION_ROLES, Place, Row, RowMaker, SetUpError, Table
 
-__all__ = ["Cast", "Connection", "Outcome", "Report", "Statement", "act", "alone", "undone"]
+__all__ = ["Cast", "Connection", "Outcome", "Report", "Statement", "Untested", "act", "alone", "undone"]
 
 Connection = psycopg.Connection[Any]
 Statement = sql.SQL | sql.Composed
@@ -38,6 +38,12 @@ class Cell:
     is_tested: bool = True
 
 
+class Untested(str):
+    """What was found where nothing could be found out."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Report:
     """What was tried of a table or a function, and what came of it.
@@ -53,11 +59,11 @@ class Report:
 
     def add(self, kind: Kind, question: str, answer: str | None) -> None:
         """Write down a cell: ``answer`` is None where it is as it should be."""
-        self.cells.append(Cell(question, kind, answer))
+        self.cells.append(Cell(question, kind, answer, is_tested=not isinstance(answer, Untested)))
 
     def not_tested(self, question: str, why: str) -> None:
         """Write down that something could not be found out."""
-        self.cells.append(Cell(question, "isolation", why, is_tested=False))
+        self.add("isolation", question, Untested(why))
 
     @property
     def problems(self) -> list[Cell]:
