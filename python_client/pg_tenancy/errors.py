@@ -7,6 +7,7 @@ error came; no message is ever parsed, so that translated messages do no harm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -659,6 +660,21 @@ def is_transient(error: BaseException) -> bool:
     return sqlstate_of(error) in _TRANSIENT
 
 
+def name_of(error: TenancyError) -> str:
+    """Return the name of an error, such as ``permission_denied``.
+
+    It is the database's. Where the client found the problem before anything was sent,
+    it is the name that the class has in the database, or else the name of the class.
+    """
+    if error.constraint is not None:
+        return error.constraint
+    names = {name for (_, name), found in _CLASSES.items() if found is type(error)}
+    if len(names) == 1:
+        return names.pop()
+    words = re.findall("[A-Z][a-z]*", type(error).__name__.removesuffix("Error"))
+    return "_".join(words).lower()
+
+
 def translate(error: BaseException) -> TenancyError | None:
     """Return the exception of pg-tenancy for a driver's error.
 
@@ -681,6 +697,26 @@ def translate(error: BaseException) -> TenancyError | None:
         return None
     hint = getattr(fields, "message_hint", None) or getattr(fields, "hint", None)
     return found(message_of(error), hint=hint or None, sqlstate=sqlstate, constraint=constraint)
+
+
+def tenancy_error(error: BaseException) -> TenancyError | None:
+    """Return the exception of pg-tenancy for what a library raised that wraps the driver's error.
+
+    Args:
+        error: an exception of a driver, or of SQLAlchemy or Django, which keep the
+            driver's as its cause.
+
+    Returns:
+        The error itself where it is a TenancyError, the one to raise from it where it
+        or its cause is a driver's error with a name of pg-tenancy, and otherwise None.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        ours = found if isinstance(found, TenancyError) else translate(found)
+        if ours is not None:
+            return ours
+        found = found.__cause__
+    return None
 
 
 def translate_missing(error: BaseException, phase: int, function: str) -> PhaseNotDeployedError | None:
