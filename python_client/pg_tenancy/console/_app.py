@@ -1,0 +1,476 @@
+"""The console as an application: who is logged in, which workspace, which screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import psycopg
+from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from pg_tenancy.aio import accept_invitation, peek_invitation, workspace
+from pg_tenancy.console._actions import ACTIONS, Deed
+from pg_tenancy.console._passwords import hash_password
+from pg_tenancy.console._pages import Pages, language_of
+from pg_tenancy.console._screens import SCREENS, Where, read_where
+from pg_tenancy.console._sessions import Session, Sessions
+from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
+from pg_tenancy.errors import InvalidArgumentError, InvitationError, NotAMemberError, TenancyError
+from pg_tenancy.fastapi import tenancy_router
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from pg_tenancy._opening import Entry
+    from pg_tenancy.console._tickets import TicketKey
+
+__all__ = ["console_app"]
+
+_LOG: Final = logging.getLogger("pg_tenancy.console")
+_PAGE: Final = re.compile(r"/(me|o/[0-9a-f-]{36})/[a-z]+")
+_SHORTEST_PASSWORD: Final = 10
+# Of one address, in so many seconds.
+_ATTEMPTS, _ATTEMPTS_IN = 10, 300
+_SERVER_ERROR: Final = 500
+_ACCOUNT: Final = "account"
+
+Pool = AsyncConnectionPool["AsyncConnection[tuple[Any, ...]]"]
+SendInvitation = Callable[[str, str], Awaitable[None]]
+
+
+def console_app(
+    dsn: str,
+    *,
+    authenticator: str,
+    ticket_key: TicketKey,
+    secure: bool = True,
+    address: str | None = None,
+    send_invitation: SendInvitation | None = None,
+    connections: int = 10,
+) -> FastAPI:
+    """Return the console, to be served by any ASGI server or mounted in an application.
+
+    Args:
+        dsn: of a login of ``tenancy_credentialed``, which enters workspaces with tickets.
+        authenticator: the DSN of the login that checks passwords and keeps sessions.
+        ticket_key: what signs the tickets.
+        secure: whether browsers reach it over HTTPS alone; False is for the machine itself.
+        address: where browsers reach it, for links in invitations; None takes it from the
+            request, which is right where a proxy in front lets no other ``Host`` through.
+        send_invitation: called with an address and the link for it, to mail it. Without it the
+            link is shown once to the person who invites, and they could use it themselves.
+        connections: how many connections each login has at most.
+
+    Returns:
+        The application. Its API is under ``/api``.
+    """
+    pool = AsyncConnectionPool(dsn, min_size=1, max_size=connections, open=False)
+    sessions_pool = AsyncConnectionPool(
+        authenticator, min_size=1, max_size=connections, open=False, kwargs={"autocommit": True}
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(pool)
+            await stack.enter_async_context(sessions_pool)
+            yield
+
+    app = FastAPI(
+        title="pg-tenancy", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    # All processes that know the ticket key sign cookies alike.
+    cookies = Cookies(ticket_key.secret.encode(), secure=secure)
+    console = _Console(
+        pool, Sessions(sessions_pool), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
+    )
+    app.include_router(tenancy_router(pool, console.caller), prefix="/api")
+    for path, methods, endpoint in (
+        ("/", ["GET"], console.home),
+        ("/login", ["GET"], console.login),
+        ("/login", ["POST"], console.log_in),
+        ("/logout", ["POST"], console.log_out),
+        ("/join", ["GET"], console.join),
+        ("/join", ["POST"], console.joined),
+        ("/language", ["POST"], console.choose_language),
+        ("/me/account", ["GET"], console.account),
+        ("/me/account/{action}", ["POST"], console.change_account),
+        ("/me/{screen}", ["GET"], console.screen),
+        ("/me/{screen}/{action}", ["GET"], console.back_to_screen),
+        ("/me/{screen}/{action}", ["POST"], console.act),
+        ("/o/{organization_id:uuid}/{screen}", ["GET"], console.screen),
+        ("/o/{organization_id:uuid}/{screen}/{action}", ["GET"], console.back_to_screen),
+        ("/o/{organization_id:uuid}/{screen}/{action}", ["POST"], console.act),
+    ):
+        app.router.add_route(path, endpoint, methods=methods, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.add_exception_handler(_LoginRequiredError, console.to_login)
+    app.add_exception_handler(HTTPException, console.refuse)
+    return app
+
+
+class _LoginRequiredError(Exception):
+    """Nobody is logged in, or no longer."""
+
+
+class _Throttle:
+    """Lets an address fail so often in some minutes, in this process."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def wait(self, email: str) -> int:
+        """Return how many seconds to wait, normally none."""
+        failures = self._failures.get(email.lower(), ())
+        recent = [moment for moment in failures if moment > time.monotonic() - _ATTEMPTS_IN]
+        return 0 if len(recent) < _ATTEMPTS else max(1, round(recent[0] + _ATTEMPTS_IN - time.monotonic()))
+
+    def failed(self, email: str) -> None:
+        """Note a failure."""
+        self._failures.setdefault(email.lower(), deque(maxlen=_ATTEMPTS)).append(time.monotonic())
+        self._failures.move_to_end(email.lower())
+        if len(self._failures) > 10_000:  # noqa: PLR2004
+            self._failures.popitem(last=False)
+
+
+@dataclass
+class _Console:
+    pool: Pool
+    sessions: Sessions
+    ticket_key: TicketKey
+    cookies: Cookies
+    pages: Pages
+    address: str | None
+    send: SendInvitation | None
+    throttle: _Throttle = field(default_factory=_Throttle)
+
+    # -- who, and where ---------------------------------------------------------------
+
+    async def _found_session(self, request: Request) -> Session | None:
+        token = request.cookies.get(self.cookies.session)
+        return await self.sessions.find(token) if token else None
+
+    async def _session(self, request: Request) -> Session:
+        session = await self._found_session(request)
+        if session is None:
+            raise _LoginRequiredError
+        return session
+
+    def _entry(self, session: Session, organization_id: UUID | None) -> Entry:
+        return {"ticket": self.ticket_key.ticket(session.user_id, organization_id)}
+
+    async def caller(self, request: Request) -> Entry:
+        """Answer the API who is calling: an API key's bearer, or somebody who is logged in."""
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return {"api_key": key}
+        session = await self._found_session(request)
+        if session is None:
+            return {"ticket": None}
+        if request.method not in {"GET", "HEAD"}:
+            require_same_origin(request)
+            # No form can send this field.
+            if "x-requested-with" not in request.headers:
+                raise HTTPException(403)
+        named = request.headers.get("x-organization-id")
+        try:
+            return self._entry(session, UUID(named) if named else None)
+        except ValueError:
+            raise InvalidArgumentError("X-Organization-Id is not an id") from None
+
+    async def _form(self, request: Request) -> Form:
+        """Return the form, if a page of ours has shown it to this browser."""
+        require_same_origin(request)
+        form = await read_form(request)
+        known = request.cookies.get(self.cookies.session) or request.cookies.get(self.cookies.visitor)
+        self.cookies.require_csrf(form, known)
+        return form
+
+    # -- workspaces -------------------------------------------------------------------
+
+    async def screen(self, request: Request) -> Response:
+        """Show a screen of a workspace."""
+        return await self._show(request, self.cookies.take_flash(request))
+
+    async def back_to_screen(self, request: Request) -> Response:
+        """Show the screen to somebody who reloads what a form has answered."""
+        return RedirectResponse(_above(request), 303)
+
+    async def act(self, request: Request) -> Response:
+        """Do what a form asks for, and show the screen again."""
+        session = await self._session(request)
+        form = await self._form(request)
+        name = request.path_params["screen"]
+        action = ACTIONS.get(name, {}).get(request.path_params["action"])
+        if action is None:
+            raise HTTPException(404)
+        flash = Flash()
+        try:
+            async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
+                message = await action(Deed(ws, form, flash))
+        except TenancyError as error:
+            return await self._show(request, Flash(), error)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            # Of the application's own tables: what they say may name values of others.
+            _LOG.info("a form was refused: %s", error.diag.constraint_name or error.sqlstate)
+            refused = InvalidArgumentError("the database does not take these values")
+            return await self._show(request, Flash(), refused)
+        await self._deliver(request, flash)
+        flash.say("done", message)
+        ended = (name, request.path_params["action"]) in {("members", "leave"), ("organization", "delete")}
+        response = RedirectResponse(f"{_root(request)}/me/dashboard" if ended else _above(request), 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    async def _deliver(self, request: Request, flash: Flash) -> None:
+        """Send an invitation that was committed, or have the next page show it."""
+        token = flash.secrets.pop("invitation_token", None)
+        if token is None:
+            return
+        base = self.address or str(request.base_url)
+        link = f"{base.rstrip('/')}/join?{urlencode({'token': token})}"
+        if self.send is not None:
+            await self.send(flash.secrets.pop("invitation_email"), link)
+        else:
+            flash.secrets["invitation_link"] = link
+
+    async def _show(self, request: Request, flash: Flash, error: TenancyError | None = None) -> Response:
+        session = await self._session(request)
+        screen = SCREENS.get(request.path_params["screen"])
+        if screen is None:
+            raise HTTPException(404)
+        where: Where | None = None
+        data: dict[str, Any] = {}
+        status = 200
+        if error is not None:
+            status = error.http_status
+            flash.say("error", _words(error))
+        try:
+            async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
+                where = await read_where(ws)
+                await screen.require(ws)
+                data = await screen.read(ws, where, request.query_params)
+            template = screen.key
+        except NotAMemberError as refusal:
+            status, template, where = refusal.http_status, "refused", None
+            flash.say("error", "This workspace does not exist, or you are not a member of it.")
+        except TenancyError as refusal:
+            status, template = refusal.http_status, "refused"
+            flash.say("error", _words(refusal))
+        data |= {"screen": screen, "secrets": flash.secrets}
+        return self.pages.respond(request, template, flash, session=session, where=where, status=status, data=data)
+
+    # -- logging in and out -----------------------------------------------------------
+
+    async def home(self, request: Request) -> Response:
+        """Begin in the personal workspace."""
+        return RedirectResponse(f"{_root(request)}/me/dashboard", 303)
+
+    async def to_login(self, request: Request, _: Exception) -> Response:
+        """Have somebody log in, and then come back."""
+        path = request.url.path.removeprefix(_root(request))
+        wanted = path if request.method == "GET" else path.rsplit("/", 1)[0]
+        following = f"?next={quote(wanted)}" if _PAGE.fullmatch(wanted) else ""
+        response = RedirectResponse(f"{_root(request)}/login{following}", 303)
+        self.cookies.drop(response, self.cookies.session)
+        return response
+
+    async def login(self, request: Request) -> Response:
+        """Show the form to log in."""
+        if await self._found_session(request) is not None:
+            return await self.home(request)
+        return self._login_page(request, self.cookies.take_flash(request))
+
+    def _login_page(
+        self, request: Request, flash: Flash, email: str = "", status: int = 200, wait: int = 0
+    ) -> Response:
+        data = {"email": email, "next": request.query_params.get("next", "")}
+        response = self.pages.respond(request, "login", flash, status=status, data=data)
+        if wait:
+            response.headers["retry-after"] = str(wait)
+        return response
+
+    async def log_in(self, request: Request) -> Response:
+        """Check a password, and start a session with a new token."""
+        form = await self._form(request)
+        email, flash = form.optional("email") or "", Flash()
+        if wait := self.throttle.wait(email):
+            flash.say("error", "Too many attempts. Try again in some minutes.")
+            return self._login_page(request, flash, email, 429, wait)
+        user_id = await self.sessions.authenticate(email, form.secret("password"))
+        if user_id is None:
+            self.throttle.failed(email)
+            flash.say("error", "The e-mail address or the password is wrong.")
+            return self._login_page(request, flash, email, 401)
+        wanted = request.query_params.get("next", "")
+        target = wanted if _PAGE.fullmatch(wanted) else "/me/dashboard"
+        return await self._start(request, user_id, target)
+
+    async def _start(self, request: Request, user_id: UUID, target: str, flash: Flash | None = None) -> Response:
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        token = await self.sessions.start(user_id, request.headers.get("user-agent", ""))
+        self.cookies.set(response, self.cookies.session, token)
+        self.cookies.drop(response, self.cookies.visitor)
+        self.cookies.put_flash(response, flash or Flash())
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session of this browser."""
+        session = await self._session(request)
+        await self._form(request)
+        await self.sessions.end(session.user_id, session.id)
+        response = RedirectResponse(f"{_root(request)}/login", 303)
+        self.cookies.drop(response, self.cookies.session)
+        return response
+
+    async def account(self, request: Request) -> Response:
+        """Show where somebody is logged in, and have them change their password."""
+        return await self._account_page(request, self.cookies.take_flash(request))
+
+    async def _account_page(self, request: Request, flash: Flash, status: int = 200) -> Response:
+        session = await self._session(request)
+        async with workspace(self.pool, **self._entry(session, None)) as ws:
+            where = await read_where(ws)
+        data = {"sessions": await self.sessions.of(session.user_id), "shortest": _SHORTEST_PASSWORD}
+        return self.pages.respond(request, _ACCOUNT, flash, session=session, where=where, status=status, data=data)
+
+    async def change_account(self, request: Request) -> Response:
+        """End other sessions, or change the password, which ends them too."""
+        session = await self._session(request)
+        form = await self._form(request)
+        action, flash = request.path_params["action"], Flash()
+        if action == "end":
+            try:
+                ended = await self.sessions.end(session.user_id, UUID(form.secret("id")))
+            except ValueError:
+                ended = False
+            if not ended:
+                flash.say("error", "This session has ended already.")
+                return await self._account_page(request, flash, 404)
+            flash.say("done", "The session is ended.")
+        elif action == "password":
+            try:
+                password_hash = await self._new_hash(form)
+            except InvalidArgumentError as error:
+                flash.say("error", error.message)
+                return await self._account_page(request, flash, error.http_status)
+            if not await self.sessions.confirm(session.user_id, form.secret("current")):
+                flash.say("error", "The current password is wrong.")
+                return await self._account_page(request, flash, 403)
+            async with workspace(self.pool, **self._entry(session, None)) as ws:
+                await ws.update_user(session.user_id, password_hash=password_hash)
+            await self.sessions.end_others(session.user_id, session.id)
+            flash.say("done", "The password is changed, and all other sessions are ended.")
+        else:
+            raise HTTPException(404)
+        response = RedirectResponse(_above(request), 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    async def _new_hash(self, form: Form) -> str:
+        password = form.secret("password")
+        if len(password) < _SHORTEST_PASSWORD:
+            raise InvalidArgumentError("A password has at least 10 characters.")
+        return await asyncio.to_thread(hash_password, password)
+
+    # -- invitations ------------------------------------------------------------------
+
+    async def join(self, request: Request) -> Response:
+        """Show an invitation to whoever brings its token."""
+        return await self._join_page(request, request.query_params.get("token", ""), Flash())
+
+    async def _join_page(self, request: Request, token: str, flash: Flash, status: int = 200) -> Response:
+        preview = None
+        try:
+            preview = await peek_invitation(self.pool, token)
+        except InvitationError as error:
+            flash.say("error", "This invitation is not valid: it was used, revoked, or has expired.")
+            status = error.http_status
+        data = {"preview": preview, "token": token, "shortest": _SHORTEST_PASSWORD}
+        return self.pages.respond(request, "join", flash, status=status, data=data)
+
+    async def joined(self, request: Request) -> Response:
+        """Accept an invitation: a new account is logged in, an existing one has to log in."""
+        form = await self._form(request)
+        token, flash = form.secret("token"), Flash()
+        try:
+            account = {name: form.optional(name) for name in ("username", "first_name", "last_name")}
+            preview = await peek_invitation(self.pool, token)
+            if not preview.account_exists:
+                account["password_hash"] = await self._new_hash(form)
+            accepted = await accept_invitation(self.pool, token, **account)
+        except InvitationError:
+            return await self._join_page(request, token, flash)
+        except TenancyError as error:
+            flash.say("error", _words(error))
+            return await self._join_page(request, token, flash, error.http_status)
+        flash.say("done", "You are a member now.")
+        target = f"/o/{accepted.organization_id}/dashboard"
+        if not preview.account_exists:
+            return await self._start(request, accepted.user_id, target, flash)
+        # The token has shown that they read the mail, not that they know the password.
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    # -- everything else --------------------------------------------------------------
+
+    async def choose_language(self, request: Request) -> Response:
+        """Remember the language, and show the same page in it."""
+        form = await self._form(request)
+        back = form.secret("back")
+        target = back if _PAGE.fullmatch(back) or back == "/login" else "/"
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        self.cookies.set(response, self.cookies.language, language_of(form.secret("language")), max_age=31_536_000)
+        return response
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Show what is wrong with a request in a page, or to a program in a line."""
+        status = error.status_code if isinstance(error, HTTPException) else _SERVER_ERROR
+        if request.url.path.removeprefix(_root(request)).startswith("/api/"):
+            return HTMLResponse("", status)
+        words = {
+            403: "The form is too old, or comes from another site. Open the page again.",
+            404: "There is no such page.",
+        }
+        flash = Flash([("error", words.get(status, "The request is not acceptable."))])
+        return self.pages.respond(request, "refused", flash, status=status, data={"screen": None})
+
+
+def _organization(request: Request) -> UUID | None:
+    organization_id: UUID | None = request.path_params.get("organization_id")
+    return organization_id
+
+
+def _root(request: Request) -> str:
+    """Return where the console is mounted, without a slash at the end."""
+    return str(request.scope.get("root_path", ""))
+
+
+def _above(request: Request) -> str:
+    return request.url.path.rsplit("/", 1)[0]
+
+
+def _words(error: TenancyError) -> str:
+    """Return what people read of an error: nothing of what only the application's authors can mend."""
+    if error.http_status == _SERVER_ERROR:
+        _LOG.error("%s", error, exc_info=error)
+        return "The server has made a mistake."
+    return f"{error.message}. {error.hint}" if error.hint else error.message
