@@ -52,10 +52,8 @@ class Options(TypedDict, total=False):
     statement_timeout: float | None
 
 
-class Entry(Options, total=False):
-    """Whom a workspace is for, and the options of its transaction.
-
-    Exactly one of user_id, ticket and api_key, and of the options as many as one likes.
+class Who(TypedDict, total=False):
+    """Whom a workspace is for: exactly one of user_id, ticket and api_key.
 
     Attributes:
         user_id: the acting person, as a UUID or a string.
@@ -80,6 +78,16 @@ class Entry(Options, total=False):
     api_key: str | None
 
 
+class Entry(Who, Options, total=False):
+    """Whom a workspace is for, as in ``Who``, and the options of its transaction, as many as one likes.
+
+    Raises:
+        TypeError: as for ``Who``.
+        TenancyError: a value is not acceptable, see ``Who`` and ``Options``.
+
+    """
+
+
 _ENTERING: Final = (ENTER, ENTER_PLATFORM, ENTER_WITH_TICKET, ENTER_WITH_API_KEY)
 _CREDENTIALS: Final = ("user_id", "ticket", "api_key")
 _PLATFORM: Final = Flag("platform")
@@ -89,7 +97,9 @@ _OPTIONS: Final = {
     "deferrable": Flag("deferrable", optional=True),
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
-_KEYWORDS: Final = dict.fromkeys(Entry.__annotations__)
+# What stands in the classes themselves: Python 3.10 has no order for what is inherited.
+_WHO: Final = (*Who.__annotations__,)
+_KEYWORDS: Final = (*Options.__annotations__, *Who.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +139,13 @@ class Start:
         return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
 
 
-def identify(entry: Entry) -> Identity:
+def identify(entry: Who, *, options: bool = True) -> Identity:
     """Choose the way in from what the application has in hand.
 
     Args:
         entry: the keywords of the call. None is not the same as nothing: who gives
             ``api_key=None`` has a request without a key.
+        options: whether those of the transaction may be among them.
 
     Returns:
         The call that enters, with its arguments.
@@ -143,9 +154,9 @@ def identify(entry: Entry) -> Identity:
         TypeError: a keyword that does not exist, not exactly one of user_id, ticket
             and api_key, or organization_id or platform with what names the workspace
             by itself.
-        TenancyError: a value is not acceptable, see ``Entry``.
+        TenancyError: a value is not acceptable, see ``Who``.
     """
-    _require_keywords(entry)
+    _require_keywords(entry, _KEYWORDS if options else _WHO)
     given: Sequence[str] = [name for name in _CREDENTIALS if entry.get(name) is not None]
     if not given:
         # All None: the first of them says that it is missing.
@@ -216,14 +227,14 @@ def explain(error: BaseException, call: Call | None) -> TenancyError | None:
     return ours
 
 
-def _require_keywords(entry: Entry) -> None:
+def _require_keywords(entry: Who, keywords: tuple[str, ...]) -> None:
     """Refuse a keyword that does not exist.
 
     Python takes any: a misspelt organization_id would mean the personal workspace.
     """
     for name in entry:
-        if name not in _KEYWORDS:
-            msg = f"a workspace has no {name}; it takes {', '.join(_KEYWORDS)}"
+        if name not in keywords:
+            msg = f"a workspace has no {name}; it takes {', '.join(keywords)}"
             raise TypeError(msg)
 
 

@@ -31,7 +31,7 @@ from pg_tenancy.console._screens import SCREENS, Where, read_where
 from pg_tenancy.console._sessions import Session, Sessions
 from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
 from pg_tenancy.errors import InvalidArgumentError, InvitationError, NotAMemberError, TenancyError
-from pg_tenancy.fastapi import tenancy_router
+from pg_tenancy.fastapi import install_problems, tenancy_router
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -101,6 +101,7 @@ def console_app(
     console = _Console(
         pool, Sessions(sessions_pool), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
     )
+    install_problems(app)
     app.include_router(tenancy_router(pool, console.caller), prefix="/api")
     for path, methods, endpoint in (
         ("/", ["GET"], console.home),

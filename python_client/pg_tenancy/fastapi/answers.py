@@ -18,12 +18,20 @@ from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
 from pg_tenancy.aio import Workspace
+from pg_tenancy.errors import TenancyError
 from pg_tenancy.problems import MEDIA_TYPE
 
-__all__ = ["PROBLEMS", "After", "Entered", "Limit", "Page", "Pool", "Source", "answers", "page", "rows_of"]
+__all__ = ["PROBLEMS", "After", "Entered", "IdTakenError", "Limit", "Page", "Pool", "Source", "answers", "page", "rows_of"]
 
 T = TypeVar("T")
 Source = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+
+
+class IdTakenError(TenancyError):
+    """The id that a request names is that of something else."""
+
+    http_status = 409
+
 
 WORKSPACE = "pg_tenancy.workspace"
 POOL = "pg_tenancy.pool"

@@ -5,21 +5,60 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from starlette.requests import HTTPConnection
+import psycopg
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
 
+from pg_tenancy.errors import TenancyError
 from pg_tenancy.fastapi import access, costs, organizations, things
 from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Source
 from pg_tenancy.fastapi.dependency import in_workspace
+from pg_tenancy.problems import MEDIA_TYPE
+from pg_tenancy.starlette import answer
 
-__all__ = ["tenancy_router"]
+__all__ = ["install_problems", "tenancy_router"]
+
+_CONFLICT, _REFUSED, _BUSY = 409, 422, 503
+
+
+def install_problems(app: FastAPI) -> None:
+    """Have an application answer errors with problem documents: pg-tenancy's, and those of its database.
+
+    A database that is busy or away, and a transaction that met another one, are 503 with
+    ``Retry-After``. Rows that the application's own tables refuse are 409 and 422; what such an
+    error says is not repeated, as it may name values of others.
+    """
+    app.add_exception_handler(TenancyError, answer)
+    for kind, status, name, words in (
+        (psycopg.OperationalError, _BUSY, "busy", "The database is busy or away."),
+        (psycopg.errors.UniqueViolation, _CONFLICT, "conflict", "Another row has one of these values."),
+        (psycopg.IntegrityError, _REFUSED, "invalid_argument", "The database does not take these values."),
+        (psycopg.DataError, _REFUSED, "invalid_argument", "The database does not take these values."),
+    ):
+        app.add_exception_handler(kind, _Handler(status, name, words))
+
+
+class _Handler:
+    def __init__(self, status: int, name: str, detail: str) -> None:
+        self._document = {
+            "type": f"urn:pg-tenancy:error:{name}",
+            "title": name.replace("_", " ").capitalize(),
+            "status": status,
+            "name": name,
+            "detail": detail,
+        }
+        self._headers = {"retry-after": "1"} if status == _BUSY else {}
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        return JSONResponse(self._document, int(self._document["status"]), self._headers, MEDIA_TYPE)
 
 
 def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
     """Return a router with the endpoints of organizations, keys, instances, models, settings and costs.
 
-    Each request is one transaction in one workspace. Errors are ``TenancyError``s, for
-    ``app.add_exception_handler(TenancyError, answer)`` of ``pg_tenancy.starlette``.
+    Each request is one transaction in one workspace. Errors reach the application:
+    ``install_problems(app)`` answers them.
 
     Args:
         pool: an asynchronous pool of psycopg's, which the application opens.

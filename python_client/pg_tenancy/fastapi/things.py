@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel, Field
 
 from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Entered, Limit, Page, answers, page, rows_of
+from pg_tenancy.fastapi.answers import After, Entered, IdTakenError, Limit, Page, answers, page, rows_of
 from pg_tenancy.results import CatalogEntry, ProviderStatus, ResolvedOffering, Setting, SettingLevel, SharedOffering
 
 router = APIRouter()
@@ -87,10 +87,10 @@ async def _once(ws: Any, table: str, insert: str, values: dict[str, Any], respon
             return NewId((await cursor.fetchone())[0])
     except UniqueViolation as error:
         if values["id"] is None or not (error.diag.constraint_name or "").endswith("_pkey"):
-            raise HTTPException(409, "another row has one of these values") from None
+            raise
     # Whoever else may have this id, it is not for this workspace to know.
     if await ws.fetch_value(f"SELECT id FROM {table} WHERE id = %s", [values["id"]]) is None:  # noqa: S608
-        raise HTTPException(409, "the Idempotency-Key is taken")
+        raise IdTakenError("the Idempotency-Key is the id of something else", hint="Make a new one.")
     response.status_code = 200
     return NewId(values["id"])
 

@@ -1,0 +1,129 @@
+"""SQLAlchemy 2 whose transactions start in the workspace of ``workspace_context``.
+
+```python
+engine = enter_workspaces(create_engine("postgresql+psycopg://app@host/application"))
+
+with workspace_context(user_id=user, organization_id=organization), Session(engine) as session:
+    session.add(Project(name="Website"))
+    session.commit()
+```
+
+For the dialects ``postgresql+psycopg``, sync and async, and ``postgresql+asyncpg``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, ExceptionContext, event
+
+from pg_tenancy._opening import Identity, explain
+from pg_tenancy.context import entering, outside_workspaces, require_same, workspace_context
+from pg_tenancy.errors import TenancyError, TransactionRequiredError, tenancy_error
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    E = TypeVar("E", bound=Engine | AsyncEngine)
+else:
+    E = TypeVar("E")
+
+__all__ = ["enter_workspaces", "outside_workspaces", "workspace_context"]
+
+# Where a connection of the pool notes whom its transaction is for.
+_ENTERED: Final = "pg_tenancy.entered"
+
+_DRIVERS: Final = ("psycopg", "asyncpg")
+
+
+def enter_workspaces(engine: E) -> E:
+    """Have every transaction of an engine enter the workspace of ``workspace_context``.
+
+    A session that commits and goes on enters again with its next transaction. A
+    transaction that starts in no ``workspace_context`` is refused, and so is a statement
+    in a transaction that started in another one. Errors of pg-tenancy leave the engine as
+    exceptions of ``pg_tenancy.errors`` instead of SQLAlchemy's ``DBAPIError``.
+
+    Entering is one more round trip for each transaction, and its arguments are in no log
+    of SQLAlchemy's.
+
+    Args:
+        engine: an ``Engine`` or an ``AsyncEngine``, before its first use. What is made of
+            it by ``execution_options()`` does the same.
+
+    Returns:
+        The engine.
+
+    Raises:
+        TypeError: it is something else, or its driver is neither psycopg nor asyncpg.
+    """
+    sync: Any = getattr(engine, "sync_engine", engine)
+    if (
+        not isinstance(sync, Engine)
+        or sync.dialect.name != "postgresql"
+        or sync.dialect.driver.partition("_")[0] not in _DRIVERS
+    ):
+        msg = f"enter_workspaces() needs an engine of postgresql+psycopg or postgresql+asyncpg, not {engine!r}"
+        raise TypeError(msg)
+    if not event.contains(sync, "before_cursor_execute", _require_same):
+        # Not the event "begin": if that raises, the connection takes itself to be beginning
+        # for ever, and runs what follows in a transaction that entered nothing.
+        dialect: Any = sync.dialect
+        dialect.do_begin = _do_begin
+        event.listen(sync, "before_cursor_execute", _require_same)
+        event.listen(sync, "handle_error", _translate)
+        event.listen(sync, "checkin", _forget)
+    return engine
+
+
+def _do_begin(connection: PoolProxiedConnection) -> None:
+    """Enter, as the first thing of a transaction, which the driver itself begins with it."""
+    identity = entering()
+    connection.info[_ENTERED] = identity
+    if identity is None:
+        return
+    if getattr(connection, "autocommit", False):
+        # The server cannot always tell.
+        raise TransactionRequiredError(
+            "a workspace can be entered only in a transaction, and the connection is in AUTOCOMMIT",
+            hint="Use outside_workspaces() there, or another isolation level.",
+            constraint="transaction_required",
+        )
+    cursor = connection.cursor()
+    try:
+        cursor.execute(_text(identity, cursor), identity.values)
+    except Exception as error:
+        # SQLAlchemy wraps asyncpg's errors, without the fields by which ours are known.
+        ours = explain(error.__cause__ or error, identity.call)
+        if ours is None:
+            raise
+        raise ours from error
+    finally:
+        cursor.close()
+
+
+def _text(identity: Identity, cursor: Any) -> str:
+    """Return the call with the placeholders of the cursor's driver."""
+    text = identity.call.text
+    return text if "asyncpg" in type(cursor).__module__ else re.sub(r"\$\d", "%s", text)
+
+
+def _require_same(
+    connection: Connection, cursor: object, statement: str, parameters: object, context: object, executemany: bool
+) -> None:
+    # SQLAlchemy asks the server for its version and the like before any transaction.
+    if connection.in_transaction():
+        require_same(connection.connection.info.get(_ENTERED))
+
+
+def _translate(context: ExceptionContext) -> BaseException | None:
+    error = context.original_exception
+    # One of ours, from entering, goes on as it is: nothing may be its own cause.
+    return None if isinstance(error, TenancyError) else tenancy_error(error)
+
+
+def _forget(dbapi_connection: object, record: Any) -> None:
+    # Of what a connection was used for, an API key for instance, nothing stays in the pool.
+    record.info.pop(_ENTERED, None)
