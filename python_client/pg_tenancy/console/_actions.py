@@ -246,9 +246,7 @@ async def set_setting(deed: Deed) -> str:
 async def unset_setting(deed: Deed) -> str:
     """Take a value back, so that the setting inherits again."""
     form = deed.form
-    await deed.ws.unset_setting(
-        form.text("key"), form.optional("subject_id"), expected_version=form.integer("version")
-    )
+    await deed.ws.unset_setting(form.text("key"), form.optional("subject_id"), expected_version=form.integer("version"))
     return "The setting inherits its value again."
 
 

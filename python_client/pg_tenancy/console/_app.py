@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,15 +17,20 @@ from uuid import UUID
 
 import psycopg
 from fastapi import FastAPI
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pg_tenancy._opening import Entry
 from pg_tenancy.aio import accept_invitation, peek_invitation, workspace
 from pg_tenancy.console._actions import ACTIONS, Deed
-from pg_tenancy.console._passwords import hash_password
 from pg_tenancy.console._pages import Pages, language_of
+from pg_tenancy.console._passwords import hash_password
 from pg_tenancy.console._screens import SCREENS, Where, read_where
 from pg_tenancy.console._sessions import Session, Sessions
 from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
@@ -34,11 +38,8 @@ from pg_tenancy.errors import InvalidArgumentError, InvitationError, NotAMemberE
 from pg_tenancy.fastapi import install_problems, tenancy_router
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
-    from starlette.requests import Request
     from starlette.responses import Response
 
-    from pg_tenancy._opening import Entry
     from pg_tenancy.console._tickets import TicketKey
 
 __all__ = ["console_app"]
@@ -48,10 +49,11 @@ _PAGE: Final = re.compile(r"/(me|o/[0-9a-f-]{36})/[a-z]+")
 _SHORTEST_PASSWORD: Final = 10
 # Of one address, in so many seconds.
 _ATTEMPTS, _ATTEMPTS_IN = 10, 300
-_SERVER_ERROR: Final = 500
+_SERVER_ERROR, _BUSY = 500, 503
+_STATIC: Final = Path(__file__).parent / "static"
 _ACCOUNT: Final = "account"
 
-Pool = AsyncConnectionPool["AsyncConnection[tuple[Any, ...]]"]
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 SendInvitation = Callable[[str, str], Awaitable[None]]
 
 
@@ -64,7 +66,7 @@ def console_app(
     address: str | None = None,
     send_invitation: SendInvitation | None = None,
     connections: int = 10,
-) -> FastAPI:
+) -> Starlette:
     """Return the console, to be served by any ASGI server or mounted in an application.
 
     Args:
@@ -87,43 +89,46 @@ def console_app(
     )
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(pool)
             await stack.enter_async_context(sessions_pool)
             yield
 
-    app = FastAPI(
-        title="pg-tenancy", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
-    )
+    # Without its pages of documentation, whose scripts come from elsewhere.
+    api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None)
     # All processes that know the ticket key sign cookies alike.
     cookies = Cookies(ticket_key.secret.encode(), secure=secure)
     console = _Console(
         pool, Sessions(sessions_pool), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
     )
-    install_problems(app)
-    app.include_router(tenancy_router(pool, console.caller), prefix="/api")
-    for path, methods, endpoint in (
-        ("/", ["GET"], console.home),
-        ("/login", ["GET"], console.login),
-        ("/login", ["POST"], console.log_in),
-        ("/logout", ["POST"], console.log_out),
-        ("/join", ["GET"], console.join),
-        ("/join", ["POST"], console.joined),
-        ("/language", ["POST"], console.choose_language),
-        ("/me/account", ["GET"], console.account),
-        ("/me/account/{action}", ["POST"], console.change_account),
-        ("/me/{screen}", ["GET"], console.screen),
-        ("/me/{screen}/{action}", ["GET"], console.back_to_screen),
-        ("/me/{screen}/{action}", ["POST"], console.act),
-        ("/o/{organization_id:uuid}/{screen}", ["GET"], console.screen),
-        ("/o/{organization_id:uuid}/{screen}/{action}", ["GET"], console.back_to_screen),
-        ("/o/{organization_id:uuid}/{screen}/{action}", ["POST"], console.act),
-    ):
-        app.router.add_route(path, endpoint, methods=methods, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    install_problems(api)
+    api.include_router(tenancy_router(pool, console.caller))
+    routes: list[BaseRoute] = [Mount("/api", api), Mount("/static", StaticFiles(directory=_STATIC))]
+    routes += [
+        Route(path, endpoint, methods=methods)
+        for path, methods, endpoint in (
+            ("/", ["GET"], console.home),
+            ("/login", ["GET"], console.login),
+            ("/login", ["POST"], console.log_in),
+            ("/logout", ["POST"], console.log_out),
+            ("/join", ["GET"], console.join),
+            ("/join", ["POST"], console.joined),
+            ("/language", ["POST"], console.choose_language),
+            ("/me/account", ["GET"], console.account),
+            ("/me/account/{action}", ["POST"], console.change_account),
+            ("/me/{screen}", ["GET"], console.screen),
+            ("/me/{screen}/{action}", ["GET"], console.back_to_screen),
+            ("/me/{screen}/{action}", ["POST"], console.act),
+            ("/o/{organization_id:uuid}/{screen}", ["GET"], console.screen),
+            ("/o/{organization_id:uuid}/{screen}/{action}", ["GET"], console.back_to_screen),
+            ("/o/{organization_id:uuid}/{screen}/{action}", ["POST"], console.act),
+        )
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
     app.add_exception_handler(_LoginRequiredError, console.to_login)
     app.add_exception_handler(HTTPException, console.refuse)
+    app.add_exception_handler(psycopg.OperationalError, console.refuse)
     return app
 
 
@@ -147,7 +152,7 @@ class _Throttle:
         """Note a failure."""
         self._failures.setdefault(email.lower(), deque(maxlen=_ATTEMPTS)).append(time.monotonic())
         self._failures.move_to_end(email.lower())
-        if len(self._failures) > 10_000:  # noqa: PLR2004
+        if len(self._failures) > 10_000:
             self._failures.popitem(last=False)
 
 
@@ -266,7 +271,7 @@ class _Console:
         try:
             async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
                 where = await read_where(ws)
-                await screen.require(ws)
+                await screen.require(ws, where)
                 data = await screen.read(ws, where, request.query_params)
             template = screen.key
         except NotAMemberError as refusal:
@@ -443,16 +448,18 @@ class _Console:
         return response
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Show what is wrong with a request in a page, or to a program in a line."""
-        status = error.status_code if isinstance(error, HTTPException) else _SERVER_ERROR
-        if request.url.path.removeprefix(_root(request)).startswith("/api/"):
-            return HTMLResponse("", status)
+        """Show what is wrong with a request."""
+        status = error.status_code if isinstance(error, HTTPException) else _BUSY
         words = {
             403: "The form is too old, or comes from another site. Open the page again.",
             404: "There is no such page.",
+            503: "The database is busy or away. Try again.",
         }
         flash = Flash([("error", words.get(status, "The request is not acceptable."))])
-        return self.pages.respond(request, "refused", flash, status=status, data={"screen": None})
+        response = self.pages.respond(request, "refused", flash, status=status)
+        if status == _BUSY:
+            response.headers["retry-after"] = "5"
+        return response
 
 
 def _organization(request: Request) -> UUID | None:

@@ -32,7 +32,8 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, unit: str = "€"
         y = _TOP + height - height * part / 2
         parts.append(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_plain(top * part / 2)} {unit}</text>'
+            f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{_plain(top * part / 2)} {unit}</text>"
         )
     # Of many labels those that have room.
     every = max(1, -(-len(values) // 10))
@@ -45,7 +46,8 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, unit: str = "€"
         )
         if number % every == 0:
             parts.append(
-                f'<text class="axis" x="{x + step / 2:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(label)}</text>'
+                f'<text class="axis" x="{x + step / 2:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">'
+                f"{escape(label)}</text>"
             )
     return "".join([*parts, "</svg>"])
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LANGUAGES", "Pages", "language_of"]
 
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
+_NOTHING: Final = "\u2013"
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 # Of workspaces without a color, or with one that is written in another way.
 _PLAIN_COLOR: Final = "#334155"
@@ -122,31 +123,31 @@ def translator(language: str) -> Callable[[str], str]:
 def _contrast(color: str) -> str:
     """Return white or black, whichever is easier to read on the color (WCAG's relative luminance)."""
     channels = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]  # noqa: PLR2004
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "#000000"
 
 
 def _when(moment: datetime | None) -> Markup | str:
     if moment is None:
-        return "–"
+        return _NOTHING
     utc = moment.astimezone(timezone.utc)
     return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d %H:%M} UTC")
 
 
 def _day(moment: datetime | None) -> Markup | str:
     if moment is None:
-        return "–"
+        return _NOTHING
     utc = moment.astimezone(timezone.utc)
     return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d}")
 
 
 def _eur(amount: Decimal | int | None, places: int = 2) -> str:
-    return "–" if amount is None else f"{amount:,.{places}f} €"
+    return _NOTHING if amount is None else f"{amount:,.{places}f} €"
 
 
 def _number(amount: int | None) -> str:
-    return "–" if amount is None else f"{amount:,}"
+    return _NOTHING if amount is None else f"{amount:,}"
 
 
 def _words(name: str) -> str:

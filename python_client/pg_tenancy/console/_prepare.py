@@ -62,10 +62,10 @@ def prepare(
             ("SELECT (id, email, password_hash) ON public.users", authenticator),
             ("SELECT, INSERT, UPDATE, DELETE ON console.sessions", authenticator),
         ):
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(grant), sql.Identifier(to)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(grant), sql.Identifier(to)))
         if _exists(connection, "public.providers"):
-            grant = sql.SQL("GRANT SELECT (id, name) ON public.providers TO {}")
-            connection.execute(grant.format(sql.Identifier(login)))
+            readable = sql.SQL("GRANT SELECT (id, name) ON public.providers TO {}")
+            connection.execute(readable.format(sql.Identifier(login)))
         row = connection.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchall()[0]
     return Prepared(
         make_conninfo(dsn, user=login, password=passwords[login]),
@@ -82,7 +82,7 @@ def _login(connection: psycopg.Connection[Any], name: str, attributes: str, pass
         sql.SQL("{} ROLE {} {} PASSWORD {}").format(
             sql.SQL("ALTER" if exists else "CREATE"),
             sql.Identifier(name),
-            sql.SQL(attributes),  # type: ignore[arg-type]
+            sql.SQL(attributes),
             sql.Literal(hashed),
         )
     )

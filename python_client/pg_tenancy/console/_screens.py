@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from psycopg.rows import namedtuple_row
 
-from pg_tenancy.errors import InvalidArgumentError
+from pg_tenancy.errors import InvalidArgumentError, OrganizationRequiredError
 
 if TYPE_CHECKING:
     from pg_tenancy.aio import Workspace
@@ -35,12 +35,14 @@ class Where:
 
     Attributes:
         permissions: every permission that the person holds here.
+        is_staff: whether the account is the platform's staff's, for a hint in the sidebar.
     """
 
     current: CurrentWorkspace
     organizations: list[OrganizationChoice]
     modules: list[Module]
     permissions: frozenset[str]
+    is_staff: bool
 
     @property
     def is_organization(self) -> bool:
@@ -54,8 +56,12 @@ class Where:
 
 async def read_where(ws: Workspace[Any]) -> Where:
     """Return what surrounds every screen."""
+    current = await ws.current()
+    staff = False
+    if current.kind == "personal":
+        staff = await ws.fetch_value("SELECT role::text = 'admin' FROM public.users WHERE id = %s", [current.id])
     return Where(
-        await ws.current(), await ws.my_organizations(), await ws.visible_modules(), await ws.my_permissions()
+        current, await ws.my_organizations(), await ws.visible_modules(), await ws.my_permissions(), bool(staff)
     )
 
 
@@ -83,7 +89,7 @@ class Screen:
     permission: str | None = None
     organization: bool = False
 
-    async def require(self, ws: Workspace[Any]) -> None:
+    async def require(self, ws: Workspace[Any], where: Where) -> None:
         """Go on only if the database opens it.
 
         Raises:
@@ -91,6 +97,8 @@ class Screen:
         """
         if self.module is not None:
             await ws.require_module(self.module)
+        if self.organization and not where.is_organization:
+            raise OrganizationRequiredError("This belongs to an organization, and this workspace is not one")
         if self.permission is not None:
             await ws.execute("SELECT tenancy.require_permission(%s)", [self.permission])
 
@@ -276,9 +284,7 @@ async def users(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any
 
 async def accounts(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List everybody, for platform staff in their personal workspace."""
-    rows, last = _page(
-        await ws.all_users(query.get("email") or None, after_id=_after(query), page_size=PAGE_SIZE + 1)
-    )
+    rows, last = _page(await ws.all_users(query.get("email") or None, after_id=_after(query), page_size=PAGE_SIZE + 1))
     return {"users": rows, "next": last.user_id if last else None, "email": query.get("email", "")}
 
 
@@ -335,8 +341,8 @@ async def requests(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
     if where.is_organization:
         agreements = await _named(
             ws,
-            "SELECT e.id, e.kind, e.consumer_id, e.starts_at, e.ends_at, e.quota_tokens, e.used_tokens, e.eur_per_1k,"
-            " o.name FROM tenancy.entitlements AS e LEFT JOIN public.organization_models AS o ON o.id = e.offering_id"
+            "SELECT e.id, e.kind, nullif(e.ends_at, 'infinity') AS ends_at, e.quota_tokens, e.used_tokens,"
+            " e.eur_per_1k, o.name FROM tenancy.entitlements AS e LEFT JOIN public.organization_models AS o ON o.id = e.offering_id"
             " WHERE e.revoked_at IS NULL ORDER BY e.created_at DESC LIMIT 200",
         )
     return {"requests": await ws.access_requests(), "agreements": agreements}

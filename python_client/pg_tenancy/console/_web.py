@@ -154,9 +154,7 @@ class Cookies:
 
     def set(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
         """Set a cookie."""
-        response.set_cookie(
-            name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response, name: str) -> None:
         """Have a browser forget a cookie."""

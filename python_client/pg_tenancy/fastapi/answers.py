@@ -3,7 +3,7 @@
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from types import NoneType
@@ -21,7 +21,19 @@ from pg_tenancy.aio import Workspace
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.problems import MEDIA_TYPE
 
-__all__ = ["PROBLEMS", "After", "Entered", "IdTakenError", "Limit", "Page", "Pool", "Source", "answers", "page", "rows_of"]
+__all__ = [
+    "PROBLEMS",
+    "After",
+    "Entered",
+    "IdTakenError",
+    "Limit",
+    "Page",
+    "Pool",
+    "Source",
+    "answers",
+    "page",
+    "rows_of",
+]
 
 T = TypeVar("T")
 Source = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
@@ -144,7 +156,7 @@ def _sample(name: str, kind: Any) -> Any:
         return arguments[0]
     if NoneType in arguments:
         return _sample(name, next(each for each in arguments if each is not NoneType))
-    if origin in (list, tuple) or isinstance(kind, type) and issubclass(kind, Page):
+    if origin in (list, tuple) or (isinstance(kind, type) and issubclass(kind, Page)):
         inner = arguments or kind.__pydantic_generic_metadata__["args"]
         sample = [_sample(name, inner[0])]
         return {"items": sample, "next": None} if origin not in (list, tuple) else sample

@@ -2,13 +2,12 @@
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import accumulate
 from typing import Annotated, Literal
 from uuid import UUID
-
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Query
 

@@ -41,6 +41,7 @@ def install_problems(app: FastAPI) -> None:
 
 class _Handler:
     def __init__(self, status: int, name: str, detail: str) -> None:
+        self._status = status
         self._document = {
             "type": f"urn:pg-tenancy:error:{name}",
             "title": name.replace("_", " ").capitalize(),
@@ -51,7 +52,7 @@ class _Handler:
         self._headers = {"retry-after": "1"} if status == _BUSY else {}
 
     async def __call__(self, request: Request, error: Exception) -> Response:
-        return JSONResponse(self._document, int(self._document["status"]), self._headers, MEDIA_TYPE)
+        return JSONResponse(self._document, self._status, self._headers, MEDIA_TYPE)
 
 
 def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:

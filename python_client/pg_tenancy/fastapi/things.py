@@ -208,17 +208,13 @@ class Activation:
     is_operational: bool
 
 
-@router.put(
-    "/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation)
-)
+@router.put("/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation))
 async def activate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["tech", "eco"]) -> Activation:
     """Give an `api_key`, `instance`, `model` or `offering` one of its two activations."""
     return Activation(await ws.activate(kind, object_id, aspect))
 
 
-@router.delete(
-    "/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation)
-)
+@router.delete("/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation))
 async def deactivate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["tech", "eco"]) -> Activation:
     """Take an activation back."""
     return Activation(await ws.deactivate(kind, object_id, aspect))
