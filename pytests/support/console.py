@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -74,6 +75,12 @@ class Visitor:
         return self.http.post(path, data={"csrf": token, **fields}, headers={"sec-fetch-site": "same-origin"})
 
 
+def said(answer: httpx.Response) -> str:
+    """Return what a page says at its top, for the message of an assertion."""
+    found = re.findall(r'<p class="message \w+"[^>]*>(.*?)</p>', answer.text, re.DOTALL)
+    return f"{answer.status_code} {' '.join(found)}"
+
+
 def place_of(organization: Organization | UUID | None) -> str:
     """Return where the screens of a workspace are."""
     if organization is None:
@@ -110,6 +117,8 @@ def consoled(server: Server, template: str, logins: Logins, **options: Any) -> I
         with tenants.admin() as connection:
             kept = hash_password(PASSWORD, cost=16)
             connection.execute("UPDATE public.users SET password_hash = %s", [kept])
+            # As the database itself would have made them.
+            connection.execute("UPDATE tenancy.invitations SET expires_at = now() + interval '7 days'")
         app = console_app(
             prepared.dsn,
             authenticator=prepared.authenticator,

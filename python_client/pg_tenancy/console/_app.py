@@ -205,8 +205,9 @@ class _Console:
         """Return the form, if a page of ours has shown it to this browser."""
         require_same_origin(request)
         form = await read_form(request)
-        known = request.cookies.get(self.cookies.session) or request.cookies.get(self.cookies.visitor)
-        self.cookies.require_csrf(form, known)
+        # An old session's cookie may be there while the form was shown to a visitor.
+        known = [request.cookies.get(name) for name in (self.cookies.session, self.cookies.visitor)]
+        self.cookies.require_csrf(form, [value for value in known if value])
         return form
 
     # -- workspaces -------------------------------------------------------------------
@@ -230,6 +231,8 @@ class _Console:
         flash = Flash()
         try:
             async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
+                # A form of a screen that does not open is not offered either.
+                await SCREENS[name].require(ws)
                 message = await action(Deed(ws, form, flash))
         except TenancyError as error:
             return await self._show(request, Flash(), error)
@@ -271,7 +274,7 @@ class _Console:
         try:
             async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
                 where = await read_where(ws)
-                await screen.require(ws, where)
+                await screen.require(ws)
                 data = await screen.read(ws, where, request.query_params)
             template = screen.key
         except NotAMemberError as refusal:

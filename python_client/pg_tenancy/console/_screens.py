@@ -89,7 +89,7 @@ class Screen:
     permission: str | None = None
     organization: bool = False
 
-    async def require(self, ws: Workspace[Any], where: Where) -> None:
+    async def require(self, ws: Workspace[Any]) -> None:
         """Go on only if the database opens it.
 
         Raises:
@@ -97,7 +97,7 @@ class Screen:
         """
         if self.module is not None:
             await ws.require_module(self.module)
-        if self.organization and not where.is_organization:
+        if self.organization and await ws.fetch_value("SELECT tenancy.current_organization_id()") is None:
             raise OrganizationRequiredError("This belongs to an organization, and this workspace is not one")
         if self.permission is not None:
             await ws.execute("SELECT tenancy.require_permission(%s)", [self.permission])
@@ -342,7 +342,8 @@ async def requests(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
         agreements = await _named(
             ws,
             "SELECT e.id, e.kind, nullif(e.ends_at, 'infinity') AS ends_at, e.quota_tokens, e.used_tokens,"
-            " e.eur_per_1k, o.name FROM tenancy.entitlements AS e LEFT JOIN public.organization_models AS o ON o.id = e.offering_id"
+            " e.eur_per_1k, o.name FROM tenancy.entitlements AS e"
+            " LEFT JOIN public.organization_models AS o ON o.id = e.offering_id"
             " WHERE e.revoked_at IS NULL ORDER BY e.created_at DESC LIMIT 200",
         )
     return {"requests": await ws.access_requests(), "agreements": agreements}
@@ -410,5 +411,7 @@ SCREENS: Final = {
     )
 }
 
-MODULES: Final = {screen.module: screen for screen in SCREENS.values() if screen.module is not None}
+MODULES: Final = {screen.module: screen for screen in SCREENS.values() if screen.module is not None} | {
+    "organizations": SCREENS["members"]
+}
 """The screens that are modules, by the module's key."""
