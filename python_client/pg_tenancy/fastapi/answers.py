@@ -29,6 +29,7 @@ __all__ = [
     "Limit",
     "Page",
     "Pool",
+    "Problem",
     "Source",
     "answers",
     "page",

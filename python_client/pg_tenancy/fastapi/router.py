@@ -3,16 +3,19 @@
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from pg_tenancy.errors import TenancyError
 from pg_tenancy.fastapi import access, costs, organizations, things
-from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Source
+from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Problem, Source
 from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.problems import MEDIA_TYPE
 from pg_tenancy.starlette import answer
@@ -37,22 +40,49 @@ def install_problems(app: FastAPI) -> None:
         (psycopg.DataError, _REFUSED, "invalid_argument", "The database does not take these values."),
     ):
         app.add_exception_handler(kind, _Handler(status, name, words))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = describe()
+        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 class _Handler:
     def __init__(self, status: int, name: str, detail: str) -> None:
-        self._status = status
-        self._document = {
-            "type": f"urn:pg-tenancy:error:{name}",
-            "title": name.replace("_", " ").capitalize(),
-            "status": status,
-            "name": name,
-            "detail": detail,
-        }
-        self._headers = {"retry-after": "1"} if status == _BUSY else {}
+        self._what = (status, name, detail)
 
     async def __call__(self, request: Request, error: Exception) -> Response:
-        return JSONResponse(self._document, self._status, self._headers, MEDIA_TYPE)
+        return _answer(*self._what)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Say which values are not acceptable, and nothing of what they are: one may be a secret."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (it is registered for these)
+    wrong = [{"where": list(each["loc"]), "what": each["msg"]} for each in error.errors()]
+    return _answer(_REFUSED, "invalid_argument", "A value is not acceptable.", errors=wrong)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  (it is registered for these)
+    title = HTTPStatus(error.status_code).phrase
+    return _answer(error.status_code, title.lower().replace(" ", "_"), title)
+
+
+def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
+    document = {
+        "type": f"urn:pg-tenancy:error:{name}",
+        "title": name.replace("_", " ").capitalize(),
+        "status": status,
+        "name": name,
+        "detail": detail,
+        **more,
+    }
+    return JSONResponse(document, status, {"retry-after": "1"} if status == _BUSY else {}, MEDIA_TYPE)
 
 
 def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:

@@ -87,9 +87,7 @@ def console_of(place: Place, cast: Cast) -> Iterator[Shown]:
             _fill(connection, cast)
         with place.connect(place.app) as application:
             _offer(application, cast.other_owner, cast)
-        app = console_app(
-            made.dsn, authenticator=made.authenticator, ticket_key=made.ticket_key, secure=False
-        )
+        app = console_app(made.dsn, authenticator=made.authenticator, ticket_key=made.ticket_key, secure=False)
         where = {"owner of another": cast.second.name, "platform staff": cast.second.name, "in no organization": "-"}
         yield Shown(
             app, [(what, each.email, where.get(what, cast.first.name)) for what, each in people.items()], password
