@@ -274,7 +274,7 @@ class _Console:
         try:
             async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
                 where = await read_where(ws)
-                await screen.require(ws)
+                await screen.require(ws, where)
                 data = await screen.read(ws, where, request.query_params)
             template = screen.key
         except NotAMemberError as refusal:

@@ -18,10 +18,10 @@ from uuid import UUID, uuid4
 from psycopg.rows import namedtuple_row
 
 from pg_tenancy.errors import InvalidArgumentError, OrganizationRequiredError
+from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice
 
 if TYPE_CHECKING:
     from pg_tenancy.aio import Workspace
-    from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice
 
 __all__ = ["MODULES", "SCREENS", "Screen", "Where", "read_where"]
 
@@ -54,14 +54,28 @@ class Where:
         return permission in self.permissions
 
 
+# What the client's current(), my_organizations(), visible_modules() and my_permissions() answer, in one round
+# trip, as every page asks for it.
+_WHERE: Final = """
+SELECT to_json(w), coalesce((SELECT json_agg(o) FROM tenancy.my_organizations() AS o), '[]'),
+    coalesce((SELECT json_agg(m) FROM tenancy.visible_modules() AS m), '[]'),
+    ARRAY(SELECT tenancy.my_permissions()),
+    w.kind = 'personal' AND (SELECT u.role::text = 'admin' FROM public.users AS u WHERE u.id = w.id)
+FROM tenancy.current_workspace() AS w
+"""
+
+
 async def read_where(ws: Workspace[Any]) -> Where:
     """Return what surrounds every screen."""
-    current = await ws.current()
-    staff = False
-    if current.kind == "personal":
-        staff = await ws.fetch_value("SELECT role::text = 'admin' FROM public.users WHERE id = %s", [current.id])
+    row = await ws.fetch_one(_WHERE)
+    assert row is not None  # noqa: S101  (the workspace is there once it is entered)
+    current, organizations, modules, permissions, is_staff = row
     return Where(
-        current, await ws.my_organizations(), await ws.visible_modules(), await ws.my_permissions(), bool(staff)
+        CurrentWorkspace(**{**current, "id": UUID(current["id"])}),
+        [OrganizationChoice(**{**each, "id": UUID(each["id"])}) for each in organizations],
+        [Module(**each) for each in modules],
+        frozenset(permissions),
+        bool(is_staff),
     )
 
 
@@ -89,17 +103,22 @@ class Screen:
     permission: str | None = None
     organization: bool = False
 
-    async def require(self, ws: Workspace[Any]) -> None:
+    async def require(self, ws: Workspace[Any], where: Where | None = None) -> None:
         """Go on only if the database opens it.
+
+        Args:
+            ws: the workspace.
+            where: what was read of it in the same transaction, which answers without asking again.
 
         Raises:
             TenancyError: it does not, and says why.
         """
-        if self.module is not None:
+        visible = {module.key for module in where.modules if module.state == "visible"} if where else set()
+        if self.module is not None and self.module not in visible:
             await ws.require_module(self.module)
         if self.organization and await ws.fetch_value("SELECT tenancy.current_organization_id()") is None:
             raise OrganizationRequiredError("This belongs to an organization, and this workspace is not one")
-        if self.permission is not None:
+        if self.permission is not None and not (where and where.can(self.permission)):
             await ws.execute("SELECT tenancy.require_permission(%s)", [self.permission])
 
 
