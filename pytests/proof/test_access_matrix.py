@@ -43,6 +43,8 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "sees_all": ("28000", "login_sees_everything"),
     "ticket": ("28000", "invalid_ticket"),
     "key": ("28000", "invalid_api_key"),
+    "session": ("28000", "invalid_session"),
+    "no_session": ("P0002", "session_not_found"),
     "permission": ("42501", "permission_denied"),
     "delegation": ("42501", "delegation_denied"),
     "organization": ("55000", "organization_required"),

@@ -38,6 +38,8 @@ PEOPLE_CALL = {
     "delete_user(uuid)",
     "deny_access(uuid,text)",
     "enter_with_api_key(text)",
+    "enter_with_session(text)",
+    "enter_with_session(text,uuid)",
     "enter_with_ticket(text)",
     "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
     "explain_setting(uuid,text)",
@@ -77,8 +79,11 @@ PEOPLE_CALL = {
     "revoke_api_key(uuid)",
     "revoke_entitlement(uuid)",
     "revoke_invitation(uuid)",
+    "revoke_session(uuid)",
+    "revoke_sessions(uuid)",
     "revoke_share(uuid)",
     "sees_all_users()",
+    "sessions(text)",
     "set_catalog_preferences(boolean,boolean,boolean)",
     "set_offering_price(uuid,numeric,timestamp with time zone)",
     "set_sealed_setting(uuid,text,bytea,text,bigint)",
@@ -88,7 +93,9 @@ PEOPLE_CALL = {
     "share_offering(uuid,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
     "shared_offerings()",
     "sign_up(text,text,text,text,text)",
+    "start_session_with_ticket(text,text,interval)",
     "statement(timestamp with time zone,timestamp with time zone)",
+    "switch_session(text,uuid)",
     "terminate_instance(uuid)",
     "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
     "unset_setting(uuid,text,bigint)",
@@ -105,7 +112,7 @@ PEOPLE_CALL = {
 }
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
-    "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)"},
+    "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)", "start_session(uuid,uuid,text,interval)"},
     "tenancy_credentialed": PEOPLE_CALL,
     "tenancy_service": PEOPLE_CALL
     | {
@@ -133,6 +140,7 @@ CALLABLE = {
         "set_plan(uuid,text)",
         "set_spending_limit(uuid,numeric,uuid,uuid)",
         "settle(uuid)",
+        "start_session(uuid,uuid,text,interval)",
         "take_checkpoint()",
         "top_up(uuid,numeric,text)",
         "unprotected_tables()",
