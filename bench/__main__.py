@@ -11,12 +11,6 @@ PARTS = {
     "money": money.main,
     "console": console.main,
 }
-    "policies": policies.main,
-    "client": client.main,
-    "users": users.main,
-    "money": money.main,
-    "console": console.main,
-}
 
 part = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in PARTS else "policies"
 PARTS[part]()

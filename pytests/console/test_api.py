@@ -26,7 +26,7 @@ delete /organizations/current/invitations/{}
 get /organizations/current/models, post /organizations/current/models, patch /organizations/current/models/{}
 get /organizations/current/models/{}/shares, post /organizations/current/models/{}/shares
 get /organizations/invitations/{}, post /organizations/invitations/{}/accept
-get /auth/me, get /modules
+get /auth/me, get /auth/sessions, delete /auth/sessions/{}, get /modules
 get /api_keys, post /api_keys, patch /api_keys/{}, delete /api_keys/{}
 get /instances, post /instances
 post /instances/{}/terminate, post /instances/{}/reinstall, post /instances/{}/archive
@@ -163,7 +163,7 @@ def test_errors_are_problem_documents_with_the_names_of_the_database(console: Co
         answer = calling(tenants.members["owner"], tenants.acme).post(path)
         assert (answer.status_code, answer.json()["name"]) == (status, name)
     nobody = calling()
-    for client, name in ((nobody, "invalid_ticket"), (calling(api_key="sk-unknown"), "invalid_api_key")):
+    for client, name in ((nobody, "invalid_session"), (calling(api_key="sk-unknown"), "invalid_api_key")):
         answer = client.get("/auth/me")
         assert (answer.status_code, answer.json()["name"]) == (401, name)
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -55,7 +55,7 @@ MAY = {
 def _fields(console: Console) -> dict[str, dict[str, Any]]:
     """Return what makes each form one that an owner could send."""
     rows, members = console.tenants.rows["own"], console.tenants.members
-    made = {
+    made: dict[str, dict[str, Any]] = {
         "members/change-role": {"user_id": members["user"].id, "role": "user"},
         "members/remove": {"user_id": members["user"].id},
         "members/leave": {},

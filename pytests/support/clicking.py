@@ -25,7 +25,6 @@ from starlette.routing import Route
 from pg_tenancy.console import hash_password
 from pg_tenancy.console._pages import Pages
 from pg_tenancy.console._screens import PAGE_SIZE, SCREENS, Where
-from pg_tenancy.console._sessions import Sessions
 from pg_tenancy.console._web import Cookies, Flash
 from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice, Provisioning
 from support.console import PASSWORD, Console, served
@@ -138,25 +137,22 @@ async def _citizen(client: httpx.AsyncClient, town: Town, position: int, clicks:
 
 
 @contextmanager
-def _plain(console: Console, authenticator: str) -> Iterator[str]:
+def _plain(console: Console) -> Iterator[str]:
     """Serve the screen of instances as an application shows it that has the tenant in each WHERE."""
     pool = AsyncConnectionPool(console.tenants.database.dsn(), min_size=1, open=False)
-    sessions_pool = AsyncConnectionPool(authenticator, min_size=1, open=False, kwargs={"autocommit": True})
-    sessions, cookies = Sessions(sessions_pool), Cookies(console.key, secure=False)
-    pages = Pages(cookies)
+    pages = Pages(Cookies(console.key, secure=False))
 
     async def show(request: Request) -> Response:
-        session = await sessions.find(request.cookies["session"])
-        assert session is not None
+        token = request.cookies["session"]
         organization: UUID = request.path_params["organization_id"]
         async with pool.connection() as connection:
-            data, where = await _plain_instances(connection, session.user_id, organization)
+            data, where = await _plain_instances(connection, token, organization)
         data |= {"screen": SCREENS["instances"], "secrets": {}}
-        return pages.respond(request, "instances", Flash(), session=session, where=where, data=data)
+        return pages.respond(request, "instances", Flash(), token=token, where=where, data=data)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool, sessions_pool:
+        async with pool:
             yield
 
     with served(Starlette(routes=[Route("/o/{organization_id:uuid}/instances", show)], lifespan=lifespan)) as address:
@@ -164,13 +160,18 @@ def _plain(console: Console, authenticator: str) -> Iterator[str]:
 
 
 async def _plain_instances(
-    connection: psycopg.AsyncConnection[Any], user: UUID, organization: UUID
+    connection: psycopg.AsyncConnection[Any], token: str, organization: UUID
 ) -> tuple[dict[str, Any], Where]:
     """Read what the console's screen reads, each with the tenant or the user in its WHERE."""
 
     async def rows(query: str, *values: Any) -> list[Any]:
         return await (await connection.execute(query.encode(), values)).fetchall()
 
+    ((user,),) = await rows(
+        "SELECT user_id FROM tenancy_private.user_sessions WHERE token_hash = sha256(convert_to(%s, 'UTF8'))"
+        " AND expires_at > now() AND revoked_at IS NULL",
+        token,
+    )
     ((name, slug, color, plan, role),) = await rows(
         "SELECT o.name, o.slug, w.color, w.plan, m.role::text FROM public.organizations AS o"
         " JOIN tenancy.workspaces AS w ON w.id = o.id"
@@ -196,6 +197,7 @@ async def _plain_instances(
         organizations,
         modules,
         frozenset(permission for (permission,) in held),
+        user,
         False,
     )
     cursor = connection.cursor(row_factory=psycopg.rows.namedtuple_row)
@@ -237,7 +239,7 @@ def compare_pages(console: Console, town: Town, *, pairs: int) -> tuple[float, f
     """Read the screen of instances in turns, without tenants and in the console; return the medians in seconds."""
     email, own = town.people[0]
     path = f"/o/{town.organizations[own[0]]}/instances"
-    with _plain(console, console.authenticator) as plain, httpx.Client(timeout=30) as client:
+    with _plain(console) as plain, httpx.Client(timeout=30) as client:
         page = client.get(f"{console.address}/login").text
         csrf = page.split('name="csrf" value="')[1].split('"')[0]
         client.post(f"{console.address}/login", data={"csrf": csrf, "email": email, "password": PASSWORD})

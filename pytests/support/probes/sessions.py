@@ -133,9 +133,7 @@ QUESTIONS: list[Question] = [
     superuser([KEY, "as app", USE_KEY, REVOKE.format("s_ann")], "person_required"),
     ("app", "ann", "acme", "SELECT tenancy.revoke_sessions()", [(2,)]),
     ("app", "ann", "acme", "SELECT tenancy.revoke_sessions('{s_phone}')", [(1,)]),
-    later(
-        ["enter ann acme", "SELECT tenancy.revoke_sessions('{s_phone}')"], ALIVE, [("s_old s_phone s_uma",)]
-    ),
+    later(["enter ann acme", "SELECT tenancy.revoke_sessions('{s_phone}')"], ALIVE, [("s_old s_phone s_uma",)]),
     superuser([KEY, "as app", USE_KEY, "SELECT tenancy.revoke_sessions()"], "person_required"),
     # whose sessions go with them
     superuser(

@@ -8,8 +8,9 @@ import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
@@ -27,14 +28,22 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pg_tenancy._opening import Entry
-from pg_tenancy.aio import accept_invitation, peek_invitation, workspace
+from pg_tenancy.aio import accept_invitation, end_session, peek_invitation, start_session, workspace
 from pg_tenancy.console._actions import ACTIONS, Deed
+from pg_tenancy.console._authenticator import Authenticator
 from pg_tenancy.console._pages import Pages, language_of
 from pg_tenancy.console._passwords import hash_password
 from pg_tenancy.console._screens import SCREENS, Where, read_where
-from pg_tenancy.console._sessions import Session, Sessions
 from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
-from pg_tenancy.errors import InvalidArgumentError, InvitationError, NotAMemberError, TenancyError
+from pg_tenancy.errors import (
+    InvalidArgumentError,
+    InvitationError,
+    NotAMemberError,
+    PermissionDeniedError,
+    SessionError,
+    SessionNotFoundError,
+    TenancyError,
+)
 from pg_tenancy.fastapi import install_problems, tenancy_router
 
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ __all__ = ["console_app"]
 
 _LOG: Final = logging.getLogger("pg_tenancy.console")
 _PAGE: Final = re.compile(r"/(me|o/[0-9a-f-]{36})/[a-z]+")
+_LASTS: Final = timedelta(days=14)
 _SHORTEST_PASSWORD: Final = 10
 # Of one address, in so many seconds.
 _ATTEMPTS, _ATTEMPTS_IN = 10, 300
@@ -71,28 +81,26 @@ def console_app(
 
     Args:
         dsn: of a login of ``tenancy_credentialed``, which enters workspaces with tickets.
-        authenticator: the DSN of the login that checks passwords and keeps sessions.
+        authenticator: the DSN of the login that checks passwords.
         ticket_key: what signs the tickets.
         secure: whether browsers reach it over HTTPS alone; False is for the machine itself.
         address: where browsers reach it, for links in invitations; None takes it from the
             request, which is right where a proxy in front lets no other ``Host`` through.
         send_invitation: called with an address and the link for it, to mail it. Without it the
             link is shown once to the person who invites, and they could use it themselves.
-        connections: how many connections each login has at most.
+        connections: how many connections enter workspaces at most.
 
     Returns:
         The application. Its API is under ``/api``.
     """
     pool = AsyncConnectionPool(dsn, min_size=1, max_size=connections, open=False)
-    sessions_pool = AsyncConnectionPool(
-        authenticator, min_size=1, max_size=connections, open=False, kwargs={"autocommit": True}
-    )
+    passwords = AsyncConnectionPool(authenticator, min_size=1, max_size=2, open=False, kwargs={"autocommit": True})
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(pool)
-            await stack.enter_async_context(sessions_pool)
+            await stack.enter_async_context(passwords)
             yield
 
     # Without its pages of documentation, whose scripts come from elsewhere.
@@ -100,7 +108,7 @@ def console_app(
     # All processes that know the ticket key sign cookies alike.
     cookies = Cookies(ticket_key.secret.encode(), secure=secure)
     console = _Console(
-        pool, Sessions(sessions_pool), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
+        pool, Authenticator(passwords), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
     )
     install_problems(api)
     api.include_router(tenancy_router(pool, console.caller))
@@ -159,7 +167,7 @@ class _Throttle:
 @dataclass
 class _Console:
     pool: Pool
-    sessions: Sessions
+    authenticator: Authenticator
     ticket_key: TicketKey
     cookies: Cookies
     pages: Pages
@@ -169,27 +177,25 @@ class _Console:
 
     # -- who, and where ---------------------------------------------------------------
 
-    async def _found_session(self, request: Request) -> Session | None:
+    def _token(self, request: Request) -> str:
+        """Return the token of the session, which entering a workspace checks."""
         token = request.cookies.get(self.cookies.session)
-        return await self.sessions.find(token) if token else None
-
-    async def _session(self, request: Request) -> Session:
-        session = await self._found_session(request)
-        if session is None:
+        if not token:
             raise _LoginRequiredError
-        return session
+        return token
 
-    def _entry(self, session: Session, organization_id: UUID | None) -> Entry:
-        return {"ticket": self.ticket_key.ticket(session.user_id, organization_id)}
+    def _entry(self, token: str, organization_id: UUID | None) -> Entry:
+        # A tab is where its address says, wherever others of the session are.
+        return {"session": token, "organization_id": organization_id}
 
     async def caller(self, request: Request) -> Entry:
         """Answer the API who is calling: an API key's bearer, or somebody who is logged in."""
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return {"api_key": key}
-        session = await self._found_session(request)
-        if session is None:
-            return {"ticket": None}
+        token = request.cookies.get(self.cookies.session)
+        if not token:
+            return {"session": None}
         if request.method not in {"GET", "HEAD"}:
             require_same_origin(request)
             # No form can send this field.
@@ -197,7 +203,7 @@ class _Console:
                 raise HTTPException(403)
         named = request.headers.get("x-organization-id")
         try:
-            return self._entry(session, UUID(named) if named else None)
+            return self._entry(token, UUID(named) if named else None)
         except ValueError:
             raise InvalidArgumentError("X-Organization-Id is not an id") from None
 
@@ -222,7 +228,7 @@ class _Console:
 
     async def act(self, request: Request) -> Response:
         """Do what a form asks for, and show the screen again."""
-        session = await self._session(request)
+        token = self._token(request)
         form = await self._form(request)
         name = request.path_params["screen"]
         action = ACTIONS.get(name, {}).get(request.path_params["action"])
@@ -230,10 +236,12 @@ class _Console:
             raise HTTPException(404)
         flash = Flash()
         try:
-            async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
+            async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
                 # A form of a screen that does not open is not offered either.
                 await SCREENS[name].require(ws)
                 message = await action(Deed(ws, form, flash))
+        except SessionError:
+            raise _LoginRequiredError from None
         except TenancyError as error:
             return await self._show(request, Flash(), error)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -261,7 +269,7 @@ class _Console:
             flash.secrets["invitation_link"] = link
 
     async def _show(self, request: Request, flash: Flash, error: TenancyError | None = None) -> Response:
-        session = await self._session(request)
+        token = self._token(request)
         screen = SCREENS.get(request.path_params["screen"])
         if screen is None:
             raise HTTPException(404)
@@ -272,11 +280,13 @@ class _Console:
             status = error.http_status
             flash.say("error", _words(error))
         try:
-            async with workspace(self.pool, **self._entry(session, _organization(request))) as ws:
+            async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
                 where = await read_where(ws)
                 await screen.require(ws, where)
                 data = await screen.read(ws, where, request.query_params)
             template = screen.key
+        except SessionError:
+            raise _LoginRequiredError from None
         except NotAMemberError as refusal:
             status, template, where = refusal.http_status, "refused", None
             flash.say("error", "This workspace does not exist, or you are not a member of it.")
@@ -284,7 +294,7 @@ class _Console:
             status, template = refusal.http_status, "refused"
             flash.say("error", _words(refusal))
         data |= {"screen": screen, "secrets": flash.secrets}
-        return self.pages.respond(request, template, flash, session=session, where=where, status=status, data=data)
+        return self.pages.respond(request, template, flash, token=token, where=where, status=status, data=data)
 
     # -- logging in and out -----------------------------------------------------------
 
@@ -303,8 +313,13 @@ class _Console:
 
     async def login(self, request: Request) -> Response:
         """Show the form to log in."""
-        if await self._found_session(request) is not None:
-            return await self.home(request)
+        if token := request.cookies.get(self.cookies.session):
+            try:
+                async with workspace(self.pool, **self._entry(token, None)) as ws:
+                    await ws.open()
+                return await self.home(request)
+            except TenancyError:
+                pass  # it has ended
         return self._login_page(request, self.cookies.take_flash(request))
 
     def _login_page(
@@ -323,7 +338,7 @@ class _Console:
         if wait := self.throttle.wait(email):
             flash.say("error", "Too many attempts. Try again in some minutes.")
             return self._login_page(request, flash, email, 429, wait)
-        user_id = await self.sessions.authenticate(email, form.secret("password"))
+        user_id = await self.authenticator.authenticate(email, form.secret("password"))
         if user_id is None:
             self.throttle.failed(email)
             flash.say("error", "The e-mail address or the password is wrong.")
@@ -334,17 +349,23 @@ class _Console:
 
     async def _start(self, request: Request, user_id: UUID, target: str, flash: Flash | None = None) -> Response:
         response = RedirectResponse(f"{_root(request)}{target}", 303)
-        token = await self.sessions.start(user_id, request.headers.get("user-agent", ""))
-        self.cookies.set(response, self.cookies.session, token)
+        session = await start_session(
+            self.pool,
+            ticket=self.ticket_key.ticket(user_id),
+            client=request.headers.get("user-agent", "")[:200],
+            lasts=_LASTS,
+        )
+        self.cookies.set(response, self.cookies.session, session.token)
         self.cookies.drop(response, self.cookies.visitor)
         self.cookies.put_flash(response, flash or Flash())
         return response
 
     async def log_out(self, request: Request) -> Response:
         """End the session of this browser."""
-        session = await self._session(request)
+        token = self._token(request)
         await self._form(request)
-        await self.sessions.end(session.user_id, session.id)
+        with suppress(SessionError):
+            await end_session(self.pool, token)
         response = RedirectResponse(f"{_root(request)}/login", 303)
         self.cookies.drop(response, self.cookies.session)
         return response
@@ -354,44 +375,53 @@ class _Console:
         return await self._account_page(request, self.cookies.take_flash(request))
 
     async def _account_page(self, request: Request, flash: Flash, status: int = 200) -> Response:
-        session = await self._session(request)
-        async with workspace(self.pool, **self._entry(session, None)) as ws:
-            where = await read_where(ws)
-        data = {"sessions": await self.sessions.of(session.user_id), "shortest": _SHORTEST_PASSWORD}
-        return self.pages.respond(request, _ACCOUNT, flash, session=session, where=where, status=status, data=data)
+        token = self._token(request)
+        try:
+            async with workspace(self.pool, **self._entry(token, None)) as ws:
+                where, sessions = await read_where(ws), await ws.sessions(token)
+        except SessionError:
+            raise _LoginRequiredError from None
+        data = {"sessions": sessions, "shortest": _SHORTEST_PASSWORD}
+        return self.pages.respond(request, _ACCOUNT, flash, token=token, where=where, status=status, data=data)
 
     async def change_account(self, request: Request) -> Response:
-        """End other sessions, or change the password, which ends them too."""
-        session = await self._session(request)
+        """End another session, or change the password, which ends them all."""
+        token = self._token(request)
         form = await self._form(request)
-        action, flash = request.path_params["action"], Flash()
-        if action == "end":
-            try:
-                ended = await self.sessions.end(session.user_id, UUID(form.secret("id")))
-            except ValueError:
-                ended = False
-            if not ended:
-                flash.say("error", "This session has ended already.")
-                return await self._account_page(request, flash, 404)
-            flash.say("done", "The session is ended.")
-        elif action == "password":
-            try:
-                password_hash = await self._new_hash(form)
-            except InvalidArgumentError as error:
-                flash.say("error", error.message)
-                return await self._account_page(request, flash, error.http_status)
-            if not await self.sessions.confirm(session.user_id, form.secret("current")):
-                flash.say("error", "The current password is wrong.")
-                return await self._account_page(request, flash, 403)
-            async with workspace(self.pool, **self._entry(session, None)) as ws:
-                await ws.update_user(session.user_id, password_hash=password_hash)
-            await self.sessions.end_others(session.user_id, session.id)
-            flash.say("done", "The password is changed, and all other sessions are ended.")
-        else:
+        change = {"end": self._end, "password": self._change_password}.get(request.path_params["action"])
+        if change is None:
             raise HTTPException(404)
+        flash = Flash()
+        try:
+            flash.say("done", await change(token, form))
+        except SessionError:
+            raise _LoginRequiredError from None
+        except TenancyError as error:
+            flash.say("error", error.message)
+            return await self._account_page(request, flash, error.http_status)
         response = RedirectResponse(_above(request), 303)
         self.cookies.put_flash(response, flash)
         return response
+
+    async def _end(self, token: str, form: Form) -> str:
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            try:
+                await ws.revoke_session(form.text("id"))
+            except SessionNotFoundError as error:
+                raise SessionNotFoundError("This session has ended already.") from error
+        return "The session is ended."
+
+    async def _change_password(self, token: str, form: Form) -> str:
+        password_hash = await self._new_hash(form)
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            user_id = (await ws.current()).id
+        if not await self.authenticator.confirm(user_id, form.secret("current")):
+            raise PermissionDeniedError("The current password is wrong.")
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            await ws.update_user(user_id, password_hash=password_hash)
+            (here,) = [session.id for session in await ws.sessions(token) if session.is_current]
+            await ws.revoke_sessions(keep=here)
+        return "The password is changed, and all other sessions are ended."
 
     async def _new_hash(self, form: Form) -> str:
         password = form.secret("password")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from pg_tenancy.console._screens import Where
-    from pg_tenancy.console._sessions import Session
     from pg_tenancy.console._web import Cookies, Flash
 
 __all__ = ["LANGUAGES", "Pages", "language_of"]
@@ -63,17 +62,16 @@ class Pages:
         template: str,
         flash: Flash,
         *,
-        session: Session | None = None,
+        token: str | None = None,
         where: Where | None = None,
         status: int = 200,
         data: dict[str, Any] | None = None,
     ) -> Response:
-        """Return a page."""
+        """Return a page; ``token`` is that of the session, None for a visitor."""
         language = language_of(
             request.cookies.get(self._cookies.language) or request.headers.get("accept-language", "en")
         )
-        known = request.cookies.get(self._cookies.session) if session is not None else None
-        visitor = known or request.cookies.get(self._cookies.visitor) or secrets.token_urlsafe(32)
+        visitor = token or request.cookies.get(self._cookies.visitor) or secrets.token_urlsafe(32)
         nonce = secrets.token_urlsafe(12)
         root = request.scope.get("root_path", "")
         organization = request.path_params.get("organization_id") if where is not None else None
@@ -87,7 +85,6 @@ class Pages:
             path=request.url.path.removeprefix(root),
             place=f"{root}/o/{organization}" if organization else f"{root}/me",
             where=where,
-            session=session,
             messages=flash.messages,
             csrf=self._cookies.csrf(visitor),
             nonce=nonce,
@@ -97,7 +94,7 @@ class Pages:
             **{"screen": None, **(data or {})},
         )
         response = HTMLResponse(page, status)
-        if session is None and request.cookies.get(self._cookies.visitor) != visitor:
+        if token is None and request.cookies.get(self._cookies.visitor) != visitor:
             self._cookies.set(response, self._cookies.visitor, visitor)
         if self._cookies.flash in request.cookies:
             self._cookies.drop(response, self._cookies.flash)

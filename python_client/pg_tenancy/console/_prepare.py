@@ -1,10 +1,9 @@
-"""What the console needs in a database: two logins, a table of sessions, a key for tickets."""
+"""What the console needs in a database: two logins, and a key for tickets."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 import psycopg
@@ -22,7 +21,7 @@ class Prepared:
 
     Attributes:
         dsn: of the login that enters workspaces, with its password.
-        authenticator: of the login that checks passwords and keeps sessions, with its password.
+        authenticator: of the login that checks passwords, with its own.
         ticket_key: the key that signs for the first.
     """
 
@@ -48,9 +47,7 @@ def prepare(
     Raises:
         psycopg.Error: the login may not, or pg-tenancy is not deployed there.
     """
-    script = files("pg_tenancy.console").joinpath("prepare.sql").read_text()
     with psycopg.connect(dsn) as connection:
-        connection.execute(script.encode())
         passwords = {}
         for name, attributes in ((login, "LOGIN"), (authenticator, "LOGIN BYPASSRLS")):
             passwords[name] = password or secrets.token_urlsafe(24)
@@ -58,9 +55,8 @@ def prepare(
         for grant, to in (
             ("tenancy_credentialed", login),
             ("USAGE ON SCHEMA public", login),
-            ("USAGE ON SCHEMA public, console", authenticator),
+            ("USAGE ON SCHEMA public", authenticator),
             ("SELECT (id, email, password_hash) ON public.users", authenticator),
-            ("SELECT, INSERT, UPDATE, DELETE ON console.sessions", authenticator),
         ):
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(grant), sql.Identifier(to)))
         if _exists(connection, "public.providers"):

@@ -35,6 +35,7 @@ class Where:
 
     Attributes:
         permissions: every permission that the person holds here.
+        user_id: who that is.
         is_staff: whether the account is the platform's staff's, for a hint in the sidebar.
     """
 
@@ -42,6 +43,7 @@ class Where:
     organizations: list[OrganizationChoice]
     modules: list[Module]
     permissions: frozenset[str]
+    user_id: UUID
     is_staff: bool
 
     @property
@@ -59,7 +61,7 @@ class Where:
 _WHERE: Final = """
 SELECT to_json(w), coalesce((SELECT json_agg(o) FROM tenancy.my_organizations() AS o), '[]'),
     coalesce((SELECT json_agg(m) FROM tenancy.visible_modules() AS m), '[]'),
-    ARRAY(SELECT tenancy.my_permissions()),
+    ARRAY(SELECT tenancy.my_permissions()), tenancy.current_user_id(),
     w.kind = 'personal' AND (SELECT u.role::text = 'admin' FROM public.users AS u WHERE u.id = w.id)
 FROM tenancy.current_workspace() AS w
 """
@@ -69,12 +71,13 @@ async def read_where(ws: Workspace[Any]) -> Where:
     """Return what surrounds every screen."""
     row = await ws.fetch_one(_WHERE)
     assert row is not None  # noqa: S101  (the workspace is there once it is entered)
-    current, organizations, modules, permissions, is_staff = row
+    current, organizations, modules, permissions, user_id, is_staff = row
     return Where(
         CurrentWorkspace(**{**current, "id": UUID(current["id"])}),
         [OrganizationChoice(**{**each, "id": UUID(each["id"])}) for each in organizations],
         [Module(**each) for each in modules],
         frozenset(permissions),
+        user_id,
         bool(is_staff),
     )
 
@@ -199,7 +202,6 @@ async def members(ws: Workspace[Any], where: Where, query: Query) -> dict[str, A
         "count": len(people),
         "next": start + PAGE_SIZE if len(people) > start + PAGE_SIZE else None,
         "delegated": [role for role in ROLES if role in await _delegated(ws)],
-        "me": await ws.fetch_value("SELECT tenancy.current_user_id()"),
     }
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from pg_tenancy.fastapi.answers import After, Entered, Limit, Page, answers, page, rows_of
-from pg_tenancy.results import ApiKey, CurrentWorkspace, Module, NewApiKey, Provisioning, User
+from pg_tenancy.results import ApiKey, CurrentWorkspace, Module, NewApiKey, Provisioning, Session, User
 
 router = APIRouter()
 
@@ -57,6 +57,18 @@ async def modules(ws: Entered) -> list[Module]:
 async def provisioning(ws: Entered) -> Provisioning:
     """Return whether an instance can be created here, and what is missing for it."""
     return await ws.can_provision()
+
+
+@router.get("/auth/sessions", tags=["auth"], responses=answers(list[Session]))
+async def sessions(ws: Entered) -> list[Session]:
+    """List where the caller is logged in, the last used first."""
+    return await ws.sessions()
+
+
+@router.delete("/auth/sessions/{session_id}", tags=["auth"], status_code=204, responses=answers(None, 204))
+async def revoke_session(ws: Entered, session_id: UUID) -> None:
+    """End one of the caller's sessions; repeating it is not an error."""
+    await ws.revoke_session(session_id)
 
 
 # -- accounts ------------------------------------------------------------------------

@@ -236,6 +236,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="as a superuser, make the console's two logins and its key, and print how it is started with them",
     )
+    console.add_argument(
+        "--login",
+        default="console",
+        metavar="NAME",
+        help="with --prepare: the name of the first login, to which _authenticator is added for the other; "
+        "default: console",
+    )
     console.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: 127.0.0.1")
     console.add_argument("--port", type=_port, default=8000, metavar="N", help="the port to listen on; default: 8000")
     console.add_argument(
@@ -310,7 +317,7 @@ def _console(options: argparse.Namespace) -> int:
 
     dsn = _dsn(options.dsn)
     if options.prepare:
-        print(prepare_in_words(dsn))
+        print(prepare_in_words(dsn, options.login))
         return OK
     try:
         app = app_of(dsn, secure=options.address is not None, address=options.address)

@@ -36,13 +36,17 @@ def app_of(dsn: str, *, secure: bool, address: str | None = None) -> Starlette:
     )
 
 
-def prepare_in_words(dsn: str) -> str:
+def prepare_in_words(dsn: str, login: str) -> str:
     """Prepare a database, and return what to type then: with secrets in it.
+
+    Args:
+        dsn: the database, as a superuser.
+        login: the name of the first of the two logins.
 
     Raises:
         psycopg.Error: the login may not, or pg-tenancy is not deployed there.
     """
-    made: Prepared = prepare(dsn)
+    made: Prepared = prepare(dsn, login=login, authenticator=f"{login}_authenticator")
     key = f"{made.ticket_key.key_id}:{made.ticket_key.secret}"
     return "\n".join(
         f"export {name}={shlex.quote(value)}"
