@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -37,17 +39,22 @@ def _answers(address: str) -> httpx.Response:
             time.sleep(0.1)
 
 
-def test_what_prepare_prints_starts_the_console(server: Server, database: Database) -> None:
+def test_the_example_of_the_documents(server: Server, database: Database) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "console.md").read_text()
+    preparing, reading, serving = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1].splitlines()
+    assert (preparing.split(" > ")[1], reading, serving) == ("console.env", ". ./console.env", "pg-tenancy console")
+    program, *arguments, dsn = shlex.split(preparing.split(" > ")[0])
+    assert (program, dsn) == ("pg-tenancy", "postgresql://dba@host/application")
     login = server.new_name("console")
     try:
-        prepared = run(command("console", "--prepare", "--login", login, database.dsn()))
+        prepared = run(command(*arguments, "--login", login, database.dsn()))
         assert prepared.returncode == 0, prepared.stderr
         exported = dict(line.removeprefix("export ").split("=", 1) for line in prepared.stdout.splitlines())
         settings = {name: shlex.split(value)[0] for name, value in exported.items()}
         assert set(settings) == {"PG_TENANCY_DSN", "PG_TENANCY_AUTHENTICATOR_DSN", "PG_TENANCY_TICKET_KEY"}
         port = _free_port()
-        serving = without_signals(command("console", "--port", str(port)))
-        with started(serving, env=environment(**settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        serve = without_signals(command(*serving.split()[1:], "--port", str(port)))
+        with started(serve, env=environment(**settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             page = _answers(f"http://127.0.0.1:{port}/login")
             assert page.status_code == 200
             assert "Log in" in page.text

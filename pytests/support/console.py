@@ -34,6 +34,7 @@ class Console:
     address: str
     tenants: TwoTenants
     app: ASGIApp
+    authenticator: str = field(repr=False)
     key: bytes = field(repr=False)
     _visitors: list[Visitor] = field(default_factory=list, repr=False)
 
@@ -128,7 +129,7 @@ def consoled(server: Server, template: str, logins: Logins, **options: Any) -> I
             **options,
         )
         with served(app) as address:
-            console = Console(address, tenants, app, prepared.ticket_key.secret.encode())
+            console = Console(address, tenants, app, prepared.authenticator, prepared.ticket_key.secret.encode())
             try:
                 yield console
             finally:

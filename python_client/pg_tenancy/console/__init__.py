@@ -9,6 +9,6 @@ from __future__ import annotations
 from pg_tenancy.console._app import console_app
 from pg_tenancy.console._passwords import hash_password, is_password
 from pg_tenancy.console._prepare import Prepared, prepare
-from pg_tenancy.console._tickets import TicketKey
+from pg_tenancy.fastapi.tickets import TicketKey
 
 __all__ = ["Prepared", "TicketKey", "console_app", "hash_password", "is_password", "prepare"]

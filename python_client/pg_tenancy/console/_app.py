@@ -49,7 +49,7 @@ from pg_tenancy.fastapi import install_problems, tenancy_router
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from pg_tenancy.console._tickets import TicketKey
+    from pg_tenancy.fastapi.tickets import TicketKey
 
 __all__ = ["console_app"]
 

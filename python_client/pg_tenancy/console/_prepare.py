@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pg_tenancy.console._tickets import TicketKey
+from pg_tenancy.fastapi.tickets import TicketKey
 
 __all__ = ["Prepared", "prepare"]
 

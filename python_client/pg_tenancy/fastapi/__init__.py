@@ -2,5 +2,6 @@
 
 from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.fastapi.router import install_problems, tenancy_router
+from pg_tenancy.fastapi.tickets import TicketKey
 
-__all__ = ["in_workspace", "install_problems", "tenancy_router"]
+__all__ = ["TicketKey", "in_workspace", "install_problems", "tenancy_router"]
