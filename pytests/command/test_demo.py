@@ -130,8 +130,8 @@ def test_the_console_shows_the_data_to_people_of_each_role(deployed: Deployed, c
             visitor.http.close()
         assert len(shown.people) == 7
     with copy.connect() as connection:
-        left = connection.execute("SELECT FROM pg_roles WHERE rolname ~ '(console|authenticator)_' || %s", [copy.name])
-        assert left.fetchall() == []
+        names = [f"console_{copy.name}", f"authenticator_{copy.name}"]
+        assert connection.execute("SELECT FROM pg_roles WHERE rolname = ANY(%s)", [names]).fetchall() == []
 
 
 # -- from its beginning to its end ------------------------------------------------
