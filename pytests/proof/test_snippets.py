@@ -75,6 +75,7 @@ PYTHON = [
     "docs/python.md: shown = peek_invitation(pool, token)  # organization_nam",
     "docs/python.md: with workspace(pool, user_id=ann, organization_id=acme)",
     "docs/python.md: from pg_tenancy import sign_up",
+    "docs/python.md: from pg_tenancy import end_session, start_session, switc",
     "docs/operations.md: from datetime import date",
     "docs/python.md: from pg_tenancy import run",
     "docs/python.md: from pg_tenancy.tools.assign import assign",
@@ -226,6 +227,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/sql.md: REVOKE EXECUTE ON FUNCTION tenancy.sign_up(text, text, t": Statements(undone=True),
     "docs/sql.md: SELECT tenancy.enter_with_api_key($1);": Statements(login="credentialed"),
     "docs/sql.md: SELECT tenancy.enter($1, $2);": Statements(login="app"),
+    "docs/sql.md: SELECT session_id, token, expires_at FROM tenancy.start_": Statements(login="app"),
     "docs/sql.md: CREATE ROLE authenticator LOGIN BYPASSRLS;": Statements(undone=True),
 }
 

@@ -59,7 +59,9 @@ def start_session(
 
 
 def switch_session(source: Source[Any], token: str, organization_id: UUID | str | None = None) -> None:
-    """Move a session to another workspace, where ``workspace(..., session=token)`` enters from now on.
+    """Move a session to another workspace.
+
+    ``workspace(..., session=token)`` enters there from now on.
 
     Args:
         source: a connection that nothing else uses, or a pool.

@@ -486,7 +486,8 @@ def _sessions(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
     ):
         (ids[name],) = _row(
             admin,
-            "INSERT INTO tenancy_private.user_sessions (user_id, token_hash, client, started_at, expires_at, revoked_at)"
+            "INSERT INTO tenancy_private.user_sessions "
+            " (user_id, token_hash, client, started_at, expires_at, revoked_at)"
             " VALUES (%s, sha256(convert_to(%s, 'UTF8')), %s, now() - interval '2 days', now() + %s::interval,"
             " %s::timestamptz) RETURNING id::text",
             ids[user],

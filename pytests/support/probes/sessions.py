@@ -1,5 +1,7 @@
 """Sessions of people."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from support.probes.base import WAIT, Probed, Question, error_of, later, superuser, two_sessions
@@ -221,6 +223,6 @@ OTHERS = {
     "using a session waits for nobody who uses it": _using_waits_for_nobody_who_uses_it,
     "using one session leaves another alone": _using_one_session_leaves_another_alone,
     "starting a session waits for nobody": _starting_waits_for_nobody,
-    "a snapshot from before a session was revoked is not believed": _a_snapshot_from_before_a_revocation_is_not_believed,
+    "a snapshot from before a revocation is not believed": _a_snapshot_from_before_a_revocation_is_not_believed,
     "a ticket starts a session": _a_ticket_starts_a_session,
 }
