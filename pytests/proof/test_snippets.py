@@ -384,6 +384,10 @@ ELSEWHERE = {
         "test_an_installed_package_says_its_version",
     ),
     "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+    "docs/console.md: ./dev run --console    # on the demonstration's data, wi": (
+        "command/test_demo.py",
+        "test_the_console_shows_the_data_to_people_of_each_role",
+    ),
 }
 
 EXEMPTIONS = "docs/lint.md: # lint.toml; as JSON in a file whose name ends in .json"
@@ -419,6 +423,9 @@ def test_lint_runs(
 # What a test reads from the document, and runs as the people it names.
 READ_BY = {
     "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
+    "docs/console.md: from contextlib import asynccontextmanager": "console/test_documents.py",
+    "docs/console.md: from pg_tenancy.console import console_app": "console/test_documents.py",
+    "docs/console.md: pg-tenancy console --prepare postgresql://dba@host/appli": "console/test_command.py",
     "docs/money.md: SELECT tenancy.top_up('<acme>', 50, 'invoice-2026-11-001": "phases/money/test_movements.py",
 }
 
