@@ -36,6 +36,7 @@ SLOWEST = (
     "command/test_demo.py",
     "adoption/test_round_trip.py",
     "adoption/test_lossless_tables.py",
+    "console/test_browser.py",
     "command/test_cli.py",
     "adoption/test_replay.py",
     "adoption/test_online_kernel.py",

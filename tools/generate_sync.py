@@ -24,6 +24,7 @@ MODULES = {
     "_settings_async.py": "_settings.py",
     "_psycopg_async.py": "_psycopg.py",
     "_joining_async.py": "_joining.py",
+    "_sessions_async.py": "_sessions.py",
     "_retries_async.py": "_retries.py",
 }
 

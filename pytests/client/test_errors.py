@@ -458,7 +458,8 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
 
 
 def test_the_package_has_the_few_names_that_people_import() -> None:
-    names = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "sign_up", "workspace"]
+    names = ["Workspace", "accept_invitation", "end_session", "fetch_all", "peek_invitation", "run", "sign_up"]
+    names += ["start_session", "switch_session", "workspace"]
     assert pg_tenancy.__all__ == ["TenancyError", *names]
     assert pg_tenancy.aio.__all__ == pg_tenancy.asyncpg.__all__ == names
     shown = {name for name, value in vars(pg_tenancy).items() if not isinstance(value, ModuleType)}
@@ -474,8 +475,11 @@ def test_an_application_loads_nothing_of_the_dbas_side() -> None:
     assert done.stdout == "[]\n"
 
 
+SESSIONS = ("start_session", "switch_session", "end_session")
+
+
 def test_what_asyncpg_has_in_common_with_psycopg_is_explained_in_the_same_words() -> None:
-    for name in ("workspace", "run", "peek_invitation", "accept_invitation", "sign_up"):
+    for name in ("workspace", "run", "peek_invitation", "accept_invitation", "sign_up", *SESSIONS):
         here, there = (getattr(module, name).__doc__ for module in (pg_tenancy.asyncpg, pg_tenancy.aio))
         first, _, rest = here.partition("\n")
         assert first == there.partition("\n")[0].removesuffix(".") + ", over asyncpg."

@@ -496,7 +496,7 @@ async def test_a_ticket_says_who_and_where(
             assert (here.id, here.role) == (acme.id, "owner")
         # This login may not name users by itself, and is told what it may.
         for entry in ({"user_id": acme.owner.id}, {"user_id": acme.owner.id, "platform": True}):
-            with pytest.raises(LoginMayNotEnterError, match="enters with ticket= or api_key=") as raised:
+            with pytest.raises(LoginMayNotEnterError, match="enters with ticket=, session= or api_key=") as raised:
                 await client.fetch_all(conn, "SELECT 1", **entry)
             assert raised.value.sqlstate == "42501"
             with pytest.raises(LoginMayNotEnterError):

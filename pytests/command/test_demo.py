@@ -10,7 +10,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from copy import copy as shallow_copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -24,6 +25,7 @@ from pg_tenancy.tools._terminal import Terminal
 from pg_tenancy.tools.cli import main
 from pg_tenancy.tools.demo import demonstrate
 from pg_tenancy.tools.demo.check import Checked, check
+from pg_tenancy.tools.demo.console import console_of
 from pg_tenancy.tools.demo.data import COLUMNS, ROLES, generate
 from pg_tenancy.tools.demo.migration import compare
 from pg_tenancy.tools.demo.place import Place, uri
@@ -34,6 +36,7 @@ from pg_tenancy.tools.demo.work import do_some_work
 from pg_tenancy.tools.phases import Phase, Progress, read_phases
 from pg_tenancy.tools.sqitch import read_plan
 from support.command import command, environment, processes, run, started, without_signals
+from support.console import Visitor, served
 from support.database import Database
 from support.probes.base import SEALED
 from support.replay import Replay
@@ -103,6 +106,32 @@ def copy(server: Server, deployed: Deployed) -> Iterator[Database]:
     copy = server.create(deployed.place.database)
     yield copy
     server.drop(copy.name)
+
+
+def test_the_console_shows_the_data_to_people_of_each_role(deployed: Deployed, copy: Database) -> None:
+    place = shallow_copy(deployed.place)
+    place.database = copy.name
+    for name in ("deployer", "app"):
+        login = getattr(place, name)
+        setattr(place, name, replace(login, dsn=make_conninfo(login.dsn, dbname=copy.name)))
+    with console_of(place, deployed.cast) as shown, served(shown.app) as address:
+        for what, email, where in shown.people:
+            visitor = Visitor(address)
+            answer = visitor.post("/login", "/login", email=email, password=shown.password)
+            assert answer.headers["location"] == "/me/dashboard"
+            page = visitor.get("/me/dashboard").text
+            assert where == "-" or where in page, what
+            if what == "owner":
+                first = f"/o/{deployed.cast.first.id}"
+                assert "#0f766e" in visitor.get(f"{first}/dashboard").text
+                assert "access_key" in visitor.get(f"{first}/settings").text
+                assert "ada@example.org" in visitor.get(f"{first}/invitations").text
+                assert "Assistant" in visitor.get(f"{first}/catalog").text
+            visitor.http.close()
+        assert len(shown.people) == 7
+    with copy.connect() as connection:
+        names = [f"console_{copy.name}", f"authenticator_{copy.name}"]
+        assert connection.execute("SELECT FROM pg_roles WHERE rolname = ANY(%s)", [names]).fetchall() == []
 
 
 # -- from its beginning to its end ------------------------------------------------

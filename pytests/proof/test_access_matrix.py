@@ -43,6 +43,8 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "sees_all": ("28000", "login_sees_everything"),
     "ticket": ("28000", "invalid_ticket"),
     "key": ("28000", "invalid_api_key"),
+    "session": ("28000", "invalid_session"),
+    "no_session": ("P0002", "session_not_found"),
     "permission": ("42501", "permission_denied"),
     "delegation": ("42501", "delegation_denied"),
     "organization": ("55000", "organization_required"),
@@ -539,6 +541,7 @@ def test_the_writer_reads_and_calls_nothing_of_what_is_kept_from_applications(ac
     # Its own, which tenancy_owner calls.
     assert sorted(name for (name,) in callable_ones) == [
         "delete_rows",
+        "detach_usage",
         "empty_instances",
         "insert_row",
         "update_rows",

@@ -59,6 +59,7 @@ def test_every_exception_and_every_answer_is_named_where_the_client_is_described
         "OfferingNotFoundError",
         "OrganizationNotFoundError",
         "RequestNotFoundError",
+        "SessionNotFoundError",
         "ShareNotFoundError",
         "UsageNotFoundError",
         "UserNotFoundError",

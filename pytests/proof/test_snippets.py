@@ -76,6 +76,7 @@ PYTHON = [
     "docs/python.md: shown = peek_invitation(pool, token)  # organization_nam",
     "docs/python.md: with workspace(pool, user_id=ann, organization_id=acme)",
     "docs/python.md: from pg_tenancy import sign_up",
+    "docs/python.md: from pg_tenancy import end_session, start_session, switc",
     "docs/operations.md: from datetime import date",
     "docs/python.md: from pg_tenancy import run",
     "docs/python.md: from pg_tenancy.tools.assign import assign",
@@ -210,8 +211,9 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: SELECT tenancy.assign('public.instances', '<organization": Statements(login="service"),
     "docs/dba.md: INSERT INTO tenancy.instance_transitions (action, from_s": Statements(),
     "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
-    "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
+    "docs/dba.md: REVOKE tenancy_service, tenancy_legacy FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
+    "docs/dba.md: SELECT * FROM tenancy.explain_access('public.instances',": Statements(login="service"),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
@@ -231,6 +233,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/sql.md: REVOKE EXECUTE ON FUNCTION tenancy.sign_up(text, text, t": Statements(undone=True),
     "docs/sql.md: SELECT tenancy.enter_with_api_key($1);": Statements(login="credentialed"),
     "docs/sql.md: SELECT tenancy.enter($1, $2);": Statements(login="app"),
+    "docs/sql.md: SELECT session_id, token, expires_at FROM tenancy.start_": Statements(login="app"),
     "docs/sql.md: CREATE ROLE authenticator LOGIN BYPASSRLS;": Statements(undone=True),
 }
 
@@ -381,6 +384,10 @@ ELSEWHERE = {
         "test_an_installed_package_says_its_version",
     ),
     "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+    "docs/console.md: ./dev run --console    # on the demonstration's data, wi": (
+        "command/test_demo.py",
+        "test_the_console_shows_the_data_to_people_of_each_role",
+    ),
 }
 
 EXEMPTIONS = "docs/lint.md: # lint.toml; as JSON in a file whose name ends in .json"
@@ -388,24 +395,37 @@ LINT = [
     "README.md: pg-tenancy lint postgresql://ann@host/application",
     "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",
     'docs/lint.md: - run: pg-tenancy lint "$DSN" --baseline lint.toml --for',
+    'docs/lint.md: pg-tenancy lint "$MAIN" --format json > base.json      #',
     EXEMPTIONS,
 ]
 
 
 @pytest.mark.parametrize("name", LINT)
-def test_lint_runs(name: str, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lint_runs(
+    name: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lint.toml").write_text(SNIPPETS[EXEMPTIONS].text)
     commands = re.findall(r"pg-tenancy (lint .*)", SNIPPETS[name].text) or ["lint DSN --baseline lint.toml"]
-    for command in commands:
-        arguments = [database.dsn() if re.search("DSN|://", word) else word for word in shlex.split(command)]
+    for line in commands:
+        command, _, file = line.partition(" #")[0].partition(">")
+        arguments = [database.dsn() if re.search("DSN|MAIN|://", word) else word for word in shlex.split(command)]
         # It has found what it has, and 2 is that it could not look.
         assert main(arguments) in {0, 1}
+        if file:
+            (tmp_path / file.strip()).write_text(capsys.readouterr().out)
 
 
 # What a test reads from the document, and runs as the people it names.
 READ_BY = {
     "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
+    "docs/console.md: from contextlib import asynccontextmanager": "console/test_documents.py",
+    "docs/console.md: from pg_tenancy.console import console_app": "console/test_documents.py",
+    "docs/console.md: pg-tenancy console --prepare postgresql://dba@host/appli": "console/test_command.py",
     "docs/money.md: SELECT tenancy.top_up('<acme>', 50, 'invoice-2026-11-001": "phases/money/test_movements.py",
 }
 

@@ -296,6 +296,7 @@ GROUPS: dict[str, set[str]] = {
     "tenancy_app": {"tenancy_credentialed"},
     "tenancy_credentialed": set(),
     "tenancy_service": set(),
+    "tenancy_legacy": set(),
     "tenancy_auditor": set(),
 }
 FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
@@ -305,7 +306,8 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # organization_required), owner (23514), member (P0002 member_not_found), deleted
 # (P0002 deleted_organization_not_found), stranger, other, sees_all, ticket, key
 # (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
-# invalid_api_key), person (42501 person_required), api_key, instance, model (P0002
+# invalid_api_key), session, no_session (28000 invalid_session, P0002
+# session_not_found), person (42501 person_required), api_key, instance, model (P0002
 # api_key_not_found, instance_not_found, model_not_found), state (55000
 # instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation),
 # uninvited (P0002 invitation_not_found), credentials (42501 credentials_denied),
@@ -344,6 +346,9 @@ require_permission('members.invite')                | ok                        
 require_permission('organization.delete')           | ok                        | permission | permission | permission | permission | ok         | ok                    | ok           | permission   | context          | forged | no
 require_permission('models.update')                 | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
 require_person()                                    | ok                        | ok         | ok         | ok         | person     | ok         | ok                    | person       | ok           | context          | forged | no
+sessions()                                          | ok                        | ok         | ok         | ok         | person     | ok         | ok                    | person       | ok           | context          | forged | no
+revoke_sessions()                                   | ok                        | ok         | ok         | ok         | person     | ok         | ok                    | person       | ok           | context          | forged | no
+revoke_session('{user}')                            | no_session                | no_session | no_session | no_session | person     | no_session | no_session            | person       | no_session   | context          | forged | no
 require_access('public.instances', 'INSERT')        | ok                        | ok         | permission | permission | permission | ok         | ok                    | ok           | ok           | context          | forged | no
 require_access('public.models', 'INSERT')           | ok                        | ok         | permission | permission | permission | ok         | permission            | permission   | ok           | context          | forged | no
 require_access('public.models', 'DELETE')           | permission                | permission | permission | permission | permission | permission | permission            | permission   | permission   | context          | forged | no
@@ -400,8 +405,14 @@ enter_as_service('{user}', '{acme}')   | no                                     
 enter_as_service('{user}', '{globex}') | no                                                                 | no       | no       | no          | no           | stranger    | stranger | no      | no
 enter_with_ticket('ticket')            | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
 enter_with_api_key('key')              | key                                                                | key      | key      | key         | key          | sees_all    | sees_all | no      | no
+enter_with_session('session')          | session                                                            | session  | session  | session     | session      | sees_all    | sees_all | no      | no
+enter_with_session('session', NULL)    | session                                                            | session  | session  | session     | session      | sees_all    | sees_all | no      | no
+switch_session('session')              | session                                                            | session  | session  | session     | session      | sees_all    | sees_all | no      | no
+start_session('{user}', '{acme}')      | other                                                              | other    | other    | ok          | no           | sees_all    | sees_all | no      | no
+start_session_with_ticket('ticket')    | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
 writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
 unprotected_tables()                   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
+explain_access('public.models', '{model}', '{user}', '{acme}') | no                                                                 | no       | no       | no          | no           | ok          | ok       | ok      | no
 record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no

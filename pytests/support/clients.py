@@ -114,6 +114,18 @@ class Client:
         """Call the function of that name."""
         return await _finish(self.module.sign_up(source, email, **account))
 
+    async def start_session(self, source: Any, **arguments: Any) -> Any:
+        """Call the function of that name."""
+        return await _finish(self.module.start_session(source, **arguments))
+
+    async def switch_session(self, source: Any, token: str, organization_id: Any = None) -> None:
+        """Call the function of that name."""
+        await _finish(self.module.switch_session(source, token, organization_id))
+
+    async def end_session(self, source: Any, token: str) -> None:
+        """Call the function of that name."""
+        await _finish(self.module.end_session(source, token))
+
     async def query(self, conn: Any, query: str, params: Sequence[object] = ()) -> list[Any]:
         """Run a query on a connection outside a workspace."""
         if self.name == "asyncpg":

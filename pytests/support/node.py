@@ -21,12 +21,13 @@ _NODE = _WHEEL / "bin" / "node"
 def packages(folder: Path) -> Path:
     """Install the packages that a folder's ``package-lock.json`` names, and return where they are.
 
-    Prisma's client is made from ``prisma/schema.prisma``. That needs no database, and
+    Prisma's client is made from ``prisma/schema.prisma``, where there is one. That needs no database, and
     so not the engine that Prisma would download for one.
     """
-    wanted = [folder / "package.json", folder / "package-lock.json", folder / "prisma" / "schema.prisma"]
+    schema = folder / "prisma" / "schema.prisma"
+    wanted = [folder / "package.json", folder / "package-lock.json", *([schema] if schema.exists() else [])]
     stamp = hashlib.sha256(b"".join(path.read_bytes() for path in wanted)).hexdigest()
-    place = Path(sys.prefix) / "node"
+    place = Path(sys.prefix) / f"node-{folder.parent.name}"
     place.mkdir(exist_ok=True)
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -35,7 +36,9 @@ def packages(folder: Path) -> Path:
                 shutil.copy(path, place)
             npm = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
             _run(place, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-            _run(place, place / "node_modules" / "prisma" / "build" / "index.js", "generate", "--schema=schema.prisma")
+            if schema in wanted:
+                prisma = place / "node_modules" / "prisma" / "build" / "index.js"
+                _run(place, prisma, "generate", "--schema=schema.prisma")
             (place / "stamp").write_text(stamp)
     return place / "node_modules"
 

@@ -30,8 +30,10 @@ from pg_tenancy.results import (
     Member,
     NewApiKey,
     NewInvitation,
+    NewSession,
     Organization,
     OrganizationChoice,
+    Session,
     StatementEntry,
     StatementProblem,
     User,
@@ -266,6 +268,38 @@ class Calls(SettingsCalls, OfferingCalls):
             ApiKeyNotFoundError: the workspace has no such key.
         """
         self._call(_sql.REVOKE_API_KEY, api_key_id)
+
+    def sessions(self, token: str | None = None) -> list[Session]:
+        """Return the person's own valid sessions in all workspaces, the last used first.
+
+        Args:
+            token: the token of the session that counts as the current one.
+
+        Raises:
+            PersonRequiredError: the transaction was entered with an API key.
+        """
+        return [Session(*row) for row in self._call(_sql.SESSIONS, token)]
+
+    def revoke_session(self, session_id: UUID | str) -> None:
+        """End one of the person's own sessions; repeating it is not an error.
+
+        Raises:
+            PersonRequiredError: the transaction was entered with an API key.
+            SessionNotFoundError: the person has no such session.
+        """
+        self._call(_sql.REVOKE_SESSION, session_id)
+
+    def revoke_sessions(self, keep: UUID | str | None = None) -> int:
+        """End all of the person's own sessions, and return how many were ended.
+
+        Args:
+            keep: the id of one that stays.
+
+        Raises:
+            PersonRequiredError: the transaction was entered with an API key.
+        """
+        ((revoked,),) = self._call(_sql.REVOKE_SESSIONS, keep)
+        return int(revoked)
 
     def terminate_instance(self, instance_id: UUID | str) -> None:
         """Order the termination of an instance of this workspace.
@@ -542,7 +576,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return [CostForecast(*row) for row in self._call(_sql.COST_FORECAST, horizon)]
 
     # Without a workspace, and so not a method for everybody: see peek_invitation(),
-    # accept_invitation() and sign_up().
+    # accept_invitation(), sign_up() and those for sessions.
 
     def _peek_invitation(self, token: str) -> InvitationPreview:
         (row,) = self._call(_sql.PEEK_INVITATION, token)
@@ -555,6 +589,16 @@ class Calls(SettingsCalls, OfferingCalls):
     def _sign_up(self, email: str, *account: str | None) -> UUID:
         ((user_id,),) = self._call(_sql.SIGN_UP, email, *account)
         return cast(UUID, user_id)
+
+    def _start_session(self, call: Call, *values: object) -> NewSession:
+        (row,) = self._call(call, *values)
+        return NewSession(*row)
+
+    def _switch_session(self, token: str, organization_id: UUID | str | None) -> None:
+        self._call(_sql.SWITCH_SESSION, token, organization_id)
+
+    def _end_session(self, token: str) -> None:
+        self._call(_sql.END_SESSION, token)
 
     def activate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
         """Give something of the current organization one of its two activations.

@@ -7,13 +7,23 @@ else than a value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 from uuid import UUID
 
-from pg_tenancy._sql import ENTER, ENTER_PLATFORM, ENTER_WITH_API_KEY, ENTER_WITH_TICKET, Call
+from pg_tenancy._sql import (
+    ENTER,
+    ENTER_PLATFORM,
+    ENTER_WITH_API_KEY,
+    ENTER_WITH_SESSION,
+    ENTER_WITH_SESSION_IN,
+    ENTER_WITH_TICKET,
+    START_SESSION,
+    START_SESSION_WITH_TICKET,
+    Call,
+)
 from pg_tenancy._values import Flag, OneOf, Seconds
 from pg_tenancy.errors import TenancyError, translate, translate_denied, translate_missing
 
@@ -54,19 +64,22 @@ class Options(TypedDict, total=False):
 
 
 class Who(TypedDict, total=False):
-    """Whom a workspace is for: exactly one of user_id, ticket and api_key.
+    """Whom a workspace is for: exactly one of user_id, ticket, session and api_key.
 
     Attributes:
         user_id: the acting person, as a UUID or a string.
-        organization_id: with user_id, where; None for the person's own workspace.
+        organization_id: with user_id or session, where; None for the person's own
+            workspace. Without it a session opens the workspace that it is in.
         platform: with user_id, True for the platform's workspace, which is for its staff.
         ticket: a signed ticket, at most 10,000 characters.
+        session: the token of a session, at most 10,000 characters.
         api_key: an API key, at most 10,000 characters.
 
     Raises:
         TypeError: a keyword that does not exist, or keywords that do not go together.
         UserRequiredError: user_id is None.
         TicketError: ticket is None, or text that no ticket can be.
+        SessionError: session is None, or text that no token can be.
         ApiKeyError: api_key is None, or text that no key can be.
         InvalidArgumentError: a value of another type, or out of its range.
 
@@ -76,6 +89,7 @@ class Who(TypedDict, total=False):
     organization_id: UUID | str | None
     platform: bool
     ticket: str | None
+    session: str | None
     api_key: str | None
 
 
@@ -89,8 +103,16 @@ class Entry(Who, Options, total=False):
     """
 
 
-_ENTERING: Final = (ENTER, ENTER_PLATFORM, ENTER_WITH_TICKET, ENTER_WITH_API_KEY)
-_CREDENTIALS: Final = ("user_id", "ticket", "api_key")
+_ENTERING: Final = (
+    ENTER,
+    ENTER_PLATFORM,
+    ENTER_WITH_TICKET,
+    ENTER_WITH_SESSION,
+    ENTER_WITH_SESSION_IN,
+    ENTER_WITH_API_KEY,
+    START_SESSION,
+)
+_CREDENTIALS: Final = ("user_id", "ticket", "session", "api_key")
 _PLATFORM: Final = Flag("platform")
 _OPTIONS: Final = {
     "isolation_level": OneOf("isolation_level", _LEVELS, optional=True),
@@ -115,13 +137,9 @@ class Identity:
         """Return whether the values must stay out of the text of any statement.
 
         A server shows and logs texts. An id says little to whoever reads them and a
-        ticket expires soon, but an API key opens the workspace for years.
+        ticket expires soon, but a session or an API key opens the workspace for long.
         """
-        return self.call is ENTER_WITH_API_KEY
-
-    def pyformat(self) -> str:
-        """Return the call with the placeholders of psycopg's ordinary cursors."""
-        return re.sub(r"\$\d", "%s", self.call.text)
+        return self.call in (ENTER_WITH_API_KEY, ENTER_WITH_SESSION, ENTER_WITH_SESSION_IN)
 
     def script(self) -> str:
         """Return the call as text, for a driver that can send only text."""
@@ -156,8 +174,8 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
         The call that enters, with its arguments.
 
     Raises:
-        TypeError: a keyword that does not exist, not exactly one of user_id, ticket
-            and api_key, or organization_id or platform with what names the workspace
+        TypeError: a keyword that does not exist, not exactly one of user_id, ticket,
+            session and api_key, or organization_id or platform with what names the workspace
             by itself.
         TenancyError: a value is not acceptable, see ``Who``.
     """
@@ -167,7 +185,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
         # All None: the first of them says that it is missing.
         given = [name for name in _CREDENTIALS if name in entry][:1]
     if len(given) != 1:
-        msg = "a workspace is entered with exactly one of user_id, ticket and api_key"
+        msg = "a workspace is entered with exactly one of user_id, ticket, session and api_key"
         raise TypeError(msg)
     (way,) = given
     platform = _PLATFORM(entry.get("platform", False))
@@ -175,16 +193,32 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
     if platform and (way != "user_id" or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace is no organization's"
         raise TypeError(msg)
-    if way != "user_id" and organization_id is not None:
-        msg = "organization_id goes with user_id: a ticket or an API key names the organization itself"
+    if way not in ("user_id", "session") and organization_id is not None:
+        msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"
         raise TypeError(msg)
     if way == "ticket":
         return _identity(ENTER_WITH_TICKET, entry.get("ticket"))
+    if way == "session":
+        if "organization_id" in entry:
+            return _identity(ENTER_WITH_SESSION_IN, entry.get("session"), organization_id)
+        return _identity(ENTER_WITH_SESSION, entry.get("session"))
     if way == "api_key":
         return _identity(ENTER_WITH_API_KEY, entry.get("api_key"))
     if platform:
         return _identity(ENTER_PLATFORM, entry.get("user_id"))
     return _identity(ENTER, entry.get("user_id"), organization_id)
+
+
+def starting_session(entry: Entry, client: str | None, lasts: timedelta) -> tuple[Call, tuple[object, ...]]:
+    """Return the call that starts a session, with its values.
+
+    Raises:
+        TypeError: not exactly one of user_id and ticket, or organization_id with a ticket.
+        TenancyError: a value is not acceptable, see ``Entry``.
+    """
+    identity = identify(entry)
+    call = {ENTER: START_SESSION, ENTER_WITH_TICKET: START_SESSION_WITH_TICKET}[identity.call]
+    return call, (*identity.values, client, lasts)
 
 
 def options_of(entry: Entry) -> Options:

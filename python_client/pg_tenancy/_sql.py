@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pg_tenancy._values import Argument, Bytes, Count, Flag, Id, Many, Moment, Secret, Span, Text, Value, Version
-from pg_tenancy.errors import ApiKeyError, InvitationError, TicketError, UserRequiredError
+from pg_tenancy.errors import ApiKeyError, InvitationError, SessionError, TicketError, UserRequiredError
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -59,6 +59,19 @@ ENTER_WITH_TICKET: Final = Call(
 )
 ENTER_WITH_API_KEY: Final = Call(
     4, "tenancy.enter_with_api_key", "SELECT tenancy.enter_with_api_key($1::text)", (Secret("api_key", ApiKeyError),)
+)
+
+ENTER_WITH_SESSION: Final = Call(
+    7,
+    "tenancy.enter_with_session",
+    "SELECT tenancy.enter_with_session($1::text)",
+    (Secret("session", SessionError),),
+)
+ENTER_WITH_SESSION_IN: Final = Call(
+    7,
+    "tenancy.enter_with_session",
+    "SELECT tenancy.enter_with_session($1::text, $2::uuid)",
+    (Secret("session", SessionError), Id("organization_id", optional=True)),
 )
 
 CURRENT_WORKSPACE: Final = Call(
@@ -212,6 +225,45 @@ ALL_USERS: Final = Call(
     "SELECT user_id, email, username, first_name, last_name, role, created_at"
     " FROM tenancy.all_users($1::text, $2::uuid, $3::integer)",
     (Text("email", optional=True), Id("after_id", optional=True), Count("page_size")),
+)
+
+_CLIENT: Final = (Text("client", optional=True), Span("lasts"))
+START_SESSION: Final = Call(
+    7,
+    "tenancy.start_session",
+    "SELECT session_id, token, expires_at FROM tenancy.start_session($1::uuid, $2::uuid, $3::text, $4::interval)",
+    (*ENTER.takes, *_CLIENT),
+)
+START_SESSION_WITH_TICKET: Final = Call(
+    7,
+    "tenancy.start_session_with_ticket",
+    "SELECT session_id, token, expires_at FROM tenancy.start_session_with_ticket($1::text, $2::text, $3::interval)",
+    (*ENTER_WITH_TICKET.takes, *_CLIENT),
+)
+SWITCH_SESSION: Final = Call(
+    7,
+    "tenancy.switch_session",
+    "SELECT tenancy.switch_session($1::text, $2::uuid)",
+    (Secret("token", SessionError), Id("organization_id", optional=True)),
+)
+END_SESSION: Final = Call(
+    7,
+    "tenancy.enter_with_session",
+    "SELECT tenancy.revoke_session(tenancy.enter_with_session($1::text, NULL))",
+    (Secret("token", SessionError),),
+)
+SESSIONS: Final = Call(
+    7,
+    "tenancy.sessions",
+    "SELECT id, is_current, organization_id, client, started_at, last_seen_at, expires_at"
+    " FROM tenancy.sessions($1::text)",
+    (Text("token", optional=True),),
+)
+REVOKE_SESSION: Final = Call(
+    7, "tenancy.revoke_session", "SELECT tenancy.revoke_session($1::uuid)", (Id("session_id"),)
+)
+REVOKE_SESSIONS: Final = Call(
+    7, "tenancy.revoke_sessions", "SELECT tenancy.revoke_sessions($1::uuid)", (Id("keep", optional=True),)
 )
 
 _RANGE: Final = (Moment("starts_at"), Moment("ends_at"))

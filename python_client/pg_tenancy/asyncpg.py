@@ -3,12 +3,14 @@
 asyncpg has no pipeline, so BEGIN and the call that enters the workspace travel as
 one script: as many round trips as a transaction of asyncpg's own takes. They are
 sent with the first statement, and nothing is sent for a block without one. An API
-key travels by itself, as a parameter, because texts are shown and logged.
+key or a session's token travels by itself, as a parameter, because texts are shown
+and logged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
@@ -31,12 +33,23 @@ from pg_tenancy.errors import (
     translate,
     translate_not_granted,
 )
-from pg_tenancy.results import AcceptedInvitation, InvitationPreview
+from pg_tenancy.results import AcceptedInvitation, InvitationPreview, NewSession
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString, Self, Unpack
 
-__all__ = ["Workspace", "accept_invitation", "fetch_all", "peek_invitation", "run", "sign_up", "workspace"]
+__all__ = [
+    "Workspace",
+    "accept_invitation",
+    "end_session",
+    "fetch_all",
+    "peek_invitation",
+    "run",
+    "sign_up",
+    "start_session",
+    "switch_session",
+    "workspace",
+]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
@@ -300,6 +313,38 @@ async def sign_up(
     """Make an account that belongs to no organization: for the first person of a new customer, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._sign_up(email, username, first_name, last_name, password_hash)
+
+
+@_like(aio.start_session)
+async def start_session(
+    source: Any,
+    *,
+    user_id: UUID | str | None = None,
+    organization_id: UUID | str | None = None,
+    ticket: str | None = None,
+    client: str | None = None,
+    lasts: timedelta = timedelta(days=30),
+) -> NewSession:
+    """Start a session of a person who has just proved who it is, over asyncpg."""
+    call, values = _opening.starting_session(
+        {"user_id": user_id, "organization_id": organization_id, "ticket": ticket}, client, lasts
+    )
+    async with Workspace(source, None, {}) as outside:
+        return await outside._start_session(call, *values)
+
+
+@_like(aio.switch_session)
+async def switch_session(source: Any, token: str, organization_id: UUID | str | None = None) -> None:
+    """Move a session to another workspace, over asyncpg."""
+    async with Workspace(source, None, {}) as outside:
+        await outside._switch_session(token, organization_id)
+
+
+@_like(aio.end_session)
+async def end_session(source: Any, token: str) -> None:
+    """End a session: the person logs out, over asyncpg."""
+    async with Workspace(source, None, {}) as outside:
+        await outside._end_session(token)
 
 
 def _require_idle(conn: Any) -> None:

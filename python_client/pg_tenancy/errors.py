@@ -59,6 +59,8 @@ __all__ = [
     "ReferenceReusedError",
     "RequestNotFoundError",
     "RequestNotPendingError",
+    "SessionError",
+    "SessionNotFoundError",
     "SettingChangedError",
     "SettingLockedError",
     "SettingNotFoundError",
@@ -301,6 +303,18 @@ class ApiKeyError(TenancyError):
     http_status = 401
 
 
+class SessionError(TenancyError):
+    """The session is unknown, revoked or expired: the person logs in again."""
+
+    http_status = 401
+
+
+class SessionNotFoundError(SessionError, NotFoundError):
+    """The person has no such session."""
+
+    http_status = 404
+
+
 class ApiKeyNotFoundError(ApiKeyError, NotFoundError):
     """The workspace has no such API key."""
 
@@ -523,6 +537,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "invalid_ticket"): TicketError,
     ("28000", "invalid_invitation"): InvitationError,
     ("28000", "invalid_api_key"): ApiKeyError,
+    ("28000", "invalid_session"): SessionError,
     ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
     ("22004", "user_id_required"): UserRequiredError,
@@ -549,6 +564,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("P0002", "member_not_found"): MemberNotFoundError,
     ("P0002", "invitation_not_found"): InvitationNotFoundError,
     ("P0002", "api_key_not_found"): ApiKeyNotFoundError,
+    ("P0002", "session_not_found"): SessionNotFoundError,
     ("P0002", "instance_not_found"): InstanceNotFoundError,
     ("P0002", "model_not_found"): ModelNotFoundError,
     ("P0002", "user_not_found"): UserNotFoundError,
@@ -604,6 +620,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "invitation_expiry_invalid"): InvalidArgumentError,
     ("22023", "api_key_name_invalid"): InvalidArgumentError,
     ("22023", "api_key_expiry_invalid"): InvalidArgumentError,
+    ("22023", "session_length_invalid"): InvalidArgumentError,
     ("22023", "amount_invalid"): InvalidArgumentError,
     ("22023", "batch_invalid"): InvalidArgumentError,
     ("22023", "currency_invalid"): InvalidArgumentError,
@@ -757,7 +774,7 @@ def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterErr
         hint = "Grant the login tenancy_credentialed or tenancy_app."
     else:
         hint = (
-            "A login of tenancy_credentialed names no users, it enters with ticket= or api_key=;"
+            "A login of tenancy_credentialed names no users, it enters with ticket=, session= or api_key=;"
             " to enter with user_id= a login needs tenancy_app."
         )
     return LoginMayNotEnterError(

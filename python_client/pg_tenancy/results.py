@@ -28,6 +28,7 @@ __all__ = [
     "Module",
     "NewApiKey",
     "NewInvitation",
+    "NewSession",
     "OfferingCall",
     "OfferingEarnings",
     "Organization",
@@ -37,6 +38,7 @@ __all__ = [
     "RecordedUsage",
     "ResolvedOffering",
     "Reversal",
+    "Session",
     "Setting",
     "SettingLevel",
     "SharedOffering",
@@ -184,6 +186,35 @@ class ApiKey:
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that was just started, with the only copy of its token.
+
+    ``repr`` leaves the token out, so that it does not end up in a log.
+    """
+
+    id: UUID
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session of the person, as a list shows it.
+
+    ``organization_id`` is None in the personal workspace, ``client`` when nothing is
+    known of it.
+    """
+
+    id: UUID
+    is_current: bool
+    organization_id: UUID | None
+    client: str | None
+    started_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ class Probed:
         _settings(self.admin, self.ids)
         _offerings(self.admin, self.ids)
         _money(self.admin, self.ids)
+        _sessions(self.admin, self.ids)
         row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
         assert row is not None
         self.key, self.secret = row
@@ -472,6 +473,33 @@ def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
             ids[f"o_{payee}"],
         )
     admin.execute("SELECT tenancy.take_checkpoint()")
+
+
+def _sessions(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
+    """Make sessions, and note their ids; the token of ``s_ann`` is that name."""
+    for name, user, place, lasts, revoked in (
+        ("s_ann", "ann", "acme", "1 day", None),
+        ("s_old", "ann", "acme", "-1 hour", None),
+        ("s_off", "ann", "acme", "1 day", "now()"),
+        ("s_phone", "ann", None, "1 day", None),
+        ("s_uma", "uma", "acme", "1 day", None),
+    ):
+        (ids[name],) = _row(
+            admin,
+            "INSERT INTO tenancy_private.user_sessions "
+            " (user_id, token_hash, client, started_at, expires_at, revoked_at)"
+            " VALUES (%s, sha256(convert_to(%s, 'UTF8')), %s, now() - interval '2 days', now() + %s::interval,"
+            " %s::timestamptz) RETURNING id::text",
+            ids[user],
+            name,
+            name,
+            lasts,
+            revoked,
+        )
+        admin.execute(
+            "INSERT INTO tenancy_private.session_uses VALUES (%s, %s, now() - interval '1 hour')",
+            [ids[name], ids[place] if place else None],
+        )
 
 
 def _row(admin: psycopg.Connection[Any], query: str, *values: Any) -> tuple[Any, ...]:

@@ -38,6 +38,8 @@ PEOPLE_CALL = {
     "delete_user(uuid)",
     "deny_access(uuid,text)",
     "enter_with_api_key(text)",
+    "enter_with_session(text)",
+    "enter_with_session(text,uuid)",
     "enter_with_ticket(text)",
     "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
     "explain_setting(uuid,text)",
@@ -77,8 +79,11 @@ PEOPLE_CALL = {
     "revoke_api_key(uuid)",
     "revoke_entitlement(uuid)",
     "revoke_invitation(uuid)",
+    "revoke_session(uuid)",
+    "revoke_sessions(uuid)",
     "revoke_share(uuid)",
     "sees_all_users()",
+    "sessions(text)",
     "set_catalog_preferences(boolean,boolean,boolean)",
     "set_offering_price(uuid,numeric,timestamp with time zone)",
     "set_sealed_setting(uuid,text,bytea,text,bigint)",
@@ -88,7 +93,9 @@ PEOPLE_CALL = {
     "share_offering(uuid,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
     "shared_offerings()",
     "sign_up(text,text,text,text,text)",
+    "start_session_with_ticket(text,text,interval)",
     "statement(timestamp with time zone,timestamp with time zone)",
+    "switch_session(text,uuid)",
     "terminate_instance(uuid)",
     "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
     "unset_setting(uuid,text,bigint)",
@@ -103,9 +110,18 @@ PEOPLE_CALL = {
     "writable_columns(regclass)",
     '"current_role"()',
 }
+# The defaults of the columns that those who write rows fill.
+DEFAULTS = {
+    "current_workspace_id()",
+    "default_author_id()",
+    "default_organization_id()",
+    "default_user_id()",
+    "default_workspace_id()",
+    "verify_context()",
+}
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
-    "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)"},
+    "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)", "start_session(uuid,uuid,text,interval)"},
     "tenancy_credentialed": PEOPLE_CALL,
     "tenancy_service": PEOPLE_CALL
     | {
@@ -133,26 +149,22 @@ CALLABLE = {
         "set_plan(uuid,text)",
         "set_spending_limit(uuid,numeric,uuid,uuid)",
         "settle(uuid)",
+        "start_session(uuid,uuid,text,interval)",
         "take_checkpoint()",
         "top_up(uuid,numeric,text)",
+        "explain_access(regclass,text,uuid,uuid)",
         "unprotected_tables()",
     },
     "tenancy_auditor": {
+        "explain_access(regclass,text,uuid,uuid)",
         "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
         "reconcile(uuid,timestamp with time zone)",
         "reconcile_usage(uuid)",
         "record_read(regclass)",
         "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
     },
-    # The defaults of the columns that it fills.
-    "tenancy_writer": {
-        "current_workspace_id()",
-        "default_author_id()",
-        "default_organization_id()",
-        "default_user_id()",
-        "default_workspace_id()",
-        "verify_context()",
-    },
+    "tenancy_writer": DEFAULTS,
+    "tenancy_legacy": DEFAULTS,
 }
 COSTS = {
     "cost_current(text)",
@@ -172,6 +184,7 @@ CALLABLE_OF_FINOPS = {
 # What the functions call that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
+    "detach_usage(uuid[])",
     "empty_instances()",
     "insert_row(regclass,jsonb,boolean)",
     "update_rows(regclass,jsonb,jsonb)",
@@ -313,7 +326,8 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     wanted |= {(table, "tenancy_service", "SELECT") for table in (*MONEY, *OFFERINGS)}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
-        ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
+        ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT")
+        for role in ("credentialed", "service", "legacy", "writer")
     }
     wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),

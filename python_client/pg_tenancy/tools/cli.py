@@ -13,8 +13,9 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -27,8 +28,10 @@ from pg_tenancy.tools._terminal import Terminal, progress_bar
 from pg_tenancy.tools.assign import Assignment
 from pg_tenancy.tools.demo import GROWN, RENTAL, Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
+from pg_tenancy.tools.demo.truth import Cast
 from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.tools.lint import SEVERITIES, Baseline, BaselineError, lint, read_baseline
+from pg_tenancy.tools.lint_changes import read_base, read_changes, read_snapshot
 from pg_tenancy.tools.lint_formats import FORMATS, print_table
 from pg_tenancy.tools.matrix import Matrix, read_matrix
 from pg_tenancy.tools.phases import (
@@ -69,6 +72,15 @@ It reads the catalog, in a transaction that can write nothing, as any login that
 docs/lint.md has the rules, and what a baseline file looks like. A DSN is as in the other commands.
 
 It ends with 0 when no finding counts, 1 when one does, 2 when it could not run, or a rule could not.
+"""
+
+
+_CONSOLE_EPILOG = """\
+The DSN is that of a login of tenancy_credentialed. PG_TENANCY_AUTHENTICATOR_DSN names the login that checks
+passwords, PG_TENANCY_TICKET_KEY is the key that signs tickets; --prepare makes and prints all three.
+Without --address it listens for browsers on this machine, over HTTP.
+
+It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly.
 """
 
 
@@ -157,6 +169,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="begin with the database of a rental platform as it is: enums, triggers, its own names and rules",
     )
+    demo.add_argument(
+        "--console",
+        action="store_true",
+        help="then serve the console on the data, until Ctrl-C, with somebody of each role to log in as",
+    )
+    demo.add_argument("--port", type=_port, default=8000, metavar="N", help="where --console listens; default: 8000")
     demo.set_defaults(run=_demo)
 
     deploy = command("deploy", "deploy the phases to a database, and verify each change")
@@ -206,12 +224,40 @@ def _parser() -> argparse.ArgumentParser:
     linting.add_argument(
         "--trusted-role", action="append", metavar="NAME", help="a role that may see everything; can be repeated"
     )
+    linting.add_argument(
+        "--against",
+        metavar="BASE",
+        help="report only what is new beside this base, and what the difference does: a DSN, or a file that "
+        "--format json wrote",
+    )
     linting.set_defaults(run=_lint)
 
     matrix = command("matrix", "print who may do what, of a database or as it is deployed")
     matrix.add_argument("--svg", type=Path, metavar="FILE", help="write it as a picture, too")
     matrix.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
     matrix.set_defaults(run=_matrix)
+
+    console = command("console", "serve the console for people's browsers (docs/console.md)", epilog=_CONSOLE_EPILOG)
+    console.add_argument(
+        "--prepare",
+        action="store_true",
+        help="as a superuser, make the console's two logins and its key, and print how it is started with them",
+    )
+    console.add_argument(
+        "--login",
+        default="console",
+        metavar="NAME",
+        help="with --prepare: the name of the first login, to which _authenticator is added for the other; "
+        "default: console",
+    )
+    console.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: 127.0.0.1")
+    console.add_argument("--port", type=_port, default=8000, metavar="N", help="the port to listen on; default: 8000")
+    console.add_argument(
+        "--address",
+        metavar="URL",
+        help="where browsers reach it, https://console.example.com for instance, behind a proxy that speaks HTTPS",
+    )
+    console.set_defaults(run=_console)
 
     assign = command("assign", "give rows from before the migration to an organization, in batches")
     assign.add_argument("table", metavar="TABLE", help="the table, public.instances for instance")
@@ -242,6 +288,8 @@ def _demo(options: argparse.Namespace) -> int:
             if not options.keep:
                 # There will be nothing to connect to.
                 result.connections, result.statements = {}, []
+            if options.console and result.cast is not None:
+                _show_console(terminal, place, result.cast, options.port)
             if options.json:
                 print(json.dumps(result.document(), indent=2), flush=True)
             else:
@@ -256,6 +304,40 @@ def _demo(options: argparse.Namespace) -> int:
             print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2))
         raise
     return FAILED if result.failures else OK
+
+
+def _show_console(terminal: Terminal, place: Place, cast: Cast, port: int) -> None:
+    _require_console()
+    from pg_tenancy.tools.console import serve
+    from pg_tenancy.tools.demo.console import console_of
+
+    with console_of(place, cast) as shown:
+        terminal.heading("The console")
+        terminal.line(f"  http://127.0.0.1:{port}/  until Ctrl-C, with the password {shown.password}")
+        terminal.table(["log in as", "who is", "in"], [[email, what, where] for what, email, where in shown.people])
+        serve(shown.app, "127.0.0.1", port)
+
+
+def _console(options: argparse.Namespace) -> int:
+    _require_console()
+    from pg_tenancy.tools.console import app_of, prepare_in_words, serve
+
+    dsn = _dsn(options.dsn)
+    if options.prepare:
+        print(prepare_in_words(dsn, options.login))
+        return OK
+    try:
+        app = app_of(dsn, secure=options.address is not None, address=options.address)
+    except ValueError as error:
+        raise _UsageError(str(error)) from None
+    print(f"{options.address or f'http://{options.host}:{options.port}'}/  until Ctrl-C", flush=True)
+    serve(app, options.host, options.port)
+    return OK
+
+
+def _require_console() -> None:
+    if find_spec("uvicorn") is None or find_spec("jinja2") is None:
+        raise _FailedError('the console needs more: pip install "pg-tenancy[console]"')
 
 
 def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: bool) -> None:
@@ -507,8 +589,12 @@ def _lint(options: argparse.Namespace) -> int:
             tuple(options.tenant_column or given.tenant_columns),
             (*given.trusted_roles, *(options.trusted_role or ())),
         )
+        known, before = read_base(options.against, baseline) if options.against else (None, {})
         with _connect(_dsn(options.dsn)) as connection:
-            report = lint(connection, baseline=baseline)
+            snapshot = read_snapshot(connection)
+            changes = read_changes(before, snapshot) if options.against else []
+            report = lint(connection, baseline=baseline, known=known, changes=changes)
+        report = replace(report, snapshot=snapshot)
     except BaselineError as error:
         raise _UsageError(str(error)) from None
     except psycopg.Error as error:
@@ -691,6 +777,12 @@ def _scale(text: str) -> float:
     if not 0.05 <= scale <= 100:
         raise argparse.ArgumentTypeError("a number from 0.05 to 100")
     return scale
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
 
 
 def _batch(text: str) -> int:

@@ -567,13 +567,19 @@ BEGIN
         WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
     ),
 
-    parts AS (
-        SELECT 'pg_proc'::regclass AS class_id, p.oid AS object_id, 0 AS part, 'routine ' || m.name AS name
-        FROM made AS m INNER JOIN pg_proc AS p ON m.name = format(
-            '%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)
-        )
+    -- Their names are written once: a loop over both would write them for each that was made.
+    routines AS MATERIALIZED (
+        SELECT
+            p.oid,
+            format('%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)) AS name
+        FROM pg_proc AS p
         WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
             OR p.proowner = 'tenancy_owner'::regrole
+    ),
+
+    parts AS (
+        SELECT 'pg_proc'::regclass AS class_id, r.oid AS object_id, 0 AS part, 'routine ' || r.name AS name
+        FROM made AS m INNER JOIN routines AS r ON m.name = r.name
         UNION ALL
         SELECT 'pg_class'::regclass, r.oid, 0, 'table ' || r.name FROM tables AS r
         UNION ALL

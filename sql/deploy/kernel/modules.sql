@@ -84,7 +84,13 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    holders CONSTANT text := (
+    holders text;
+BEGIN
+    -- Most modules of a page are visible, and need no reason.
+    IF state = 'visible' THEN
+        RETURN NULL;
+    END IF;
+    holders := (
         SELECT string_agg(r.role, ', ' ORDER BY r.place)
         FROM unnest(ARRAY['owner', 'admin', 'manager', 'user', 'staff']) WITH ORDINALITY AS r (role, place)
         WHERE (module.roles IS NULL OR r.role = ANY(module.roles))
@@ -95,9 +101,7 @@ DECLARE
                 WHERE p.permission = module.permission AND p.role = r.role
             ))
     );
-BEGIN
     RETURN CASE
-        WHEN state = 'visible' THEN NULL
         WHEN state = 'organization_required' THEN 'It opens in an organization.'
         WHEN holders IS NOT NULL THEN format('It opens for: %s.', holders)
         WHEN 'personal' = ANY(module.workspaces) AND module.roles IS NULL AND module.permission IS NULL

@@ -1,0 +1,235 @@
+"""Cookies, forms of other sites, passwords, sessions, tokens: without a browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pg_tenancy.console import hash_password, is_password
+from pg_tenancy.console._french import FRENCH
+from support.console import PASSWORD, Console, Visitor, place_of, said
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_password_is_known_by_its_hash_alone() -> None:
+    kept = hash_password("a long password", cost=16)
+    assert is_password("a long password", kept)
+    for password, other in (("another", kept), ("", kept), ("a long password", None), ("x", "scrypt$new")):
+        assert not is_password(password, other)
+    assert hash_password("a long password", cost=16) != kept
+    # What would take all memory, or forever, is nobody's.
+    assert not is_password("x", "scrypt$1073741824$8$1$YQ==$YQ==")
+    assert not is_password("x", "scrypt$16$8$99$YQ==$YQ==")
+
+
+def test_cookies_cannot_be_read_by_scripts_or_sent_by_other_sites(console: Console) -> None:
+    visitor = console.visitor()
+    answer = visitor.post("/login", "/login", email=console.tenants.person.email, password=PASSWORD)
+    (cookie,) = [each for each in answer.headers.get_list("set-cookie") if each.startswith("session=")]
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+    page = visitor.get("/me/dashboard")
+    assert page.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert "unsafe-inline" not in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({"sec-fetch-site": "cross-site"}, None),
+        ({"sec-fetch-site": "same-site"}, None),
+        ({"origin": "https://evil.example"}, None),
+        ({"origin": "null"}, None),
+        ({}, ""),
+        ({}, "0" * 64),
+    ],
+)
+def test_a_form_of_another_site_is_refused(console: Console, headers: dict[str, str], token: str | None) -> None:
+    visitor = console.visitor(console.tenants.person)
+    page = visitor.get("/me/keys").text
+    known = page.split('name="csrf" value="')[1].split('"')[0]
+    data = {"csrf": known if token is None else token, "name": "theirs"}
+    assert visitor.http.post("/me/keys/create", data=data, headers=headers).status_code == 403
+    assert "theirs" not in visitor.get("/me/keys").text
+
+
+def test_the_token_of_a_form_is_that_of_one_browser(console: Console) -> None:
+    ours, theirs = console.visitor(console.tenants.person), console.visitor(console.tenants.staff)
+    token = theirs.get("/me/keys").text.split('name="csrf" value="')[1].split('"')[0]
+    assert ours.http.post("/me/keys/create", data={"csrf": token, "name": "x"}).status_code == 403
+
+
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike(console: Console) -> None:
+    visitor = console.visitor()
+    known = visitor.post("/login", "/login", email=console.tenants.person.email, password="wrong")
+    unknown = visitor.post("/login", "/login", email="nobody@example.com", password="wrong")
+    assert known.status_code == unknown.status_code == 401
+    assert said(known) == said(unknown)
+
+
+def test_who_guesses_passwords_has_to_wait(console: Console) -> None:
+    visitor = console.visitor()
+    for _ in range(10):
+        answer = visitor.post("/login", "/login", email="victim@example.com", password="guess")
+        assert answer.status_code == 401
+    answer = visitor.post("/login", "/login", email="VICTIM@example.com", password="guess")
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 300
+    visitor.log_in(console.tenants.person)
+
+
+def test_logging_in_leads_to_pages_of_ours_alone(console: Console) -> None:
+    for wanted, target in (
+        ("/me/keys", "/me/keys"),
+        ("https://evil.example/", "/me/dashboard"),
+        ("//evil.example", "/me/dashboard"),
+        ("/logout", "/me/dashboard"),
+    ):
+        visitor = console.visitor()
+        answer = visitor.post("/login", f"/login?next={wanted}", email=console.tenants.person.email, password=PASSWORD)
+        assert answer.headers["location"] == target
+
+
+def test_a_token_of_before_logging_in_is_worth_nothing_after(console: Console) -> None:
+    visitor = console.visitor()
+    visitor.http.cookies.set("session", "planted", domain="127.0.0.1", path="/")
+    answer = visitor.post("/login", "/login", email=console.tenants.person.email, password=PASSWORD)
+    (cookie,) = [each for each in answer.headers.get_list("set-cookie") if each.startswith("session=")]
+    assert "planted" not in cookie
+
+
+def test_a_new_password_ends_the_other_sessions(console: Console) -> None:
+    user = console.tenants.members["manager"]
+    here, there = console.visitor(user), console.visitor(user)
+    short = here.post("/me/account", "/me/account/password", current=PASSWORD, password="short")
+    wrong = here.post("/me/account", "/me/account/password", current="wrong", password="quite another one")
+    assert (short.status_code, wrong.status_code) == (422, 403)
+    assert there.get("/me/account").status_code == 200
+    done = here.post("/me/account", "/me/account/password", current=PASSWORD, password="quite another one")
+    assert done.status_code == 303, said(done)
+    assert here.get("/me/account").status_code == 200
+    assert there.get("/me/account").headers["location"] == "/login?next=/me/account"
+    fresh = console.visitor()
+    answer = fresh.post("/login", "/login", email=user.email, password="quite another one")
+    assert answer.status_code == 303
+    back = here.post("/me/account", "/me/account/password", current="quite another one", password=PASSWORD)
+    assert back.status_code == 303, said(back)
+
+
+def test_a_message_of_somebody_else_is_not_shown(console: Console) -> None:
+    visitor = console.visitor(console.tenants.person)
+    planted = base64.urlsafe_b64encode(json.dumps([2**40, [["done", "Call +1 555"]], {}]).encode()).decode()
+    visitor.http.cookies.set("flash", f"{planted}.{'0' * 64}", domain="127.0.0.1", path="/")
+    assert "Call +1" not in visitor.get("/me/dashboard").text
+
+
+def test_what_is_no_form_is_refused(console: Console) -> None:
+    visitor = console.visitor(console.tenants.person)
+    assert visitor.http.post("/me/keys/create", content=b"x" * 200_000).status_code == 413
+    assert visitor.http.post("/me/keys/create", content=b"\xff\xfe").status_code == 400
+    assert visitor.get("/me/nothing").status_code == 404
+    assert visitor.post("/me/keys", "/me/keys/nothing").status_code == 404
+
+
+def test_a_membership_that_ended_opens_nothing(console: Console) -> None:
+    tenants = console.tenants
+    with tenants.admin() as admin:
+        admin.execute(
+            "INSERT INTO public.organization_memberships (organization_id, user_id, role) VALUES (%s, %s, 'user')",
+            [tenants.globex.id, tenants.person.id],
+        )
+        visitor, place = console.visitor(tenants.person), place_of(tenants.globex)
+        assert visitor.get(f"{place}/dashboard").status_code == 200
+        admin.execute(
+            "DELETE FROM public.organization_memberships WHERE organization_id = %s AND user_id = %s",
+            [tenants.globex.id, tenants.person.id],
+        )
+    gone = visitor.get(f"{place}/dashboard")
+    unknown = visitor.get("/o/00000000-0000-4000-8000-000000000000/dashboard")
+    assert gone.status_code == unknown.status_code == 403
+    assert said(gone) == said(unknown)
+    assert "Globex" not in gone.text
+
+
+def test_the_login_of_the_console_names_nobody(console: Console) -> None:
+    with console.tenants.admin() as admin:
+        (logins,) = admin.execute(
+            "SELECT array_agg(r.rolname || ' ' || g.rolname) FROM pg_auth_members AS m"
+            " JOIN pg_roles AS r ON r.oid = m.member JOIN pg_roles AS g ON g.oid = m.roleid"
+            " WHERE r.rolname ~ '_(console|authenticator)_' AND g.rolname ~ '^tenancy_'"
+        ).fetchone() or ([],)
+    assert {login.split()[1] for login in logins} == {"tenancy_credentialed"}
+
+
+def _page(visitor: Visitor, path: str) -> str:
+    return visitor.get(path).text
+
+
+def test_an_invitation_is_accepted_once_and_logs_a_new_account_in(console: Console) -> None:
+    tenants = console.tenants
+    owner, place = console.visitor(tenants.members["owner"]), place_of(tenants.acme)
+    sent = owner.post(f"{place}/invitations", f"{place}/invitations/invite", email="zoe@example.com", role="manager")
+    link = _page(owner, sent.headers["location"]).split('id="link" readonly value="')[1].split('"')[0]
+    assert "/join?token=" not in _page(owner, f"{place}/invitations"), "it is shown once"
+    assert link.startswith(console.address)
+    path = link.removeprefix(console.address)
+    account = {"token": path.split("=")[1], "username": "zoe", "password": "a long password"}
+    zoe, late = console.visitor(), console.visitor()
+    assert "Acme" in _page(zoe, path)
+    page_of_late = _page(late, path)
+    short = zoe.post(path, "/join", **{**account, "password": "short"})
+    assert short.status_code == 422, said(short)
+    joined = zoe.post(path, "/join", **account)
+    assert joined.headers["location"] == f"{place}/dashboard", said(joined)
+    assert "You are a member now." in _page(zoe, joined.headers["location"])
+    token = page_of_late.split('name="csrf" value="')[1].split('"')[0]
+    again = late.http.post("/join", data={"csrf": token, **account})
+    assert again.status_code == 404
+    assert "was used" in said(again)
+
+
+def test_an_existing_account_has_to_log_in_after_joining(console: Console) -> None:
+    tenants = console.tenants
+    owner, place = console.visitor(tenants.members["owner"]), place_of(tenants.acme)
+    owner.post(f"{place}/invitations", f"{place}/invitations/invite", email=tenants.staff.email, role="user")
+    link = _page(owner, f"{place}/invitations").split('id="link" readonly value="')[1].split('"')[0]
+    path = link.removeprefix(console.address)
+    joining = console.visitor()
+    answer = joining.post(path, "/join", token=path.split("=")[1])
+    assert answer.headers["location"] == f"{place}/dashboard"
+    assert joining.get(f"{place}/dashboard").headers["location"] == f"/login?next={place}/dashboard"
+
+
+def test_pages_are_in_the_language_of_the_browser_or_the_chosen_one(console: Console) -> None:
+    visitor = console.visitor(console.tenants.members["owner"])
+    place = place_of(console.tenants.acme)
+    french = visitor.http.get(f"{place}/members", headers={"accept-language": "fr-CH, en;q=0.5"}).text
+    assert '<html lang="fr">' in french
+    assert "<h1>Membres</h1>" in french
+    assert '<html lang="en">' in _page(visitor, f"{place}/members")
+    chosen = visitor.post(f"{place}/members", "/language", language="fr", back=f"{place}/members")
+    assert chosen.headers["location"] == f"{place}/members"
+    assert "<h1>Membres</h1>" in _page(visitor, f"{place}/members")
+
+
+def test_every_word_of_the_console_is_translated() -> None:
+    console = ROOT / "python_client" / "pg_tenancy" / "console"
+    words = set()
+    for template in (console / "templates").glob("*.html"):
+        words |= set(re.findall(r'\b_\("([^"]+)"\)', template.read_text()))
+    for module, pattern in (
+        ("_app.py", r'\.say\("\w+", "([^"]+)"'),
+        ("_app.py", r'\d{3}: "([^"]+)"'),
+        ("_actions.py", r'return "([^"]+)"'),
+        ("_actions.py", r'else "([^"]+)"'),
+        ("_screens.py", r'Screen\("\w+", "([^"]+)"'),
+    ):
+        found = re.findall(pattern, (console / module).read_text())
+        assert found, (module, pattern)
+        words |= set(found)
+    assert words - set(FRENCH) == set()

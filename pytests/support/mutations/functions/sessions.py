@@ -1,0 +1,80 @@
+"""Sessions of people."""
+
+from __future__ import annotations
+
+_CURRENT = "s.user_id = tenancy.current_user_id()"
+
+CHANGES = {
+    "tenancy_private.add_session(text,interval)": [
+        ("lasts IS NULL OR ", ""),
+        ("lasts <= interval '0' OR ", ""),
+        (" OR lasts > interval '366 days'", ""),
+        ("e.user_id = me AND ", ""),
+        ("e.revoked_at IS NOT NULL OR ", ""),
+        (" OR e.expires_at <= starting", ""),
+        (" SKIP LOCKED", ""),
+        ("encode(tenancy_private.random_bytes(), 'hex')", "repeat('0', 64)"),
+        ("sha256(convert_to(token, 'UTF8'))", "sha256(convert_to(token || 'x', 'UTF8'))"),
+        ("tenancy_private.plain_text(add_session.client)", "left(add_session.client, 200)"),
+        ("nullif(btrim(tenancy_private.plain_text(add_session.client)), '')", "tenancy_private.plain_text(client)"),
+        ("starting + lasts", "starting + interval '366 days'"),
+        ("tenancy.current_organization_id()", "NULL"),
+    ],
+    "tenancy.start_session(uuid,uuid,text,interval)": [
+        ("done := tenancy_private.check_login();", ""),
+        ("enter_as(user_id, organization_id)", "enter_as(user_id, NULL)"),
+    ],
+    "tenancy_private.check_fresh_session(uuid)": [
+        ("IF NOT tenancy_private.reads_the_past() THEN", "IF true THEN"),
+        ("RAISE EXCEPTION 'the session is as it was read'", "RETURN; RAISE EXCEPTION 'the session is as it was read'"),
+        (" NOWAIT", ""),
+    ],
+    "tenancy_private.record_session_use(uuid)": [
+        ("u.session_id = record_session_use.session_id AND ", ""),
+        (" SKIP LOCKED", ""),
+        ("WHERE u.session_id = record_session_use.session_id;", ";"),
+    ],
+    "tenancy_private.enter_session(text,boolean,uuid)": [
+        ("done := tenancy_private.check_login();", ""),
+        ("s.token_hash = sha256(convert_to(token, 'UTF8'))", "true"),
+        ("AND s.revoked_at IS NULL", ""),
+        ("AND s.expires_at > clock_timestamp()", ""),
+        ("IF found.id IS NULL THEN", "IF false THEN"),
+        ("PERFORM tenancy_private.check_fresh_session(found.id);", ""),
+        (" AND NOT current_setting('transaction_read_only')::boolean", ""),
+        ("PERFORM tenancy_private.record_session_use(found.id);", ""),
+        ("WHEN is_elsewhere THEN", "WHEN false THEN"),
+        ("WHEN is_elsewhere THEN", "WHEN true THEN"),
+        ("RETURN found.id;", "RETURN found.user_id;"),
+    ],
+    "tenancy.enter_with_session(text)": [("token, false, NULL", "token, true, NULL")],
+    "tenancy.enter_with_session(text,uuid)": [("token, true, organization_id", "token, false, organization_id")],
+    "tenancy.switch_session(text,uuid)": [
+        ("token, true, organization_id", "token, false, organization_id"),
+        ("WHERE u.session_id = moved", ""),
+        ("SET organization_id = switch_session.organization_id", "SET organization_id = u.organization_id"),
+    ],
+    "tenancy.sessions(text)": [
+        ("PERFORM tenancy_private.require_person();", ""),
+        (f"{_CURRENT} AND ", ""),
+        (" AND s.revoked_at IS NULL", ""),
+        (" AND s.expires_at > clock_timestamp()", ""),
+        ("coalesce(s.token_hash = sha256(convert_to(sessions.token, 'UTF8')), false)", "false"),
+        ("coalesce(s.token_hash = sha256(convert_to(sessions.token, 'UTF8')), false)", "true"),
+    ],
+    "tenancy.revoke_session(uuid)": [
+        ("PERFORM tenancy_private.require_person();", ""),
+        (f" AND {_CURRENT}", ""),
+        ("s.id = revoke_session.session_id AND ", ""),
+        ("coalesce(s.revoked_at, now())", "now()"),
+        ("coalesce(s.revoked_at, now())", "s.revoked_at"),
+        ("IF NOT FOUND", "IF false"),
+    ],
+    "tenancy.revoke_sessions(uuid)": [
+        ("PERFORM tenancy_private.require_person();", ""),
+        (f"{_CURRENT}\n        AND ", ""),
+        ("AND s.id IS DISTINCT FROM revoke_sessions.keep", ""),
+        ("AND s.revoked_at IS NULL", ""),
+        ("AND s.expires_at > clock_timestamp()", ""),
+    ],
+}

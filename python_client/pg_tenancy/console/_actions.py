@@ -1,0 +1,374 @@
+"""What forms do: one call each, in the workspace that was entered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.errors import UniqueViolation
+
+from pg_tenancy.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from pg_tenancy.aio import Workspace
+    from pg_tenancy.console._web import Flash, Form
+
+__all__ = ["ACTIONS", "Deed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A form that somebody sent in a workspace.
+
+    Attributes:
+        flash: what the next page shows once.
+        after: called with what ``after`` itself needs, when the transaction is committed.
+    """
+
+    ws: Workspace[Any]
+    form: Form
+    flash: Flash
+
+
+Action = Callable[[Deed], Awaitable[str]]
+"""Does what the form asks for, and returns the message that says so."""
+
+
+def _days(form: Form, name: str = "days") -> timedelta | None:
+    days = form.integer(name)
+    if days is not None and not 0 < days <= 3650:
+        raise InvalidArgumentError("the number of days is out of its range")
+    return timedelta(days=days) if days is not None else None
+
+
+def _later(form: Form, name: str = "days") -> datetime | None:
+    days = _days(form, name)
+    return datetime.now(timezone.utc) + days if days is not None else None
+
+
+# -- people --------------------------------------------------------------------------
+
+
+async def change_role(deed: Deed) -> str:
+    """Give a member another role."""
+    await deed.ws.change_member_role(deed.form.text("user_id"), deed.form.text("role"))
+    return "The role is changed."
+
+
+async def remove_member(deed: Deed) -> str:
+    """End somebody's membership."""
+    await deed.ws.remove_member(deed.form.text("user_id"))
+    return "The member is removed."
+
+
+async def leave(deed: Deed) -> str:
+    """End one's own membership."""
+    await deed.ws.leave_organization()
+    return "You have left the organization."
+
+
+async def invite(deed: Deed) -> str:
+    """Invite somebody; the token goes on to the page, or to what sends the mail."""
+    email = deed.form.text("email")
+    invitation = await deed.ws.invite_member(email, deed.form.text("role"), _days(deed.form))
+    deed.flash.secrets.update(invitation_token=invitation.token, invitation_email=email)
+    return "The invitation is made."
+
+
+async def revoke_invitation(deed: Deed) -> str:
+    """Make an invitation useless."""
+    await deed.ws.revoke_invitation(deed.form.text("id"))
+    return "The invitation is revoked."
+
+
+async def create_user(deed: Deed) -> str:
+    """Make an account, which has no password yet."""
+    form = deed.form
+    await deed.ws.create_user(
+        form.text("email"),
+        username=form.optional("username"),
+        first_name=form.optional("first_name"),
+        last_name=form.optional("last_name"),
+    )
+    return "The account is made."
+
+
+async def update_user(deed: Deed) -> str:
+    """Change the names of an account."""
+    form = deed.form
+    await deed.ws.update_user(
+        form.text("user_id"), first_name=form.optional("first_name"), last_name=form.optional("last_name")
+    )
+    return "The account is changed."
+
+
+async def delete_user(deed: Deed) -> str:
+    """End a membership, as the administrator of accounts."""
+    await deed.ws.delete_user(deed.form.text("user_id"))
+    return "The member is removed."
+
+
+# -- the organization -----------------------------------------------------------------
+
+
+async def create_organization(deed: Deed) -> str:
+    """Make an organization."""
+    await deed.ws.create_organization(deed.form.text("name"), deed.form.optional("slug"))
+    return "The organization is made: choose it above."
+
+
+async def update_organization(deed: Deed) -> str:
+    """Change name, slug and color."""
+    form = deed.form
+    await deed.ws.update_organization(form.optional("name"), form.optional("slug"), form.optional("color"))
+    return "The organization is changed."
+
+
+async def delete_organization(deed: Deed) -> str:
+    """Close the organization, whose slug has to be typed."""
+    current = await deed.ws.current()
+    if deed.form.optional("slug") != current.slug:
+        raise InvalidArgumentError("type the slug of the organization to delete it")
+    await deed.ws.delete_organization()
+    return "The organization is deleted."
+
+
+# -- things ---------------------------------------------------------------------------
+
+
+async def create_key(deed: Deed) -> str:
+    """Make an API key, which the next page shows once."""
+    new = await deed.ws.create_api_key(deed.form.text("name"), _later(deed.form))
+    deed.flash.secrets["api_key"] = new.key
+    return "The API key is made."
+
+
+async def rename_key(deed: Deed) -> str:
+    """Give an API key another name."""
+    await deed.ws.rename_api_key(deed.form.text("id"), deed.form.text("name"))
+    return "The API key is renamed."
+
+
+async def revoke_key(deed: Deed) -> str:
+    """Revoke an API key."""
+    await deed.ws.revoke_api_key(deed.form.text("id"))
+    return "The API key is revoked."
+
+
+async def create_instance(deed: Deed) -> str:
+    """Start an instance, once for each page that was shown."""
+    form = deed.form
+    values = [form.text("new_id"), form.text("provider_id"), form.optional("model_id"), form.optional("gpu_profile")]
+    await _once(
+        deed,
+        "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
+        " VALUES (%s, %s, %s, 'provisioning', %s)",
+        values,
+    )
+    return "The instance is ordered."
+
+
+async def terminate(deed: Deed) -> str:
+    """Terminate an instance."""
+    await deed.ws.terminate_instance(deed.form.text("id"))
+    return "The termination is ordered."
+
+
+async def reinstall(deed: Deed) -> str:
+    """Reinstall an instance."""
+    await deed.ws.reinstall_instance(deed.form.text("id"))
+    return "The reinstallation is ordered."
+
+
+async def archive(deed: Deed) -> str:
+    """Archive a terminated instance."""
+    await deed.ws.execute("SELECT tenancy.archive_instance(%s)", [deed.form.text("id")])
+    return "The instance is archived."
+
+
+async def create_model(deed: Deed) -> str:
+    """Make a model, once for each page that was shown."""
+    form = deed.form
+    values = [form.text("new_id"), form.text("name"), form.text("model_id"), form.integer("required_vram_gb")]
+    await _once(
+        deed,
+        "INSERT INTO public.models (id, name, model_id, required_vram_gb) VALUES (%s, %s, %s, %s)",
+        values,
+    )
+    return "The model is made."
+
+
+async def delete_model(deed: Deed) -> str:
+    """Delete a model."""
+    await deed.ws.delete_model(deed.form.text("id"))
+    return "The model is deleted."
+
+
+async def _once(deed: Deed, statement: str, values: list[Any]) -> None:
+    """Insert a row whose id came with the form: what is sent twice is there once."""
+    connection = await deed.ws.connection()
+    try:
+        async with connection.transaction():
+            await connection.execute(statement.encode(), values)
+    except UniqueViolation as error:
+        if not (error.diag.constraint_name or "").endswith("_pkey"):
+            raise
+
+
+async def activate(deed: Deed) -> str:
+    """Give an activation."""
+    form = deed.form
+    done = await deed.ws.activate(form.text("kind"), form.text("id"), form.text("aspect"))
+    return "It is activated, and operational." if done else "It is activated. The other activation is missing."
+
+
+async def deactivate(deed: Deed) -> str:
+    """Take an activation back."""
+    form = deed.form
+    await deed.ws.deactivate(form.text("kind"), form.text("id"), form.text("aspect"))
+    return "The activation is taken back."
+
+
+# -- settings -------------------------------------------------------------------------
+
+
+async def set_setting(deed: Deed) -> str:
+    """Set a value, if nobody else has meanwhile."""
+    form = deed.form
+    await deed.ws.set_setting(
+        form.text("key"), form.secret("value"), form.optional("subject_id"), expected_version=form.integer("version")
+    )
+    return "The setting is changed."
+
+
+async def unset_setting(deed: Deed) -> str:
+    """Take a value back, so that the setting inherits again."""
+    form = deed.form
+    await deed.ws.unset_setting(form.text("key"), form.optional("subject_id"), expected_version=form.integer("version"))
+    return "The setting inherits its value again."
+
+
+# -- offerings ------------------------------------------------------------------------
+
+
+async def set_preferences(deed: Deed) -> str:
+    """Choose what the catalog shows."""
+    form = deed.form
+    await deed.ws.set_catalog_preferences(
+        shows_public=form.checked("shows_public"),
+        shows_paid=form.checked("shows_paid"),
+        shows_contracts=form.checked("shows_contracts"),
+    )
+    return "The catalog is changed."
+
+
+async def request_access(deed: Deed) -> str:
+    """Request access to an offering."""
+    await deed.ws.request_access(deed.form.text("id"), deed.form.optional("message"))
+    return "Access is requested."
+
+
+async def publish(deed: Deed) -> str:
+    """Offer a model."""
+    form = deed.form
+    await deed.ws.publish_offering(
+        form.text("model_id"),
+        form.text("code"),
+        form.text("name"),
+        visibility=form.text("visibility"),
+        access_policy=form.text("access_policy"),
+        eur_per_1k=form.decimal("eur_per_1k"),
+    )
+    return "The offering is made. It can be used after both activations."
+
+
+async def set_price(deed: Deed) -> str:
+    """Set the price of an offering from now on."""
+    price = deed.form.decimal("eur_per_1k")
+    if price is None:
+        raise InvalidArgumentError("eur_per_1k is missing")
+    await deed.ws.set_offering_price(deed.form.text("id"), price)
+    return "The price is set."
+
+
+async def share(deed: Deed) -> str:
+    """Share an offering with an organization."""
+    await deed.ws.share_offering(deed.form.text("id"), deed.form.text("organization_id"))
+    return "The offering is shared."
+
+
+async def pause_share(deed: Deed) -> str:
+    """Pause a share."""
+    await deed.ws.pause_share(deed.form.text("id"))
+    return "The share is paused."
+
+
+async def resume_share(deed: Deed) -> str:
+    """Resume a share."""
+    await deed.ws.resume_share(deed.form.text("id"))
+    return "The share is resumed."
+
+
+async def revoke_share(deed: Deed) -> str:
+    """Revoke a share."""
+    await deed.ws.revoke_share(deed.form.text("id"))
+    return "The share is revoked."
+
+
+async def approve(deed: Deed) -> str:
+    """Approve a request."""
+    form = deed.form
+    await deed.ws.approve_access(
+        form.text("id"),
+        ends_at=_later(form),
+        quota_tokens=form.integer("quota_tokens"),
+        eur_per_1k=form.decimal("eur_per_1k"),
+    )
+    return "The request is approved."
+
+
+async def deny(deed: Deed) -> str:
+    """Deny a request."""
+    await deed.ws.deny_access(deed.form.text("id"), deed.form.optional("reason"))
+    return "The request is denied."
+
+
+async def revoke_agreement(deed: Deed) -> str:
+    """End an agreement."""
+    await deed.ws.revoke_entitlement(deed.form.text("id"))
+    return "The agreement is ended."
+
+
+_ACTIVATION: Final[dict[str, Action]] = {"activate": activate, "deactivate": deactivate}
+
+ACTIONS: Final[dict[str, dict[str, Action]]] = {
+    "members": {"change-role": change_role, "remove": remove_member, "leave": leave},
+    "invitations": {"invite": invite, "revoke": revoke_invitation},
+    "keys": {"create": create_key, "rename": rename_key, "revoke": revoke_key, **_ACTIVATION},
+    "instances": {
+        "create": create_instance,
+        "terminate": terminate,
+        "reinstall": reinstall,
+        "archive": archive,
+        **_ACTIVATION,
+    },
+    "models": {"create": create_model, "delete": delete_model, **_ACTIVATION},
+    "users": {"create": create_user, "update": update_user, "delete": delete_user},
+    "settings": {"set": set_setting, "unset": unset_setting},
+    "catalog": {"preferences": set_preferences, "request": request_access},
+    "offerings": {
+        "publish": publish,
+        "price": set_price,
+        "share": share,
+        "pause": pause_share,
+        "resume": resume_share,
+        "revoke": revoke_share,
+        **_ACTIVATION,
+    },
+    "requests": {"approve": approve, "deny": deny, "revoke": revoke_agreement},
+    "organization": {"update": update_organization, "delete": delete_organization},
+    "dashboard": {"create-organization": create_organization},
+}
+"""What each screen's forms do, by the screen and the form."""

@@ -1,0 +1,517 @@
+"""The console as an application: who is logged in, which workspace, which screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import psycopg
+from fastapi import FastAPI
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pg_tenancy._opening import Entry
+from pg_tenancy.aio import accept_invitation, end_session, peek_invitation, start_session, workspace
+from pg_tenancy.console._actions import ACTIONS, Deed
+from pg_tenancy.console._authenticator import Authenticator
+from pg_tenancy.console._pages import Pages, language_of
+from pg_tenancy.console._passwords import hash_password
+from pg_tenancy.console._screens import SCREENS, Where, read_where
+from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
+from pg_tenancy.errors import (
+    InvalidArgumentError,
+    InvitationError,
+    NotAMemberError,
+    PermissionDeniedError,
+    SessionError,
+    SessionNotFoundError,
+    TenancyError,
+)
+from pg_tenancy.fastapi import install_problems, tenancy_router
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from pg_tenancy.fastapi.tickets import TicketKey
+
+__all__ = ["console_app"]
+
+_LOG: Final = logging.getLogger("pg_tenancy.console")
+_PAGE: Final = re.compile(r"/(me|o/[0-9a-f-]{36})/[a-z]+")
+_LASTS: Final = timedelta(days=14)
+_SHORTEST_PASSWORD: Final = 10
+# Of one address, in so many seconds.
+_ATTEMPTS, _ATTEMPTS_IN = 10, 300
+_SERVER_ERROR, _BUSY = 500, 503
+_STATIC: Final = Path(__file__).parent / "static"
+_ACCOUNT: Final = "account"
+
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+SendInvitation = Callable[[str, str], Awaitable[None]]
+
+
+def console_app(
+    dsn: str,
+    *,
+    authenticator: str,
+    ticket_key: TicketKey,
+    secure: bool = True,
+    address: str | None = None,
+    send_invitation: SendInvitation | None = None,
+    connections: int = 10,
+) -> Starlette:
+    """Return the console, to be served by any ASGI server or mounted in an application.
+
+    Args:
+        dsn: of a login of ``tenancy_credentialed``, which enters workspaces with tickets.
+        authenticator: the DSN of the login that checks passwords.
+        ticket_key: what signs the tickets.
+        secure: whether browsers reach it over HTTPS alone; False is for the machine itself.
+        address: where browsers reach it, for links in invitations; None takes it from the
+            request, which is right where a proxy in front lets no other ``Host`` through.
+        send_invitation: called with an address and the link for it, to mail it. Without it the
+            link is shown once to the person who invites, and they could use it themselves.
+        connections: how many connections enter workspaces at most.
+
+    Returns:
+        The application. Its API is under ``/api``.
+    """
+    pool = AsyncConnectionPool(dsn, min_size=1, max_size=connections, open=False)
+    passwords = AsyncConnectionPool(authenticator, min_size=1, max_size=2, open=False, kwargs={"autocommit": True})
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(pool)
+            await stack.enter_async_context(passwords)
+            yield
+
+    # Without its pages of documentation, whose scripts come from elsewhere.
+    api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None)
+    # All processes that know the ticket key sign cookies alike.
+    cookies = Cookies(ticket_key.secret.encode(), secure=secure)
+    console = _Console(
+        pool, Authenticator(passwords), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
+    )
+    install_problems(api)
+    api.include_router(tenancy_router(pool, console.caller))
+    routes: list[BaseRoute] = [Mount("/api", api), Mount("/static", StaticFiles(directory=_STATIC))]
+    routes += [
+        Route(path, endpoint, methods=methods)
+        for path, methods, endpoint in (
+            ("/", ["GET"], console.home),
+            ("/login", ["GET"], console.login),
+            ("/login", ["POST"], console.log_in),
+            ("/logout", ["POST"], console.log_out),
+            ("/join", ["GET"], console.join),
+            ("/join", ["POST"], console.joined),
+            ("/language", ["POST"], console.choose_language),
+            ("/me/account", ["GET"], console.account),
+            ("/me/account/{action}", ["POST"], console.change_account),
+            ("/me/{screen}", ["GET"], console.screen),
+            ("/me/{screen}/{action}", ["GET"], console.back_to_screen),
+            ("/me/{screen}/{action}", ["POST"], console.act),
+            ("/o/{organization_id:uuid}/{screen}", ["GET"], console.screen),
+            ("/o/{organization_id:uuid}/{screen}/{action}", ["GET"], console.back_to_screen),
+            ("/o/{organization_id:uuid}/{screen}/{action}", ["POST"], console.act),
+        )
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.add_exception_handler(_LoginRequiredError, console.to_login)
+    app.add_exception_handler(HTTPException, console.refuse)
+    app.add_exception_handler(psycopg.OperationalError, console.refuse)
+    return app
+
+
+class _LoginRequiredError(Exception):
+    """Nobody is logged in, or no longer."""
+
+
+class _Throttle:
+    """Lets an address fail so often in some minutes, in this process."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def wait(self, email: str) -> int:
+        """Return how many seconds to wait, normally none."""
+        failures = self._failures.get(email.lower(), ())
+        recent = [moment for moment in failures if moment > time.monotonic() - _ATTEMPTS_IN]
+        return 0 if len(recent) < _ATTEMPTS else max(1, round(recent[0] + _ATTEMPTS_IN - time.monotonic()))
+
+    def failed(self, email: str) -> None:
+        """Note a failure."""
+        self._failures.setdefault(email.lower(), deque(maxlen=_ATTEMPTS)).append(time.monotonic())
+        self._failures.move_to_end(email.lower())
+        if len(self._failures) > 10_000:
+            self._failures.popitem(last=False)
+
+
+@dataclass
+class _Console:
+    pool: Pool
+    authenticator: Authenticator
+    ticket_key: TicketKey
+    cookies: Cookies
+    pages: Pages
+    address: str | None
+    send: SendInvitation | None
+    throttle: _Throttle = field(default_factory=_Throttle)
+
+    # -- who, and where ---------------------------------------------------------------
+
+    def _token(self, request: Request) -> str:
+        """Return the token of the session, which entering a workspace checks."""
+        token = request.cookies.get(self.cookies.session)
+        if not token:
+            raise _LoginRequiredError
+        return token
+
+    def _entry(self, token: str, organization_id: UUID | None) -> Entry:
+        # A tab is where its address says, wherever others of the session are.
+        return {"session": token, "organization_id": organization_id}
+
+    async def caller(self, request: Request) -> Entry:
+        """Answer the API who is calling: an API key's bearer, or somebody who is logged in."""
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return {"api_key": key}
+        token = request.cookies.get(self.cookies.session)
+        if not token:
+            return {"session": None}
+        if request.method not in {"GET", "HEAD"}:
+            require_same_origin(request)
+            # No form can send this field.
+            if "x-requested-with" not in request.headers:
+                raise HTTPException(403)
+        named = request.headers.get("x-organization-id")
+        try:
+            return self._entry(token, UUID(named) if named else None)
+        except ValueError:
+            raise InvalidArgumentError("X-Organization-Id is not an id") from None
+
+    async def _form(self, request: Request) -> Form:
+        """Return the form, if a page of ours has shown it to this browser."""
+        require_same_origin(request)
+        form = await read_form(request)
+        # An old session's cookie may be there while the form was shown to a visitor.
+        known = [request.cookies.get(name) for name in (self.cookies.session, self.cookies.visitor)]
+        self.cookies.require_csrf(form, [value for value in known if value])
+        return form
+
+    # -- workspaces -------------------------------------------------------------------
+
+    async def screen(self, request: Request) -> Response:
+        """Show a screen of a workspace."""
+        return await self._show(request, self.cookies.take_flash(request))
+
+    async def back_to_screen(self, request: Request) -> Response:
+        """Show the screen to somebody who reloads what a form has answered."""
+        return RedirectResponse(_above(request), 303)
+
+    async def act(self, request: Request) -> Response:
+        """Do what a form asks for, and show the screen again."""
+        token = self._token(request)
+        form = await self._form(request)
+        name = request.path_params["screen"]
+        action = ACTIONS.get(name, {}).get(request.path_params["action"])
+        if action is None:
+            raise HTTPException(404)
+        flash = Flash()
+        try:
+            async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
+                # A form of a screen that does not open is not offered either.
+                await SCREENS[name].require(ws)
+                message = await action(Deed(ws, form, flash))
+        except SessionError:
+            raise _LoginRequiredError from None
+        except TenancyError as error:
+            return await self._show(request, Flash(), error)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            # Of the application's own tables: what they say may name values of others.
+            _LOG.info("a form was refused: %s", error.diag.constraint_name or error.sqlstate)
+            refused = InvalidArgumentError("the database does not take these values")
+            return await self._show(request, Flash(), refused)
+        await self._deliver(request, flash)
+        flash.say("done", message)
+        ended = (name, request.path_params["action"]) in {("members", "leave"), ("organization", "delete")}
+        response = RedirectResponse(f"{_root(request)}/me/dashboard" if ended else _above(request), 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    async def _deliver(self, request: Request, flash: Flash) -> None:
+        """Send an invitation that was committed, or have the next page show it."""
+        token = flash.secrets.pop("invitation_token", None)
+        if token is None:
+            return
+        base = self.address or str(request.base_url)
+        link = f"{base.rstrip('/')}/join?{urlencode({'token': token})}"
+        if self.send is not None:
+            await self.send(flash.secrets.pop("invitation_email"), link)
+        else:
+            flash.secrets["invitation_link"] = link
+
+    async def _show(self, request: Request, flash: Flash, error: TenancyError | None = None) -> Response:
+        token = self._token(request)
+        screen = SCREENS.get(request.path_params["screen"])
+        if screen is None:
+            raise HTTPException(404)
+        where: Where | None = None
+        data: dict[str, Any] = {}
+        status = 200
+        if error is not None:
+            status = error.http_status
+            flash.say("error", _words(error))
+        try:
+            async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
+                where = await read_where(ws)
+                await screen.require(ws, where)
+                data = await screen.read(ws, where, request.query_params)
+            template = screen.key
+        except SessionError:
+            raise _LoginRequiredError from None
+        except NotAMemberError as refusal:
+            status, template, where = refusal.http_status, "refused", None
+            flash.say("error", "This workspace does not exist, or you are not a member of it.")
+        except TenancyError as refusal:
+            status, template = refusal.http_status, "refused"
+            flash.say("error", _words(refusal))
+        data |= {"screen": screen, "secrets": flash.secrets}
+        return self.pages.respond(request, template, flash, token=token, where=where, status=status, data=data)
+
+    # -- logging in and out -----------------------------------------------------------
+
+    async def home(self, request: Request) -> Response:
+        """Begin in the personal workspace."""
+        return RedirectResponse(f"{_root(request)}/me/dashboard", 303)
+
+    async def to_login(self, request: Request, _: Exception) -> Response:
+        """Have somebody log in, and then come back."""
+        path = request.url.path.removeprefix(_root(request))
+        wanted = path if request.method == "GET" else path.rsplit("/", 1)[0]
+        following = f"?next={quote(wanted)}" if _PAGE.fullmatch(wanted) else ""
+        response = RedirectResponse(f"{_root(request)}/login{following}", 303)
+        self.cookies.drop(response, self.cookies.session)
+        return response
+
+    async def login(self, request: Request) -> Response:
+        """Show the form to log in."""
+        if token := request.cookies.get(self.cookies.session):
+            try:
+                async with workspace(self.pool, **self._entry(token, None)) as ws:
+                    await ws.open()
+                return await self.home(request)
+            except TenancyError:
+                pass  # it has ended
+        return self._login_page(request, self.cookies.take_flash(request))
+
+    def _login_page(
+        self, request: Request, flash: Flash, email: str = "", status: int = 200, wait: int = 0
+    ) -> Response:
+        data = {"email": email, "next": request.query_params.get("next", "")}
+        response = self.pages.respond(request, "login", flash, status=status, data=data)
+        if wait:
+            response.headers["retry-after"] = str(wait)
+        return response
+
+    async def log_in(self, request: Request) -> Response:
+        """Check a password, and start a session with a new token."""
+        form = await self._form(request)
+        email, flash = form.optional("email") or "", Flash()
+        if wait := self.throttle.wait(email):
+            flash.say("error", "Too many attempts. Try again in some minutes.")
+            return self._login_page(request, flash, email, 429, wait)
+        user_id = await self.authenticator.authenticate(email, form.secret("password"))
+        if user_id is None:
+            self.throttle.failed(email)
+            flash.say("error", "The e-mail address or the password is wrong.")
+            return self._login_page(request, flash, email, 401)
+        wanted = request.query_params.get("next", "")
+        target = wanted if _PAGE.fullmatch(wanted) else "/me/dashboard"
+        return await self._start(request, user_id, target)
+
+    async def _start(self, request: Request, user_id: UUID, target: str, flash: Flash | None = None) -> Response:
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        session = await start_session(
+            self.pool,
+            ticket=self.ticket_key.ticket(user_id),
+            client=request.headers.get("user-agent", "")[:200],
+            lasts=_LASTS,
+        )
+        self.cookies.set(response, self.cookies.session, session.token)
+        self.cookies.drop(response, self.cookies.visitor)
+        self.cookies.put_flash(response, flash or Flash())
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session of this browser."""
+        token = self._token(request)
+        await self._form(request)
+        with suppress(SessionError):
+            await end_session(self.pool, token)
+        response = RedirectResponse(f"{_root(request)}/login", 303)
+        self.cookies.drop(response, self.cookies.session)
+        return response
+
+    async def account(self, request: Request) -> Response:
+        """Show where somebody is logged in, and have them change their password."""
+        return await self._account_page(request, self.cookies.take_flash(request))
+
+    async def _account_page(self, request: Request, flash: Flash, status: int = 200) -> Response:
+        token = self._token(request)
+        try:
+            async with workspace(self.pool, **self._entry(token, None)) as ws:
+                where, sessions = await read_where(ws), await ws.sessions(token)
+        except SessionError:
+            raise _LoginRequiredError from None
+        data = {"sessions": sessions, "shortest": _SHORTEST_PASSWORD}
+        return self.pages.respond(request, _ACCOUNT, flash, token=token, where=where, status=status, data=data)
+
+    async def change_account(self, request: Request) -> Response:
+        """End another session, or change the password, which ends them all."""
+        token = self._token(request)
+        form = await self._form(request)
+        change = {"end": self._end, "password": self._change_password}.get(request.path_params["action"])
+        if change is None:
+            raise HTTPException(404)
+        flash = Flash()
+        try:
+            flash.say("done", await change(token, form))
+        except SessionError:
+            raise _LoginRequiredError from None
+        except TenancyError as error:
+            flash.say("error", error.message)
+            return await self._account_page(request, flash, error.http_status)
+        response = RedirectResponse(_above(request), 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    async def _end(self, token: str, form: Form) -> str:
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            try:
+                await ws.revoke_session(form.text("id"))
+            except SessionNotFoundError as error:
+                raise SessionNotFoundError("This session has ended already.") from error
+        return "The session is ended."
+
+    async def _change_password(self, token: str, form: Form) -> str:
+        password_hash = await self._new_hash(form)
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            user_id = (await ws.current()).id
+        if not await self.authenticator.confirm(user_id, form.secret("current")):
+            raise PermissionDeniedError("The current password is wrong.")
+        async with workspace(self.pool, **self._entry(token, None)) as ws:
+            await ws.update_user(user_id, password_hash=password_hash)
+            (here,) = [session.id for session in await ws.sessions(token) if session.is_current]
+            await ws.revoke_sessions(keep=here)
+        return "The password is changed, and all other sessions are ended."
+
+    async def _new_hash(self, form: Form) -> str:
+        password = form.secret("password")
+        if len(password) < _SHORTEST_PASSWORD:
+            raise InvalidArgumentError("A password has at least 10 characters.")
+        return await asyncio.to_thread(hash_password, password)
+
+    # -- invitations ------------------------------------------------------------------
+
+    async def join(self, request: Request) -> Response:
+        """Show an invitation to whoever brings its token."""
+        return await self._join_page(request, request.query_params.get("token", ""), Flash())
+
+    async def _join_page(self, request: Request, token: str, flash: Flash, status: int = 200) -> Response:
+        preview = None
+        try:
+            preview = await peek_invitation(self.pool, token)
+        except InvitationError as error:
+            flash.say("error", "This invitation is not valid: it was used, revoked, or has expired.")
+            status = error.http_status
+        data = {"preview": preview, "token": token, "shortest": _SHORTEST_PASSWORD}
+        return self.pages.respond(request, "join", flash, status=status, data=data)
+
+    async def joined(self, request: Request) -> Response:
+        """Accept an invitation: a new account is logged in, an existing one has to log in."""
+        form = await self._form(request)
+        token, flash = form.secret("token"), Flash()
+        try:
+            account = {name: form.optional(name) for name in ("username", "first_name", "last_name")}
+            preview = await peek_invitation(self.pool, token)
+            if not preview.account_exists:
+                account["password_hash"] = await self._new_hash(form)
+            accepted = await accept_invitation(self.pool, token, **account)
+        except InvitationError:
+            return await self._join_page(request, token, flash)
+        except TenancyError as error:
+            flash.say("error", _words(error))
+            return await self._join_page(request, token, flash, error.http_status)
+        flash.say("done", "You are a member now.")
+        target = f"/o/{accepted.organization_id}/dashboard"
+        if not preview.account_exists:
+            return await self._start(request, accepted.user_id, target, flash)
+        # The token has shown that they read the mail, not that they know the password.
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        self.cookies.put_flash(response, flash)
+        return response
+
+    # -- everything else --------------------------------------------------------------
+
+    async def choose_language(self, request: Request) -> Response:
+        """Remember the language, and show the same page in it."""
+        form = await self._form(request)
+        back = form.secret("back")
+        target = back if _PAGE.fullmatch(back) or back == "/login" else "/"
+        response = RedirectResponse(f"{_root(request)}{target}", 303)
+        self.cookies.set(response, self.cookies.language, language_of(form.secret("language")), max_age=31_536_000)
+        return response
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Show what is wrong with a request."""
+        status = error.status_code if isinstance(error, HTTPException) else _BUSY
+        words = {
+            403: "The form is too old, or comes from another site. Open the page again.",
+            404: "There is no such page.",
+            503: "The database is busy or away. Try again.",
+        }
+        flash = Flash([("error", words.get(status, "The request is not acceptable."))])
+        response = self.pages.respond(request, "refused", flash, status=status)
+        if status == _BUSY:
+            response.headers["retry-after"] = "5"
+        return response
+
+
+def _organization(request: Request) -> UUID | None:
+    organization_id: UUID | None = request.path_params.get("organization_id")
+    return organization_id
+
+
+def _root(request: Request) -> str:
+    """Return where the console is mounted, without a slash at the end."""
+    return str(request.scope.get("root_path", ""))
+
+
+def _above(request: Request) -> str:
+    return request.url.path.rsplit("/", 1)[0]
+
+
+def _words(error: TenancyError) -> str:
+    """Return what people read of an error: nothing of what only the application's authors can mend."""
+    if error.http_status == _SERVER_ERROR:
+        _LOG.error("%s", error, exc_info=error)
+        return "The server has made a mistake."
+    return f"{error.message}. {error.hint}" if error.hint else error.message

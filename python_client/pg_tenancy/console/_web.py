@@ -1,0 +1,198 @@
+"""What a browser sends and gets back: forms, cookies, messages that are shown once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.exceptions import HTTPException
+
+from pg_tenancy.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+__all__ = ["Cookies", "Flash", "Form", "read_form", "require_same_origin"]
+
+_LARGEST_FORM: Final = 100_000
+_FLASH_SECONDS: Final = 60
+
+
+class Form:
+    """The fields of a form, as text without spaces around it; an empty field is one that was left out."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values = dict(pairs)
+
+    def text(self, name: str) -> str:
+        """Return a field that must be filled in.
+
+        Raises:
+            InvalidArgumentError: it is not.
+        """
+        value = self.optional(name)
+        if value is None:
+            raise InvalidArgumentError(f"{name} is missing")
+        return value
+
+    def optional(self, name: str) -> str | None:
+        """Return a field, or None."""
+        return self._values.get(name, "").strip() or None
+
+    def secret(self, name: str) -> str:
+        """Return a field as it was typed."""
+        return self._values.get(name, "")
+
+    def integer(self, name: str) -> int | None:
+        """Return a whole number, or None.
+
+        Raises:
+            InvalidArgumentError: the field holds something else.
+        """
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            raise InvalidArgumentError(f"{name} must be a whole number") from None
+
+    def decimal(self, name: str) -> Decimal | None:
+        """Return a number, with a comma or a point, or None.
+
+        Raises:
+            InvalidArgumentError: the field holds something else.
+        """
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            return Decimal(value.replace(",", "."))
+        except InvalidOperation:
+            raise InvalidArgumentError(f"{name} must be a number") from None
+
+    def checked(self, name: str) -> bool:
+        """Return whether a box is checked."""
+        return name in self._values
+
+
+async def read_form(request: Request) -> Form:
+    """Return the form that a request sends.
+
+    Raises:
+        HTTPException: 413 for more than 100,000 bytes, 400 for what is no form.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM:
+            raise HTTPException(413)
+    try:
+        return Form(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=100))
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+def require_same_origin(request: Request) -> None:
+    """Refuse what another site's page had the browser send.
+
+    Browsers say where a request comes from; programs say nothing, and carry no cookie
+    that was not given to them.
+
+    Raises:
+        HTTPException: 403.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in {"same-origin", "none"}:
+        raise HTTPException(403)
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise HTTPException(403)
+
+
+@dataclass
+class Flash:
+    """What the next page shows, and no page after it: messages, and secrets that are shown once."""
+
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def say(self, kind: str, message: str) -> None:
+        """Add a message; ``kind`` is ``done`` or ``error``."""
+        self.messages.append((kind, message))
+
+
+class Cookies:
+    """The console's cookies, which scripts cannot read and other sites cannot send along.
+
+    Args:
+        key: signs what comes back; the same in all processes of a console.
+        secure: whether the console is reached over HTTPS alone, as it has to be anywhere
+            but on the machine itself.
+    """
+
+    def __init__(self, key: bytes, *, secure: bool) -> None:
+        self._key = key
+        self._secure = secure
+        # With this prefix no other host of the domain can set them.
+        prefix = "__Host-" if secure else ""
+        self.session = f"{prefix}session"
+        self.visitor = f"{prefix}visitor"
+        self.flash = f"{prefix}flash"
+        self.language = "language"
+
+    def set(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+        """Set a cookie."""
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def drop(self, response: Response, name: str) -> None:
+        """Have a browser forget a cookie."""
+        response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def csrf(self, value: str) -> str:
+        """Return what a form must send back: made of a cookie, which the page of another site cannot read."""
+        return self._sign(b"csrf", value.encode())
+
+    def require_csrf(self, form: Form, known: list[str]) -> None:
+        """Refuse a form that no page of ours has shown to this browser.
+
+        Raises:
+            HTTPException: 403.
+        """
+        given = form.secret("csrf").encode()
+        if not any([hmac.compare_digest(given, self.csrf(value).encode()) for value in known]):  # noqa: C419
+            raise HTTPException(403)
+
+    def put_flash(self, response: Response, flash: Flash) -> None:
+        """Send a message, or a secret, along to the next page."""
+        if not flash.messages and not flash.secrets:
+            return
+        text = json.dumps([int(time.time()) + _FLASH_SECONDS, flash.messages, flash.secrets], separators=(",", ":"))
+        encoded = base64.urlsafe_b64encode(text.encode()).decode()
+        self.set(response, self.flash, f"{encoded}.{self._sign(b'flash', text.encode())}", max_age=_FLASH_SECONDS)
+
+    def take_flash(self, request: Request) -> Flash:
+        """Return what the page before this one sent along."""
+        encoded, _, signature = request.cookies.get(self.flash, "").partition(".")
+        try:
+            text = base64.urlsafe_b64decode(encoded)
+        except (ValueError, binascii.Error):
+            return Flash()
+        if not hmac.compare_digest(signature.encode(), self._sign(b"flash", text).encode()):
+            return Flash()
+        expires, messages, secrets = json.loads(text)
+        return Flash([tuple(message) for message in messages], secrets) if expires > time.time() else Flash()
+
+    def _sign(self, purpose: bytes, value: bytes) -> str:
+        return hmac.digest(self._key, purpose + b":" + value, hashlib.sha256).hex()

@@ -1,0 +1,174 @@
+"""What all endpoints have in common: the workspace they are in, pages, problems, examples."""
+
+# Without "from __future__ import annotations": FastAPI reads the annotations.
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from decimal import Decimal
+from types import NoneType
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from fastapi import Depends, Query
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel, Field
+from starlette.requests import HTTPConnection
+
+from pg_tenancy.aio import Workspace
+from pg_tenancy.errors import TenancyError
+from pg_tenancy.problems import MEDIA_TYPE
+
+__all__ = [
+    "PROBLEMS",
+    "After",
+    "Entered",
+    "IdTakenError",
+    "Limit",
+    "Page",
+    "Pool",
+    "Problem",
+    "Source",
+    "answers",
+    "page",
+    "rows_of",
+]
+
+T = TypeVar("T")
+Source = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+
+
+class IdTakenError(TenancyError):
+    """The id that a request names is that of something else."""
+
+    http_status = 409
+
+
+WORKSPACE = "pg_tenancy.workspace"
+POOL = "pg_tenancy.pool"
+
+
+def _entered(connection: HTTPConnection) -> Any:
+    return connection.scope[WORKSPACE]
+
+
+def _pool(connection: HTTPConnection) -> Any:
+    return connection.scope[POOL]
+
+
+Entered = Annotated[Workspace[tuple[Any, ...]], Depends(_entered)]
+"""The workspace of the request, which the router has opened."""
+
+Pool = Annotated[Source, Depends(_pool)]
+"""The router's pool, for endpoints that are in no workspace."""
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+After = Annotated[UUID | None, Query(description="`next` of the page before; without it the first page.")]
+
+
+class Page(BaseModel, Generic[T]):
+    """Some of many, and where the next ones begin."""
+
+    items: list[T]
+    next: UUID | None = Field(description="`after` of the next page, or null on the last one.")
+
+
+def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str = "id") -> Page[T]:
+    """Return a page of rows.
+
+    Args:
+        rows: all of them; or, for a page that the database has cut, one more than fit.
+        limit: how many fit.
+        after: the last of the page before, if ``rows`` are all; an unknown one ends the list.
+        key: the attribute by which a row is known.
+    """
+    if after is not None:
+        known = [getattr(row, key) for row in rows]
+        rows = rows[known.index(after) + 1 :] if after in known else []
+    items = list(rows[:limit])
+    return Page(items=items, next=getattr(items[-1], key) if len(rows) > limit else None)
+
+
+async def rows_of(
+    ws: Workspace[Any], kind: type[T], query: str, values: dict[str, Any] | Sequence[Any] | None = None
+) -> list[T]:
+    """Run a query and return its rows as instances of a dataclass."""
+    cursor = (await ws.connection()).cursor(row_factory=class_row(kind))
+    await cursor.execute(query.encode(), values)
+    return await cursor.fetchall()
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 defines it. `name` says which, and stays the same from version to version."""
+
+    type: str = Field(examples=["urn:pg-tenancy:error:permission_denied"])
+    title: str = Field(examples=["Permission denied"])
+    status: int = Field(examples=[403])
+    name: str = Field(examples=["permission_denied"])
+    detail: str = Field(examples=["role user lacks permission instances.terminate"])
+    hint: str | None = Field(default=None, examples=["Roles that hold it: owner, admin."])
+    phase: int | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, words in (
+        (401, "Nobody is authenticated."),
+        (403, "The role may not, or the workspace is not one of the caller's."),
+        (404, "It does not exist, or this workspace cannot see it."),
+        (409, "Its state, or that of something else, does not allow it."),
+        (422, "A value is not acceptable."),
+        (503, "The database is busy or away; `Retry-After` says when to try again."),
+    )
+}
+
+_SAMPLES: dict[str, Any] = {
+    "email": "zoe@example.com",
+    "username": "zoe",
+    "first_name": "Zoe",
+    "last_name": "Martin",
+    "slug": "acme",
+    "organization_name": "Acme",
+    "role": "manager",
+    "color": "#1d4ed8",
+    "plan": "free",
+    "status": "ready",
+    "key_prefix": "sk-a1b2c3d4",
+    "key": "sk-a1b2c3d4…",
+    "token": "pX3…",
+    "permission": "instances.view",
+    "name": "Acme",
+    "code": "sales-bot",
+    "currency": "EUR",
+    "path": "/instances",
+}
+
+
+def answers(kind: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return an endpoint's ``responses``: an example of what it answers, made of the type, and the problems."""
+    return {status: {"content": {"application/json": {"example": _sample("", kind)}}}, **PROBLEMS}
+
+
+def _sample(name: str, kind: Any) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return arguments[0]
+    if NoneType in arguments:
+        return _sample(name, next(each for each in arguments if each is not NoneType))
+    if origin in (list, tuple) or (isinstance(kind, type) and issubclass(kind, Page)):
+        inner = arguments or kind.__pydantic_generic_metadata__["args"]
+        sample = [_sample(name, inner[0])]
+        return {"items": sample, "next": None} if origin not in (list, tuple) else sample
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return {each.name: _sample(each.name, hints[each.name]) for each in dataclasses.fields(kind)}
+    plain: dict[Any, Any] = {
+        UUID: "0b6f1c1e-7f0e-4c39-9d53-0f8a6c6a2f11",
+        datetime: datetime(2026, 11, 29, 12, tzinfo=timezone.utc).isoformat(),
+        Decimal: "12.50",
+        int: 1,
+        bool: True,
+    }
+    return _SAMPLES.get(name, plain.get(kind, name or None))

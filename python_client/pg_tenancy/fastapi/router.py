@@ -1,0 +1,116 @@
+"""The router: opens the workspace of whoever calls, and holds the endpoints."""
+
+# Without "from __future__ import annotations": FastAPI reads the annotations.
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+
+from pg_tenancy.errors import TenancyError
+from pg_tenancy.fastapi import access, costs, organizations, things
+from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Problem, Source
+from pg_tenancy.fastapi.dependency import in_workspace
+from pg_tenancy.problems import MEDIA_TYPE
+from pg_tenancy.starlette import answer
+
+__all__ = ["install_problems", "tenancy_router"]
+
+_CONFLICT, _REFUSED, _BUSY = 409, 422, 503
+
+
+def install_problems(app: FastAPI) -> None:
+    """Have an application answer errors with problem documents: pg-tenancy's, and those of its database.
+
+    A database that is busy or away, and a transaction that met another one, are 503 with
+    ``Retry-After``. Rows that the application's own tables refuse are 409 and 422; what such an
+    error says is not repeated, as it may name values of others.
+    """
+    app.add_exception_handler(TenancyError, answer)
+    for kind, status, name, words in (
+        (psycopg.OperationalError, _BUSY, "busy", "The database is busy or away."),
+        (psycopg.errors.UniqueViolation, _CONFLICT, "conflict", "Another row has one of these values."),
+        (psycopg.IntegrityError, _REFUSED, "invalid_argument", "The database does not take these values."),
+        (psycopg.DataError, _REFUSED, "invalid_argument", "The database does not take these values."),
+    ):
+        app.add_exception_handler(kind, _Handler(status, name, words))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = describe()
+        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+class _Handler:
+    def __init__(self, status: int, name: str, detail: str) -> None:
+        self._what = (status, name, detail)
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        return _answer(*self._what)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Say which values are not acceptable, and nothing of what they are: one may be a secret."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (it is registered for these)
+    wrong = [{"where": list(each["loc"]), "what": each["msg"]} for each in error.errors()]
+    return _answer(_REFUSED, "invalid_argument", "A value is not acceptable.", errors=wrong)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  (it is registered for these)
+    title = HTTPStatus(error.status_code).phrase
+    return _answer(error.status_code, title.lower().replace(" ", "_"), title)
+
+
+def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
+    document = {
+        "type": f"urn:pg-tenancy:error:{name}",
+        "title": name.replace("_", " ").capitalize(),
+        "status": status,
+        "name": name,
+        "detail": detail,
+        **more,
+    }
+    return JSONResponse(document, status, {"retry-after": "1"} if status == _BUSY else {}, MEDIA_TYPE)
+
+
+def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
+    """Return a router with the endpoints of organizations, keys, instances, models, settings and costs.
+
+    Each request is one transaction in one workspace. Errors reach the application:
+    ``install_problems(app)`` answers them.
+
+    Args:
+        pool: an asynchronous pool of psycopg's, which the application opens.
+        who: a dependency that authenticates the sender and returns the keywords of
+            ``pg_tenancy.aio.workspace`` for them: ``{"ticket": ...}``, ``{"api_key": ...}`` or
+            ``{"user_id": ..., "organization_id": ...}``.
+
+    Returns:
+        The router, for ``app.include_router(router, prefix="/api")``.
+    """
+    opened = in_workspace(lambda _: pool, who)
+
+    async def enter(connection: HTTPConnection, ws: Annotated[Any, opened]) -> None:
+        connection.scope[WORKSPACE] = ws
+
+    async def stay_outside(connection: HTTPConnection) -> None:
+        connection.scope[POOL] = pool
+
+    router = APIRouter()
+    # First, as its paths look like ids of the others.
+    router.include_router(organizations.public, dependencies=[Depends(stay_outside)])
+    for each in (organizations.router, access.router, things.router, costs.router):
+        router.include_router(each, dependencies=[Depends(enter)])
+    return router

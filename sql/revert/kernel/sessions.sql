@@ -1,0 +1,33 @@
+-- Revert pg-tenancy:kernel/sessions from pg
+
+\set change kernel/sessions
+\ir ../../notes/begin_revert.psql
+\if :done \quit \endif
+
+BEGIN;
+
+-- The sessions are not kept: after a deploy people log in again.
+CALL tenancy_private.patiently(
+    ARRAY['public.users', 'tenancy_private.user_sessions']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+);
+
+DROP FUNCTION tenancy.revoke_sessions(uuid);
+DROP FUNCTION tenancy.revoke_session(uuid);
+DROP FUNCTION tenancy.sessions(text);
+DROP FUNCTION tenancy.switch_session(text, uuid);
+DROP FUNCTION tenancy.enter_with_session(text, uuid);
+DROP FUNCTION tenancy.enter_with_session(text);
+DROP FUNCTION tenancy_private.enter_session(text, boolean, uuid);
+DROP FUNCTION tenancy_private.record_session_use(uuid);
+DROP FUNCTION tenancy_private.check_fresh_session(uuid);
+DROP FUNCTION tenancy.start_session_with_ticket(text, text, interval);
+DROP FUNCTION tenancy.start_session(uuid, uuid, text, interval);
+DROP FUNCTION tenancy_private.plain_text(text);
+DROP FUNCTION tenancy_private.add_session(text, interval);
+CALL tenancy_private.forget_contract('tenancy_private.session_uses');
+DROP TABLE tenancy_private.session_uses;
+CALL tenancy_private.forget_contract('tenancy_private.user_sessions');
+DROP TABLE tenancy_private.user_sessions;
+
+\ir ../../notes/done.psql
+COMMIT;
