@@ -163,10 +163,9 @@ def _required(request: pytest.FixtureRequest, report: Report) -> Report:
     __tracebackhide__ = True
     # Through the report of the test: with xdist it is made in another process.
     request.node.user_properties.append((SUMMARY, report.summary))
-    try:
-        return report.require()
-    except AssertionError as error:
-        pytest.fail(str(error), pytrace=True)
+    if report.failure is not None:
+        pytest.fail(report.failure)
+    return report
 
 
 class _Counts:

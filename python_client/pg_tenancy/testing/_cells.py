@@ -82,22 +82,26 @@ class Report:
         line = f"{self.subject}: {self.count('control')} controls and {self.count('isolation')} refusals held"
         return line + (f", {broken} FAILED" if broken else "") + (f", {untested} NOT TESTED" if untested else "")
 
+    @property
+    def failure(self) -> str | None:
+        """Return what is wrong, None if everything was tested and is as it should be."""
+        if not self.problems and self.count("control") and self.count("isolation"):
+            return None
+        lines = [
+            f"  {'FAILED' if cell.is_tested else 'NOT TESTED'}: {cell.question}\n      {cell.answer}"
+            for cell in self.problems
+        ] or ["  NOT TESTED: there was nothing to try that could have failed"]
+        return "\n".join([self.summary, *lines])
+
     def require(self) -> Report:
         """Return the report if everything was tested and is as it should be.
 
         Raises:
             AssertionError: it is not; the message says what was found.
         """
-        controls, refusals = self.count("control"), self.count("isolation")
-        if not self.problems and controls and refusals:
-            return self
-        lines = [
-            f"  {'FAILED' if cell.is_tested else 'NOT TESTED'}: {cell.question}\n      {cell.answer}"
-            for cell in self.problems
-        ]
-        if not self.problems:
-            lines = ["  NOT TESTED: there was nothing to try that could have failed"]
-        raise AssertionError("\n".join([self.summary, *lines]))
+        if self.failure is not None:
+            raise AssertionError(self.failure)
+        return self
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Outcome:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.error.sqlstate} {self.error.diag.message_primary}"
-        return f"{self.count} rows"
+        return f"{self.count} row{'' if self.count == 1 else 's'}"
 
 
 # A proof locks its table for a fraction of a second. Those of other processes wait, and

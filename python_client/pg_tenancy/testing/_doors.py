@@ -189,8 +189,8 @@ def go_through(
     """Use a door with and without rows of one's own, and of somebody else, and write down what differs."""
     here, there = (cast.place(name, organization_role) for name in ("own", "other"))
 
-    def use(given: Mapping[str, Row]) -> tuple[str, bool, bool]:
-        """Return what the door says, and whether it changes rows of one's own or of the other tenant."""
+    def use(given: Mapping[str, Row]) -> tuple[tuple[str, object], bool, bool]:
+        """Return what the door answers, first what may be printed, and whether it changes rows of either tenant."""
         before = [state_of(connection, rows.tables, place) for place in (here, there)]
         outcome = act(
             connection,
@@ -200,8 +200,7 @@ def go_through(
             role=role,
             look=lambda: [state_of(connection, rows.tables, place) for place in (here, there)],
         )
-        said = str(outcome) if outcome.error is not None else repr(outcome.rows or outcome.count)
-        return said, before[0] != outcome.looked[0], before[1] != outcome.looked[1]
+        return (str(outcome), outcome.rows), before[0] != outcome.looked[0], before[1] != outcome.looked[1]
 
     with undone(connection):
         own = rows.make(here)
@@ -221,14 +220,14 @@ def go_through(
     report.add(
         "control",
         f"{door.name} shows or changes rows of the workspace",
-        None if alone[1] or alone[0] != empty[0] else f"it answers {_short(alone[0])}, with rows and without",
+        None if alone[1] or alone[0] != empty[0] else f"it answers with {alone[0][0]}, whether there are any or not",
     )
     report.add(
         "isolation",
         f"{door.name} shows nothing of another tenant",
         None
         if beside[0] == alone[0]
-        else f"it answers {_short(alone[0])}, and {_short(beside[0])} when another tenant has rows",
+        else f"it answers with {alone[0][0]}, and differently when another tenant has rows: with {beside[0][0]}",
     )
     report.add(
         "isolation",
@@ -239,9 +238,5 @@ def go_through(
         report.add(
             "isolation",
             f"{door.name} answers to another tenant's row as to one that does not exist",
-            None if by_id[0] == absent[0] else f"it answers {_short(by_id[0])}, and {_short(absent[0])}",
+            None if by_id[0] == absent[0] else f"it answers with {by_id[0][0]}, and then with {absent[0][0]}",
         )
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 200 else f"{text[:200]}..."
