@@ -21,6 +21,7 @@ from pg_tenancy.errors import TransactionAbortedError, TransactionEndedError
 from support.clients import CLIENTS, Client, active_api_key
 from support.people import Organization, People
 from support.proxy import Proxy
+from support.racing import SLEEP, killing_who_sleeps
 
 pytestmark = pytest.mark.shared_database
 
@@ -132,6 +133,16 @@ async def test_after_the_backend_was_terminated(
                 pid = await ws.fetch_value("SELECT pg_catalog.pg_backend_pid()")
                 admin.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
                 await ws.execute("SELECT 1")
+        await assert_clean(client, pool)
+
+
+async def test_after_the_backend_was_terminated_in_the_first_statement(
+    client: Client, dsn: str, acme: Organization, admin: Connection
+) -> None:
+    async with client.pool(dsn) as pool:
+        with killing_who_sleeps(admin), pytest.raises(client.lost):
+            async with entered(client, pool, acme) as ws:
+                await ws.fetch_all(SLEEP)
         await assert_clean(client, pool)
 
 

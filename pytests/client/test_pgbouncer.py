@@ -4,33 +4,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
+from support.bouncer import NOT_PREPARED, find_pgbouncer, pgbouncer
 from support.clients import Client
 from support.database import Database
 from support.people import Organization, People
+from support.racing import SLEEP, killing_who_sleeps
 from support.server import Logins
 
 MINE = "SELECT id FROM public.organizations"
-# PgBouncer 1.18 does not follow prepared statements from backend to backend.
-NOT_PREPARED: dict[str, dict[str, Any]] = {
-    "psycopg": {"prepare_threshold": None},
-    "psycopg-async": {"prepare_threshold": None},
-    "asyncpg": {"statement_cache_size": 0},
-}
 
 
 @pytest.fixture
@@ -41,57 +28,10 @@ def acme(people: People) -> Organization:
 @pytest.fixture
 def bouncer(database: Database, logins: Logins) -> Iterator[str]:
     """Return the URI of the test's database through a PgBouncer that has one backend for all."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
+    if find_pgbouncer() is None:
         pytest.skip("pgbouncer is not installed")
-    server = {key: str(value) for key, value in conninfo_to_dict(database.dsn(logins.app)).items()}
-    host = server.get("host", "localhost")
-    # PgBouncer does not run as root, and the server's socket may be its owner's alone.
-    owner = os.stat(host) if host.startswith("/") else None
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0 and owner is not None:
-        account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-    with tempfile.TemporaryDirectory(prefix="pgb") as name:
-        directory = Path(name)
-        (directory / "users").write_text(f'"{server["user"]}" "{server.get("password", "")}"\n')
-        (directory / "ini").write_text(
-            "[databases]\n"
-            f"{server['dbname']} = host={host} port={server.get('port', 5432)}\n"
-            "[pgbouncer]\n"
-            f"listen_addr =\nunix_socket_dir = {directory}\n"
-            f"auth_type = trust\nauth_file = {directory}/users\n"
-            "pool_mode = transaction\ndefault_pool_size = 1\n"
-            # Its own cure for sessions that leave something behind, which is not to be needed.
-            "server_reset_query =\n"
-            # After a backend that could not be had it would try no other for 15 seconds.
-            "server_login_retry = 1\n"
-        )
-        if account:
-            # That account may not be able to read where the program was unpacked.
-            program = str(shutil.copy(program, directory / "pgbouncer"))
-            for path in (directory, directory / "users", directory / "ini"):
-                os.chown(path, account["user"], account["group"])
-        log = directory / "log"
-        with log.open("wb") as stderr:
-            process = subprocess.Popen([program, str(directory / "ini")], stderr=stderr, **account)
-        dsn = f"postgresql://{server['user']}@/{server['dbname']}?{urlencode({'host': name, 'port': 6432})}"
-        try:
-            _wait_until_it_answers(dsn, process, log)
-            yield dsn
-        finally:
-            process.kill()
-            process.wait(10)
-            print(log.read_text(errors="replace"))  # which pytest shows of a test that fails
-
-
-def _wait_until_it_answers(dsn: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(dsn).close()
-            return
-        time.sleep(0.02)
-    pytest.fail(f"pgbouncer does not answer:\n{log.read_text(errors='replace')}")
+    with pgbouncer(database.dsn(logins.app), backends=1) as dsn:
+        yield dsn
 
 
 async def backend_of(client: Client, conn: Any) -> int:
@@ -129,6 +69,16 @@ async def test_who_gets_the_backend_next_has_no_context(client: Client, bouncer:
             with pytest.raises(client.error):
                 await client.fetch_all(conn, "SELECT 1 / 0", **entry)
             assert await backend_of(client, next_one) == pid
+
+
+async def test_a_backend_that_ends_in_the_first_statement_is_a_lost_connection(
+    client: Client, bouncer: str, acme: Organization, admin: psycopg.Connection[Any]
+) -> None:
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.pool(bouncer, **NOT_PREPARED[client.name]) as pool:
+        with killing_who_sleeps(admin), pytest.raises(client.lost):
+            await client.fetch_all(pool, SLEEP, **entry)
+        assert [row[0] for row in await client.fetch_all(pool, MINE, **entry)] == [acme.id]
 
 
 async def test_who_comes_after_a_client_that_vanished_has_no_context(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
-__all__ = ["Session", "at_once", "attempt", "name_of"]
+__all__ = ["SLEEP", "Session", "at_once", "attempt", "killing_who_sleeps", "name_of"]
+
+SLEEP = "SELECT pg_catalog.pg_sleep(30)"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -31,6 +34,29 @@ def attempt(connection: Connection, statement: str, *values: Any) -> str:
     except psycopg.Error as error:
         return name_of(error)
     return "done"
+
+
+@contextmanager
+def killing_who_sleeps(admin: Connection) -> Iterator[None]:
+    """Terminate the backend that is found in ``SLEEP`` during the block, which does that in this thread."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            killed = admin.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+            ).fetchall()
+            if killed:
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:

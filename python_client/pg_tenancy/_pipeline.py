@@ -145,8 +145,11 @@ class _Queue:
 
     def take(self, results: Any) -> None:
         """Give an answer to whoever is next."""
-        answered = self.result_queue.popleft()
         status = results[0].status
+        if not self.result_queue:
+            # All are answered but for the end, so this is the connection's: PgBouncer lost the server.
+            raise errors.error_from_result(results[0], encoding=self.pgconn._encoding)
+        answered = self.result_queue.popleft()
         if answered is not None and answered[1] is not None:
             # Of a failure, too, for psycopg to know what is prepared.
             self.prepared.validate(*answered[1], results)
@@ -218,6 +221,8 @@ def _exchange(queue: _Queue) -> Generator[Any, Any, None]:
                 queue.take(results)
             except psycopg.Error as error:
                 first = first or error
+            if pgconn.status == ConnStatus.BAD:
+                break
         if first is not None:
             raise first
     finally:

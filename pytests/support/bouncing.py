@@ -1,0 +1,331 @@
+"""Many people's transactions over few backends: ``./dev prove --transactions 1000000``.
+
+A real PgBouncer in transaction mode stands between the clients and the server. People
+work in their workspaces with psycopg, asyncpg and SQLAlchemy at once, and each
+transaction must see its own workspace and nothing else. Meanwhile statements fail, time
+out and are cancelled, and backends are killed; in between somebody asks who has entered
+no workspace, and must be refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg  # type: ignore[import-untyped, unused-ignore]
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from pg_tenancy import aio
+from pg_tenancy import asyncpg as over_asyncpg
+from pg_tenancy.context import workspace_context
+from pg_tenancy.errors import NoContextError
+from pg_tenancy.sqlalchemy import enter_workspaces
+from support.bouncer import NOT_PREPARED, pgbouncer
+from support.database import Database
+from support.people import People
+from support.server import Server, start_embedded
+
+__all__ = ["Found", "bounce", "main"]
+
+BACKENDS = 4
+TASKS = 32
+# A key's name is the id of the workspace that it belongs to.
+LOOK = (
+    "SELECT tenancy.current_user_id(), tenancy.current_organization_id(),"
+    " (SELECT coalesce(string_agg(DISTINCT k.name, ' '), '') FROM public.api_keys AS k)"
+)
+# psycopg calls it an InternalError where PgBouncer answers the COMMIT twice.
+_LOST = (
+    psycopg.OperationalError,
+    psycopg.InternalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    OSError,
+    DBAPIError,
+)
+# What happens instead of a transaction that goes well, and how often in a thousand.
+ACCIDENTS = {"error": 10, "timeout": 4, "cancelled": 6, "no workspace": 20}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace that somebody may enter."""
+
+    user: UUID
+    organization: UUID | None
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Return how it is entered."""
+        return {"user_id": self.user, "organization_id": self.organization}
+
+    def is_what(self, row: Any) -> bool:
+        """Return whether a transaction saw this workspace and nothing else."""
+        return tuple(row) == (self.user, self.organization, str(self.organization or self.user))
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many transactions there were, of which kind, and each that saw what is not its own."""
+
+    done: Counter[str]
+    breaches: list[str]
+
+
+def _fill(database: Database) -> list[Place]:
+    places = []
+    with database.connect(autocommit=True) as admin:
+        people = People(admin)
+        users = [people.user() for _ in range(30)]
+        for number in range(20):
+            members = random.Random(number).sample(users, 4)
+            organization = people.organization(owner=members[0], admin=members[1], manager=members[2], user=members[3])
+            places += [Place(member.id, organization.id) for member in members]
+        places += [Place(user.id, None) for user in users]
+        for place in {place.organization or place.user: place for place in places}.values():
+            admin.execute(
+                "INSERT INTO public.api_keys (user_id, organization_id, name, key_prefix, key_hash)"
+                " VALUES (%s, %s, %s, %s, 'x')",
+                [place.user, place.organization, str(place.organization or place.user), uuid4().hex[:12]],
+            )
+    return places
+
+
+class Bouncing:
+    """The clients, and what they have found.
+
+    Args:
+        dsn: the database's, through PgBouncer.
+        places: the workspaces.
+        transactions: how many there are to be.
+        choose: what decides who does what.
+
+    """
+
+    def __init__(self, dsn: str, places: list[Place], transactions: int, choose: random.Random) -> None:
+        self._dsn, self._places, self._left, self._choose = dsn, places, transactions, choose
+        self.found = Found(Counter(), [])
+
+    async def run(self) -> None:
+        """Do all of them."""
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(
+                AsyncConnectionPool(self._dsn, min_size=8, max_size=8, open=False, kwargs=NOT_PREPARED["psycopg"])
+            )
+            other = await stack.enter_async_context(
+                asyncpg.create_pool(self._dsn, min_size=8, max_size=8, **NOT_PREPARED["asyncpg"])
+            )
+            engine = _engine(self._dsn)
+            stack.push_async_callback(engine.dispose)
+            clients = [_Psycopg(pool), _Asyncpg(other), _SqlAlchemy(engine)]
+            began = time.monotonic()
+            await asyncio.gather(*(self._work(clients) for _ in range(TASKS)))
+            self.found.done["seconds"] = round(time.monotonic() - began)
+
+    async def _work(self, clients: list[_Client]) -> None:
+        while self._left > 0:
+            self._left -= 1
+            client, place = self._choose.choice(clients), self._choose.choice(self._places)
+            kind = self._kind()
+            try:
+                await self._do(client, place, kind)
+                self.found.done[f"{client.name}: {kind}"] += 1
+            except _LOST:
+                # Its backend was killed.
+                self.found.done[f"{client.name}: lost"] += 1
+
+    def _kind(self) -> str:
+        drawn = self._choose.randrange(1000)
+        for kind, often in ACCIDENTS.items():
+            drawn -= often
+            if drawn < 0:
+                return kind
+        return "well"
+
+    async def _do(self, client: _Client, place: Place, kind: str) -> None:
+        if kind == "no workspace":
+            with suppress(NoContextError):
+                row = await client.outside()
+                self.found.breaches.append(f"{client.name} in no workspace saw {row}")
+            return
+        if kind == "cancelled":
+            task = asyncio.create_task(client.look(place, "SELECT pg_sleep(1)"))
+            await asyncio.sleep(self._choose.uniform(0, 0.02))
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            return
+        spoils = {"error": "SELECT 1 / 0", "timeout": "SET LOCAL statement_timeout = 3; SELECT pg_sleep(1)"}
+        try:
+            row = await client.look(place, *spoils.get(kind, "").split("; ") if kind in spoils else ())
+        except (psycopg.DataError, psycopg.errors.QueryCanceled, asyncpg.DataError, asyncpg.QueryCanceledError):
+            return
+        except DBAPIError as error:
+            if "division by zero" in str(error) or "statement timeout" in str(error):
+                return
+            raise
+        if not place.is_what(row):
+            self.found.breaches.append(f"{client.name} in {place} saw {tuple(row)}")
+
+
+class _Client:
+    name: str
+
+    async def look(self, place: Place, *spoiling: str) -> Any:
+        """Return what somebody sees in a workspace, after statements that spoil the transaction."""
+        raise NotImplementedError
+
+    async def outside(self) -> Any:
+        """Return what is seen in no workspace."""
+        raise NotImplementedError
+
+
+class _Psycopg(_Client):
+    name = "psycopg"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def look(self, place: Place, *spoiling: str) -> Any:
+        async with aio.workspace(self._pool, **place.entry) as ws:
+            for statement in spoiling:
+                await ws.execute(statement)
+            return (await ws.fetch_all(LOOK))[0]
+
+    async def outside(self) -> Any:
+        async with self._pool.connection() as conn:
+            return await _translated(lambda: conn.execute(LOOK))
+
+
+class _Asyncpg(_Client):
+    name = "asyncpg"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def look(self, place: Place, *spoiling: str) -> Any:
+        async with over_asyncpg.workspace(self._pool, **place.entry) as ws:
+            for statement in spoiling:
+                await ws.execute(statement)
+            return (await ws.fetch_all(LOOK))[0]
+
+    async def outside(self) -> Any:
+        async with self._pool.acquire() as conn:
+            return await _translated(lambda: conn.fetch(LOOK))
+
+
+class _SqlAlchemy(_Client):
+    name = "SQLAlchemy"
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = enter_workspaces(engine)
+        self._plain = engine
+
+    async def look(self, place: Place, *spoiling: str) -> Any:
+        with workspace_context(**place.entry):
+            async with self._engine.begin() as conn:
+                for statement in spoiling:
+                    await conn.execute(text(statement))
+                return (await conn.execute(text(LOOK))).one()
+
+    async def outside(self) -> Any:
+        async with self._engine.begin() as conn:
+            return (await conn.execute(text(LOOK))).one()
+
+
+def _engine(dsn: str) -> AsyncEngine:
+    return create_async_engine(
+        dsn.replace("postgresql://", "postgresql+asyncpg://"),
+        pool_size=8,
+        max_overflow=0,
+        connect_args={
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            # Each with a name of its own: the next transaction may have a backend that knows it already.
+            "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
+        },
+    )
+
+
+async def _translated(ask: Callable[[], Awaitable[Any]]) -> Any:
+    try:
+        return await ask()
+    except (psycopg.Error, asyncpg.PostgresError) as error:
+        fields: Any = getattr(error, "diag", error)
+        if fields.constraint_name == "no_context":
+            raise NoContextError(str(error)) from error
+        raise
+
+
+async def _kill(database: Database, choose: random.Random, found: Found) -> None:
+    """Kill one of the backends now and then, as the server's DBA."""
+    admin = await psycopg.AsyncConnection.connect(database.dsn(), autocommit=True)
+    async with admin:
+        while True:
+            await asyncio.sleep(choose.uniform(0.2, 2))
+            cursor = await admin.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS a"
+            )
+            found.done["killed"] += (await cursor.fetchone() or (0,))[0]
+
+
+def bounce(server: Server, transactions: int, seed: int) -> Found:
+    """Do so many transactions, and return what they found.
+
+    Args:
+        server: where to make the database.
+        transactions: how many.
+        seed: chooses who does what.
+
+    """
+    choose = random.Random(seed)
+    login = server.logins().app
+    database = server.create(server.template())
+    places = _fill(database)
+    with pgbouncer(database.dsn(login), backends=BACKENDS) as dsn:
+        bouncing = Bouncing(dsn, places, transactions, choose)
+
+        async def run() -> None:
+            killing = asyncio.create_task(_kill(database, choose, bouncing.found))
+            try:
+                await bouncing.run()
+            finally:
+                killing.cancel()
+
+        asyncio.run(run())
+    server.drop(database.name)
+    return bouncing.found
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit status."""
+    parser = argparse.ArgumentParser(prog="./dev prove --transactions", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("transactions", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    with start_embedded() as embedded:
+        server = Server(embedded.dsn(), "prove", "secret", str(embedded.bin_dir), embedded.version)
+        found = bounce(server, options.transactions, options.seed)
+    for kind, count in sorted(found.done.items()):
+        print(f"{count:>10,} {kind}")
+    print(f"{len(found.breaches):>10,} in another's workspace", *found.breaches[:10], sep="\n")
+    return 1 if found.breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
