@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from support.bouncer import NOT_PREPARED, find_pgbouncer, pgbouncer
+from support.bouncing import bounce
 from support.clients import Client
 from support.database import Database
 from support.people import Organization, People
 from support.racing import SLEEP, killing_who_sleeps
-from support.server import Logins
+from support.server import Logins, Server
 
 MINE = "SELECT id FROM public.organizations"
 
@@ -113,3 +114,12 @@ async def test_clients_that_share_a_backend_see_each_their_own_rows(
                     assert [row[0] for row in await ws.fetch_all(MINE)] == [mine.id]
                 rows = await client.fetch_all(pool, MINE, **entry)
                 assert [row[0] for row in rows] == [mine.id]
+
+
+def test_many_people_share_few_backends_and_never_a_workspace(server: Server) -> None:
+    if find_pgbouncer() is None:
+        pytest.skip("pgbouncer is not installed")
+    found = bounce(server, 400, seed=1)
+    assert found.breaches == []
+    assert all(found.done[f"{client}: well"] > 50 for client in ("psycopg", "asyncpg", "SQLAlchemy")), found.done
+    assert sum(count for kind, count in found.done.items() if kind.endswith("no workspace")) > 0
