@@ -13,6 +13,7 @@ from support.platform import KEYLESS, ROWS, TABLES
 from support.replay import TAGS, WHOLE_PLAN, Replay
 from support.scripts import ScriptError
 from support.server import Logins, Server
+from support.states import on_the_way_down
 
 # None is the database as it was before anything was deployed.
 EARLIER: list[str | None] = [None, *TAGS[:-1]]
@@ -106,10 +107,7 @@ class Reverted:
         self.is_adopted = is_adopted
         Used(database, logins)
         self.before = database.values(KEPT)
-        self.at: dict[str | None, Database] = {}
-        for to in reversed(EARLIER):
-            Replay(database).revert(to)
-            self.at[to] = database.server.create(database.name)
+        self.at = on_the_way_down(database, EARLIER[::-1])
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["made by the plan", "adopted"])

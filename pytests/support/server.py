@@ -397,6 +397,8 @@ def start_embedded() -> EmbeddedServer:
         settings={
             "max_connections": "200",
             "max_locks_per_transaction": "256",
+            # Databases live for seconds, and a plan that a test looks at must not hang on the moment.
+            "autovacuum": "off",
             # A test that waits for a lock is stuck, and had better say so.
             "deadlock_timeout": "200ms",
             "log_lock_waits": "on",

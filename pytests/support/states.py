@@ -7,14 +7,16 @@ nothing is deployed twice. What a test gets is a copy.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from support.replay import PLAN, Replay, position
 
 if TYPE_CHECKING:
+    from support.database import Database
     from support.server import Server
 
-__all__ = ["state_of"]
+__all__ = ["on_the_way_down", "state_of"]
 
 
 def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
@@ -31,3 +33,18 @@ def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
         lambda building: Replay(building).deploy(PLAN[last - 1].script),
         lambda: state_of(server, tables, PLAN[before - 1].script if before else None, owned),
     )
+
+
+def on_the_way_down(database: Database, stops: Sequence[str | None]) -> dict[str | None, Database]:
+    """Revert a database from stop to stop, and return a copy of it at each.
+
+    Args:
+        database: with more deployed than the first stop.
+        stops: tags, and None for nothing deployed, the latest first.
+
+    """
+    copies = {}
+    for to in stops:
+        Replay(database).revert(to)
+        copies[to] = database.server.create(database.name)
+    return copies
