@@ -33,8 +33,8 @@ def workspace_context(**who: Unpack[Who]) -> Iterator[None]:
     A block within a block counts for what starts in it.
 
     Args:
-        **who: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket`` or
-            ``api_key``, as for ``pg_tenancy.workspace``.
+        **who: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``,
+            ``session`` or ``api_key``, as for ``pg_tenancy.workspace``.
 
     Raises:
         TypeError: a keyword that does not exist, or keywords that do not go together.
