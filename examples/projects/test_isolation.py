@@ -22,6 +22,10 @@ def test_progress(assert_isolated):
     assert_isolated(function="public.progress", arguments=[RowOf("public.tasks", "project_id")])
 
 
+def test_no_table_is_forgotten(tenancy):
+    assert tenancy.admin.execute("SELECT * FROM tenancy.unprotected_tables()").fetchall() == []
+
+
 def test_an_organization_sees_its_own_projects(tenancy):
     acme, globex = tenancy.organization(), tenancy.organization()
     with tenancy.workspace(acme.owner, acme) as ws:

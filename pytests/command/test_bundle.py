@@ -206,7 +206,7 @@ def test_an_empty_environment_takes_an_application_multi_tenant_proves_it_and_go
         do("pg-tenancy", "deploy", "--plan", "kernel", database.dsn())
         do("psql", "-qXv", "ON_ERROR_STOP=1", "-f", "schema.sql", database.dsn())
         proved = do("python", "-m", "pytest", "-o", f"tenancy_allow_database={database.name}", "test_isolation.py")
-        assert "5 passed" in proved
+        assert "6 passed" in proved
         assert re.search(r"public\.tasks: \d+ controls and \d+ refusals held$", proved, re.M)
         database.execute(
             "DROP FUNCTION public.progress",

@@ -348,6 +348,7 @@ PARTS = {
     ),
     "docs/testing.md: def test_projects(assert_isolated, assert_contract):": f"{_EXAMPLE}/test_isolation.py",
     'docs/testing.md: PROGRESS = {"progress(uuid)": [RowOf("public.tasks", "pr': f"{_EXAMPLE}/test_isolation.py",
+    "docs/testing.md: def test_no_table_is_forgotten(tenancy):": f"{_EXAMPLE}/test_isolation.py",
     "docs/testing.md: def test_progress(assert_isolated):": f"{_EXAMPLE}/test_isolation.py",
     "docs/testing.md: def test_an_organization_sees_its_own_projects(tenancy):": f"{_EXAMPLE}/test_isolation.py",
 }

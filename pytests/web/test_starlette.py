@@ -13,14 +13,14 @@ import asyncpg  # type: ignore[import-untyped, unused-ignore]
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection, Request
 
 import pg_tenancy.asyncpg
-from pg_tenancy import TenancyError
+from pg_tenancy import TenancyError, workspace
 from pg_tenancy.errors import NoContextError
 from pg_tenancy.fastapi import in_workspace
 from pg_tenancy.sqlalchemy import enter_workspaces, workspace_context
@@ -63,7 +63,13 @@ async def context(entry: Annotated[dict[str, Any], Depends(who)]) -> AsyncIterat
         yield
 
 
-def make_app(pool: AsyncConnectionPool[Any], other_pool: Any, engine: AsyncEngine, sync_engine: Engine) -> FastAPI:
+def make_app(
+    pool: AsyncConnectionPool[Any],
+    other_pool: Any,
+    sync_pool: ConnectionPool[Any],
+    engine: AsyncEngine,
+    sync_engine: Engine,
+) -> FastAPI:
     app = FastAPI()
     app.add_exception_handler(TenancyError, answer)
     app.state.pool = pool
@@ -78,6 +84,15 @@ def make_app(pool: AsyncConnectionPool[Any], other_pool: Any, engine: AsyncEngin
     async def asyncpg(ws: Annotated[Any, reading]) -> list[str]:
         read_only = await ws.fetch_value("SELECT current_setting('transaction_read_only')")
         return [str((await ws.current()).id), read_only]
+
+    # As the document says of synchronous pools.
+    def in_a_thread(entry: Annotated[Any, Depends(who)]) -> Iterator[Any]:
+        with workspace(sync_pool, **entry) as ws:
+            yield ws
+
+    @app.get("/synchronous")
+    def synchronous(ws: Annotated[Any, Depends(in_a_thread, scope="function")]) -> str:
+        return str(ws.current().id)
 
     @app.post("/numbers")
     async def numbers(ws: psycopg_workspace, number: int, times: int = 1, fail: bool = False) -> str:
@@ -134,7 +149,8 @@ async def app(tenants: TwoTenants) -> AsyncIterator[FastAPI]:
         AsyncConnectionPool(dsn, min_size=1, max_size=2, open=False) as pool,
         asyncpg.create_pool(dsn, min_size=1, max_size=2) as other,
     ):
-        yield make_app(pool, other, engine, sync_engine)
+        with ConnectionPool(dsn, min_size=1, max_size=2, open=True) as sync_pool:
+            yield make_app(pool, other, sync_pool, engine, sync_engine)
     await engine.dispose()
     sync_engine.dispose()
 
@@ -163,7 +179,7 @@ async def test_every_way_is_in_the_workspace_of_the_sender(
 ) -> None:
     globex = {"x-user": str(tenants.outsider.id), "x-organization": str(tenants.globex.id)}
     person = {"x-user": str(tenants.person.id)}
-    for path in ("/psycopg", "/asyncpg", "/sqlalchemy", "/thread"):
+    for path in ("/psycopg", "/asyncpg", "/synchronous", "/sqlalchemy", "/thread"):
         answers = await asyncio.gather(*(client.get(path, headers=each) for each in [acme, globex, person] * 3))
         found = [answer.json()[0] if path == "/asyncpg" else answer.json() for answer in answers]
         assert found == [str(tenants.acme.id), str(tenants.globex.id), str(tenants.person.id)] * 3

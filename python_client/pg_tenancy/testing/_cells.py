@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from pg_tenancy.testing._rows import ORGANIZATION_ROLES, Place, Row, RowMaker, SetUpError, Table
+from pg_tenancy.testing._rows import ORGANIZATION_ROLES, Place, Row, RowMaker, SetUpError
 
 __all__ = ["Cast", "Connection", "Outcome", "Report", "Statement", "Untested", "act", "alone", "undone"]
 
@@ -215,27 +215,25 @@ class Cast:
     """Two organizations, each with a member of each role, and a person who is a member of both.
 
     Args:
-        connection: the superuser's, in a transaction that is rolled back.
-        maker: makes the rows.
+        maker: makes the rows, in a transaction that is rolled back.
 
     Raises:
         SetUpError: they could not be made.
 
     """
 
-    def __init__(self, connection: Connection, maker: RowMaker) -> None:
-        self._connection = connection
+    def __init__(self, maker: RowMaker) -> None:
         self._maker = maker
         self._organizations: dict[str, Any] = {}
         self._people: dict[tuple[str, str], Any] = {}
         for name in _NAMES:
             owner = self._user()
-            self._organizations[name] = self.organization(connection, maker, owner)["id"]
+            self._organizations[name] = self.organization(maker, owner)["id"]
             self._member(name, "owner", owner)
             for role in ORGANIZATION_ROLES[1:]:
                 self._member(name, role, self._user())
         # Now that everybody has an owner: what is checked at COMMIT would never be, here.
-        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        maker.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def place(self, organization: str, role: str) -> Place:
         """Return a member of ``own`` or ``other`` there."""
@@ -260,39 +258,36 @@ class Cast:
         return places | {"personal": Place("a member of both organizations, in the personal workspace", user, None)}
 
     def _user(self) -> Any:
-        return self.person(self._connection, self._maker)["id"]
+        return self.person(self._maker)["id"]
 
     def _member(self, organization: str, role: str, user: Any, key: str | None = None) -> None:
         self._people[organization, key or role] = user
-        self.membership(self._connection, self._maker, self._organizations[organization], user, role)
+        self.membership(self._maker, self._organizations[organization], user, role)
 
     # An adopted table may have fewer columns than these, and others that are required.
 
     @classmethod
-    def person(cls, connection: Connection, maker: RowMaker, **columns: Any) -> Row:
+    def person(cls, maker: RowMaker, **columns: Any) -> Row:
         """Make a row of ``public.users``."""
         word = f"tenancy-test-{uuid4().hex}"
         usual = {"email": f"{word}@example.com", "username": word[:40], "first_name": "Test", "last_name": "Test"}
-        return cls._made(connection, maker, "public.users", usual | {"password_hash": "no password"}, columns)
+        return cls._made(maker, "public.users", usual | {"password_hash": "no password"}, columns)
 
     @classmethod
-    def organization(cls, connection: Connection, maker: RowMaker, owner: Any) -> Row:
+    def organization(cls, maker: RowMaker, owner: Any) -> Row:
         """Make a row of ``public.organizations``, which lacks its members."""
         word = f"tenancy-test-{uuid4().hex[:12]}"
-        return cls._made(
-            connection, maker, "public.organizations", {"name": word, "slug": word, "created_by_user_id": owner}, {}
-        )
+        return cls._made(maker, "public.organizations", {"name": word, "slug": word, "created_by_user_id": owner}, {})
 
     @classmethod
-    def membership(cls, connection: Connection, maker: RowMaker, organization: Any, user: Any, role: str) -> None:
+    def membership(cls, maker: RowMaker, organization: Any, user: Any, role: str) -> None:
         """Make somebody a member."""
         given = {"organization_id": organization, "user_id": user, "role": role}
-        cls._made(connection, maker, "public.organization_memberships", {}, given)
+        cls._made(maker, "public.organization_memberships", {}, given)
 
     @staticmethod
-    def _made(connection: Connection, maker: RowMaker, name: str, usual: Row, given: Row) -> Row:
-        table = Table.of(connection, name)
-        query = "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
-        has = {column for (column,) in connection.execute(query, [table.oid]).fetchall()}
+    def _made(maker: RowMaker, name: str, usual: Row, given: Row) -> Row:
+        table = maker.table(name)
+        has = {column["name"] for column in maker.columns(table)}
         values = {column: value for column, value in usual.items() if column in has} | given
         return maker.plain_row(table, Place("nobody", uuid4(), None), values)

@@ -207,6 +207,22 @@ class RowMaker:
     values: Mapping[str, Values] = field(default_factory=dict)
     _made: int = 0
     _parents: dict[tuple[int, UUID], Row] = field(default_factory=dict)
+    _tables: dict[str | int, Table] = field(default_factory=dict)
+    _columns: dict[int, list[Row]] = field(default_factory=dict)
+
+    def table(self, name: str | int) -> Table:
+        """Look a table up, once; see ``Table.of``."""
+        if name not in self._tables:
+            self._tables[name] = Table.of(self.connection, name)
+        return self._tables[name]
+
+    def columns(self, table: Table) -> list[Row]:
+        """Return what the catalog knows of the columns of a table, which nothing changes meanwhile."""
+        if table.oid not in self._columns:
+            with self.connection.cursor(row_factory=dict_row) as cursor:
+                values = {"table": table.oid, "key": table.key or ""}
+                self._columns[table.oid] = cursor.execute(COLUMNS, values).fetchall()
+        return self._columns[table.oid]
 
     def row(self, table: Table, place: Place, **given: Any) -> Row:
         """Make a row in a workspace and return all of it.
@@ -255,9 +271,7 @@ class RowMaker:
         given = self.values.get(table.full_name, {})
         given = dict(given(self._made) if callable(given) else given)
         filled: Row = {}
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            columns = cursor.execute(COLUMNS, {"table": table.oid, "key": table.key or ""}).fetchall()
-        for column in columns:
+        for column in self.columns(table):
             name = column["name"]
             if name in known or (names is not None and name not in names):
                 continue
@@ -285,7 +299,7 @@ class RowMaker:
     def _reference(self, table: Table, place: Place, column: Row) -> Any:
         if column["referred"] == table.oid and not column["is_required"]:
             return None
-        referred = Table.of(self.connection, column["referred"])
+        referred = self.table(column["referred"])
         at_hand = PEOPLE.get(referred.full_name)
         if at_hand is not None and column["referred_column"] == "id":
             return getattr(place, at_hand) or place.user_id

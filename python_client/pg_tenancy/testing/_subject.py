@@ -71,7 +71,7 @@ class Subject:
         if self.table.shape is None:
             raise SetUpError(f"{table} is not protected: CALL tenancy.protect('{self.table.full_name}')")
         self.maker = RowMaker(connection, values)
-        self.cast = Cast(connection, self.maker)
+        self.cast = Cast(self.maker)
         self.reader = self.table.role_for("SELECT") or "owner"
         self.both = self.cast.in_both(self.reader)
         self.here, self.there = (self.cast.place(name, self.reader) for name in ("own", "other"))

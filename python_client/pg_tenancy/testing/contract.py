@@ -93,7 +93,7 @@ def check_contract(connection: Connection, table: str, *, role: str = "tenancy_a
 
 
 def _compare(connection: Connection, table: Table, role: str, report: Report) -> None:
-    report.subject = table.full_name
+    report.subject = f"the contract of {table.full_name}"
     if table.shape is None:
         raise SetUpError(f"{table.full_name} is not protected: CALL tenancy.protect('{table.full_name}')")
     differences = connection.execute(DIFFERENCES, [str(table.oid)]).fetchall()

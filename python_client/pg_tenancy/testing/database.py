@@ -139,7 +139,7 @@ class Tenancy:
         Args:
             **columns: values of columns of ``public.users``; all others are made up.
         """
-        row = Cast.person(self.admin, RowMaker(self.admin), **columns)
+        row = Cast.person(RowMaker(self.admin), **columns)
         self._users.append(row["id"])
         return User(row["id"], row.get("email"))
 
@@ -153,16 +153,16 @@ class Tenancy:
         owner = owner or self.user()
         maker = RowMaker(self.admin)
         with self.admin.transaction():
-            row = Cast.organization(self.admin, maker, owner.id)
+            row = Cast.organization(maker, owner.id)
             for role, user in {"owner": owner, **members}.items():
-                Cast.membership(self.admin, maker, row["id"], user.id, role)
+                Cast.membership(maker, row["id"], user.id, role)
         self._organizations.append(row["id"])
         return Organization(row["id"], owner)
 
     def member(self, organization: Organization, role: str = "user") -> User:
         """Make a person who is a member of an organization."""
         user = self.user()
-        Cast.membership(self.admin, RowMaker(self.admin), organization.id, user.id, role)
+        Cast.membership(RowMaker(self.admin), organization.id, user.id, role)
         return user
 
     def workspace(

@@ -15,7 +15,7 @@ import psycopg
 from pg_tenancy.testing._cells import Cast, Connection, Report, alone
 from pg_tenancy.testing._doors import Rows, function_door, go_through
 from pg_tenancy.testing._questions import Questions
-from pg_tenancy.testing._rows import PROTECTED, RowMaker, SetUpError, Table, Values
+from pg_tenancy.testing._rows import PROTECTED, RowMaker, SetUpError, Values
 
 __all__ = ["check_function", "check_table"]
 
@@ -99,9 +99,9 @@ def check_function(
     with alone(connection):
         try:
             maker = RowMaker(connection, values or {})
-            cast = Cast(connection, maker)
+            cast = Cast(maker)
             names: Sequence[str | int] = tables or [oid for (oid,) in connection.execute(PROTECTED).fetchall()]
-            rows = Rows(maker, [Table.of(connection, name) for name in names])
+            rows = Rows(maker, [maker.table(name) for name in names])
             door = function_door(connection, function, arguments)
             go_through(connection, door, rows, cast, role, organization_role, report)
         except (SetUpError, psycopg.Error) as error:
