@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,34 @@ def test_what_is_no_form_is_refused(console: Console) -> None:
     assert visitor.http.post("/me/keys/create", content=b"\xff\xfe").status_code == 400
     assert visitor.get("/me/nothing").status_code == 404
     assert visitor.post("/me/keys", "/me/keys/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models?after=x",
+        "models?after=00000000-0000-4000-8000-000000000000",
+        "instances?status=%00",
+        "instances?status=%27",
+        "costs?by=nothing",
+        "costs?by=%00",
+        "members?from=-1",
+        "members?from=99999",
+        "settings?explain=theme&subject=x",
+        "settings?explain=nothing",
+        "invitations?status=%3Cscript%3E",
+        "accounts?email=%00",
+        "module?key=%00",
+        "keys?status=%F0%9F%99%82",
+    ],
+)
+def test_an_address_that_somebody_has_changed_is_answered_with_a_page(
+    path: str, console: Console, logged_in: Callable[[str], Visitor]
+) -> None:
+    answer = logged_in("owner").get(f"{place_of(console.tenants.acme)}/{path}")
+    assert answer.status_code in {200, 403, 404, 422}, said(answer)
+    assert "<h1>" in answer.text
+    assert "<script>" not in answer.text
 
 
 def test_a_membership_that_ended_opens_nothing(console: Console) -> None:

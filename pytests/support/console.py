@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from pg_tenancy.console import TicketKey, console_app, hash_password
 from pg_tenancy.console._prepare import prepare
+from pg_tenancy.console._web import cookie_key
 from support.people import Organization, User
 from support.server import Logins, Server
 from support.two_tenants import TwoTenants, two_tenants
@@ -129,7 +130,7 @@ def consoled(server: Server, template: str, logins: Logins, **options: Any) -> I
             **options,
         )
         with served(app) as address:
-            console = Console(address, tenants, app, prepared.authenticator, prepared.ticket_key.secret.encode())
+            console = Console(address, tenants, app, prepared.authenticator, cookie_key(prepared.ticket_key.secret))
             try:
                 yield console
             finally:

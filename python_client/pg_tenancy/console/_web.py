@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Cookies", "Flash", "Form", "read_form", "require_same_origin"]
+__all__ = ["Cookies", "Flash", "Form", "cookie_key", "read_form", "require_same_origin"]
 
 _LARGEST_FORM: Final = 100_000
 _FLASH_SECONDS: Final = 60
@@ -104,11 +104,15 @@ async def read_form(request: Request) -> Form:
         raise HTTPException(400) from None
 
 
-def require_same_origin(request: Request) -> None:
+def require_same_origin(request: Request, address: str | None = None) -> None:
     """Refuse what another site's page had the browser send.
 
     Browsers say where a request comes from; programs say nothing, and carry no cookie
     that was not given to them.
+
+    Args:
+        request: what was sent.
+        address: where browsers reach us, which a proxy may have taken out of the request.
 
     Raises:
         HTTPException: 403.
@@ -117,7 +121,8 @@ def require_same_origin(request: Request) -> None:
     if site is not None and site not in {"same-origin", "none"}:
         raise HTTPException(403)
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    ours = {request.headers.get("host"), urlsplit(address).netloc if address else None}
+    if origin is not None and urlsplit(origin).netloc not in ours:
         raise HTTPException(403)
 
 
@@ -131,6 +136,11 @@ class Flash:
     def say(self, kind: str, message: str) -> None:
         """Add a message; ``kind`` is ``done`` or ``error``."""
         self.messages.append((kind, message))
+
+
+def cookie_key(secret: str) -> bytes:
+    """Return the key that signs cookies, out of one that signs other things."""
+    return hmac.digest(secret.encode(), b"cookies of the console", hashlib.sha256)
 
 
 class Cookies:
