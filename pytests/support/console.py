@@ -94,7 +94,10 @@ def place_of(organization: Organization | UUID | None) -> str:
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port of this machine, and yield its address."""
-    config = uvicorn.Config(app, port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    # Who waits for a slow page keeps the connection meanwhile.
+    config = uvicorn.Config(
+        app, port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=120
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
