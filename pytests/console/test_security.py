@@ -246,6 +246,15 @@ def test_pages_are_in_the_language_of_the_browser_or_the_chosen_one(console: Con
     assert "<h1>Membres</h1>" in _page(visitor, f"{place}/members")
 
 
+def test_amounts_are_written_as_the_language_does(console: Console) -> None:
+    visitor, place = console.visitor(console.tenants.members["owner"]), place_of(console.tenants.acme)
+    for language, balance in (("en", "<dd>1,011.00 €</dd>"), ("fr", "<dd>1\u202f011,00 €</dd>")):
+        page = visitor.http.get(f"{place}/wallet", headers={"accept-language": language}).text
+        assert balance in page
+    # What is less than a cent is not nothing.
+    assert re.search(r"0\.00\d{1,4} €", visitor.get(f"{place}/wallet").text)
+
+
 def test_every_word_of_the_console_is_translated() -> None:
     console = ROOT / "python_client" / "pg_tenancy" / "console"
     words = set()

@@ -121,7 +121,7 @@ FRENCH: Final[dict[str, str]] = {
     "Of the organization": "De l'organisation",
     "Offering": "Offre",
     "Offerings and shares": "Offres et partages",
-    "Org required": "Organisation requise",
+    "Org required": "Org requise",
     "Organization": "Organisation",
     "Organizations": "Organisations",
     "Organization to share with:": "Organisation avec qui partager :",
