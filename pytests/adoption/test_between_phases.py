@@ -14,7 +14,7 @@ from support.scripts import differences
 State = Callable[..., Database]
 NewLogin = Callable[..., str]
 
-IS_SERVICE = "SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')"
+IS_MEMBER = "SELECT pg_has_role(%s, 'tenancy_legacy', 'MEMBER')"
 
 # What is done at each tag, in every table that a phase touches, under names of its own.
 TABLES = ("users", "organizations", "organization_memberships", "api_keys", "instances", "models")
@@ -58,15 +58,15 @@ def test_a_login_that_was_cut_over_stays_so_and_is_named(state: State, new_login
         how = f"GRANT ALL ON public.{table} TO {login}" if writes else f"ALTER TABLE public.{table} OWNER TO {login}"
         database.execute(how)
     run = Replay(database)
-    assert f"granted tenancy_service to {login}" in run.deploy("@phase-1")
-    database.execute(f"REVOKE tenancy_service FROM {login}")
+    assert f"granted tenancy_legacy to {login}" in run.deploy("@phase-1")
+    database.execute(f"REVOKE tenancy_legacy FROM {login}")
     for tag, table in (("@phase-4", "api_keys"), ("@phase-5", "instances"), ("@phase-6", "models")):
         output = run.deploy(tag)
         assert f"{login} was cut over and stays so: it sees nothing of public.{table}" in output
-        assert database.fetch(IS_SERVICE, login) == [(False,)]
+        assert database.fetch(IS_MEMBER, login) == [(False,)]
     run.verify()
     # A way back and forth is no reason to hand it everything again.
     run.revert("@phase-3")
     assert f"{login} was cut over" in run.deploy("@phase-4")
-    assert database.fetch(IS_SERVICE, login) == [(False,)]
+    assert database.fetch(IS_MEMBER, login) == [(False,)]
     run.revert()

@@ -92,7 +92,7 @@ def server_roles() -> Callable[[Database, str], None]:
             f"ALTER ROLE {login} CREATEROLE",
             *(
                 f"GRANT {role} TO {login} WITH ADMIN OPTION"
-                for role in ("tenancy_owner", "tenancy_writer", "tenancy_service")
+                for role in ("tenancy_owner", "tenancy_writer", "tenancy_service", "tenancy_legacy")
             ),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ from support.people import Organization, People, User
 from support.platform import KEYLESS, ROWS, TABLES
 from support.replay import TAGS, WHOLE_PLAN, Replay
 from support.scripts import ScriptError
-from support.server import Logins
+from support.server import Logins, Server
 
 # None is the database as it was before anything was deployed.
 EARLIER: list[str | None] = [None, *TAGS[:-1]]
@@ -99,30 +99,44 @@ def adopted(state: Callable[..., Database]) -> Database:
     return state(KEYLESS, WHOLE_PLAN, owned=True)
 
 
+class Reverted:
+    """A used database at each tag on its way down: a copy stays at each, and the original goes on."""
+
+    def __init__(self, database: Database, logins: Logins, *, is_adopted: bool) -> None:
+        self.is_adopted = is_adopted
+        Used(database, logins)
+        self.before = database.values(KEPT)
+        self.at: dict[str | None, Database] = {}
+        for to in reversed(EARLIER):
+            Replay(database).revert(to)
+            self.at[to] = database.server.create(database.name)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["made by the plan", "adopted"])
+def reverted(request: pytest.FixtureRequest, server: Server, logins: Logins) -> Iterator[Reverted]:
+    """Yield one of which the plan made the tables, and one of which an application had made them."""
+    is_adopted: bool = request.param
+    database = server.create(server.state(KEYLESS if is_adopted else "", WHOLE_PLAN, owned=is_adopted))
+    reverted = Reverted(database, logins, is_adopted=is_adopted)
+    yield reverted
+    server.drop(database.name, *(each.name for each in reverted.at.values()))
+
+
 @pytest.mark.parametrize("to", EARLIER, ids=str)
-def test_everything_is_there_again(database: Database, logins: Logins, to: str | None) -> None:
-    Used(database, logins)
-    before, run = database.values(KEPT), Replay(database)
-    run.revert(to)
+def test_everything_is_there_again(reverted: Reverted, to: str | None) -> None:
+    database = reverted.at[to]
+    run = Replay(database)
+    if reverted.is_adopted:
+        # What the application had before is its own, and never goes anywhere.
+        with database.connect() as connection:
+            for table in TABLES:
+                assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
+        assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(database))
     run.deploy()
-    assert database.values(KEPT) == before
+    if reverted.is_adopted:
+        run.verify()
+    assert database.values(KEPT) == reverted.before
     assert _archived(database) == []
-
-
-@pytest.mark.parametrize("to", EARLIER, ids=str)
-def test_everything_is_there_again_in_an_adopted_database(adopted: Database, logins: Logins, to: str | None) -> None:
-    Used(adopted, logins)
-    before, run = adopted.values(KEPT), Replay(adopted)
-    run.revert(to)
-    # What the application had before is its own, and never goes anywhere.
-    with adopted.connect() as connection:
-        for table in TABLES:
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
-    assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(adopted))
-    run.deploy()
-    run.verify()
-    assert adopted.values(KEPT) == before
-    assert _archived(adopted) == []
 
 
 def test_all_ways_down_and_up(adopted: Database, logins: Logins) -> None:

@@ -192,9 +192,9 @@ def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old
         assert connection.execute(count).fetchone() == (2,)
     told = run.deploy("@phase-1")
     assert f"WARNING:  {old.reader} can read tables that this phase closes to it" in told
-    assert f"GRANT tenancy_service TO {old.reader}, or tenancy_auditor" in told
-    for login in (old.owner, old.writer):
-        assert f"granted tenancy_service to {login}" in told
+    assert f"GRANT tenancy_legacy TO {old.reader}, or tenancy_auditor" in told
+    assert f"granted tenancy_service to {old.owner}, which still sees everything" in told
+    assert f"granted tenancy_legacy to {old.writer}, which keeps the rights it has" in told
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -294,30 +294,154 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
     server.drop(rehearsal.name)
 
 
-def test_a_login_that_only_wrote_usage_learns_no_passwords_before_usage_is_closed(old: Old) -> None:
-    """Then it is one of tenancy_service, as others were before, and the deploy says what it may do by that."""
-
-    def readable() -> bool:
-        with old.database.connect(old.usage_writer) as connection:
+def _refused(database: Database, login: str, statements: tuple[str, ...]) -> list[str]:
+    """Return the statements that a login is refused for want of a right, of those given."""
+    refused = []
+    with database.connect(login, autocommit=True) as connection:
+        for statement in statements:
             try:
-                connection.execute("SELECT password_hash FROM public.users")
+                connection.execute(statement.encode())
             except psycopg.errors.InsufficientPrivilege:
-                return False
-            return True
+                refused.append(statement)
+    return refused
+
+
+def test_a_login_that_only_wrote_usage_never_learns_anything(old: Old) -> None:
+    reading = (
+        "SELECT password_hash FROM public.users",
+        "SELECT count(*) FROM finops.inference_usage",
+        "SELECT id FROM public.organizations",
+        "SELECT count(*) FROM public.provider_settings",
+        "UPDATE finops.inference_usage SET input_tokens = 0",
+        "DELETE FROM finops.inference_usage",
+    )
+    ours = (
+        "SELECT * FROM tenancy.audit_log",
+        "SELECT * FROM tenancy.wallets",
+        "SELECT tenancy.enter('00000000-0000-0000-0000-00000000000a')",
+        "SELECT tenancy.enter_as_service('00000000-0000-0000-0000-00000000000a')",
+        "SELECT * FROM finops.costs_summary('2020-01-01', now())",
+    )
 
     def writes() -> None:
+        """As the old application does: for somebody's key, and for nobody."""
         with old.database.connect(old.usage_writer) as connection:
-            connection.execute("INSERT INTO finops.inference_usage (id, occurred_at) VALUES (gen_random_uuid(), now())")
+            connection.execute(
+                "INSERT INTO finops.inference_usage (id, occurred_at, api_key_id) VALUES"
+                " (gen_random_uuid(), now(), '00000000-0000-0000-0006-00000000000a'), (gen_random_uuid(), now(), NULL)"
+            )
 
-    assert not readable()
     run = Replay(old.database)
-    run.deploy("@phase-7")
-    assert not readable()
+    tags = ("@phase-1", "@phase-7", "@phase-9", TAGS[-1])
+    for tag in (None, *tags):
+        if tag:
+            told = run.deploy(tag)
+            kept = f"granted tenancy_legacy to {old.usage_writer}, which keeps the rights it has"
+            assert (kept in told) == (tag == "@phase-9")
+        writes()
+        assert _refused(old.database, old.usage_writer, reading) == list(reading), tag
+    assert _refused(old.database, old.usage_writer, ours) == list(ours)
+    # A call of a key of Ann's is hers, and that of nobody is the platform's.
+    with old.database.connect() as connection:
+        landed = connection.execute(
+            "SELECT workspace_id::text, count(*) FROM finops.inference_usage"
+            " WHERE occurred_at > now() - interval '1 hour' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    run.verify()
+    number = len(tags) + 1
+    assert landed == [
+        ("00000000-0000-0000-0000-000000000000", number),
+        ("00000000-0000-0000-0000-00000000000a", number),
+    ]
+    # The cut-over is a revoke.
+    old.database.execute(f"REVOKE tenancy_legacy FROM {old.usage_writer}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        writes()
+    old.database.execute(f"GRANT tenancy_legacy TO {old.usage_writer}")
+    # A revert takes what it granted, and leaves what there was.
+    run.revert("@phase-7")
+    with old.database.connect(old.usage_writer) as connection:
+        assert connection.execute("SELECT pg_has_role('tenancy_legacy', 'MEMBER')").fetchone() == (False,)
     writes()
-    assert f"{old.usage_writer} can now read and write all tables" in run.deploy()
-    writes()
-    old.database.execute(f"REVOKE tenancy_service FROM {old.usage_writer}")
-    assert not readable()
+    assert _refused(old.database, old.usage_writer, reading) == list(reading)
+
+
+# A table, and what a login that only inserts there writes: the tables that the phases close.
+INSERTED = {
+    "public.users": "(id, email, role) VALUES (gen_random_uuid(), 'new@example.com', 'user')",
+    "public.organizations": "(id, name, slug) VALUES (gen_random_uuid(), 'New', 'new')",
+    "public.organization_memberships": (
+        "(organization_id, user_id, role) VALUES"
+        " ('00000000-0000-0000-0001-00000000000b', '00000000-0000-0000-0000-00000000000a', 'user')"
+    ),
+    "public.api_keys": (
+        "(id, user_id, name, key_prefix, key_hash) VALUES"
+        " (gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'n', 'p', 'h')"
+    ),
+    "public.instances": (
+        "(id, provider_id, status) VALUES (gen_random_uuid(), '00000000-0000-0000-0002-00000000000a', 'ready')"
+    ),
+    "public.models": "(id, name, model_id) VALUES (gen_random_uuid(), 'M', 'hub/new')",
+    "public.provider_settings": (
+        "(id, provider_id, key) VALUES (gen_random_uuid(), '00000000-0000-0000-0002-00000000000a', 'k')"
+    ),
+    "public.organization_models": (
+        "(id, organization_id, model_id, name, code) VALUES (gen_random_uuid(),"
+        " '00000000-0000-0000-0001-00000000000a', '00000000-0000-0000-0004-00000000000a', 'N', 'n')"
+    ),
+    "public.organization_model_shares": (
+        "(id, provider_organization_id, consumer_organization_id, organization_model_id, status) VALUES"
+        " (gen_random_uuid(), '00000000-0000-0000-0001-00000000000b', '00000000-0000-0000-0001-00000000000a',"
+        " '00000000-0000-0000-0007-00000000000a', 'active')"
+    ),
+    "finops.cost_actual_minute": (
+        "(bucket_minute, provider_id, instance_id, amount_eur) VALUES (now(),"
+        " '00000000-0000-0000-0002-00000000000a', '00000000-0000-0000-0005-00000000000a', 1)"
+    ),
+}
+
+
+def test_a_login_that_writes_one_table_keeps_that_and_gets_nothing(old: Old, new_login: NewLogin) -> None:
+    logins = {table: new_login() for table in INSERTED}
+    old.database.execute(
+        *(
+            f"GRANT USAGE ON SCHEMA finops TO {login}; GRANT INSERT ON {table} TO {login}"
+            for table, login in logins.items()
+        )
+    )
+
+    def inserts() -> None:
+        for table, login in logins.items():
+            with old.database.connect(login) as connection:
+                connection.execute(f"INSERT INTO {table} {INSERTED[table]}".encode())
+                connection.rollback()
+
+    inserts()
+    run = Replay(old.database)
+    told = run.deploy()
+    for login in logins.values():
+        assert f"granted tenancy_legacy to {login}" in told
+        forbidden = tuple(f"{word} FROM {table}" for table in INSERTED for word in ("SELECT 1", "DELETE"))
+        assert _refused(old.database, login, forbidden) == list(forbidden)
+    inserts()
+    run.revert("@phase-0")
+    inserts()
+
+
+def test_what_public_could_do_stays_with_the_logins_from_before(old: Old, new_login: NewLogin) -> None:
+    login, stranger = new_login(), new_login()
+    old.database.execute(f"GRANT SELECT (id, email) ON public.users TO PUBLIC; GRANT INSERT ON public.users TO {login}")
+    before = old.database.dump()
+    run = Replay(old.database)
+    run.deploy("@phase-1")
+    count = "SELECT count(email) FROM public.users"
+    with old.database.connect(login, autocommit=True) as connection:
+        assert connection.execute(count).fetchone() == (2,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT password_hash FROM public.users")
+    assert _refused(old.database, stranger, (count,)) == [count]
+    run.revert()
+    assert differences(before, old.database.dump()) == ""
 
 
 def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:
@@ -337,7 +461,7 @@ def test_the_cut_over_is_a_revoke(old: Old, who: str) -> None:
     run = Replay(old.database)
     run.deploy()
     with old.database.connect(autocommit=True) as connection:
-        connection.execute(f"REVOKE tenancy_service FROM {login}")
+        connection.execute(f"REVOKE {'tenancy_service' if who == 'owner' else 'tenancy_legacy'} FROM {login}")
     with old.database.connect(login, autocommit=True) as connection:
         for table in TABLES.split(", "):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)

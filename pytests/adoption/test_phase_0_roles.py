@@ -43,7 +43,7 @@ def _tenancy_roles(server: Server) -> set[str]:
         return {str(name) for (name,) in rows.fetchall()}
 
 
-GROUPS = {f"tenancy_{name}" for name in ("owner", "writer", "app", "credentialed", "service", "auditor")}
+GROUPS = {f"tenancy_{name}" for name in ("owner", "writer", "app", "credentialed", "service", "legacy", "auditor")}
 
 
 def test_roles_stay_until_the_last_database_that_uses_them(alone: Server) -> None:

@@ -32,10 +32,9 @@ def test_who_may_write_goes_on_and_is_let_go_by_the_revert(
         f"GRANT SELECT ON public.{table} TO {reader}",
     )
     before = keyless.dump()
-    member = "SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')"
+    member = "SELECT pg_has_role(%s, 'tenancy_legacy', 'MEMBER')"
     output = run.deploy(to)
-    assert f"granted tenancy_service to {writer}" in output
-    assert f"{writer} can now read and write all tables, which it could not before" in output
+    assert f"granted tenancy_legacy to {writer}, which keeps the rights it has" in output
     assert f"{reader} can read tables that this phase closes to it" in output
     assert keyless.fetch(member, writer) == [(True,)]
     assert keyless.fetch(member, reader) == [(False,)]
@@ -72,7 +71,7 @@ def test_half_a_deploy_that_is_reverted_lets_everybody_go(
     keyless.execute(f"ALTER TABLE public.{table} ADD CONSTRAINT {theirs} CHECK (id IS NULL) NOT VALID")
     with pytest.raises(ScriptError):
         run.deploy(change)
-    member = "SELECT pg_has_role(%s, 'tenancy_service', 'MEMBER')"
+    member = "SELECT pg_has_role(%s, 'tenancy_legacy', 'MEMBER')"
     assert keyless.fetch(member, writer) == [(True,)]
     run.revert(back_to)
     keyless.execute(f"ALTER TABLE public.{table} DROP CONSTRAINT {theirs}")

@@ -11,7 +11,14 @@ import pytest
 
 from support.two_tenants import TwoTenants, refused
 
-GROUPS = ("tenancy_owner", "tenancy_app", "tenancy_credentialed", "tenancy_service", "tenancy_auditor")
+GROUPS = (
+    "tenancy_owner",
+    "tenancy_app",
+    "tenancy_credentialed",
+    "tenancy_service",
+    "tenancy_legacy",
+    "tenancy_auditor",
+)
 
 
 def test_the_application_is_a_member_of_its_own_group_alone(tenants: TwoTenants, login: str) -> None:
@@ -202,8 +209,8 @@ def test_a_login_that_was_granted_nothing_reads_and_calls_nothing(tenants: TwoTe
                 connection.execute(statement)
 
 
-@pytest.mark.parametrize("group", ["tenancy_owner", "tenancy_writer"])
-def test_a_login_with_the_rights_of_the_functions_enters_nothing(
+@pytest.mark.parametrize("group", ["tenancy_owner", "tenancy_writer", "tenancy_legacy"])
+def test_a_login_with_the_rights_of_functions_or_from_before_enters_nothing(
     tenants: TwoTenants, new_login: Callable[..., str], group: str
 ) -> None:
     with tenants.session(new_login("tenancy_app", group)) as connection, refused("28000", "login_sees_everything"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import os
 import re
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -168,12 +169,55 @@ def test_every_extra_installs_something_that_the_package_uses_and_is_explained(d
         metadata = email.message_from_bytes(archive.read(name))
         code = "\n".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".py"))
     extras = metadata.get_all("Provides-Extra", [])
-    explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## See it work")[0], re.M)
+    table = (ROOT / "README.md").read_text().split("## See it work")[0]
+    explained = [name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)]
     assert sorted(extras) == sorted(explained)
     for requirement in metadata.get_all("Requires-Dist", []):
         if "extra ==" in requirement:
             distribution = re.split(r"[<>=\[; ]", requirement)[0].lower().replace("-", "_")
             assert re.search(rf"\b{distribution}\b", code), requirement
+
+
+@pytest.mark.slow
+def test_an_empty_environment_takes_an_application_multi_tenant_proves_it_and_goes_back(
+    distributions: Path, tmp_path: Path, server: Server
+) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    shutil.copytree(ROOT / "examples" / "projects", tmp_path / "projects")
+    run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True, env=os.environ)
+    programs = tmp_path / "venv" / "bin"
+    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
+    run(
+        [*pip, "install", "--quiet", "--disable-pip-version-check", f"{wheel}[binary,pytest]"],
+        check=True,
+        env=os.environ,
+    )
+    database = server.create()
+    alone = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    alone |= {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PG_TENANCY_TEST_DSN": database.dsn()}
+
+    def do(*command: str) -> str:
+        done = run(command, cwd=tmp_path / "projects", env=alone)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    try:
+        before = database.dump()
+        do("pg-tenancy", "deploy", "--plan", "kernel", database.dsn())
+        do("psql", "-qXv", "ON_ERROR_STOP=1", "-f", "schema.sql", database.dsn())
+        proved = do("python", "-m", "pytest", "-o", f"tenancy_allow_database={database.name}", "test_isolation.py")
+        assert "5 passed" in proved
+        assert re.search(r"public\.tasks: \d+ controls and \d+ refusals held$", proved, re.M)
+        database.execute(
+            "DROP FUNCTION public.progress",
+            "DROP VIEW public.open_projects",
+            *(f"CALL tenancy.unprotect('public.{table}')" for table in ("tasks", "projects")),
+            "DROP TABLE public.tasks, public.projects",
+        )
+        do("pg-tenancy", "revert", "--all", "--yes", database.dsn())
+        assert database.dump() == before
+    finally:
+        server.drop(database.name)
 
 
 def _contents(wheel: Path) -> dict[str, bytes]:

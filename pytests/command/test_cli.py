@@ -119,7 +119,7 @@ def test_status_names_the_logins_that_policies_do_not_keep_to_a_workspace(
     assert before[logins.service] == before[logins.old] == ["tenancy_service"]
     assert not {logins.app, logins.credentialed} & before.keys()
 
-    groups = ("tenancy_service", "tenancy_owner", "tenancy_writer")
+    groups = ("tenancy_service", "tenancy_legacy", "tenancy_owner", "tenancy_writer")
     several, bypass, elevated, through, elsewhere = (
         new_login(*granted) for granted in (groups, (), (), (), ("tenancy_service",))
     )

@@ -65,8 +65,9 @@ def test_data_survives_a_crash_of_the_server() -> None:
 
 
 _CHILD = textwrap.dedent("""
-    import os, sys, time
+    import os, signal, sys, time
     from pg_tenancy.tools.embedded import EmbeddedServer
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it is ignored
     server = EmbeddedServer(durable=False).start()
     with open(os.path.join(server.host, "pid")) as file:
         print(server.host, file.read().strip(), flush=True)

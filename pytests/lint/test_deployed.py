@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import psycopg
 import pytest
 
 from pg_tenancy.tools.lint import Baseline, Finding, lint, read_rules
+from pg_tenancy.tools.sqitch import read_plan
 from support.application import Application, application
 from support.database import Database
-from support.replay import Replay
+from support.replay import Replay, Step
 from support.server import Logins, Server
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "invoicing"
@@ -68,7 +68,7 @@ def test_the_example_has_no_finding_above_info(server: Server, logins: Logins) -
             old.execute((EXAMPLE / "before.sql").read_bytes())
         with database.connect(autocommit=True) as admin:
             admin.execute((EXAMPLE / "1_accounts.sql").read_bytes())
-            replace(server.sqitch(database.name), plan="kernel").deploy()
+            Replay(database).run(*(Step("deploy", change, is_noted=False) for change in read_plan(plan="kernel")))
             admin.execute((EXAMPLE / "2_contracts.sql").read_bytes())
         assert _above_info(database) == []
     finally:
@@ -146,7 +146,7 @@ def test_every_rule_is_a_function_and_nothing_else_is(admin: psycopg.Connection[
 
 def test_it_reverts_and_comes_again(database: Database) -> None:
     before = database.dump()
-    Replay(database).revert("@phase-7")
+    Replay(database).revert("@phase-12")
     assert database.fetch("SELECT count(*) FROM pg_proc WHERE proname ~ '^lint(ed)?(_|$)'") == [(0,)]
     Replay(database).deploy()
     Replay(database).verify()

@@ -259,11 +259,14 @@ SELECT is_empty(
     SELECT p.polname, p.polrelid::regclass
     FROM pg_policy AS p
     WHERE ARRAY(SELECT r::regrole::text FROM unnest(p.polroles) AS r ORDER BY 1)
-        NOT IN ('{tenancy_credentialed}', '{tenancy_owner,tenancy_service,tenancy_writer}', '{tenancy_auditor}')
+        NOT IN (
+            '{tenancy_credentialed}', '{tenancy_legacy,tenancy_owner,tenancy_service,tenancy_writer}',
+            '{tenancy_owner,tenancy_service,tenancy_writer}', '{tenancy_auditor}'
+        )
         -- Forced on its owner too, which therefore needs one.
         AND p.polname <> 'secrets_owner'
     $$,
-    'every policy is for tenants, for services, or for the auditor'
+    'every policy is for tenants, for services and logins from before, or for the auditor'
 );
 
 SELECT is_empty(
@@ -644,7 +647,7 @@ SELECT is_empty(
         AND o.object NOT IN (
             'tenancy_private.insert_row(regclass,jsonb,boolean)', 'tenancy_private.update_rows(regclass,jsonb,jsonb)',
             'tenancy_private.delete_rows(regclass,jsonb)', 'tenancy_private.empty_instances()',
-            'tenancy_private.write_costs(jsonb)'
+            'tenancy_private.detach_usage(uuid[])', 'tenancy_private.write_costs(jsonb)'
         )
     $$,
     'everything in our schemas belongs to tenancy_owner, but for what writes the application''s tables'

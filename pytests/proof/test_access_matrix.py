@@ -541,6 +541,7 @@ def test_the_writer_reads_and_calls_nothing_of_what_is_kept_from_applications(ac
     # Its own, which tenancy_owner calls.
     assert sorted(name for (name,) in callable_ones) == [
         "delete_rows",
+        "detach_usage",
         "empty_instances",
         "insert_row",
         "update_rows",

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from fastapi import FastAPI
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
@@ -61,7 +62,7 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PROJECTS_OF_ORMS, *LINT, CONSOLE}
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PARTS, *TOLD_BY, *LINT, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -79,6 +80,9 @@ PYTHON = [
     "docs/operations.md: from datetime import date",
     "docs/python.md: from pg_tenancy import run",
     "docs/python.md: from pg_tenancy.tools.assign import assign",
+    "docs/integrations.md: from pg_tenancy.context import outside_workspaces, works",
+    "docs/integrations.md: from pg_tenancy.starlette import WorkspaceMiddleware",
+    "docs/integrations.md: from pg_tenancy import TenancyError",
     "docs/sql.md: import jwt  # PyJWT",
     "docs/sql.md: with workspace(pool, user_id=user, organization_id=organ",
 ]
@@ -139,6 +143,7 @@ def test_python_runs(
             key, token = _active_key(ws), ws.invite_member("new@example.com").token
         admin.execute("UPDATE public.instances SET organization_id = %s", [acme.id])
         names: dict[str, Any] = {
+            "app": FastAPI(),
             "pool": pool,
             "dsn": database.dsn(logins.service),
             "user": owner,
@@ -206,8 +211,9 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: SELECT tenancy.assign('public.instances', '<organization": Statements(login="service"),
     "docs/dba.md: INSERT INTO tenancy.instance_transitions (action, from_s": Statements(),
     "docs/dba.md: SELECT conrelid::regclass, conname, confdeltype FROM pg_": Statements(),
-    "docs/dba.md: REVOKE tenancy_service FROM old_login;": Statements(undone=True),
+    "docs/dba.md: REVOKE tenancy_service, tenancy_legacy FROM old_login;": Statements(undone=True),
     "docs/dba.md: INSERT INTO tenancy.role_permissions (permission, role)": Statements(),
+    "docs/dba.md: SELECT * FROM tenancy.explain_access('public.instances',": Statements(login="service"),
     "docs/dba.md: SELECT tenancy.rotate_seal_key();       -- running trans": Statements(),
     "docs/dba.md: GRANT SET ON PARAMETER backtrace_functions TO tenancy_ow": Statements(),
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
@@ -319,22 +325,56 @@ def test_the_console_says_what_it_says_there(
         assert line.replace("48,210 rows", "1 row").replace("0b6f…", str(acme.id)) in screen
 
 
-# Models that stand so in the project of an ORM, whose tests write with them.
-PROJECTS_OF_ORMS = {
-    "docs/orms.md: from collections.abc import Iterator": "sqlalchemy/models.py",
-    "docs/orms.md: import uuid": "django/models.py",
-    'docs/orms.md: import "reflect-metadata";': "node/typeorm/models.ts",
-    'docs/orms.md: import { sql } from "drizzle-orm";': "node/drizzle/models.ts",
-    "docs/orms.md: import { DataTypes, Model, Sequelize, Transaction } from": "node/sequelize/models.ts",
-    'docs/orms.md: import type { Knex } from "knex";': "node/knex/models.ts",
-    "docs/orms.md: model Project {": "node/prisma/schema.prisma",
-    'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': "node/prisma/models.ts",
+# What stands so in a file that a test runs: models of an ORM's project, parts of the examples.
+_EXAMPLE = "examples/projects"
+_DJANGO = f"{_EXAMPLE}/django_app"
+_ORMS = "pytests/orms"
+PARTS = {
+    "docs/orms.md: from collections.abc import Iterator": f"{_ORMS}/sqlalchemy/models.py",
+    "docs/orms.md: import uuid": f"{_ORMS}/django/models.py",
+    'docs/orms.md: import "reflect-metadata";': f"{_ORMS}/node/typeorm/models.ts",
+    'docs/orms.md: import { sql } from "drizzle-orm";': f"{_ORMS}/node/drizzle/models.ts",
+    "docs/orms.md: import { DataTypes, Model, Sequelize, Transaction } from": f"{_ORMS}/node/sequelize/models.ts",
+    'docs/orms.md: import type { Knex } from "knex";': f"{_ORMS}/node/knex/models.ts",
+    "docs/orms.md: model Project {": f"{_ORMS}/node/prisma/schema.prisma",
+    'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': f"{_ORMS}/node/prisma/models.ts",
+    'docs/integrations.md: engine = enter_workspaces(create_engine(os.environ["DATA': f"{_EXAMPLE}/sqlalchemy_app.py",
+    "docs/integrations.md: def who(": f"{_EXAMPLE}/fastapi_app.py",
+    "docs/integrations.md: async def context(entry: Annotated[dict[str, Any], Depen": "pytests/web/test_starlette.py",
+    'docs/integrations.md: "ENGINE": "pg_tenancy.django",': f"{_DJANGO}/settings.py",
+    "docs/integrations.md: # After the one that authenticates, in an application th": f"{_DJANGO}/settings.py",
+    "docs/integrations.md: with workspace_context(user_id=user, organization_id=org": (
+        "pytests/orms/django/test_requests.py"
+    ),
+    "docs/testing.md: def test_projects(assert_isolated, assert_contract):": f"{_EXAMPLE}/test_isolation.py",
+    'docs/testing.md: PROGRESS = {"progress(uuid)": [RowOf("public.tasks", "pr': f"{_EXAMPLE}/test_isolation.py",
+    "docs/testing.md: def test_progress(assert_isolated):": f"{_EXAMPLE}/test_isolation.py",
+    "docs/testing.md: def test_an_organization_sees_its_own_projects(tenancy):": f"{_EXAMPLE}/test_isolation.py",
 }
 
 
-@pytest.mark.parametrize("name", PROJECTS_OF_ORMS)
-def test_models_of_an_orm_are_those_of_its_tests(name: str) -> None:
-    assert SNIPPETS[name].text in (ROOT / "pytests" / "orms" / PROJECTS_OF_ORMS[name]).read_text()
+def _unindented(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_shown_is_a_part_of_what_runs(name: str) -> None:
+    assert _unindented(SNIPPETS[name].text) in _unindented((ROOT / PARTS[name]).read_text())
+
+
+# What a test compares with what there is.
+TOLD_BY = {
+    "README.md: def test_projects(assert_isolated):": "plugin/test_documented.py",
+    "docs/integrations.md: {": "plugin/test_documented.py",
+    "docs/testing.md: pip install 'pg-tenancy[binary,pytest]'": "plugin/test_documented.py",
+    "docs/testing.md: [pytest]": "plugin/test_documented.py",
+    "docs/testing.md: public.projects: 15 controls and 31 refusals held": "plugin/test_documented.py",
+}
+
+
+@pytest.mark.parametrize("name", TOLD_BY)
+def test_a_test_compares_what_is_told(name: str) -> None:
+    assert Path(name.split(":")[0]).name in (ROOT / "pytests" / TOLD_BY[name]).read_text()
 
 
 # What is run by a test elsewhere.
@@ -355,19 +395,29 @@ LINT = [
     "README.md: pg-tenancy lint postgresql://ann@host/application",
     "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",
     'docs/lint.md: - run: pg-tenancy lint "$DSN" --baseline lint.toml --for',
+    'docs/lint.md: pg-tenancy lint "$MAIN" --format json > base.json      #',
     EXEMPTIONS,
 ]
 
 
 @pytest.mark.parametrize("name", LINT)
-def test_lint_runs(name: str, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lint_runs(
+    name: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lint.toml").write_text(SNIPPETS[EXEMPTIONS].text)
     commands = re.findall(r"pg-tenancy (lint .*)", SNIPPETS[name].text) or ["lint DSN --baseline lint.toml"]
-    for command in commands:
-        arguments = [database.dsn() if re.search("DSN|://", word) else word for word in shlex.split(command)]
+    for line in commands:
+        command, _, file = line.partition(" #")[0].partition(">")
+        arguments = [database.dsn() if re.search("DSN|MAIN|://", word) else word for word in shlex.split(command)]
         # It has found what it has, and 2 is that it could not look.
         assert main(arguments) in {0, 1}
+        if file:
+            (tmp_path / file.strip()).write_text(capsys.readouterr().out)
 
 
 # What a test reads from the document, and runs as the people it names.

@@ -296,6 +296,7 @@ GROUPS: dict[str, set[str]] = {
     "tenancy_app": {"tenancy_credentialed"},
     "tenancy_credentialed": set(),
     "tenancy_service": set(),
+    "tenancy_legacy": set(),
     "tenancy_auditor": set(),
 }
 FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
@@ -411,6 +412,7 @@ start_session('{user}', '{acme}')      | other                                  
 start_session_with_ticket('ticket')    | ticket                                                             | ticket   | ticket   | ticket      | ticket       | sees_all    | sees_all | no      | no
 writable_columns('public.models')      | ok                                                                 | ok       | ok       | ok          | ok           | ok          | ok       | no      | no
 unprotected_tables()                   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
+explain_access('public.models', '{model}', '{user}', '{acme}') | no                                                                 | no       | no       | no          | no           | ok          | ok       | ok      | no
 record_read('public.users')            | no                                                                 | no       | no       | no          | no           | no          | no       | ok      | no
 assign('public.instances', '{acme}')   | no                                                                 | no       | no       | no          | no           | ok          | ok       | no      | no
 restore_organization('{acme}')         | no                                                                 | no       | no       | no          | no           | deleted     | deleted  | no      | no

@@ -1,5 +1,7 @@
 """A small application that isolates its tenants well, with nothing of pg-tenancy, and faults to plant in it."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -49,6 +51,8 @@ RESET ROLE;
 # The same table without a floor, where a permissive policy is all there is.
 WITHOUT_FLOORS = "DROP POLICY tasks_floor ON app.tasks; DROP POLICY projects_floor ON app.projects;"
 
+# The beginning of a definer function in PL/pgSQL.
+DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 PIN = "SET search_path = pg_catalog, pg_temp"
 
 # A definer function that reads a table, with a path of its own.
@@ -693,5 +697,149 @@ PLANTS = [
         "index app.tasks_project_idx2",
         "warning",
         "CREATE INDEX tasks_project_idx2 ON app.tasks (org_id, project_id) WHERE title IS NULL",
+    ),
+    # -- what may be passed on, numbered, read, logged
+    Plant(
+        "grant_option",
+        "GRANT SELECT (title) ON app.tasks TO {login} WITH GRANT OPTION",
+        "table app.tasks",
+        "warning",
+        "GRANT SELECT ON app.countries TO {login} WITH GRANT OPTION;"
+        "GRANT SELECT ON app.tasks TO tenancy_service_{app} WITH GRANT OPTION",
+    ),
+    Plant(
+        "sequence_settable",
+        "ALTER TABLE app.tasks ADD COLUMN number serial; GRANT ALL ON SEQUENCE app.tasks_number_seq TO {app}",
+        "sequence app.tasks_number_seq",
+        "warning",
+        "ALTER TABLE app.tasks ADD COLUMN number serial; GRANT USAGE ON SEQUENCE app.tasks_number_seq TO {app}",
+    ),
+    Plant(
+        "number_counts_rows",
+        "ALTER TABLE app.tasks ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY",
+        "table app.tasks",
+        "info",
+        # It can be used and not be read.
+        "REVOKE SELECT ON app.tasks FROM {app}; GRANT SELECT (org_id, id, title) ON app.tasks TO {app};"
+        "ALTER TABLE app.tasks ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY",
+    ),
+    Plant(
+        "secret_readable",
+        "ALTER TABLE app.projects ADD COLUMN api_token text",
+        "table app.projects",
+        "warning",
+        "ALTER TABLE app.projects ADD COLUMN token_id text, ADD COLUMN token bytea, ADD COLUMN tokens integer;"
+        "CREATE TABLE app.invitations (org_id uuid NOT NULL, email text, token_hash text);"
+        "ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;"
+        "GRANT SELECT (org_id, email) ON app.invitations TO {app}",
+    ),
+    Plant(
+        "new_tables_unguarded",
+        "",
+        "database {database}",
+        "info",
+        "CREATE FUNCTION app.guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION app.guard()",
+    ),
+    Plant(
+        "policy_reads_protected_table",
+        "CREATE POLICY tasks_of_projects ON app.tasks FOR SELECT TO {app}"
+        " USING (project_id IN (SELECT p.id FROM app.projects AS p))",
+        "policy tasks_of_projects on app.tasks",
+        "info",
+        "CREATE POLICY tasks_of_countries ON app.tasks FOR SELECT TO {app}"
+        " USING (title IN (SELECT c.name FROM app.countries AS c))",
+    ),
+    Plant(
+        "policy_reads_protected_table",
+        "CREATE POLICY tasks_of_projects ON app.tasks FOR SELECT TO {app}"
+        " USING (project_id IN (SELECT p.id FROM app.projects AS p));"
+        "CREATE POLICY projects_of_tasks ON app.projects FOR SELECT TO {app}"
+        " USING (id IN (SELECT t.project_id FROM app.tasks AS t))",
+        "policy projects_of_tasks on app.projects",
+        "error",
+        "CREATE POLICY tasks_of_projects ON app.tasks FOR SELECT TO {app}"
+        " USING (project_id IN (SELECT p.id FROM app.projects AS p))",
+    ),
+    Plant(
+        "policy_reads_protected_table",
+        "CREATE POLICY tasks_of_tasks ON app.tasks FOR SELECT TO {app}"
+        " USING (project_id IN (SELECT t.id FROM app.tasks AS t))",
+        "policy tasks_of_tasks on app.tasks",
+        "error",
+        "CREATE POLICY tasks_titled ON app.tasks FOR SELECT TO {app} USING (title <> 'from tasks')",
+    ),
+    Plant(
+        "definer_dynamic_sql",
+        f"CREATE FUNCTION app.titled(wanted text) RETURNS bigint {DEFINER} AS $$ DECLARE n bigint; BEGIN"
+        " EXECUTE 'SELECT count(*) FROM app.tasks WHERE title = ''' || wanted || '''' INTO n; RETURN n; END $$",
+        "function app.titled(text)",
+        "warning",
+        f"CREATE FUNCTION app.titled(wanted text) RETURNS bigint {DEFINER} AS $$ DECLARE n bigint; BEGIN"
+        " EXECUTE 'SELECT count(*) FROM app.tasks WHERE title = $1' INTO n USING wanted;"
+        " EXECUTE 'SELECT count(*) FROM ' || quote_ident(wanted) INTO n; RETURN n; END $$;"
+        "REVOKE ALL ON FUNCTION app.titled(text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.titled(text) TO {app}",
+    ),
+    Plant(
+        "definer_switches_tenant",
+        f"CREATE FUNCTION app.copy_from(source uuid) RETURNS void {DEFINER}"
+        " AS $$ BEGIN PERFORM set_config('app.tenant', source::text, true); END $$",
+        "function app.copy_from(uuid)",
+        "info",
+        f"CREATE FUNCTION app.copy_from(source uuid) RETURNS void {DEFINER} SET app.tenant = ''"
+        " AS $$ BEGIN PERFORM set_config('app.tenant', source::text, true); END $$;"
+        f"CREATE FUNCTION app.page() RETURNS void {DEFINER}"
+        " AS $$ BEGIN PERFORM set_config('app.page', '1', true); END $$",
+    ),
+    Plant(
+        "definer_tenant_argument",
+        f"CREATE FUNCTION app.size(p_org_id uuid) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+        " AS 'SELECT count(*) FROM app.tasks WHERE org_id = p_org_id'",
+        "function app.size(uuid)",
+        "warning",
+        f"CREATE FUNCTION app.size() RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+        " AS 'SELECT count(*) FROM app.tasks WHERE org_id = app.tenant()';"
+        f"CREATE FUNCTION app.size(p_org_id uuid) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN} AS $$"
+        " SELECT count(*) FROM app.tasks WHERE org_id = p_org_id AND current_setting('app.tenant')::uuid = p_org_id $$",
+    ),
+    Plant(
+        "secret_in_catalog",
+        "CREATE FUNCTION app.sign() RETURNS text LANGUAGE plpgsql"
+        " AS $$ DECLARE signing_secret CONSTANT text := 'correct-horse-battery'; BEGIN RETURN signing_secret; END $$",
+        "function app.sign()",
+        "warning",
+        "CREATE FUNCTION app.sign() RETURNS text LANGUAGE plpgsql AS $$ DECLARE signing_secret text; BEGIN"
+        " SELECT name INTO signing_secret FROM app.countries;"
+        " RAISE EXCEPTION 'token is missing' USING HINT = 'Give one.'; END $$",
+    ),
+    Plant(
+        "secret_in_catalog",
+        "ALTER DATABASE {database} SET app.jwt_secret = 'correct-horse-battery'",
+        "database {database}",
+        "warning",
+        "ALTER DATABASE {database} SET app.theme = 'correct-horse-battery'",
+    ),
+    Plant(
+        "publication_carries_tenants",
+        "CREATE PUBLICATION everything FOR TABLE app.tasks",
+        "publication everything",
+        "info",
+        "CREATE PUBLICATION names FOR TABLE app.countries",
+    ),
+    Plant(
+        "extension_looks_past",
+        "CREATE EXTENSION pgrowlocks SCHEMA app; GRANT EXECUTE ON FUNCTION app.pgrowlocks(text) TO {app}",
+        "extension pgrowlocks",
+        "warning",
+        "CREATE EXTENSION pgrowlocks SCHEMA app; REVOKE EXECUTE ON FUNCTION app.pgrowlocks(text) FROM PUBLIC;"
+        "CREATE EXTENSION fuzzystrmatch SCHEMA app",
+    ),
+    Plant(
+        "values_logged",
+        "SET LOCAL log_parameter_max_length_on_error = -1",
+        "parameter log_parameter_max_length_on_error",
+        "info",
+        "SET LOCAL log_parameter_max_length_on_error = 0; SET LOCAL log_statement = 'ddl';"
+        "SET LOCAL log_min_duration_statement = -1",
     ),
 ]

@@ -106,4 +106,6 @@ def everything(database: Database) -> str:
 
 def differences(wanted: str, found: str) -> str:
     """Return the lines in which two dumps differ, empty when they are the same."""
+    if wanted == found:
+        return ""
     return "\n".join(difflib.unified_diff(wanted.splitlines(), found.splitlines(), "before", "after", lineterm="", n=2))

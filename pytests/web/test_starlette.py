@@ -58,7 +58,7 @@ def who(
     return {"user_id": x_user, "organization_id": x_organization}
 
 
-async def context(entry: Annotated[Any, Depends(who)]) -> AsyncIterator[None]:
+async def context(entry: Annotated[dict[str, Any], Depends(who)]) -> AsyncIterator[None]:
     with workspace_context(**entry):
         yield
 

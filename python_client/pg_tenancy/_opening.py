@@ -7,6 +7,7 @@ else than a value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -140,6 +141,10 @@ class Identity:
         ticket expires soon, but a session or an API key opens the workspace for long.
         """
         return self.call in (ENTER_WITH_API_KEY, ENTER_WITH_SESSION, ENTER_WITH_SESSION_IN)
+
+    def pyformat(self) -> str:
+        """Return the call with the placeholders of psycopg's ordinary cursors."""
+        return re.sub(r"\$\d", "%s", self.call.text)
 
     def script(self) -> str:
         """Return the call as text, for a driver that can send only text."""

@@ -33,8 +33,8 @@ def workspace_context(**who: Unpack[Who]) -> Iterator[None]:
     A block within a block counts for what starts in it.
 
     Args:
-        **who: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket`` or
-            ``api_key``, as for ``pg_tenancy.workspace``.
+        **who: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``,
+            ``session`` or ``api_key``, as for ``pg_tenancy.workspace``.
 
     Raises:
         TypeError: a keyword that does not exist, or keywords that do not go together.
@@ -75,6 +75,12 @@ def entering() -> Identity | None:
             hint="Start it in workspace_context(user_id=...), or in outside_workspaces().",
             constraint="no_context",
         )
+    return current if isinstance(current, Identity) else None
+
+
+def entering_if_any() -> Identity | None:
+    """Return whom a transaction that starts now is for; None also where nobody has said."""
+    current = _current.get()
     return current if isinstance(current, Identity) else None
 
 

@@ -13,12 +13,11 @@ For the dialects ``postgresql+psycopg``, sync and async, and ``postgresql+asyncp
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
-from pg_tenancy._opening import Identity, explain
+from pg_tenancy._opening import explain
 from pg_tenancy.context import entering, outside_workspaces, require_same, workspace_context
 from pg_tenancy.errors import TenancyError, TransactionRequiredError, tenancy_error
 
@@ -92,8 +91,9 @@ def _do_begin(connection: PoolProxiedConnection) -> None:
             constraint="transaction_required",
         )
     cursor = connection.cursor()
+    is_asyncpg = "asyncpg" in type(cursor).__module__
     try:
-        cursor.execute(_text(identity, cursor), identity.values)
+        cursor.execute(identity.call.text if is_asyncpg else identity.pyformat(), identity.values)
     except Exception as error:
         # SQLAlchemy wraps asyncpg's errors, without the fields by which ours are known.
         ours = explain(error.__cause__ or error, identity.call)
@@ -102,12 +102,6 @@ def _do_begin(connection: PoolProxiedConnection) -> None:
         raise ours from error
     finally:
         cursor.close()
-
-
-def _text(identity: Identity, cursor: Any) -> str:
-    """Return the call with the placeholders of the cursor's driver."""
-    text = identity.call.text
-    return text if "asyncpg" in type(cursor).__module__ else re.sub(r"\$\d", "%s", text)
 
 
 def _require_same(

@@ -58,7 +58,7 @@ USING (
 );
 
 CREATE POLICY cost_actual_minute_service ON finops.cost_actual_minute
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY cost_actual_minute_auditor ON finops.cost_actual_minute
@@ -117,7 +117,7 @@ USING (
 );
 
 CREATE POLICY inference_usage_service ON finops.inference_usage
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY inference_usage_auditor ON finops.inference_usage
@@ -196,7 +196,7 @@ USING (
 );
 
 CREATE POLICY api_keys_service ON public.api_keys
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY api_keys_auditor ON public.api_keys
@@ -282,7 +282,7 @@ USING (
 );
 
 CREATE POLICY instances_service ON public.instances
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY instances_auditor ON public.instances
@@ -387,7 +387,7 @@ USING (
 );
 
 CREATE POLICY models_service ON public.models
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY models_auditor ON public.models
@@ -456,7 +456,7 @@ USING (
 );
 
 CREATE POLICY organization_memberships_service ON public.organization_memberships
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY organization_memberships_auditor ON public.organization_memberships
@@ -541,7 +541,7 @@ USING (
 );
 
 CREATE POLICY organization_model_shares_service ON public.organization_model_shares
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY organization_model_shares_auditor ON public.organization_model_shares
@@ -610,7 +610,7 @@ USING (
 );
 
 CREATE POLICY organization_models_service ON public.organization_models
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY organization_models_auditor ON public.organization_models
@@ -672,7 +672,7 @@ USING (
 );
 
 CREATE POLICY organizations_service ON public.organizations
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY organizations_auditor ON public.organizations
@@ -731,7 +731,7 @@ USING (
 );
 
 CREATE POLICY provider_settings_service ON public.provider_settings
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY provider_settings_auditor ON public.provider_settings
@@ -805,7 +805,7 @@ USING (
 );
 
 CREATE POLICY users_service ON public.users
-AS PERMISSIVE FOR ALL TO tenancy_owner, tenancy_service, tenancy_writer
+AS PERMISSIVE FOR ALL TO tenancy_legacy, tenancy_owner, tenancy_service, tenancy_writer
 USING (true);
 
 CREATE POLICY users_auditor ON public.users

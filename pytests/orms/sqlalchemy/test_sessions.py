@@ -174,16 +174,21 @@ def test_a_personal_workspace_and_the_platforms(engine: Engine, tenants: TwoTena
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_a_ticket_and_a_key_enter_with_a_login_that_names_no_users(
+async def test_tickets_keys_and_sessions_enter_with_a_login_that_names_no_users(
     driver: str, tenants: TwoTenants, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     login = tenants.logins.credentialed
     engine = enter_workspaces(create_async_engine(_url(tenants, login, driver), echo="debug"))
     key = tenants.api_keys["organization"]
+    with tenants.session(tenants.logins.app, autocommit=True) as app:
+        query = "SELECT token FROM tenancy.start_session(%s, %s)"
+        (token,) = app.execute(query, [tenants.members["owner"].id, tenants.acme.id]).fetchone() or ("",)
     entries: list[dict[str, Any]] = [
         {"ticket": tenants.key.ticket(tenants.members["owner"], tenants.acme)},
         {"api_key": key},
+        {"session": token},
+        {"session": token, "organization_id": tenants.acme.id},
     ]
     for entry in entries:
         with workspace_context(**entry):
@@ -205,6 +210,7 @@ async def test_a_ticket_and_a_key_enter_with_a_login_that_names_no_users(
     await engine.dispose()
     assert "tenancy.current_workspace_id" in caplog.text
     assert key not in caplog.text
+    assert token not in caplog.text
 
 
 async def test_an_async_session_does_the_same(

@@ -109,6 +109,7 @@ REDUNDANT = {
             "tenancy_private.insert_row(regclass,jsonb,boolean)",
             "tenancy_private.update_rows(regclass,jsonb,jsonb)",
             "tenancy_private.delete_rows(regclass,jsonb)",
+            "tenancy_private.detach_usage(uuid[])",
             "tenancy_private.empty_instances()",
         )
     },

@@ -429,9 +429,9 @@ def _fresh_session(probed: Probed) -> None:
 
 
 def _bypasses(probed: Probed) -> None:
-    """Whoever bypasses row-level security, or writes as the functions do, enters nothing."""
+    """Whoever bypasses row-level security, writes as the functions do, or as before, enters nothing."""
     connection, login = probed.connections[None], f"{probed.database.name}_bypass"
-    for by in ("BYPASSRLS", "IN ROLE tenancy_writer"):
+    for by in ("BYPASSRLS", "IN ROLE tenancy_writer", "IN ROLE tenancy_legacy"):
         try:
             connection.execute(f"CREATE ROLE {login} {by}".encode())
             connection.execute(f"GRANT tenancy_app TO {login}".encode())

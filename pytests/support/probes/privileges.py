@@ -110,6 +110,15 @@ PEOPLE_CALL = {
     "writable_columns(regclass)",
     '"current_role"()',
 }
+# The defaults of the columns that those who write rows fill.
+DEFAULTS = {
+    "current_workspace_id()",
+    "default_author_id()",
+    "default_organization_id()",
+    "default_user_id()",
+    "default_workspace_id()",
+    "verify_context()",
+}
 CALLABLE = {
     # Besides what it has as a member of tenancy_credentialed.
     "tenancy_app": {"enter(uuid,uuid)", "enter_platform(uuid)", "start_session(uuid,uuid,text,interval)"},
@@ -143,24 +152,19 @@ CALLABLE = {
         "start_session(uuid,uuid,text,interval)",
         "take_checkpoint()",
         "top_up(uuid,numeric,text)",
+        "explain_access(regclass,text,uuid,uuid)",
         "unprotected_tables()",
     },
     "tenancy_auditor": {
+        "explain_access(regclass,text,uuid,uuid)",
         "entry_hash(bytea,uuid,bigint,uuid,numeric,numeric,timestamp with time zone,bytea)",
         "reconcile(uuid,timestamp with time zone)",
         "reconcile_usage(uuid)",
         "record_read(regclass)",
         "transfer_digest(uuid,uuid,numeric,text,text,bytea,timestamp with time zone,uuid)",
     },
-    # The defaults of the columns that it fills.
-    "tenancy_writer": {
-        "current_workspace_id()",
-        "default_author_id()",
-        "default_organization_id()",
-        "default_user_id()",
-        "default_workspace_id()",
-        "verify_context()",
-    },
+    "tenancy_writer": DEFAULTS,
+    "tenancy_legacy": DEFAULTS,
 }
 COSTS = {
     "cost_current(text)",
@@ -180,6 +184,7 @@ CALLABLE_OF_FINOPS = {
 # What the functions call that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
+    "detach_usage(uuid[])",
     "empty_instances()",
     "insert_row(regclass,jsonb,boolean)",
     "update_rows(regclass,jsonb,jsonb)",
@@ -321,7 +326,8 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     wanted |= {(table, "tenancy_service", "SELECT") for table in (*MONEY, *OFFERINGS)}
     wanted |= {(f"tenancy_private.{name}", "tenancy_owner", "EXECUTE") for name in WRITING}
     wanted |= {
-        ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT") for role in ("credentialed", "service", "writer")
+        ("tenancy.seal_rotations", f"tenancy_{role}", "SELECT")
+        for role in ("credentialed", "service", "legacy", "writer")
     }
     wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),

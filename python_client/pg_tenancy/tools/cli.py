@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +31,7 @@ from pg_tenancy.tools.demo.place import Place
 from pg_tenancy.tools.demo.truth import Cast
 from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError
 from pg_tenancy.tools.lint import SEVERITIES, Baseline, BaselineError, lint, read_baseline
+from pg_tenancy.tools.lint_changes import read_base, read_changes, read_snapshot
 from pg_tenancy.tools.lint_formats import FORMATS, print_table
 from pg_tenancy.tools.matrix import Matrix, read_matrix
 from pg_tenancy.tools.phases import (
@@ -222,6 +223,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     linting.add_argument(
         "--trusted-role", action="append", metavar="NAME", help="a role that may see everything; can be repeated"
+    )
+    linting.add_argument(
+        "--against",
+        metavar="BASE",
+        help="report only what is new beside this base, and what the difference does: a DSN, or a file that "
+        "--format json wrote",
     )
     linting.set_defaults(run=_lint)
 
@@ -582,8 +589,12 @@ def _lint(options: argparse.Namespace) -> int:
             tuple(options.tenant_column or given.tenant_columns),
             (*given.trusted_roles, *(options.trusted_role or ())),
         )
+        known, before = read_base(options.against, baseline) if options.against else (None, {})
         with _connect(_dsn(options.dsn)) as connection:
-            report = lint(connection, baseline=baseline)
+            snapshot = read_snapshot(connection)
+            changes = read_changes(before, snapshot) if options.against else []
+            report = lint(connection, baseline=baseline, known=known, changes=changes)
+        report = replace(report, snapshot=snapshot)
     except BaselineError as error:
         raise _UsageError(str(error)) from None
     except psycopg.Error as error:

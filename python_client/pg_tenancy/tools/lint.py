@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ if sys.version_info >= (3, 11):
     import tomllib
 
 __all__ = [
+    "CHANGES",
     "SEVERITIES",
     "Baseline",
     "BaselineError",
@@ -33,12 +34,20 @@ __all__ = [
     "lint",
     "read_baseline",
     "read_rules",
+    "reading",
 ]
 
 SEVERITIES: Final = ("error", "warning", "info")
 
 # What an exemption that matches nothing is reported as.
 UNUSED: Final = "exemption_unused"
+
+# What differences to another database are reported as, and what they are.
+CHANGES: Final = {
+    "change_dangerous": "More may be seen or written than in the base.",
+    "change_breaking": "Something that works with the base may find no rows, or be refused.",
+    "change_safe": "A difference to the base by which nobody sees or writes more or less.",
+}
 
 
 class BaselineError(ValueError):
@@ -53,12 +62,14 @@ class Rule:
         name: of ``tenancy_private.lint_<name>()``.
         description: what is wrong where it finds something, in a sentence.
         query: answers severity, object, problem and remedy.
+        facts: what the query asks, as a WITH clause: the same for all rules of a project.
 
     """
 
     name: str
     description: str
     query: str
+    facts: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,11 @@ class Finding:
     object: str
     problem: str
     remedy: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The rule and the object, whatever the database is called."""
+        return self.rule, "database" if self.object.startswith("database ") else self.object
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ class Report:
         findings: the worst first.
         exempted: findings that the baseline exempts, with the exemption.
         failures: why a rule could not run, by its name. The report is incomplete then.
+        snapshot: what row-level security consists of there, to compare another database with.
 
     """
 
@@ -124,6 +141,12 @@ class Report:
     findings: tuple[Finding, ...]
     exempted: tuple[tuple[Finding, Exemption], ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
+    snapshot: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> frozenset[tuple[str, str]]:
+        """What was found, exempted or not, as another database's report names it."""
+        return frozenset(each.key for each in (*self.findings, *(each for each, _ in self.exempted)))
 
     def at_least(self, severity: str) -> list[Finding]:
         """Return the findings of this severity and of worse ones."""
@@ -162,19 +185,16 @@ def read_rules(project: Path | None = None) -> list[Rule]:
             rules[function["name"].removeprefix("lint_")] = query
     with_facts = "WITH " + ",\n\n".join(facts)
     descriptions = {name: comment.replace("''", "'") for name, comment in _COMMENT.findall(text)}
-    return [
-        Rule(
-            name,
-            descriptions[name],
-            f"{with_facts}\n\nSELECT f.severity, f.object, f.problem, f.remedy\n"
-            f"FROM (\n{query}\n) AS f (severity, object, problem, remedy)\nORDER BY f.object, f.problem",
-        )
-        for name, query in sorted(rules.items())
-    ]
+    return [Rule(name, descriptions[name], query, with_facts) for name, query in sorted(rules.items())]
 
 
 def lint(
-    connection: psycopg.Connection[Any], *, baseline: Baseline | None = None, rules: Sequence[Rule] | None = None
+    connection: psycopg.Connection[Any],
+    *,
+    baseline: Baseline | None = None,
+    rules: Sequence[Rule] | None = None,
+    known: Container[tuple[str, str]] | None = None,
+    changes: Sequence[Finding] = (),
 ) -> Report:
     """Ask the rules about a database, in one snapshot of it that nothing can be written in.
 
@@ -184,13 +204,15 @@ def lint(
         connection: anybody's who can connect, in autocommit; the catalog tells everybody what is asked.
         baseline: exemptions, and what is particular to the database.
         rules: default: all of them.
+        known: the keys of findings that the base has, and that are not reported again; None: there is no base.
+        changes: differences to the base, which are reported beside the rest.
 
     """
     baseline = baseline or Baseline()
     asked = tuple(read_rules() if rules is None else rules)
     found: list[Finding] = []
     failures: dict[str, str] = {}
-    with _reading(connection):
+    with reading(connection):
         connection.execute(
             "SELECT set_config('search_path', 'pg_catalog, pg_temp', true), set_config('jit', 'off', true),"
             " set_config('tenancy_lint.tenant_columns', %s::text[]::text, true),"
@@ -198,24 +220,38 @@ def lint(
             [list(baseline.tenant_columns) or None, list(baseline.trusted_roles)],
         )
         (database,) = connection.execute("SELECT current_database()").fetchall()[0]
-        for rule in asked:
-            try:
-                with connection.transaction():
-                    rows = connection.execute(rule.query.encode()).fetchall()
-            except psycopg.Error as error:
-                if connection.broken:
-                    raise
-                failures[rule.name] = error.diag.message_primary or str(error).strip()
-            else:
-                found += [Finding(rule.name, *row) for row in rows]
-    findings, exempted = _exempt(found, baseline, complete=not failures)
+        # As one query, which computes the facts once. Where that fails, to see which rule does.
+        for rules_at_once in [asked], [(rule,) for rule in asked]:
+            found, failures = [], {}
+            for some in rules_at_once:
+                try:
+                    found += _ask(connection, some)
+                except psycopg.Error as error:
+                    if connection.broken:
+                        raise
+                    failures |= {rule.name: error.diag.message_primary or str(error).strip() for rule in some}
+            if not failures:
+                break
+    findings, exempted = _exempt([*found, *changes], baseline, complete=not failures, compared=known is not None)
+    findings = [each for each in findings if each.key not in (known or ())]
     return Report(database, asked, tuple(findings), tuple(exempted), failures)
 
 
+def _ask(connection: psycopg.Connection[Any], rules: Sequence[Rule]) -> list[Finding]:
+    answers = "\nUNION ALL\n".join(
+        f"SELECT {number} AS rule, f.*\nFROM (\n{rule.query}\n) AS f (severity, object, problem, remedy)"
+        for number, rule in enumerate(rules)
+    )
+    with connection.transaction():
+        rows = connection.execute(f"{rules[0].facts}\n{answers}\nORDER BY rule, object, problem".encode()).fetchall()
+    return [Finding(rules[number].name, *rest) for number, *rest in rows]
+
+
 @contextmanager
-def _reading(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def reading(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Read in one snapshot in which nothing can be written, or in the transaction that the caller began."""
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        yield  # of a transaction that the caller began, and that sees what the caller did
+        yield  # and see what the caller did
         return
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -223,7 +259,7 @@ def _reading(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def _exempt(
-    found: Sequence[Finding], baseline: Baseline, *, complete: bool
+    found: Sequence[Finding], baseline: Baseline, *, complete: bool, compared: bool
 ) -> tuple[list[Finding], list[tuple[Finding, Exemption]]]:
     exemptions = {(each.rule, each.object): each for each in baseline.exemptions}
     exempted = [(each, exemptions[each.rule, each.object]) for each in found if (each.rule, each.object) in exemptions]
@@ -239,7 +275,8 @@ def _exempt(
                 "take it out of the baseline file",
             )
             for each in baseline.exemptions
-            if each not in used
+            # A change is one only beside its base.
+            if each not in used and (compared or each.rule not in CHANGES)
         ]
     return sorted(left, key=lambda each: (SEVERITIES.index(each.severity), each.rule, each.object)), exempted
 
@@ -263,7 +300,7 @@ def read_baseline(path: Path) -> Baseline:
     if not isinstance(document, dict):
         raise BaselineError(f"{path}: not a table of exempt, tenant_columns and trusted_roles")
     _known(path, document, ("exempt", "tenant_columns", "trusted_roles"))
-    rules = {rule.name for rule in read_rules()}
+    rules = {rule.name for rule in read_rules()} | CHANGES.keys()
     exemptions: list[Exemption] = []
     entries = document.get("exempt", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

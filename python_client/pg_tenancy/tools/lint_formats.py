@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pg_tenancy.tools._terminal import Terminal
-from pg_tenancy.tools.lint import SEVERITIES, UNUSED, Finding, Report
+from pg_tenancy.tools.lint import CHANGES, SEVERITIES, UNUSED, Finding, Report
 
 __all__ = ["FORMATS", "as_github", "as_json", "as_sarif", "print_table"]
 
@@ -48,6 +48,7 @@ def as_json(report: Report) -> str:
             "exempted": [asdict(finding) | {"reason": exemption.reason} for finding, exemption in report.exempted],
             "failures": report.failures,
             "rules": {rule.name: rule.description for rule in report.rules},
+            "snapshot": dict(report.snapshot),
         },
         indent=2,
     )
@@ -63,6 +64,7 @@ def as_sarif(report: Report, version: str) -> str:
     """
     descriptions = {rule.name: rule.description for rule in report.rules}
     descriptions[UNUSED] = "An exemption matches no finding."
+    descriptions |= CHANGES
     indexes = {name: number for number, name in enumerate(descriptions)}
 
     def result(finding: Finding) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change])
 
 
 # Whoever is a member without inheriting the rights takes them with SET ROLE. A policy
-# that is always true is for the three groups; the other two are beyond any policy.
+# that is always true is for the four groups; the other two are beyond any policy.
 _UNRESTRICTED: Final = """
 SELECT l.rolname, array_agg(why.reason ORDER BY why.reason)
 FROM pg_catalog.pg_roles AS l
@@ -220,7 +220,7 @@ CROSS JOIN LATERAL (
         AND g.oid <> l.oid
         AND (
             g.rolsuper OR g.rolbypassrls
-            OR g.rolname IN ('tenancy_service', 'tenancy_owner', 'tenancy_writer')
+            OR g.rolname IN ('tenancy_service', 'tenancy_legacy', 'tenancy_owner', 'tenancy_writer')
         )
         AND pg_catalog.pg_has_role(l.oid, g.oid, 'MEMBER')
 ) AS why

@@ -27,7 +27,7 @@ RETURN coalesce(
 )::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_workspace_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_workspace_id()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_workspace_id() IS
 'Default of workspace_id: the current workspace, or the platform''s outside of any.';
 
@@ -39,7 +39,7 @@ SECURITY INVOKER
 RETURN nullif(current_setting('tenancy.current_user_id', true), '')::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_author_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_author_id()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_author_id() IS
 'Default of an author''s column: the current user, NULL outside of any workspace.';
 

@@ -104,7 +104,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.verify_context() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.verify_context()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.verify_context() IS
 'What current_workspace_id() falls back on: the same answer and the same errors, and dearer.';
 
@@ -149,7 +149,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.current_workspace_id() FROM public;
 -- The writer has it for the defaults of the columns that it leaves out.
 GRANT EXECUTE ON FUNCTION tenancy.current_workspace_id()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.current_workspace_id() IS
 'The workspace that this transaction works in: the organization''s id, the user''s id in personal mode, or the nil UUID in '
 'the platform''s. Raises 28000 no_context or invalid_context.';

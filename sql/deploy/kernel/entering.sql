@@ -269,13 +269,14 @@ DECLARE
     sees_all text;
 BEGIN
     IF pg_has_role(login, 'tenancy_service', 'USAGE') OR pg_has_role(login, 'tenancy_owner', 'USAGE')
-        OR pg_has_role(login, 'tenancy_writer', 'USAGE')
+        OR pg_has_role(login, 'tenancy_writer', 'USAGE') OR pg_has_role(login, 'tenancy_legacy', 'USAGE')
     THEN
         SELECT CASE
             WHEN r.rolsuper THEN 'is a superuser'
             WHEN pg_has_role(login, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
             WHEN pg_has_role(login, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
-            ELSE 'has the rights of tenancy_service'
+            WHEN pg_has_role(login, 'tenancy_service', 'USAGE') THEN 'has the rights of tenancy_service'
+            ELSE 'has the rights of tenancy_legacy'
         END INTO sees_all
         FROM pg_roles AS r
         WHERE r.rolname = login;

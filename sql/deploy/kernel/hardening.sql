@@ -17,8 +17,8 @@ SET LOCAL ROLE tenancy_owner;
 -- tenants, and read the statistics functions, which count rows that row-level
 -- security hid, the locks, which under SERIALIZABLE tell what a function has read,
 -- and currtid2(), which finds the newest version of a row that is hidden. What is
--- taken from PUBLIC here is given to tenancy_service, so that the old application
--- goes on, and the statistics and the locks to the monitoring roles. Each is
+-- taken from PUBLIC here is given to tenancy_service and tenancy_legacy, so that the old
+-- application goes on, and the statistics and the locks to the monitoring roles. Each is
 -- written down for the way back.
 CREATE TABLE tenancy_private.revoked_from_public (
     object_kind text NOT NULL,
@@ -73,7 +73,9 @@ BEGIN
             CONTINUE;
         END IF;
         EXECUTE format('REVOKE %s ON %s %s FROM PUBLIC', target.privilege, target.kind, target.object);
-        EXECUTE format('GRANT %s ON %s %s TO tenancy_service', target.privilege, target.kind, target.object);
+        EXECUTE format(
+            'GRANT %s ON %s %s TO tenancy_service, tenancy_legacy', target.privilege, target.kind, target.object
+        );
         IF target.monitoring THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pg_read_all_stats, tenancy_owner', target.object);
         END IF;

@@ -11,19 +11,44 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 -- A change that closes tables closes them to an application that is using
--- them. Whoever owns one of them or may write to one is that application: it is
--- granted tenancy_service and goes on seeing everything. "REVOKE tenancy_service
--- FROM <login>" is the cut-over, once the application enters workspaces.
+-- them. Whoever owns one of them or may write to one is that application. If it may
+-- do everything with all tables that services use, it is granted tenancy_service and
+-- goes on seeing everything. Any other login would learn something new by that, such
+-- as passwords: it is granted tenancy_legacy, which has no rights on tables. It keeps its own,
+-- and the policies let it use them. Revoking the group is the cut-over, once
+-- the application enters workspaces.
 CREATE TABLE tenancy_private.legacy_logins (
     role       name     NOT NULL,
+    granted    name     NOT NULL,
     table_name regclass NOT NULL,
     by_protect boolean  NOT NULL,
     CONSTRAINT legacy_logins_pkey PRIMARY KEY (role)
 );
 CALL tenancy_private.close_own_table('tenancy_private.legacy_logins');
 COMMENT ON TABLE tenancy_private.legacy_logins IS
-'The roles to which a change granted tenancy_service, and the first of the tables that it closed, so that its '
-'revert takes it from no other.';
+'The roles to which a change granted tenancy_service or tenancy_legacy, and the first of the tables that it closed, so '
+'that its revert takes it from no other.';
+
+-- The tables of the application that services may use, and those about to be closed, without
+-- those that pg-tenancy made: nobody had rights on them before.
+CREATE FUNCTION tenancy_private.tables_of_services(tables regclass[]) RETURNS regclass[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(array_agg(c.oid::regclass), '{}')
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE c.relkind IN ('r', 'p')
+    AND n.nspname NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
+    AND pg_get_userbyid(c.relowner) <> 'tenancy_owner'
+    AND (c.oid = ANY(tables) OR EXISTS (
+        SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee = 'tenancy_service'::regrole
+    ));
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.tables_of_services(regclass[]) FROM public;
 
 -- One that was cut over stays cut over: it is in the table, and is granted nothing again.
 CREATE PROCEDURE tenancy_private.keep_legacy_logins(
@@ -42,12 +67,9 @@ BEGIN
             r.rolinherit,
             bool_or(g.writes) AS writes,
             EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname) AS is_cut_over,
-            -- Everything that the group may do with these tables, it could do before.
-            (
-                SELECT bool_and(has_table_privilege(r.oid, t.name, p.privilege))
-                FROM unnest(tables) AS t (name)
-                CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
-            ) AS could_all
+            pg_has_role(r.oid, 'tenancy_service', 'USAGE') AS is_service,
+            -- What services may do, it could do before.
+            CASE WHEN bool_and(rights.has_all) THEN 'tenancy_service' ELSE 'tenancy_legacy' END AS wanted
         FROM (
             SELECT c.relowner AS grantee, true AS writes
             FROM pg_class AS c
@@ -64,38 +86,53 @@ BEGIN
             WHERE a.attrelid = ANY(tables)
         ) AS g
         INNER JOIN pg_roles AS r ON g.grantee = r.oid
+        CROSS JOIN LATERAL (
+            SELECT coalesce(bool_and(has_table_privilege(r.oid, t.name, p.privilege)), true) AS has_all
+            FROM unnest(tenancy_private.tables_of_services(tables)) AS t (name)
+            CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+        ) AS rights
         -- Also one that bypasses row-level security: it needs the functions that
         -- fill the columns of later changes.
         WHERE NOT r.rolsuper
             AND r.rolname NOT IN (
                 'tenancy_owner', 'tenancy_writer', 'tenancy_app',
-                'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+                'tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_auditor'
             )
-            AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+            AND NOT pg_has_role(r.oid, 'tenancy_legacy', 'USAGE')
+            -- One of ours that may do more with these tables by it than before is named.
+            AND (
+                NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE') OR NOT rights.has_all AND EXISTS (
+                    SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname
+                )
+            )
         GROUP BY r.oid, r.rolname, r.rolinherit
         ORDER BY r.rolname
     LOOP
-        IF holder.is_cut_over THEN
+        IF holder.is_service THEN
+            RAISE WARNING '% is a member of tenancy_service, and may now do with % what it could not before',
+                holder.rolname, array_to_string(tables, ', ')
+            USING HINT = format(
+                'If it needs no function of services: GRANT tenancy_legacy TO %1$I; REVOKE tenancy_service FROM %1$I;',
+                holder.rolname
+            );
+        ELSIF holder.is_cut_over THEN
             RAISE WARNING '% was cut over and stays so: it sees nothing of %', holder.rolname, array_to_string(tables, ', ')
             USING HINT = format(
-                'If the application still works as this login: GRANT tenancy_service TO %I;', holder.rolname
+                'If the application still works as this login: GRANT %I TO %I;', holder.wanted, holder.rolname
             );
         ELSIF holder.writes THEN
             EXECUTE format(
-                'GRANT tenancy_service TO %I %s',
+                'GRANT %I TO %I %s',
+                holder.wanted,
                 holder.rolname,
                 CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'WITH INHERIT TRUE' END
             );
-            INSERT INTO tenancy_private.legacy_logins (role, table_name, by_protect)
-            VALUES (holder.rolname, tables[1], keep_legacy_logins.by_protect);
-            RAISE NOTICE 'granted tenancy_service to %, which still sees everything', holder.rolname;
-            IF NOT holder.could_all THEN
-                RAISE WARNING '% can now read and write all tables, which it could not before', holder.rolname
-                USING HINT = format(
-                    'REVOKE tenancy_service FROM %I, if it can do without the tables that are about to be closed.',
-                    holder.rolname
-                );
-            END IF;
+            INSERT INTO tenancy_private.legacy_logins (role, granted, table_name, by_protect)
+            VALUES (holder.rolname, holder.wanted, tables[1], keep_legacy_logins.by_protect);
+            RAISE NOTICE 'granted % to %, which %', holder.wanted, holder.rolname, CASE holder.wanted
+                WHEN 'tenancy_service' THEN 'still sees everything'
+                ELSE 'keeps the rights it has'
+            END;
             IF NOT holder.rolinherit AND current_setting('server_version_num')::integer < 160000 THEN
                 RAISE WARNING '% is NOINHERIT and will no longer see its tables', holder.rolname
                 USING HINT = format('ALTER ROLE %I INHERIT;', holder.rolname);
@@ -103,7 +140,7 @@ BEGIN
         ELSE
             RAISE WARNING '% can read tables that this phase closes to it', holder.rolname
             USING HINT = format(
-                'GRANT tenancy_service TO %1$I, or tenancy_auditor if its reading is to be recorded.', holder.rolname
+                'GRANT tenancy_legacy TO %1$I, or tenancy_auditor if its reading is to be recorded.', holder.rolname
             );
         END IF;
     END LOOP;
@@ -113,13 +150,14 @@ BEGIN
         WHERE c.oid = ANY(tables) AND acl.grantee = 0
     ) THEN
         RAISE WARNING 'PUBLIC has privileges on tables that this phase closes'
-        USING HINT = 'GRANT tenancy_service to the logins that rely on it.';
+        USING HINT = 'GRANT tenancy_legacy to the logins that rely on it.';
     END IF;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_legacy_logins(regclass[], boolean) FROM public;
 COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) IS
-'Grants tenancy_service to the roles that own or may write to one of these tables, before a change closes them.';
+'Grants tenancy_service or tenancy_legacy to the roles that own or may write to one of these tables, before a change '
+'closes them.';
 
 -- Only where a deploy granted it and nobody has revoked it since. Roles belong to
 -- all databases of the server: it stays with a login that has tables, or rights to
@@ -159,6 +197,7 @@ BEGIN
     FOR holder IN
         SELECT
             r.rolname,
+            l.granted,
             (
                 SELECT string_agg(d.datname, ', ' ORDER BY d.datname)
                 FROM pg_database AS d
@@ -173,13 +212,13 @@ BEGIN
         FROM tenancy_private.legacy_logins AS l
         INNER JOIN pg_roles AS r ON l.role = r.rolname
         INNER JOIN pg_auth_members AS m ON m.member = r.oid
-        WHERE m.roleid = 'tenancy_service'::regrole AND l.table_name = ANY(tables)
+        WHERE m.roleid = l.granted::regrole AND l.table_name = ANY(tables)
             AND l.by_protect = drop_legacy_logins.by_protect
     LOOP
         IF holder.other_databases IS NULL THEN
-            EXECUTE format('REVOKE tenancy_service FROM %I', holder.rolname);
+            EXECUTE format('REVOKE %I FROM %I', holder.granted, holder.rolname);
         ELSE
-            RAISE NOTICE '% keeps tenancy_service, for the databases %', holder.rolname, holder.other_databases;
+            RAISE NOTICE '% keeps %, for the databases %', holder.rolname, holder.granted, holder.other_databases;
         END IF;
     END LOOP;
     DELETE FROM tenancy_private.legacy_logins AS l

@@ -32,21 +32,27 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    function_name name;
+    -- The bodies of the functions, put together: each fact is computed once, and not for every rule.
+    facts CONSTANT text := (
+        SELECT string_agg(format('%I AS MATERIALIZED (%s)', p.proname, b.body), ', ')
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL (SELECT regexp_replace(p.prosrc, 'tenancy_private\.(linted_\w+)\(\)', '\1', 'g') AS body) AS b
+        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname LIKE 'linted\_%'
+    );
+    answers CONSTANT text := (
+        SELECT string_agg(
+            format('SELECT %L, f.* FROM (%s) AS f (severity, object, problem, remedy)', substr(p.proname, 6), b.body),
+            ' UNION ALL '
+        )
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL (SELECT regexp_replace(p.prosrc, 'tenancy_private\.(linted_\w+)\(\)', '\1', 'g') AS body) AS b
+        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname LIKE 'lint\_%'
+    );
 BEGIN
     PERFORM set_config('tenancy_lint.tenant_columns', coalesce(tenant_columns::text, ''), true),
         set_config('tenancy_lint.trusted_roles', coalesce(trusted_roles::text, ''), true);
-    FOR function_name IN
-        SELECT p.proname
-        FROM pg_proc AS p
-        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname LIKE 'lint\_%'
-        ORDER BY p.proname
-    LOOP
-        RETURN QUERY EXECUTE format(
-            'SELECT %L, f.severity, f.object, f.problem, f.remedy FROM tenancy_private.%I() AS f ORDER BY f.object, f.problem',
-            substr(function_name, 6), function_name
-        );
-    END LOOP;
+    -- RECURSIVE lets a fact ask others in any order.
+    RETURN QUERY EXECUTE format('WITH RECURSIVE %s %s ORDER BY 1, 3, 4', facts, answers);
     PERFORM set_config('tenancy_lint.tenant_columns', '', true), set_config('tenancy_lint.trusted_roles', '', true);
 END;
 $$;

@@ -56,8 +56,10 @@ outsiders AS (
     SELECT r.oid, quote_ident(r.rolname)
     FROM pg_roles AS r
     WHERE NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname !~ '^pg_'
-        AND r.rolname NOT IN ('tenancy_owner', 'tenancy_writer', 'tenancy_service', 'tenancy_auditor')
-        AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+        AND r.rolname NOT IN (
+            'tenancy_owner', 'tenancy_writer', 'tenancy_service', 'tenancy_legacy', 'tenancy_auditor'
+        )
+        AND NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE') AND NOT pg_has_role(r.oid, 'tenancy_legacy', 'USAGE')
 ),
 
 ways AS (
@@ -122,7 +124,8 @@ INNER JOIN pg_roles AS r ON w.owner = r.oid
 -- Rows that the policies keep from the owner, nobody sees by it; those of a materialized view
 -- are there, and a table's are nobody's but by its name.
 WHERE w.kind IN ('materialized view ', 'table ')
-    OR r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, 'tenancy_service', 'USAGE')
+    OR r.rolsuper OR r.rolbypassrls
+    OR pg_has_role(r.oid, 'tenancy_service', 'USAGE') OR pg_has_role(r.oid, 'tenancy_legacy', 'USAGE')
     OR r.oid = (SELECT c.relowner FROM pg_class AS c WHERE c.oid = ways_around.table_name)
 ORDER BY 1;
 $$;
@@ -163,6 +166,7 @@ DECLARE
                     AND a.attnum = ANY((i.indkey::smallint[])[0:i.indnkeyatts - 1])
             )
     );
+    public_privileges text;
 BEGIN
     IF EXISTS (SELECT FROM tenancy_private.closed_tables AS t WHERE t.table_name = close_table.table_name) THEN
         RETURN;
@@ -186,7 +190,14 @@ BEGIN
     WHERE c.oid = close_table.table_name
     ON CONFLICT DO NOTHING;
     -- What everybody may, tenants may too: columns of their own rows that the contract leaves out.
+    -- The logins from before keep it.
     EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', table_name);
+    FOR public_privileges IN
+        SELECT t.public_privileges FROM tenancy_private.closed_tables AS t
+        WHERE t.table_name = close_table.table_name AND t.public_privileges IS NOT NULL
+    LOOP
+        EXECUTE format('GRANT %s ON %s TO tenancy_legacy', public_privileges, table_name);
+    END LOOP;
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', table_name);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', table_name);
 END;
@@ -215,7 +226,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
     END IF;
     EXECUTE format(
-        'REVOKE ALL ON %s FROM tenancy_credentialed, tenancy_auditor', table_name
+        'REVOKE ALL ON %s FROM tenancy_credentialed, tenancy_legacy, tenancy_auditor', table_name
     );
     IF was.public_privileges IS NOT NULL THEN
         EXECUTE format('GRANT %s ON %s TO PUBLIC', was.public_privileges, table_name);

@@ -362,16 +362,23 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text)
 FROM public;
 
--- What services, functions and the auditor see of a table. An auditor's reading is
--- written down once a statement.
+-- What services, functions, logins from before and the auditor see of a table. An auditor's
+-- reading is written down once a statement.
 CREATE PROCEDURE tenancy_private.add_readers_of_all(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- Logins from before had no rights on these.
+    is_ours CONSTANT boolean := (
+        SELECT c.relnamespace = 'tenancy'::regnamespace FROM pg_class AS c WHERE c.oid = table_name
+    );
 BEGIN
     CALL tenancy_private.add_policy(
-        table_name, 'service', 'PERMISSIVE', 'ALL', 'tenancy_service, tenancy_owner, tenancy_writer', 'true'
+        table_name, 'service', 'PERMISSIVE', 'ALL',
+        'tenancy_service, tenancy_owner, tenancy_writer' || CASE WHEN is_ours THEN '' ELSE ', tenancy_legacy' END,
+        'true'
     );
     CALL tenancy_private.add_policy(
         table_name, 'auditor', 'PERMISSIVE', 'SELECT', 'tenancy_auditor',

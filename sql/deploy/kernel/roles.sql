@@ -20,6 +20,7 @@ DECLARE
         'tenancy_app', 'Applications: rows of the workspace they entered by naming user and organization.',
         'tenancy_credentialed', 'Applications that may enter a workspace only with a credential.',
         'tenancy_service', 'Workers, billing and the application before its migration: all workspaces.',
+        'tenancy_legacy', 'Logins that may use some of the tables: policies allow them what their own grants do.',
         'tenancy_auditor', 'Support and compliance: all workspaces, read only.'
     );
     role_name name;
@@ -92,7 +93,7 @@ BEGIN
     IF is_superuser AND login_is_superuser THEN
         RETURN;
     END IF;
-    FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service']::name[] LOOP
+    FOREACH role_name IN ARRAY ARRAY['tenancy_owner', 'tenancy_writer', 'tenancy_service', 'tenancy_legacy']::name[] LOOP
         IF NOT (is_superuser OR pg_has_role(deployer, role_name, 'USAGE'))
             OR NOT pg_has_role(deployer, role_name,
                 CASE WHEN options = '' THEN 'MEMBER' ELSE 'SET' END)
@@ -134,7 +135,7 @@ SELECT format(
     'GRANT CONNECT ON DATABASE %I TO %s',
     current_database(),
     'tenancy_owner, tenancy_writer, tenancy_app, tenancy_credentialed, tenancy_service, '
-    'tenancy_auditor'
+    'tenancy_legacy, tenancy_auditor'
 )
 \gexec
 

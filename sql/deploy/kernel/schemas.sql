@@ -14,7 +14,8 @@ SET LOCAL lock_timeout = '2s';
 CREATE SCHEMA tenancy AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy IS 'Workspaces, the sealed session context, and the functions that applications call.';
 
-GRANT USAGE ON SCHEMA tenancy TO tenancy_credentialed, tenancy_service, tenancy_auditor;
+GRANT USAGE ON SCHEMA tenancy
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_auditor;
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -61,7 +61,7 @@ COMMENT ON FUNCTION tenancy_private.random_block(text) IS
 CREATE SEQUENCE tenancy.seal_rotations;
 REVOKE ALL ON SEQUENCE tenancy.seal_rotations FROM public;
 GRANT SELECT ON SEQUENCE tenancy.seal_rotations
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON SEQUENCE tenancy.seal_rotations IS 'How often rotate_seal_key() was called.';
 
 -- Proves that tenancy.enter() set the context. Kept where no application role

@@ -22,7 +22,7 @@ RETURN nullif(
 )::uuid;
 REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_organization_id()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_organization_id() IS
 'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace and outside of '
 'any.';
@@ -42,7 +42,7 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy.default_user_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_user_id()
-TO tenancy_credentialed, tenancy_service, tenancy_writer;
+TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_user_id() IS
 'Default of user_id: the person in personal mode, NULL elsewhere and outside of any workspace.';
 

@@ -322,6 +322,35 @@ BEGIN
 END;
 $$;
 
+-- The same for models that go, which empty_models() asks for.
+CREATE FUNCTION tenancy_private.detach_usage(models uuid[]) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF current_user <> 'tenancy_writer' THEN
+        RAISE EXCEPTION 'detach_usage() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
+    END IF;
+    UPDATE finops.inference_usage AS u
+    SET
+        model_id = NULL,
+        provider_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.provider_organization_id
+        ),
+        consumer_organization_id = (
+            SELECT r.id FROM public.organizations AS r WHERE r.id = u.consumer_organization_id
+        ),
+        organization_model_id = (
+            SELECT r.id FROM public.organization_models AS r WHERE r.id = u.organization_model_id
+        )
+    WHERE u.model_id = ANY(models);
+END;
+$$;
+
 RESET ROLE;
 
 DO $$
@@ -335,6 +364,7 @@ BEGIN
 END;
 $$;
 
+CALL tenancy_private.give_to_writer('tenancy_private.detach_usage(uuid[])');
 CALL tenancy_private.give_to_writer('tenancy_private.empty_instances()');
 GRANT USAGE ON SCHEMA finops TO tenancy_writer;
 CALL tenancy_private.grant_to_owner('finops.cost_actual_minute');

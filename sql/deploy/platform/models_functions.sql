@@ -172,6 +172,7 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy_private.delete_rows('public.organization_models', jsonb_build_object('organization_id', old.id));
+    PERFORM tenancy_private.detach_usage(ARRAY(SELECT m.id FROM public.models AS m WHERE m.workspace_id = old.id));
     PERFORM tenancy_private.delete_rows('public.models', jsonb_build_object('workspace_id', old.id));
     RETURN old;
 END;

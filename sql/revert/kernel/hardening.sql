@@ -16,7 +16,7 @@ BEGIN
     FOR taken IN SELECT r.* FROM tenancy_private.revoked_from_public AS r
     LOOP
         object := CASE taken.object_kind WHEN 'DATABASE' THEN quote_ident(current_database()) ELSE taken.object END;
-        EXECUTE format('REVOKE %s ON %s %s FROM tenancy_service', taken.privilege, taken.object_kind, object);
+        EXECUTE format('REVOKE %s ON %s %s FROM tenancy_service, tenancy_legacy', taken.privilege, taken.object_kind, object);
         IF taken.object_kind = 'FUNCTION'
             AND (taken.object LIKE 'pg\_stat\_get\_%' OR taken.object LIKE 'pg\_lock\_status(%')
         THEN

@@ -14,6 +14,7 @@ CALL tenancy_private.drop_legacy_logins(
 
 DROP PROCEDURE tenancy_private.drop_legacy_logins(regclass[], boolean);
 DROP PROCEDURE tenancy_private.keep_legacy_logins(regclass[], boolean);
+DROP FUNCTION tenancy_private.tables_of_services(regclass[]);
 CALL tenancy_private.forget_contract('tenancy_private.legacy_logins');
 DROP TABLE tenancy_private.legacy_logins;
 

@@ -23,8 +23,8 @@ BEGIN
         ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
     END IF;
     FOREACH role_name IN ARRAY ARRAY[
-        'tenancy_auditor', 'tenancy_service', 'tenancy_app', 'tenancy_credentialed', 'tenancy_writer',
-        'tenancy_owner'
+        'tenancy_auditor', 'tenancy_service', 'tenancy_legacy', 'tenancy_app', 'tenancy_credentialed',
+        'tenancy_writer', 'tenancy_owner'
     ]::name[] LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name);
         EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), role_name);

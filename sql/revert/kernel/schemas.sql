@@ -9,7 +9,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 REVOKE USAGE ON SCHEMA tenancy FROM
-tenancy_credentialed, tenancy_service, tenancy_auditor;
+tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_auditor;
 DROP SCHEMA tenancy;
 
 \ir ../../notes/done.psql

@@ -15,6 +15,7 @@ DROP TRIGGER workspaces_instances ON tenancy.workspaces;
 CALL tenancy_private.forget_triggers('public.instances', 'instances_tenancy_status');
 CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_instances');
 DROP FUNCTION tenancy_private.empty_instances();
+DROP FUNCTION tenancy_private.detach_usage(uuid[]);
 DROP FUNCTION tenancy_private.check_instance_status();
 DROP FUNCTION tenancy.require_instance_transition(text, text);
 DROP FUNCTION tenancy.legacy_instances(uuid, integer);

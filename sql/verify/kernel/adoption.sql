@@ -26,6 +26,6 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.default_workspace_id()',
     'tenancy.default_author_id()'
-], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']);
+], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_writer']);
 
 ROLLBACK;

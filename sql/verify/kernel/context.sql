@@ -11,11 +11,11 @@ CALL tenancy_private.verify_routines(ARRAY[
 ]);
 CALL tenancy_private.verify_routines(
     ARRAY['tenancy.verify_context()'],
-    ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']
+    ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_writer']
 );
 CALL tenancy_private.verify_routines(
     ARRAY['tenancy.current_workspace_id()'],
-    ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer'],
+    ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_writer'],
     pinned => false
 );
 CALL tenancy_private.verify_routines(ARRAY[

@@ -18,6 +18,7 @@ END;
 $$;
 
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.tables_of_services(regclass[])',
     'tenancy_private.keep_legacy_logins(regclass[], boolean)',
     'tenancy_private.drop_legacy_logins(regclass[], boolean)'
 ]);

@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     FOREACH role_name IN ARRAY ARRAY[
         'tenancy_owner', 'tenancy_writer', 'tenancy_app',
-        'tenancy_credentialed', 'tenancy_service', 'tenancy_auditor'
+        'tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_auditor'
     ]::name[] LOOP
         SELECT concat_ws(', ',
             CASE WHEN r.rolcanlogin THEN 'LOGIN' END,

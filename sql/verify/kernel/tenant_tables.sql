@@ -25,7 +25,7 @@ CALL tenancy_private.verify_routines(ARRAY[
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.default_organization_id()',
     'tenancy.default_user_id()'
-], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_writer']);
+], ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_writer']);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.assign(regclass, uuid, text, integer)'
 ], ARRAY['tenancy_service']);

@@ -36,6 +36,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.require_instance_transition(text, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
 
-CALL tenancy_private.verify_writers(ARRAY['tenancy_private.empty_instances()']);
+CALL tenancy_private.verify_writers(ARRAY[
+    'tenancy_private.detach_usage(uuid[])', 'tenancy_private.empty_instances()'
+]);
 
 ROLLBACK;

@@ -45,6 +45,7 @@ CHANGES = {
         ("pg_has_role(login, 'tenancy_service', 'USAGE') OR ", ""),
         (" OR pg_has_role(login, 'tenancy_owner', 'USAGE')", ""),
         ("OR pg_has_role(login, 'tenancy_writer', 'USAGE')", ""),
+        ("OR pg_has_role(login, 'tenancy_legacy', 'USAGE')", ""),
         ("AND r.rolbypassrls", "AND false"),
         ("CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END", "session_user"),
         ("IF sees_all IS NOT NULL THEN", "IF false THEN"),

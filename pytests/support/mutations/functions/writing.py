@@ -26,5 +26,6 @@ CHANGES = {
         ("' AND ' ORDER", "' OR ' ORDER"),
         ("GET DIAGNOSTICS deleted = ROW_COUNT", "deleted := 1"),
     ],
+    "tenancy_private.detach_usage(uuid[])": [(GUARD, "IF false THEN"), (" SECURITY DEFINER\n", "")],
     "tenancy_private.empty_instances()": [(GUARD, "IF false THEN"), (" SECURITY DEFINER\n", "")],
 }

@@ -1,0 +1,108 @@
+"""The example's applications serve two organizations, each its own rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.command import run
+from support.database import Database
+from support.people import Organization, People
+from support.server import Logins, Server
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "projects"
+
+DJANGO = """
+import sys
+import django
+django.setup()
+from django.test import Client
+
+def sender(entry):
+    user, organization = entry.split("/")
+    return {"X-User": user, "X-Organization": organization}
+
+acme, globex = map(sender, sys.argv[1:])
+client = Client()
+made = client.post("/projects", {"name": "Website", "task": ["Design", "Build"]}, headers=acme)
+assert made.status_code == 201, made.content
+assert client.get("/projects", headers=acme).json() == {"Website": ["Design", "Build"]}
+assert client.get("/projects", headers=globex).json() == {}
+assert client.get("/projects", headers=acme | {"X-User": globex["X-User"]}).status_code == 403
+assert client.get("/projects").status_code == 401
+"""
+
+
+@pytest.fixture
+def example(server: Server, template: str) -> Iterator[Database]:
+    """Return a database with the example's tables."""
+    database = server.create(template)
+    database.execute((EXAMPLE / "schema.sql").read_text())
+    yield database
+    server.drop(database.name)
+
+
+@pytest.fixture
+def organizations(example: Database) -> list[Organization]:
+    with example.connect(autocommit=True) as connection:
+        people = People(connection)
+        return [people.organization(name) for name in ("Acme", "Globex")]
+
+
+def sender(organization: Organization) -> dict[str, str]:
+    """Return the header fields of the owner's requests."""
+    return {"X-User": str(organization.owner.id), "X-Organization": str(organization.id)}
+
+
+async def test_fastapi(
+    example: Database, organizations: list[Organization], logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", example.dsn(logins.app))
+    spec = importlib.util.spec_from_file_location("example_fastapi_app", EXAMPLE / "fastapi_app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    acme, globex = organizations
+    transport = httpx.ASGITransport(module.app)
+    async with module.lifespan(module.app), httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        made = await client.post("/projects", json={"name": "Website"}, headers=sender(acme))
+        assert made.status_code == 201
+        project: dict[str, Any] = {"id": made.json(), "name": "Website", "progress": None}
+        assert (await client.get("/projects", headers=sender(acme))).json() == [project]
+        assert (await client.get("/projects", headers=sender(globex))).json() == []
+        assert (await client.get("/members", headers=sender(globex))).json() == {globex.owner.email: "owner"}
+        stranger = sender(acme) | {"X-User": str(globex.owner.id)}
+        refused = await client.get("/projects", headers=stranger)
+        assert (refused.status_code, refused.json()["name"]) == (403, "not_a_member")
+        assert (await client.get("/projects")).status_code == 401
+
+
+def test_sqlalchemy(example: Database, organizations: list[Organization], logins: Logins) -> None:
+    url = example.dsn(logins.app).replace("postgresql://", "postgresql+psycopg://")
+    for organization in organizations:
+        said = run(
+            [sys.executable, "sqlalchemy_app.py", str(organization.owner.id), str(organization.id)],
+            cwd=EXAMPLE,
+            env=os.environ | {"DATABASE_URL": url},
+            check=True,
+        )
+        assert said.stdout == "Website: 1 of 2 tasks done\n"
+
+
+def test_django(example: Database, organizations: list[Organization], logins: Logins) -> None:
+    environment = {"DATABASE_URL": example.dsn(logins.app), "DJANGO_SETTINGS_MODULE": "django_app.settings"}
+    said = run(
+        [sys.executable, "-c", DJANGO, *(f"{each.owner.id}/{each.id}" for each in organizations)],
+        cwd=EXAMPLE,
+        env=os.environ | environment,
+    )
+    assert said.returncode == 0, said.stderr

@@ -1,0 +1,199 @@
+"""A protected table with rows of two tenants, and the statements that are tried on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import sql
+
+from pg_tenancy.testing._cells import Cast, Connection, Outcome, Statement, act, undone
+from pg_tenancy.testing._doors import state_of
+from pg_tenancy.testing._rows import Place, RowMaker, SetUpError, Table, Values
+
+__all__ = ["State", "Subject"]
+
+State = tuple[int, int, list[Any]]
+"""How many rows somebody has, how many there are besides, and those of the other organization."""
+
+COMMANDS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+# Unique indexes of the column that says whose a row is, alone: a workspace has one row.
+ONE_EACH: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i
+    INNER JOIN pg_catalog.pg_attribute AS a ON i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+    WHERE i.indrelid = %s AND i.indisunique AND i.indnkeyatts = 1 AND a.attname = %s
+)
+"""
+
+OF_ORGANIZATIONS: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS c
+    INNER JOIN pg_catalog.pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+    WHERE c.contype = 'f' AND c.conrelid = %s AND a.attname = %s
+        AND c.confrelid = 'public.organizations'::pg_catalog.regclass
+)
+"""
+
+# The workspace of the platform, whose rows of a catalogue everybody reads.
+PLATFORM: Final = UUID(int=0)
+
+
+class Subject:
+    """A table with rows of two organizations and of people in both.
+
+    Args:
+        connection: the superuser's, in a transaction that is rolled back.
+        table: the table's name.
+        role: the role of the application's login.
+        values: what the developer knows better, by the name of the table.
+
+    Raises:
+        SetUpError: it is not an application's protected table, or the rows could not be made.
+
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: str,
+        role: str,
+        values: Mapping[str, Values],
+    ) -> None:
+        self.connection = connection
+        self.table = Table.of(connection, table)
+        self.role = role
+        if self.table.is_shipped:
+            raise SetUpError(f"{table} came with pg-tenancy, whose own tests prove it")
+        if self.table.shape is None:
+            raise SetUpError(f"{table} is not protected: CALL tenancy.protect('{self.table.full_name}')")
+        self.maker = RowMaker(connection, values)
+        self.cast = Cast(connection, self.maker)
+        self.reader = self.table.role_for("SELECT") or "owner"
+        self.both = self.cast.in_both(self.reader)
+        self.here, self.there = (self.cast.place(name, self.reader) for name in ("own", "other"))
+        if self.table.shape == "published":
+            self.maker.row(self.table, self.here)
+            return
+        self.key = sql.Identifier(self.table.owner_column)
+        (self.one_each,) = self.one(ONE_EACH, self.table.oid, self.table.key)
+        self.parents = {place: self._parent(place) for place in (self.here, self.there)}
+        self.rows = {place: self.maker.row(self.table, place) for place in (self.here, self.there)}
+        if self.table.author is not None:
+            roles = (self.table.role_for(command) for command in COMMANDS)
+            for writer in {self.reader, *(found for found in roles if found is not None)}:
+                for name in ("own", "other"):
+                    self.maker.row(self.table, self.cast.in_both(writer)[name])
+            # What another member keeps to themselves.
+            self.colleague = self.cast.place("own", "admin" if self.reader != "admin" else "user")
+            self.maker.row(self.table, self.colleague)
+        (of_organizations,) = self.one(OF_ORGANIZATIONS, self.table.oid, self.table.key)
+        self.is_personal = not of_organizations and self.table.access.get("SELECT", {}).get("workspace") is None
+        if self.is_personal:
+            self.maker.row(self.table, self.both["personal"])
+
+    def act(
+        self,
+        statement: Statement,
+        place: Place | None,
+        values: Any = None,
+        *,
+        look: Callable[[], Any] | None = None,
+        before: Statement | None = None,
+    ) -> Outcome:
+        return act(self.connection, statement, values, place=place, role=self.role, look=look, before=before)
+
+    def one(self, query: Any, *values: Any) -> tuple[Any, ...]:
+        row = self.connection.execute(query, values or None).fetchone()
+        if row is None:
+            raise SetUpError("the catalog has no answer")
+        return tuple(row)
+
+    @contextmanager
+    def vacant(self, place: Place) -> Iterator[None]:
+        """Take away what a workspace has, for the block, where it can have but one row: nothing else is in the way."""
+        with undone(self.connection):
+            if self.one_each:
+                delete = sql.SQL("DELETE FROM {} WHERE {} = %s")
+                self.connection.execute(delete.format(self.table.sql, self.key), [place.id])
+            yield
+
+    def writer(self, *commands: str) -> Place:
+        """Return who tries a write: a member of both organizations, who is the author of rows in both."""
+        return self.cast.in_both(self.table.role_for(*commands) or self.reader)["own"]
+
+    def _parent(self, place: Place) -> Any:
+        if self.table.parent is None:
+            return None
+        return self.maker.filled(self.table, place, {self.table.parent})[self.table.parent]
+
+    def author_of(self, place: Place) -> dict[str, Any]:
+        return {self.table.author: place.user_id} if self.table.author is not None else {}
+
+    def row_of(self, place: Place) -> dict[str, Any]:
+        """Return a row that is a workspace's."""
+        values = self.maker.filled(self.table, place, None, {self.table.owner_column})
+        if self.table.parent is not None:
+            values[self.table.parent] = self.parents[place]
+        return {**values, self.table.owner_column: place.id}
+
+    def _mine(self, place: Place, *, reading: bool) -> tuple[Statement, list[Any]]:
+        """Return the condition that the rows meet which somebody may reach."""
+        workspaces = [place.id, *([PLATFORM] if reading and self.table.shape == "catalogue" else [])]
+        condition: Statement = sql.SQL("{} = ANY(%s::uuid[])").format(self.key)
+        if self.table.author is None:
+            return condition, [workspaces]
+        whose = sql.SQL("{} = %s").format(sql.Identifier(self.table.author))
+        if reading and self.table.shared is not None:
+            whose = sql.SQL("({} OR {})").format(whose, sql.Identifier(self.table.shared))
+        return sql.SQL("{} AND {}").format(condition, whose), [workspaces, place.user_id]
+
+    def own(self, place: Place, *, reading: bool = False) -> int:
+        condition, values = self._mine(place, reading=reading)
+        (count,) = self.one(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(self.table.sql, condition), *values)
+        return int(count)
+
+    def visible(self, place: Place) -> int:
+        return self.own(place, reading=True)
+
+    def state(self, place: Place) -> State:
+        """Return how many rows somebody has, how many there are besides, and those of the other organization."""
+        own = self.own(place)
+        (total,) = self.one(sql.SQL("SELECT count(*) FROM {}").format(self.table.sql))
+        return own, int(total) - own, state_of(self.connection, [self.table], self.there)
+
+    @staticmethod
+    def others(before: State, outcome: Outcome) -> str | None:
+        after = outcome.looked
+        if after[2] != before[2]:
+            return "rows of the other organization were changed"
+        return None if after[1] == before[1] else f"there are {after[1]} rows of others, and {before[1]} before"
+
+    def plain(self, command: str) -> Statement:
+        """Return the plainest statement of a command, which no WHERE keeps from any row."""
+        table = self.table.sql
+        if command == "SELECT":
+            return sql.SQL("SELECT count(*) FROM {}").format(table)
+        if command == "DELETE":
+            return sql.SQL("DELETE FROM {}").format(table)
+        allowed = self.table.access.get(command, {}).get("columns") or [self.table.owner_column]
+        name = sql.Identifier(allowed[0])
+        if command == "INSERT":
+            return sql.SQL("INSERT INTO {} ({}) VALUES (DEFAULT)").format(table, name)
+        return sql.SQL("UPDATE {} SET {} = DEFAULT").format(table, name)
+
+    def insert_of(self, values: Mapping[str, Any]) -> Statement:
+        if not values:
+            return sql.SQL("INSERT INTO {} DEFAULT VALUES").format(self.table.sql)
+        return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            self.table.sql,
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
+        )
+
+    def update(self, *names: str) -> Statement:
+        assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in names]
+        return sql.SQL("UPDATE {} SET {}").format(self.table.sql, sql.SQL(", ").join(assignments))
