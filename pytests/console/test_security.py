@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,34 @@ def test_what_is_no_form_is_refused(console: Console) -> None:
     assert visitor.post("/me/keys", "/me/keys/nothing").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models?after=x",
+        "models?after=00000000-0000-4000-8000-000000000000",
+        "instances?status=%00",
+        "instances?status=%27",
+        "costs?by=nothing",
+        "costs?by=%00",
+        "members?from=-1",
+        "members?from=99999",
+        "settings?explain=theme&subject=x",
+        "settings?explain=nothing",
+        "invitations?status=%3Cscript%3E",
+        "accounts?email=%00",
+        "module?key=%00",
+        "keys?status=%F0%9F%99%82",
+    ],
+)
+def test_an_address_that_somebody_has_changed_is_answered_with_a_page(
+    path: str, console: Console, logged_in: Callable[[str], Visitor]
+) -> None:
+    answer = logged_in("owner").get(f"{place_of(console.tenants.acme)}/{path}")
+    assert answer.status_code in {200, 403, 404, 422}, said(answer)
+    assert "<h1>" in answer.text
+    assert "<script>" not in answer.text
+
+
 def test_a_membership_that_ended_opens_nothing(console: Console) -> None:
     tenants = console.tenants
     with tenants.admin() as admin:
@@ -215,6 +244,15 @@ def test_pages_are_in_the_language_of_the_browser_or_the_chosen_one(console: Con
     chosen = visitor.post(f"{place}/members", "/language", language="fr", back=f"{place}/members")
     assert chosen.headers["location"] == f"{place}/members"
     assert "<h1>Membres</h1>" in _page(visitor, f"{place}/members")
+
+
+def test_amounts_are_written_as_the_language_does(console: Console) -> None:
+    visitor, place = console.visitor(console.tenants.members["owner"]), place_of(console.tenants.acme)
+    for language, balance in (("en", "<dd>1,011.00 €</dd>"), ("fr", "<dd>1\u202f011,00 €</dd>")):
+        page = visitor.http.get(f"{place}/wallet", headers={"accept-language": language}).text
+        assert balance in page
+    # What is less than a cent is not nothing.
+    assert re.search(r"0\.00\d{1,4} €", visitor.get(f"{place}/wallet").text)
 
 
 def test_every_word_of_the_console_is_translated() -> None:

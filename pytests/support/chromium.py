@@ -15,8 +15,9 @@ __all__ = ["chromium"]
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start Chromium, for as long as the block lasts; ``PG_TENANCY_CHROMIUM`` names another one."""
-    program = os.environ.get("PG_TENANCY_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "there is no chromium: ./dev test installs Debian's"
+    names = ("chromium-headless-shell", "chromium", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+    program = os.environ.get("PG_TENANCY_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert program, "there is no Chromium: ./dev test installs Debian's"
     # As root it has no sandbox, and it opens nothing but pages of ours.
     arguments = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else ["--disable-dev-shm-usage"]
     with sync_playwright() as playwright:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from pg_tenancy.console import TicketKey, console_app, hash_password
 from pg_tenancy.console._prepare import prepare
+from pg_tenancy.console._web import cookie_key
 from support.people import Organization, User
 from support.server import Logins, Server
 from support.two_tenants import TwoTenants, two_tenants
@@ -93,7 +94,10 @@ def place_of(organization: Organization | UUID | None) -> str:
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port of this machine, and yield its address."""
-    config = uvicorn.Config(app, port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    # Who waits for a slow page keeps the connection meanwhile.
+    config = uvicorn.Config(
+        app, port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=120
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -129,7 +133,7 @@ def consoled(server: Server, template: str, logins: Logins, **options: Any) -> I
             **options,
         )
         with served(app) as address:
-            console = Console(address, tenants, app, prepared.authenticator, prepared.ticket_key.secret.encode())
+            console = Console(address, tenants, app, prepared.authenticator, cookie_key(prepared.ticket_key.secret))
             try:
                 yield console
             finally:

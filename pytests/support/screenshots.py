@@ -25,7 +25,7 @@ def main(folder: Path = DOCS) -> None:
         assert result.failures == []
         assert result.cast is not None
         with console_of(place, result.cast) as shown, served(shown.app) as address, chromium() as browser:
-            page = browser.new_page(viewport={"width": 1120, "height": 640}, base_url=address, locale="en")
+            page = browser.new_page(viewport={"width": 1160, "height": 580}, base_url=address, locale="en")
             _log_in(page, result.cast.owner.email, shown.password)
             for screen in SCREENS:
                 page.goto(f"/o/{result.cast.first.id}/{screen}")

@@ -34,7 +34,7 @@ from pg_tenancy.console._authenticator import Authenticator
 from pg_tenancy.console._pages import Pages, language_of
 from pg_tenancy.console._passwords import hash_password
 from pg_tenancy.console._screens import SCREENS, Where, read_where
-from pg_tenancy.console._web import Cookies, Flash, Form, read_form, require_same_origin
+from pg_tenancy.console._web import Cookies, Flash, Form, cookie_key, read_form, require_same_origin
 from pg_tenancy.errors import (
     InvalidArgumentError,
     InvitationError,
@@ -105,8 +105,8 @@ def console_app(
 
     # Without its pages of documentation, whose scripts come from elsewhere.
     api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None)
-    # All processes that know the ticket key sign cookies alike.
-    cookies = Cookies(ticket_key.secret.encode(), secure=secure)
+    # All processes that know the ticket key sign cookies alike, and never with the key of tickets itself.
+    cookies = Cookies(cookie_key(ticket_key.secret), secure=secure)
     console = _Console(
         pool, Authenticator(passwords), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
     )
@@ -197,7 +197,7 @@ class _Console:
         if not token:
             return {"session": None}
         if request.method not in {"GET", "HEAD"}:
-            require_same_origin(request)
+            require_same_origin(request, self.address)
             # No form can send this field.
             if "x-requested-with" not in request.headers:
                 raise HTTPException(403)
@@ -209,7 +209,7 @@ class _Console:
 
     async def _form(self, request: Request) -> Form:
         """Return the form, if a page of ours has shown it to this browser."""
-        require_same_origin(request)
+        require_same_origin(request, self.address)
         form = await read_form(request)
         # An old session's cookie may be there while the form was shown to a visitor.
         known = [request.cookies.get(name) for name in (self.cookies.session, self.cookies.visitor)]
@@ -290,7 +290,9 @@ class _Console:
         except NotAMemberError as refusal:
             status, template, where = refusal.http_status, "refused", None
             flash.say("error", "This workspace does not exist, or you are not a member of it.")
-        except TenancyError as refusal:
+        except (TenancyError, psycopg.DataError) as refusal:
+            if isinstance(refusal, psycopg.DataError):
+                refusal = InvalidArgumentError("The address of this page has a value that is not acceptable")
             status, template = refusal.http_status, "refused"
             flash.say("error", _words(refusal))
         data |= {"screen": screen, "secrets": flash.secrets}

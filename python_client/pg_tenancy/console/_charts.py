@@ -7,20 +7,20 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["bars"]
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 200, 56, 24, 10
 
 
-def bars(values: Sequence[tuple[str, Decimal]], *, title: str, unit: str = "€") -> str:
+def bars(values: Sequence[tuple[str, Decimal]], *, title: str, amount_in_words: Callable[[Decimal], str]) -> str:
     """Return a bar chart.
 
     Args:
         values: the label and the amount of each bar, from 0.
         title: what it shows, which screen readers say.
-        unit: of the amounts.
+        amount_in_words: writes an amount with its unit.
     """
     top = _nice(max((amount for _, amount in values), default=Decimal(0)))
     height = _HEIGHT - _TOP - _BOTTOM
@@ -33,7 +33,7 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, unit: str = "€"
         parts.append(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{_plain(top * part / 2)} {unit}</text>"
+            f"{escape(amount_in_words(top * part / 2))}</text>"
         )
     # Of many labels those that have room.
     every = max(1, -(-len(values) // 10))
@@ -42,7 +42,7 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, unit: str = "€"
         x = _LEFT + number * step
         parts.append(
             f'<rect class="bar" x="{x + step * 0.12:.1f}" y="{_TOP + height - size:.1f}" width="{step * 0.76:.1f}"'
-            f' height="{size:.1f}"><title>{escape(label)}: {_plain(amount)} {unit}</title></rect>'
+            f' height="{size:.1f}"><title>{escape(label)}: {escape(amount_in_words(amount))}</title></rect>'
         )
         if number % every == 0:
             parts.append(
@@ -58,7 +58,3 @@ def _nice(amount: Decimal) -> Decimal:
         return Decimal(1)
     power = Decimal(10) ** amount.adjusted()
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= amount)
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount:,.2f}" if amount < 10 else f"{amount:,.0f}"

@@ -121,7 +121,7 @@ FRENCH: Final[dict[str, str]] = {
     "Of the organization": "De l'organisation",
     "Offering": "Offre",
     "Offerings and shares": "Offres et partages",
-    "Org required": "Organisation requise",
+    "Org required": "Org requise",
     "Organization": "Organisation",
     "Organizations": "Organisations",
     "Organization to share with:": "Organisation avec qui partager :",
@@ -232,6 +232,9 @@ FRENCH: Final[dict[str, str]] = {
     "The share is revoked.": "Le partage est révoqué.",
     "The termination is ordered.": "L'arrêt est commandé.",
     "There is no such page.": "Cette page n'existe pas.",
+    "The address of this page has a value that is not acceptable": (
+        "L'adresse de cette page a une valeur qui n'est pas acceptable"
+    ),
     "This belongs to an organization, and this workspace is not one": (
         "Ceci appartient à une organisation, et cet espace n'en est pas une"
     ),

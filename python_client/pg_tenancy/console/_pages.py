@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -90,7 +90,13 @@ class Pages:
             nonce=nonce,
             color=color,
             on_color=_contrast(color),
-            bars=lambda values, title: Markup(bars(values, title=translate(title))),  # noqa: S704
+            bars=lambda values, title: Markup(  # noqa: S704
+                bars(
+                    values,
+                    title=translate(title),
+                    amount_in_words=lambda amount: _eur({"language": language}, amount),
+                )
+            ),
             **{"screen": None, **(data or {})},
         )
         response = HTMLResponse(page, status)
@@ -139,12 +145,24 @@ def _day(moment: datetime | None) -> Markup | str:
     return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d}")
 
 
-def _eur(amount: Decimal | int | None, places: int = 2) -> str:
-    return _NOTHING if amount is None else f"{amount:,.{places}f} €"
+@pass_context
+def _eur(context: Mapping[str, Any], amount: Decimal | int | None, places: int = 2) -> str:
+    """Write an amount with two decimals; or exactly, with as many as it has up to ``places``."""
+    if amount is None:
+        return _NOTHING
+    text = f"{amount:,.{places}f}"
+    whole, _, decimals = text.partition(".")
+    return f"{_digits(f'{whole}.{decimals[:2]}{decimals[2:].rstrip(str(0))}', context['language'])} €"
 
 
-def _number(amount: int | None) -> str:
-    return _NOTHING if amount is None else f"{amount:,}"
+@pass_context
+def _number(context: Mapping[str, Any], amount: int | None) -> str:
+    return _NOTHING if amount is None else _digits(f"{amount:,}", context["language"])
+
+
+def _digits(text: str, language: str) -> str:
+    """Write digits as a language groups and divides them."""
+    return text.translate({ord(","): "\u202f", ord("."): ","}) if language == "fr" else text
 
 
 def _words(name: str) -> str:

@@ -319,7 +319,8 @@ async def settings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
     explained = None
     if key := query.get("explain"):
         subject = query.get("subject") or None
-        explained = (key, names.get(UUID(subject)) if subject else None, await ws.explain_setting(key, subject))
+        levels = await ws.explain_setting(key, subject)
+        explained = (key, names.get(UUID(subject)) if subject else None, levels)
     return {"groups": sorted(groups.items()), "providers": providers, "explained": explained}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pg_tenancy.errors import InvalidArgumentError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Cookies", "Flash", "Form", "read_form", "require_same_origin"]
+__all__ = ["Cookies", "Flash", "Form", "cookie_key", "read_form", "require_same_origin"]
 
 _LARGEST_FORM: Final = 100_000
 _FLASH_SECONDS: Final = 60
@@ -94,21 +95,28 @@ async def read_form(request: Request) -> Form:
         HTTPException: 413 for more than 100,000 bytes, 400 for what is no form.
     """
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_FORM:
-            raise HTTPException(413)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LARGEST_FORM:
+                raise HTTPException(413)
+    except ClientDisconnect:
+        raise HTTPException(400) from None
     try:
         return Form(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=100))
     except ValueError:
         raise HTTPException(400) from None
 
 
-def require_same_origin(request: Request) -> None:
+def require_same_origin(request: Request, address: str | None = None) -> None:
     """Refuse what another site's page had the browser send.
 
     Browsers say where a request comes from; programs say nothing, and carry no cookie
     that was not given to them.
+
+    Args:
+        request: what was sent.
+        address: where browsers reach us, which a proxy may have taken out of the request.
 
     Raises:
         HTTPException: 403.
@@ -117,7 +125,8 @@ def require_same_origin(request: Request) -> None:
     if site is not None and site not in {"same-origin", "none"}:
         raise HTTPException(403)
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    ours = {request.headers.get("host"), urlsplit(address).netloc if address else None}
+    if origin is not None and urlsplit(origin).netloc not in ours:
         raise HTTPException(403)
 
 
@@ -131,6 +140,11 @@ class Flash:
     def say(self, kind: str, message: str) -> None:
         """Add a message; ``kind`` is ``done`` or ``error``."""
         self.messages.append((kind, message))
+
+
+def cookie_key(secret: str) -> bytes:
+    """Return the key that signs cookies, out of one that signs other things."""
+    return hmac.digest(secret.encode(), b"cookies of the console", hashlib.sha256)
 
 
 class Cookies:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -56,5 +57,7 @@ def prepare_in_words(dsn: str, login: str) -> str:
 
 def serve(app: Starlette, host: str, port: int) -> None:
     """Serve an application until Ctrl-C."""
-    # Of each request its address would be logged, and with it the token of an invitation.
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    # uvicorn ends, and then passes on the Ctrl-C that it was ended with.
+    with suppress(KeyboardInterrupt):
+        # Of each request its address would be logged, and with it the token of an invitation.
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
