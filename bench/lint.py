@@ -207,12 +207,8 @@ class Tools:
                 ("leak", f"{name} {each}")
                 for each in (*table.get("leak_cells", ()), *table.get("transition_leaks", ()))
             }
-            # The others say what it could not test.
-            found |= {
-                ("policy open", f"{name} {each}")
-                for each in table.get("footguns", ())
-                if each.startswith("policy open")
-            }
+            # The others of these notes say what it could not test.
+            found |= {("review", f"{name} {each}") for each in table.get("footguns", ()) if each.endswith("(review)")}
             found |= {
                 ("failed", f"{name} {command} {identity}")
                 for command, cells in table.get("idgrid", {}).items()
