@@ -1,8 +1,8 @@
-"""``./dev bench [policies | client | users | money | console]``: every number that the README gives comes from here."""
+"""``./dev bench [policies | client | users | money | console | lint]``: the source of every number in the README."""
 
 import sys
 
-from bench import client, console, money, policies, users
+from bench import client, console, lint, money, policies, users
 
 PARTS = {
     "policies": policies.main,
@@ -10,6 +10,7 @@ PARTS = {
     "users": users.main,
     "money": money.main,
     "console": console.main,
+    "lint": lint.main,
 }
 
 part = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in PARTS else "policies"

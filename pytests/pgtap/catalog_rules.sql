@@ -2,7 +2,7 @@
 -- noqa: disable=AM04,LT05
 
 BEGIN;
-SELECT plan(30);
+SELECT plan(32);
 
 -- What the rules are about.
 CREATE TEMPORARY VIEW tables AS
@@ -290,6 +290,40 @@ SELECT is_empty(
     WHERE m.member IN ('tenancy_credentialed'::regrole, 'tenancy_auditor'::regrole)
     $$,
     'tenancy_app has the rights of tenancy_credentialed, without becoming it, and nobody has more by membership'
+);
+
+-- A login from before keeps its own rights: the group that policies let through adds none.
+SELECT is_empty(
+    $$
+    SELECT c.oid::regclass::text, g.privilege_type
+    FROM pg_class AS c
+    CROSS JOIN LATERAL (
+        SELECT a.grantee, a.privilege_type FROM aclexplode(c.relacl) AS a
+        UNION ALL
+        SELECT a.grantee, a.privilege_type
+        FROM pg_attribute AS k
+        CROSS JOIN LATERAL aclexplode(k.attacl) AS a
+        WHERE k.attrelid = c.oid
+    ) AS g
+    WHERE g.grantee = 'tenancy_legacy'::regrole AND c.relkind <> 'S'
+    UNION ALL
+    SELECT m.roleid::regrole::text, 'member' FROM pg_auth_members AS m WHERE m.member = 'tenancy_legacy'::regrole
+    $$,
+    'tenancy_legacy has no right on any table, and is a member of nothing'
+);
+SELECT set_eq(
+    $$
+    SELECT p.proname::text
+    FROM pg_proc AS p
+    CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+    WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname IN ('tenancy', 'tenancy_private', 'finops'))
+        AND a.grantee = 'tenancy_legacy'::regrole
+    $$,
+    ARRAY[
+        'current_workspace_id', 'default_author_id', 'default_organization_id', 'default_user_id', 'default_workspace_id',
+        'verify_context'
+    ],
+    'and calls what fills the columns of its rows, and nothing else'
 );
 
 -- Columns are granted as allow() and publish() were told; the key is read besides.

@@ -91,18 +91,47 @@ def test_a_trial_that_ten_begin_at_once_is_one_trial(market: Market) -> None:
     assert (market.left()[3], market.balance("uma"), market.problems()) == (1, Decimal(100), [])
 
 
-def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market, bot: UUID) -> None:
-    """Sixteen sessions of both authorize, record, release and reverse, now and then with a price that changes."""
+def offering_of_globex(market: Market) -> UUID:
+    """Let Globex offer something, too, and give Acme the money for it."""
     model = uuid4()
     market.admin.execute(
         "INSERT INTO public.models (id, name, model_id, organization_id) VALUES (%s, 'm', 'm', %s)",
         [model, market.globex.id],
     )
-    other = market.call("gus", "publish_offering", model, "bot", "Bot", "public", "pay_per_token", Decimal("0.5"))
+    other: UUID = market.call("gus", "publish_offering", model, "bot", "Bot", "public", "pay_per_token", Decimal("0.5"))
     for aspect in ("tech", "eco"):
         market.call("gus", "activate", "offering", other, aspect)
     with market.service() as connection:
         connection.execute("SELECT tenancy.top_up(%s, 100, 'opening')", [market.acme.id])
+    return other
+
+
+def test_authorizing_and_recording_in_one_transaction_ends_with_one_of_two(market: Market, bot: UUID) -> None:
+    """As the document says: what the other had done is undone as a whole, and succeeds when it is repeated."""
+    calls = (("uma", bot), ("ann", offering_of_globex(market)))
+    undone: list[int] = []
+
+    def serve(number: int, barrier: Barrier | None = None) -> None:
+        who, offering = calls[number]
+        with market.at(who) as connection:
+            (hold,) = connection.execute("SELECT tenancy.authorize_usage(%s, 100)", [offering]).fetchone() or ()
+            if barrier:
+                barrier.wait()
+            try:
+                connection.execute("SELECT tenancy.record_usage('once', %s, 100, 0, hold => %s)", [offering, hold])
+            except psycopg.errors.DeadlockDetected:
+                undone.append(number)
+                raise
+
+    assert at_once(2, serve) == ["40P01", "done"]
+    assert (market.left()[:3], market.problems()) == ((1, 1, 1), [])
+    serve(*undone)
+    assert (market.left()[:3], market.problems()) == ((2, 2, 2), [])
+
+
+def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market, bot: UUID) -> None:
+    """Sixteen sessions of both authorize, record, release and reverse, now and then with a price that changes."""
+    other = offering_of_globex(market)
     expected = {"done", "insufficient_funds", "already_reversed"}
     outcomes: Counter[str] = Counter()
 
