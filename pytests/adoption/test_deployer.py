@@ -245,7 +245,7 @@ def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Serve
     _works(database, app)
     run.revert()
     # The first database needs them still.
-    assert len(_groups(cluster)) == 6
+    assert len(_groups(cluster)) == 7
     Replay(first).revert()
     assert _groups(cluster) == []
 

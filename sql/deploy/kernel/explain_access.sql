@@ -37,10 +37,11 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.workspace_in_words(uuid) FROM public;
 
 -- Where a row is and whose it is. Its key alone is read, and what says whose it is, as
--- they are: a cast of the application's own would run as the owner of these functions.
+-- they are: a cast of the application's own would run as the owner of these functions. Of a
+-- child below an author's table the author is that of the row above.
 CREATE FUNCTION tenancy_private.find_row(
     protected tenancy_private.protected_tables, row_id text,
-    OUT workspace uuid, OUT author uuid, OUT is_shared boolean, OUT is_there boolean
+    OUT workspace uuid, OUT has_author boolean, OUT author uuid, OUT is_shared boolean, OUT is_there boolean
 )
 LANGUAGE plpgsql
 STABLE
@@ -50,7 +51,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     id_column record;
+    above tenancy_private.protected_tables;
+    id_above text;
 BEGIN
+    has_author := protected.author IS NOT NULL;
     -- Everybody reads all of what is published.
     IF protected.shape = 'published' THEN
         is_there := true;
@@ -83,6 +87,22 @@ BEGIN
         protected.table_name, id_column.name, id_column.type_name
     ) INTO workspace, author, is_shared USING row_id;
     is_there := workspace IS NOT NULL;
+    IF tenancy_private.parent_floor(protected.table_name, protected.parent, false) IS NOT NULL THEN
+        EXECUTE format(
+            'SELECT t.%I::text FROM %s AS t WHERE t.%I = CAST($1 AS %s)',
+            protected.parent, protected.table_name, id_column.name, id_column.type_name
+        ) INTO id_above USING row_id;
+        SELECT p.* INTO above
+        FROM pg_constraint AS k
+        INNER JOIN pg_attribute AS a
+            ON k.conrelid = a.attrelid AND a.attname = protected.parent AND a.attnum = ANY(k.conkey)
+        INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
+        WHERE k.conrelid = protected.table_name AND k.contype = 'f';
+        IF id_above IS NOT NULL THEN
+            SELECT f.has_author, f.author, f.is_shared INTO has_author, author, is_shared
+            FROM tenancy_private.find_row(above, id_above) AS f;
+        END IF;
+    END IF;
 EXCEPTION
     WHEN invalid_text_representation OR numeric_value_out_of_range OR datetime_field_overflow THEN
         RAISE EXCEPTION '% is no % of %', row_id, id_column.name, protected.table_name
@@ -202,7 +222,7 @@ BEGIN
             WHEN found_row.workspace <> workspace THEN format(
                 'the row belongs to %s, and %s is in %s', tenancy_private.workspace_in_words(found_row.workspace), who, place
             )
-            WHEN protected.author IS NULL OR found_row.author = user_id THEN NULL
+            WHEN NOT found_row.has_author OR found_row.author = user_id THEN NULL
             WHEN command = 'SELECT' AND found_row.is_shared THEN NULL
             WHEN command = 'SELECT' THEN 'the row is its author''s own, and not shared'
             WHEN found_row.is_shared AND is_moderator THEN NULL

@@ -234,6 +234,57 @@ RETURN format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.author_floor(name, text) FROM public;
 
+-- Of a child below an author's table: that its parent can be seen, which the parent's own
+-- policies decide, or that whoever writes is the author. Nothing for any other child. One
+-- without a parent passes.
+CREATE FUNCTION tenancy_private.parent_floor(
+    table_name regclass, parent name, is_written boolean, depth integer DEFAULT 1
+) RETURNS text
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    child CONSTANT text := CASE depth
+        WHEN 1 THEN (SELECT quote_ident(c.relname) FROM pg_class AS c WHERE c.oid = parent_floor.table_name)
+        ELSE format('p%s', depth - 1)
+    END;
+    above record;
+    is_theirs text;
+BEGIN
+    SELECT
+        p.table_name, p.shape, p.parent, p.author, (
+            SELECT string_agg(format('p%s.%I = %s.%I', depth, r.attname, child, f.attname), ' AND ' ORDER BY u.place)
+            FROM unnest(k.conkey, k.confkey) WITH ORDINALITY AS u (here, there, place)
+            INNER JOIN pg_attribute AS f ON f.attrelid = k.conrelid AND f.attnum = u.here
+            INNER JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.there
+        ) AS matches
+    INTO above
+    FROM pg_constraint AS k
+    INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.conkey)
+    INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
+    WHERE k.conrelid = parent_floor.table_name AND k.contype = 'f' AND a.attname = parent_floor.parent
+        AND k.confrelid <> k.conrelid
+    ORDER BY cardinality(k.conkey) DESC
+    LIMIT 1;
+    is_theirs := CASE above.shape
+        WHEN 'author' THEN format('p%s.%I = ANY(ARRAY[%s])', depth, above.author, tenancy_private.verified_author())
+        WHEN 'child' THEN tenancy_private.parent_floor(above.table_name, above.parent, true, depth + 1)
+    END;
+    IF is_theirs IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN format(
+        '%s.%I IS NULL OR EXISTS (SELECT FROM %s AS p%s WHERE %s%s)',
+        child, parent, above.table_name, depth, above.matches,
+        CASE WHEN is_written THEN format(' AND (%s)', is_theirs) END
+    );
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer) FROM public;
+
 -- == Every write is asked about before it reaches a row ==
 
 CREATE FUNCTION tenancy.require_access(table_name regclass, command text) RETURNS void
@@ -387,6 +438,85 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
+
+-- What the policies of an author's children compare with, tenants must be able to read: the key,
+-- the id and the author.
+CREATE PROCEDURE tenancy_private.open_to_children(protected tenancy_private.protected_tables)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    child record;
+BEGIN
+    FOR child IN
+        SELECT
+            c.table_name,
+            string_agg(DISTINCT quote_ident(a.attname), ', ') AS columns,
+            EXISTS (
+                SELECT FROM pg_policy AS y
+                WHERE y.polrelid = c.table_name
+                    AND y.polname = tenancy_private.short_name(c.table_name, '_tenant_parent')
+            ) AS follows
+        FROM tenancy_private.protected_tables AS c
+        INNER JOIN pg_constraint AS k
+            ON c.table_name = k.conrelid AND k.confrelid = protected.table_name AND k.contype = 'f'
+        INNER JOIN pg_attribute AS i ON k.conrelid = i.attrelid AND c.parent = i.attname AND i.attnum = ANY(k.conkey)
+        INNER JOIN pg_attribute AS a ON k.confrelid = a.attrelid AND a.attnum = ANY(k.confkey)
+        WHERE c.shape = 'child'
+        GROUP BY c.table_name
+    LOOP
+        IF child.follows THEN
+            EXECUTE format(
+                'GRANT SELECT (%s) ON %s TO tenancy_credentialed',
+                concat_ws(', ', child.columns, quote_ident(protected.author)), protected.table_name
+            );
+        ELSIF protected.shape = 'author' THEN
+            RAISE EXCEPTION '% is a child of %, and would still be seen by the whole workspace', child.table_name,
+                protected.table_name
+            USING ERRCODE = '55000',
+            CONSTRAINT = 'children_first',
+            HINT = format(
+                'CALL tenancy.unprotect(%L) first, and protect it again afterwards: then it follows its parent.',
+                child.table_name::text
+            );
+        END IF;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.open_to_children(tenancy_private.protected_tables) FROM public;
+
+-- A child below an author's table is seen by whom its parent is seen by, and not by the
+-- whole workspace.
+CREATE PROCEDURE tenancy_private.follow_parent(protected tenancy_private.protected_tables)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    condition CONSTANT text := tenancy_private.parent_floor(protected.table_name, protected.parent, false);
+    above tenancy_private.protected_tables;
+BEGIN
+    IF condition IS NULL THEN
+        RETURN;
+    END IF;
+    CALL tenancy_private.add_policy(
+        protected.table_name, 'tenant_parent', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed', condition
+    );
+    FOR above IN
+        SELECT DISTINCT p.*
+        FROM tenancy_private.protected_tables AS p
+        INNER JOIN pg_constraint AS k
+            ON p.table_name = k.confrelid AND k.conrelid = protected.table_name AND k.contype = 'f'
+        INNER JOIN pg_attribute AS a
+            ON k.conrelid = a.attrelid AND a.attname = protected.parent AND a.attnum = ANY(k.conkey)
+    LOOP
+        CALL tenancy_private.open_to_children(above);
+        CALL tenancy_private.record_contract(above.table_name);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.follow_parent(tenancy_private.protected_tables) FROM public;
 
 -- Policies of a partitioned table do not hold where somebody reads a partition itself.
 CREATE PROCEDURE tenancy_private.require_closed_partitions(table_name regclass)
@@ -816,7 +946,10 @@ BEGIN
             table_name, 'tenant_author', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
             tenancy_private.author_floor(author, coalesce(quote_ident(shared), 'false'))
         );
+    ELSIF protected.shape = 'child' THEN
+        CALL tenancy_private.follow_parent(protected);
     END IF;
+    CALL tenancy_private.open_to_children(protected);
     EXECUTE format('GRANT SELECT (%I) ON %s TO tenancy_credentialed, tenancy_auditor', key, table_name);
     CALL tenancy_private.record_contract(table_name);
     CALL tenancy_private.set_permission_trigger(table_name);
@@ -1140,6 +1273,14 @@ BEGIN
             table_name, 'tenant_' || lower(command) || '_author', 'RESTRICTIVE', command, 'tenancy_credentialed',
             tenancy_private.author_floor(protected.author, condition)
         );
+    ELSIF protected.shape = 'child' AND command <> 'SELECT' THEN
+        condition := tenancy_private.parent_floor(table_name, protected.parent, true);
+        IF condition IS NOT NULL THEN
+            CALL tenancy_private.add_policy(
+                table_name, 'tenant_' || lower(command) || '_parent', 'RESTRICTIVE', command, 'tenancy_credentialed',
+                condition
+            );
+        END IF;
     END IF;
     EXECUTE format(
         'GRANT %s%s ON %s TO tenancy_credentialed', command,

@@ -50,11 +50,14 @@ DROP PROCEDURE tenancy_private.close_protected(tenancy_private.protected_tables)
 DROP FUNCTION tenancy_private.is_revised(regclass);
 DROP PROCEDURE tenancy_private.warn_of_views(regclass);
 DROP PROCEDURE tenancy_private.require_closed_partitions(regclass);
+DROP PROCEDURE tenancy_private.follow_parent(tenancy_private.protected_tables);
+DROP PROCEDURE tenancy_private.open_to_children(tenancy_private.protected_tables);
 DROP PROCEDURE tenancy_private.add_readers_of_all(regclass);
 DROP PROCEDURE tenancy_private.set_floor(tenancy_private.protected_tables, text, text);
 DROP PROCEDURE tenancy_private.add_policy(regclass, text, text, text, text, text);
 DROP FUNCTION tenancy.check_permission();
 DROP FUNCTION tenancy.require_access(regclass, text);
+DROP FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer);
 DROP FUNCTION tenancy_private.author_floor(name, text);
 DROP FUNCTION tenancy_private.verified_author();
 DROP FUNCTION tenancy_private.claimed_user();
