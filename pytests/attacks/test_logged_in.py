@@ -22,7 +22,7 @@ def credentialed(tenants: TwoTenants) -> Iterator[Connection]:
 
 def log_in(connection: Connection, tenants: TwoTenants, user: User, organization: Organization | None = None) -> str:
     """Start a session for good, and return its token."""
-    ticket = tenants.key.ticket(user, organization)
+    ticket = tenants.key.ticket(user, organization, session=True)
     row = connection.execute("SELECT token FROM tenancy.start_session_with_ticket(%s, 'x')", [ticket]).fetchone()
     connection.commit()
     assert row is not None
@@ -35,7 +35,7 @@ def test_no_session_lasts_longer_than_a_year(tenants: TwoTenants, lasts: str) ->
     with credentialed(tenants) as connection:
         start = "SELECT expires_at - now() FROM tenancy.start_session_with_ticket(%s, 'x', %s::interval)"
         with refused("22023", "session_length_invalid"):
-            connection.execute(start, [tenants.key.ticket(tenants.person), lasts])
+            connection.execute(start, [tenants.key.ticket(tenants.person, session=True), lasts])
 
 
 def test_nobody_keeps_others_from_logging_in(tenants: TwoTenants) -> None:
@@ -46,3 +46,11 @@ def test_nobody_keeps_others_from_logging_in(tenants: TwoTenants) -> None:
         assert person.execute("SELECT tenancy.revoke_sessions()").fetchone() == (1,)
         person.commit()
         log_in(person, tenants, tenants.person)
+
+
+@pytest.mark.parametrize("claims", [{}, {"session": False}, {"session": "true"}, {"session": 1}])
+def test_a_ticket_for_a_request_becomes_no_session(tenants: TwoTenants, claims: dict[str, object]) -> None:
+    # Whoever holds it could enter all workspaces of the person with the session, and for a year.
+    with credentialed(tenants) as connection, refused("28000", "invalid_ticket"):
+        ticket = tenants.key.ticket(tenants.members["owner"], tenants.acme, **claims)
+        connection.execute("SELECT tenancy.start_session_with_ticket(%s)", [ticket])

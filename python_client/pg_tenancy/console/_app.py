@@ -388,7 +388,7 @@ class _Console:
         response = RedirectResponse(f"{_root(request)}{target}", 303)
         session = await start_session(
             self.pool,
-            ticket=self.ticket_key.ticket(user_id),
+            ticket=self.ticket_key.ticket(user_id, session=True),
             client=request.headers.get("user-agent", "")[:200],
             lasts=_LASTS,
         )

@@ -151,6 +151,16 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy.enter_with_ticket(ticket);
+    -- One for a request opens one workspace for a minute, and must not become one that
+    -- opens all of the person's for a year.
+    IF convert_from(tenancy_private.decode_base64url(split_part(ticket, '.', 2)), 'UTF8')::jsonb -> 'session'
+        IS DISTINCT FROM 'true'
+    THEN
+        RAISE EXCEPTION 'the ticket starts no session'
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'invalid_ticket',
+        HINT = 'Sign it with the claim "session": true when a person has just logged in.';
+    END IF;
     SELECT s.session_id, s.token, s.expires_at
     INTO start_session_with_ticket.session_id, start_session_with_ticket.token, start_session_with_ticket.expires_at
     FROM tenancy_private.add_session(client, lasts) AS s;
@@ -160,8 +170,8 @@ REVOKE ALL ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) F
 GRANT EXECUTE ON FUNCTION tenancy.start_session_with_ticket(text, text, interval)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) IS
-'Enters the workspace that a ticket names and starts a session of the person there: see tenancy.start_session() and '
-'tenancy.enter_with_ticket().';
+'Enters the workspace that a ticket with the claim session names and starts a session of the person there: see '
+'tenancy.start_session() and tenancy.enter_with_ticket().';
 
 -- A transaction that reads what was may take a revoked session for a valid one; see
 -- tenancy_private.check_fresh(), which does the same for a membership.

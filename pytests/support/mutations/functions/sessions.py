@@ -26,6 +26,10 @@ CHANGES = {
         ("done := tenancy_private.check_login();", ""),
         ("enter_as(user_id, organization_id)", "enter_as(user_id, NULL)"),
     ],
+    "tenancy.start_session_with_ticket(text,text,interval)": [
+        ("IS DISTINCT FROM 'true'", "IS NULL"),
+        ("-> 'session'", "-> 'sub'"),
+    ],
     "tenancy_private.check_fresh_session(uuid)": [
         ("IF NOT tenancy_private.reads_the_past() THEN", "IF true THEN"),
         ("RAISE EXCEPTION 'the session is as it was read'", "RETURN; RAISE EXCEPTION 'the session is as it was read'"),
