@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from pg_tenancy.console import TicketKey, console_app, hash_password, is_password
 from pg_tenancy.console._french import FRENCH
+from pg_tenancy.console._screens import SCREENS
 from support.console import PASSWORD, Console, Visitor, place_of, said
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +226,40 @@ def test_an_address_that_somebody_has_changed_is_answered_with_a_page(
     assert answer.status_code in {200, 403, 404, 422}, said(answer)
     assert "<h1>" in answer.text
     assert "<script>" not in answer.text
+
+
+@pytest.fixture
+def marked(console: Console) -> Iterator[str]:
+    """Return markup that is in all names for one test."""
+    markup = "\"'><img src=x onerror=alert(1)>"
+    columns = [
+        ("public.users", "first_name"),
+        ("public.organizations", "name"),
+        ("public.models", "name"),
+        ("public.providers", "name"),
+        ("public.api_keys", "name"),
+        ("public.organization_models", "name"),
+        ("tenancy_private.user_sessions", "client"),
+    ]
+    with console.tenants.admin() as admin:
+        for table, column in columns:
+            admin.execute(f"UPDATE {table} SET {column} = {column} || %s".encode(), [markup])  # noqa: S608
+        yield markup
+        for table, column in columns:
+            undo = f"UPDATE {table} SET {column} = replace({column}, %s, '')"  # noqa: S608
+            admin.execute(undo.encode(), [markup])
+
+
+def test_names_are_no_markup(console: Console, logged_in: Callable[[str], Visitor], marked: str) -> None:
+    owner, escaped = logged_in("owner"), set()
+    for place, screen, language in itertools.product(
+        ("/me", place_of(console.tenants.acme)), [*SCREENS, "account"], ("en", "fr")
+    ):
+        page = owner.http.get(f"{place}/{screen}", headers={"accept-language": language}).text
+        assert "<img" not in page, (place, screen)
+        assert "'><" not in page, (place, screen)
+        escaped |= {screen} if "&lt;img src=x" in page else set()
+    assert {"members", "keys", "models", "catalog", "offerings", "instances", "users", "organization"} <= escaped
 
 
 def test_a_membership_that_ended_opens_nothing(console: Console) -> None:

@@ -449,7 +449,6 @@ class _Console:
         return "The session is ended."
 
     async def _change_password(self, token: str, form: Form) -> str:
-        password_hash = await self._new_hash(form)
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             user_id = (await ws.current()).id
         if self.account_throttle.attempt(str(user_id)):
@@ -457,6 +456,7 @@ class _Console:
         if not await self.authenticator.confirm(user_id, form.secret("current")):
             raise PermissionDeniedError("The current password is wrong.")
         self.account_throttle.succeeded(str(user_id))
+        password_hash = await self._new_hash(form)
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             await ws.update_user(user_id, password_hash=password_hash)
             (here,) = [session.id for session in await ws.sessions(token) if session.is_current]
