@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pg_tenancy.console import hash_password, is_password
+from pg_tenancy.console import TicketKey, console_app, hash_password, is_password
 from pg_tenancy.console._french import FRENCH
+from pg_tenancy.console._screens import SCREENS
 from support.console import PASSWORD, Console, Visitor, place_of, said
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +85,66 @@ def test_who_guesses_passwords_has_to_wait(console: Console) -> None:
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 300
     visitor.log_in(console.tenants.person)
+
+
+def test_guesses_at_once_are_no_more_than_one_after_the_other(console: Console) -> None:
+    visitor = console.visitor()
+    token = visitor.get("/login").text.split('name="csrf" value="')[1].split('"')[0]
+
+    def guess(password: str) -> int:
+        form = {"csrf": token, "email": "crowd@example.com", "password": password}
+        return visitor.http.post("/login", data=form).status_code
+
+    with ThreadPoolExecutor(14) as pool:
+        answers = list(pool.map(guess, (f"guess {number}" for number in range(14))))
+    assert sorted(answers) == [401] * 10 + [429] * 4
+
+
+def test_other_spellings_of_an_address_are_no_more_guesses(console: Console) -> None:
+    visitor, email = console.visitor(), console.tenants.outsider.email
+    spellings = [email, email.upper(), f" {email}", email.replace("i", "\u0130"), email.replace("e", "E")]
+    for number in range(10):
+        answer = visitor.post("/login", "/login", email=spellings[number % 5], password="guess")
+        assert answer.status_code == 401
+    for spelling in spellings:
+        assert visitor.post("/login", "/login", email=spelling, password=PASSWORD).status_code == 429
+
+
+def test_the_right_password_is_no_guess(console: Console) -> None:
+    for _ in range(12):
+        console.visitor(console.tenants.person)
+
+
+def test_a_session_is_no_place_to_guess_the_password(console: Console) -> None:
+    visitor = console.visitor(console.tenants.members["user"])
+    for _ in range(10):
+        wrong = visitor.post("/me/account", "/me/account/password", current="guess", password="quite another one")
+        assert wrong.status_code == 403
+    right = visitor.post("/me/account", "/me/account/password", current=PASSWORD, password="quite another one")
+    assert right.status_code == 429, said(right)
+    assert "Too many attempts." in said(right)
+
+
+def test_no_redirect_leads_to_the_host_that_a_request_names(console: Console) -> None:
+    visitor = console.visitor(console.tenants.person)
+    for path in ("/me/keys/", "/api", "/api/auth/me/", "/login/", "//evil.example/"):
+        answer = visitor.http.get(path, headers={"host": "evil.example"})
+        assert "evil" not in answer.headers.get("location", ""), path
+
+
+def test_links_in_mails_do_not_depend_on_a_request() -> None:
+    async def send(email: str, link: str) -> None:
+        raise AssertionError(email, link)
+
+    with pytest.raises(ValueError, match="send_invitation needs address"):
+        console_app("", authenticator="", ticket_key=TicketKey("k", "s"), send_invitation=send)
+
+
+def test_answers_of_the_api_are_kept_nowhere(console: Console) -> None:
+    visitor = console.visitor(console.tenants.person)
+    for path in ("/api/auth/me", "/api/api_keys", f"/api/organizations/invitations/{console.tenants.tokens['own']}"):
+        answer = visitor.get(path)
+        assert (answer.status_code, answer.headers.get("cache-control")) == (200, "no-store")
 
 
 def test_logging_in_leads_to_pages_of_ours_alone(console: Console) -> None:
@@ -163,6 +226,40 @@ def test_an_address_that_somebody_has_changed_is_answered_with_a_page(
     assert answer.status_code in {200, 403, 404, 422}, said(answer)
     assert "<h1>" in answer.text
     assert "<script>" not in answer.text
+
+
+@pytest.fixture
+def marked(console: Console) -> Iterator[str]:
+    """Return markup that is in all names for one test."""
+    markup = "\"'><img src=x onerror=alert(1)>"
+    columns = [
+        ("public.users", "first_name"),
+        ("public.organizations", "name"),
+        ("public.models", "name"),
+        ("public.providers", "name"),
+        ("public.api_keys", "name"),
+        ("public.organization_models", "name"),
+        ("tenancy_private.user_sessions", "client"),
+    ]
+    with console.tenants.admin() as admin:
+        for table, column in columns:
+            admin.execute(f"UPDATE {table} SET {column} = {column} || %s".encode(), [markup])  # noqa: S608
+        yield markup
+        for table, column in columns:
+            undo = f"UPDATE {table} SET {column} = replace({column}, %s, '')"  # noqa: S608
+            admin.execute(undo.encode(), [markup])
+
+
+def test_names_are_no_markup(console: Console, logged_in: Callable[[str], Visitor], marked: str) -> None:
+    owner, escaped = logged_in("owner"), set()
+    for place, screen, language in itertools.product(
+        ("/me", place_of(console.tenants.acme)), [*SCREENS, "account"], ("en", "fr")
+    ):
+        page = owner.http.get(f"{place}/{screen}", headers={"accept-language": language}).text
+        assert "<img" not in page, (place, screen)
+        assert "'><" not in page, (place, screen)
+        escaped |= {screen} if "&lt;img src=x" in page else set()
+    assert {"members", "keys", "models", "catalog", "offerings", "instances", "users", "organization"} <= escaped
 
 
 def test_a_membership_that_ended_opens_nothing(console: Console) -> None:

@@ -56,7 +56,7 @@ QUESTIONS: list[Question] = [
     ("service", None, None, START.format("uma", "'{acme}'"), "login_sees_everything"),
     *(
         ("app", None, None, START.format("uma", f"NULL, NULL, {lasts}"), "session_length_invalid")
-        for lasts in ("NULL", "'0'", "'-1 s'", "'367 days'")
+        for lasts in ("NULL", "'0'", "'-1 s'", "'367 days'", "'120000 months -3599634 days'")
     ),
     ("app", None, None, ["SELECT 1", "SELECT 1 FROM tenancy.start_session('{uma}', NULL, NULL, '366 days')"], [(1,)]),
     # what has ended goes with the next one of the same person
@@ -183,6 +183,15 @@ def _starting_waits_for_nobody(probed: Probed) -> None:
         assert error_of(other, probed.filled(START.format("ann", "NULL"))) == "done"
 
 
+def _starting_waits_for_nobody_who_uses_what_has_ended(probed: Probed) -> None:
+    with two_sessions(probed, "credentialed", "app") as (using, person):
+        using.execute("SELECT tenancy.switch_session('s_ann', NULL)")
+        person.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
+        person.execute(probed.filled(REVOKE.format("s_ann")))
+        person.execute(WAIT)
+        assert error_of(person, probed.filled(START.format("ann", "NULL"))) == "done"
+
+
 def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None:
     with two_sessions(probed, "app", "credentialed") as (owner, late):
         owner.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
@@ -209,13 +218,14 @@ def _a_ticket_starts_a_session(probed: Probed) -> None:
         None,
         None,
         [
-            f"SELECT tenancy.start_session_with_ticket('{probed.ticket()}', 'x')",
+            f"SELECT tenancy.start_session_with_ticket('{probed.ticket(session=True)}', 'x')",
             "SELECT client, organization_id::text FROM tenancy.sessions() WHERE client = 'x'",
         ],
     )
     assert asked == [("x", probed.ids["acme"])], asked
-    asked = probed.ask("credentialed", None, None, "SELECT tenancy.start_session_with_ticket('x')")
-    assert asked == "invalid_ticket", asked
+    for ticket in ("x", probed.ticket(), probed.ticket(session="true")):
+        asked = probed.ask("credentialed", None, None, f"SELECT tenancy.start_session_with_ticket('{ticket}')")
+        assert asked == "invalid_ticket", asked
 
 
 OTHERS = {
@@ -223,6 +233,7 @@ OTHERS = {
     "using a session waits for nobody who uses it": _using_waits_for_nobody_who_uses_it,
     "using one session leaves another alone": _using_one_session_leaves_another_alone,
     "starting a session waits for nobody": _starting_waits_for_nobody,
+    "starting waits for nobody who uses what has ended": _starting_waits_for_nobody_who_uses_what_has_ended,
     "a snapshot from before a revocation is not believed": _a_snapshot_from_before_a_revocation_is_not_believed,
     "a ticket starts a session": _a_ticket_starts_a_session,
 }

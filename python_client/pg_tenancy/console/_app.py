@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 import time
+import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -86,13 +88,21 @@ def console_app(
         secure: whether browsers reach it over HTTPS alone; False is for the machine itself.
         address: where browsers reach it, for links in invitations; None takes it from the
             request, which is right where a proxy in front lets no other ``Host`` through.
-        send_invitation: called with an address and the link for it, to mail it. Without it the
-            link is shown once to the person who invites, and they could use it themselves.
+        send_invitation: called with an address and the link for it, to mail it; needs ``address``.
+            Without it the link is shown once to the person who invites, and they could use it
+            themselves.
         connections: how many connections enter workspaces at most.
 
     Returns:
         The application. Its API is under ``/api``.
+
+    Raises:
+        ValueError: ``send_invitation`` without ``address``. The links in mails would lead where
+            the inviter's request says, who would get the token from whoever follows one.
     """
+    if send_invitation is not None and address is None:
+        msg = "send_invitation needs address: the links in mails must not depend on a request"
+        raise ValueError(msg)
     pool = AsyncConnectionPool(dsn, min_size=1, max_size=connections, open=False)
     passwords = AsyncConnectionPool(authenticator, min_size=1, max_size=2, open=False, kwargs={"autocommit": True})
 
@@ -104,7 +114,7 @@ def console_app(
             yield
 
     # Without its pages of documentation, whose scripts come from elsewhere.
-    api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None)
+    api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None, redirect_slashes=False)
     # All processes that know the ticket key sign cookies alike, and never with the key of tickets itself.
     cookies = Cookies(cookie_key(ticket_key.secret), secure=secure)
     console = _Console(
@@ -134,6 +144,8 @@ def console_app(
         )
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
+    # Such a redirect would lead to whatever host the request names.
+    app.router.redirect_slashes = False
     app.add_exception_handler(_LoginRequiredError, console.to_login)
     app.add_exception_handler(HTTPException, console.refuse)
     app.add_exception_handler(psycopg.OperationalError, console.refuse)
@@ -144,24 +156,45 @@ class _LoginRequiredError(Exception):
     """Nobody is logged in, or no longer."""
 
 
+class _TooManyAttemptsError(TenancyError):
+    """Somebody has guessed too often."""
+
+    http_status = 429
+
+
 class _Throttle:
-    """Lets an address fail so often in some minutes, in this process."""
+    """Lets so many attempts for somebody fail in some minutes, in this process."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._attempts: OrderedDict[bytes, deque[float]] = OrderedDict()
 
-    def wait(self, email: str) -> int:
-        """Return how many seconds to wait, normally none."""
-        failures = self._failures.get(email.lower(), ())
-        recent = [moment for moment in failures if moment > time.monotonic() - _ATTEMPTS_IN]
-        return 0 if len(recent) < _ATTEMPTS else max(1, round(recent[0] + _ATTEMPTS_IN - time.monotonic()))
+    def attempt(self, whose: str) -> int:
+        """Return how many seconds to wait; normally none, and the attempt counts.
 
-    def failed(self, email: str) -> None:
-        """Note a failure."""
-        self._failures.setdefault(email.lower(), deque(maxlen=_ATTEMPTS)).append(time.monotonic())
-        self._failures.move_to_end(email.lower())
-        if len(self._failures) > 10_000:
-            self._failures.popitem(last=False)
+        It counts from its beginning, so that many at once are no more than one after the other.
+        """
+        now = time.monotonic()
+        attempts = self._attempts.setdefault(_spelling(whose), deque())
+        while attempts and attempts[0] <= now - _ATTEMPTS_IN:
+            attempts.popleft()
+        if len(attempts) >= _ATTEMPTS:
+            return max(1, round(attempts[0] + _ATTEMPTS_IN - now))
+        attempts.append(now)
+        self._attempts.move_to_end(_spelling(whose))
+        if len(self._attempts) > 10_000:
+            self._attempts.popitem(last=False)
+        return 0
+
+    def succeeded(self, whose: str) -> None:
+        """Take the last attempt back."""
+        if attempts := self._attempts.get(_spelling(whose)):
+            attempts.pop()
+
+
+def _spelling(text: str) -> bytes:
+    """Return the same for all that a database may take for one address, and nothing long."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return hashlib.sha256("".join(each for each in letters if not unicodedata.combining(each)).encode()).digest()
 
 
 @dataclass
@@ -174,6 +207,8 @@ class _Console:
     address: str | None
     send: SendInvitation | None
     throttle: _Throttle = field(default_factory=_Throttle)
+    # Of who is logged in, by the account.
+    account_throttle: _Throttle = field(default_factory=_Throttle)
 
     # -- who, and where ---------------------------------------------------------------
 
@@ -337,14 +372,14 @@ class _Console:
         """Check a password, and start a session with a new token."""
         form = await self._form(request)
         email, flash = form.optional("email") or "", Flash()
-        if wait := self.throttle.wait(email):
+        if wait := self.throttle.attempt(email):
             flash.say("error", "Too many attempts. Try again in some minutes.")
             return self._login_page(request, flash, email, 429, wait)
         user_id = await self.authenticator.authenticate(email, form.secret("password"))
         if user_id is None:
-            self.throttle.failed(email)
             flash.say("error", "The e-mail address or the password is wrong.")
             return self._login_page(request, flash, email, 401)
+        self.throttle.succeeded(email)
         wanted = request.query_params.get("next", "")
         target = wanted if _PAGE.fullmatch(wanted) else "/me/dashboard"
         return await self._start(request, user_id, target)
@@ -353,7 +388,7 @@ class _Console:
         response = RedirectResponse(f"{_root(request)}{target}", 303)
         session = await start_session(
             self.pool,
-            ticket=self.ticket_key.ticket(user_id),
+            ticket=self.ticket_key.ticket(user_id, session=True),
             client=request.headers.get("user-agent", "")[:200],
             lasts=_LASTS,
         )
@@ -414,11 +449,14 @@ class _Console:
         return "The session is ended."
 
     async def _change_password(self, token: str, form: Form) -> str:
-        password_hash = await self._new_hash(form)
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             user_id = (await ws.current()).id
+        if self.account_throttle.attempt(str(user_id)):
+            raise _TooManyAttemptsError("Too many attempts. Try again in some minutes.")
         if not await self.authenticator.confirm(user_id, form.secret("current")):
             raise PermissionDeniedError("The current password is wrong.")
+        self.account_throttle.succeeded(str(user_id))
+        password_hash = await self._new_hash(form)
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             await ws.update_user(user_id, password_hash=password_hash)
             (here,) = [session.id for session in await ws.sessions(token) if session.is_current]

@@ -85,6 +85,11 @@ def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
     return JSONResponse(document, status, {"retry-after": "1"} if status == _BUSY else {}, MEDIA_TYPE)
 
 
+def _keep_nowhere(response: Response) -> None:
+    # The same address is another answer for somebody else, and in another workspace.
+    response.headers["cache-control"] = "no-store"
+
+
 def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
     """Return a router with the endpoints of organizations, keys, instances, models, settings and costs.
 
@@ -102,11 +107,13 @@ def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
     """
     opened = in_workspace(lambda _: pool, who)
 
-    async def enter(connection: HTTPConnection, ws: Annotated[Any, opened]) -> None:
+    async def enter(connection: HTTPConnection, response: Response, ws: Annotated[Any, opened]) -> None:
         connection.scope[WORKSPACE] = ws
+        _keep_nowhere(response)
 
-    async def stay_outside(connection: HTTPConnection) -> None:
+    async def stay_outside(connection: HTTPConnection, response: Response) -> None:
         connection.scope[POOL] = pool
+        _keep_nowhere(response)
 
     router = APIRouter()
     # First, as its paths look like ids of the others.

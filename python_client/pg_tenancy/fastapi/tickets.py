@@ -41,15 +41,25 @@ class TicketKey:
             raise ValueError(msg)
         return cls(key_id, secret)
 
-    def ticket(self, user_id: UUID | str, organization_id: UUID | str | None = None, *, seconds: int = 60) -> str:
+    def ticket(
+        self,
+        user_id: UUID | str,
+        organization_id: UUID | str | None = None,
+        *,
+        seconds: int = 60,
+        session: bool = False,
+    ) -> str:
         """Return a ticket for a workspace.
 
         Args:
             user_id: who acts; the caller has authenticated them.
             organization_id: where; None for the personal workspace.
             seconds: how long it can be presented, at most 3,600.
+            session: whether it may start a session, because the person has just logged in.
         """
-        claims = {"sub": str(user_id), "exp": int(time.time()) + seconds}
+        claims: dict[str, str | int] = {"sub": str(user_id), "exp": int(time.time()) + seconds}
+        if session:
+            claims["session"] = True
         if organization_id is not None:
             claims["org"] = str(organization_id)
         header = {"alg": "HS256", "typ": "JWT", "kid": self.key_id}

@@ -70,16 +70,21 @@ AS $$
 DECLARE
     starting CONSTANT timestamptz := clock_timestamp();
     me CONSTANT uuid := tenancy.current_user_id();
+    -- In seconds: an interval of many months compares as less than it adds.
+    lifetime CONSTANT double precision := extract(EPOCH FROM lasts);
 BEGIN
-    IF lasts IS NULL OR lasts <= interval '0' OR lasts > interval '366 days' THEN
+    IF lifetime IS NULL OR lifetime <= 0 OR lifetime > 366 * 86400 THEN
         RAISE EXCEPTION 'a session must last more than nothing and at most 366 days'
         USING ERRCODE = '22023',
         CONSTRAINT = 'session_length_invalid',
         HINT = 'Leave it out for 30 days.';
     END IF;
+    -- Both rows, as whoever uses a session, or moves it, has locked the second.
     DELETE FROM tenancy_private.user_sessions AS s
     WHERE s.id IN (
-        SELECT e.id FROM tenancy_private.user_sessions AS e
+        SELECT e.id
+        FROM tenancy_private.user_sessions AS e
+        INNER JOIN tenancy_private.session_uses AS u ON e.id = u.session_id
         WHERE e.user_id = me AND (e.revoked_at IS NOT NULL OR e.expires_at <= starting)
         FOR UPDATE SKIP LOCKED
     );
@@ -91,7 +96,7 @@ BEGIN
         -- A browser says what it likes of itself, and nobody must fail to log in for it.
         nullif(btrim(tenancy_private.plain_text(add_session.client)), ''),
         starting,
-        starting + lasts
+        starting + make_interval(secs => lifetime)
     )
     RETURNING s.id, s.expires_at INTO session_id, add_session.expires_at;
     INSERT INTO tenancy_private.session_uses (session_id, organization_id)
@@ -146,6 +151,16 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy.enter_with_ticket(ticket);
+    -- One for a request opens one workspace for a minute, and must not become one that
+    -- opens all of the person's for a year.
+    IF convert_from(tenancy_private.decode_base64url(split_part(ticket, '.', 2)), 'UTF8')::jsonb -> 'session'
+        IS DISTINCT FROM 'true'
+    THEN
+        RAISE EXCEPTION 'the ticket starts no session'
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'invalid_ticket',
+        HINT = 'Sign it with the claim "session": true when a person has just logged in.';
+    END IF;
     SELECT s.session_id, s.token, s.expires_at
     INTO start_session_with_ticket.session_id, start_session_with_ticket.token, start_session_with_ticket.expires_at
     FROM tenancy_private.add_session(client, lasts) AS s;
@@ -155,8 +170,8 @@ REVOKE ALL ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) F
 GRANT EXECUTE ON FUNCTION tenancy.start_session_with_ticket(text, text, interval)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) IS
-'Enters the workspace that a ticket names and starts a session of the person there: see tenancy.start_session() and '
-'tenancy.enter_with_ticket().';
+'Enters the workspace that a ticket with the claim session names and starts a session of the person there: see '
+'tenancy.start_session() and tenancy.enter_with_ticket().';
 
 -- A transaction that reads what was may take a revoked session for a valid one; see
 -- tenancy_private.check_fresh(), which does the same for a membership.

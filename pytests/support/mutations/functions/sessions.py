@@ -6,9 +6,11 @@ _CURRENT = "s.user_id = tenancy.current_user_id()"
 
 CHANGES = {
     "tenancy_private.add_session(text,interval)": [
-        ("lasts IS NULL OR ", ""),
-        ("lasts <= interval '0' OR ", ""),
-        (" OR lasts > interval '366 days'", ""),
+        ("lifetime IS NULL OR ", ""),
+        ("lifetime <= 0 OR ", ""),
+        (" OR lifetime > 366 * 86400", ""),
+        ("extract(EPOCH FROM lasts)", "CASE WHEN lasts <= interval '366 days' THEN extract(EPOCH FROM lasts) END"),
+        ("INNER JOIN tenancy_private.session_uses AS u ON e.id = u.session_id", ""),
         ("e.user_id = me AND ", ""),
         ("e.revoked_at IS NOT NULL OR ", ""),
         (" OR e.expires_at <= starting", ""),
@@ -17,12 +19,16 @@ CHANGES = {
         ("sha256(convert_to(token, 'UTF8'))", "sha256(convert_to(token || 'x', 'UTF8'))"),
         ("tenancy_private.plain_text(add_session.client)", "left(add_session.client, 200)"),
         ("nullif(btrim(tenancy_private.plain_text(add_session.client)), '')", "tenancy_private.plain_text(client)"),
-        ("starting + lasts", "starting + interval '366 days'"),
+        ("make_interval(secs => lifetime)", "interval '366 days'"),
         ("tenancy.current_organization_id()", "NULL"),
     ],
     "tenancy.start_session(uuid,uuid,text,interval)": [
         ("done := tenancy_private.check_login();", ""),
         ("enter_as(user_id, organization_id)", "enter_as(user_id, NULL)"),
+    ],
+    "tenancy.start_session_with_ticket(text,text,interval)": [
+        ("IS DISTINCT FROM 'true'", "IS NULL"),
+        ("-> 'session'", "-> 'sub'"),
     ],
     "tenancy_private.check_fresh_session(uuid)": [
         ("IF NOT tenancy_private.reads_the_past() THEN", "IF true THEN"),
