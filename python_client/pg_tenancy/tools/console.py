@@ -63,7 +63,9 @@ def why_not_free(host: str, port: int) -> str | None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return None
     except OSError as error:
-        return f"cannot listen on {host}, port {port}: {(error.strerror or str(error)).lower()}"
+        # create_server() repeats the address in strerror; a name that is not known has no errno of the system.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        return f"cannot listen on {host}, port {port}: {why}"
 
 
 def serve(app: Starlette, host: str, port: int) -> None:
