@@ -721,7 +721,11 @@ def test_what_sqitch_prints_is_understood() -> None:
     for line in (
         "Deploying changes through foreign_keys @phase-0 to db:pg:postgres",
         "  + existing_tables ........ psql:sql/deploy/existing_tables.sql:50: WARNING:  an old server",
+        "DETAIL:  ALTER SERVER one;",
+        "ALTER SERVER other;",
         "HINT:  Update it.",
+        "psql:sql/deploy/existing_tables.sql:60: NOTICE:  tables are there",
+        "HINT:  They stay.",
         "ok",
         "  + roles .................. ok",
         "  * foreign_keys @phase-0 .. ok",
@@ -732,7 +736,7 @@ def test_what_sqitch_prints_is_understood() -> None:
     ):
         progress(line)
     assert done == ["existing_tables", "roles", "foreign_keys", "base_tables"]
-    assert warnings == ["an old server"]
+    assert warnings == ["an old server\n    ALTER SERVER one;\n    ALTER SERVER other;\n    Update it."]
 
 
 def test_what_a_stream_cannot_show_is_written_in_ascii() -> None:

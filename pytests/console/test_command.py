@@ -90,6 +90,21 @@ def test_a_malformed_key_is_not_repeated(monkeypatch: pytest.MonkeyPatch, capsys
     assert "verysecret" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["console", "dbname=x"], ["demo", "--console"]])
+def test_a_port_in_use_is_told_of_before_anything_begins(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PG_TENANCY_AUTHENTICATOR_DSN", "dbname=x")
+    monkeypatch.setenv("PG_TENANCY_TICKET_KEY", f"id:{'0' * 64}")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([*words, "--port", str(port)]) == 1
+    said = capsys.readouterr()
+    assert f"port {port}: " in said.err
+    assert "--port chooses another" in said.err
+    assert "until Ctrl-C" not in said.out
+
+
 def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -278,3 +278,13 @@ def test_rows_that_a_purge_would_leave_behind_are_told_of(kinds: Application, re
         connection.execute("CALL tenancy.protect('public.settings', key => 'organization_id')")
         connection.rollback()
     assert ("rows of public.settings stay when their organization is purged" in said) is warned
+
+
+@pytest.mark.parametrize("table", ["public.organizations", "tenancy.workspaces"])
+def test_tables_that_purging_knows_are_not_told_of(kinds: Application, table: str) -> None:
+    said: list[str | None] = []
+    with kinds.connected() as connection:
+        connection.add_notice_handler(lambda notice: said.append(notice.message_primary))
+        connection.execute("CALL tenancy_private.warn_of_orphans(%s, 'id')", [table])
+        connection.rollback()
+    assert said == []

@@ -394,6 +394,24 @@ def test_a_sound_view_is_proved_and_a_view_may_be_exempt(admin: Connection, app:
     assert "the view public.own_names shows nothing of another tenant" in [cell.question for cell in report.cells]
 
 
+def test_a_view_of_more_tables_is_proved_with_the_last(admin: Connection, app: Application) -> None:
+    admin.execute(
+        "CREATE TABLE public.visits (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), customer_id uuid NOT NULL"
+        " REFERENCES public.customers);"
+        "CALL tenancy.protect('public.visits', parent => 'customer_id');"
+        "CALL tenancy.allow('public.visits', 'SELECT', 'customers.view', columns => 'id, customer_id');"
+        "CREATE VIEW public.visited WITH (security_invoker = true) AS"
+        " SELECT c.name FROM public.customers AS c INNER JOIN public.visits AS v ON c.id = v.customer_id;"
+        "GRANT SELECT ON public.visited TO tenancy_app"
+    )
+    role = app.logins.app
+    with pytest.raises(AssertionError, match="prove it with that table, and exempt it here"):
+        check_table(admin, "public.customers", role=role).require()
+    check_table(admin, "public.customers", role=role, exempt={"public.visited": "proved with the visits"}).require()
+    report = check_table(admin, "public.visits", role=role).require()
+    assert "the view public.visited shows nothing of another tenant" in [cell.question for cell in report.cells]
+
+
 # -- what cannot be tested fails -----------------------------------------------------------
 
 

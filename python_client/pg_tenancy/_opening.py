@@ -123,7 +123,7 @@ _OPTIONS: Final = {
 }
 # What stands in the classes themselves: Python 3.10 has no order for what is inherited.
 _WHO: Final = (*Who.__annotations__,)
-_KEYWORDS: Final = (*Options.__annotations__, *Who.__annotations__)
+_KEYWORDS: Final = (*Who.__annotations__, *Options.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class Argument(ABC):
         if value is None:
             if self._optional:
                 return None
-            raise self._missing(f"{self.name} is None")
+            hint = None if self._missing is InvalidArgumentError else "The request came without one."
+            raise self._missing(f"{self.name} is None", hint=hint)
         return self._checked(value)
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -16,6 +16,9 @@ from pg_tenancy.testing._rows import Place, Row, RowMaker, RowOf, SetUpError, Ta
 __all__ = ["Door", "Rows", "definer_functions", "function_door", "go_through", "state_of", "views_of"]
 
 # Views of views, too. The columns are those that the role may read.
+# What a door answers, first what may be printed, and whether it changes rows of either tenant.
+Used: TypeAlias = tuple[tuple[str, object], bool, bool]
+
 VIEWS: Final = """
 WITH RECURSIVE reached AS (
     SELECT %(table)s::pg_catalog.oid AS id
@@ -183,13 +186,18 @@ def function_door(connection: Connection, function: str, arguments: Sequence[obj
     return Door(signature, template.format(sql.Identifier(schema, name), placeholders), arguments)
 
 
+def _in_comparison(answer: Used, other: Used) -> str:
+    said = answer[0][0]
+    return f"{said} of other values" if said == other[0][0] else said
+
+
 def go_through(
     connection: Connection, door: Door, rows: Rows, cast: Cast, role: str, organization_role: str, report: Report
 ) -> None:
     """Use a door with and without rows of one's own, and of somebody else, and write down what differs."""
     here, there = (cast.place(name, organization_role) for name in ("own", "other"))
 
-    def use(given: Mapping[str, Row]) -> tuple[tuple[str, object], bool, bool]:
+    def use(given: Mapping[str, Row]) -> Used:
         """Return what the door answers, first what may be printed, and whether it changes rows of either tenant."""
         before = [state_of(connection, rows.tables, place) for place in (here, there)]
         outcome = act(
@@ -220,14 +228,17 @@ def go_through(
     report.add(
         "control",
         f"{door.name} shows or changes rows of the workspace",
-        None if alone[1] or alone[0] != empty[0] else f"it answers with {alone[0][0]}, whether there are any or not",
+        None
+        if alone[1] or alone[0] != empty[0]
+        else f"it answers with {alone[0][0]}, whether there are any or not. If it shows rows of another table beside"
+        " these, prove it with that table, and exempt it here with that reason",
     )
     report.add(
         "isolation",
         f"{door.name} shows nothing of another tenant",
         None
         if beside[0] == alone[0]
-        else f"it answers with {alone[0][0]}, and differently when another tenant has rows: with {beside[0][0]}",
+        else f"it answers with {alone[0][0]}, and when another tenant has rows with {_in_comparison(beside, alone)}",
     )
     report.add(
         "isolation",
@@ -238,5 +249,7 @@ def go_through(
         report.add(
             "isolation",
             f"{door.name} answers to another tenant's row as to one that does not exist",
-            None if by_id[0] == absent[0] else f"it answers with {by_id[0][0]}, and then with {absent[0][0]}",
+            None
+            if by_id[0] == absent[0]
+            else f"it answers with {by_id[0][0]}, and then with {_in_comparison(absent, by_id)}",
         )

@@ -282,6 +282,10 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     terminal = Terminal(None) if options.json else Terminal.stdout()
     dsn = _dsn(None) if os.environ.get("PG_TENANCY_DSN") else None
+    if options.console:
+        # Before the migration, which takes minutes.
+        _require_console()
+        _require_port("127.0.0.1", options.port)
     try:
         with Place(dsn) as place:
             result = demonstrate(place, terminal, scale=options.scale, shape=RENTAL if options.platform else GROWN)
@@ -307,7 +311,6 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _show_console(terminal: Terminal, place: Place, cast: Cast, port: int) -> None:
-    _require_console()
     from pg_tenancy.tools.console import serve
     from pg_tenancy.tools.demo.console import console_of
 
@@ -330,6 +333,7 @@ def _console(options: argparse.Namespace) -> int:
         app = app_of(dsn, secure=options.address is not None, address=options.address)
     except ValueError as error:
         raise _UsageError(str(error)) from None
+    _require_port(options.host, options.port)
     print(f"{options.address or f'http://{options.host}:{options.port}'}/  until Ctrl-C", flush=True)
     serve(app, options.host, options.port)
     return OK
@@ -338,6 +342,13 @@ def _console(options: argparse.Namespace) -> int:
 def _require_console() -> None:
     if find_spec("uvicorn") is None or find_spec("jinja2") is None:
         raise _FailedError('the console needs more: pip install "pg-tenancy[console]"')
+
+
+def _require_port(host: str, port: int) -> None:
+    from pg_tenancy.tools.console import why_not_free
+
+    if why := why_not_free(host, port):
+        raise _FailedError(f"{why}\n--port chooses another.")
 
 
 def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: bool) -> None:
@@ -759,6 +770,9 @@ def _reason(error: Exception) -> str:
 
 def _in_words(error: psycopg.Error) -> str:
     text = error.diag.message_primary or str(error).strip()
+    if isinstance(error, psycopg.errors.InsufficientPrivilege) and text.endswith("for schema sqitch"):
+        # The first table that deploy, status, verify and revert read.
+        return f"{text}\nConnect as the login that deployed, or as a superuser."
     return f"{text}\n{error.diag.message_hint}" if error.diag.message_hint else text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 from contextlib import suppress
 from typing import Final
 
@@ -53,6 +54,18 @@ def prepare_in_words(dsn: str, login: str) -> str:
         f"export {name}={shlex.quote(value)}"
         for name, value in (("PG_TENANCY_DSN", made.dsn), (AUTHENTICATOR, made.authenticator), (TICKET_KEY, key))
     )
+
+
+def why_not_free(host: str, port: int) -> str | None:
+    """Return why nothing can listen at an address, or None if something can."""
+    try:
+        # As uvicorn does: a port whose last server has just ended is free.
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return None
+    except OSError as error:
+        # create_server() repeats the address in strerror; a name that is not known has no errno of the system.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        return f"cannot listen on {host}, port {port}: {why}"
 
 
 def serve(app: Starlette, host: str, port: int) -> None:

@@ -159,6 +159,8 @@ def read_base(place: str, baseline: Baseline) -> tuple[frozenset[tuple[str, str]
     except OSError:  # too long for a name
         is_file = False
     if not is_file:
+        if "=" not in place and "://" not in place:
+            raise BaselineError(f"{place}: there is no such file, and it is no DSN")
         with psycopg.connect(place, autocommit=True) as connection:
             report = lint(connection, baseline=Baseline((), baseline.tenant_columns, baseline.trusted_roles))
             if report.failures:
@@ -191,14 +193,14 @@ def read_changes(before: Snapshot, after: Snapshot) -> list[Finding]:
 
 
 _EXPLANATIONS: Final = {
-    "dangerous": "more may be seen or written by it than before",
+    "dangerous": "more may be seen or written through it than before",
     "breaking": "what worked may find no rows, or be refused",
-    "safe": "nobody sees or writes more by it, or less",
+    "safe": "it lets nobody see or write more, or less",
 }
 _REMEDIES: Final = {
     "dangerous": "exempt it with a reason, if it is meant",
     "breaking": "deploy it after the application that expects it",
-    "safe": "nothing",
+    "safe": "nothing to do",
 }
 _SEVERITIES: Final = {"dangerous": "warning", "breaking": "info", "safe": "info"}
 

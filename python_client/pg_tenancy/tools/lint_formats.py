@@ -32,11 +32,16 @@ def print_table(report: Report, terminal: Terminal) -> None:
         terminal.check(False, f"{rule} could not run", _shown(reason))
     counts = Counter(finding.severity for finding in report.findings)
     found = (
-        ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity]) or "nothing found"
+        ", ".join(_counted(counts[severity], severity) for severity in SEVERITIES if counts[severity])
+        or "nothing found"
     )
     exempted = f", {len(report.exempted)} exempted" if report.exempted else ""
     asked = len(report.rules) - len(report.failures)
     terminal.line(f"{_shown(report.database)}: {found} found{exempted}, by {asked} of {len(report.rules)} rules")
+
+
+def _counted(number: int, severity: str) -> str:
+    return f"{number} {severity}{'s' if number > 1 and severity != 'info' else ''}"
 
 
 def as_json(report: Report) -> str:

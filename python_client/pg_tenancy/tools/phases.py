@@ -311,7 +311,7 @@ class Progress:
 
     Args:
         on_change: called with the name of each change that is done.
-        on_warning: called with each warning of the server.
+        on_warning: called with each warning of the server, its detail and hint in further lines.
 
     """
 
@@ -319,6 +319,7 @@ class Progress:
     on_warning: Callable[[str], None]
     _current: str = ""
     _warnings: list[str] = field(default_factory=list)
+    _is_warned: bool = False
 
     def __call__(self, line: str) -> None:
         """Take the next line."""
@@ -328,8 +329,15 @@ class Progress:
             self._current = found["name"]
             rest = found["rest"].strip()
         told = _SERVER.match(rest)
-        if told and told["level"] == "WARNING":
+        level = told["level"] if told else None
+        self._is_warned = level == "WARNING" or (
+            self._is_warned and not found and level != "NOTICE" and rest not in {"ok", "not ok", ""}
+        )
+        if told and level == "WARNING":
             self._warnings.append(told["text"])
+        elif self._is_warned:
+            # What to do is in the detail and the hint, which may have several lines.
+            self._warnings[-1] += f"\n    {told['text'] if told else rest}"
         if rest == "ok" and self._current:
             self.on_change(self._current)
             self._current = ""

@@ -41,7 +41,11 @@ REVOKE ALL ON FUNCTION tenancy_private.workspace_in_words(uuid) FROM public;
 -- child below an author's table the author is that of the row above.
 CREATE FUNCTION tenancy_private.find_row(
     protected tenancy_private.protected_tables, row_id text,
-    OUT workspace uuid, OUT has_author boolean, OUT author uuid, OUT is_shared boolean, OUT is_there boolean
+    OUT workspace uuid,
+    OUT has_author boolean,
+    OUT author uuid,
+    OUT is_shared boolean,
+    OUT is_there boolean
 )
 LANGUAGE plpgsql
 STABLE
