@@ -81,6 +81,7 @@ def probes() -> list[Probe]:
             api_keys,
             instances,
             users,
+            sessions,
             activation,
         )
         for text, ask in module.OTHERS.items()

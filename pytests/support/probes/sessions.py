@@ -184,12 +184,10 @@ def _starting_waits_for_nobody(probed: Probed) -> None:
 
 
 def _starting_waits_for_nobody_who_uses_what_has_ended(probed: Probed) -> None:
-    with two_sessions(probed, "credentialed", "app") as (using, person):
-        using.execute("SELECT tenancy.switch_session('s_ann', NULL)")
-        person.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
-        person.execute(probed.filled(REVOKE.format("s_ann")))
-        person.execute(WAIT)
-        assert error_of(person, probed.filled(START.format("ann", "NULL"))) == "done"
+    with two_sessions(probed, None) as (holder, other):
+        holder.execute("SELECT FROM tenancy_private.session_uses FOR UPDATE")
+        other.execute(WAIT)
+        assert error_of(other, probed.filled(START.format("ann", "NULL"))) == "done"
 
 
 def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None:

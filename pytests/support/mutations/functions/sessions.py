@@ -9,7 +9,6 @@ CHANGES = {
         ("lifetime IS NULL OR ", ""),
         ("lifetime <= 0 OR ", ""),
         (" OR lifetime > 366 * 86400", ""),
-        ("extract(EPOCH FROM lasts)", "CASE WHEN lasts <= interval '366 days' THEN extract(EPOCH FROM lasts) END"),
         ("INNER JOIN tenancy_private.session_uses AS u ON e.id = u.session_id", ""),
         ("e.user_id = me AND ", ""),
         ("e.revoked_at IS NOT NULL OR ", ""),
