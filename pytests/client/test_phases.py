@@ -1289,7 +1289,7 @@ async def test_a_person_stays_logged_in_until_the_session_ends(client: Client, c
     assert listed.expires_at - listed.started_at == timedelta(hours=1)
 
     # Another tab is elsewhere, and the session stays.
-    async with client.workspace(conn, session=session.token, organization_id=None) as ws:
+    async with client.workspace(conn, session=session.token, personal=True) as ws:
         assert (await ws.current()).id == owner
     async with client.workspace(conn, session=session.token) as ws:
         assert (await ws.current()).id == acme.id

@@ -268,6 +268,25 @@ async def test_a_keyword_that_does_not_exist_is_a_type_error(client: Client, dsn
                     await getattr(ws, method)("x", **{name: True})
 
 
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"session": "pgs_x", "organization_id": None}, "could mean two workspaces"),
+        ({"session": "pgs_x", "organization_id": ANN, "personal": True}, "personal goes with session alone"),
+        ({"user_id": ANN, "personal": True}, "personal goes with session alone"),
+        ({"ticket": "x", "personal": True}, "personal goes with session alone"),
+        ({"session": "pgs_x", "platform": True}, "platform goes with user_id alone"),
+        ({"session": "pgs_x", "user_id": ANN}, "exactly one of user_id, ticket, session and api_key"),
+    ],
+)
+async def test_where_a_session_opens_is_said_plainly(
+    client: Client, dsn: str, entry: dict[str, Any], problem: str
+) -> None:
+    async with client.connect(dsn) as conn:
+        with pytest.raises(TypeError, match=problem):
+            client.workspace(conn, **entry)
+
+
 async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
     client: Client, dsn: str, people: People
 ) -> None:

@@ -69,8 +69,9 @@ class Who(TypedDict, total=False):
 
     Attributes:
         user_id: the acting person, as a UUID or a string.
-        organization_id: with user_id or session, where; None for the person's own
-            workspace. Without it a session opens the workspace that it is in.
+        organization_id: with user_id or session, where. With user_id None is the person's
+            own workspace; without it a session opens the workspace that it is in.
+        personal: with session, True for the person's own workspace, wherever the session is.
         platform: with user_id, True for the platform's workspace, which is for its staff.
         ticket: a signed ticket, at most 10,000 characters.
         session: the token of a session, at most 10,000 characters.
@@ -88,6 +89,7 @@ class Who(TypedDict, total=False):
 
     user_id: UUID | str | None
     organization_id: UUID | str | None
+    personal: bool
     platform: bool
     ticket: str | None
     session: str | None
@@ -114,6 +116,7 @@ _ENTERING: Final = (
     START_SESSION,
 )
 _CREDENTIALS: Final = ("user_id", "ticket", "session", "api_key")
+_PERSONAL: Final = Flag("personal")
 _PLATFORM: Final = Flag("platform")
 _OPTIONS: Final = {
     "isolation_level": OneOf("isolation_level", _LEVELS, optional=True),
@@ -180,8 +183,8 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
 
     Raises:
         TypeError: a keyword that does not exist, not exactly one of user_id, ticket,
-            session and api_key, or organization_id or platform with what names the workspace
-            by itself.
+            session and api_key, or organization_id, personal or platform with what names the
+            workspace by itself.
         TenancyError: a value is not acceptable, see ``Who``.
     """
     _require_keywords(entry, _KEYWORDS if options else _WHO)
@@ -201,10 +204,20 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
     if way not in ("user_id", "session") and organization_id is not None:
         msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"
         raise TypeError(msg)
+    personal = _PERSONAL(entry.get("personal", False))
+    if personal and (way != "session" or organization_id is not None):
+        msg = "personal goes with session alone: with user_id it is the workspace without an organization_id"
+        raise TypeError(msg)
     if way == "ticket":
         return _identity(ENTER_WITH_TICKET, entry.get("ticket"))
     if way == "session":
-        if "organization_id" in entry:
+        if organization_id is None and "organization_id" in entry:
+            msg = (
+                "organization_id=None beside session could mean two workspaces:"
+                " leave it out for the one that the session is in, or give personal=True"
+            )
+            raise TypeError(msg)
+        if personal or organization_id is not None:
             return _identity(ENTER_WITH_SESSION_IN, entry.get("session"), organization_id)
         return _identity(ENTER_WITH_SESSION, entry.get("session"))
     if way == "api_key":

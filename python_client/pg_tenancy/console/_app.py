@@ -221,6 +221,8 @@ class _Console:
 
     def _entry(self, token: str, organization_id: UUID | None) -> Entry:
         # A tab is where its address says, wherever others of the session are.
+        if organization_id is None:
+            return {"session": token, "personal": True}
         return {"session": token, "organization_id": organization_id}
 
     async def caller(self, request: Request) -> Entry:
