@@ -305,6 +305,8 @@ def bounce(server: Server, transactions: int, seed: int) -> Found:
                 await bouncing.run()
             finally:
                 killing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await killing
 
         asyncio.run(run())
     server.drop(database.name)

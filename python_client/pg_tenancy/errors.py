@@ -608,6 +608,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "occurred_at_invalid"): InvalidArgumentError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
     ("42809", "table_not_protected"): TableNotProtectedError,
+    ("22023", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
     ("22023", "organization_slug_invalid"): InvalidArgumentError,
     ("22023", "organization_color_invalid"): InvalidArgumentError,
