@@ -47,12 +47,13 @@ LOOK = (
     "SELECT tenancy.current_user_id(), tenancy.current_organization_id(),"
     " (SELECT coalesce(string_agg(DISTINCT k.name, ' '), '') FROM public.api_keys AS k)"
 )
-# psycopg calls it an InternalError where PgBouncer answers the COMMIT twice.
+# Through PgBouncer, psycopg and asyncpg may take it for a fault of their own.
 _LOST = (
     psycopg.OperationalError,
     psycopg.InternalError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
     DBAPIError,
 )
