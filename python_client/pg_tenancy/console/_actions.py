@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.errors import UniqueViolation
-
 from pg_tenancy.errors import InvalidArgumentError
+from pg_tenancy.fastapi.answers import insert_once
 
 if TYPE_CHECKING:
     from pg_tenancy.aio import Workspace
@@ -161,11 +160,12 @@ async def create_instance(deed: Deed) -> str:
     """Start an instance, once for each page that was shown."""
     form = deed.form
     values = [form.text("new_id"), form.text("provider_id"), form.optional("model_id"), form.optional("gpu_profile")]
-    await _once(
-        deed,
+    await insert_once(
+        deed.ws,
         "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
-        " VALUES (%s, %s, %s, 'provisioning', %s)",
+        " VALUES (%s, %s, %s, 'provisioning', %s) RETURNING id",
         values,
+        values[0],
     )
     return "The instance is ordered."
 
@@ -192,10 +192,11 @@ async def create_model(deed: Deed) -> str:
     """Make a model, once for each page that was shown."""
     form = deed.form
     values = [form.text("new_id"), form.text("name"), form.text("model_id"), form.integer("required_vram_gb")]
-    await _once(
-        deed,
-        "INSERT INTO public.models (id, name, model_id, required_vram_gb) VALUES (%s, %s, %s, %s)",
+    await insert_once(
+        deed.ws,
+        "INSERT INTO public.models (id, name, model_id, required_vram_gb) VALUES (%s, %s, %s, %s) RETURNING id",
         values,
+        values[0],
     )
     return "The model is made."
 
@@ -204,17 +205,6 @@ async def delete_model(deed: Deed) -> str:
     """Delete a model."""
     await deed.ws.delete_model(deed.form.text("id"))
     return "The model is deleted."
-
-
-async def _once(deed: Deed, statement: str, values: list[Any]) -> None:
-    """Insert a row whose id came with the form: what is sent twice is there once."""
-    connection = await deed.ws.connection()
-    try:
-        async with connection.transaction():
-            await connection.execute(statement.encode(), values)
-    except UniqueViolation as error:
-        if not (error.diag.constraint_name or "").endswith("_pkey"):
-            raise
 
 
 async def activate(deed: Deed) -> str:

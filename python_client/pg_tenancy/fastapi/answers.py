@@ -12,6 +12,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field
@@ -32,6 +33,7 @@ __all__ = [
     "Problem",
     "Source",
     "answers",
+    "insert_once",
     "page",
     "rows_of",
 ]
@@ -89,6 +91,32 @@ def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str =
         rows = rows[known.index(after) + 1 :] if after in known else []
     items = list(rows[:limit])
     return Page(items=items, next=getattr(items[-1], key) if len(rows) > limit else None)
+
+
+async def insert_once(ws: Any, insert: str, values: Any, given_id: object) -> Any:
+    """Insert a row whose id the sender may have chosen: what is sent twice is there once.
+
+    Args:
+        ws: the workspace.
+        insert: an INSERT that returns the id.
+        values: the values of its placeholders.
+        given_id: the id among them, None if the database chooses one.
+
+    Returns:
+        The id of the new row, None if there is one already with the id that was given.
+
+    Raises:
+        psycopg.Error: the row was refused.
+    """
+    connection = await ws.connection()
+    try:
+        async with connection.transaction():
+            cursor = await connection.execute(insert.encode(), values)
+            return (await cursor.fetchone())[0]
+    except UniqueViolation as error:
+        if given_id is None or not (error.diag.constraint_name or "").endswith("_pkey"):
+            raise
+    return None
 
 
 async def rows_of(

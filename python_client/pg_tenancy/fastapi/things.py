@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from psycopg.errors import UniqueViolation
 from pydantic import BaseModel, Field
 
 from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Entered, IdTakenError, Limit, Page, answers, page, rows_of
+from pg_tenancy.fastapi.answers import After, Entered, IdTakenError, Limit, Page, answers, insert_once, page, rows_of
 from pg_tenancy.results import CatalogEntry, ProviderStatus, ResolvedOffering, Setting, SettingLevel, SharedOffering
 
 router = APIRouter()
@@ -80,14 +79,9 @@ class NewModel(BaseModel):
 
 async def _once(ws: Any, table: str, insert: str, values: dict[str, Any], response: Response) -> NewId:
     """Insert a row; answer 200 in place of 201 if this very request has made it before."""
-    connection = await ws.connection()
-    try:
-        async with connection.transaction():
-            cursor = await connection.execute(insert.encode(), values)
-            return NewId((await cursor.fetchone())[0])
-    except UniqueViolation as error:
-        if values["id"] is None or not (error.diag.constraint_name or "").endswith("_pkey"):
-            raise
+    made = await insert_once(ws, insert, values, values["id"])
+    if made is not None:
+        return NewId(made)
     # Whoever else may have this id, it is not for this workspace to know.
     if await ws.fetch_value(f"SELECT id FROM {table} WHERE id = %s", [values["id"]]) is None:  # noqa: S608
         raise IdTakenError("the Idempotency-Key is the id of something else", hint="Make a new one.")

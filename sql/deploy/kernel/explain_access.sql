@@ -57,6 +57,8 @@ DECLARE
     id_column record;
     above tenancy_private.protected_tables;
     id_above text;
+    is_below CONSTANT boolean
+    := tenancy_private.parent_floor(protected.table_name, protected.parent, false) IS NOT NULL;
 BEGIN
     has_author := protected.author IS NOT NULL;
     -- Everybody reads all of what is published.
@@ -84,28 +86,21 @@ BEGIN
         HINT = format('GRANT SELECT ON %s TO tenancy_owner;', protected.table_name);
     END IF;
     EXECUTE format(
-        'SELECT t.%I, %s, %s FROM %s AS t WHERE t.%I = CAST($1 AS %s) LIMIT 1',
+        'SELECT t.%I, %s, %s, %s FROM %s AS t WHERE t.%I = CAST($1 AS %s) LIMIT 1',
         protected.key,
         coalesce('t.' || quote_ident(protected.author), 'NULL::uuid'),
         coalesce('t.' || quote_ident(protected.shared), 'false'),
+        CASE WHEN is_below THEN format('t.%I::text', protected.parent) ELSE 'NULL::text' END,
         protected.table_name, id_column.name, id_column.type_name
-    ) INTO workspace, author, is_shared USING row_id;
+    ) INTO workspace, author, is_shared, id_above USING row_id;
     is_there := workspace IS NOT NULL;
-    IF tenancy_private.parent_floor(protected.table_name, protected.parent, false) IS NOT NULL THEN
-        EXECUTE format(
-            'SELECT t.%I::text FROM %s AS t WHERE t.%I = CAST($1 AS %s)',
-            protected.parent, protected.table_name, id_column.name, id_column.type_name
-        ) INTO id_above USING row_id;
+    IF id_above IS NOT NULL THEN
         SELECT p.* INTO above
-        FROM pg_constraint AS k
-        INNER JOIN pg_attribute AS a
-            ON k.conrelid = a.attrelid AND a.attname = protected.parent AND a.attnum = ANY(k.conkey)
-        INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
-        WHERE k.conrelid = protected.table_name AND k.contype = 'f';
-        IF id_above IS NOT NULL THEN
-            SELECT f.has_author, f.author, f.is_shared INTO has_author, author, is_shared
-            FROM tenancy_private.find_row(above, id_above) AS f;
-        END IF;
+        FROM tenancy_private.protected_tables AS p
+        INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
+        WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
+        SELECT f.has_author, f.author, f.is_shared INTO has_author, author, is_shared
+        FROM tenancy_private.find_row(above, id_above) AS f;
     END IF;
 EXCEPTION
     WHEN invalid_text_representation OR numeric_value_out_of_range OR datetime_field_overflow THEN

@@ -100,14 +100,23 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_in_organization(text) FROM public;
 
 -- What others are shown of a name must not look like something else: no control
--- characters, and none that turn the direction of what follows.
+-- characters, and none that turn the direction of what follows. At most 200 characters.
+CREATE FUNCTION tenancy_private.plain_text(given text) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN regexp_replace(
+    left(given, 200), U&'[[:cntrl:]\061C\200E\200F\202A-\202E\2066-\2069]', ' ', 'g'
+);
+REVOKE ALL ON FUNCTION tenancy_private.plain_text(text) FROM public;
+
 CREATE FUNCTION tenancy_private.is_plain(name text) RETURNS boolean
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN length(name) <= 200
-    AND name !~ U&'[[:cntrl:]\061C\200E\200F\202A-\202E\2066-\2069]';
+RETURN name = tenancy_private.plain_text(name);
 REVOKE ALL ON FUNCTION tenancy_private.is_plain(text) FROM public;
 
 CREATE FUNCTION tenancy_private.checked_name(name text) RETURNS text

@@ -234,6 +234,26 @@ RETURN format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.author_floor(name, text) FROM public;
 
+-- The foreign key by which a child refers to its parent, if that is another protected table.
+CREATE FUNCTION tenancy_private.key_to_parent(table_name regclass, parent name) RETURNS oid
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT k.oid
+FROM pg_constraint AS k
+INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.conkey)
+INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
+WHERE k.conrelid = key_to_parent.table_name AND k.contype = 'f' AND a.attname = key_to_parent.parent
+    AND k.confrelid <> k.conrelid
+-- The one that protect() made includes the workspace.
+ORDER BY cardinality(k.conkey) DESC
+LIMIT 1;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.key_to_parent(regclass, name) FROM public;
+
 -- Of a child below an author's table: that its parent can be seen, which the parent's own
 -- policies decide, or that whoever writes is the author. Nothing for any other child. One
 -- without a parent passes.
@@ -263,12 +283,8 @@ BEGIN
         ) AS matches
     INTO above
     FROM pg_constraint AS k
-    INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.conkey)
     INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
-    WHERE k.conrelid = parent_floor.table_name AND k.contype = 'f' AND a.attname = parent_floor.parent
-        AND k.confrelid <> k.conrelid
-    ORDER BY cardinality(k.conkey) DESC
-    LIMIT 1;
+    WHERE k.oid = tenancy_private.key_to_parent(parent_floor.table_name, parent_floor.parent);
     is_theirs := CASE above.shape
         WHEN 'author' THEN format('p%s.%I = ANY(ARRAY[%s])', depth, above.author, tenancy_private.verified_author())
         WHEN 'child' THEN tenancy_private.parent_floor(above.table_name, above.parent, true, depth + 1)
@@ -460,8 +476,7 @@ BEGIN
             ) AS follows
         FROM tenancy_private.protected_tables AS c
         INNER JOIN pg_constraint AS k
-            ON c.table_name = k.conrelid AND k.confrelid = protected.table_name AND k.contype = 'f'
-        INNER JOIN pg_attribute AS i ON k.conrelid = i.attrelid AND c.parent = i.attname AND i.attnum = ANY(k.conkey)
+            ON k.oid = tenancy_private.key_to_parent(c.table_name, c.parent) AND k.confrelid = protected.table_name
         INNER JOIN pg_attribute AS a ON k.confrelid = a.attrelid AND a.attnum = ANY(k.confkey)
         WHERE c.shape = 'child'
         GROUP BY c.table_name
@@ -504,17 +519,12 @@ BEGIN
     CALL tenancy_private.add_policy(
         protected.table_name, 'tenant_parent', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed', condition
     );
-    FOR above IN
-        SELECT DISTINCT p.*
-        FROM tenancy_private.protected_tables AS p
-        INNER JOIN pg_constraint AS k
-            ON p.table_name = k.confrelid AND k.conrelid = protected.table_name AND k.contype = 'f'
-        INNER JOIN pg_attribute AS a
-            ON k.conrelid = a.attrelid AND a.attname = protected.parent AND a.attnum = ANY(k.conkey)
-    LOOP
-        CALL tenancy_private.open_to_children(above);
-        CALL tenancy_private.record_contract(above.table_name);
-    END LOOP;
+    SELECT p.* INTO above
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
+    WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
+    CALL tenancy_private.open_to_children(above);
+    CALL tenancy_private.record_contract(above.table_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.follow_parent(tenancy_private.protected_tables) FROM public;

@@ -46,16 +46,6 @@ CREATE TABLE tenancy_private.session_uses (
 );
 CALL tenancy_private.close_own_table('tenancy_private.session_uses');
 
-CREATE FUNCTION tenancy_private.plain_text(given text) RETURNS text
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-SECURITY INVOKER
-RETURN regexp_replace(
-    left(given, 200), U&'[[:cntrl:]\061C\200E\200F\202A-\202E\2066-\2069]', ' ', 'g'
-);
-REVOKE ALL ON FUNCTION tenancy_private.plain_text(text) FROM public;
-
 -- The last part of starting one, in the workspace that was entered. Sessions of the
 -- person that have ended go with it.
 CREATE FUNCTION tenancy_private.add_session(

@@ -20,6 +20,7 @@ DROP FUNCTION tenancy_private.slug_from_name(text);
 DROP FUNCTION tenancy_private.checked_slug(text);
 DROP FUNCTION tenancy_private.checked_name(text);
 DROP FUNCTION tenancy_private.is_plain(text);
+DROP FUNCTION tenancy_private.plain_text(text);
 DROP FUNCTION tenancy_private.act_in_organization(text);
 DROP FUNCTION tenancy_private.read_in_organization(text);
 DROP FUNCTION tenancy_private.refuse_personal();

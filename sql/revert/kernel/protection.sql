@@ -58,6 +58,7 @@ DROP PROCEDURE tenancy_private.add_policy(regclass, text, text, text, text, text
 DROP FUNCTION tenancy.check_permission();
 DROP FUNCTION tenancy.require_access(regclass, text);
 DROP FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer);
+DROP FUNCTION tenancy_private.key_to_parent(regclass, name);
 DROP FUNCTION tenancy_private.author_floor(name, text);
 DROP FUNCTION tenancy_private.verified_author();
 DROP FUNCTION tenancy_private.claimed_user();

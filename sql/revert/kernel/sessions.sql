@@ -22,7 +22,6 @@ DROP FUNCTION tenancy_private.record_session_use(uuid);
 DROP FUNCTION tenancy_private.check_fresh_session(uuid);
 DROP FUNCTION tenancy.start_session_with_ticket(text, text, interval);
 DROP FUNCTION tenancy.start_session(uuid, uuid, text, interval);
-DROP FUNCTION tenancy_private.plain_text(text);
 DROP FUNCTION tenancy_private.add_session(text, interval);
 CALL tenancy_private.forget_contract('tenancy_private.session_uses');
 DROP TABLE tenancy_private.session_uses;

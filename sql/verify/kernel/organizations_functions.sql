@@ -8,6 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.refuse_personal()',
     'tenancy_private.read_in_organization(text)',
     'tenancy_private.act_in_organization(text)',
+    'tenancy_private.plain_text(text)',
     'tenancy_private.is_plain(text)',
     'tenancy_private.checked_name(text)',
     'tenancy_private.organization_row(uuid)',

@@ -20,7 +20,6 @@ LIMIT 0;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_session(text, interval)',
-    'tenancy_private.plain_text(text)',
     'tenancy_private.check_fresh_session(uuid)',
     'tenancy_private.record_session_use(uuid)',
     'tenancy_private.enter_session(text, boolean, uuid)'

@@ -21,8 +21,8 @@ CHANGES = {
         ("OR NOT tenancy_private.is_plain(trimmed)", ""),
         ("OR trimmed = ''", ""),
     ],
-    "tenancy_private.is_plain(text)": [
-        ("(length(name) <= 200) AND ", ""),
+    "tenancy_private.plain_text(text)": [
+        ('"left"(given, 200)', "given"),
         ("[[:cntrl:]", "["),
     ],
     "tenancy_private.checked_slug(text)": [("RAISE EXCEPTION", "RETURN slug; RAISE EXCEPTION")],
