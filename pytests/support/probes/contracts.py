@@ -43,6 +43,9 @@ BROKEN = (
 QUESTIONS: list[Question] = [
     superuser([VERIFY, "SELECT count(*) FROM tenancy_private.broken_contracts()"], [(0,)]),
     *(superuser([statement, VERIFY], "contract_broken") for statement in BROKEN),
+    # What phases ask of their own tables alone.
+    superuser([BROKEN[0], "CALL tenancy_private.verify_protected('public.models')"], "contract_broken"),
+    superuser([BROKEN[0], "CALL tenancy_private.verify_protected('public.instances')", "SELECT 1"], [(1,)]),
     # What is on purpose is written down.
     superuser(
         [

@@ -91,10 +91,10 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 DECLARE
-    in_the_way CONSTANT text := (
-        SELECT least(500, s.setting::integer * 0.3)::integer || 'ms'
-        FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'
-    );
+    deadlock_timeout CONSTANT integer := pg_catalog.date_part(
+        'epoch', pg_catalog.current_setting('deadlock_timeout')::interval
+    ) * 1000;
+    in_the_way CONSTANT text := least(500, deadlock_timeout * 0.3)::integer || 'ms';
     full_name CONSTANT text := (
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
         FROM pg_catalog.pg_class AS c
@@ -425,14 +425,12 @@ CROSS JOIN LATERAL (
         ELSE '1'
     END AS final_name
 ) AS f
-WHERE NOT EXISTS (
-    SELECT FROM pg_index AS i
-    INNER JOIN pg_class AS x ON i.indexrelid = x.oid
-    WHERE i.indrelid = w.table_name
-        AND x.relname = f.final_name
-        AND i.indisvalid
-        AND tenancy_private.columns_of_index(x.oid) = w.columns
-)
+-- Found by its name: as a join it would be compared with every index that there is.
+WHERE (
+    SELECT i.indrelid = w.table_name AND i.indisvalid AND tenancy_private.columns_of_index(i.indexrelid) = w.columns
+    FROM pg_index AS i
+    WHERE i.indexrelid = to_regclass(format('%I.%I', n.nspname, f.final_name))
+) IS NOT true
 ORDER BY w.table_name::text, f.final_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
@@ -553,8 +551,14 @@ LANGUAGE plpgsql
 STABLE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+-- The joins are written in the order in which they are best made, and to look for a better one
+-- takes longer than to make them.
+SET join_collapse_limit = 1
 AS $$
 BEGIN
+    IF going = '{}' THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH made AS (
         SELECT unnest(c.made) AS name FROM tenancy_private.changes AS c WHERE c.change = ANY(going)

@@ -262,7 +262,7 @@ COMMENT ON PROCEDURE tenancy_private.close_own_table (regclass) IS
 
 -- Where a table and its contract differ: one row for each difference, with the
 -- statements that mend it.
-CREATE FUNCTION tenancy_private.broken_contracts()
+CREATE FUNCTION tenancy_private.broken_contracts(only_table regclass DEFAULT NULL)
 RETURNS TABLE (table_name text, problem text, repair text)
 LANGUAGE sql
 STABLE
@@ -287,7 +287,7 @@ differences AS (
         ) AS w
         FULL JOIN tenancy_private.contract_of(t.table_name) AS f USING (kind, name)
     ) AS x
-    WHERE x.wanted IS DISTINCT FROM x.found
+    WHERE (only_table IS NULL OR t.table_name = only_table) AND x.wanted IS DISTINCT FROM x.found
 )
 
 SELECT
@@ -321,9 +321,9 @@ SELECT
 FROM differences AS d
 ORDER BY 1, d.kind DESC, d.name;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.broken_contracts() FROM public;
-COMMENT ON FUNCTION tenancy_private.broken_contracts() IS
-'Each difference between a table and its contract, with the statements that mend it.';
+REVOKE ALL ON ROUTINE tenancy_private.broken_contracts(regclass) FROM public;
+COMMENT ON FUNCTION tenancy_private.broken_contracts(regclass) IS
+'Each difference between a table, or every table, and its contract, with the statements that mend it.';
 
 -- Called by the verify script of this change, which no other change reworks, so
 -- that "sqitch verify" compares every table at every tag.

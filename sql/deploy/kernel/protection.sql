@@ -1456,7 +1456,7 @@ DECLARE
     wrong CONSTANT text := (
         SELECT string_agg(t.name || ': ' || coalesce(b.problem, 'it is not protected'), E'\n')
         FROM unnest(tables) AS t (name)
-        LEFT JOIN tenancy_private.broken_contracts() AS b ON b.table_name = t.name::text
+        LEFT JOIN LATERAL tenancy_private.broken_contracts(t.name) AS b ON true
         WHERE b.problem IS NOT NULL
             OR NOT EXISTS (SELECT FROM tenancy_private.protected_tables AS p WHERE p.table_name = t.name)
     );

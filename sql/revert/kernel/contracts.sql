@@ -9,7 +9,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP PROCEDURE tenancy_private.verify_contracts();
-DROP FUNCTION tenancy_private.broken_contracts();
+DROP FUNCTION tenancy_private.broken_contracts(regclass);
 DROP PROCEDURE tenancy_private.close_own_table(regclass);
 DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.forget_contract(regclass);

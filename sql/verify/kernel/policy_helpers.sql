@@ -19,7 +19,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.forget_contract(regclass)',
     'tenancy.drop_policies(regclass)',
     'tenancy_private.close_own_table(regclass)',
-    'tenancy_private.broken_contracts()',
+    'tenancy_private.broken_contracts(regclass)',
     'tenancy_private.verify_contracts()'
 ]);
 

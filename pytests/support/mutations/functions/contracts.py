@@ -49,8 +49,9 @@ CHANGES = {
         ("IF missing IS NOT NULL THEN", "IF false THEN"),
         (" AND c.name = ANY(names)", ""),
     ],
-    "tenancy_private.broken_contracts()": [
-        ("WHERE x.wanted IS DISTINCT FROM x.found", "WHERE x.wanted <> x.found"),
+    "tenancy_private.broken_contracts(regclass)": [
+        ("x.wanted IS DISTINCT FROM x.found", "x.wanted <> x.found"),
+        ("t.table_name = only_table", "t.table_name <> only_table"),
         ("WHERE c.relkind IN ('r', 'p') AND", "WHERE false AND"),
     ],
     "tenancy_private.verify_contracts()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
