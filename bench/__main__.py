@@ -1,14 +1,15 @@
-"""``./dev bench [policies | client | users | money | console | lint]``: the source of every number in the README."""
+"""``./dev bench [policies | client | users | money | costs | console | lint]``: where all numbers come from."""
 
 import sys
 
-from bench import client, console, lint, money, policies, users
+from bench import client, console, costs, lint, money, policies, users
 
 PARTS = {
     "policies": policies.main,
     "client": client.main,
     "users": users.main,
     "money": money.main,
+    "costs": costs.main,
     "console": console.main,
     "lint": lint.main,
 }

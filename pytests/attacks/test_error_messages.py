@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
@@ -48,7 +49,7 @@ def test_without_a_context_the_error_does_not_depend_on_a_row(tenants: TwoTenant
                     diag = raised.value.diag
                     # Which of the calls is the first depends on the plan, and may. PL/pgSQL names an expression
                     # only where it has planned it just now: the first time in a session.
-                    where = str(diag.context).replace('PL/pgSQL expression "tenancy.verify_context()"\n', "")
+                    where = re.sub(r'(PL/pgSQL|SQL) expression "tenancy.verify_context\(\)"\n', "", str(diag.context))
                     answers.setdefault((table, probe, str(planner)), set()).add(
                         (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, where)
                     )

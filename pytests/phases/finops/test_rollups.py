@@ -165,3 +165,33 @@ def test_a_batch_has_a_size(costs: Costs, database: Database, logins: Logins, ba
     with database.connect(logins.service) as service, pytest.raises(psycopg.errors.InvalidParameterValue) as refused:
         service.execute("SELECT finops.roll_up(%s)", [batch_size])
     assert refused.value.diag.constraint_name == "batch_size_invalid"
+
+
+def buffers(connection: Connection, query: str) -> int:
+    """Return how many pages a statement reads, and what it calls."""
+    (plan,) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode()).fetchone() or (None,)
+    return int(plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"])
+
+
+def test_a_chart_reads_what_is_not_added_up_by_the_index(costs: Costs, as_app: Enter) -> None:
+    days, span = 10, "'2026-01-01 00:00+00', '2026-01-10 23:50+00'"
+    costs.admin.execute(
+        "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+        " SELECT %s + n * interval '1 minute', %s, i.id, 0.01"
+        " FROM generate_series(0, %s) AS n CROSS JOIN unnest(%s::uuid[]) AS i (id)",
+        [START, costs.provider, days * 1440 - 1, [costs.instances[name] for name in ("acme", "globex", "pat")]],
+    )
+    costs.admin.execute("VACUUM ANALYZE finops.cost_actual_minute")
+    while costs.admin.execute("SELECT finops.roll_up(1000)").fetchone() != (0,):
+        pass
+    costs.admin.execute("VACUUM ANALYZE")
+    with as_app(costs.users["ann"], costs.acme) as connection:
+        for call in (
+            f"costs_series({span}, 'day', 'UTC')",
+            f"costs_series({span}, 'day', 'Asia/Kolkata')",
+            f"costs_by({span}, 'instance')",
+        ):
+            query = f"SELECT * FROM finops.{call}"  # noqa: S608
+            # What a plan reads from the catalog is read once.
+            buffers(connection, query)
+            assert buffers(connection, query) < 100, call

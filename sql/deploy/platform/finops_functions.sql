@@ -171,7 +171,8 @@ REVOKE ALL ON FUNCTION tenancy_private.require_span(text) FROM public;
 --
 -- Neither a definer nor with a path of its own, so that it becomes a part of the query
 -- that it stands in; and its text is looked up at the call, so that the application may
--- change the types of its columns.
+-- change the types of its columns. Who asks for a range that the query itself has found
+-- adds OFFSET 0: otherwise the planner may join ranges with all rows of the workspace.
 CREATE FUNCTION tenancy_private.cost_rows()
 RETURNS TABLE (
     workspace_id uuid,
@@ -332,6 +333,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT c.* FROM tenancy_private.cost_rows() AS c
             WHERE c.workspace_id = workspace AND c.at >= r.starts AND c.at < r.ends
+            OFFSET 0
         ) AS c
     ) AS p
     GROUP BY p.bucket_start
@@ -486,6 +488,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT c.* FROM tenancy_private.cost_rows() AS c
             WHERE c.workspace_id = workspace AND c.at >= r.starts AND c.at < r.ends
+            OFFSET 0
         ) AS c
     ) AS p
     GROUP BY 1, 2, 3;
@@ -814,6 +817,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT c.* FROM tenancy_private.cost_rows() AS c
             WHERE c.workspace_id = w.id AND c.at >= w.hour AND c.at < w.hour + interval '1 hour'
+            OFFSET 0
         ) AS c
     ),
 

@@ -1,0 +1,210 @@
+"""What a chart of costs takes, beside the same sums over the rows themselves.
+
+Every organization has an instance that costs something each minute for so many days, and
+calls beside it. The plain query reads the rows by the same index, with a hand-written
+WHERE and without row-level security; both run on one core and take turns. Then batches of
+rows are inserted, into the table as it is and into one with the same keys and indexes, and
+without triggers and policies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from bench.timing import Libpq, compare, pin
+from pg_tenancy.tools.embedded import EmbeddedServer
+from pg_tenancy.tools.sqitch import Sqitch
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+APP, PLAIN, SERVICE = "bench_app", "bench_plain", "bench_service"
+_LOGINS = f"""
+CREATE ROLE {APP} LOGIN IN ROLE tenancy_app;
+CREATE ROLE {SERVICE} LOGIN IN ROLE tenancy_service;
+CREATE ROLE {PLAIN} LOGIN BYPASSRLS;
+"""
+# The first has members and so can be entered.
+_ORGANIZATIONS = """
+INSERT INTO public.users (id, email, username) VALUES ('00000000-0000-0000-0001-000000000000', 'a@example.com', 'ann');
+INSERT INTO public.organizations (id, name, slug, created_by_user_id)
+SELECT gen_random_uuid(), 'Organization ' || n, 'organization-' || n, '00000000-0000-0000-0001-000000000000'
+FROM generate_series(1, {organizations}) AS n;
+INSERT INTO public.organization_memberships (organization_id, user_id, role)
+SELECT o.id, '00000000-0000-0000-0001-000000000000', 'owner' FROM public.organizations AS o;
+INSERT INTO public.providers (name) VALUES ('Cloud');
+INSERT INTO public.instances (provider_id, organization_id, workspace_id, status, gpu_profile)
+SELECT p.id, o.id, o.id, 'ready', 'H100' FROM public.organizations AS o CROSS JOIN public.providers AS p;
+"""
+# As a replica no trigger looks a row's workspace up. In the order in which they would come.
+_MINUTES = """
+SET session_replication_role = replica;
+INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur, workspace_id)
+SELECT m.minute, i.provider_id, i.id, round((random() * 0.05)::numeric, 6), i.workspace_id
+FROM generate_series(
+    date_trunc('day', now()) - make_interval(days => %(days)s - %(day)s),
+    date_trunc('day', now()) - make_interval(days => %(days)s - %(day)s - 1) - interval '1 minute', interval '1 minute'
+) AS m (minute)
+CROSS JOIN public.instances AS i;
+INSERT INTO finops.inference_usage (occurred_at, instance_id, total_tokens, charged_amount_eur, workspace_id)
+SELECT
+    date_trunc('day', now()) - make_interval(days => %(days)s - %(day)s) + random() * interval '1 day',
+    i.id, 1000, round((random() * 0.01)::numeric, 6), i.workspace_id
+FROM public.instances AS i CROSS JOIN generate_series(1, %(calls)s) AS n;
+RESET session_replication_role;
+"""
+_SERIES = "SELECT * FROM finops.costs_series($1::timestamptz, $2::timestamptz, $3, $4)"
+_ROWS = """
+SELECT
+    date_trunc($3, p.at, $4) AS bucket_start, sum(p.instances + p.inference), sum(p.instances), sum(p.inference),
+    sum(p.calls), sum(p.tokens)
+FROM (
+    SELECT c.bucket_minute AS at, c.amount_eur AS instances, 0 AS inference, 0 AS calls, 0 AS tokens
+    FROM finops.cost_actual_minute AS c
+    WHERE c.workspace_id = $5::uuid AND c.bucket_minute >= $1::timestamptz AND c.bucket_minute < $2::timestamptz
+    UNION ALL
+    SELECT u.occurred_at, 0, u.charged_amount_eur, 1, u.total_tokens
+    FROM finops.inference_usage AS u
+    WHERE u.workspace_id = $5::uuid AND u.occurred_at >= $1::timestamptz AND u.occurred_at < $2::timestamptz
+) AS p
+GROUP BY 1
+ORDER BY 1
+"""
+_PLAIN_TABLE = """
+CREATE SCHEMA plain;
+CREATE TABLE plain.cost_actual_minute (
+    LIKE finops.cost_actual_minute INCLUDING ALL,
+    FOREIGN KEY (instance_id) REFERENCES public.instances,
+    FOREIGN KEY (provider_id) REFERENCES public.providers
+);
+GRANT USAGE ON SCHEMA plain TO {plain};
+GRANT INSERT ON plain.cost_actual_minute TO {plain};
+GRANT USAGE ON SCHEMA finops TO {plain};
+GRANT SELECT ON finops.cost_actual_minute, finops.inference_usage, public.instances TO {plain};
+"""
+_BATCH = """
+INSERT INTO {table} (bucket_minute, provider_id, instance_id, amount_eur{column})
+SELECT $1::timestamptz + n.minute * interval '1 minute', '{provider}', v.id, 0.001234{value}
+FROM unnest($2::uuid[]) AS v (id) CROSS JOIN generate_series(1, $3::integer) AS n (minute)
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench costs", description=__doc__)
+    parser.add_argument("--organizations", type=int, default=20, help="default 20")
+    parser.add_argument("--days", type=int, default=365, help="of minutes (default 365)")
+    parser.add_argument("--calls", type=int, default=50, help="of each organization a day (default 50)")
+    parser.add_argument("--turns", type=int, default=15, help="of each chart (default 15)")
+    arguments = parser.parse_args()
+    pinned = pin()
+    with EmbeddedServer(durable=False, settings={"max_wal_size": "8GB", "shared_buffers": "1GB"}) as server:
+        Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute(_LOGINS.encode())
+            admin.execute(_ORGANIZATIONS.format(organizations=arguments.organizations).encode())
+            _fill(admin, arguments)
+            title = f"PostgreSQL {server.version}, {'one core' if pinned else 'not pinned'}, medians in milliseconds"
+            print(f"{title}\n{'':34}{'rows':>9}{'costs_series':>14}{'times as fast':>15}{'server':>9}", flush=True)
+            admin.execute(_PLAIN_TABLE.format(plain=PLAIN).encode())
+            (organization,) = admin.execute("SELECT min(id::text) FROM public.organizations").fetchone() or (None,)
+            ours, plain = Libpq(server.dsn(user=APP)), Libpq(server.dsn(user=PLAIN))
+            for session in (ours, plain):
+                # As in an application: what our functions do is planned for what they are asked.
+                session.execute("SET plan_cache_mode = auto")
+            ours.execute("BEGIN")
+            ours.execute(
+                "SELECT tenancy.enter($1::uuid, $2::uuid)", "00000000-0000-0000-0001-000000000000", organization
+            )
+            for days, bucket, zone in _charts(arguments.days):
+                _chart(admin, (plain, ours), organization, (days, bucket, zone), arguments.turns)
+            ours.execute("COMMIT")
+            ours.close()
+            service = Libpq(server.dsn(user=SERVICE))
+            _inserts(admin, plain, service)
+
+
+def _fill(admin: Connection, arguments: argparse.Namespace) -> None:
+    for day in range(arguments.days):
+        admin.execute(
+            psycopg.ClientCursor(admin)
+            .mogrify(_MINUTES, {"days": arguments.days, "day": day, "calls": arguments.calls})
+            .encode()
+        )
+    admin.execute("VACUUM ANALYZE finops.cost_actual_minute, finops.inference_usage")
+    start, hours = time.perf_counter(), 0
+    while (done := (admin.execute("SELECT finops.roll_up(10000)").fetchone() or (0,))[0]) > 0:
+        hours += done
+    seconds = time.perf_counter() - start
+    (rows,) = admin.execute("SELECT count(*) FROM finops.cost_actual_minute").fetchone() or (0,)
+    admin.execute("VACUUM ANALYZE")
+    print(
+        f"{arguments.organizations:,} organizations, {rows:,} minutes; rolled up:"
+        f" {hours / seconds:,.0f} hours a second, {rows / seconds:,.0f} rows a second",
+        flush=True,
+    )
+
+
+def _charts(days: int) -> list[tuple[int, str, str]]:
+    zones = {"on the hour": "Europe/Paris", "off the hour": "Asia/Kolkata"}
+    return [(days, bucket, zone) for bucket, zone in itertools.product(("hour", "day", "month"), zones.values())]
+
+
+def _chart(
+    admin: Connection, sessions: tuple[Libpq, Libpq], organization: Any, chart: tuple[int, str, str], turns: int
+) -> None:
+    days, bucket, zone = chart
+    plain, ours = sessions
+    (ends,) = admin.execute("SELECT date_trunc('day', now())").fetchone() or (None,)
+    (starts,) = admin.execute("SELECT %s - make_interval(days => %s)", [ends, days]).fetchone() or (None,)
+    values = (starts, ends, bucket, zone)
+    times = compare(
+        lambda: plain.execute(_ROWS, *values, organization),
+        lambda: ours.execute(_SERIES, *values),
+        pids=(plain.pid, ours.pid),
+        turns=turns,
+        block=1,
+    ).over(1000)
+    name = f"{days} days by {bucket}, {zone}"
+    walls = f"{times.plain:9.1f}{times.protected:14.1f}{times.plain / times.protected:15.1f}"
+    print(f"{name:34}{walls}{times.protected_cpu:9.1f}", flush=True)
+
+
+def _inserts(admin: Connection, plain: Libpq, service: Libpq) -> None:
+    instances = admin.execute("SELECT id, workspace_id, provider_id FROM public.instances LIMIT 100").fetchall()
+    provider: UUID = instances[0][2]
+    moments = itertools.count(1)
+    print(f"{'rows inserted in a statement':34}{'plain':>9}{'ours':>14}{'of the speed':>15}{'server':>9}")
+    for number, minutes in ((1, 1), (1, 60), (20, 1), (20, 60)):
+        ids = "{" + ",".join(str(row[0]) for row in instances[:number]) + "}"
+        bare = _BATCH.format(
+            table="plain.cost_actual_minute", column=", workspace_id", value=", v.id", provider=provider
+        )
+        whole = _BATCH.format(table="finops.cost_actual_minute", column="", value="", provider=provider)
+
+        pairs = []
+        for _ in range(40):
+            moment = f"{2030 + next(moments)}-01-01 00:00+00"
+            taken = [
+                _timed(session, query, moment, ids, minutes) for session, query in ((plain, bare), (service, whole))
+            ]
+            pairs.append(taken)
+        first, second = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+        ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
+        print(f"{number * minutes:<34,}{first * 1000:9.2f}{second * 1000:14.2f}{ratio:15.2f}", flush=True)
+
+
+def _timed(session: Libpq, query: str, *values: object) -> float:
+    start = time.perf_counter()
+    session.execute(query, *values)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
