@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["SETTINGS", "plan_of"]
+__all__ = ["SETTINGS", "pages_of", "plan_of"]
 
 # What anybody may set, and thereby choose how a table is read.
 SETTINGS = {
@@ -44,3 +44,13 @@ def plan_of(connection: psycopg.Connection[Any], query: str, settings: str, valu
     if settings == "parallel":
         plan = re.sub(r"loops=[1-9]\d*|Workers Launched: \d+|Rows Removed by Filter: [1-9]\d*", "", plan)
     return plan
+
+
+def pages_of(connection: psycopg.Connection[Any], query: str) -> int:
+    """Return how many pages a statement reads, together with the functions that it calls.
+
+    The first time in a session it reads the catalog, too.
+    """
+    (plan,) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode()).fetchone() or (None,)
+    top = plan[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from phases.offerings.conftest import Market
+from support.planner import pages_of
 from support.two_tenants import refused
 
 
@@ -56,6 +57,22 @@ def test_pages(shop: Market) -> None:
             last = page[-1][0]
         assert pages == everything
         assert len(pages) == 5
+
+
+def test_a_page_of_many_is_read_in_the_order_of_the_index(shop: Market) -> None:
+    shop.admin.execute(
+        "INSERT INTO public.organization_models"
+        " (organization_id, model_id, name, code, visibility, access_policy, tech_activated_at, eco_activated_at)"
+        " SELECT o.organization_id, o.model_id, 'many', 'many-' || n, 'public', 'free', now(), now()"
+        " FROM public.organization_models AS o CROSS JOIN generate_series(1, 5000) AS n WHERE o.id = %s",
+        [shop.offerings["gift"]],
+    )
+    shop.admin.execute("ANALYZE public.organization_models")
+    with shop.at("uma") as connection:
+        for after in ("NULL", "'80000000-0000-0000-0000-000000000000'"):
+            page = f"SELECT * FROM tenancy.community_catalog({after}, 10)"  # noqa: S608
+            pages_of(connection, page)
+            assert pages_of(connection, page) < 600
 
 
 def test_the_order_in_which_names_are_read(shop: Market) -> None:

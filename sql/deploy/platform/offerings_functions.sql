@@ -364,6 +364,9 @@ PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
+-- A page is read in the order of the index, and no further: the planner expects few of the
+-- offerings to be listed, and would look at all of them before it sorts.
+SET enable_sort = off
 AS $$
 DECLARE
     consumer CONSTANT uuid := tenancy.current_workspace_id();
@@ -390,7 +393,7 @@ BEGIN
             AND o.organization_id <> consumer
             AND o.is_active IS NOT FALSE
             AND tenancy_private.missing_activations(o) = '{}'
-            AND (after_id IS NULL OR o.id > after_id)
+            AND o.id > coalesce(after_id, '00000000-0000-0000-0000-000000000000')
             AND CASE
                 WHEN p.price = 0 OR o.access_policy = 'trial' THEN true
                 WHEN o.access_policy = 'request_required' THEN wanted.shows_paid AND wanted.shows_contracts
