@@ -51,6 +51,6 @@ def pages_of(connection: psycopg.Connection[Any], query: str) -> int:
 
     The first time in a session it reads the catalog, too.
     """
-    (plan,) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode()).fetchone() or (None,)
-    top = plan[0]["Plan"]
+    ((explained,),) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode()).fetchall()
+    top = explained[0]["Plan"]
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
