@@ -24,6 +24,7 @@ from support.clients import CLIENTS, Client
 from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins, Server, server_of_this_run, start_embedded
+from support.shared import Shared
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -124,9 +125,24 @@ def _logins_of_the_test(server: Server) -> Iterator[list[str]]:
     server.execute(*(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)) for name in names))
 
 
+@pytest.fixture(scope="module")
+def _shared(server: Server, template: str, logins: Logins) -> Iterator[Shared]:
+    shared = Shared(lambda: server.create(template))
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def database(server: Server, template: str, logins: Logins, _logins_of_the_test: list[str]) -> Iterator[Database]:
-    """Return a fresh database with everything deployed."""
+def database(
+    request: pytest.FixtureRequest, server: Server, template: str, logins: Logins, _logins_of_the_test: list[str]
+) -> Iterator[Database]:
+    """Return a database with everything deployed: its own, or that of all tests of the file that are marked so."""
+    marker = request.node.get_closest_marker("shared_database")
+    if marker is not None and marker.args != (False,):
+        shared: Shared = request.getfixturevalue("_shared")
+        yield shared.database()
+        shared.empty()
+        return
     database = server.create(template)
     yield database
     server.drop(database.name)

@@ -26,6 +26,8 @@ from support.database import Database
 from support.people import Organization, People, User
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -70,6 +70,8 @@ from support.people import Organization, People, User
 from support.proxy import Proxy
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 PHASES = [phase.tag for phase in read_phases() if phase.tag]
@@ -496,6 +498,7 @@ async def test_everybody_lists_legacy_instances_a_page_at_a_time_in_the_own_work
     assert_error(raised.value, InvalidArgumentError, "22023", "page_size_invalid")
 
 
+@pytest.mark.shared_database(False)
 async def test_legacy_instances_of_an_adopted_table_may_have_times_without_a_zone(
     client: Client, conn: Any, people: People, admin: Connection
 ) -> None:
@@ -1098,6 +1101,7 @@ async def test_a_model_that_the_workspace_does_not_see_is_refused(client: Client
     assert (raised.value.sqlstate, raised.value.constraint) == ("23503", "instances_model_id_fkey")
 
 
+@pytest.mark.shared_database(False)
 @pytest.mark.parametrize(
     ("username", "expected", "constraint"),
     [("taken", UsernameTakenError, "username_taken"), ("eleven char", InvalidArgumentError, "user_data_invalid")],

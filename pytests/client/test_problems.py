@@ -27,6 +27,8 @@ from pg_tenancy.problems import problem
 from support.database import Database
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 
 def test_a_refusal_is_told_in_the_servers_words() -> None:
     error = PermissionDeniedError(

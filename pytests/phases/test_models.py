@@ -18,6 +18,8 @@ from support.racing import attempt, name_of
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., AbstractContextManager[Connection]]
@@ -223,6 +225,7 @@ def test_deleting_a_public_model_tells_a_tenant_of_no_use_by_others(
         assert attempt(connection, "LOCK TABLE public.models IN SHARE MODE") == "42501"
 
 
+@pytest.mark.shared_database(False)
 def test_who_may_see_no_models_sees_no_public_ones_either(catalogue: Catalogue, as_app: AsApp) -> None:
     catalogue.admin.execute("DELETE FROM tenancy.role_permissions WHERE permission = 'models.view' AND role = 'user'")
     with as_app(catalogue.users["uma"], catalogue.acme) as connection:

@@ -399,6 +399,8 @@ def start_embedded() -> EmbeddedServer:
             "max_locks_per_transaction": "256",
             # Databases live for seconds, and a plan that a test looks at must not hang on the moment.
             "autovacuum": "off",
+            # Plans that tests make dear would be compiled, where the server can.
+            "jit": "off",
             # A test that waits for a lock is stuck, and had better say so.
             "deadlock_timeout": "200ms",
             "log_lock_waits": "on",

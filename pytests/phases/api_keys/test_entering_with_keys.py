@@ -17,6 +17,8 @@ from support.people import People
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., AbstractContextManager[Connection]]

@@ -20,6 +20,8 @@ from support.racing import name_of
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., AbstractContextManager[Connection]]
@@ -119,6 +121,7 @@ def test_a_key_does_not_expire_before_it_is_made(acme: Acme, as_app: AsApp) -> N
                 connection.execute(f"SELECT tenancy.create_api_key('x', {when})")
 
 
+@pytest.mark.shared_database(False)
 def test_changes_of_keys_are_in_the_audit_log_and_uses_are_not(
     acme: Acme, as_app: AsApp, make: Make, with_key: WithKey, admin: Connection
 ) -> None:

@@ -18,6 +18,8 @@ from phases.finops.conftest import Costs
 from support.database import PLATFORM, Database
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Enter = Callable[..., AbstractContextManager[Connection]]
 AsApp = Callable[..., AbstractContextManager[Connection]]
@@ -112,6 +114,7 @@ def test_what_is_answered_is_what_the_rows_add_up_to(spent: Costs, enter: Enter)
     compare(spent, enter)
 
 
+@pytest.mark.shared_database(False)
 def test_everything_truncated_is_everything_gone(spent: Costs, enter: Enter) -> None:
     spent.roll_up()
     spent.admin.execute("TRUNCATE finops.cost_actual_minute")
@@ -192,6 +195,7 @@ def test_only_who_may_sees_costs(
         assert closed.value.diag.constraint_name == "no_context"
 
 
+@pytest.mark.shared_database(False)
 def test_tables_show_what_functions_add_up(spent: Costs, as_app: AsApp, enter: Enter) -> None:
     spent.admin.execute(
         "ALTER TABLE finops.cost_actual_minute DROP CONSTRAINT cost_actual_minute_tenancy_pkey CASCADE,"
@@ -243,6 +247,7 @@ def test_what_it_costs_now(spent: Costs, enter: Enter) -> None:
             assert [horizon for horizon, _ in forecast] == ["minute", "hour", "day", "30 days", "365 days"]
 
 
+@pytest.mark.shared_database(False)
 def test_a_price_is_the_instances_or_its_types(costs: Costs, enter: Enter) -> None:
     costs.admin.execute(
         "CREATE TABLE public.instance_types (id uuid PRIMARY KEY, name text, cost_per_hour double precision);"

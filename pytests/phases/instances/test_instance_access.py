@@ -17,6 +17,8 @@ from support.people import Organization, User
 from support.racing import attempt
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 AsApp = Callable[..., AbstractContextManager[Connection]]
 

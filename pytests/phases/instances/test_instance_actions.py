@@ -17,6 +17,8 @@ from support.racing import attempt, name_of
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., AbstractContextManager[Connection]]
@@ -64,6 +66,7 @@ def test_states(platform: Platform, as_app: AsApp, status: str, action: str) -> 
     assert raised.value.diag.message_hint == f"States that allow it: {', '.join(sorted(allowed))}."
 
 
+@pytest.mark.shared_database(False)
 def test_a_context_that_is_changed_in_a_statement_permits_nothing(
     platform: Platform, connect: Connect, logins: Logins
 ) -> None:
@@ -129,6 +132,7 @@ def test_plain_updates_do_not_get_around_the_actions(platform: Platform, as_app:
     assert outcome == ("done" if allowed else "instance_state")
 
 
+@pytest.mark.shared_database(False)
 @pytest.mark.parametrize("action", ["terminate", "reinstall"])
 def test_a_role_that_may_update_and_not_act_does_not_act_by_updating(
     platform: Platform, as_app: AsApp, action: str
@@ -149,6 +153,7 @@ def test_a_role_that_may_update_and_not_act_does_not_act_by_updating(
         assert attempt(connection, "UPDATE public.instances SET status = 'stopped'") == "done"
 
 
+@pytest.mark.shared_database(False)
 def test_a_dba_adds_a_state(platform: Platform, as_app: AsApp) -> None:
     platform.admin.execute("INSERT INTO tenancy.instance_transitions VALUES ('terminate', 'asleep', 'terminating')")
     instance = platform.instance(platform.acme, "asleep")

@@ -16,6 +16,8 @@ from support.instances import NIL, Platform
 from support.racing import attempt
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., AbstractContextManager[Connection]]

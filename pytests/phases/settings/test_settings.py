@@ -14,6 +14,8 @@ from support.racing import Session, name_of
 from support.roles import Place
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 SET = "SELECT tenancy.set_setting(%s, %s, %s)"
@@ -206,6 +208,7 @@ def test_of_two_at_once_one_is_told(place: Place, database: Database, logins: Lo
     assert value(place, "manager", "quota", place.provider) == 7
 
 
+@pytest.mark.shared_database(False)
 def test_changes_are_in_the_audit_log(place: Place) -> None:
     place.ask("owner", SET, place.provider, "quota", "7")
     place.ask("admin", SET, place.provider, "quota", "8")
@@ -277,6 +280,7 @@ def test_an_api_key_sets_nothing(place: Place, database: Database, logins: Login
         assert name_of(raised.value) == "permission_denied"
 
 
+@pytest.mark.shared_database(False)
 def test_a_provider_is_ready_once_it_has_what_it_requires(place: Place, admin: Connection) -> None:
     admin.execute("SELECT tenancy.define_setting('project', 'text', 'subject', required => true)")
     admin.execute("SELECT tenancy.define_setting('access_key', 'text', 'subject', secret => true, required => true)")

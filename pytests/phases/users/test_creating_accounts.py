@@ -16,6 +16,8 @@ from support.racing import Session
 from support.server import Logins
 from support.users import ROLES, api_key_of, error_of, one, usernames
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., Any]

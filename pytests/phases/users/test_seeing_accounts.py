@@ -16,6 +16,8 @@ from support.people import Organization, People, User
 from support.server import Logins
 from support.users import NOBODY, ROLES, api_key_of, error_of, one, usernames
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., Any]
@@ -61,6 +63,7 @@ def test_who_joins_and_who_leaves_is_seen_and_not_from_the_next_transaction_on(
         assert usernames(connection) == ["newt"]
 
 
+@pytest.mark.shared_database(False)
 def test_without_members_view_nobody_is_seen_and_nobody_is_named(
     acme: Organization, member: Callable[[str], UUID], as_app: AsApp, admin: Connection
 ) -> None:

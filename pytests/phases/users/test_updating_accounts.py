@@ -17,6 +17,8 @@ from support.server import Logins
 from support.two_tenants import refused
 from support.users import NOBODY, ROLES, api_key_of, error_of, one, words_of
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., Any]

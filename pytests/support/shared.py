@@ -1,0 +1,94 @@
+"""A database for many tests: many are over sooner than a copy is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from support.database import Database
+
+__all__ = ["Shared"]
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Shared:
+    """A database that is given to one test after the other.
+
+    What users do is gone before the next one, but for the audit log and the ledger, from which
+    nothing can be deleted. Tests that change anything else need a database of their own: they
+    fail here, and the next test gets another database.
+
+    Args:
+        make: makes a database.
+
+    """
+
+    def __init__(self, make: Callable[[], Database]) -> None:
+        self._make = make
+        self._database: Database | None = None
+        self._admin: Connection
+
+    def database(self) -> Database:
+        """Return the database, without a row of users."""
+        if self._database is None:
+            self._database = self._make()
+            self._begin(self._database)
+        return self._database
+
+    def empty(self) -> None:
+        """Delete what a test has left, and check that it has changed nothing else."""
+        try:
+            self._admin.execute(self._empty.encode())
+            assert self._state() == self._before, "this test needs a database of its own"
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Drop the database."""
+        if self._database is not None:
+            self._admin.close()
+            self._database.server.drop(self._database.name)
+            self._database = None
+
+    def _begin(self, database: Database) -> None:
+        self._admin = database.connect(autocommit=True)
+        # The superuser's right: no trigger of ours runs, and no foreign key is looked at.
+        self._admin.execute("SET session_replication_role = replica")
+        tables = self._names()
+        filled = [name for name in tables if self._rows(name)]
+        self._kept = [name for name in filled if name != "tenancy.workspaces"]
+        append_only = self._admin.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname ~ '_append_only$' AND tgenabled = 'A'"
+        ).fetchall()
+        emptied = [name for name in tables if name not in filled and (name,) not in append_only]
+        self._empty = "; ".join(
+            [
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                "DELETE FROM tenancy.workspaces WHERE kind <> 'platform'",
+                *(f"DELETE FROM {name}" for name in emptied),  # noqa: S608
+            ]
+        )
+        self._before = self._state()
+
+    def _state(self) -> tuple[object, ...]:
+        """Return the tables, how many objects there are and who changed one last, and the rows of the deploy."""
+        catalogs = ("pg_class", "pg_constraint", "pg_policy", "pg_proc", "pg_trigger")
+        counted = (f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM {name}" for name in catalogs)  # noqa: S608
+        objects = self._admin.execute(" UNION ALL ".join(counted).encode()).fetchall()
+        return self._names(), objects, {name: self._rows(name) for name in self._kept}
+
+    def _names(self) -> list[str]:
+        rows = self._admin.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relpersistence = 'p' AND oid > 16383"
+            " AND relnamespace NOT IN ('sqitch'::regnamespace) ORDER BY 1"
+        )
+        return [str(name) for (name,) in rows.fetchall()]
+
+    def _rows(self, table: str) -> list[str]:
+        rows = self._admin.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1".encode())  # noqa: S608
+        return [str(row) for (row,) in rows.fetchall()]
