@@ -159,14 +159,13 @@ async def revoke_key(deed: Deed) -> str:
 async def create_instance(deed: Deed) -> str:
     """Start an instance, once for each page that was shown."""
     form = deed.form
-    values = [form.text("new_id"), form.text("provider_id"), form.optional("model_id"), form.optional("gpu_profile")]
-    await insert_once(
-        deed.ws,
-        "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
-        " VALUES (%s, %s, %s, 'provisioning', %s) RETURNING id",
-        values,
-        values[0],
-    )
+    values = {
+        "provider_id": form.text("provider_id"),
+        "model_id": form.optional("model_id"),
+        "status": "provisioning",
+        "gpu_profile": form.optional("gpu_profile"),
+    }
+    await insert_once(deed.ws, "public.instances", values, form.id("new_id"))
     return "The instance is ordered."
 
 
@@ -191,13 +190,12 @@ async def archive(deed: Deed) -> str:
 async def create_model(deed: Deed) -> str:
     """Make a model, once for each page that was shown."""
     form = deed.form
-    values = [form.text("new_id"), form.text("name"), form.text("model_id"), form.integer("required_vram_gb")]
-    await insert_once(
-        deed.ws,
-        "INSERT INTO public.models (id, name, model_id, required_vram_gb) VALUES (%s, %s, %s, %s) RETURNING id",
-        values,
-        values[0],
-    )
+    values = {
+        "name": form.text("name"),
+        "model_id": form.text("model_id"),
+        "required_vram_gb": form.integer("required_vram_gb"),
+    }
+    await insert_once(deed.ws, "public.models", values, form.id("new_id"))
     return "The model is made."
 
 

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from pg_tenancy.errors import TenancyError
-from pg_tenancy.fastapi import access, costs, organizations, things
+from pg_tenancy.fastapi import access, costs, offerings, organizations, things
 from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Problem, Source
 from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.problems import MEDIA_TYPE
@@ -82,7 +82,8 @@ def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
         "detail": detail,
         **more,
     }
-    return JSONResponse(document, status, {"retry-after": "1"} if status == _BUSY else {}, MEDIA_TYPE)
+    headers = {"cache-control": "no-store"} | ({"retry-after": "1"} if status == _BUSY else {})
+    return JSONResponse(document, status, headers, MEDIA_TYPE)
 
 
 def _keep_nowhere(response: Response) -> None:
@@ -118,6 +119,6 @@ def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
     router = APIRouter()
     # First, as its paths look like ids of the others.
     router.include_router(organizations.public, dependencies=[Depends(stay_outside)])
-    for each in (organizations.router, access.router, things.router, costs.router):
+    for each in (organizations.router, offerings.router, access.router, things.router, costs.router):
         router.include_router(each, dependencies=[Depends(enter)])
     return router
