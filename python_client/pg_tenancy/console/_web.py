@@ -150,8 +150,9 @@ class Flash:
     secrets: dict[str, str] = field(default_factory=dict)
 
     def say(self, kind: str, message: str) -> None:
-        """Add a message; ``kind`` is ``done`` or ``error``."""
-        self.messages.append((kind, message))
+        """Add a message, once; ``kind`` is ``done`` or ``error``."""
+        if (kind, message) not in self.messages:
+            self.messages.append((kind, message))
 
 
 def cookie_key(secret: str) -> bytes:

@@ -3,7 +3,7 @@
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
@@ -111,7 +111,7 @@ def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str =
     return Page(items=items, next=getattr(items[-1], key) if len(rows) > limit else None)
 
 
-async def insert_once(ws: Any, table: str, values: dict[str, object], given_id: UUID | None) -> tuple[UUID, bool]:
+async def insert_once(ws: Any, table: str, values: Mapping[str, object], given_id: UUID | None) -> tuple[UUID, bool]:
     """Insert a row whose id the sender may have chosen: what is sent twice is there once.
 
     Args:
