@@ -74,7 +74,7 @@ def third(console: Console) -> Organization:
 
 def _offered(visitor: Visitor, organization: Organization | None) -> dict[Any, PageForm]:
     """Return the forms of all screens that open to somebody, by what they offer."""
-    found = {}
+    found: dict[Any, PageForm] = {}
     for screen in set(SCREENS) - {"module"}:
         for form in forms_of(visitor.get(f"{place_of(organization)}/{screen}").text):
             if form.screen == screen:

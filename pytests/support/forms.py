@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from itertools import product
 
 __all__ = ["PageForm", "forms_of"]
 
@@ -30,8 +29,7 @@ class PageForm:
 
     def each(self, name: str) -> Iterator[PageForm]:
         """Yield the form once for every option of a select; once if it has no such select."""
-        for (value,) in product(self.choices.get(name, [""])):
-            chosen = {name: value} if name in self.choices else {}
+        for chosen in [{name: value} for value in self.choices[name]] if name in self.choices else [{}]:
             yield PageForm(self.screen, self.action, self.fixed | chosen, self.typed, self.choices)
 
     @property
@@ -54,8 +52,8 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
         if tag == "form":
-            parts = values.get("action", "").split("/")
-            self._form = PageForm(*parts[-2:]) if values.get("method") == "post" else None
+            screen, _, action = values.get("action", "").rpartition("/")
+            self._form = PageForm(screen.rpartition("/")[2], action) if values.get("method") == "post" else None
         if self._form is None:
             return
         name = values.get("name", "")
