@@ -120,7 +120,7 @@ def test_each_endpoint_is_described_with_an_example_and_its_problems(console: Co
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             assert operation["description"], path
-            assert {"401", "403", "404", "409", "422", "503"} <= set(operation["responses"]), (method, path)
+            assert {"400", "401", "403", "404", "409", "422", "503"} <= set(operation["responses"]), (method, path)
             (success,) = [
                 answer for status, answer in operation["responses"].items() if status in {"200", "201", "204"}
             ]

@@ -172,6 +172,7 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, words in (
+        (400, "What was sent cannot be read."),
         (401, "Nobody is authenticated."),
         (403, "The role may not, or the workspace is not one of the caller's."),
         (404, "It does not exist, or this workspace cannot see it."),
