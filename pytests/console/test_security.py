@@ -118,6 +118,7 @@ def test_a_session_is_no_place_to_guess_the_password(console: Console) -> None:
     right = visitor.post("/me/account", "/me/account/password", current=PASSWORD, password="quite another one")
     assert right.status_code == 429, said(right)
     assert "Too many attempts." in said(right)
+    assert 0 < int(right.headers["retry-after"]) <= 300
 
 
 def test_no_redirect_leads_to_the_host_that_a_request_names(console: Console) -> None:

@@ -50,6 +50,7 @@ from pg_tenancy.errors import (
     TenancyError,
 )
 from pg_tenancy.fastapi import install_problems, tenancy_router
+from pg_tenancy.fastapi.router import refused
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -165,6 +166,10 @@ class _TooManyAttemptsError(TenancyError):
     """Somebody has guessed too often."""
 
     http_status = 429
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many attempts. Try again in some minutes.")
+        self.wait = wait
 
 
 class _Throttle:
@@ -454,7 +459,10 @@ class _Console:
             raise _LoginRequiredError from None
         except TenancyError as error:
             flash.say("error", self._words(request, error))
-            return await self._account_page(request, flash, error.http_status)
+            response = await self._account_page(request, flash, error.http_status)
+            if isinstance(error, _TooManyAttemptsError):
+                response.headers["retry-after"] = str(error.wait)
+            return response
         response = RedirectResponse(_above(request), 303)
         self.cookies.put_flash(response, flash)
         return response
@@ -470,8 +478,8 @@ class _Console:
     async def _change_password(self, token: str, form: Form) -> str:
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             user_id = (await ws.current()).id
-        if self.account_throttle.attempt(str(user_id)):
-            raise _TooManyAttemptsError("Too many attempts. Try again in some minutes.")
+        if wait := self.account_throttle.attempt(str(user_id)):
+            raise _TooManyAttemptsError(wait)
         if not await self.authenticator.confirm(user_id, form.secret("current")):
             raise PermissionDeniedError("The current password is wrong.")
         self.account_throttle.succeeded(str(user_id))
@@ -540,7 +548,10 @@ class _Console:
         return response
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Show what is wrong with a request."""
+        """Show what is wrong with a request, as a page or as the API does."""
+        # A path with a line break is none of the API's to its routes.
+        if isinstance(error, HTTPException) and request.url.path.startswith(f"{_root(request)}/api/"):
+            return await refused(request, error)
         status = error.status_code if isinstance(error, HTTPException) else _BUSY
         words = {
             403: "The form is too old, or comes from another site. Open the page again.",

@@ -126,7 +126,6 @@ FRENCH: Final[dict[str, str]] = {
     ),
     "Not possible": "Pas possible",
     "Number": "Numéro",
-    "Object": "Objet",
     "Observability": "Observabilité",
     "Of the organization": "De l'organisation",
     "Offering": "Offre",

@@ -20,7 +20,7 @@ from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.problems import MEDIA_TYPE
 from pg_tenancy.starlette import answer
 
-__all__ = ["install_problems", "tenancy_router"]
+__all__ = ["install_problems", "refused", "tenancy_router"]
 
 _CONFLICT, _REFUSED, _BUSY = 409, 422, 503
 
@@ -41,7 +41,7 @@ def install_problems(app: FastAPI) -> None:
     ):
         app.add_exception_handler(kind, _Handler(status, name, words))
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, refused)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -67,7 +67,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return _answer(_REFUSED, "invalid_argument", "A value is not acceptable.", errors=wrong)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer an HTTPException with a problem document."""
     assert isinstance(error, HTTPException)  # noqa: S101  (it is registered for these)
     title = HTTPStatus(error.status_code).phrase
     return _answer(error.status_code, title.lower().replace(" ", "_"), title)

@@ -72,10 +72,16 @@ class NewInstance(Body):
 class NewModel(Body):
     """A model of the organization to make."""
 
-    name: str = Field(examples=["Sales bot"])
-    model_id: str = Field(examples=["acme/sales-bot"])
+    name: str = Field(min_length=1, examples=["Sales bot"])
+    model_id: str = Field(min_length=1, examples=["acme/sales-bot"])
     required_vram_gb: int | None = Field(default=None, ge=1)
     context_length: int | None = Field(default=None, ge=1)
+
+
+# Made now, or by the same request before.
+_MADE = {200: answers(NewId)[200] | {"description": "This request has made it before.", "model": NewId}} | answers(
+    NewId, 201
+)
 
 
 async def _once(ws: Any, table: str, values: dict[str, object], given_id: UUID | None, response: Response) -> NewId:
@@ -108,7 +114,7 @@ async def instance(ws: Entered, instance_id: UUID) -> Instance:
     return found[0]
 
 
-@router.post("/instances", tags=["instances"], status_code=201, responses=answers(NewId, 201))
+@router.post("/instances", tags=["instances"], status_code=201, responses=_MADE)
 async def create_instance(
     ws: Entered, new: NewInstance, response: Response, idempotency_key: IdempotencyKey = None
 ) -> NewId:
@@ -145,7 +151,7 @@ async def models(ws: Entered, limit: Limit = 100, after: After = None) -> Page[M
     return page(await rows_of(ws, Model, query, {"after": after, "limit": limit + 1}), limit)
 
 
-@router.post("/models", tags=["models"], status_code=201, responses=answers(NewId, 201))
+@router.post("/models", tags=["models"], status_code=201, responses=_MADE)
 async def create_model(ws: Entered, new: NewModel, response: Response, idempotency_key: IdempotencyKey = None) -> NewId:
     """Make a model of the organization."""
     return await _once(ws, "public.models", new.model_dump(), idempotency_key, response)
