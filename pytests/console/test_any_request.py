@@ -25,7 +25,7 @@ CHECKS = (
     schemathesis.checks.response_schema_conformance,
 )
 # Of each endpoint in each way. PG_TENANCY_REQUESTS=200 tries others each time, for long.
-EXAMPLES = int(os.environ.get("PG_TENANCY_REQUESTS", "3"))
+EXAMPLES = int(os.environ.get("PG_TENANCY_REQUESTS", "2"))
 
 
 def _known(console: Console) -> dict[str, list[str]]:
