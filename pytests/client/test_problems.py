@@ -38,7 +38,7 @@ def test_a_refusal_is_told_in_the_servers_words() -> None:
         constraint="permission_denied",
     )
     answer = problem(error)
-    assert (answer.status, answer.headers) == (403, {})
+    assert (answer.status, answer.headers) == (403, {"Cache-Control": "no-store"})
     assert json.loads(answer.body) == {
         "type": "urn:pg-tenancy:error:permission_denied",
         "title": "Permission denied",
@@ -52,7 +52,8 @@ def test_a_refusal_is_told_in_the_servers_words() -> None:
 def test_who_is_unknown_is_asked_to_authenticate() -> None:
     for error in (UserRequiredError("x"), TicketError("x"), ApiKeyError("x")):
         answer = problem(error)
-        assert (answer.status, answer.headers) == (401, {"WWW-Authenticate": "Bearer"})
+        wanted = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+        assert (answer.status, answer.headers) == (401, wanted)
 
 
 def test_a_mistake_of_the_application_reveals_nothing_but_its_name() -> None:

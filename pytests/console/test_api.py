@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -9,9 +10,20 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
+from pydantic import TypeAdapter
 
-from pg_tenancy.fastapi import install_problems, tenancy_router
+from pg_tenancy.fastapi import (
+    access,
+    costs,
+    install_problems,
+    offerings,
+    organizations,
+    tenancy_router,
+    things,
+)
+from pg_tenancy.fastapi.answers import Body
 from pg_tenancy.problems import MEDIA_TYPE
 from support.console import Console, ticket_key
 from support.people import Organization, User
@@ -19,18 +31,25 @@ from support.people import Organization, User
 ENDPOINTS = """
 get /organizations, post /organizations
 get /organizations/current, patch /organizations/current, delete /organizations/current
-get /organizations/current/members, patch /organizations/current/members/{}, delete /organizations/current/members/{}
+get /organizations/current/members, get /organizations/current/members/{}
+patch /organizations/current/members/{}, delete /organizations/current/members/{}
 post /organizations/current/leave
 get /organizations/current/invitations, post /organizations/current/invitations
 delete /organizations/current/invitations/{}
 get /organizations/current/models, post /organizations/current/models, patch /organizations/current/models/{}
-get /organizations/current/models/{}/shares, post /organizations/current/models/{}/shares
+get /organizations/current/models/{}, get /organizations/current/models/{}/shares
+post /organizations/current/models/{}/shares, post /organizations/current/models/{}/shares/{}/{}
+get /organizations/current/models/{}/prices, post /organizations/current/models/{}/prices
+get /organizations/current/requests, post /organizations/current/requests/{}/approve
+post /organizations/current/requests/{}/deny
+get /organizations/current/agreements, delete /organizations/current/agreements/{}
 get /organizations/invitations/{}, post /organizations/invitations/{}/accept
 get /auth/me, get /auth/sessions, delete /auth/sessions/{}, get /modules
 get /api_keys, post /api_keys, patch /api_keys/{}, delete /api_keys/{}
-get /instances, post /instances
+get /instances, post /instances, get /instances/{}
 post /instances/{}/terminate, post /instances/{}/reinstall, post /instances/{}/archive
 get /models, post /models, delete /models/{}, get /models/community, get /chat/models
+get /models/community/preferences, patch /models/community/preferences, post /models/community/{}/request
 get /users, post /users, patch /users/{}, delete /users/{}
 get /settings, get /settings/definitions, get /settings/global, put /settings/{}, get /providers/config-status
 get /finops/cost/current, get /finops/cost/actual/minute, get /finops/cost/forecast/minute
@@ -101,15 +120,44 @@ def test_each_endpoint_is_described_with_an_example_and_its_problems(console: Co
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             assert operation["description"], path
-            assert {"401", "403", "404", "409", "422", "503"} <= set(operation["responses"]), (method, path)
-            (success,) = [
-                answer for status, answer in operation["responses"].items() if status in {"200", "201", "204"}
-            ]
+            assert {"400", "401", "403", "404", "409", "422", "503"} <= set(operation["responses"]), (method, path)
+            success = next(
+                operation["responses"][each] for each in ("201", "204", "200") if each in operation["responses"]
+            )
             if "content" in success and "204" not in operation["responses"]:
                 content = success["content"]["application/json"]
                 assert content["schema"], path
                 assert content["example"] is not None, path
+            if "requestBody" in operation:
+                assert _examples(operation["requestBody"]["content"]["application/json"]["schema"], schema), path
     assert "Problem" in schema["components"]["schemas"]
+
+
+def _examples(body: dict[str, Any], schema: dict[str, Any]) -> list[Any]:
+    """Return the examples of a request's body, which may be left out."""
+    (reference,) = [each["$ref"] for each in [body, *body.get("anyOf", [])] if "$ref" in each]
+    found: list[Any] = schema["components"]["schemas"][reference.split("/")[-1]]["examples"]
+    return found
+
+
+def test_each_example_is_what_its_endpoint_takes_or_answers() -> None:
+    bodies = {kind.__name__: kind for kind in Body.__subclasses__()}
+    assert {"NewPrice", "Approval", "Denial", "NewOffering"} <= set(bodies)
+    for kind in bodies.values():
+        (example,) = kind.model_json_schema()["examples"]
+        assert kind.model_validate(example).model_dump(exclude_none=True)
+    routers = (organizations.public, organizations.router, offerings.router, access.router, things.router, costs.router)
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    answering = [route for route in routes if route.response_model]
+    assert len(answering) > 40
+    for route in answering:
+        example = route.responses[route.status_code or 200]["content"]["application/json"]["example"]
+        TypeAdapter(route.response_model).validate_json(json.dumps(example))
+
+
+def test_a_field_that_there_is_not_is_refused(owner: httpx.Client) -> None:
+    misspelt = owner.patch("/organizations/current", json={"colour": "#123456"})
+    assert (misspelt.status_code, misspelt.json()["errors"][0]["where"]) == (422, ["body", "colour"])
 
 
 def test_everything_that_can_be_read_is_answered(console: Console, owner: httpx.Client) -> None:
@@ -249,6 +297,118 @@ def test_what_is_done_is_seen(console: Console, owner: httpx.Client) -> None:
     assert (late.status_code, late.json()["name"]) == (409, "setting_changed")
     assert owner.patch("/organizations/current", json={"color": "#123456"}).json()["slug"] == "acme"
     assert owner.get("/organizations/current").json()["color"] == "#123456"
+
+
+def test_an_offering_is_priced_paused_and_shared(console: Console, calling: Caller, owner: httpx.Client) -> None:
+    rows, there = console.tenants.rows["own"], "/organizations/current/models"
+    new = {"model_id": str(rows["model"]), "code": "trial", "name": "Trial", "access_policy": "trial"}
+    endless = owner.post(there, json=new)
+    assert (endless.status_code, endless.json()["name"]) == (422, "offering_invalid")
+    made = owner.post(there, json={**new, "trial_days": 14, "trial_tokens": 1000}).json()["id"]
+    manager = calling(console.tenants.members["manager"], console.tenants.acme)
+    assert manager.patch(f"{there}/{made}", json={"is_active": False}).json()["name"] == "permission_denied"
+    assert owner.patch(f"{there}/{made}", json={"is_active": False, "trial_days": 7}).status_code == 204
+    assert manager.post(f"{there}/{made}/prices", json={"eur_per_1k": "0.20"}).status_code == 204
+    later = {"eur_per_1k": "0.30", "valid_from": "2027-01-01T00:00:00Z"}
+    assert manager.post(f"{there}/{made}/prices", json=later).status_code == 204
+    assert [price["eur_per_1k"] for price in owner.get(f"{there}/{made}/prices").json()] == ["0.300000", "0.200000"]
+    found = owner.get(f"{there}/{made}").json()
+    assert (found["eur_per_1k"], found["trial_days"], found["trial_tokens"]) == ("0.200000", 7, 1000)
+    assert (found["is_active"], found["access_policy"]) == (False, "trial")
+    assert found in owner.get(there).json()["items"]
+    consumer = {"organization_id": str(console.tenants.globex.id), "eur_per_1k": "0.10"}
+    share = manager.post(f"{there}/{made}/shares", json=consumer).json()["id"]
+    (listed,) = owner.get(f"{there}/{made}/shares").json()["items"]
+    assert (listed["id"], listed["status"], listed["eur_per_1k"]) == (share, "active", "0.10")
+    # Another offering's path does not lead to it.
+    elsewhere = manager.post(f"{there}/{rows['offering']}/shares/{share}/pause")
+    assert (elsewhere.status_code, elsewhere.json()["name"]) == (404, "share_not_found")
+    for action, status in (("pause", 204), ("pause", 409), ("resume", 204), ("revoke", 204)):
+        assert manager.post(f"{there}/{made}/shares/{share}/{action}").status_code == status
+    theirs = console.tenants.rows["other"]["offering"]
+    assert owner.get(f"{there}/{theirs}").json()["name"] == "offering_not_found"
+    assert owner.get(f"{there}/{theirs}/prices").json()["name"] == "offering_not_found"
+    assert manager.post(f"{there}/{theirs}/prices", json={"eur_per_1k": 1}).json()["name"] == "offering_not_found"
+
+
+def test_a_request_is_answered_once(console: Console, calling: Caller, owner: httpx.Client) -> None:
+    tenants, there = console.tenants, "/organizations/current/requests"
+    request, theirs = tenants.rows["own"]["request"], tenants.rows["other"]["request"]
+    manager = calling(tenants.members["manager"], tenants.acme)
+    received = [each for each in manager.get(there).json()["items"] if each["direction"] == "received"]
+    assert [each["id"] for each in received] == [str(request)]
+    admin = calling(tenants.members["admin"], tenants.acme).post(f"{there}/{request}/approve")
+    assert (admin.status_code, admin.json()["name"]) == (403, "permission_denied")
+    assert manager.post(f"{there}/{theirs}/deny").json()["name"] == "request_not_found"
+    terms = {"quota_tokens": 1000, "eur_per_1k": "0.15", "ends_at": "2027-12-31T00:00:00Z"}
+    agreed = manager.post(f"{there}/{request}/approve", json=terms)
+    assert agreed.status_code == 201, agreed.text
+    (agreement,) = [
+        each
+        for each in owner.get("/organizations/current/agreements").json()["items"]
+        if each["id"] == agreed.json()["id"]
+    ]
+    assert agreement.pop("starts_at")
+    assert agreement == {
+        "id": agreed.json()["id"], "offering_id": str(tenants.rows["own"]["offering"]),
+        "workspace_id": str(tenants.globex.id), "kind": "contract", "ends_at": "2027-12-31T00:00:00Z",
+        "quota_tokens": 1000, "used_tokens": 0, "eur_per_1k": "0.150000",
+    }  # fmt: skip
+    for action in ("approve", "deny"):
+        again = manager.post(f"{there}/{request}/{action}")
+        assert (again.status_code, again.json()["name"]) == (409, "request_not_pending")
+    agreements = "/organizations/current/agreements"
+    assert manager.delete(f"{agreements}/{agreement['id']}").status_code == 204
+    assert manager.delete(f"{agreements}/{agreement['id']}").json()["name"] == "entitlement_not_found"
+    found = f"/organizations/current/models/{tenants.rows['own']['offering']}"
+    assert owner.patch(found, json={"visibility": "public"}).status_code == 204
+    asked = calling(tenants.outsider, tenants.globex)
+    made = asked.post(f"/models/community/{tenants.rows['own']['offering']}/request", params={"message": "again"})
+    assert made.status_code == 201, made.text
+    reason = {"reason": "not this month"}
+    assert manager.post(f"{there}/{made.json()['id']}/deny", json=reason).status_code == 204
+    (denied,) = asked.get(there, params={"status": "denied"}).json()["items"]
+    assert (denied["reason"], denied["direction"]) == ("not this month", "made")
+
+
+def test_a_workspace_chooses_what_it_discovers(console: Console, calling: Caller, owner: httpx.Client) -> None:
+    there = "/models/community/preferences"
+    before = owner.get(there).json()
+    assert owner.patch(there, json={"shows_paid": False}).json() == before | {"shows_paid": False}
+    assert owner.get(there).json() == before | {"shows_paid": False}
+    user = calling(console.tenants.members["user"], console.tenants.acme)
+    assert user.patch(there, json={"shows_paid": True}).json()["name"] == "permission_denied"
+    assert owner.patch(there, json=before).json() == before
+
+
+def test_one_thing_is_found_by_its_id(console: Console, owner: httpx.Client) -> None:
+    tenants = console.tenants
+    for path, own, theirs, name in (
+        ("/instances", tenants.rows["own"]["instance"], tenants.rows["other"]["instance"], "instance_not_found"),
+        ("/organizations/current/members", tenants.members["user"].id, tenants.outsider.id, "member_not_found"),
+    ):
+        assert owner.get(f"{path}/{own}").json() in owner.get(path).json()["items"]
+        refused = owner.get(f"{path}/{theirs}")
+        assert (refused.status_code, refused.json()["name"]) == (404, name)
+
+
+def test_no_answer_is_kept_by_a_cache(console: Console, calling: Caller, owner: httpx.Client) -> None:
+    found = set()
+    for client, path in (
+        (owner, "/auth/me"),
+        (owner, f"/instances/{uuid4()}"),
+        (owner, "/instances/no-id"),
+        (owner, "/nothing"),
+        (owner, "/organizations/invitations/two%0Alines"),
+        (owner, "/organizations/invitations/unknown"),
+        (calling(), "/auth/me"),
+        (calling(console.tenants.members["user"], console.tenants.acme), "/wallet"),
+    ):
+        answer = client.get(path)
+        found.add(answer.status_code)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert answer.headers["content-type"] == ("application/json" if answer.is_success else MEDIA_TYPE)
+    assert found == {200, 401, 403, 404, 422}
 
 
 async def test_a_database_that_is_away_is_said_with_when_to_try_again(console: Console) -> None:

@@ -62,8 +62,30 @@ def open_as(console: Console, browser: Browser, _states: dict[str, Any]) -> Iter
         context.close()
 
 
-def serious(page: Page) -> list[str]:
-    """Return what axe finds on a page that hinders people, by its rule and its place."""
+# Every kind of element: with its classes and attributes, below what, and whether it is empty.
+_KINDS = """() => {
+    const kind = e => e.tagName + '.' + e.className + e.getAttributeNames() + (e.textContent.trim() ? '' : ' empty');
+    const path = e => e ? path(e.parentElement) + '>' + kind(e) : '';
+    return [...new Set([...document.querySelectorAll('*')].map(path))].sort().join('\\n');
+}"""
+
+
+@pytest.fixture(scope="module")
+def examined() -> set[str]:
+    """Return which pages axe was shown, by the kinds of elements on them."""
+    return set()
+
+
+def serious(page: Page, examined: set[str] | None = None) -> list[str]:
+    """Return what axe finds on a page that hinders people, by its rule and its place.
+
+    With ``examined``, axe is not shown a page whose kinds of elements are those of an earlier one.
+    """
+    if examined is not None:
+        kinds = page.evaluate(_KINDS)
+        if kinds in examined:
+            return []
+        examined.add(kinds)
     if not page.evaluate("() => Boolean(window.axe)"):
         # Not as a script element, which the page's policy refuses.
         page.evaluate(AXE.read_text())
@@ -75,23 +97,26 @@ def serious(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "manager", "user", "personal", "staff"])
-def test_each_screen_of_the_sidebar_opens_and_hinders_nobody(role: str, console: Console, open_as: LogIn) -> None:
+def test_each_screen_of_the_sidebar_opens_and_hinders_nobody(
+    role: str, console: Console, open_as: LogIn, examined: set[str]
+) -> None:
     user, organization = console.people[role]
-    page, place = open_as(user), place_of(organization)
-    page.goto(f"{place}/dashboard")
-    links = page.get_by_role("navigation").locator(f'a[href^="{place}/"]')
-    targets = {str(link.get_attribute("href")) for link in links.all()} - {f"{place}/dashboard#create"}
-    assert targets
+    page = open_as(user)
     faults = {}
-    for target in sorted(targets):
-        answer = page.goto(target)
-        assert answer is not None
-        assert answer.status == 200, target
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        assert not page.get_by_role("alert").count(), target
-        # The others see parts of the same pages.
-        if role in {"owner", "personal", "staff"} and (found := serious(page)):
-            faults[target] = found
+    # In both modes, where somebody has both.
+    for place in {place_of(None), place_of(organization)}:
+        page.goto(f"{place}/dashboard")
+        links = page.get_by_role("navigation").locator(f'a[href^="{place}/"]')
+        targets = {str(link.get_attribute("href")) for link in links.all()} - {f"{place}/dashboard#create"}
+        assert targets
+        for target in sorted(targets):
+            answer = page.goto(target)
+            assert answer is not None
+            assert answer.status == 200, target
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert not page.get_by_role("alert").count(), target
+            if found := serious(page, examined):
+                faults[target] = found
     assert faults == {}
 
 
@@ -244,6 +269,58 @@ def test_a_form_sent_after_the_session_was_revoked_does_nothing(console: Console
     expect(page).to_have_url(f"{console.address}/login?next=/me/keys")
     with console.tenants.admin() as admin:
         assert admin.execute("SELECT FROM public.api_keys WHERE name = 'too late'").fetchall() == []
+
+
+def test_a_tab_of_somebody_else_sends_nothing_in_the_name_of_who_came_after(console: Console, open_as: LogIn) -> None:
+    left = open_as(console.tenants.outsider, fresh=True)
+    left.goto("/me/keys")
+    left.get_by_label("Name", exact=True).fill("of the tab that was left")
+    came = left.context.new_page()
+    came.goto("/me/dashboard")
+    came.get_by_role("button", name="Log out").click()
+    came.get_by_label("E-mail address").fill(console.tenants.person.email)
+    came.get_by_label("Password").fill(PASSWORD)
+    came.get_by_role("button", name="Log in").click()
+    expect(came).to_have_url(f"{console.address}/me/dashboard")
+    left.get_by_role("button", name="Create key").click()
+    expect(left.get_by_role("alert")).to_contain_text("The form is too old")
+    came.goto("/me/keys")
+    expect(came.locator('input[value="of the tab that was left"]')).to_have_count(0)
+
+
+def test_a_refused_form_is_left_by_reloading_and_by_going_back(console: Console, open_as: LogIn) -> None:
+    page, place = open_as(console.tenants.members["owner"]), place_of(console.tenants.acme)
+    page.goto(f"{place}/offerings")
+    page.locator("form.box").first.get_by_label("Code").fill("endless")
+    page.locator("form.box").first.get_by_label("Name", exact=True).fill("Endless trial")
+    page.locator("form.box").first.get_by_label("Access").select_option("trial")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("alert")).to_contain_text("a trial ends by days or by tokens")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("a trial ends by days or by tokens")
+    page.go_back()
+    expect(page).to_have_url(f"{console.address}{place}/offerings")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    # Whoever opens the address of the form itself is shown the screen.
+    page.goto(f"{place}/offerings/publish")
+    expect(page).to_have_url(f"{console.address}{place}/offerings")
+
+
+def test_an_offering_is_changed_where_it_stands(console: Console, open_as: LogIn) -> None:
+    page, place = open_as(console.tenants.members["owner"]), place_of(console.tenants.acme)
+    page.goto(f"{place}/offerings")
+    row = page.locator("tr").filter(has_text="acme/offering").first
+    row.locator("summary").click()
+    assert serious(page) == []
+    row.get_by_label("Name", exact=True).fill("A better name")
+    row.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("The offering is changed.")
+    expect(row).to_contain_text("A better name")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    row.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("status")).to_have_text("The offering goes on.")
+    expect(row).not_to_contain_text("paused")
 
 
 def test_after_logging_out_going_back_shows_nothing(console: Console, open_as: LogIn) -> None:

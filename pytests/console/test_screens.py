@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from pg_tenancy.console._actions import ACTIONS
 from pg_tenancy.console._screens import SCREENS
 from support.console import Console, Visitor, place_of, said
+from support.people import User
 
 EVERYBODY = {"dashboard", "keys", "models", "catalog", "requests"}
 MEMBERS = EVERYBODY | {"members", "offerings"}
@@ -25,54 +25,33 @@ OPEN = {
     "staff": EVERYBODY | {"wallet", "audit", "accounts"},
 }
 
-_TECH = {
-    f"{screen}/{action} tech"
-    for screen in ("keys", "instances", "models", "offerings")
-    for action in ("activate", "deactivate")
-}
-_ECO = {name.replace("tech", "eco") for name in _TECH}
-_KEYS = {"keys/create", "keys/rename", "keys/revoke"}
-_PEOPLE = {"members/change-role", "members/remove", "invitations/invite", "invitations/revoke", "members/leave"}
-_THINGS = {
-    *_KEYS, "instances/create", "instances/terminate", "instances/reinstall", "instances/archive", "models/create",
-    "models/delete", "offerings/publish", "users/create", "users/update", "users/delete", "settings/set",
-    "settings/unset", "catalog/preferences",
-}  # fmt: skip
-_MONEY = {"offerings/price", "offerings/share", "offerings/pause", "offerings/resume", "offerings/revoke",
-          "requests/approve", "requests/deny", "requests/revoke"}  # fmt: skip
-_OWN = {"organization/update", "organization/delete"}
-MAY = {
-    "owner": _PEOPLE | _THINGS | _MONEY | _OWN | _TECH | _ECO | {"catalog/request"},
-    "admin": _PEOPLE | _THINGS | _TECH | {"catalog/request"},
-    "manager": _PEOPLE | _MONEY | _ECO | {"catalog/request"},
-    "user": {"members/leave", "catalog/request"},
-    "personal": _KEYS | {"dashboard/create-organization", "catalog/preferences", "catalog/request"},
-    "staff": _KEYS | {"dashboard/create-organization", "catalog/preferences", "catalog/request"},
-}
-"""What each role may do with the console's forms, if there is something to do it with."""
 
-
-def _fields(console: Console) -> dict[str, dict[str, Any]]:
-    """Return what makes each form one that an owner could send."""
-    rows, members = console.tenants.rows["own"], console.tenants.members
+def _fields(
+    console: Console, rows: dict[str, UUID] | None = None, member: User | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return what makes each form one that Acme's owner could send; or one with the ids of somebody else's."""
+    taken = rows is not None
+    rows, member = rows or console.tenants.rows["own"], member or console.tenants.members["user"]
     made: dict[str, dict[str, Any]] = {
-        "members/change-role": {"user_id": members["user"].id, "role": "user"},
-        "members/remove": {"user_id": members["user"].id},
+        "members/change-role": {"user_id": member.id, "role": "user"},
+        "members/remove": {"user_id": member.id},
         "members/leave": {},
         "invitations/invite": {"email": "new@example.com", "role": "user"},
         "invitations/revoke": {"id": rows["invitation"]},
         "keys/create": {"name": "build server"},
         "keys/rename": {"id": rows["api_key"], "name": "renamed"},
         "keys/revoke": {"id": rows["api_key"]},
-        "instances/create": {"new_id": uuid4(), "provider_id": rows["provider"], "gpu_profile": "1x L4"},
+        "instances/create": {
+            "new_id": rows["instance"] if taken else uuid4(), "provider_id": rows["provider"], "gpu_profile": "1x L4",
+        },
         "instances/terminate": {"id": rows["instance"]},
         "instances/reinstall": {"id": rows["instance"]},
         "instances/archive": {"id": rows["instance"]},
-        "models/create": {"new_id": uuid4(), "name": "New", "model_id": "acme/new"},
+        "models/create": {"new_id": rows["model"] if taken else uuid4(), "name": "New", "model_id": "acme/new"},
         "models/delete": {"id": rows["spare_model"]},
         "users/create": {"email": "account@example.com", "username": "account"},
-        "users/update": {"user_id": members["user"].id, "first_name": "New"},
-        "users/delete": {"user_id": members["user"].id},
+        "users/update": {"user_id": member.id, "first_name": "New"},
+        "users/delete": {"user_id": member.id},
         "settings/set": {"key": "theme", "value": "light"},
         "settings/unset": {"key": "theme"},
         "catalog/preferences": {"shows_public": "on"},
@@ -81,6 +60,10 @@ def _fields(console: Console) -> dict[str, dict[str, Any]]:
             "model_id": rows["model"], "code": "bot", "name": "Bot", "visibility": "public",
             "access_policy": "request_required",
         },
+        "offerings/update": {"id": rows["offering"], "code": "offering", "name": "Changed", "visibility": "private",
+                             "access_policy": "trial", "trial_days": "14", "trial_tokens": "1000"},
+        "offerings/stop": {"id": rows["offering"]},
+        "offerings/start": {"id": rows["offering"]},
         "offerings/price": {"id": rows["offering"], "eur_per_1k": "0,20"},
         "offerings/share": {"id": rows["offering"], "organization_id": console.tenants.globex.id},
         "offerings/pause": {"id": rows["share"]},
@@ -103,17 +86,6 @@ def _fields(console: Console) -> dict[str, dict[str, Any]]:
     return made
 
 
-def _offered(page: str) -> set[str]:
-    """Return the forms of a page, with the aspect of an activation."""
-    found = set()
-    for action, body in re.findall(
-        r'<form method="post" action="[^"]*?/((?:\w+)/[\w-]+)"(.*?)</form>', page, re.DOTALL
-    ):
-        aspect = re.search(r'name="aspect" value="(\w+)"', body)
-        found.add(f"{action} {aspect[1]}" if aspect else action)
-    return {name for name in found if name.split("/")[0] in ACTIONS}
-
-
 @pytest.mark.parametrize("role", OPEN)
 def test_the_sidebar_offers_what_opens_and_nothing_else_opens(
     role: str, console: Console, logged_in: Callable[[str], Visitor]
@@ -131,44 +103,88 @@ def test_the_sidebar_offers_what_opens_and_nothing_else_opens(
             assert 'role="alert"' in answer.text
 
 
-@pytest.mark.parametrize("role", MAY)
-def test_a_form_is_offered_to_those_alone_who_may_send_it(
-    role: str, console: Console, logged_in: Callable[[str], Visitor]
-) -> None:
-    visitor, place = logged_in(role), place_of(console.people[role][1])
-    offered: set[str] = set()
-    for screen in OPEN[role]:
-        offered |= _offered(visitor.get(f"{place}/{screen}").text)
-    assert offered <= MAY[role]
-    # What is not there has nothing to do it with: terminated instances, paused shares, others' public offerings.
-    lacking = {"instances/archive", "offerings/resume", "catalog/request"}
-    if role == "manager":
-        lacking.add("invitations/revoke")  # the only invitation is an admin's
-    activations = {name for name in MAY[role] if "/activate " in name}
-    assert MAY[role] - offered - lacking - activations == set()
+# What everybody may do who is a member; and what can be done in every workspace, although it is offered in one.
+_EVERYBODY = {"members/leave", "catalog/request"}
+_ANYWHERE = "dashboard/create-organization"
 
 
-@pytest.mark.parametrize("role", MAY)
-def test_what_is_not_offered_is_refused_and_changes_nothing(
-    role: str, console: Console, logged_in: Callable[[str], Visitor]
-) -> None:
-    visitor, place = logged_in(role), place_of(console.people[role][1])
-    if role == "owner":
-        place = place_of(console.tenants.globex)
-    refused = _fields(console)
+def _written(console: Console) -> list[Any]:
     with console.tenants.admin() as admin:
-        before = admin.execute("SELECT count(*) FROM tenancy.audit_log").fetchall()
-        for name, fields in refused.items():
-            if name not in MAY[role] or role == "owner":
-                answer = visitor.post("/me/dashboard", f"{place}/{name.split()[0]}", **fields)
-                # An organization can be made in every workspace: the form is in one of them.
-                if name != "dashboard/create-organization":
-                    assert answer.status_code in {403, 404, 409}, (name, said(answer))
-        after = admin.execute(
-            "SELECT count(*) FROM tenancy.audit_log WHERE action NOT LIKE 'organization.create'"
-            " AND new_values ->> 'name' IS DISTINCT FROM 'Another'"
-        ).fetchall()
-    assert after <= before
+        return admin.execute("SELECT count(*) FROM tenancy.audit_log").fetchall()
+
+
+@pytest.mark.parametrize("role", ["user", "owner"])
+def test_what_is_sent_without_being_offered_is_refused_and_changes_nothing(
+    role: str, console: Console, logged_in: Callable[[str], Visitor]
+) -> None:
+    # The owner of one organization, in another.
+    visitor, place = logged_in(role), place_of(console.tenants.acme if role == "user" else console.tenants.globex)
+    before = _written(console)
+    send = visitor.sender("/me/account")
+    for name, fields in _fields(console).items():
+        if role == "user" and name in {*_EVERYBODY, _ANYWHERE}:
+            continue
+        answer = send(f"{place}/{name.split()[0]}", **fields)
+        assert answer.status_code in {403, 404, 409}, (name, said(answer))
+        assert 'role="alert"' in answer.text
+        assert 'class="message done"' not in answer.text
+    assert _written(console) == before
+
+
+def test_a_form_with_the_id_of_another_workspace_is_refused(
+    console: Console, logged_in: Callable[[str], Visitor]
+) -> None:
+    tenants, place = console.tenants, place_of(console.tenants.acme)
+    send = logged_in("owner").sender("/me/account")
+    before, refused = _written(console), 0
+    for name, fields in _fields(console, tenants.rows["other"], tenants.outsider).items():
+        if not {"id", "user_id", "new_id", "model_id"} & set(fields):
+            continue
+        answer = send(f"{place}/{name.split()[0]}", **fields)
+        # As the API answers it: it is not there, or the new id is taken.
+        wanted = {409} if "new_id" in fields or name == "catalog/request" else {404}
+        assert answer.status_code in wanted, (name, said(answer))
+        assert 'role="alert"' in answer.text
+        refused += 1
+    assert refused > 30
+    assert _written(console) == before
+
+
+def test_the_address_of_a_workspace_leads_to_its_dashboard(
+    console: Console, logged_in: Callable[[str], Visitor]
+) -> None:
+    for place in ("/me", place_of(console.tenants.acme)):
+        answer = logged_in("user").get(place)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{place}/dashboard")
+        assert logged_in("user").get(answer.headers["location"]).status_code == 200
+    # Whether there is such a workspace is for the page to say.
+    unknown = logged_in("user").get(f"/o/{uuid4()}")
+    assert logged_in("user").get(unknown.headers["location"]).status_code == 403
+    assert logged_in("user").get("/o/acme").status_code == 404
+
+
+def test_names_stand_where_the_database_shows_them(console: Console, logged_in: Callable[[str], Visitor]) -> None:
+    tenants, place = console.tenants, place_of(console.tenants.acme)
+    with tenants.admin() as admin:
+        admin.execute(
+            "UPDATE public.users SET first_name = 'Olga', last_name = 'Owner' WHERE id = %s", [tenants.acme.owner.id]
+        )
+        admin.execute(
+            "UPDATE public.users SET first_name = 'Otto', last_name = 'Other' WHERE id = %s", [tenants.outsider.id]
+        )
+    owner = logged_in("owner")
+    owner.post("/me/account", f"{place}/keys/create", name="a named key")
+    for screen in ("members", "users", "invitations", "keys", "audit"):
+        page = owner.get(f"{place}/{screen}").text
+        assert "Olga" in page, screen
+        assert "Otto" not in page
+    rows = re.findall("<tr>.*?</tr>", owner.get(f"{place}/audit").text, re.DOTALL)
+    (made,) = [row for row in rows if "api_key.create" in row and "a named key" in row.split("<details>")[0]]
+    assert "Olga Owner" in made
+    # The other workspace has shown its name with its request; what an organization cannot see stays an id.
+    requests = owner.get(f"{place}/requests").text
+    assert requests.count("Globex") >= 2
+    assert str(tenants.globex.id)[:8] in owner.get(f"{place}/audit").text
 
 
 def test_an_offering_is_published_found_requested_and_answered(
@@ -186,7 +202,9 @@ def test_an_offering_is_published_found_requested_and_answered(
     for aspect in ("tech", "eco"):
         given = {"kind": "offering", "id": offering, "aspect": aspect}
         assert provider.post("/me/dashboard", f"{there}/offerings/activate", **given).status_code == 303
-    assert f'value="{offering}"' in consumer.get(f"{here}/catalog").text
+    for action, shown in (("stop", False), ("start", True)):
+        assert provider.post("/me/dashboard", f"{there}/offerings/{action}", id=offering).status_code == 303
+        assert (f'value="{offering}"' in consumer.get(f"{here}/catalog").text) == shown
     for status in (303, 409):
         asked = consumer.post("/me/dashboard", f"{here}/catalog/request", id=offering, message="for our sales team")
         assert asked.status_code == status, said(asked)
@@ -220,3 +238,21 @@ def test_every_form_does_what_it_says(console: Console) -> None:
         wanted = 409 if name == "members/leave" else 303
         assert answer.status_code == wanted, (name, said(answer))
     assert owner.get(f"{place}/dashboard").status_code == 403
+
+
+def test_a_trial_has_an_end_that_can_be_changed(console: Console) -> None:
+    provider, there = console.visitor(console.tenants.outsider), place_of(console.tenants.globex)
+    send = provider.sender("/me/account")
+    new = {"code": "trial", "name": "Trial", "visibility": "public", "access_policy": "trial"}
+    new["model_id"] = str(console.tenants.rows["other"]["model"])
+    endless = send(f"{there}/offerings/publish", **new)
+    assert (endless.status_code, said(endless)) == (422, "422 a trial ends by days or by tokens. Nothing was changed.")
+    assert send(f"{there}/offerings/publish", **new, trial_days="14").status_code == 303
+    (row,) = [row for row in provider.get(f"{there}/offerings").text.split("<tr>") if "globex/trial" in row]
+    assert "14 days" in row
+    (offering,) = set(re.findall(r'name="id" value="([0-9a-f-]{36})"', row))
+    changed = {**new, "id": offering, "name": "Trial of tokens", "trial_tokens": "1000"}
+    assert send(f"{there}/offerings/update", **changed).status_code == 303
+    (row,) = [row for row in provider.get(f"{there}/offerings").text.split("<tr>") if "globex/trial" in row]
+    assert "14 days, 1,000 tokens" in row
+    assert "Trial of tokens" in row

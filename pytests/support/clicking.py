@@ -24,8 +24,9 @@ from starlette.routing import Route
 
 from pg_tenancy.console import hash_password
 from pg_tenancy.console._pages import Pages
-from pg_tenancy.console._screens import PAGE_SIZE, SCREENS, Where
+from pg_tenancy.console._screens import SCREENS
 from pg_tenancy.console._web import Cookies, Flash
+from pg_tenancy.console._where import PAGE_SIZE, Where
 from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice, Provisioning
 from support.console import PASSWORD, Console, served
 

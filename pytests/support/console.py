@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,8 +74,17 @@ class Visitor:
 
     def post(self, page: str, path: str, **fields: Any) -> httpx.Response:
         """Send a form, with what a page gives to all of its forms."""
+        return self.sender(page)(path, **fields)
+
+    def sender(self, page: str, language: str = "en") -> Callable[..., httpx.Response]:
+        """Return a function that sends forms, with what a page gave to all of its forms."""
         token = self.http.get(page).text.split('name="csrf" value="')[1].split('"')[0]
-        return self.http.post(path, data={"csrf": token, **fields}, headers={"sec-fetch-site": "same-origin"})
+
+        def send(path: str, **fields: Any) -> httpx.Response:
+            headers = {"sec-fetch-site": "same-origin", "accept-language": language}
+            return self.http.post(path, data={"csrf": token, **fields}, headers=headers)
+
+        return send
 
 
 def said(answer: httpx.Response) -> str:

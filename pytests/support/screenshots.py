@@ -15,7 +15,7 @@ from support.chromium import chromium
 from support.console import served
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SCREENS = ("dashboard", "members", "instances", "settings")
+SCREENS = ("dashboard", "members", "instances", "settings", "offerings")
 
 
 def main(folder: Path = DOCS) -> None:

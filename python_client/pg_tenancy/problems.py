@@ -73,4 +73,6 @@ def problem(error: TenancyError) -> Problem:
         document["phase"] = error.phase
     # A 401 must say how to authenticate: tickets and keys are what bearers present.
     headers = {"WWW-Authenticate": "Bearer"} if error.http_status == _UNAUTHORIZED else {}
+    # Caches may keep a 404 by themselves, and the same address is another answer in another workspace.
+    headers["Cache-Control"] = "no-store"
     return Problem(error.http_status, headers, document)

@@ -159,14 +159,13 @@ async def revoke_key(deed: Deed) -> str:
 async def create_instance(deed: Deed) -> str:
     """Start an instance, once for each page that was shown."""
     form = deed.form
-    values = [form.text("new_id"), form.text("provider_id"), form.optional("model_id"), form.optional("gpu_profile")]
-    await insert_once(
-        deed.ws,
-        "INSERT INTO public.instances (id, provider_id, model_id, status, gpu_profile)"
-        " VALUES (%s, %s, %s, 'provisioning', %s) RETURNING id",
-        values,
-        values[0],
-    )
+    values = {
+        "provider_id": form.text("provider_id"),
+        "model_id": form.optional("model_id"),
+        "status": "provisioning",
+        "gpu_profile": form.optional("gpu_profile"),
+    }
+    await insert_once(deed.ws, "public.instances", values, form.id("new_id"))
     return "The instance is ordered."
 
 
@@ -191,13 +190,12 @@ async def archive(deed: Deed) -> str:
 async def create_model(deed: Deed) -> str:
     """Make a model, once for each page that was shown."""
     form = deed.form
-    values = [form.text("new_id"), form.text("name"), form.text("model_id"), form.integer("required_vram_gb")]
-    await insert_once(
-        deed.ws,
-        "INSERT INTO public.models (id, name, model_id, required_vram_gb) VALUES (%s, %s, %s, %s) RETURNING id",
-        values,
-        values[0],
-    )
+    values = {
+        "name": form.text("name"),
+        "model_id": form.text("model_id"),
+        "required_vram_gb": form.integer("required_vram_gb"),
+    }
+    await insert_once(deed.ws, "public.models", values, form.id("new_id"))
     return "The model is made."
 
 
@@ -260,6 +258,12 @@ async def request_access(deed: Deed) -> str:
     return "Access is requested."
 
 
+def _offered(form: Form) -> dict[str, Any]:
+    return {name: form.optional(name) for name in ("description", "visibility", "access_policy")} | {
+        name: form.integer(name) for name in ("trial_days", "trial_tokens")
+    }
+
+
 async def publish(deed: Deed) -> str:
     """Offer a model."""
     form = deed.form
@@ -267,11 +271,29 @@ async def publish(deed: Deed) -> str:
         form.text("model_id"),
         form.text("code"),
         form.text("name"),
-        visibility=form.text("visibility"),
-        access_policy=form.text("access_policy"),
         eur_per_1k=form.decimal("eur_per_1k"),
+        **_offered(form),
     )
     return "The offering is made. It can be used after both activations."
+
+
+async def update_offering(deed: Deed) -> str:
+    """Change an offering; a field that is left empty stays as it is."""
+    form = deed.form
+    await deed.ws.update_offering(form.text("id"), code=form.text("code"), name=form.text("name"), **_offered(form))
+    return "The offering is changed."
+
+
+async def stop_offering(deed: Deed) -> str:
+    """Let nobody use an offering, until it goes on."""
+    await deed.ws.update_offering(deed.form.text("id"), is_active=False)
+    return "The offering is paused: nobody can use it."
+
+
+async def start_offering(deed: Deed) -> str:
+    """Let a paused offering go on."""
+    await deed.ws.update_offering(deed.form.text("id"), is_active=True)
+    return "The offering goes on."
 
 
 async def set_price(deed: Deed) -> str:
@@ -350,6 +372,9 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "catalog": {"preferences": set_preferences, "request": request_access},
     "offerings": {
         "publish": publish,
+        "update": update_offering,
+        "stop": stop_offering,
+        "start": start_offering,
         "price": set_price,
         "share": share,
         "pause": pause_share,

@@ -33,10 +33,13 @@ from pg_tenancy._opening import Entry
 from pg_tenancy.aio import accept_invitation, end_session, peek_invitation, start_session, workspace
 from pg_tenancy.console._actions import ACTIONS, Deed
 from pg_tenancy.console._authenticator import Authenticator
+from pg_tenancy.console._french import FRENCH
 from pg_tenancy.console._pages import Pages, language_of
 from pg_tenancy.console._passwords import hash_password
-from pg_tenancy.console._screens import SCREENS, Where, read_where
+from pg_tenancy.console._refusals import refusal
+from pg_tenancy.console._screens import SCREENS
 from pg_tenancy.console._web import Cookies, Flash, Form, cookie_key, read_form, require_same_origin
+from pg_tenancy.console._where import Where, read_where
 from pg_tenancy.errors import (
     InvalidArgumentError,
     InvitationError,
@@ -47,6 +50,7 @@ from pg_tenancy.errors import (
     TenancyError,
 )
 from pg_tenancy.fastapi import install_problems, tenancy_router
+from pg_tenancy.fastapi.router import refused
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -133,6 +137,8 @@ def console_app(
             ("/join", ["GET"], console.join),
             ("/join", ["POST"], console.joined),
             ("/language", ["POST"], console.choose_language),
+            ("/me", ["GET"], console.enter),
+            ("/o/{organization_id:uuid}", ["GET"], console.enter),
             ("/me/account", ["GET"], console.account),
             ("/me/account/{action}", ["POST"], console.change_account),
             ("/me/{screen}", ["GET"], console.screen),
@@ -160,6 +166,10 @@ class _TooManyAttemptsError(TenancyError):
     """Somebody has guessed too often."""
 
     http_status = 429
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many attempts. Try again in some minutes.")
+        self.wait = wait
 
 
 class _Throttle:
@@ -253,6 +263,14 @@ class _Console:
         self.cookies.require_csrf(form, [value for value in known if value])
         return form
 
+    def _words(self, request: Request, error: TenancyError) -> str:
+        """Return what people read of an error: nothing of what only the application's authors can mend."""
+        if error.http_status == _SERVER_ERROR:
+            _LOG.error("%s", error, exc_info=error)
+            return "The server has made a mistake."
+        # What the console itself says is translated with its pages.
+        return error.message if error.message in FRENCH else refusal(error, self.pages.language(request))
+
     # -- workspaces -------------------------------------------------------------------
 
     async def screen(self, request: Request) -> Response:
@@ -315,7 +333,7 @@ class _Console:
         status = 200
         if error is not None:
             status = error.http_status
-            flash.say("error", _words(error))
+            flash.say("error", self._words(request, error))
         try:
             async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
                 where = await read_where(ws)
@@ -331,7 +349,7 @@ class _Console:
             if isinstance(refusal, psycopg.DataError):
                 refusal = InvalidArgumentError("The address of this page has a value that is not acceptable")
             status, template = refusal.http_status, "refused"
-            flash.say("error", _words(refusal))
+            flash.say("error", self._words(request, refusal))
         data |= {"screen": screen, "secrets": flash.secrets}
         return self.pages.respond(request, template, flash, token=token, where=where, status=status, data=data)
 
@@ -340,6 +358,10 @@ class _Console:
     async def home(self, request: Request) -> Response:
         """Begin in the personal workspace."""
         return RedirectResponse(f"{_root(request)}/me/dashboard", 303)
+
+    async def enter(self, request: Request) -> Response:
+        """Begin a workspace with its dashboard."""
+        return RedirectResponse(f"{_root(request)}{_place(request)}/dashboard", 303)
 
     async def to_login(self, request: Request, _: Exception) -> Response:
         """Have somebody log in, and then come back."""
@@ -436,8 +458,11 @@ class _Console:
         except SessionError:
             raise _LoginRequiredError from None
         except TenancyError as error:
-            flash.say("error", error.message)
-            return await self._account_page(request, flash, error.http_status)
+            flash.say("error", self._words(request, error))
+            response = await self._account_page(request, flash, error.http_status)
+            if isinstance(error, _TooManyAttemptsError):
+                response.headers["retry-after"] = str(error.wait)
+            return response
         response = RedirectResponse(_above(request), 303)
         self.cookies.put_flash(response, flash)
         return response
@@ -453,8 +478,8 @@ class _Console:
     async def _change_password(self, token: str, form: Form) -> str:
         async with workspace(self.pool, **self._entry(token, None)) as ws:
             user_id = (await ws.current()).id
-        if self.account_throttle.attempt(str(user_id)):
-            raise _TooManyAttemptsError("Too many attempts. Try again in some minutes.")
+        if wait := self.account_throttle.attempt(str(user_id)):
+            raise _TooManyAttemptsError(wait)
         if not await self.authenticator.confirm(user_id, form.secret("current")):
             raise PermissionDeniedError("The current password is wrong.")
         self.account_throttle.succeeded(str(user_id))
@@ -500,7 +525,7 @@ class _Console:
         except InvitationError:
             return await self._join_page(request, token, flash)
         except TenancyError as error:
-            flash.say("error", _words(error))
+            flash.say("error", self._words(request, error))
             return await self._join_page(request, token, flash, error.http_status)
         flash.say("done", "You are a member now.")
         target = f"/o/{accepted.organization_id}/dashboard"
@@ -523,7 +548,10 @@ class _Console:
         return response
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Show what is wrong with a request."""
+        """Show what is wrong with a request, as a page or as the API does."""
+        # A path with a line break is none of the API's to its routes.
+        if isinstance(error, HTTPException) and request.url.path.startswith(f"{_root(request)}/api/"):
+            return await refused(request, error)
         status = error.status_code if isinstance(error, HTTPException) else _BUSY
         words = {
             403: "The form is too old, or comes from another site. Open the page again.",
@@ -542,6 +570,12 @@ def _organization(request: Request) -> UUID | None:
     return organization_id
 
 
+def _place(request: Request) -> str:
+    """Return where the screens of the workspace are that the address names, below the root."""
+    organization_id = _organization(request)
+    return "/me" if organization_id is None else f"/o/{organization_id}"
+
+
 def _root(request: Request) -> str:
     """Return where the console is mounted, without a slash at the end."""
     return str(request.scope.get("root_path", ""))
@@ -549,11 +583,3 @@ def _root(request: Request) -> str:
 
 def _above(request: Request) -> str:
     return request.url.path.rsplit("/", 1)[0]
-
-
-def _words(error: TenancyError) -> str:
-    """Return what people read of an error: nothing of what only the application's authors can mend."""
-    if error.http_status == _SERVER_ERROR:
-        _LOG.error("%s", error, exc_info=error)
-        return "The server has made a mistake."
-    return f"{error.message}. {error.hint}" if error.hint else error.message

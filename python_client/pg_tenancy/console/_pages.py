@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from pg_tenancy.console._screens import Where
     from pg_tenancy.console._web import Cookies, Flash
+    from pg_tenancy.console._where import Where
 
 __all__ = ["LANGUAGES", "Pages", "language_of"]
 
@@ -56,6 +56,10 @@ class Pages:
         environment.globals.update(screens=SCREENS, module_screens=MODULES, languages=LANGUAGES)
         self._environment = environment
 
+    def language(self, request: Request) -> str:
+        """Return the language that somebody has chosen, or else that of their browser."""
+        return language_of(request.cookies.get(self._cookies.language) or request.headers.get("accept-language", "en"))
+
     def respond(
         self,
         request: Request,
@@ -68,9 +72,7 @@ class Pages:
         data: dict[str, Any] | None = None,
     ) -> Response:
         """Return a page; ``token`` is that of the session, None for a visitor."""
-        language = language_of(
-            request.cookies.get(self._cookies.language) or request.headers.get("accept-language", "en")
-        )
+        language = self.language(request)
         visitor = token or request.cookies.get(self._cookies.visitor) or secrets.token_urlsafe(32)
         nonce = secrets.token_urlsafe(12)
         root = request.scope.get("root_path", "")
@@ -119,7 +121,7 @@ class Pages:
 
 
 def translator(language: str) -> Callable[[str], str]:
-    """Return what translates the console's own words; the database's stay as they are."""
+    """Return what translates the console's own words; what people have written stays as it is."""
     return (lambda text: FRENCH.get(text, text)) if language == "fr" else (lambda text: text)
 
 

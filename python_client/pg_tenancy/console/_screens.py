@@ -8,82 +8,23 @@ it answers, and whatever is tried anyway is refused by the same database.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
-from psycopg.rows import namedtuple_row
-
-from pg_tenancy.errors import InvalidArgumentError, OrganizationRequiredError
-from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice
+from pg_tenancy.console._offers import catalog, offerings, requests
+from pg_tenancy.console._where import PAGE_SIZE, after, named, names_of, page
+from pg_tenancy.errors import OrganizationRequiredError
 
 if TYPE_CHECKING:
     from pg_tenancy.aio import Workspace
+    from pg_tenancy.console._where import Query, Read, Where
 
-__all__ = ["MODULES", "SCREENS", "Screen", "Where", "read_where"]
+__all__ = ["MODULES", "SCREENS", "Screen"]
 
-PAGE_SIZE: Final = 50
 ROLES: Final = ("owner", "admin", "manager", "user")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The workspace around a screen: what banner, switcher and sidebar show.
-
-    Attributes:
-        permissions: every permission that the person holds here.
-        user_id: who that is.
-        is_staff: whether the account is the platform's staff's, for a hint in the sidebar.
-    """
-
-    current: CurrentWorkspace
-    organizations: list[OrganizationChoice]
-    modules: list[Module]
-    permissions: frozenset[str]
-    user_id: UUID
-    is_staff: bool
-
-    @property
-    def is_organization(self) -> bool:
-        """Return whether it is an organization's workspace."""
-        return self.current.kind == "organization"
-
-    def can(self, permission: str) -> bool:
-        """Return whether the person holds a permission here."""
-        return permission in self.permissions
-
-
-# What the client's current(), my_organizations(), visible_modules() and my_permissions() answer, in one round
-# trip, as every page asks for it.
-_WHERE: Final = """
-SELECT to_json(w), coalesce((SELECT json_agg(o) FROM tenancy.my_organizations() AS o), '[]'),
-    coalesce((SELECT json_agg(m) FROM tenancy.visible_modules() AS m), '[]'),
-    ARRAY(SELECT tenancy.my_permissions()), tenancy.current_user_id(),
-    w.kind = 'personal' AND (SELECT u.role::text = 'admin' FROM public.users AS u WHERE u.id = w.id)
-FROM tenancy.current_workspace() AS w
-"""
-
-
-async def read_where(ws: Workspace[Any]) -> Where:
-    """Return what surrounds every screen."""
-    row = await ws.fetch_one(_WHERE)
-    assert row is not None  # noqa: S101  (the workspace is there once it is entered)
-    current, organizations, modules, permissions, user_id, is_staff = row
-    return Where(
-        CurrentWorkspace(**{**current, "id": UUID(current["id"])}),
-        [OrganizationChoice(**{**each, "id": UUID(each["id"])}) for each in organizations],
-        [Module(**each) for each in modules],
-        frozenset(permissions),
-        user_id,
-        bool(is_staff),
-    )
-
-
-Query = Mapping[str, str]
-Read = Callable[["Workspace[Any]", Where, Query], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +64,6 @@ class Screen:
             raise OrganizationRequiredError("This belongs to an organization, and this workspace is not one")
         if self.permission is not None and not (where and where.can(self.permission)):
             await ws.execute("SELECT tenancy.require_permission(%s)", [self.permission])
-
-
-def _page(rows: list[Any]) -> tuple[list[Any], Any]:
-    """Return a page of rows, and the last of them if there are more."""
-    return rows[:PAGE_SIZE], rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
-
-
-async def _named(ws: Workspace[Any], query: str, values: Any = None) -> list[Any]:
-    """Run a query of the console's own, and return its rows with names."""
-    cursor = (await ws.connection()).cursor(row_factory=namedtuple_row)
-    await cursor.execute(query.encode(), values)
-    return await cursor.fetchall()
-
-
-def _after(query: Query) -> UUID | None:
-    try:
-        return UUID(query["after"]) if query.get("after") else None
-    except ValueError:
-        raise InvalidArgumentError("after is not an id") from None
 
 
 async def dashboard(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
@@ -196,12 +118,15 @@ async def _delegated(ws: Workspace[Any]) -> frozenset[str]:
 async def members(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List who is in the organization, and as what."""
     people = sorted(await ws.members(), key=lambda member: (ROLES.index(member.role), member.email))
+    owners = [person.user_id for person in people if person.role == "owner"]
     start = max(0, int(query.get("from", "0"))) if query.get("from", "0").isdigit() else 0
     return {
         "people": people[start : start + PAGE_SIZE],
         "count": len(people),
         "next": start + PAGE_SIZE if len(people) > start + PAGE_SIZE else None,
         "delegated": [role for role in ROLES if role in await _delegated(ws)],
+        # Who has to stay is offered no way to go.
+        "kept": owners[0] if len(owners) == 1 else None,
     }
 
 
@@ -209,13 +134,15 @@ async def invitations(ws: Workspace[Any], where: Where, query: Query) -> dict[st
     """List the invitations, all or those in a state."""
     found = await ws.invitations()
     status = query.get("status", "all")
+    shown = [invitation for invitation in found if status in ("all", invitation.status)][:200]
     return {
         "status": status,
         "counts": {
             each: sum(invitation.status == each for invitation in found)
             for each in ("pending", "accepted", "expired", "revoked")
         },
-        "invitations": [invitation for invitation in found if status in ("all", invitation.status)][:200],
+        "invitations": shown,
+        "names": await names_of(ws, where, [invitation.invited_by_user_id for invitation in shown]),
         "all": len(found),
         "delegated": [role for role in ROLES if role in await _delegated(ws)],
     }
@@ -223,16 +150,18 @@ async def invitations(ws: Workspace[Any], where: Where, query: Query) -> dict[st
 
 async def keys(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List the API keys, valid ones or all."""
-    found = await _named(
+    found = await named(
         ws,
-        "SELECT id, name, key_prefix, created_at, expires_at, last_used_at, revoked_at, tech_activated_at,"
+        "SELECT id, user_id, name, key_prefix, created_at, expires_at, last_used_at, revoked_at, tech_activated_at,"
         " eco_activated_at, is_operational, revoked_at IS NULL AND coalesce(expires_at > now(), true) AS is_valid"
         " FROM public.api_keys ORDER BY created_at DESC, id LIMIT 500",
     )
     status = query.get("status", "valid")
+    shown = [key for key in found if status == "all" or key.is_valid == (status == "valid")]
     return {
         "status": status,
-        "keys": [key for key in found if status == "all" or key.is_valid == (status == "valid")],
+        "keys": shown,
+        "names": await names_of(ws, where, [key.user_id for key in shown]),
         "counts": {"valid": sum(key.is_valid for key in found), "all": len(found)},
     }
 
@@ -240,8 +169,8 @@ async def keys(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]
 async def instances(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List the instances, and what the state of each allows."""
     status = query.get("status") or None
-    rows, last = _page(
-        await _named(
+    rows, last = page(
+        await named(
             ws,
             "SELECT i.id, i.status::text AS status, i.gpu_profile::text AS profile, i.ip_address, i.created_at,"
             " i.terminated_at, m.name AS model, p.name AS provider, i.tech_activated_at, i.eco_activated_at,"
@@ -251,7 +180,7 @@ async def instances(ws: Workspace[Any], where: Where, query: Query) -> dict[str,
             " AND (%(after)s::uuid IS NULL OR (i.created_at, i.id) <"
             " (SELECT a.created_at, a.id FROM public.instances AS a WHERE a.id = %(after)s))"
             " ORDER BY i.created_at DESC, i.id DESC LIMIT %(size)s",
-            {"status": status, "after": _after(query), "size": PAGE_SIZE + 1},
+            {"status": status, "after": after(query), "size": PAGE_SIZE + 1},
         )
     )
     allowed = defaultdict(set)
@@ -276,15 +205,18 @@ async def instances(ws: Workspace[Any], where: Where, query: Query) -> dict[str,
 
 async def models(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List the models: public ones and the organization's own."""
-    rows, last = _page(
-        await _named(
+    rows, last = page(
+        await named(
             ws,
             "SELECT m.id, m.name, m.model_id, m.required_vram_gb, m.context_length, m.is_active, m.organization_id,"
-            " m.tech_activated_at, m.eco_activated_at, m.is_operational FROM public.models AS m"
+            " m.tech_activated_at, m.eco_activated_at, m.is_operational,"
+            " EXISTS (SELECT FROM public.instances AS i WHERE i.model_id = m.id)"
+            " OR EXISTS (SELECT FROM public.organization_models AS o WHERE o.model_id = m.id) AS in_use"
+            " FROM public.models AS m"
             " WHERE %(after)s::uuid IS NULL OR (m.name, m.id) >"
             " (SELECT a.name, a.id FROM public.models AS a WHERE a.id = %(after)s)"
             " ORDER BY m.name, m.id LIMIT %(size)s",
-            {"after": _after(query), "size": PAGE_SIZE + 1},
+            {"after": after(query), "size": PAGE_SIZE + 1},
         )
     )
     return {"models": rows, "next": last.id if last else None, "new_id": uuid4()}
@@ -292,20 +224,21 @@ async def models(ws: Workspace[Any], where: Where, query: Query) -> dict[str, An
 
 async def users(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List the accounts of the organization's members."""
-    rows, last = _page(
-        await _named(
+    rows, last = page(
+        await named(
             ws,
-            "SELECT id, email, username, first_name, last_name, created_at FROM public.users"
-            " WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(size)s",
-            {"after": _after(query), "size": PAGE_SIZE + 1},
+            "SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.created_at, m.role::text AS role"
+            " FROM public.users AS u JOIN public.organization_memberships AS m ON m.user_id = u.id"
+            " WHERE %(after)s::uuid IS NULL OR u.id > %(after)s ORDER BY u.id LIMIT %(size)s",
+            {"after": after(query), "size": PAGE_SIZE + 1},
         )
     )
-    return {"users": rows, "next": last.id if last else None}
+    return {"users": rows, "next": last.id if last else None, "delegated": await _delegated(ws)}
 
 
 async def accounts(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List everybody, for platform staff in their personal workspace."""
-    rows, last = _page(await ws.all_users(query.get("email") or None, after_id=_after(query), page_size=PAGE_SIZE + 1))
+    rows, last = page(await ws.all_users(query.get("email") or None, after_id=after(query), page_size=PAGE_SIZE + 1))
     return {"users": rows, "next": last.user_id if last else None, "email": query.get("email", "")}
 
 
@@ -324,53 +257,6 @@ async def settings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
     return {"groups": sorted(groups.items()), "providers": providers, "explained": explained}
 
 
-async def catalog(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List others' offerings, and those that may be used by a right."""
-    rows, last = _page(await ws.community_catalog(after_id=_after(query), page_size=PAGE_SIZE + 1))
-    return {
-        "entries": rows,
-        "next": last.id if last else None,
-        "shared": await ws.shared_offerings(),
-        "preferences": await ws.catalog_preferences(),
-    }
-
-
-async def offerings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List what the organization offers, and with whom it shares."""
-    return {
-        "offerings": await _named(
-            ws,
-            "SELECT o.id, o.code, o.name, o.visibility, o.access_policy, o.is_active, m.name AS model,"
-            " o.tech_activated_at, o.eco_activated_at, o.is_operational,"
-            " (SELECT p.eur_per_1k FROM tenancy.offering_prices AS p WHERE p.offering_id = o.id"
-            " AND p.valid_from <= now() ORDER BY p.valid_from DESC, p.number DESC LIMIT 1) AS eur_per_1k"
-            " FROM public.organization_models AS o LEFT JOIN public.models AS m ON m.id = o.model_id ORDER BY o.code",
-        ),
-        "shares": await _named(
-            ws,
-            "SELECT s.id, s.consumer_organization_id AS consumer, s.status::text AS status, s.pricing, s.starts_at,"
-            " s.ends_at, o.name FROM public.organization_model_shares AS s"
-            " LEFT JOIN public.organization_models AS o ON o.id = s.organization_model_id ORDER BY o.name, s.id",
-        ),
-        "models": await ws.fetch_all("SELECT id, name FROM public.models WHERE is_active ORDER BY name LIMIT 500"),
-        "earnings": {row.offering_id: row for row in await ws.offering_earnings()} if where.can("finops.view") else {},
-    }
-
-
-async def requests(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List requests for access, made and received, and the agreements that came of them."""
-    agreements = []
-    if where.is_organization:
-        agreements = await _named(
-            ws,
-            "SELECT e.id, e.kind, nullif(e.ends_at, 'infinity') AS ends_at, e.quota_tokens, e.used_tokens,"
-            " e.eur_per_1k, o.name FROM tenancy.entitlements AS e"
-            " LEFT JOIN public.organization_models AS o ON o.id = e.offering_id"
-            " WHERE e.revoked_at IS NULL ORDER BY e.created_at DESC LIMIT 200",
-        )
-    return {"requests": await ws.access_requests(), "agreements": agreements}
-
-
 async def wallet(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """Show the wallet, its newest entries, and whether they are as they were written."""
     statement = await ws.statement(since=datetime.now(timezone.utc) - timedelta(days=90))
@@ -383,19 +269,20 @@ async def wallet(ws: Workspace[Any], where: Where, query: Query) -> dict[str, An
 
 async def audit(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
     """List what was done, the latest first."""
-    rows, last = _page(
-        await _named(
+    rows, last = page(
+        await named(
             ws,
-            "SELECT l.id, l.occurred_at, l.user_id, u.username, l.role, l.database_user, l.action, l.object_kind,"
+            "SELECT l.id, l.occurred_at, l.user_id, u.email, l.role, l.database_user, l.action, l.object_kind,"
             " l.object_id, l.old_values, l.new_values FROM tenancy.audit_log AS l"
             " LEFT JOIN public.users AS u ON u.id = l.user_id"
             " WHERE %(after)s::uuid IS NULL OR (l.occurred_at, l.id) <"
             " (SELECT a.occurred_at, a.id FROM tenancy.audit_log AS a WHERE a.id = %(after)s)"
             " ORDER BY l.occurred_at DESC, l.id DESC LIMIT %(size)s",
-            {"after": _after(query), "size": PAGE_SIZE + 1},
+            {"after": after(query), "size": PAGE_SIZE + 1},
         )
     )
-    return {"entries": rows, "next": last.id if last else None}
+    ids = [each for row in rows for each in (row.user_id, row.object_id)]
+    return {"entries": rows, "next": last.id if last else None, "names": await names_of(ws, where, ids)}
 
 
 async def organization(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -68,6 +69,17 @@ class Form:
             return int(value)
         except ValueError:
             raise InvalidArgumentError(f"{name} must be a whole number") from None
+
+    def id(self, name: str) -> UUID:
+        """Return an id.
+
+        Raises:
+            InvalidArgumentError: the field is missing, or holds something else.
+        """
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            raise InvalidArgumentError(f"{name} is not an id") from None
 
     def decimal(self, name: str) -> Decimal | None:
         """Return a number, with a comma or a point, or None.
@@ -138,8 +150,9 @@ class Flash:
     secrets: dict[str, str] = field(default_factory=dict)
 
     def say(self, kind: str, message: str) -> None:
-        """Add a message; ``kind`` is ``done`` or ``error``."""
-        self.messages.append((kind, message))
+        """Add a message, once; ``kind`` is ``done`` or ``error``."""
+        if (kind, message) not in self.messages:
+            self.messages.append((kind, message))
 
 
 def cookie_key(secret: str) -> bytes:

@@ -8,9 +8,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, Field
 
-from pg_tenancy.fastapi.answers import After, Entered, Limit, Page, answers, page, rows_of
+from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, answers, page, rows_of
 from pg_tenancy.results import ApiKey, CurrentWorkspace, Module, NewApiKey, Provisioning, Session, User
 
 router = APIRouter()
@@ -74,7 +74,7 @@ async def revoke_session(ws: Entered, session_id: UUID) -> None:
 # -- accounts ------------------------------------------------------------------------
 
 
-class NewUser(BaseModel):
+class NewUser(Body):
     """An account to make."""
 
     email: str = Field(examples=["zoe@example.com"])
@@ -83,7 +83,7 @@ class NewUser(BaseModel):
     last_name: str | None = None
 
 
-class UserChange(BaseModel):
+class UserChange(Body):
     """What changes of an account; what is left out stays."""
 
     email: str | None = None
@@ -136,14 +136,14 @@ async def delete_user(ws: Entered, user_id: UUID) -> None:
 # -- API keys ------------------------------------------------------------------------
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(Body):
     """An API key to make."""
 
     name: str = Field(examples=["build server"])
-    expires_at: datetime | None = Field(default=None, description="With a time zone; null for never.")
+    expires_at: AwareDatetime | None = Field(default=None, description="With a time zone; null for never.")
 
 
-class KeyChange(BaseModel):
+class KeyChange(Body):
     """The new name of an API key."""
 
     name: str = Field(examples=["build server"])

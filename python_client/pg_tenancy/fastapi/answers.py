@@ -3,19 +3,19 @@
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
 import dataclasses
-from collections.abc import Sequence
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from types import NoneType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from fastapi import Depends, Query
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
 from pg_tenancy.aio import Workspace
@@ -25,6 +25,7 @@ from pg_tenancy.problems import MEDIA_TYPE
 __all__ = [
     "PROBLEMS",
     "After",
+    "Body",
     "Entered",
     "IdTakenError",
     "Limit",
@@ -70,6 +71,23 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[UUID | None, Query(description="`next` of the page before; without it the first page.")]
 
 
+def _with_example(schema: dict[str, Any], kind: type[BaseModel]) -> None:
+    example = {}
+    for name, each in kind.model_fields.items():
+        # A description says what leaving it out means; an example shows what can be sent.
+        example[name] = each.examples[0] if each.examples else _sample(name, each.annotation)
+    schema["examples"] = [example]
+
+
+class Body(BaseModel):
+    """What a request sends: with an example, and without fields that there are not.
+
+    A misspelt field of a change would otherwise be one that nothing changes.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_with_example)
+
+
 class Page(BaseModel, Generic[T]):
     """Some of many, and where the next ones begin."""
 
@@ -93,30 +111,41 @@ def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str =
     return Page(items=items, next=getattr(items[-1], key) if len(rows) > limit else None)
 
 
-async def insert_once(ws: Any, insert: str, values: Any, given_id: object) -> Any:
+async def insert_once(ws: Any, table: str, values: Mapping[str, object], given_id: UUID | None) -> tuple[UUID, bool]:
     """Insert a row whose id the sender may have chosen: what is sent twice is there once.
 
     Args:
         ws: the workspace.
-        insert: an INSERT that returns the id.
-        values: the values of its placeholders.
-        given_id: the id among them, None if the database chooses one.
+        table: the table, with its schema.
+        values: what the columns get; None is NULL.
+        given_id: the id of the new row, None if the database chooses one.
 
     Returns:
-        The id of the new row, None if there is one already with the id that was given.
+        The id of the row, and whether it was inserted now: False if it was there.
 
     Raises:
+        IdTakenError: something that the workspace cannot see has the id.
         psycopg.Error: the row was refused.
     """
     connection = await ws.connection()
+    row = {**values} if given_id is None else {"id": given_id, **values}
+    insert = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+        sql.Identifier(*table.split(".")),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Placeholder, row)),
+    )
     try:
         async with connection.transaction():
-            cursor = await connection.execute(insert.encode(), values)
-            return (await cursor.fetchone())[0]
+            cursor = await connection.execute(insert, row)
+            return (await cursor.fetchone())[0], True
     except UniqueViolation as error:
         if given_id is None or not (error.diag.constraint_name or "").endswith("_pkey"):
             raise
-    return None
+    # Whoever else may have this id, it is not for this workspace to know.
+    there = sql.SQL("SELECT FROM {} WHERE id = %s").format(sql.Identifier(*table.split(".")))
+    if not (await connection.execute(there, [given_id])).rowcount:
+        raise IdTakenError("the id is that of something else", hint="Choose a new one.")
+    return given_id, False
 
 
 async def rows_of(
@@ -143,6 +172,7 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, words in (
+        (400, "What was sent cannot be read."),
         (401, "Nobody is authenticated."),
         (403, "The role may not, or the workspace is not one of the caller's."),
         (404, "It does not exist, or this workspace cannot see it."),
@@ -166,6 +196,14 @@ _SAMPLES: dict[str, Any] = {
     "key_prefix": "sk-a1b2c3d4",
     "key": "sk-a1b2c3d4…",
     "token": "pX3…",
+    "message": "For our sales team",
+    "reason": "Not this month",
+    "description": "Answers questions about our products",
+    "visibility": "public",
+    "access_policy": "request_required",
+    "model_id": "acme/sales-bot",
+    "gpu_profile": "1x L4 24GB",
+    "ip_address": "192.0.2.10",
     "permission": "instances.view",
     "name": "Acme",
     "code": "sales-bot",
@@ -194,9 +232,10 @@ def _sample(name: str, kind: Any) -> Any:
         return {each.name: _sample(each.name, hints[each.name]) for each in dataclasses.fields(kind)}
     plain: dict[Any, Any] = {
         UUID: "0b6f1c1e-7f0e-4c39-9d53-0f8a6c6a2f11",
-        datetime: datetime(2026, 11, 29, 12, tzinfo=timezone.utc).isoformat(),
+        datetime: "2027-11-29T12:00:00Z",
+        AwareDatetime: "2027-11-29T12:00:00Z",
         Decimal: "12.50",
         int: 1,
         bool: True,
     }
-    return _SAMPLES.get(name, plain.get(kind, name or None))
+    return plain[kind] if kind in plain else _SAMPLES.get(name, name or None)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from pg_tenancy.fastapi.answers import Entered, answers
 from pg_tenancy.results import (
@@ -26,8 +27,9 @@ from pg_tenancy.results import (
 router = APIRouter(tags=["costs"])
 
 Zone = Annotated[str | None, Query(description="The zone of days, such as `Europe/Rome`.", examples=["Europe/Rome"])]
-From = Annotated[datetime, Query(description="The first time included, with a time zone.")]
-Until = Annotated[datetime, Query(description="The first time excluded, with a time zone.")]
+From = Annotated[AwareDatetime, Query(description="The first time included, with a time zone.")]
+Until = Annotated[AwareDatetime, Query(description="The first time excluded, with a time zone.")]
+Dimension = Literal["provider", "region", "instance type", "instance", "model", "user", "API key", "offering"]
 Minutes = Annotated[int, Query(ge=1, le=1440, description="How many minutes until now.")]
 
 
@@ -97,9 +99,7 @@ async def series(
 
 
 @router.get("/finops/dashboard/costs/by", responses=answers(list[CostsPart]))
-async def by(
-    ws: Entered, starts_at: From, ends_at: Until, dimension: Annotated[str, Query(examples=["model"])] = "model"
-) -> list[CostsPart]:
+async def by(ws: Entered, starts_at: From, ends_at: Until, dimension: Dimension = "model") -> list[CostsPart]:
     """Return what was spent and earned by provider, model, user and so on, the largest first."""
     return await ws.costs_by(starts_at, ends_at, dimension)
 

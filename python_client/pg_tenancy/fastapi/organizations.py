@@ -1,22 +1,20 @@
-"""Organizations: members, invitations, the models they offer, and with whom they share them."""
+"""Organizations: members and invitations."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query
+from fastapi import Body as BodyOf
+from pydantic import Field
 
 from pg_tenancy.aio import accept_invitation, peek_invitation
-from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Entered, Limit, Page, Pool, answers, page, rows_of
+from pg_tenancy.errors import MemberNotFoundError
+from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, Pool, answers, page
 from pg_tenancy.results import (
     AcceptedInvitation,
-    AccessRequest,
     CurrentWorkspace,
     Invitation,
     InvitationPreview,
@@ -32,14 +30,14 @@ public = APIRouter(tags=["invitations"])
 Role = Literal["owner", "admin", "manager", "user"]
 
 
-class NewOrganization(BaseModel):
+class NewOrganization(Body):
     """An organization to make."""
 
     name: str = Field(examples=["Acme"])
     slug: str | None = Field(default=None, examples=["acme"], description="Without one it is made of the name.")
 
 
-class OrganizationChange(BaseModel):
+class OrganizationChange(Body):
     """What changes of an organization; what is left out stays."""
 
     name: str | None = Field(default=None, examples=["Acme"])
@@ -80,7 +78,7 @@ async def delete_organization(ws: Entered) -> None:
 # -- members -------------------------------------------------------------------------
 
 
-class RoleChange(BaseModel):
+class RoleChange(Body):
     """The new role of a member."""
 
     role: Role
@@ -90,6 +88,15 @@ class RoleChange(BaseModel):
 async def members(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Member]:
     """List the members, by id."""
     return page(sorted(await ws.members(), key=lambda member: member.user_id), limit, after, key="user_id")
+
+
+@router.get("/organizations/current/members/{user_id}", responses=answers(Member))
+async def member(ws: Entered, user_id: UUID) -> Member:
+    """Return a member."""
+    found = await ws.member(user_id)
+    if found is None:
+        raise MemberNotFoundError("the organization has no such member")
+    return found
 
 
 @router.patch("/organizations/current/members/{user_id}", status_code=204, responses=answers(None, 204))
@@ -113,7 +120,7 @@ async def leave(ws: Entered) -> None:
 # -- invitations ---------------------------------------------------------------------
 
 
-class InvitationRequest(BaseModel):
+class InvitationRequest(Body):
     """Somebody to invite."""
 
     email: str = Field(examples=["zoe@example.com"])
@@ -149,8 +156,8 @@ async def revoke_invitation(ws: Entered, invitation_id: UUID) -> None:
     await ws.revoke_invitation(invitation_id)
 
 
-class NewAccount(BaseModel):
-    """The account of an invited person who has none; `password_hash` as the application hashes passwords."""
+class NewAccount(Body):
+    """The account of an invited person who has none."""
 
     username: str | None = Field(default=None, examples=["zoe"])
     first_name: str | None = None
@@ -164,134 +171,9 @@ async def peek(pool: Pool, token: str) -> InvitationPreview:
 
 
 @public.post("/organizations/invitations/{token}/accept", responses=answers(AcceptedInvitation))
-async def accept(pool: Pool, token: str, account: Annotated[NewAccount | None, Body()] = None) -> AcceptedInvitation:
+async def accept(pool: Pool, token: str, account: Annotated[NewAccount | None, BodyOf()] = None) -> AcceptedInvitation:
     """Make the invited person a member, with a new account if necessary, which has no password yet.
 
     It works once. The token proves who reads the mail: an existing account still has to log in.
     """
     return await accept_invitation(pool, token, **(account.model_dump() if account else {}))
-
-
-# -- what the organization offers -----------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Offering:
-    """A model that the organization offers."""
-
-    id: UUID
-    model_id: UUID
-    code: str
-    name: str
-    description: str | None
-    visibility: str
-    access_policy: str
-    is_active: bool
-    is_operational: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """An organization with which an offering is shared."""
-
-    id: UUID
-    organization_id: UUID
-    status: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-
-
-Visibility = Literal["public", "unlisted", "private"]
-Policy = Literal["free", "pay_per_token", "subscription_required", "request_required", "trial"]
-
-
-class NewOffering(BaseModel):
-    """A model to offer."""
-
-    model_id: UUID
-    code: str = Field(examples=["sales-bot"])
-    name: str = Field(examples=["Sales bot"])
-    description: str | None = None
-    visibility: Visibility = "private"
-    access_policy: Policy = "request_required"
-    eur_per_1k: Decimal | None = Field(default=None, examples=["0.20"])
-
-
-class OfferingChange(BaseModel):
-    """What changes of an offering; what is left out stays."""
-
-    name: str | None = None
-    code: str | None = None
-    description: str | None = None
-    visibility: Visibility | None = None
-    access_policy: Policy | None = None
-    is_active: bool | None = None
-
-
-class NewShare(BaseModel):
-    """With whom to share, and at which price."""
-
-    organization_id: UUID
-    eur_per_1k: Decimal | None = None
-    ends_at: datetime | None = None
-
-
-@router.get("/organizations/current/models", responses=answers(Page[Offering]))
-async def offerings(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Offering]:
-    """List what the organization offers."""
-    query = (
-        "SELECT id, model_id, code, name, description, visibility, access_policy, is_active, is_operational"
-        " FROM public.organization_models"
-        " WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(limit)s"
-    )
-    return page(await rows_of(ws, Offering, query, {"after": after, "limit": limit + 1}), limit)
-
-
-@router.post("/organizations/current/models", status_code=201, responses=answers(NewId, 201))
-async def publish(ws: Entered, new: NewOffering) -> NewId:
-    """Offer a model. Repeated, it is the problem `offering_code_taken`."""
-    return NewId(await ws.publish_offering(**new.model_dump()))
-
-
-@router.patch("/organizations/current/models/{offering_id}", status_code=204, responses=answers(None, 204))
-async def update_offering(ws: Entered, offering_id: UUID, change: OfferingChange) -> None:
-    """Change an offering."""
-    await ws.update_offering(offering_id, **change.model_dump())
-
-
-@router.get("/organizations/current/models/{offering_id}/shares", responses=answers(Page[Share]))
-async def shares(ws: Entered, offering_id: UUID, limit: Limit = 100, after: After = None) -> Page[Share]:
-    """List the organizations with which an offering is shared."""
-    query = (
-        "SELECT id, consumer_organization_id AS organization_id, status::text AS status, starts_at, ends_at"
-        " FROM public.organization_model_shares WHERE organization_model_id = %(offering)s"
-        " AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s"
-    )
-    values = {"offering": offering_id, "after": after, "limit": limit + 1}
-    return page(await rows_of(ws, Share, query, values), limit)
-
-
-@router.post("/organizations/current/models/{offering_id}/shares", status_code=201, responses=answers(NewId, 201))
-async def share(ws: Entered, offering_id: UUID, new: NewShare) -> NewId:
-    """Share an offering. Repeated, it is the problem `already_shared`."""
-    return NewId(
-        await ws.share_offering(offering_id, new.organization_id, eur_per_1k=new.eur_per_1k, ends_at=new.ends_at)
-    )
-
-
-@router.post(
-    "/organizations/current/models/{offering_id}/shares/{share_id}/{action}",
-    status_code=204,
-    responses=answers(None, 204),
-)
-async def change_share(
-    ws: Entered, offering_id: UUID, share_id: UUID, action: Literal["pause", "resume", "revoke"]
-) -> None:
-    """Pause, resume or revoke a share."""
-    await {"pause": ws.pause_share, "resume": ws.resume_share, "revoke": ws.revoke_share}[action](share_id)
-
-
-@router.get("/organizations/current/requests", responses=answers(Page[AccessRequest]))
-async def requests(ws: Entered, limit: Limit = 100, after: After = None) -> Page[AccessRequest]:
-    """List the requests for access that the workspace has made and received."""
-    return page(await ws.access_requests(), limit, after)

@@ -14,13 +14,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from pg_tenancy.errors import TenancyError
-from pg_tenancy.fastapi import access, costs, organizations, things
+from pg_tenancy.fastapi import access, costs, offerings, organizations, things
 from pg_tenancy.fastapi.answers import POOL, WORKSPACE, Problem, Source
 from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.problems import MEDIA_TYPE
 from pg_tenancy.starlette import answer
 
-__all__ = ["install_problems", "tenancy_router"]
+__all__ = ["install_problems", "refused", "tenancy_router"]
 
 _CONFLICT, _REFUSED, _BUSY = 409, 422, 503
 
@@ -41,7 +41,7 @@ def install_problems(app: FastAPI) -> None:
     ):
         app.add_exception_handler(kind, _Handler(status, name, words))
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, refused)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -67,7 +67,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return _answer(_REFUSED, "invalid_argument", "A value is not acceptable.", errors=wrong)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer an HTTPException with a problem document."""
     assert isinstance(error, HTTPException)  # noqa: S101  (it is registered for these)
     title = HTTPStatus(error.status_code).phrase
     return _answer(error.status_code, title.lower().replace(" ", "_"), title)
@@ -82,7 +83,8 @@ def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
         "detail": detail,
         **more,
     }
-    return JSONResponse(document, status, {"retry-after": "1"} if status == _BUSY else {}, MEDIA_TYPE)
+    headers = {"cache-control": "no-store"} | ({"retry-after": "1"} if status == _BUSY else {})
+    return JSONResponse(document, status, headers, MEDIA_TYPE)
 
 
 def _keep_nowhere(response: Response) -> None:
@@ -118,6 +120,6 @@ def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
     router = APIRouter()
     # First, as its paths look like ids of the others.
     router.include_router(organizations.public, dependencies=[Depends(stay_outside)])
-    for each in (organizations.router, access.router, things.router, costs.router):
+    for each in (organizations.router, offerings.router, access.router, things.router, costs.router):
         router.include_router(each, dependencies=[Depends(enter)])
     return router

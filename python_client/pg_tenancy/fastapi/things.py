@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from pg_tenancy.errors import InstanceNotFoundError
 from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Entered, IdTakenError, Limit, Page, answers, insert_once, page, rows_of
-from pg_tenancy.results import CatalogEntry, ProviderStatus, ResolvedOffering, Setting, SettingLevel, SharedOffering
+from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, answers, insert_once, page, rows_of
+from pg_tenancy.results import ProviderStatus, Setting, SettingLevel
 
 router = APIRouter()
 
@@ -60,7 +61,7 @@ class Model:
     is_operational: bool
 
 
-class NewInstance(BaseModel):
+class NewInstance(Body):
     """An instance to start."""
 
     provider_id: UUID
@@ -68,25 +69,27 @@ class NewInstance(BaseModel):
     gpu_profile: str | None = Field(default=None, examples=["1x L4 24GB"])
 
 
-class NewModel(BaseModel):
+class NewModel(Body):
     """A model of the organization to make."""
 
-    name: str = Field(examples=["Sales bot"])
-    model_id: str = Field(examples=["acme/sales-bot"])
+    name: str = Field(min_length=1, examples=["Sales bot"])
+    model_id: str = Field(min_length=1, examples=["acme/sales-bot"])
     required_vram_gb: int | None = Field(default=None, ge=1)
     context_length: int | None = Field(default=None, ge=1)
 
 
-async def _once(ws: Any, table: str, insert: str, values: dict[str, Any], response: Response) -> NewId:
+# Made now, or by the same request before.
+_MADE = {200: answers(NewId)[200] | {"description": "This request has made it before.", "model": NewId}} | answers(
+    NewId, 201
+)
+
+
+async def _once(ws: Any, table: str, values: dict[str, object], given_id: UUID | None, response: Response) -> NewId:
     """Insert a row; answer 200 in place of 201 if this very request has made it before."""
-    made = await insert_once(ws, insert, values, values["id"])
-    if made is not None:
-        return NewId(made)
-    # Whoever else may have this id, it is not for this workspace to know.
-    if await ws.fetch_value(f"SELECT id FROM {table} WHERE id = %s", [values["id"]]) is None:  # noqa: S608
-        raise IdTakenError("the Idempotency-Key is the id of something else", hint="Make a new one.")
-    response.status_code = 200
-    return NewId(values["id"])
+    new_id, made = await insert_once(ws, table, values, given_id)
+    if not made:
+        response.status_code = 200
+    return NewId(new_id)
 
 
 @router.get("/instances", tags=["instances"], responses=answers(Page[Instance]))
@@ -102,18 +105,22 @@ async def instances(
     return page(await rows_of(ws, Instance, query, values), limit)
 
 
-@router.post("/instances", tags=["instances"], status_code=201, responses=answers(NewId, 201))
+@router.get("/instances/{instance_id}", tags=["instances"], responses=answers(Instance))
+async def instance(ws: Entered, instance_id: UUID) -> Instance:
+    """Return an instance."""
+    found = await rows_of(ws, Instance, f"{_INSTANCE} WHERE id = %s", [instance_id])
+    if not found:
+        raise InstanceNotFoundError("this workspace has no such instance")
+    return found[0]
+
+
+@router.post("/instances", tags=["instances"], status_code=201, responses=_MADE)
 async def create_instance(
     ws: Entered, new: NewInstance, response: Response, idempotency_key: IdempotencyKey = None
 ) -> NewId:
     """Start an instance in this workspace."""
-    insert = (
-        "INSERT INTO public.instances (id, provider_id, model_id, gpu_profile, status) VALUES"
-        " (coalesce(%(id)s::uuid, gen_random_uuid()), %(provider_id)s, %(model_id)s, %(gpu_profile)s, 'provisioning')"
-        " RETURNING id"
-    )
-    values = {"id": idempotency_key, **new.model_dump()}
-    return await _once(ws, "public.instances", insert, values, response)
+    values = {**new.model_dump(), "status": "provisioning"}
+    return await _once(ws, "public.instances", values, idempotency_key, response)
 
 
 @router.post("/instances/{instance_id}/terminate", tags=["instances"], status_code=204, responses=answers(None, 204))
@@ -144,15 +151,10 @@ async def models(ws: Entered, limit: Limit = 100, after: After = None) -> Page[M
     return page(await rows_of(ws, Model, query, {"after": after, "limit": limit + 1}), limit)
 
 
-@router.post("/models", tags=["models"], status_code=201, responses=answers(NewId, 201))
+@router.post("/models", tags=["models"], status_code=201, responses=_MADE)
 async def create_model(ws: Entered, new: NewModel, response: Response, idempotency_key: IdempotencyKey = None) -> NewId:
     """Make a model of the organization."""
-    insert = (
-        "INSERT INTO public.models (id, name, model_id, required_vram_gb, context_length) VALUES"
-        " (coalesce(%(id)s::uuid, gen_random_uuid()), %(name)s, %(model_id)s, %(required_vram_gb)s,"
-        " %(context_length)s) RETURNING id"
-    )
-    return await _once(ws, "public.models", insert, {"id": idempotency_key, **new.model_dump()}, response)
+    return await _once(ws, "public.models", new.model_dump(), idempotency_key, response)
 
 
 @router.delete("/models/{model_id}", tags=["models"], status_code=204, responses=answers(None, 204))
@@ -161,35 +163,11 @@ async def delete_model(ws: Entered, model_id: UUID) -> None:
     await ws.delete_model(model_id)
 
 
-@router.get("/models/community", tags=["models"], responses=answers(Page[CatalogEntry]))
-async def community(ws: Entered, limit: Limit = 100, after: After = None) -> Page[CatalogEntry]:
-    """List the public offerings of other organizations, and whether they can be used here."""
-    return page(await ws.community_catalog(after_id=after, page_size=limit + 1), limit)
-
-
-@router.get("/models/shared", tags=["models"], responses=answers(list[SharedOffering]))
-async def shared(ws: Entered) -> list[SharedOffering]:
-    """List the offerings that this workspace may use by a right of its own."""
-    return await ws.shared_offerings()
-
-
-@router.post("/models/community/{offering_id}/request", tags=["models"], status_code=201, responses=answers(NewId, 201))
-async def request_access(ws: Entered, offering_id: UUID, message: Annotated[str | None, Query()] = None) -> NewId:
-    """Request access to an offering. Repeated, it is the problem `request_pending`."""
-    return NewId(await ws.request_access(offering_id, message))
-
-
 @router.get("/chat/models", tags=["models"], responses=answers(list[Model]))
 async def chat_models(ws: Entered) -> list[Model]:
     """List the models of this workspace that can be used now."""
     query = f"{_MODEL} WHERE is_active AND is_operational ORDER BY name LIMIT 1000"
     return await rows_of(ws, Model, query)
-
-
-@router.get("/chat/models/resolve", tags=["models"], responses=answers(ResolvedOffering))
-async def resolve(ws: Entered, name: Annotated[str, Query(examples=["acme/sales-bot"])]) -> ResolvedOffering:
-    """Find an offering by a client's name, and whether it may be used here."""
-    return await ws.resolve_offering(name)
 
 
 # -- activations ---------------------------------------------------------------------
@@ -231,7 +209,7 @@ class Definition:
     description: str | None
 
 
-class SettingValue(BaseModel):
+class SettingValue(Body):
     """The value of a setting."""
 
     value: str | int | bool | dict[str, Any] | list[Any]

@@ -1,0 +1,123 @@
+"""What surrounds a screen, and what all screens read their rows with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from psycopg.rows import namedtuple_row
+
+from pg_tenancy.errors import InvalidArgumentError
+from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice
+
+if TYPE_CHECKING:
+    from pg_tenancy.aio import Workspace
+
+__all__ = ["PAGE_SIZE", "Query", "Read", "Where", "after", "named", "names_of", "page", "read_where"]
+
+PAGE_SIZE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The workspace around a screen: what banner, switcher and sidebar show.
+
+    Attributes:
+        permissions: every permission that the person holds here.
+        user_id: who that is.
+        is_staff: whether the account is the platform's staff's, for a hint in the sidebar.
+    """
+
+    current: CurrentWorkspace
+    organizations: list[OrganizationChoice]
+    modules: list[Module]
+    permissions: frozenset[str]
+    user_id: UUID
+    is_staff: bool
+
+    @property
+    def is_organization(self) -> bool:
+        """Return whether it is an organization's workspace."""
+        return self.current.kind == "organization"
+
+    def can(self, permission: str) -> bool:
+        """Return whether the person holds a permission here."""
+        return permission in self.permissions
+
+
+# What the client's current(), my_organizations(), visible_modules() and my_permissions() answer, in one round
+# trip, as every page asks for it.
+_WHERE: Final = """
+SELECT to_json(w), coalesce((SELECT json_agg(o) FROM tenancy.my_organizations() AS o), '[]'),
+    coalesce((SELECT json_agg(m) FROM tenancy.visible_modules() AS m), '[]'),
+    ARRAY(SELECT tenancy.my_permissions()), tenancy.current_user_id(),
+    w.kind = 'personal' AND (SELECT u.role::text = 'admin' FROM public.users AS u WHERE u.id = w.id)
+FROM tenancy.current_workspace() AS w
+"""
+
+
+async def read_where(ws: Workspace[Any]) -> Where:
+    """Return what surrounds every screen."""
+    row = await ws.fetch_one(_WHERE)
+    assert row is not None  # noqa: S101  (the workspace is there once it is entered)
+    current, organizations, modules, permissions, user_id, is_staff = row
+    return Where(
+        CurrentWorkspace(**{**current, "id": UUID(current["id"])}),
+        [OrganizationChoice(**{**each, "id": UUID(each["id"])}) for each in organizations],
+        [Module(**each) for each in modules],
+        frozenset(permissions),
+        user_id,
+        bool(is_staff),
+    )
+
+
+Query = Mapping[str, str]
+Read = Callable[["Workspace[Any]", Where, Query], Awaitable[dict[str, Any]]]
+
+
+def page(rows: list[Any]) -> tuple[list[Any], Any]:
+    """Return a page of rows, and the last of them if there are more."""
+    return rows[:PAGE_SIZE], rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
+
+
+async def named(ws: Workspace[Any], query: str, values: Any = None) -> list[Any]:
+    """Run a query of the console's own, and return its rows with names."""
+    cursor = (await ws.connection()).cursor(row_factory=namedtuple_row)
+    await cursor.execute(query.encode(), values)
+    return await cursor.fetchall()
+
+
+def after(query: Query) -> UUID | None:
+    try:
+        return UUID(query["after"]) if query.get("after") else None
+    except ValueError:
+        raise InvalidArgumentError("after is not an id") from None
+
+
+# What the workspace may see of them by itself: row-level security leaves the others without a name.
+_NAMES: Final = """
+SELECT u.id, coalesce(nullif(concat_ws(' ', u.first_name, u.last_name), ''), u.username::text, u.email::text) AS name
+FROM public.users AS u WHERE u.id = ANY(%(ids)s)
+UNION ALL SELECT o.id, o.name::text FROM public.organizations AS o WHERE o.id = ANY(%(ids)s)
+UNION ALL SELECT k.id, k.name::text FROM public.api_keys AS k WHERE k.id = ANY(%(ids)s)
+UNION ALL SELECT m.id, m.name::text FROM public.models AS m WHERE m.id = ANY(%(ids)s)
+UNION ALL SELECT f.id, f.name::text FROM public.organization_models AS f WHERE f.id = ANY(%(ids)s)
+"""
+
+
+async def names_of(ws: Workspace[Any], where: Where, ids: Iterable[object]) -> dict[str, str]:
+    """Return the names of people, organizations and things that the workspace can see, by their ids as text."""
+    wanted = {str(each) for each in ids if _is_id(each)}
+    found = {str(choice.id): choice.name for choice in where.organizations if str(choice.id) in wanted}
+    rows = await ws.fetch_all(_NAMES, {"ids": [UUID(each) for each in sorted(wanted)]}) if wanted else []
+    return found | {str(row[0]): row[1] for row in rows if row[1]}
+
+
+def _is_id(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True
