@@ -437,6 +437,8 @@ def test_lint_runs(
 
 # What a test reads from the document, and runs as the people it names.
 READ_BY = {
+    "docs/data-apis.md: CREATE ROLE web NOLOGIN IN ROLE tenancy_app;": "web/test_postgrest.py",
+    "docs/data-apis.md: SELECT tenancy.enter_with_ticket(substr(current_setting(": "web/test_postgrest.py",
     "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
     "docs/console.md: from contextlib import asynccontextmanager": "console/test_documents.py",
     "docs/console.md: from pg_tenancy.console import console_app": "console/test_documents.py",
