@@ -1,8 +1,11 @@
-"""``./dev bench [policies | client | users | money | console | lint]``: the source of every number in the README."""
+"""``./dev bench [policies | client | users | money | console | lint | forms]``.
+
+The source of every number in the README and the documents.
+"""
 
 import sys
 
-from bench import client, console, lint, money, policies, users
+from bench import client, console, forms, lint, money, policies, users
 
 PARTS = {
     "policies": policies.main,
@@ -11,6 +14,7 @@ PARTS = {
     "money": money.main,
     "console": console.main,
     "lint": lint.main,
+    "forms": forms.main,
 }
 
 part = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in PARTS else "policies"

@@ -34,7 +34,7 @@ def test_the_example_of_the_documents(server: Server, template: str, logins: Log
         send(INSERT, "Shop", sub=tenants.globex.owner.id, org=tenants.globex.id)
         assert send(NAMES, sub=ann, org=acme, read_only=True) == [("Website",)]
         assert send(NAMES, sub=ann, read_only=True) == []
-        refused: list[tuple[str, dict[str, UUID]]] = [
+        refused: list[tuple[str, dict[str, Any]]] = [
             ("28000", {"sub": ann, "org": tenants.globex.id}),
             ("42501", {"sub": uma, "org": acme}),
             ("22004", {}),
