@@ -195,9 +195,9 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
 @pytest.mark.parametrize(
     ("attributes", "owns", "tables", "message"),
     [
-        ("LOGIN", True, "", r"has not CREATEROLE"),
+        ("LOGIN", True, "", r"lacks CREATEROLE"),
         ("LOGIN CREATEROLE", False, "", r"does not own the database"),
-        ("LOGIN", False, "", r"does not own the database.*\n.*has not CREATEROLE"),
+        ("LOGIN", False, "", r"does not own the database.*\n.*lacks CREATEROLE"),
     ],
 )
 def test_a_deployer_who_lacks_something_is_told_so(
