@@ -215,7 +215,8 @@ COMMENT ON FUNCTION tenancy.revoke_invitation(uuid) IS
 'that it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
 'delegation_denied.';
 
--- Whatever is wrong with a token, its holder learns no more than that.
+-- One error for every problem with a token, so that its holder learns nothing
+-- more.
 CREATE FUNCTION tenancy_private.refuse_invitation() RETURNS void
 LANGUAGE plpgsql
 STABLE

@@ -375,9 +375,9 @@ BEGIN
             PERFORM tenancy_private.refuse_user_id();
         END IF;
 
-        -- Keys of the application's that may be checked at COMMIT, where nobody could
-        -- say any more what it is about, are asked now. What is undone is that they
-        -- were: they are deferred or not as before, and so is every other constraint.
+        -- Deferrable keys of the application are checked now, because at COMMIT
+        -- nobody could say which account they concern. Their mode is restored, and so
+        -- is that of every other constraint.
         SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') INTO deferrable_keys
         FROM pg_constraint AS c
         INNER JOIN pg_namespace AS n ON c.connamespace = n.oid
