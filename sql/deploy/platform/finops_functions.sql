@@ -257,7 +257,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_sources(uuid, timestamptz, timestamptz) FROM public;
 
--- What a workspace spent and earned, by bucket, or as a whole where there is none.
+-- The costs and earnings of a workspace, by bucket, or in total without one.
 CREATE FUNCTION tenancy_private.cost_totals(
     workspace uuid, starts_at timestamptz, ends_at timestamptz, bucket text, time_zone text
 ) RETURNS TABLE (
@@ -1005,7 +1005,8 @@ RESET ROLE;
 REVOKE CREATE ON SCHEMA finops FROM tenancy_owner;
 \endif
 
--- What prices and regions are read from, where an application has it.
+-- The tables from which prices and regions are read, if the application has
+-- them.
 DO $$
 DECLARE
     read regclass;

@@ -35,8 +35,8 @@ BEGIN
     END IF;
 END; $$;
 
--- Where organizations have models of their own already, because a revert kept
--- whose they were, their instances say so.
+-- Where a revert kept the owners of models, instances refer to organizations'
+-- models.
 DO $$
 DECLARE
     hidden CONSTANT text :=

@@ -11,7 +11,7 @@
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
 
--- An organization's instance is no person's.
+-- An organization's instance does not belong to a person.
 DO $$
 BEGIN
     IF EXISTS (

@@ -77,7 +77,8 @@ RETURN NOT EXISTS (
 );
 REVOKE ALL ON FUNCTION tenancy_private.keeps_model(regclass) FROM public;
 
--- Who uses a model. The key says whether a service's DELETE is refused for it.
+-- The instances that use a model. The key decides whether a service's DELETE is
+-- refused for it.
 CREATE FUNCTION tenancy_private.keep_used_model() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -160,8 +161,8 @@ GRANT EXECUTE ON FUNCTION tenancy.delete_model(uuid) TO tenancy_credentialed, te
 COMMENT ON FUNCTION tenancy.delete_model(uuid) IS
 'Deletes a model of the current workspace. Requires models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
 
--- A workspace that goes takes its models along, after its instances and with
--- what it offered of them.
+-- A deleted workspace's models are deleted after its instances and its
+-- offerings.
 CREATE FUNCTION tenancy_private.empty_models() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

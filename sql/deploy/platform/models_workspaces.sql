@@ -9,7 +9,7 @@
 -- Not one transaction: everybody reads and writes meanwhile, and when it is
 -- stopped anywhere the next deploy goes on from there.
 
--- What a later change of this phase adds, while there is nothing to take back.
+-- Objects of a later change of this phase, while there is nothing to undo.
 DO $$
 BEGIN
     IF EXISTS (

@@ -25,7 +25,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.setting_subjects() FROM public;
 
--- What the application's own tables hold, at a level. global_settings need not be there.
+-- Values in the application's own tables, at a level. global_settings may be missing.
 CREATE FUNCTION tenancy_private.adopted_settings(workspace uuid, subject uuid, wanted text)
 RETURNS TABLE (subject_id uuid, key text, value jsonb, version bigint)
 LANGUAGE plpgsql
