@@ -380,7 +380,7 @@ def test_a_connection_that_was_lost_is_replaced(engine: Engine, tenants: TwoTena
             assert connection.execute(WHERE).scalar_one() == acme["organization_id"]
 
 
-def test_what_is_misspelt_is_refused_before_anything_is_sent(engine: Engine) -> None:
+def test_a_misspelt_keyword_is_refused_before_anything_is_sent(engine: Engine) -> None:
     entries: list[dict[str, Any]] = [
         {"user_id": uuid4(), "organisation_id": uuid4()},
         {"user_id": uuid4(), "read_only": True},

@@ -98,7 +98,7 @@ def _compare(connection: Connection, table: Table, role: str, report: Report) ->
         raise SetUpError(f"{table.full_name} is not protected: CALL tenancy.protect('{table.full_name}')")
     differences = connection.execute(DIFFERENCES, [str(table.oid)]).fetchall()
     for problem, repair in differences:
-        report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To mend it: {repair}")
+        report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To repair it: {repair}")
     for kind, name in connection.execute(PARTS, [str(table.oid)]).fetchall():
         # How broken_contracts() begins what it says of a part.
         beginning = {"row-level security": kind, "privileges": f"{name} may"}.get(kind, f"{kind} {name} ")
