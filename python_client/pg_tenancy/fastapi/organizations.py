@@ -40,7 +40,7 @@ class NewOrganization(BaseModel):
 
 
 class OrganizationChange(BaseModel):
-    """What changes of an organization; what is left out stays."""
+    """Changes of an organization; omitted fields stay."""
 
     name: str | None = Field(default=None, examples=["Acme"])
     slug: str | None = None
@@ -218,7 +218,7 @@ class NewOffering(BaseModel):
 
 
 class OfferingChange(BaseModel):
-    """What changes of an offering; what is left out stays."""
+    """Changes of an offering; omitted fields stay."""
 
     name: str | None = None
     code: str | None = None

@@ -82,7 +82,7 @@ async def _once(ws: Any, table: str, insert: str, values: dict[str, Any], respon
     made = await insert_once(ws, insert, values, values["id"])
     if made is not None:
         return NewId(made)
-    # Whoever else may have this id, it is not for this workspace to know.
+    # Whether another workspace has this id is not revealed.
     if await ws.fetch_value(f"SELECT id FROM {table} WHERE id = %s", [values["id"]]) is None:  # noqa: S608
         raise IdTakenError("the Idempotency-Key is the id of something else", hint="Make a new one.")
     response.status_code = 200
@@ -219,7 +219,7 @@ async def deactivate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["t
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a setting is."""
+    """The definition of a setting."""
 
     key: str
     scope: str

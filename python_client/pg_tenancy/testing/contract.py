@@ -21,7 +21,7 @@ PARTS: Final = """
 SELECT c.kind, c.name FROM tenancy_private.contracts AS c WHERE c.table_name = %s::pg_catalog.regclass ORDER BY 1, 2
 """
 
-# What the role may do that the group may not which tenants have their rights from.
+# The role's rights beyond those of the group that tenants get theirs from.
 GRANTED_BESIDES: Final = """
 SELECT string_agg(g.privilege || coalesce(' (' || g.columns || ')', ''), ', ' ORDER BY g.privilege)
 FROM (
