@@ -413,10 +413,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_activation_write() FROM public;
 
--- Keeps is_operational what the activations and the workspace say. What moves to another
--- organization is activated there; what was everybody's or nobody's goes on. Arguments:
--- the column that says whose a row is, whether the application had the columns, which
--- then say it of every row, and whether it generates is_operational.
+-- Keeps is_operational consistent with the activations and the workspace. A row that
+-- moves to another organization is activated there; rows of a person or of the platform
+-- stay operational. Arguments: the column with the owner of a row; whether the
+-- application had the columns, which then apply to every row; and whether it generates
+-- is_operational.
 CREATE FUNCTION tenancy_private.keep_activation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

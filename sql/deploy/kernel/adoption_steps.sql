@@ -546,9 +546,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
 
--- What of the application needs what these changes made, so that their revert would
--- stop in the midst of a phase: one row for each object, with the statement that frees
--- it. Tables of the application that protect() was called for are among them.
+-- Objects of the application that depend on what these changes made, so that their
+-- revert would stop in the middle of a phase: one row for each object, with the
+-- statement that removes the dependency. Tables of the application under protect() are
+-- among them.
 CREATE FUNCTION tenancy_private.in_the_way_of_revert(going text[])
 RETURNS TABLE (object text, remedy text)
 LANGUAGE plpgsql

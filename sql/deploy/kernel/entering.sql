@@ -256,8 +256,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
 
--- Entering is for logins that policies apply to: for any other a workspace would be
--- a promise that nothing keeps. The role in force is asked, so SET ROLE counts.
+-- Entering is for logins to which policies apply: for any other, a workspace would
+-- isolate nothing. The role in force is checked, so SET ROLE counts.
 CREATE FUNCTION tenancy_private.check_login() RETURNS boolean
 LANGUAGE plpgsql
 STABLE

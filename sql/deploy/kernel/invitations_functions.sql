@@ -233,9 +233,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_invitation() FROM public;
 
--- For people who belong to nothing yet: the token is all they show, and no
--- context is needed, looked at or made. It opens to the account of the address
--- that was invited, whoever the caller may be.
+-- For people who belong to nothing yet: the token is their only credential, and
+-- no context is needed, read or created. It opens the account of the invited
+-- address, whoever the caller is.
 --
 -- One statement uses the invitation up and finds out whether it may be used, so
 -- that of many who come at once one is the first, and a token that is wrong

@@ -302,7 +302,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer) FROM public;
 
--- == Every write is asked about before it reaches a row ==
+-- == Every write is checked before it reaches a row ==
 
 CREATE FUNCTION tenancy.require_access(table_name regclass, command text) RETURNS void
 LANGUAGE plpgsql
@@ -1078,7 +1078,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
 
--- A tenant may not name the key, so it has to come by itself.
+-- A tenant may not name the key, so it needs a default.
 CREATE PROCEDURE tenancy_private.default_to_workspace(table_name regclass, key name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1259,7 +1259,8 @@ BEGIN
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
     VALUES (
         allow.table_name, allow.command, allow.permission, named,
-        -- A program with a key is nobody's author: say so, where a policy would be silent.
+        -- A program with a key is not an author: raise an error, where a policy would be
+        -- silent.
         allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT',
         allow."for"
     );

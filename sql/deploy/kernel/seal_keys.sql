@@ -103,8 +103,9 @@ SECURITY INVOKER
 RETURN rotation || '_' || replace(user_id || ',' || organization_id, '-', '_') || ' ' || context;
 REVOKE ALL ON FUNCTION tenancy_private.carried(bigint, text, text, text) FROM public;
 
--- Sessions go on while this runs. A transaction that entered under the old key
--- stays valid for as long as "keep" says; the next one is sealed with the new.
+-- Sessions are not blocked while this runs. A transaction that entered under
+-- the old key stays valid for the duration "keep"; the next one is sealed with
+-- the new key.
 CREATE FUNCTION tenancy.rotate_seal_key(keep interval DEFAULT '1 hour') RETURNS void
 LANGUAGE plpgsql
 VOLATILE

@@ -116,10 +116,10 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_organization() FROM public;
 
--- With the caller's own rights: the condition is the caller's SQL. What is
--- assigned is no legacy row any more, so the same call goes on where the one
--- before stopped, whatever stopped it. A table of the platform has organization_id,
--- and its trigger sets the rest; in any other the workspace is all there is.
+-- With the caller's own rights: the condition is the caller's SQL. Assigned rows
+-- are not legacy rows any more, so the same call continues where the previous one
+-- stopped, for whatever reason. A table of the platform has organization_id, and
+-- its trigger sets the rest; any other has only the workspace.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -199,10 +199,10 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    -- Found first and locked then: to find them may take long. What somebody else
-    -- has locked is passed over, and waited for when nothing else is left, one by
-    -- one, because who holds no other row is in nobody's circle. What has moved
-    -- meanwhile is looked for again.
+    -- Rows are found first and then locked, because finding them may take long.
+    -- Locked rows are skipped, and waited for one by one when no others are left:
+    -- a transaction that holds no other row cannot cause a deadlock. Rows that
+    -- have moved meanwhile are looked up again.
     FOR attempt IN 1 .. 10 LOOP
         -- A ctid is a place in one partition.
         EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
@@ -614,10 +614,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.finish_adoption(text) FROM public;
 
--- The way back. While the owners of all rows are copied, everybody reads and
--- writes: a trigger copies what is written meanwhile. What the revert itself
--- writes afterwards, with tenancy.reverting on, is no news of the owners, and nor
--- is what somebody else leaves as he found it.
+-- The way back. While the owners of all rows are copied, the table stays in use:
+-- a trigger copies concurrent writes. Later writes of the revert itself, with
+-- tenancy.reverting on, do not change owners, nor do writes of others that leave
+-- the owner as it was.
 CREATE PROCEDURE tenancy_private.keep_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -690,9 +690,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_ownership(text) FROM public;
 
--- Takes back what a change is recorded to have added, all of it or the part that it came
--- to. Rows that must not stay as they are, where nobody's columns are left, are changed
--- first, in batches, and once more those that came last.
+-- Removes what a change is recorded to have added, as far as it came. Rows that must not
+-- stay as they are, if none of the columns is the application's, are changed first, in
+-- batches, and late ones once more.
 CREATE PROCEDURE tenancy_private.release_adoption(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER

@@ -364,10 +364,10 @@ BEGIN
     END IF;
 
     BEGIN
-        -- The personal workspace first, with what is in it: a key that an adopted
-        -- table had to users, without ON DELETE, is looked at before the workspace
-        -- would go by itself.
-        -- As tenancy_writer, like the triggers of the tables that it reaches.
+        -- The personal workspace and its contents first: a foreign key of an
+        -- adopted table to users, without ON DELETE, is checked before the
+        -- workspace would be deleted by a cascade. As tenancy_writer, like the
+        -- triggers of the tables that this reaches.
         PERFORM tenancy_private.delete_rows(
             'tenancy.workspaces', jsonb_build_object('id', delete_user.id, 'kind', 'personal')
         );

@@ -11,9 +11,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Money outlives accounts: nothing here refers to a workspace by a foreign key, so
--- that deleting a person or an organization neither fails for want of a deleted
--- entry nor takes one along.
+-- Money outlives accounts: no foreign key refers to a workspace, so that deleting
+-- a person or an organization neither fails because of an entry nor deletes one.
 
 -- The balance of a workspace. It is stored, because adding it up would cost more the
 -- older a wallet is; the ledger proves it. No index contains a column that a payment

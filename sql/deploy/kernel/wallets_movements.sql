@@ -547,9 +547,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.spend_grants(uuid, uuid, numeric) FROM public;
 
--- The payer's half. In most cases one UPDATE, which asks in its WHERE whether the wallet
--- holds enough; where it does not say yes, the wallet is locked and looked at. Without
--- books_whole what is not covered is refused, with it the rest is unpaid.
+-- The payer's half. In most cases one UPDATE, whose WHERE checks that the wallet holds
+-- enough; otherwise the wallet is locked and read. Without books_whole an uncovered
+-- amount is refused, with it the rest is unpaid.
 CREATE FUNCTION tenancy_private.debit_wallet(
     workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz,
     made_at timestamptz,

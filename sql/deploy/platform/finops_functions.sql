@@ -24,7 +24,7 @@ GRANT CREATE ON SCHEMA finops TO tenancy_owner;
 
 SET LOCAL ROLE tenancy_owner;
 
--- == What is asked, and what is wrong with it ==
+-- == Arguments and their errors ==
 
 CREATE FUNCTION tenancy_private.require_range(starts_at timestamptz, ends_at timestamptz)
 RETURNS void
@@ -275,7 +275,7 @@ DECLARE
     an_hour CONSTANT interval := interval '1 hour';
     a_moment CONSTANT interval := interval '1 microsecond';
     source record;
-    -- In Kolkata midnight is in the midst of an hour of UTC.
+    -- In Kolkata midnight is in the middle of an hour of UTC.
     is_split boolean := false;
 BEGIN
     source := tenancy_private.cost_sources(workspace, starts_at, ends_at);

@@ -11,10 +11,10 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- An instance refers to its model with the workspace that the model is in, which
--- has to be the instance's own or the platform's. Nothing else is looked at, so
--- that a model of somebody else and one that does not exist are one error. An
--- instance without a model refers to nobody's, so that it can be moved.
+-- An instance refers to its model together with the model's workspace, which
+-- must be the instance's own or the platform's. Nothing else is read, so that
+-- another tenant's model and one that does not exist raise the same error. An
+-- instance without a model refers to no workspace, so that it can be moved.
 CREATE FUNCTION tenancy_private.set_model_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -31,8 +31,8 @@ BEGIN
         RETURN new;
     END IF;
     -- The row's workspace comes from session variables, and a tenant's SQL can change
-    -- them in the midst of the statement. The policies find that out, but only after
-    -- this, and which error it is would tell whether the other workspace has the model.
+    -- them in the middle of the statement. The policies notice that, but only later,
+    -- and the kind of error would reveal whether the other workspace has the model.
     IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
         IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN
             PERFORM tenancy_private.refuse_context();

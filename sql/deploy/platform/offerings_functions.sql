@@ -918,7 +918,7 @@ BEGIN
         CONSTRAINT = 'already_shared',
         HINT = 'End that share with tenancy.revoke_share() first.';
     END IF;
-    -- One that ended by itself still says active.
+    -- An expired one still has the status active.
     PERFORM tenancy_private.update_rows(
         'public.organization_model_shares', jsonb_build_object('id', s.id), jsonb_build_object('status', 'revoked')
     )

@@ -217,9 +217,9 @@ COMMENT ON FUNCTION tenancy.provider_status() IS
 'The providers: whether each is active, whether it is ready in the current workspace, and the required settings that '
 'are missing. Requires settings.view.';
 
--- Definitions that the application has, and goes on changing, are known here too. What
--- they do not say, which are secret and which required, a DBA does; a name that says so
--- makes a secret, because a secret that is shown cannot be taken back.
+-- Definitions of the application, which it may change at any time, are known here too.
+-- A DBA adds what they lack: which are secret and which required. A name that suggests
+-- a secret makes one, because a secret that was shown cannot be taken back.
 CREATE FUNCTION tenancy_private.mirror_definition() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
