@@ -84,7 +84,7 @@ def test_batches_until_nothing_is_left(service: Connection, admin: Connection, a
     assert _owned(admin, acme) == ROWS
 
 
-def test_what_was_given_stays_when_the_next_batch_is_rolled_back(
+def test_finished_batches_stay_when_the_next_is_rolled_back(
     database: Database, logins: Logins, admin: Connection, acme: Organization
 ) -> None:
     with database.connect(logins.service) as connection:
@@ -208,7 +208,7 @@ def test_an_instance_needs_a_model_that_its_new_workspace_sees(
 # -- with others at work ---------------------------------------------------------------------
 
 
-def test_what_is_locked_is_left_for_the_end_and_waited_for(
+def test_locked_rows_are_left_to_the_end_and_waited_for(
     database: Database, logins: Logins, service: Connection, admin: Connection, acme: Organization
 ) -> None:
     with database.connect(logins.old) as old:

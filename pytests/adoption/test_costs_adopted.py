@@ -132,7 +132,7 @@ def test_costs_of_before_are_added_up(platform: Database) -> None:
         ("ALTER TABLE finops.inference_usage ADD user_id integer", "user_id"),
     ],
 )
-def test_what_is_in_the_way_is_said_and_nothing_changed(platform: Database, spoilt: str, said: str) -> None:
+def test_obstacles_are_reported_and_nothing_is_changed(platform: Database, spoilt: str, said: str) -> None:
     platform.execute(spoilt)
     before = platform.dump()
     with pytest.raises(ScriptError, match=said) as refused:

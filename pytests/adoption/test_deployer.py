@@ -109,6 +109,17 @@ def _ends_as_it_began(database: Database, deployer: str, before: str) -> None:
     assert differences(before, database.dump()) == ""
 
 
+# A table of the deployer's own, protected and released.
+OWN_TABLE = (
+    "CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text)",
+    "SELECT tenancy.define_permission('projects.view', roles => '{owner}')",
+    "CALL tenancy.protect('public.projects')",
+    "CALL tenancy.allow('public.projects', 'SELECT', 'projects.view', columns => 'id, name')",
+    "CALL tenancy_private.verify_contracts()",
+    "CALL tenancy.unprotect('public.projects')",
+    "DROP TABLE public.projects",
+)
+
 # -- a deployer without superuser --------------------------------------------------------
 
 
@@ -123,6 +134,9 @@ def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: C
     run = Replay(database, deployer)
     run.verify()
     _works(database, app)
+    with database.connect(deployer, autocommit=True) as connection:
+        for statement in OWN_TABLE:
+            connection.execute(statement.encode())
     with database.connect(autocommit=True) as connection:
         connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE kind = 'organization'")
         count = connection.execute("SELECT count(*) FROM tenancy.workspaces WHERE plan = 'subscriber'").fetchone()
@@ -181,9 +195,9 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
 @pytest.mark.parametrize(
     ("attributes", "owns", "tables", "message"),
     [
-        ("LOGIN", True, "", r"has not CREATEROLE"),
+        ("LOGIN", True, "", r"lacks CREATEROLE"),
         ("LOGIN CREATEROLE", False, "", r"does not own the database"),
-        ("LOGIN", False, "", r"does not own the database.*\n.*has not CREATEROLE"),
+        ("LOGIN", False, "", r"does not own the database.*\n.*lacks CREATEROLE"),
     ],
 )
 def test_a_deployer_who_lacks_something_is_told_so(

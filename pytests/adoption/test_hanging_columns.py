@@ -195,4 +195,4 @@ def test_a_deploy_that_was_refused_says_each_thing_once(state: State) -> None:
     database.execute("ALTER TABLE public.organizations ALTER x DROP DEFAULT")
     with pytest.raises(ScriptError) as error:
         Replay(database).deploy("@phase-0")
-    assert "one problem has to be mended before the deploy" in error.value.output
+    assert "one problem must be fixed before the deploy" in error.value.output

@@ -85,7 +85,7 @@ def test_a_childs_key_that_is_not_enforced_makes_no_child(state: State, version:
         database.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
 
 
-def test_what_was_not_checked_is_checked_and_given_back_unchecked(state: State, version: int) -> None:
+def test_an_unvalidated_key_is_validated_and_restored_unvalidated(state: State, version: int) -> None:
     database = state(_tables(version, UNCHECKED))
     before = database.dump()
     run = Replay(database)

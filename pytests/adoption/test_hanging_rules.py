@@ -155,6 +155,6 @@ def test_a_rule_that_does_something_else_instead_is_refused(state: State) -> Non
     assert "public.users has the rule gone, which does something else instead" in refused(database)
 
 
-def test_what_the_rows_hold_stays(state: State) -> None:
+def test_the_values_of_rows_stay(state: State) -> None:
     database: Database = state(KEYLESS + ROWS, WHOLE_PLAN)
     assert database.fetch("SELECT count(*) FROM finops.cost_actual_minute WHERE amount_eur = 0.0123") == [(1,)]

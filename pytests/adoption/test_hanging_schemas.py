@@ -43,7 +43,7 @@ def test_a_table_under_a_name_that_is_nearly_the_one(state: State, name: str) ->
     Replay(database).deploy("@phase-0")
 
 
-def test_what_is_something_else_is_told_so(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unrelated_tables_of_the_same_name_are_explained(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     database: Database = state()
     database.execute(
         "CREATE SCHEMA auth",
@@ -54,7 +54,7 @@ def test_what_is_something_else_is_told_so(state: State, monkeypatch: pytest.Mon
         "CREATE TABLE auth.providers (number bigint)",
     )
     output = refused(database)
-    assert "one problem has to be mended" in output
+    assert "one problem must be fixed" in output
     assert "public.users is absent, and auth.users looks like it" in output
     monkeypatch.setenv("PGOPTIONS", os.environ.get("PGOPTIONS", "") + " -c tenancy.other_tables=auth.users")
     Replay(database).deploy("@phase-1")

@@ -51,7 +51,7 @@ def _granted(database: Database, login: str) -> None:
 
 
 @pytest.mark.parametrize("owned", [True, False], ids=["a login's", "the superuser's"])
-def test_what_shows_rows_is_listed_when_a_phase_closes_the_table(
+def test_ways_around_the_policies_are_listed_when_a_phase_closes_the_table(
     state: State, new_login: NewLogin, capsys: pytest.CaptureFixture[str], owned: bool
 ) -> None:
     database = state(KEYLESS + ROWS + VIEWS, "@phase-4", owned=owned)

@@ -9,7 +9,7 @@ from support.killing import Killing
 from support.server import Server
 
 
-def test_what_is_killed_goes_on(own_server: EmbeddedServer) -> None:
+def test_an_interrupted_deploy_is_completed(own_server: EmbeddedServer) -> None:
     server = Server(own_server.dsn(), "own", "secret", str(own_server.bin_dir), own_server.version)
     killing = Killing(server, random.Random(), (None, "@phase-1", "@phase-4"))
     for _ in range(3):

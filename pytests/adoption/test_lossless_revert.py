@@ -149,7 +149,7 @@ def test_all_ways_down_and_up(adopted: Database, logins: Logins) -> None:
 
 
 @pytest.mark.parametrize("to", [None, "@phase-0"], ids=str)
-def test_what_the_old_application_did_in_between_is_respected(
+def test_changes_of_the_old_application_in_between_are_respected(
     adopted: Database, logins: Logins, to: str | None
 ) -> None:
     used, run = Used(adopted, logins), Replay(adopted)

@@ -215,7 +215,7 @@ def test_what_the_old_application_did_in_between_counts(platform: Platform) -> N
 
 
 @pytest.mark.parametrize("who", ["organization", "person"])
-def test_what_belonged_to_somebody_who_is_no_more_does_not_become_public(platform: Platform, who: str) -> None:
+def test_rows_of_a_deleted_owner_do_not_become_public(platform: Platform, who: str) -> None:
     run = Replay(platform.database)
     run.revert(BEFORE)
     platform.execute("DELETE FROM organizations WHERE id = %(bulk)s", bulk=platform.bulk.id)
@@ -368,7 +368,7 @@ EXECUTE FUNCTION public.stop_at_the_trigger();
 """
 
 
-def test_what_is_written_while_owners_are_copied_is_kept(platform: Platform) -> None:
+def test_writes_during_the_copy_of_owners_are_kept(platform: Platform) -> None:
     """A row that somebody holds lets the revert wait in the middle, and changes hands there."""
     run = Replay(platform.database)
     with platform.database.connect() as holder, platform.database.connect(autocommit=True) as watcher:

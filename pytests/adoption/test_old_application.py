@@ -184,7 +184,7 @@ def test_the_day_goes_on_at_each_tag_and_back(old: Old) -> None:
             _work(old.database, login, keyed=tag is not None)
 
 
-def test_who_only_reads_is_told_at_the_deploy_and_sees_nothing_until_granted(old: Old) -> None:
+def test_a_reading_login_is_named_by_the_deploy_and_sees_nothing_until_granted(old: Old) -> None:
     count = "SELECT count(*) FROM public.users"
     run = Replay(old.database)
     run.deploy("@phase-0")
@@ -428,7 +428,7 @@ def test_a_login_that_writes_one_table_keeps_that_and_gets_nothing(old: Old, new
     inserts()
 
 
-def test_what_public_could_do_stays_with_the_logins_from_before(old: Old, new_login: NewLogin) -> None:
+def test_logins_from_before_keep_the_rights_of_public(old: Old, new_login: NewLogin) -> None:
     login, stranger = new_login(), new_login()
     old.database.execute(f"GRANT SELECT (id, email) ON public.users TO PUBLIC; GRANT INSERT ON public.users TO {login}")
     before = old.database.dump()

@@ -72,7 +72,7 @@ def test_a_table_made_since_and_one_in_the_archive_are_not_mixed(empty_database:
     assert empty_database.fetch("SELECT count(*) FROM tenancy_archive.users") == [(2,)]
 
 
-def test_what_somebody_else_put_into_the_schema_finops_stays(empty_database: Database) -> None:
+def test_foreign_objects_in_the_schema_finops_stay(empty_database: Database) -> None:
     Replay(empty_database).deploy("@phase-0")
     empty_database.execute("CREATE TABLE finops.budgets (amount numeric)")
     output = Replay(empty_database).revert()

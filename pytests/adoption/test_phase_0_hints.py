@@ -16,7 +16,7 @@ Warn = Callable[..., "str | None"]
 RELEASES = SQL / "adoption" / "server_release.psql"
 
 TABLES = "Make the tables and columns above what they must be."
-ROWS = "Each query above finds the rows that it stands with: mend or delete them."
+ROWS = "Each query above finds the rows concerned: correct or delete them."
 USERS = (
     "CREATE TABLE public.users (id {id}, email text, username text, first_name text, last_name text,"
     " password_hash text, role text, created_at timestamptz, updated_at timestamptz){partitions}"

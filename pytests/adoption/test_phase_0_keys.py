@@ -230,7 +230,7 @@ def test_a_foreign_key_of_somebody_else_that_is_not_validated_stays_so(keyless: 
 
 
 @pytest.mark.parametrize("there", [("users",), ("instances",), ("users", "api_keys", "finops.cost_actual_minute")])
-def test_what_is_absent_is_made_and_what_is_there_is_kept(empty_database: Database, there: tuple[str, ...]) -> None:
+def test_absent_tables_are_created_and_existing_ones_kept(empty_database: Database, there: tuple[str, ...]) -> None:
     names = {table if "." in table else f"public.{table}" for table in there}
     absent = ", ".join(table for table in TABLES if table not in names)
     empty_database.execute(KEYLESS, f"DROP TABLE {absent}", "DROP SCHEMA IF EXISTS empty")

@@ -1,4 +1,4 @@
-"""Phase 0 says at once all that is wrong with tables that exist, and changes nothing until it is mended."""
+"""Phase 0 says at once all that is wrong with tables that exist, and changes nothing until it is corrected."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_changed(keyless
     )
     before = keyless.dump()
     output = _refusal(Replay(keyless))
-    assert "6 problems have to be mended before the deploy" in output
+    assert "6 problems must be fixed before the deploy" in output
     for problem in (
         "public.users.email is missing, and must be text, varchar, citext or an enum",
         "public.users.role is integer, and must be text, varchar, citext or an enum",

@@ -104,7 +104,7 @@ def test_a_role_of_that_name_that_is_no_plain_group_is_refused(alone: Server, st
 
 
 @pytest.mark.parametrize("grantee", ["PUBLIC", "tenancy_app", "through"])
-def test_whoever_could_make_a_context_is_named_by_verify(alone: Server, grantee: str) -> None:
+def test_verify_names_roles_that_could_forge_a_context(alone: Server, grantee: str) -> None:
     database = alone.create()
     Replay(database).deploy("kernel/roles")
     login = alone.create_login("alone_app", "tenancy_app")
@@ -187,8 +187,8 @@ def test_a_deployer_is_told_every_privilege_that_is_missing(alone: Server) -> No
     output = _refusal(Replay(database, "alone_dba"))
     for problem in (
         f"alone_dba does not own the database {database.name}",
-        "alone_dba has not CREATEROLE, and the role tenancy_app has to be made",
-        "alone_dba is not a member of the role tenancy_owner, which is there already",
+        "alone_dba lacks CREATEROLE, and role tenancy_app must be created",
+        "alone_dba is not a member of the existing role tenancy_owner",
         "alone_dba may not grant USAGE and CREATE on the schema public",
         "alone_dba is neither the owner of public.users nor a member of its owner",
         # Who is a member of a superuser can become it.

@@ -1,4 +1,4 @@
-"""A platform that rents GPU instances is adopted as it is, with nothing mended before."""
+"""A platform that rents GPU instances is adopted as it is, without preparation."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_old_login_gets_the_answers_that_it_always_got(platform: Callable[..
         assert {each: after[each] for each in after if after[each] != before[each]} == {}, tag
 
 
-def test_what_is_added_to_a_table_of_the_application_has_tenancy_in_its_name(platform: Callable[..., Database]) -> None:
+def test_every_name_added_to_a_table_of_the_application_contains_tenancy(platform: Callable[..., Database]) -> None:
     query = """
         SELECT conrelid::regclass::text || ' ' || conname FROM pg_constraint
         WHERE connamespace IN ('public'::regnamespace, 'finops'::regnamespace) AND contype <> 'n'

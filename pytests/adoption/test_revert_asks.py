@@ -95,7 +95,7 @@ def test_columns_of_ours_in_the_applications_tables_count_too(state: State) -> N
     assert everything(database) == before
 
 
-def test_what_needs_an_earlier_phase_is_in_nobodys_way(state: State) -> None:
+def test_dependencies_of_an_earlier_phase_do_not_stop_a_later_revert(state: State) -> None:
     """A revert that leaves phase 1 where it is leaves what stands on it, too."""
     database = state(KEYLESS + ROWS, "@phase-7")
     for statement, _, _ in (NEEDING["a default"], NEEDING["a view"]):

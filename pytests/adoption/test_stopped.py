@@ -149,7 +149,7 @@ def _left_over(database: Database, change: str) -> int:
     return int(database.fetch(query)[0][0])
 
 
-def test_what_a_killed_psql_began_is_waited_for(state: State) -> None:
+def test_statements_of_a_killed_psql_are_waited_for(state: State) -> None:
     """And what it began may be an index, which waits for whoever waits for it in one long statement."""
     database = state(KEYLESS + ROWS, "@phase-0")
     run = Replay(database)
@@ -191,7 +191,7 @@ def test_rows_that_somebody_holds_for_ever_end_a_batch(state: State) -> None:
     run.verify()
 
 
-def test_what_no_stopped_command_leaves_is_refused(state: State) -> None:
+def test_a_state_that_no_interruption_leaves_is_refused(state: State) -> None:
     database = state(KEYLESS + ROWS, "kernel/archive_helpers")
     run = Replay(database)
     which = "change IN ('kernel/archive_helpers', 'kernel/policy_helpers')"

@@ -21,7 +21,7 @@ BEFORE = TAGS[TAGS.index("@phase-4") - 1]
 
 
 @pytest.mark.parametrize(("table", "to"), [("api_keys", "@phase-4"), ("instances", "@phase-5"), ("models", "@phase-6")])
-def test_who_may_write_goes_on_and_is_let_go_by_the_revert(
+def test_logins_that_may_write_keep_working_and_lose_the_group_on_revert(
     state: State, new_login: NewLogin, table: str, to: str
 ) -> None:
     writer, reader, earlier = new_login(), new_login(), TAGS[TAGS.index(to) - 1]

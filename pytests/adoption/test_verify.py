@@ -255,9 +255,7 @@ def test_sqitch_verifies_what_the_plan_reworks_later(
         sqitch(database).verify()
 
 
-def test_what_was_damaged_before_a_later_phase_is_named_after_it(
-    database_at: Callable[[str], Database], sqitch: Run
-) -> None:
+def test_damage_before_a_later_phase_is_named_after_it(database_at: Callable[[str], Database], sqitch: Run) -> None:
     database = database_at("@phase-6")
     with database.connect(autocommit=True) as admin:
         admin.execute("DROP TRIGGER users_tenancy_emails_update ON public.users")
@@ -323,7 +321,7 @@ def test_default_privileges_open_no_table(empty_database: Database) -> None:
     Replay(empty_database).verify()
 
 
-def test_what_public_was_granted_is_taken_and_given_back(database_at: Callable[[str], Database]) -> None:
+def test_rights_of_public_are_revoked_and_restored(database_at: Callable[[str], Database]) -> None:
     database = database_at("@phase-4")
     with database.connect(autocommit=True) as admin:
         admin.execute("GRANT SELECT, UPDATE (status, gpu_profile) ON public.instances TO PUBLIC")

@@ -235,7 +235,7 @@ def rows_as_admin(tenants: TwoTenants, connection: Connection, table: str) -> li
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("write", WRITES, ids=[f"write {number}" for number in range(len(WRITES))])
 @pytest.mark.parametrize("what", ["permissions", "person", "workspace"])
-def test_what_is_set_midway_changes_no_row(tenants: TwoTenants, what: str, write: str, before: str) -> None:
+def test_a_variable_set_midway_changes_no_row(tenants: TwoTenants, what: str, write: str, before: str) -> None:
     table, column, owner = {
         "permissions": ("public.projects", "name", "status"),
         "person": ("public.notes", "body", "user_id"),
@@ -399,7 +399,7 @@ def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("write", ["DELETE FROM public.notes", "UPDATE public.notes SET body = 'taken'"])
-def test_who_moderates_elsewhere_moderates_nothing_here(sealed: TwoTenants, login: str, write: str) -> None:
+def test_a_moderator_elsewhere_moderates_nothing_here(sealed: TwoTenants, login: str, write: str) -> None:
     with sealed.session(login) as connection:
         _, personal = enter_twice(sealed, connection)
         # Two of one's own come first, by the index: at one the floors are verified, at the other the seal changes.
@@ -413,9 +413,7 @@ def test_who_moderates_elsewhere_moderates_nothing_here(sealed: TwoTenants, logi
 
 
 @pytest.mark.parametrize("table", ["public.models", "public.colors"])
-def test_who_may_read_a_catalogue_elsewhere_reads_nothing_of_it_here(
-    sealed: TwoTenants, login: str, table: str
-) -> None:
+def test_a_reader_of_a_catalogue_elsewhere_reads_nothing_of_it_here(sealed: TwoTenants, login: str, table: str) -> None:
     permission = {"public.models": "models.view", "public.colors": "notes.view"}[table]
     of_acme = f"SELECT name FROM {table} WHERE workspace_id = '{sealed.acme.id}'"
     with sealed.admin() as admin:
@@ -438,7 +436,7 @@ def test_who_may_read_a_catalogue_elsewhere_reads_nothing_of_it_here(
             admin.execute("INSERT INTO tenancy.role_permissions VALUES (%s, 'user')", [permission])
 
 
-def test_who_may_read_accounts_elsewhere_reads_none_here(sealed: TwoTenants, login: str) -> None:
+def test_a_reader_of_accounts_elsewhere_reads_none_here(sealed: TwoTenants, login: str) -> None:
     # As where a DBA asks for a permission, which the floor of accounts can.
     with sealed.admin() as admin:
         admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = ('settings.view', 'user')")

@@ -124,7 +124,7 @@ CALLS = (
 )
 
 
-def test_what_shows_or_disturbs_other_sessions_is_not_callable(tenants: TwoTenants, login: str) -> None:
+def test_functions_that_show_or_disturb_other_sessions_are_not_callable(tenants: TwoTenants, login: str) -> None:
     with tenants.entered(login=login) as connection:
         for call in CALLS:
             with refused("42501"), connection.transaction():

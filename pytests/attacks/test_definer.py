@@ -289,7 +289,7 @@ def test_nothing_private_can_be_called_or_read_by_any_application_role(tenants: 
         "CALL tenancy.drop_policies('public.users')",
     ],
 )
-def test_what_is_for_the_dba_is_for_no_application_role(tenants: TwoTenants, statement: str) -> None:
+def test_no_application_role_may_call_the_dbas_functions(tenants: TwoTenants, statement: str) -> None:
     logins = tenants.logins
     for login in (logins.app, logins.credentialed, logins.service, logins.auditor, tenants.nobody):
         with tenants.session(login) as connection, refused("42501"):

@@ -284,14 +284,14 @@ SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.oid >= 16384 AND p.pr
 """
 
 
-def test_whoever_enters_has_no_place_to_make_anything_in(admin: Connection, logins: Logins) -> None:
+def test_logins_that_enter_can_create_nothing(admin: Connection, logins: Logins) -> None:
     roles = (*ENTERING, logins.app, logins.credentialed)
     assert offenders(admin, PLACES, roles) == []
     admin.execute("GRANT CREATE ON SCHEMA tenancy TO tenancy_credentialed")
     assert offenders(admin, PLACES, ENTERING) == [("tenancy_app", "tenancy"), ("tenancy_credentialed", "tenancy")]
 
 
-def test_what_was_deployed_brings_no_comparison_of_its_own(admin: Connection) -> None:
+def test_the_deploy_adds_no_operators(admin: Connection) -> None:
     assert offenders(admin, COMPARISONS, ()) == []
     admin.execute("CREATE OPERATOR public.### (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq)")
     assert offenders(admin, COMPARISONS, ()) == [("###(integer,integer)",)]

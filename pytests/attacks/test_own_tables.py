@@ -79,7 +79,7 @@ def test_another_tenants_open_transaction_holds_nobody_up(tenants: TwoTenants, i
         connection.execute("UPDATE public.notes SET body = 'own'")
 
 
-def test_what_a_delete_does_ends_at_the_workspace(tenants: TwoTenants, ids: Ids) -> None:
+def test_the_effect_of_a_delete_ends_at_the_workspace(tenants: TwoTenants, ids: Ids) -> None:
     with tenants.database.connect() as connection:
         connection.execute("SET ROLE tenancy_app")
         connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
@@ -220,9 +220,7 @@ def test_nobody_writes_in_another_authors_name(tenants: TwoTenants, ids: Ids, lo
             assert answer(connection, statement)[:2] == ("42501", "person_required")
 
 
-def test_who_moderates_changes_what_is_shared_and_hides_nothing_of_it(
-    tenants: TwoTenants, ids: Ids, login: str
-) -> None:
+def test_a_moderator_changes_shared_rows_and_cannot_hide_them(tenants: TwoTenants, ids: Ids, login: str) -> None:
     assert ids
     with tenants.admin() as admin:
         admin.execute(
@@ -327,7 +325,9 @@ def test_no_contract_lets_tenants_meet_the_numbers_of_others(tenants: TwoTenants
 
 @pytest.mark.parametrize("table", ["public.tickets", "public.remarks", "public.instances", "public.models"])
 @pytest.mark.parametrize("mode", ["SHARE", "ROW EXCLUSIVE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"])
-def test_who_may_not_delete_locks_no_table(tenants: TwoTenants, ids: Ids, login: str, table: str, mode: str) -> None:
+def test_a_login_without_delete_locks_no_table(
+    tenants: TwoTenants, ids: Ids, login: str, table: str, mode: str
+) -> None:
     assert ids
     with tenants.entered(login=login) as connection, refused("42501"):
         connection.execute(f"LOCK TABLE {table} IN {mode} MODE NOWAIT".encode())

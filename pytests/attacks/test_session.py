@@ -121,7 +121,7 @@ def test_locks_are_not_for_tenants(tenants: TwoTenants, login: str) -> None:
         connection.execute("SELECT count(*) FROM pg_locks")
 
 
-def test_what_locks_show_of_another_session_names_nobody(tenants: TwoTenants, login: str) -> None:
+def test_locks_of_another_session_reveal_nobody(tenants: TwoTenants, login: str) -> None:
     # Where nobody could harden the database pg_locks is everybody's. The latch of a
     # transaction must not be computable from the ids of a person and an organization.
     with tenants.entered(tenants.outsider, tenants.globex, login) as theirs, tenants.admin() as admin:

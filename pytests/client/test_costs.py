@@ -68,7 +68,7 @@ async def test_costs_are_decimals_as_the_rows_have_them(client: Client, conn: An
         assert len(await ws.cost_forecast()) == 5
 
 
-async def test_what_is_refused_has_a_class(client: Client, conn: Any, acme: Organization, admin: Connection) -> None:
+async def test_every_refusal_has_a_class(client: Client, conn: Any, acme: Organization, admin: Connection) -> None:
     (uma,) = admin.execute("SELECT id FROM public.users WHERE username = 'uma'").fetchone() or (None,)
     with pytest.raises(PermissionDeniedError) as denied:
         async with client.workspace(conn, **who(acme, uma)) as ws:

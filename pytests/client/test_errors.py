@@ -582,7 +582,7 @@ NOT_GRANTED = {
 
 
 @pytest.mark.parametrize("attempt", NOT_GRANTED)
-async def test_what_a_login_may_not_write_is_refused_with_what_it_may(
+async def test_a_refused_write_lists_the_writable_columns(
     client: Client, dsn: str, admin: Connection, cast: Cast, attempt: str
 ) -> None:
     """PostgreSQL's own message names no column."""

@@ -51,7 +51,7 @@ async def backend_of(client: Client, conn: Any) -> int:
     return int(pid)
 
 
-async def test_who_gets_the_backend_next_has_no_context(client: Client, bouncer: str, acme: Organization) -> None:
+async def test_the_next_client_of_a_backend_has_no_context(client: Client, bouncer: str, acme: Organization) -> None:
     options = NOT_PREPARED[client.name]
     entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
     async with client.connect(bouncer, **options) as conn, client.connect(bouncer, **options) as next_one:
@@ -82,7 +82,7 @@ async def test_a_backend_that_ends_in_the_first_statement_is_a_lost_connection(
         assert [row[0] for row in await client.fetch_all(pool, MINE, **entry)] == [acme.id]
 
 
-async def test_who_comes_after_a_client_that_vanished_has_no_context(
+async def test_the_next_client_after_one_that_vanished_has_no_context(
     client: Client, bouncer: str, acme: Organization
 ) -> None:
     options = NOT_PREPARED[client.name]

@@ -1162,7 +1162,7 @@ async def test_an_api_key_does_not_act_for_a_person(client: Client, conn: Any, a
         assert_error(raised.value, PersonRequiredError, "42501", "person_required")
 
 
-def test_what_is_not_there_is_one_kind_of_error() -> None:
+def test_every_missing_object_is_a_not_found_error() -> None:
     kinds = (MemberNotFoundError, UserNotFoundError, InstanceNotFoundError, ModelNotFoundError, ApiKeyNotFoundError)
     for kind in (*kinds, InvitationNotFoundError):
         assert issubclass(kind, NotFoundError)
@@ -1213,7 +1213,7 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
 
 
 @pytest.mark.parametrize("tag", PHASES[2:-1])
-async def test_what_comes_with_a_later_phase_says_so(
+async def test_a_call_of_a_later_phase_names_the_phase(
     client: Client, database_at: Callable[[str], Database], logins: Logins, tag: str
 ) -> None:
     # In the plan's order, which is not that of the numbers.

@@ -197,7 +197,7 @@ async def test_a_statement_that_cannot_be_made_is_found_before_anything_is_sent(
         assert rows == [(acme.id,)]
 
 
-async def test_what_enters_is_prepared_like_any_other_statement(
+async def test_entering_is_prepared_like_any_other_statement(
     dsn: str, acme: Organization, psycopg_client: Client
 ) -> None:
     client = psycopg_client

@@ -129,7 +129,7 @@ async def test_staff_work_in_the_platforms_workspace(client: Client, conn: Any, 
 
 
 @pytest.mark.parametrize(("platform", "what"), [(True, "the platform's"), (False, "personal")])
-async def test_what_needs_an_organization_says_where_it_was_called(
+async def test_organization_required_names_the_current_workspace(
     client: Client, conn: Any, people: People, platform: bool, what: str
 ) -> None:
     staff = people.user(role="admin")
@@ -379,7 +379,7 @@ async def test_the_options_default_to_those_of_the_connection(psycopg_client: Cl
         assert rows == [("read committed",)]
 
 
-def test_what_identifies_is_checked_before_anything_is_sent(client: Client, dsn: str) -> None:
+def test_identities_are_checked_before_anything_is_sent(client: Client, dsn: str) -> None:
     conn = psycopg.Connection.connect(dsn) if client.name == "psycopg" else _Stub(client)
     try:
         identities: list[dict[str, Any]] = [

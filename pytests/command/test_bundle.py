@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import os
 import re
-import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -15,7 +14,8 @@ import pytest
 from pg_tenancy.tools.sqitch import PLANS, project_directory, read_plan
 from support.command import environment, run
 from support.database import Database
-from support.server import Server
+from support.server import Server, server_of_this_run
+from support.transcript import follow, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -179,45 +179,33 @@ def test_every_extra_installs_something_that_the_package_uses_and_is_explained(d
 
 
 @pytest.mark.slow
-def test_an_empty_environment_takes_an_application_multi_tenant_proves_it_and_goes_back(
-    distributions: Path, tmp_path: Path, server: Server
-) -> None:
-    (wheel,) = distributions.glob("*.whl")
-    shutil.copytree(ROOT / "examples" / "projects", tmp_path / "projects")
-    run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True, env=os.environ)
+def test_an_afternoon_with_ones_own_application_goes_as_the_page_says(distributions: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "getting-started.md").read_text()
+    before, after = page.split("\n## 4.")
+    assert write_files(page, tmp_path) == [
+        *("application.sql", "accounts.sql", "contracts.sql"),
+        *("app.py", "test_isolation.py"),
+    ]
+    (tmp_path / "dist").symlink_to(distributions)
     programs = tmp_path / "venv" / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
-    run(
-        [*pip, "install", "--quiet", "--disable-pip-version-check", f"{wheel}[binary,pytest]"],
-        check=True,
-        env=os.environ,
-    )
-    database = server.create()
-    alone = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
-    alone |= {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PG_TENANCY_TEST_DSN": database.dsn()}
-
-    def do(*command: str) -> str:
-        done = run(command, cwd=tmp_path / "projects", env=alone)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    try:
-        before = database.dump()
-        do("pg-tenancy", "deploy", "--plan", "kernel", database.dsn())
-        do("psql", "-qXv", "ON_ERROR_STOP=1", "-f", "schema.sql", database.dsn())
-        proved = do("python", "-m", "pytest", "-o", f"tenancy_allow_database={database.name}", "test_isolation.py")
-        assert "6 passed" in proved
-        assert re.search(r"public\.tasks: \d+ controls and \d+ refusals held$", proved, re.M)
-        database.execute(
-            "DROP FUNCTION public.progress",
-            "DROP VIEW public.open_projects",
-            *(f"CALL tenancy.unprotect('public.{table}')" for table in ("tasks", "projects")),
-            "DROP TABLE public.tasks, public.projects",
-        )
-        do("pg-tenancy", "revert", "--all", "--yes", database.dsn())
-        assert database.dump() == before
-    finally:
-        server.drop(database.name)
+    run([sys.executable, "-m", "venv", "--without-pip", str(programs.parent)], check=True, env=os.environ)
+    # The one pip that there is, which need not be installed into the environment first.
+    pip = f'exec {sys.executable} -m pip --python {programs / "python"} --disable-pip-version-check "$@"'
+    (programs / "pip").write_text(f"#!/bin/sh\n{pip}\n")
+    (programs / "pip").chmod(0o755)
+    # A server of its own, as roles have the names that the page gives them.
+    with server_of_this_run({}) as server:
+        database = server.create(name="shop_test")
+        alone = {name: value for name, value in environment().items() if name != "PYTHONPATH"} | {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "DSN": database.dsn(),
+            "APP_DSN": server.uri("shop_test", "shop_app"),
+        }
+        follow(before, tmp_path, alone)
+        schema = database.dump()
+        assert "VIEW public.accounts" in schema
+        assert follow(after, tmp_path, alone) >= 15
+        assert database.dump() == schema
 
 
 def _contents(wheel: Path) -> dict[str, bytes]:

@@ -714,7 +714,7 @@ def test_it_is_noticed_when_a_value_or_a_row_changes(deployed: Deployed) -> None
 # -- its parts ------------------------------------------------------------------------
 
 
-def test_what_sqitch_prints_is_understood() -> None:
+def test_the_output_of_sqitch_is_understood() -> None:
     done: list[str] = []
     warnings: list[str] = []
     progress = Progress(done.append, warnings.append)

@@ -84,7 +84,7 @@ def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Databa
 
 @pytest.mark.parametrize("command", ["deploy", "revert"])
 @pytest.mark.parametrize("stopped", ["deploy", "revert"])
-def test_what_was_killed_is_told_and_either_command_goes_on(
+def test_a_killed_change_is_reported_and_either_command_continues(
     state: State, capsys: pytest.CaptureFixture[str], stopped: str, command: str
 ) -> None:
     """After a killed revert of the last change sqitch says that everything is deployed, and would say so for ever."""

@@ -82,7 +82,7 @@ def test_an_old_snapshot_does_not_keep_a_membership_alive(
         assert refused.value.diag.constraint_name == "not_a_member"
 
 
-def test_who_has_entered_keeps_nobody_from_ending_the_membership(
+def test_an_entered_transaction_does_not_delay_the_end_of_its_membership(
     database: Database, logins: Logins, people: People, admin: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     organization = people.organization()

@@ -135,7 +135,7 @@ def test_the_reason_is_in_words(
 
 
 @pytest.mark.parametrize(("who", "where"), STRANGERS)
-def test_whoever_cannot_enter_reaches_nothing(app: Application, who: str, where: str) -> None:
+def test_a_login_that_cannot_enter_reaches_nothing(app: Application, who: str, where: str) -> None:
     with app.connected(app.logins.service) as service:
         told = service.execute(
             "SELECT allowed, reason FROM tenancy.explain_access('public.customers', %s, %s, %s)",

@@ -142,7 +142,7 @@ def test_an_id_of_somebody_elses_tells_nothing_of_the_row(app: Application, upse
 
 
 @each_table
-def test_whose_a_row_is_cannot_be_written(app: Application, table: str) -> None:
+def test_the_owner_of_a_row_cannot_be_written(app: Application, table: str) -> None:
     column = NAMES[table][0]
     for statement in (
         f"INSERT INTO {table} ({column}, workspace_id) VALUES ('x', '{app.acme.id}')",
@@ -187,7 +187,7 @@ def test_a_write_without_the_permission_is_an_error_that_names_it(app: Applicati
     assert (said.sqlstate, said.constraint_name) == ("42501", "permission_denied")
     role = {"max": "manager", "uma": "user"}[who]
     subject = "projects" if "projects" in statement else "customers"
-    assert said.message_primary == f"permission {subject}.write denied to the role {role}"
+    assert said.message_primary == f"role {role} lacks permission {subject}.write"
     assert said.message_hint == "Roles that hold it: owner, admin, staff."
 
 
@@ -219,7 +219,7 @@ def test_a_read_without_the_permission_shows_nothing(own_app: Application) -> No
         "TRUNCATE public.customers",
     ],
 )
-def test_what_nobody_named_stays_closed(app: Application, statement: str) -> None:
+def test_columns_that_are_not_named_stay_closed(app: Application, statement: str) -> None:
     with app.entered("ann", app.acme) as connection, refused("42501"):
         connection.execute(statement.encode())
 
@@ -233,7 +233,7 @@ def test_a_column_that_comes_later_is_closed(own_app: Application) -> None:
 # -- published -------------------------------------------------------------------
 
 
-def test_what_is_published_is_read_by_everybody_in_a_workspace(app: Application) -> None:
+def test_everybody_in_a_workspace_reads_a_published_table(app: Application) -> None:
     for who, organization in (("ann", app.acme), ("gus", app.globex), ("pat", None)):
         with app.entered(who, organization) as connection:
             assert all_of(connection, "SELECT name FROM public.countries") == ["France", "Italy"]
@@ -249,7 +249,7 @@ def test_what_is_published_is_read_by_everybody_in_a_workspace(app: Application)
         "DELETE FROM public.countries",
     ],
 )
-def test_what_is_published_is_written_by_nobody_in_a_workspace(app: Application, statement: str) -> None:
+def test_nobody_in_a_workspace_writes_a_published_table(app: Application, statement: str) -> None:
     with app.on_the_platform() as connection, refused("42501"):
         connection.execute(statement.encode())
     with app.connected(app.owner) as connection:
@@ -349,7 +349,7 @@ def test_the_tables_are_as_their_contracts_say(app: Application) -> None:
         "REVOKE SELECT (name) ON public.countries FROM tenancy_credentialed",
     ],
 )
-def test_what_somebody_has_changed_is_found(app: Application, change: str) -> None:
+def test_a_change_by_hand_is_found(app: Application, change: str) -> None:
     with app.connected() as connection:
         connection.execute(change.encode())
         with refused("55000", "contract_broken"):

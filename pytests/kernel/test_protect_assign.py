@@ -85,7 +85,7 @@ def test_partitions_are_given_batch_by_batch(bare_app: Application) -> None:
         assert one(connection, left, bare_app.acme.id) == [7]
 
 
-def test_what_was_assigned_survives_being_taken_back(bare_app: Application) -> None:
+def test_assignments_survive_unprotect(bare_app: Application) -> None:
     bare_app.run("CALL tenancy.protect('public.customers')")
     assign(bare_app, "public.customers")
     for _ in range(2):

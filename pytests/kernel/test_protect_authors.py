@@ -45,7 +45,7 @@ def test_one_sees_ones_own_and_what_is_shared_in_the_workspace(app: Application)
         assert all_of(connection, BODIES) == []
 
 
-def test_what_is_neither_shared_nor_not_is_the_authors(own_app: Application) -> None:
+def test_a_row_with_shared_null_is_the_authors(own_app: Application) -> None:
     own_app.run(
         "ALTER TABLE public.notes ALTER COLUMN is_shared DROP NOT NULL",
         "UPDATE public.notes SET is_shared = NULL",
@@ -104,7 +104,7 @@ def test_a_program_with_a_key_is_nobodys_author(app: Application) -> None:
                 connection.execute(statement.encode())
 
 
-def test_what_somebody_who_left_kept_private_stays_so(own_app: Application) -> None:
+def test_private_rows_of_a_former_member_stay_private(own_app: Application) -> None:
     uma = own_app.users["uma"]
     own_app.run(f"DELETE FROM public.organization_memberships WHERE user_id = '{uma.id}'")
     with own_app.entered("ann", own_app.acme) as connection:

@@ -61,7 +61,7 @@ def own_app(server: Server, logins: Logins) -> Iterator[Application]:
 
 
 @pytest.mark.parametrize("table", ["answers", "quotes"])
-def test_whoever_sees_the_parent_sees_its_children(app: Application, table: str) -> None:
+def test_children_are_visible_to_those_who_see_the_parent(app: Application, table: str) -> None:
     loose = ["loose"] if table == "answers" else []
     for who, organization, texts in (
         ("abe", app.acme, [*loose, "to abe private", "to abe shared", "to uma shared"]),

@@ -64,7 +64,7 @@ def test_everything_is_as_it_was(bare_app: Application) -> None:
         " ADD CONSTRAINT tasks_project FOREIGN KEY (project_id) REFERENCES public.projects NOT VALID",
     ],
 )
-def test_whatever_there_was_comes_back(bare_app: Application, before: str) -> None:
+def test_everything_kept_is_restored(bare_app: Application, before: str) -> None:
     bare_app.run(before)
     dump = bare_app.database.dump()
     bare_app.run(PROTECTION, *UNPROTECT)
@@ -87,7 +87,7 @@ def test_which_row_is_whose_survives(own_app: Application) -> None:
         assert all_of(connection, "SELECT name FROM public.projects") == ["Globex project", "of no customer"]
 
 
-def test_what_was_written_meanwhile_is_the_platforms_and_what_was_deleted_is_gone(own_app: Application) -> None:
+def test_rows_written_meanwhile_belong_to_the_platform_and_deleted_ones_stay_deleted(own_app: Application) -> None:
     own_app.run(*UNPROTECT)
     with own_app.connected(own_app.owner, keep=True) as connection:
         connection.execute("INSERT INTO public.customers (name) VALUES ('meanwhile')")

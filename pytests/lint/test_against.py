@@ -90,7 +90,7 @@ def test_what_a_difference_does(stranger: Stranger, statements: str) -> None:
     assert all(each.problem and each.remedy for each in read_changes(before, after))
 
 
-def test_what_was_new_is_gone_the_other_way_round(stranger: Stranger) -> None:
+def test_new_findings_are_fixed_ones_the_other_way_round(stranger: Stranger) -> None:
     with stranger.database.connect() as connection:
         before = read_snapshot(connection)
         connection.execute(

@@ -83,7 +83,7 @@ def test_findings_end_with_1_and_say_what_is_wrong_and_how_to_mend_it(faulty: Da
     assert output.index("warning  index") < output.index("info     ")
 
 
-def test_what_counts_can_be_chosen(faulty: Database, stranger: Stranger, run: Answer) -> None:
+def test_the_severity_that_fails_can_be_chosen(faulty: Database, stranger: Stranger, run: Answer) -> None:
     faulty.execute("ALTER TABLE app.tasks FORCE ROW LEVEL SECURITY")
     assert run(faulty.dsn(), "--fail-on", "error")[0] == 0
     assert run(faulty.dsn(), "--fail-on", "warning")[0] == 1

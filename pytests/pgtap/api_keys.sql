@@ -66,7 +66,7 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT results_eq('SELECT name FROM public.api_keys', $$ VALUES ('of Acme') $$, 'she sees them');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_api_key('x') $$, '42501', 'permission api_keys.create denied to the role manager', 'and makes none'
+    $$ SELECT tenancy.create_api_key('x') $$, '42501', 'role manager lacks permission api_keys.create', 'and makes none'
 );
 
 -- Uwe, a user.
@@ -75,18 +75,18 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT results_eq('SELECT name FROM public.api_keys', $$ VALUES ('of Acme') $$, 'he sees them');
 SELECT throws_ok(
-    $$ SELECT tenancy.create_api_key('x') $$, '42501', 'permission api_keys.create denied to the role user', 'and makes none'
+    $$ SELECT tenancy.create_api_key('x') $$, '42501', 'role user lacks permission api_keys.create', 'and makes none'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.rename_api_key('00000000-0000-4000-8000-000000000011', 'x') $$, '42501',
-    'permission api_keys.update denied to the role user'
+    'role user lacks permission api_keys.update'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.revoke_api_key('00000000-0000-4000-8000-000000000011') $$, '42501',
-    'permission api_keys.revoke denied to the role user'
+    'role user lacks permission api_keys.revoke'
 );
 SELECT throws_ok(
-    $$ UPDATE public.api_keys SET name = 'x' $$, '42501', 'permission api_keys.update denied to the role user', 'nor by hand'
+    $$ UPDATE public.api_keys SET name = 'x' $$, '42501', 'role user lacks permission api_keys.update', 'nor by hand'
 );
 
 -- Gina, the owner of Globex.

@@ -72,7 +72,7 @@ SELECT is(tenancy.has_permission('no.such_thing'), false, 'a permission that is 
 SELECT is(tenancy.has_permission(NULL), false, 'nor is none at all');
 SELECT throws_ok(
     $$ SELECT tenancy.require_permission('instances.terminate') $$,
-    '42501', 'permission instances.terminate denied to the role user'
+    '42501', 'role user lacks permission instances.terminate'
 );
 -- His own context, with more written into it: each part is sealed.
 SELECT current_setting('tenancy.context') AS uwes, left(current_setting('tenancy.context'), 72) AS seal \gset
@@ -93,7 +93,7 @@ SELECT throws_ok(
     format(
         'UPDATE public.instances SET gpu_profile = %L FROM set_config(%L, %L, true)',
         'x', 'tenancy.context', :'seal' || repeat('1', 46) || '_user_'
-    ), '42501', 'permission instances.update denied to the role user', 'a statement cannot give itself a permission'
+    ), '42501', 'role user lacks permission instances.update', 'a statement cannot give itself a permission'
 );
 SELECT set_config('tenancy.context', :'seal' || repeat('1', 46) || '_user_', true) AS forged \gset
 SELECT throws_ok(c.statement, '28000', NULL, 'nor the one before it: ' || c.statement)

@@ -111,7 +111,7 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT results_eq('SELECT gpu_profile FROM public.instances', $$ VALUES ('of Acme') $$, 'she sees them');
 SELECT throws_ok(
-    $$ UPDATE public.instances SET gpu_profile = 'x' $$, '42501', 'permission instances.update denied to the role manager',
+    $$ UPDATE public.instances SET gpu_profile = 'x' $$, '42501', 'role manager lacks permission instances.update',
     'and changes none'
 );
 ROLLBACK TO turn;
@@ -120,19 +120,19 @@ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000
 SELECT results_eq('SELECT gpu_profile FROM public.instances', $$ VALUES ('of Acme') $$, 'he sees them');
 SELECT throws_ok(
     $$ INSERT INTO public.instances (provider_id) VALUES ('00000000-0000-4000-8000-000000000020') $$, '42501',
-    'permission instances.create denied to the role user', 'and makes none'
+    'role user lacks permission instances.create', 'and makes none'
 );
 SELECT throws_ok(
-    $$ UPDATE public.instances SET gpu_profile = 'x' WHERE false $$, '42501', 'permission instances.update denied to the role user'
+    $$ UPDATE public.instances SET gpu_profile = 'x' WHERE false $$, '42501', 'role user lacks permission instances.update'
 );
 SELECT throws_ok(
     format('SELECT tenancy.terminate_instance(%L)', '00000000-0000-4000-8000-0000000000' || n), '42501',
-    'permission instances.terminate denied to the role user', 'before anything is looked up'
+    'role user lacks permission instances.terminate', 'before anything is looked up'
 )
 FROM (VALUES ('21'), ('22'), ('99')) AS i (n);
 SELECT throws_ok(
     $$ SELECT tenancy.reinstall_instance('00000000-0000-4000-8000-000000000021') $$, '42501',
-    'permission instances.reinstall denied to the role user'
+    'role user lacks permission instances.reinstall'
 );
 SELECT isnt_empty('SELECT action FROM tenancy.instance_transitions', 'he may read what the states allow');
 SELECT throws_ok('DELETE FROM tenancy.instance_transitions', '42501', NULL, 'and changes none of it');

@@ -73,19 +73,19 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok(
-    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'permission models.create denied to the role manager'
+    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'role manager lacks permission models.create'
 );
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is((SELECT count(*) FROM public.models), 2::bigint, 'he sees Acme''s and the public ones');
 SELECT throws_ok(
-    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'permission models.create denied to the role user'
+    $$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', 'role user lacks permission models.create'
 );
-SELECT throws_ok('UPDATE public.models SET name = name', '42501', 'permission models.update denied to the role user');
+SELECT throws_ok('UPDATE public.models SET name = name', '42501', 'role user lacks permission models.update');
 SELECT throws_ok(
     format('SELECT tenancy.delete_model(%L)', '00000000-0000-4000-8000-0000000000' || n), '42501',
-    'permission models.delete denied to the role user', 'before anything is looked up'
+    'role user lacks permission models.delete', 'before anything is looked up'
 )
 FROM (VALUES ('32'), ('33'), ('99')) AS m (n);
 

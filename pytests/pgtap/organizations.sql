@@ -75,10 +75,10 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok(
-    $$ SELECT tenancy.update_organization('x') $$, '42501', 'permission organization.update denied to the role admin'
+    $$ SELECT tenancy.update_organization('x') $$, '42501', 'role admin lacks permission organization.update'
 );
 SELECT throws_ok(
-    'SELECT tenancy.delete_organization()', '42501', 'permission organization.delete denied to the role admin'
+    'SELECT tenancy.delete_organization()', '42501', 'role admin lacks permission organization.delete'
 );
 SELECT throws_ok(
     $$ SELECT tenancy.restore_organization('00000000-0000-4000-8000-000000000001') $$, '42501', NULL,

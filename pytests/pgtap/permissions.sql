@@ -113,7 +113,7 @@ SELECT is_empty(
 );
 SELECT throws_ok(
     $$ SELECT tenancy.require_permission('members.invite') $$,
-    '42501', 'permission members.invite denied to the role staff', 'what is an organization''s is not theirs'
+    '42501', 'role staff lacks permission members.invite', 'what is an organization''s is not theirs'
 );
 
 -- What is sealed is what the roles held when the transaction entered.
@@ -138,7 +138,7 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok('SELECT tenancy.members()', '42501', NULL, 'one that was taken is gone');
 SELECT throws_ok(
-    $$ SELECT tenancy.member('00000000-0000-4000-8000-00000000000a') $$, '42501', 'permission members.view denied to the role owner'
+    $$ SELECT tenancy.member('00000000-0000-4000-8000-00000000000a') $$, '42501', 'role owner lacks permission members.view'
 );
 SELECT is_empty('SELECT role FROM public.organization_memberships', 'and the rows with it');
 

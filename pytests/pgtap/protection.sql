@@ -155,7 +155,7 @@ SAVEPOINT turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT lives_ok($$ UPDATE public.projects SET name = 'renamed' $$, 'Adam changes them');
-SELECT throws_ok('DELETE FROM public.projects', '42501', 'permission projects.delete denied to the role admin', 'and deletes none');
+SELECT throws_ok('DELETE FROM public.projects', '42501', 'role admin lacks permission projects.delete', 'and deletes none');
 SELECT throws_ok(
     format('INSERT INTO public.tasks (project_id) VALUES (%L)', p.id), '23503',
     'insert or update on table "tasks" violates foreign key constraint "tasks_tenancy_project_id_fkey"', p.kind
@@ -174,18 +174,18 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT results_eq('SELECT name FROM public.projects', $$ VALUES ('of Acme') $$, 'Uwe looks');
 SELECT throws_ok(
-    'INSERT INTO public.projects (name) VALUES (''x'')', '42501', 'permission projects.change denied to the role user', 'and makes none'
+    'INSERT INTO public.projects (name) VALUES (''x'')', '42501', 'role user lacks permission projects.change', 'and makes none'
 );
 SELECT throws_ok(
-    'UPDATE public.projects SET name = ''x'' WHERE false', '42501', 'permission projects.change denied to the role user', 'changes none'
+    'UPDATE public.projects SET name = ''x'' WHERE false', '42501', 'role user lacks permission projects.change', 'changes none'
 );
-SELECT throws_ok('DELETE FROM public.projects', '42501', 'permission projects.delete denied to the role user', 'deletes none');
+SELECT throws_ok('DELETE FROM public.projects', '42501', 'role user lacks permission projects.delete', 'deletes none');
 ROLLBACK TO turn;
 SET LOCAL session_replication_role = replica;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT throws_ok(
-    'UPDATE public.projects SET name = ''x''', '42501', 'permission projects.change denied to the role user', 'also where triggers are off'
+    'UPDATE public.projects SET name = ''x''', '42501', 'role user lacks permission projects.change', 'also where triggers are off'
 );
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;

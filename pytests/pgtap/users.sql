@@ -119,13 +119,13 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is((SELECT count(*) FROM public.users), 5::bigint, 'she sees the members');
-SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'permission users.create denied to the role manager');
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'role manager lacks permission users.create');
 SELECT throws_ok(
     $$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000d', username => 'y') $$, '42501',
-    'permission users.update denied to the role manager'
+    'role manager lacks permission users.update'
 );
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000d') $$, '42501', 'permission users.delete denied to the role manager'
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000d') $$, '42501', 'role manager lacks permission users.delete'
 );
 SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-00000000000c', 'mary@example.org', 'm', 'M', 'Y', 'y') $$, 'herself');
 
@@ -134,9 +134,9 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is((SELECT count(*) FROM public.users), 5::bigint, 'he sees the members');
-SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'permission users.create denied to the role user');
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'role user lacks permission users.create');
 SELECT throws_ok(
-    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000d') $$, '42501', 'permission users.delete denied to the role user',
+    $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000d') $$, '42501', 'role user lacks permission users.delete',
     'who wants to go leaves'
 );
 
@@ -236,7 +236,7 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-000000000010', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is((SELECT count(*) FROM public.users), 5::bigint, 'he sees the members');
 SELECT throws_ok('SELECT * FROM tenancy.all_users()', '42501', NULL, 'and not everybody');
-SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'permission users.create denied to the role user');
+SELECT throws_ok($$ SELECT tenancy.create_user('new@example.com') $$, '42501', 'role user lacks permission users.create');
 
 -- Programs, with keys.
 ROLLBACK TO turn;

@@ -144,7 +144,7 @@ def test_an_id_may_be_named_and_tells_nothing(catalogue: Catalogue, as_app: AsAp
 
 
 @pytest.mark.parametrize("column", ["organization_id", "workspace_id"])
-def test_whose_a_model_is_cannot_be_written(catalogue: Catalogue, as_app: AsApp, column: str) -> None:
+def test_the_owner_of_a_model_cannot_be_written(catalogue: Catalogue, as_app: AsApp, column: str) -> None:
     for user, organization in (("ann", catalogue.acme), ("sam", None), ("sam", NIL)):
         with as_app(catalogue.users[user], organization) as connection:
             for value in (catalogue.globex.id, catalogue.acme.id, NIL, None):
@@ -226,7 +226,7 @@ def test_deleting_a_public_model_tells_a_tenant_of_no_use_by_others(
 
 
 @pytest.mark.shared_database(False)
-def test_who_may_see_no_models_sees_no_public_ones_either(catalogue: Catalogue, as_app: AsApp) -> None:
+def test_a_role_without_models_view_sees_no_public_models_either(catalogue: Catalogue, as_app: AsApp) -> None:
     catalogue.admin.execute("DELETE FROM tenancy.role_permissions WHERE permission = 'models.view' AND role = 'user'")
     with as_app(catalogue.users["uma"], catalogue.acme) as connection:
         assert connection.execute("SELECT count(*) FROM public.models").fetchone() == (0,)

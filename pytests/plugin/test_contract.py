@@ -29,7 +29,7 @@ CHANGES = {
     "another role": ("ALTER POLICY customers_select ON public.customers TO public", "policy customers_select differs"),
     "not forced": (
         "ALTER TABLE public.customers NO FORCE ROW LEVEL SECURITY",
-        "row-level security is enabled, not forced, wanted enabled, forced. To mend it: ALTER TABLE",
+        "row-level security is enabled, not forced, wanted enabled, forced. To repair it: ALTER TABLE",
     ),
     "a grant more": ("GRANT SELECT (remark) ON public.customers TO tenancy_credentialed", "tenancy_credentialed may"),
     "a grant less": ("REVOKE DELETE ON public.customers FROM tenancy_credentialed", "tenancy_credentialed may"),
@@ -68,11 +68,11 @@ def test_a_change_by_hand_is_a_finding(admin: Connection, app: Application, chan
     assert " FAILED" in str(raised.value)
 
 
-def test_the_statement_in_the_finding_mends_it(admin: Connection, app: Application) -> None:
+def test_the_statement_in_the_finding_repairs_it(admin: Connection, app: Application) -> None:
     admin.execute("DROP POLICY customers_delete ON public.customers")
     (finding,) = check_contract(admin, "public.customers", role=app.logins.app).problems
     assert finding.answer is not None
-    admin.execute(finding.answer.partition("To mend it: ")[2].encode())
+    admin.execute(finding.answer.partition("To repair it: ")[2].encode())
     check_contract(admin, "public.customers", role=app.logins.app).require()
 
 

@@ -14,11 +14,13 @@ from pg_tenancy import workspace
 from pg_tenancy.errors import PermissionDeniedError
 from pg_tenancy.problems import problem
 from pg_tenancy.testing import check_table
+from plugin.test_plugin import outcome_of
 from support.database import Database
 from support.people import People
 from support.server import Logins, Server
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "projects"
 TESTING = (ROOT / "docs" / "testing.md").read_text()
 
 
@@ -26,7 +28,7 @@ TESTING = (ROOT / "docs" / "testing.md").read_text()
 def example(server: Server, template: str) -> Iterator[Database]:
     """Return a database with the tables of the example."""
     database = server.create(template)
-    database.execute((ROOT / "examples" / "projects" / "schema.sql").read_text())
+    database.execute((EXAMPLE / "schema.sql").read_text())
     yield database
     server.drop(database.name)
 
@@ -39,6 +41,14 @@ def test_the_counts_are_those_of_the_example(example: Database) -> None:
         '```python\ndef test_projects(assert_isolated):\n    assert_isolated("public.projects")\n```'
         in (ROOT / "README.md").read_text()
     )
+
+
+def test_the_tests_of_the_example_pass(example: Database) -> None:
+    where = {"PG_TENANCY_TEST_DSN": example.dsn()}
+    status, output = outcome_of(EXAMPLE, "-o", f"tenancy_allow_database={example.name}", environment=where)
+    assert status == 0, output
+    assert "6 passed" in output
+    assert re.search(r"public\.tasks: \d+ controls and \d+ refusals held$", output, re.MULTILINE)
 
 
 def test_the_settings_exist_and_are_all_described(pytestconfig: pytest.Config) -> None:

@@ -154,7 +154,7 @@ def test_holes_fail_the_run_and_so_does_a_policy_that_nothing_needs(
         ),
     ],
 )
-def test_what_cannot_be_tested_fails_and_is_not_skipped(
+def test_untested_cells_fail_and_are_not_skipped(
     app: Application, tmp_path: Path, settings: dict[str, str], words: str
 ) -> None:
     place = {"dsn": app.database.dsn(), "name": app.database.name}

@@ -84,7 +84,7 @@ LEFT = [
 ]
 
 
-def test_what_a_mutation_leaves_is_found(admin: Connection) -> None:
+def test_leftovers_of_a_mutation_are_found(admin: Connection) -> None:
     before = state(admin, "now")
     for statement in LEFT:
         with admin.transaction(force_rollback=True):

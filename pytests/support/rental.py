@@ -1,4 +1,4 @@
-"""The platform that the package was made for, unmended: its rows, and what its application does all day."""
+"""The platform that the package was made for, unprepared: its rows, and what its application does all day."""
 
 # ruff: noqa: E501, S608  (rows and statements as they are, made here)
 

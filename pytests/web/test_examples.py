@@ -14,6 +14,7 @@ import pytest
 
 from support.command import run
 from support.database import Database
+from support.languages import EXPECTED, prints
 from support.people import Organization, People
 from support.server import Logins, Server
 
@@ -106,3 +107,14 @@ def test_django(example: Database, organizations: list[Organization], logins: Lo
         env=os.environ | environment,
     )
     assert said.returncode == 0, said.stderr
+
+
+def test_sql_alone(example: Database, organizations: list[Organization], logins: Logins) -> None:
+    organization, _, outside, *_ = EXPECTED.splitlines()
+    said = prints("sql", example, logins.app, organizations[0])
+    assert said.startswith(f"{organization}\n0 in the personal workspace\n")
+    assert outside.partition(",")[0] in said
+
+
+def test_node(example: Database, organizations: list[Organization], logins: Logins) -> None:
+    assert prints("node", example, logins.app, organizations[0]) == EXPECTED

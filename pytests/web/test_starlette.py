@@ -225,7 +225,7 @@ async def test_a_mistake_of_the_application_is_logged_and_not_told(
     assert "InvalidAuthorizationSpecification" in caplog.text
 
 
-async def test_what_is_not_of_pg_tenancy_is_not_answered() -> None:
+async def test_other_errors_are_not_answered() -> None:
     with pytest.raises(ZeroDivisionError):
         answer(Request({"type": "http", "method": "GET", "path": "/", "headers": []}), ZeroDivisionError())
 

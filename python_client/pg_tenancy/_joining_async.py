@@ -64,7 +64,7 @@ async def accept_invitation(
         InvitationError: the token is unknown, used, revoked, expired or None.
         EmailAmbiguousError: several accounts have the invited address.
         UsernameTakenError: another account has the username.
-        InvalidArgumentError: what is given for the new account is no text, longer than
+        InvalidArgumentError: a value for the new account is not a text, longer than
             10,000 characters, or not to a rule of the application's own table.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.

@@ -124,7 +124,7 @@ _OPTIONS: Final = {
     "deferrable": Flag("deferrable", optional=True),
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
-# What stands in the classes themselves: Python 3.10 has no order for what is inherited.
+# The annotations of the classes themselves: Python 3.10 has no order for inherited ones.
 _WHO: Final = (*Who.__annotations__,)
 _KEYWORDS: Final = (*Who.__annotations__, *Options.__annotations__)
 
@@ -199,7 +199,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
     platform = _PLATFORM(entry.get("platform", False))
     organization_id = entry.get("organization_id")
     if platform and (way != "user_id" or organization_id is not None):
-        msg = "platform goes with user_id alone: the platform's workspace is no organization's"
+        msg = "platform goes with user_id alone: the platform's workspace does not belong to an organization"
         raise TypeError(msg)
     if way not in ("user_id", "session") and organization_id is not None:
         msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"

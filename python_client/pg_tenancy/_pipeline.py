@@ -72,7 +72,7 @@ class Command:
             send = partial(pgconn.send_query_prepared, name, self._values, self._formats)
         queue.put(send, (self, None if key is None else (key, prepare, name)))
 
-    # What a cursor does with an answer, too.
+    # A cursor does the same with an answer.
 
     def _check_results(self, results: Sequence[Any]) -> None:
         """Do nothing: what is wrong with an answer is found before."""
@@ -213,7 +213,7 @@ def _exchange(queue: _Queue) -> Generator[Any, Any, None]:
             if status == ExecStatus.PIPELINE_SYNC:
                 break
             if status in _COPY:
-                # There is no way back out of it: the block closes the connection.
+                # It cannot be left again: the block closes the connection.
                 raise psycopg.NotSupportedError(
                     "COPY cannot be the first statement of a workspace: use it with the workspace's connection()"
                 )

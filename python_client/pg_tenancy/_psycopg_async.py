@@ -317,7 +317,7 @@ async def run(
         What ``work`` returned in the attempt that was committed.
 
     Raises:
-        InvalidArgumentError: retries is no such number.
+        InvalidArgumentError: retries is not such a number.
         TenancyError: as for ``workspace``; such an error is not retried.
         Exception: what the driver raised in the last attempt, or for another reason.
     """

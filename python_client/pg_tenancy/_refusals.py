@@ -1,4 +1,4 @@
-"""What the client itself finds wrong with how a block is used, whichever driver carries it."""
+"""Errors that the client itself finds in the use of a block, with any driver."""
 
 from __future__ import annotations
 

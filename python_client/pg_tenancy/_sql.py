@@ -619,7 +619,7 @@ ORGANIZATION: Final[LiteralString] = (
     " LIMIT 1"
 )
 
-# What the login may do with the table that a message of PostgreSQL's names, in whichever
+# The login's rights on the table that a message of PostgreSQL's names, in any
 # language: at the end of it, or else as a word of it. No row where it is not protected.
 GRANTED: Final = (
     "SELECT t.id::pg_catalog.regclass::text, g.insertable, g.updatable, g.readable,"

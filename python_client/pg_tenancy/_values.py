@@ -1,4 +1,4 @@
-"""What a value has to be before it is given to a driver.
+"""Checks of values before they are given to a driver.
 
 The drivers do not agree on what they accept: one sends text for an id and the server
 complains, the other complains itself, and each in words and with classes of its own.
@@ -63,7 +63,7 @@ class Argument(ABC):
 
     Args:
         name: what the caller knows it by.
-        optional: whether None is acceptable and means that there is none.
+        optional: whether None is acceptable.
         missing: what is raised for None where it is not.
 
     """
@@ -118,7 +118,7 @@ class Text(Argument):
             raise self._refusal("a str", value)
         if len(value) > LONGEST_TEXT:
             raise self._unacceptable(f"is longer than {LONGEST_TEXT:,} characters")
-        # What a subclass holds, not how it shows itself: psycopg would send the name of an Enum.
+        # The value of a subclass, not its representation: psycopg would send the name of an Enum.
         text = str.__str__(value)
         if "\0" in text:
             raise self._unacceptable("contains NUL")

@@ -668,7 +668,7 @@ _TRANSIENT: Final = frozenset({"40001", "40P01"})
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Return the SQLSTATE of a driver's error or of ours, None where there is none."""
+    """Return the SQLSTATE of a driver's error or of ours, or None."""
     state = getattr(error, "sqlstate", None)
     return state if isinstance(state, str) else None
 

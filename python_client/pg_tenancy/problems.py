@@ -23,7 +23,7 @@ _UNAUTHORIZED: Final = 401
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an HTTP server answers to a request that ended in an error of pg-tenancy.
+    """An HTTP server's response to a request that ended in an error of pg-tenancy.
 
     Attributes:
         status: the status of the response, from 400 to 599.

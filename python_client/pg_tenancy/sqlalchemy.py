@@ -15,11 +15,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event, text
 
 from pg_tenancy._opening import explain
+from pg_tenancy._sql import GRANTED
 from pg_tenancy.context import entering, outside_workspaces, require_same, workspace_context
-from pg_tenancy.errors import TenancyError, TransactionRequiredError, tenancy_error
+from pg_tenancy.errors import (
+    NotGrantedError,
+    TenancyError,
+    TransactionRequiredError,
+    is_not_granted,
+    message_of,
+    sqlstate_of,
+    tenancy_error,
+    translate_not_granted,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,12 +39,15 @@ if TYPE_CHECKING:
 else:
     E = TypeVar("E")
 
-__all__ = ["enter_workspaces", "outside_workspaces", "workspace_context"]
+__all__ = ["enter_workspaces", "not_granted", "outside_workspaces", "workspace_context"]
 
 # Where a connection of the pool notes whom its transaction is for.
 _ENTERED: Final = "pg_tenancy.entered"
 
 _DRIVERS: Final = ("psycopg", "asyncpg")
+
+# SQLAlchemy takes no parameter before a cast of two colons.
+_GRANTED: Final = text(GRANTED.replace("$1::text", "CAST(:message AS text)").replace("$1", ":message"))
 
 
 def enter_workspaces(engine: E) -> E:
@@ -75,6 +88,30 @@ def enter_workspaces(engine: E) -> E:
         event.listen(sync, "handle_error", _translate)
         event.listen(sync, "checkin", _forget)
     return engine
+
+
+def not_granted(connection: Connection, error: BaseException) -> NotGrantedError | None:
+    """Return the error that lists what the login may do with the table that PostgreSQL refused.
+
+    PostgreSQL's own ``permission denied for table ...`` names no column, and the
+    transaction that failed can ask nothing any more. So this takes another one, which
+    need not be in a workspace.
+
+    Args:
+        connection: of the same login; an ``AsyncConnection`` passes it by ``run_sync``.
+        error: what a statement raised, a ``DBAPIError`` for instance.
+
+    Returns:
+        The error to raise from ``error``; None where it is about something else, or
+        about a table that is not protected.
+    """
+    found, cause = error, error.__cause__
+    while cause is not None:
+        found, cause = cause if sqlstate_of(cause) else found, cause.__cause__
+    if not is_not_granted(found):
+        return None
+    row = connection.execute(_GRANTED, {"message": message_of(found)}).fetchone()
+    return translate_not_granted(found, row)
 
 
 def _do_begin(connection: PoolProxiedConnection) -> None:

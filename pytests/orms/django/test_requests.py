@@ -186,7 +186,7 @@ def test_a_transaction_is_not_taken_along_into_another_workspace(tenants: TwoTen
             where()
 
 
-def test_whoever_may_not_enter_is_refused_and_the_connection_works_on(
+def test_refused_people_enter_nothing_and_the_connection_still_works(
     tenants: TwoTenants, entry: dict[str, Any]
 ) -> None:
     stranger: dict[str, Any] = {"user_id": tenants.outsider.id, "organization_id": tenants.acme.id}

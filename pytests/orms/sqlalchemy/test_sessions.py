@@ -28,12 +28,13 @@ from pg_tenancy.errors import (
     LoginSeesEverythingError,
     NoContextError,
     NotAMemberError,
+    NotGrantedError,
     PermissionDeniedError,
     TicketError,
     TransactionRequiredError,
     UserRequiredError,
 )
-from pg_tenancy.sqlalchemy import enter_workspaces, outside_workspaces, workspace_context
+from pg_tenancy.sqlalchemy import enter_workspaces, not_granted, outside_workspaces, workspace_context
 from support.two_tenants import TwoTenants
 
 DRIVERS = ("psycopg", "asyncpg")
@@ -310,6 +311,45 @@ async def test_errors_are_those_of_the_client(
             await session.execute(text("UPDATE projects SET workspace_id = NULL"))
 
 
+def test_what_postgresql_refuses_can_be_explained(engine: Engine, acme: dict[str, Any]) -> None:
+    def change(statement: str) -> None:
+        try:
+            with workspace_context(**acme), Session(engine) as session:
+                session.execute(text(statement))
+                session.rollback()
+        except DBAPIError as error:
+            with outside_workspaces(), engine.connect() as connection:
+                raise not_granted(connection, error) or error from error
+
+    change("UPDATE projects SET name = 'Shop'")
+    with pytest.raises(NotGrantedError, match="permission denied for table projects") as refused:
+        change("UPDATE projects SET workspace_id = NULL")
+    assert (refused.value.http_status, refused.value.table) == (500, "projects")
+    assert "name" in refused.value.updatable
+    assert "workspace_id" not in refused.value.updatable
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        change("UPDATE projects SET no_such_column = 1")
+
+
+async def test_what_postgresql_refuses_can_be_explained_by_asynchronous_drivers(
+    async_engine: AsyncEngine, acme: dict[str, Any], tenants: TwoTenants
+) -> None:
+    async def explained(statement: str, **entry: Any) -> TenancyError | None:
+        with pytest.raises((DBAPIError, TenancyError)) as raised, workspace_context(**entry):
+            async with async_engine.connect() as connection:
+                await connection.execute(text(statement))
+        with outside_workspaces():
+            async with async_engine.connect() as connection:
+                return await connection.run_sync(not_granted, raised.value)
+
+    refused = await explained("UPDATE projects SET workspace_id = NULL", **acme)
+    assert isinstance(refused, NotGrantedError)
+    assert "name" in refused.updatable
+    # This is of pg-tenancy itself already, with the same SQLSTATE.
+    uma: dict[str, Any] = {"user_id": tenants.members["user"].id, "organization_id": tenants.acme.id}
+    assert await explained("INSERT INTO projects (name) VALUES ('x')", **uma) is None
+
+
 def test_a_login_or_a_mode_that_isolates_nothing_is_refused(
     engine: Engine, tenants: TwoTenants, acme: dict[str, Any]
 ) -> None:
@@ -340,7 +380,7 @@ def test_a_connection_that_was_lost_is_replaced(engine: Engine, tenants: TwoTena
             assert connection.execute(WHERE).scalar_one() == acme["organization_id"]
 
 
-def test_what_is_misspelt_is_refused_before_anything_is_sent(engine: Engine) -> None:
+def test_a_misspelt_keyword_is_refused_before_anything_is_sent(engine: Engine) -> None:
     entries: list[dict[str, Any]] = [
         {"user_id": uuid4(), "organisation_id": uuid4()},
         {"user_id": uuid4(), "read_only": True},

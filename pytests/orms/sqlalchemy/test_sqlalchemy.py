@@ -83,7 +83,7 @@ def test_many_rows_travel_in_one_statement(begin: Begin) -> None:
         assert len(session.scalars(select(Project.id).where(Project.name.like("bulk %"))).all()) == 9
 
 
-def test_what_was_changed_is_written(begin: Begin, project: Project) -> None:
+def test_changes_are_written(begin: Begin, project: Project) -> None:
     with begin() as session:
         session.get_one(Project, project.id).name = "Shop"
     with begin() as session:

@@ -112,7 +112,7 @@ def test_a_key_enters_only_with_both(acme: Acme, as_app: AsApp, connect: Connect
         assert enter() == ("done" if aspect == "eco" else "not_operational")
 
 
-def test_whoever_holds_a_key_open_keeps_it_not_from_being_deactivated(
+def test_an_open_transaction_of_a_key_does_not_delay_its_deactivation(
     acme: Acme, as_app: AsApp, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
     key = acme.objects["api_key"]
@@ -177,7 +177,7 @@ def test_personal_and_platform_rows_need_no_activation(acme: Acme, as_app: AsApp
         connection.execute("SELECT tenancy.require_operational('model', %s)", [public[0]])
 
 
-def test_what_another_organization_has_is_not_found(acme: Acme, people: People, as_app: AsApp) -> None:
+def test_objects_of_another_organization_are_not_found(acme: Acme, people: People, as_app: AsApp) -> None:
     bob = people.user("bob")
     globex = people.organization("Globex", owner=bob)
     with as_app(bob, globex) as connection:

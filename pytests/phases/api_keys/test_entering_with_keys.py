@@ -117,7 +117,7 @@ def test_a_restored_organization_has_its_keys_again(
         pass
 
 
-def test_what_is_the_persons_no_key_does(acme: Acme, people: People, make: Make, with_key: WithKey) -> None:
+def test_a_key_cannot_do_what_requires_a_person(acme: Acme, people: People, make: Make, with_key: WithKey) -> None:
     duo = people.organization("Duo", owner=acme.ann)
     mine, ours = make(acme.ann), make(acme.ann, acme.organization)
     for made, where in ((mine, []), (ours, [("Acme", "user", True)])):

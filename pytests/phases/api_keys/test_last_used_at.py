@@ -63,7 +63,7 @@ def test_a_transaction_that_is_rolled_back_has_used_nothing(
     assert one(admin, "SELECT count(*) FROM tenancy_private.revoked_api_keys") == 0
 
 
-def test_what_was_left_over_in_the_variables_is_no_hindrance(
+def test_values_left_over_in_the_variables_do_not_prevent_entering(
     acme: Acme, make: Make, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
     made = make(acme.ann)

@@ -49,9 +49,7 @@ def test_revoking_waits_for_nobody_who_uses_the_key(
         pass
 
 
-def test_whoever_holds_the_row_of_a_key_does_not_keep_it_from_being_revoked(
-    acme: Acme, make: Make, with_key: WithKey, as_app: AsApp
-) -> None:
+def test_a_locked_key_can_be_revoked(acme: Acme, make: Make, with_key: WithKey, as_app: AsApp) -> None:
     made = make(acme.ann)
     with with_key(made) as holding:
         holding.execute("SELECT id FROM public.api_keys FOR UPDATE")
@@ -164,7 +162,9 @@ def test_a_key_that_is_being_revoked_is_not_waited_for(
 
 
 @pytest.mark.parametrize("demoted", [True, False])
-def test_who_lost_the_right_meanwhile_makes_no_key(acme: Acme, as_app: AsApp, admin: Connection, demoted: bool) -> None:
+def test_somebody_who_lost_the_permission_meanwhile_creates_no_key(
+    acme: Acme, as_app: AsApp, admin: Connection, demoted: bool
+) -> None:
     with as_app(acme.abe, acme.organization) as connection:
         change = (
             "UPDATE public.organization_memberships SET role = 'user'"

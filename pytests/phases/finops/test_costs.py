@@ -90,7 +90,7 @@ def by_bucket(costs: Costs, workspace: UUID, start: datetime, end: datetime, buc
     ).fetchall()
 
 
-def test_what_is_answered_is_what_the_rows_add_up_to(spent: Costs, enter: Enter) -> None:
+def test_answers_are_the_sums_of_the_rows(spent: Costs, enter: Enter) -> None:
     compare(spent, enter)
     assert spent.roll_up() > 0
     assert spent.admin.execute("SELECT count(*) > 300 FROM tenancy_private.cost_hours").fetchone() == (True,)
@@ -312,7 +312,7 @@ def test_what_a_dimension_is_called(spent: Costs, enter: Enter) -> None:
         ("cost_forecast('fortnight')", "span_invalid"),
     ],
 )
-def test_what_makes_no_sense_is_refused(enter: Enter, call: str, name: str) -> None:
+def test_invalid_arguments_are_refused(enter: Enter, call: str, name: str) -> None:
     with enter("acme") as connection, pytest.raises(psycopg.errors.InvalidParameterValue) as refused:
         connection.execute(f"SELECT * FROM finops.{call}".encode())
     assert refused.value.diag.constraint_name == name

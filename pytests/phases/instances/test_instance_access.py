@@ -90,7 +90,7 @@ def test_creating(platform: Platform, as_app: AsApp, who: str) -> None:
 @pytest.mark.parametrize(
     "column", ["organization_id", "user_id", "workspace_id", "model_workspace_id", "hourly_price_eur"]
 )
-def test_whose_an_instance_is_cannot_be_written(platform: Platform, as_app: AsApp, column: str) -> None:
+def test_the_owner_of_an_instance_cannot_be_written(platform: Platform, as_app: AsApp, column: str) -> None:
     platform.instance(platform.acme)
     with as_app(platform.users["ann"], platform.acme) as connection:
         for value in (1, None) if column in TYPES else (platform.globex.id, platform.acme.id, NIL, None):

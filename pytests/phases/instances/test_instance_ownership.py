@@ -70,7 +70,7 @@ def test_a_service_that_names_a_person_lands_there(platform: Platform, connect: 
     assert platform.row(instance, "workspace_id, organization_id, user_id") == (pat, None, None)
 
 
-def test_whose_a_row_is_and_what_its_columns_say_agree(platform: Platform, connect: Connect, logins: Logins) -> None:
+def test_the_workspace_of_a_row_agrees_with_its_columns(platform: Platform, connect: Connect, logins: Logins) -> None:
     instance = platform.instance(platform.acme)
     service = connect(logins.service)
     for statement in (

@@ -90,7 +90,7 @@ def test_accepting_needs_no_context_and_gives_none(
 
 
 @pytest.mark.parametrize("login", ["auditor", "nobody"])
-def test_who_only_looks_or_was_granted_nothing_accepts_nothing(
+def test_readers_and_strangers_accept_no_invitation(
     acme: Organization,
     invited: Invite,
     connect: Connect,
@@ -138,7 +138,7 @@ def test_another_workspace_that_was_entered_stays_as_it_is(
     assert members(admin, acme) == {"ann@example.com": "owner", "new@example.com": "owner"}
 
 
-def test_who_became_a_member_meanwhile_keeps_the_role_and_the_invitation_is_used_up(
+def test_somebody_who_became_a_member_meanwhile_keeps_their_role(
     acme: Organization, invited: Invite, people: People, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
     bob = people.user("bob")
@@ -163,7 +163,7 @@ def test_the_rule_of_the_last_owner_is_as_it_was(
     assert members(admin, acme) == {"heir@example.com": "owner"}
 
 
-def test_who_invited_may_be_gone(
+def test_the_inviter_may_be_deleted(
     acme: Organization, people: People, connect: Connect, logins: Logins, as_app: Entered, admin: Connection
 ) -> None:
     bob, cid = people.member(acme, "admin"), people.member(acme, "admin")

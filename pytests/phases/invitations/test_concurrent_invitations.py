@@ -123,7 +123,7 @@ def test_the_second_waits_for_the_account_of_the_first(
     assert admin.execute("SELECT count(*) FROM public.users WHERE email = 'new@example.com'").fetchone() == (1,)
 
 
-def test_who_gives_up_leaves_the_token_to_the_next(
+def test_an_aborted_acceptance_leaves_the_token_valid(
     acme: Organization, invited: Invite, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
     token = invited(acme).token

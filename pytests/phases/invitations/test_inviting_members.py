@@ -40,7 +40,7 @@ def test_a_member_is_not_invited_and_the_error_says_so(acme: Organization, invit
             invited(acme, email)
 
 
-def test_who_has_an_account_elsewhere_is_invited_like_a_stranger(
+def test_an_account_of_another_organization_is_invited_like_a_stranger(
     acme: Organization, invited: Invite, people: People, as_app: Entered
 ) -> None:
     globex = people.organization("Globex")
@@ -84,7 +84,7 @@ def test_after_an_expiry_one_invites_again(
     connection.execute(ACCEPT_ALONE, [second.token])
 
 
-def test_who_left_is_invited_again(
+def test_a_former_member_can_be_invited_again(
     acme: Organization, invited: Invite, as_app: Entered, connect: Connect, logins: Logins
 ) -> None:
     connection = connect(logins.app, autocommit=True)

@@ -68,7 +68,7 @@ def dead(
 
 
 @pytest.mark.parametrize("statement", [ACCEPT_ALONE, PEEK], ids=["accept", "peek"])
-def test_whatever_is_wrong_with_a_token_the_error_is_one(
+def test_every_problem_with_a_token_raises_the_same_error(
     dead: dict[str, str | None], connect: Connect, logins: Logins, admin: Connection, statement: str
 ) -> None:
     counts = (

@@ -173,7 +173,7 @@ def provisioning(place: Place, who: str) -> tuple[Any, ...]:
     return allowed, state, providers
 
 
-def test_who_may_open_instances_may_not_always_make_one(place: Place) -> None:
+def test_opening_instances_does_not_imply_provisioning(place: Place) -> None:
     ready: tuple[Any, ...] = (True, "ready", [place.provider])
     not_allowed: tuple[Any, ...] = (False, "forbidden", [])
     assert [provisioning(place, who) for who in ("owner", "admin", "manager", "user", "person", "platform")] == [

@@ -51,7 +51,7 @@ def test_balances_from_before_are_opening_entries(adopted: tuple[Database, Any, 
     Replay(database).verify()
 
 
-def test_what_the_old_application_writes_is_an_entry(adopted: tuple[Database, Any, UUID, UUID]) -> None:
+def test_a_balance_written_by_the_old_application_becomes_an_entry(adopted: tuple[Database, Any, UUID, UUID]) -> None:
     database, money, ann, acme = adopted
     with database.connect(money.logins.old, autocommit=True) as old:
         old.execute("UPDATE public.users SET wallet_balance_eur = wallet_balance_eur - 2.34 WHERE id = %s", [ann])
@@ -70,7 +70,7 @@ def test_what_the_old_application_writes_is_an_entry(adopted: tuple[Database, An
     assert money.problems() == []
 
 
-def test_what_moves_is_written_back_cut_off_after_the_cent(adopted: tuple[Database, Any, UUID, UUID]) -> None:
+def test_a_movement_is_written_back_truncated_to_cents(adopted: tuple[Database, Any, UUID, UUID]) -> None:
     database, money, ann, acme = adopted
     with money.inside() as connection:
         money.move(connection, ann, acme, "0.001", "call-1")

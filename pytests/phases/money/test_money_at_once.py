@@ -101,7 +101,7 @@ def test_a_reversal_from_ten_sessions_happens_once(money: Any, acme: Organizatio
     assert money.problems() == []
 
 
-def test_whatever_happens_at_once_nobody_waits_in_a_circle(money: Any, people: People) -> None:
+def test_concurrent_movements_never_deadlock(money: Any, people: People) -> None:
     """Sixteen sessions pay, hold, top up, reverse, settle and batch between three wallets, one of them deferred."""
     wallets = [people.organization(f"Org {number}").id for number in range(3)]
     for wallet in wallets:

@@ -90,7 +90,7 @@ def test_an_amount_is_rounded_once(money: Any, acme: Organization, globex: Organ
     assert money.problems() == []
 
 
-def test_what_is_free_and_what_is_ones_own_is_kept_and_moves_nothing(
+def test_free_and_own_calls_are_recorded_and_move_no_money(
     money: Any, acme: Organization, globex: Organization
 ) -> None:
     with money.inside() as connection:
@@ -154,7 +154,7 @@ def test_a_hold_charges_what_it_was_and_frees_the_rest(money: Any, both_orders: 
     assert money.problems() == []
 
 
-def test_what_exceeds_hold_and_balance_is_booked_whole_and_the_next_call_refused(
+def test_an_excess_over_hold_and_balance_is_booked_and_the_next_call_refused(
     money: Any, both_orders: list[tuple[UUID, UUID]]
 ) -> None:
     payer, payee = both_orders[0]
@@ -261,7 +261,7 @@ def test_a_reversal_gives_back_once(money: Any, both_orders: list[tuple[UUID, UU
         assert money.problems() == []
 
 
-def test_what_the_provider_has_spent_is_owed_by_the_provider(money: Any, both_orders: list[tuple[UUID, UUID]]) -> None:
+def test_a_provider_owes_reversed_money_that_is_spent(money: Any, both_orders: list[tuple[UUID, UUID]]) -> None:
     for payer, payee in both_orders:
         money.top_up(payer, "10", f"top-{payer}")
         with money.inside() as connection, money.service() as service:
@@ -284,7 +284,7 @@ def test_what_the_provider_has_spent_is_owed_by_the_provider(money: Any, both_or
         assert money.problems() == []
 
 
-def test_what_was_never_paid_is_not_given_back(money: Any, acme: Organization, globex: Organization) -> None:
+def test_unpaid_money_is_not_given_back(money: Any, acme: Organization, globex: Organization) -> None:
     money.top_up(acme.id, "2")
     with money.inside() as connection:
         hold = money.one(connection, "SELECT tenancy_private.hold_money(%s, 1, '1 minute', 'h')", acme.id)

@@ -48,7 +48,7 @@ def member(admin: psycopg.Connection[Any], role: str) -> UUID:
     return UUID(str(row[0]))
 
 
-def test_whoever_may_see_money_sees_the_workspaces_own(
+def test_a_role_with_finops_view_sees_the_workspaces_money(
     busy: UUID, acme: Organization, admin: psycopg.Connection[Any], as_app: AsApp
 ) -> None:
     for role in ("owner", "admin", "manager"):
@@ -104,7 +104,7 @@ def test_a_statement_ends_before_its_end(money: Any, acme: Organization, as_app:
     assert middle == [(2,)]
 
 
-def test_what_waits_and_what_has_expired_is_told_without_being_touched(
+def test_pending_and_expired_money_is_reported_and_not_changed(
     money: Any, acme: Organization, globex: Organization, as_app: AsApp
 ) -> None:
     money.top_up(acme.id, "10")
@@ -229,7 +229,7 @@ FORGERIES = {
 }
 
 
-def test_whoever_drops_the_trigger_is_found_out(
+def test_a_dropped_trigger_is_noticed(
     busy: UUID, money: Any, acme: Organization, admin: psycopg.Connection[Any]
 ) -> None:
     find = "SELECT problem FROM tenancy.reconcile(%s)"
@@ -285,7 +285,7 @@ def test_a_ledger_that_was_written_anew_does_not_have_what_the_tenant_kept(
     assert "the ledger was written anew" in money.problems()
 
 
-def test_what_a_checkpoint_has_proved_is_not_looked_at_again(
+def test_entries_before_a_checkpoint_are_not_verified_again(
     busy: UUID, money: Any, acme: Organization, globex: Organization, admin: psycopg.Connection[Any]
 ) -> None:
     since = "SELECT problem FROM tenancy.reconcile(%s, clock_timestamp())"

@@ -10,7 +10,7 @@ from phases.offerings.conftest import Market
 
 
 @pytest.mark.parametrize("way", ["DELETE", "purge"])
-def test_what_others_called_outlives_the_provider(market: Market, way: str) -> None:
+def test_calls_by_others_outlive_the_provider(market: Market, way: str) -> None:
     bot: UUID = market.publish("bot", "0.2", visibility="public", access_policy="pay_per_token")
     for who in ("uma", "max"):
         market.call(who, "record_usage", "r1", bot, 1000, 234)

@@ -136,7 +136,7 @@ def test_nobody_learns_what_a_private_offering_is_called(shop: Market, who: str)
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
 
 
-def test_what_becomes_private_is_as_if_it_were_gone(market: Market) -> None:
+def test_an_offering_that_becomes_private_looks_deleted(market: Market) -> None:
     """Somebody asked for it, used it, tried it: none of that tells what it is called now."""
     paid = market.publish("paid", visibility="public", access_policy="pay_per_token")
     taste = market.publish("taste", visibility="public", access_policy="trial", trial_tokens=1000)

@@ -128,7 +128,7 @@ def test_a_price_that_is_known_to_rise_is_held(market: Market, bot: UUID) -> Non
     market.call("uma", "authorize_usage", bot, 1000, expires_in="1 minute")
 
 
-def test_what_exceeds_hold_and_balance_is_unpaid(market: Market, bot: UUID) -> None:
+def test_an_excess_over_hold_and_balance_is_unpaid(market: Market, bot: UUID) -> None:
     hold = market.call("uma", "authorize_usage", bot, 1000)
     _, _, amount, charged, unpaid, _ = market.call("uma", "record_usage", "r1", bot, 10**6, 0, hold=hold)
     assert (amount, charged, unpaid) == (200, 100, 100)

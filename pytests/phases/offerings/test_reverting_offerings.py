@@ -52,7 +52,7 @@ def test_a_revert_loses_nothing(market: Market) -> None:
     assert market.call("uma", "record_usage", "r1", offering, 5, 5)[5] is True
 
 
-def test_what_went_meanwhile_stays_away(market: Market) -> None:
+def test_rows_deleted_meanwhile_stay_deleted(market: Market) -> None:
     offering = market.publish("bot", "0.2", visibility="public")
     market.agree("gus", offering)
     market.call("uma", "record_usage", "r1", offering, 5, 5)
@@ -108,7 +108,7 @@ def test_offerings_from_before_are_adopted(state: Callable[..., Database]) -> No
         ),
     ],
 )
-def test_what_is_in_the_way_is_named(state: Callable[..., Database], statement: str, message: str) -> None:
+def test_obstacles_are_named(state: Callable[..., Database], statement: str, message: str) -> None:
     database = state(KEYLESS + ROWS, BEFORE)
     with database.connect(autocommit=True) as admin:
         admin.execute(statement)

@@ -101,7 +101,7 @@ def test_adopted_values_count_and_names_of_secrets_are_taken_for_secrets(adopted
     }
 
 
-def test_what_is_set_is_where_the_old_application_looks(adopted: Adopted) -> None:
+def test_values_are_stored_where_the_old_application_reads_them(adopted: Adopted) -> None:
     adopted.ask(ANN, ACME, SET, PROVIDER, "quota", "7")
     adopted.ask(BOB, BULK, SET, PROVIDER, "quota", "8")
     adopted.ask(ANN, "platform", SET, None, "greeting", "hi")
@@ -140,7 +140,7 @@ def test_the_platforms_level_lives_beside_a_column_that_is_never_null(adopted: A
     assert adopted.shown(BOB, BULK)["quota"] == (5, "default", True)
 
 
-def test_what_the_old_application_wrote_in_between_is_noticed(adopted: Adopted) -> None:
+def test_values_that_the_old_application_wrote_meanwhile_are_noticed(adopted: Adopted) -> None:
     ((version,),) = adopted.ask(ANN, ACME, "SELECT version FROM tenancy.settings() WHERE key = 'quota'")
     with adopted.database.connect(adopted.logins.old) as connection:
         connection.execute("UPDATE public.provider_settings SET value_int = 9 WHERE key = 'quota'")
@@ -224,7 +224,7 @@ def test_a_revert_restores_the_schema_and_the_values(adopted: Adopted, state: St
     assert adopted.database.fetch("SELECT to_regnamespace('tenancy_archive')") == [(None,)]
 
 
-def test_what_organizations_set_comes_back_where_the_column_is_ours(state: State, logins: Logins) -> None:
+def test_organizations_values_return_where_the_column_is_ours(state: State, logins: Logins) -> None:
     database = state(KEYLESS + ROWS, "@phase-8", owned=True)
     before = state(KEYLESS + ROWS, "@phase-10", owned=True)
     database.execute("SELECT tenancy.define_setting('quota', 'int', 'subject')")
@@ -268,7 +268,7 @@ def test_a_key_from_before_tenancy_keeps_organizations_values_beside(state: Stat
         ),
     ],
 )
-def test_what_is_in_the_way_is_named_and_nothing_is_changed(state: State, damage: str, complaint: str) -> None:
+def test_obstacles_are_named_and_nothing_is_changed(state: State, damage: str, complaint: str) -> None:
     database = state(KEYLESS + ROWS, "@phase-10")
     database.execute(damage)
     Replay(database).deploy("kernel/settings_policies")

@@ -105,7 +105,7 @@ def test_what_a_service_cannot_read(place: Place) -> None:
         assert name_of(raised.value) == "audit_must_be_recorded"
 
 
-def test_what_the_application_sealed_is_never_looked_at(place: Place) -> None:
+def test_a_sealed_value_is_never_inspected(place: Place) -> None:
     sealed = "SELECT tenancy.set_sealed_setting(%s, %s, %s, %s)"
     place.ask("owner", sealed, place.provider, "access_key", b"\x00\xff\x80", "key-1")
     with place.database.connect(place.logins.service) as connection:

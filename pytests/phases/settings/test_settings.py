@@ -98,7 +98,7 @@ def test_owners_and_admins_set_managers_see_and_users_do_neither(place: Place, w
         assert place.error(who, query) == sets, query
 
 
-def test_what_is_the_platforms_alone_is_set_there(place: Place) -> None:
+def test_a_platform_setting_is_set_in_the_platforms_workspace(place: Place) -> None:
     assert place.error("owner", SET, None, "signup", "false") == "setting_of_platform"
     assert place.error("owner", "SELECT tenancy.unset_setting(NULL, 'signup')") == "setting_of_platform"
     assert place.error("owner", "SELECT tenancy.lock_setting(NULL, 'theme')") == "setting_of_platform"
@@ -142,7 +142,7 @@ WRONG = [
 ]
 
 
-def test_what_is_not_of_the_type_or_out_of_range_is_refused_and_not_repeated(place: Place) -> None:
+def test_a_value_of_another_type_or_out_of_range_is_refused_and_not_repeated(place: Place) -> None:
     for key, given in WRONG:
         subject = place.provider if key == "quota" else None
         with pytest.raises(psycopg.Error) as raised:

@@ -174,7 +174,7 @@ def test_a_key_of_the_application_on_addresses_says_that_the_address_is_taken(
     ("state", "also"),
     [("23514", ""), ("23505", ", CONSTRAINT = 'own', TABLE = 'orders', SCHEMA = 'public'"), ("22001", "")],
 )
-def test_what_a_trigger_of_the_application_refuses_stays_in_its_words(
+def test_an_error_of_the_applications_trigger_keeps_its_message(
     acme: Organization, as_app: AsApp, admin: Connection, state: str, also: str
 ) -> None:
     admin.execute(
@@ -191,7 +191,7 @@ def test_what_a_trigger_of_the_application_refuses_stays_in_its_words(
             assert (error.sqlstate, error.diag.message_primary) == (state, "own words")
 
 
-def test_what_is_allowed_is_written(acme: Organization, adopted: User, as_app: AsApp, admin: Connection) -> None:
+def test_allowed_changes_are_written(acme: Organization, adopted: User, as_app: AsApp, admin: Connection) -> None:
     calls = _calls(as_app, acme)
     for number, call in enumerate(calls):
         with as_app(acme.owner, acme) as connection:

@@ -24,7 +24,7 @@ AsApp = Callable[..., Any]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_who_makes_an_account_in_an_organization(
+def test_who_may_create_an_account_in_an_organization(
     acme: Organization, member: Callable[[str], UUID], as_app: AsApp, admin: Connection, role: str
 ) -> None:
     with as_app(member(role), acme) as connection:
@@ -79,7 +79,7 @@ def test_an_address_that_has_an_account_is_taken_in_every_spelling(
 
 
 @pytest.mark.parametrize("email", ["", "x", "a b@x", "a@x\nBcc: b@x", None])
-def test_what_is_no_address_makes_no_account(acme: Organization, as_app: AsApp, email: str | None) -> None:
+def test_an_invalid_address_creates_no_account(acme: Organization, as_app: AsApp, email: str | None) -> None:
     with as_app(acme.owner, acme) as connection:
         assert error_of(connection, "SELECT tenancy.create_user(%s)", email).diag.constraint_name == "email_invalid"
         if email is not None:
@@ -121,7 +121,7 @@ def test_of_two_sessions_that_make_one_address_at_once_one_does(
         ("user", "update_organization('', 'not a slug', 'red')", "permission_denied"),
     ],
 )
-def test_who_may_not_is_told_so_and_not_what_is_wrong_with_the_arguments(
+def test_a_missing_permission_is_reported_before_invalid_arguments(
     acme: Organization, member: Callable[[str], UUID], as_app: AsApp, role: str, call: str, name: str
 ) -> None:
     with as_app(member(role), acme) as connection:

@@ -91,7 +91,7 @@ def test_an_account_is_deleted_by_the_person_or_by_staff_and_by_nobody_else(
     assert raised.value.diag.constraint_name == "not_a_member"
 
 
-def test_what_goes_with_an_account_and_what_stays(
+def test_deleting_an_account_deletes_its_own_rows_and_keeps_others(
     acme: Organization, people: People, as_app: AsApp, admin: Connection, connect: Connect, logins: Logins
 ) -> None:
     ann = people.member(acme, "admin", "ann")
@@ -272,7 +272,7 @@ def test_a_key_of_the_application_that_is_checked_at_commit_is_asked_at_once(
 
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
-def test_what_is_checked_at_commit_is_as_it_was_afterwards(
+def test_deferrable_constraints_keep_their_mode(
     people: People, connect: Connect, logins: Logins, admin: Connection, mode: str
 ) -> None:
     """The application's keys, and the rule that an organization keeps an owner."""
@@ -317,7 +317,7 @@ def test_a_trigger_of_the_application_may_refuse_in_its_own_words(
         assert (error.sqlstate, error.diag.constraint_name) == ("23503", "unpaid")
 
 
-def test_who_deletes_the_own_account_does_nothing_more_in_that_transaction(
+def test_after_deleting_ones_own_account_the_transaction_can_do_nothing_more(
     acme: Organization, people: People, as_app: AsApp
 ) -> None:
     ann = people.user("ann")

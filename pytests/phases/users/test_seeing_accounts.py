@@ -45,7 +45,7 @@ def test_in_the_personal_workspace_a_person_sees_the_own_account(
         assert error_of(connection, "SELECT * FROM tenancy.all_users()").diag.constraint_name == "permission_denied"
 
 
-def test_who_joins_and_who_leaves_is_seen_and_not_from_the_next_transaction_on(
+def test_members_appear_and_disappear_with_the_next_transaction(
     acme: Organization, people: People, as_app: AsApp, admin: Connection
 ) -> None:
     newt = people.user("newt")
@@ -108,7 +108,7 @@ def test_platform_staff_see_in_an_organization_what_its_members_see(
         assert error_of(connection, "SELECT * FROM tenancy.all_users()").diag.constraint_name == "permission_denied"
 
 
-def test_whoever_becomes_or_was_platform_staff_is_it_from_the_next_transaction_on(
+def test_a_change_of_platform_staff_takes_effect_with_the_next_transaction(
     staff: User, people: People, as_app: AsApp, admin: Connection
 ) -> None:
     other = people.user("other")

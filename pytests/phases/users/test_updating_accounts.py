@@ -149,7 +149,7 @@ def test_staff_change_everything_of_everybody_in_the_platforms_workspace_only(
         assert error.diag.constraint_name == "permission_denied"
 
 
-def test_who_is_no_member_cannot_be_told_from_who_does_not_exist(
+def test_a_missing_member_and_a_missing_account_raise_the_same_error(
     acme: Organization, globex: Organization, as_app: AsApp
 ) -> None:
     with as_app(acme.owner, acme) as connection:

@@ -1,4 +1,4 @@
-"""Who is calling, where, what opens to them; their accounts, and the API keys of the workspace."""
+"""The caller, the workspace and its open modules; accounts, and the API keys of the workspace."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -30,7 +30,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who is calling: the account is null for an organization's API key, the workspace is the entered one."""
+    """The caller: the account is null for an organization's API key, the workspace is the entered one."""
 
     account: Account | None
     workspace: CurrentWorkspace
@@ -84,7 +84,7 @@ class NewUser(Body):
 
 
 class UserChange(Body):
-    """What changes of an account; what is left out stays."""
+    """Changes of an account; omitted fields stay."""
 
     email: str | None = None
     username: str | None = Field(default=None, examples=["zoe"])
@@ -94,7 +94,7 @@ class UserChange(Body):
 
 @dataclass(frozen=True, slots=True)
 class NewId:
-    """What was made."""
+    """The created object."""
 
     id: UUID
 

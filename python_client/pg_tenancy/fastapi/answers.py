@@ -1,4 +1,4 @@
-"""What all endpoints have in common: the workspace they are in, pages, problems, examples."""
+"""Common to all endpoints: their workspace, pages, problems, examples."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 

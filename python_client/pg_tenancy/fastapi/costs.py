@@ -49,7 +49,7 @@ async def actual(ws: Entered, minutes: Minutes = 60) -> list[CostsBucket]:
 
 @dataclass(frozen=True, slots=True)
 class Cumulative:
-    """What was spent from the beginning of the answer until the end of a minute."""
+    """Spending from the beginning of the answer until the end of a minute."""
 
     bucket_start: datetime
     consumed_eur: Decimal

@@ -38,7 +38,7 @@ class NewOrganization(Body):
 
 
 class OrganizationChange(Body):
-    """What changes of an organization; what is left out stays."""
+    """Changes of an organization; omitted fields stay."""
 
     name: str | None = Field(default=None, examples=["Acme"])
     slug: str | None = None

@@ -197,7 +197,7 @@ async def deactivate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["t
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a setting is."""
+    """The definition of a setting."""
 
     key: str
     scope: str

@@ -39,14 +39,14 @@ class Cell:
 
 
 class Untested(str):
-    """What was found where nothing could be found out."""
+    """The finding if nothing could be found out."""
 
     __slots__ = ()
 
 
 @dataclass
 class Report:
-    """What was tried of a table or a function, and what came of it.
+    """The attempts on a table or a function, and their results.
 
     Attributes:
         subject: the name of the table or the function.
@@ -106,7 +106,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a statement did.
+    """The effect of a statement.
 
     Attributes:
         rows: the rows that it returned.

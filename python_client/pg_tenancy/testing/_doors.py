@@ -16,7 +16,7 @@ from pg_tenancy.testing._rows import Place, Row, RowMaker, RowOf, SetUpError, Ta
 __all__ = ["Door", "Rows", "definer_functions", "function_door", "go_through", "state_of", "views_of"]
 
 # Views of views, too. The columns are those that the role may read.
-# What a door answers, first what may be printed, and whether it changes rows of either tenant.
+# A door's answer, first the part that may be printed, and whether it changes rows of either tenant.
 Used: TypeAlias = tuple[tuple[str, object], bool, bool]
 
 VIEWS: Final = """
@@ -177,7 +177,7 @@ def function_door(connection: Connection, function: str, arguments: Sequence[obj
         with connection.transaction():
             row = connection.execute(FUNCTION, {"name": function}).fetchone()
     except psycopg.Error as error:
-        raise SetUpError(f"{function} is no function: {error.diag.message_primary}") from error
+        raise SetUpError(f"{function} is not a function: {error.diag.message_primary}") from error
     if row is None:
         raise SetUpError(f"there is no function {function}, or several: give its signature, as in public.total(uuid)")
     signature, kind, schema, name = row

@@ -1,4 +1,4 @@
-"""What is tried on a table, and what came of it."""
+"""The attempts on a table, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pg_tenancy.testing._subject import Subject
 
 __all__ = ["Questions"]
 
-# What the role may do beside reading and writing rows, and what frees it of policies.
+# The role's rights besides reading and writing rows, and those that free it of policies.
 TOO_MUCH: Final = """
 SELECT concat_ws(', ',
     CASE WHEN r.rolsuper THEN 'it is a superuser' END,
@@ -377,7 +377,7 @@ class Questions(Subject):
             "CREATE POLICY tenancy_test_opens_all ON {table} TO {role} USING (true) WITH CHECK (true)",
         ):
             self.connection.execute(sql.SQL(statement).format(**names))
-        # What asks for the permission stands before the floor.
+        # The permission is checked before the floor.
         for (name,) in self.connection.execute(TRIGGERS, [self.table.oid]).fetchall():
             disable = sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}")
             self.connection.execute(disable.format(self.table.sql, sql.Identifier(name)))

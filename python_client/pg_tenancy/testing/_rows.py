@@ -53,7 +53,7 @@ WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
 
-# What protect() was told of a table, and allow() of each command.
+# The arguments of protect() for a table, and of allow() for each command.
 TABLE: Final = """
 SELECT
     c.oid,

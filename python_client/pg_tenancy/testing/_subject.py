@@ -87,7 +87,7 @@ class Subject:
             for writer in {self.reader, *(found for found in roles if found is not None)}:
                 for name in ("own", "other"):
                     self.maker.row(self.table, self.cast.in_both(writer)[name])
-            # What another member keeps to themselves.
+            # Another member's private rows.
             self.colleague = self.cast.place("own", "admin" if self.reader != "admin" else "user")
             self.maker.row(self.table, self.colleague)
         (of_organizations,) = self.one(OF_ORGANIZATIONS, self.table.oid, self.table.key)

@@ -21,7 +21,7 @@ PARTS: Final = """
 SELECT c.kind, c.name FROM tenancy_private.contracts AS c WHERE c.table_name = %s::pg_catalog.regclass ORDER BY 1, 2
 """
 
-# What the role may do that the group may not which tenants have their rights from.
+# The role's rights beyond those of the group that tenants get theirs from.
 GRANTED_BESIDES: Final = """
 SELECT string_agg(g.privilege || coalesce(' (' || g.columns || ')', ''), ', ' ORDER BY g.privilege)
 FROM (
@@ -98,7 +98,7 @@ def _compare(connection: Connection, table: Table, role: str, report: Report) ->
         raise SetUpError(f"{table.full_name} is not protected: CALL tenancy.protect('{table.full_name}')")
     differences = connection.execute(DIFFERENCES, [str(table.oid)]).fetchall()
     for problem, repair in differences:
-        report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To mend it: {repair}")
+        report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To repair it: {repair}")
     for kind, name in connection.execute(PARTS, [str(table.oid)]).fetchall():
         # How broken_contracts() begins what it says of a part.
         beginning = {"row-level security": kind, "privileges": f"{name} may"}.get(kind, f"{kind} {name} ")

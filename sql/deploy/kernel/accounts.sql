@@ -38,8 +38,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_email(text) FROM public;
 
--- The one place that writes accounts: what is given of one that is there, or without an
--- id a new one. Answers with its id, and with NULL where there is none.
+-- The only place that writes accounts: changes the given columns of an existing account
+-- or, without an id, creates one. Returns its id, or NULL if no such account exists.
 CREATE FUNCTION tenancy_private.write_user(
     user_id uuid,
     email text,
@@ -115,8 +115,8 @@ COMMENT ON FUNCTION tenancy_private.new_user(text, text, text, text, text) IS
 'Makes an account and answers with its id. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
 'user_data_invalid.';
 
--- Who is a member already stays what he is. Without the organization's counter,
--- because nobody becomes less of an owner by it.
+-- An existing member keeps their role. The organization's counter is not
+-- needed, because nobody stops being an owner.
 CREATE FUNCTION tenancy_private.add_member(
     joined_organization_id uuid, new_member_id uuid, given_role text
 ) RETURNS void

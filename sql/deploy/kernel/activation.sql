@@ -12,8 +12,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What an organization has works once two people answered for it: one for its
--- technical side, one for its costs. Which tables know of this is data.
+-- An organization's object becomes operational once two people have answered
+-- for it: one for its technical side, one for its costs. The tables to which
+-- this applies are data.
 CREATE TABLE tenancy_private.activatable (
     kind         text        NOT NULL,
     table_name   regclass    NOT NULL,
@@ -105,7 +106,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.is_organization(uuid) FROM public;
 
--- The workspace of a row, NULL where there is none, and which activations it lacks.
+-- The workspace of a row, or NULL without one, and its missing activations.
 CREATE FUNCTION tenancy_private.activation_of(
     activatable tenancy_private.activatable, id uuid, OUT workspace_id uuid, OUT missing text[]
 )
@@ -125,7 +126,7 @@ BEGIN
         (SELECT p.key FROM tenancy_private.protected_tables AS p WHERE p.table_name = activatable.table_name),
         activatable.table_name
     ) INTO workspace_id, missing USING activatable.kind, activation_of.id;
-    -- Where the application had the columns, they say it of every row.
+    -- Where the application already had the columns, they apply to every row.
     IF NOT activatable.is_adopted AND NOT tenancy_private.is_organization(workspace_id) THEN
         missing := '{}';
     END IF;
@@ -133,7 +134,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.activation_of(tenancy_private.activatable, uuid) FROM public;
 
--- Says what is missing and who can give it.
+-- Names the missing activation and who can give it.
 CREATE FUNCTION tenancy_private.refuse_use(
     activatable tenancy_private.activatable, id uuid, missing text[]
 ) RETURNS void
@@ -279,7 +280,7 @@ BEGIN
     acting := tenancy_private.act_in_organization(activatable.subject || '.activate_' || aspect);
     SELECT p.key INTO key FROM tenancy_private.protected_tables AS p WHERE p.table_name = activatable.table_name;
 
-    -- What was deactivated while somebody held it.
+    -- An object that was deactivated while another transaction held it.
     FOR pending IN
         SELECT d.id, d.aspect FROM tenancy_private.pending_deactivations AS d WHERE d.kind = set_activation.kind
     LOOP
@@ -317,7 +318,7 @@ BEGIN
             WHERE (d.kind, d.id, d.aspect) = (set_activation.kind, set_activation.id, set_activation.aspect);
         END IF;
     ELSE
-        -- Somebody holds it, or there is none.
+        -- It is locked by another transaction, or does not exist.
         EXECUTE format('SELECT to_jsonb(t) FROM %s AS t WHERE t.id = $1 AND t.%I = $2', activatable.table_name, key)
         INTO current_row USING set_activation.id, acting.organization_id;
         IF current_row IS NULL THEN
@@ -412,10 +413,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_activation_write() FROM public;
 
--- Keeps is_operational what the activations and the workspace say. What moves to another
--- organization is activated there; what was everybody's or nobody's goes on. Arguments:
--- the column that says whose a row is, whether the application had the columns, which
--- then say it of every row, and whether it generates is_operational.
+-- Keeps is_operational consistent with the activations and the workspace. A row that
+-- moves to another organization is activated there; rows of a person or of the platform
+-- stay operational. Arguments: the column with the owner of a row; whether the
+-- application had the columns, which then apply to every row; and whether it generates
+-- is_operational.
 CREATE FUNCTION tenancy_private.keep_activation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -492,7 +494,7 @@ REVOKE ALL ON FUNCTION tenancy_private.audit_activation() FROM public;
 
 -- == The calls that a change is made of ==
 
--- What the application has of the columns: all or none.
+-- How many of the columns the application already has: all or none.
 CREATE PROCEDURE tenancy_private.check_activatable(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -670,7 +672,8 @@ BEGIN
         COMMIT;
     END IF;
     activatable := tenancy_private.activatable_of(kind);
-    -- What the application had keeps one activation of two; what had none works on.
+    -- Existing columns keep one activation of two; tables without them keep
+    -- working.
     IF activatable.is_adopted THEN
         CALL tenancy_private.in_batches(
             change, 'activations', table_name, table_name::text,
@@ -763,7 +766,7 @@ DECLARE
     archive CONSTANT text := relation || '_activation';
     keeper CONSTANT name := tenancy_private.name_for(table_name, 'keep_activation');
     follower CONSTANT name := tenancy_private.short_name(table_name, '_workspace_tenancy_activation');
-    -- What the deploy did, and nobody since.
+    -- Activations by the deploy that nobody has changed since.
     is_deployed CONSTANT text := pg_catalog.format(
         't.tech_activated_at IS NOT DISTINCT FROM %1$L AND t.eco_activated_at IS NOT DISTINCT FROM %1$L '
         'AND t.tech_activated_by IS NULL AND t.eco_activated_by IS NULL', activatable.activated_at

@@ -6,8 +6,9 @@
 \if :done \quit \endif
 
 -- An application may have balances of its own, in wallet_balance_eur of users and
--- organizations. It goes on writing them until it does no longer: what it writes
--- becomes an entry, and what becomes an entry is written there, cut off after the cent.
+-- organizations. Until it stops writing them, the two are synchronized: a balance that
+-- it writes becomes a ledger entry, and an entry changes the balance, truncated to
+-- cents.
 
 DO $$
 DECLARE
@@ -183,7 +184,7 @@ BEGIN
             (SELECT string_agg(quote_literal(t.name), ', ') FROM unnest(tables) AS t (name))
         );
         CALL tenancy_private.record_triggers('tenancy.wallets', 'wallets_balance');
-        -- Who writes both writes the column's row first, as the application does.
+        -- To write both, write the column's row first, as the application does.
         EXECUTE format(
             $function$
 CREATE OR REPLACE FUNCTION tenancy_private.lock_adopted_balance(workspace_id uuid) RETURNS void

@@ -6,8 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Wallets for those who had a balance before, and those that a revert had left. Whose
--- wallet is touched meanwhile gets it by that.
+-- Wallets for existing balances, and for those that a revert kept. A balance that is
+-- written meanwhile gets its wallet by that.
 SET ROLE tenancy_owner;
 
 SELECT format(

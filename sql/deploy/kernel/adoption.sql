@@ -11,10 +11,10 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The defaults of a tenant table's columns: a row lands in the workspace that the
--- transaction works in. Who has entered none, as a service or the application from
--- before, makes rows of the platform, as it always did. What the variables claim is
--- enough: the table's floor verifies it.
+-- The defaults of a tenant table's columns: a row lands in the transaction's
+-- workspace. Outside of any workspace, as for services and the application before
+-- its migration, rows belong to the platform, as they always did. The unverified
+-- claim is enough: the table's floor verifies it.
 CREATE FUNCTION tenancy.default_workspace_id() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -43,7 +43,8 @@ TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_author_id() IS
 'Default of an author''s column: the current user, NULL outside of any workspace.';
 
--- What cannot be protected, with the reason, before anything is changed.
+-- Checks whether a table can be protected, before anything is changed, and
+-- gives the reason if it cannot.
 CREATE PROCEDURE tenancy_private.check_adoptable(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -123,8 +124,8 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.optional_columns(regclass, name[]) FROM public;
 
--- What an adopted table has beyond its contract stays closed until somebody opens it, and
--- the deploy says so. Hashes are not for anybody to open.
+-- Further columns of an adopted table stay closed until somebody grants them, and the
+-- deploy reports them. Hashes are never reported, because nobody should grant them.
 CREATE PROCEDURE tenancy_private.tell_closed_columns(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -255,7 +256,7 @@ SECURITY INVOKER
 RETURN tenancy_private.short_name(table_name, '_tenancy_' || suffix);
 REVOKE ALL ON FUNCTION tenancy_private.name_for(regclass, text) FROM public;
 
--- What a revert or unprotect() kept comes back, for the rows that still exist.
+-- Restores what a revert or unprotect() kept, for rows that still exist.
 CREATE PROCEDURE tenancy_private.return_workspaces(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -336,8 +337,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_workspaces_of(regclass, name) FROM public;
 
--- Gives a role the privileges on a table that nobody has granted it, and notes which.
--- What it may through PUBLIC is about to be revoked.
+-- Grants a role the privileges on a table that it lacks, and records them. Privileges
+-- through PUBLIC count as lacking, because they are about to be revoked.
 CREATE PROCEDURE tenancy_private.grant_rights(table_name regclass, grantee name, wanted text[])
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -366,8 +367,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.grant_rights(regclass, name, text[]) FROM public;
 
--- Whoever may use a table has to reach it. Each table notes that it needs the right,
--- so that the last one gives it back.
+-- To use a table a role needs USAGE on its schema. Each table records that it needs
+-- the right, so that the last one revokes it.
 CREATE PROCEDURE tenancy_private.grant_schema(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -416,8 +417,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_child_workspace() FROM public;
 
--- Gives a table the column that says whose each row is, and what hangs on it. In one
--- transaction: for tables that can be locked for as long as that takes.
+-- Adds the workspace column to a table, with its dependent objects, in one
+-- transaction: for tables that can be locked that long.
 CREATE PROCEDURE tenancy_private.adopt_table(table_name regclass, parent name, author name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -493,7 +494,8 @@ BEGIN
         CALL tenancy_private.record_part(
             table_name, 'constraint', tenancy_private.name_for(table_name, 'workspace_id_fkey')
         );
-        -- What the floor looks rows up by, and what a child refers to.
+        -- The index by which the floor finds rows, and the key to which
+        -- children refer.
         EXECUTE format(
             'CREATE %s INDEX %I ON %s (%s)',
             CASE WHEN id_columns IS NULL THEN '' ELSE 'UNIQUE' END, key_name, table_name,
@@ -523,8 +525,9 @@ BEGIN
             HINT = format('CREATE UNIQUE INDEX CONCURRENTLY ON %s (%I, %I); then protect the child.', foreign_key.referred,
                 foreign_key.referred_key, foreign_key.referred_column);
         END IF;
-        -- One key instead of two: errors of two would tell another tenant's parent from
-        -- one that does not exist. What a delete does stays.
+        -- One key instead of two, because two would raise different errors for another
+        -- tenant's parent and for one that does not exist. The effect of a delete stays
+        -- the same.
         EXECUTE format(
             'ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I)'
             ' ON UPDATE CASCADE ON DELETE %s%s',

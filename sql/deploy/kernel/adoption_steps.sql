@@ -11,8 +11,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What the phases adopted. A row is there from before the first change of the table until
--- nothing is left of it, so a script that stopped goes on by it, in either direction.
+-- The tables that the phases adopted. A row exists from before the first change of the
+-- table until the last one is undone, so that an interrupted script continues from it, in
+-- either direction.
 CREATE TABLE tenancy_private.adoptions (
     change            text     NOT NULL,
     table_name        regclass NOT NULL,
@@ -29,8 +30,8 @@ COMMENT ON TABLE tenancy_private.adoptions IS
 'The tables that changes of the plan made tables of tenants, and what each needs; without a default of workspace_id, a '
 'change added something to a table that is one.';
 
--- What a table was given, so that exactly that is taken back: by protect(), or by a
--- change of the plan.
+-- What was added to a table, so that exactly that is removed again: by protect(),
+-- or by a change of the plan.
 CREATE TABLE tenancy_private.adopted_parts (
     table_name regclass NOT NULL,
     kind       text     NOT NULL,
@@ -214,8 +215,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.record_part(regclass, text, name, text) FROM public;
 
--- What functions read of a table of the application. The whole table: taking that away
--- later would take what is granted by column, too. What is there already is not ours.
+-- Lets functions read a table of the application. The whole table, because revoking
+-- that later would also revoke column grants. Existing privileges are not ours to
+-- revoke.
 CREATE PROCEDURE tenancy_private.grant_read(table_name regclass, change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -542,9 +544,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.place_indexes() FROM public;
 
--- What of the application needs what these changes made, so that their revert would
--- stop in the midst of a phase: one row for each object, with the statement that frees
--- it. Tables of the application that protect() was called for are among them.
+-- Objects of the application that depend on what these changes made, so that their
+-- revert would stop in the middle of a phase: one row for each object, with the
+-- statement that removes the dependency. Tables of the application under protect() are
+-- among them.
 CREATE FUNCTION tenancy_private.in_the_way_of_revert(going text[])
 RETURNS TABLE (object text, remedy text)
 LANGUAGE plpgsql
@@ -629,7 +632,7 @@ BEGIN
         LEFT JOIN pg_class AS c ON n.relation = c.oid
         LEFT JOIN pg_namespace AS s ON coalesce(c.relnamespace, n.pronamespace) = s.oid
         LEFT JOIN pg_proc AS o ON n.kind = 'routine' AND n.objid = o.oid
-        -- What partitions have of their table goes with the table's.
+        -- Objects that partitions inherit are dropped with the table's.
         CROSS JOIN LATERAL (SELECT coalesce(pg_partition_root(n.relation), n.relation) AS root) AS t
         WHERE coalesce(s.nspname, '') NOT IN ('tenancy', 'tenancy_private', 'tenancy_archive')
             AND o.proowner IS DISTINCT FROM 'tenancy_owner'::regrole
@@ -692,12 +695,12 @@ BEGIN
         USING ERRCODE = '2BP01',
         CONSTRAINT = 'application_needs_tenancy',
         DETAIL = array_to_string(objects, E'\n'),
-        HINT = 'Nothing of the phase was reverted. Free these objects with the statements in the detail, or others, and '
+        HINT = 'Nothing of the phase was reverted. Remove these dependencies with the statements in the detail, or others, and '
         'revert again. CASCADE would drop what is the application''s.';
     ELSIF further_objects <> '{}' THEN
         RAISE WARNING 'a revert of earlier phases will be refused: %', split_part(further_objects[1], ': ', 1)
         USING DETAIL = array_to_string(further_objects, E'\n'),
-        HINT = 'Free these objects with the statements in the detail, or others, before it comes to that.';
+        HINT = 'Remove these dependencies, with the statements in the detail or others, before you revert further.';
     END IF;
 END;
 $$;

@@ -337,7 +337,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_api_key_use(uuid) FROM public;
 
--- What a valid key needs besides; a later phase says.
+-- A later phase adds further conditions on a valid key.
 CREATE FUNCTION tenancy_private.require_usable_api_key(api_key_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -393,8 +393,8 @@ COMMENT ON FUNCTION tenancy.enter_with_api_key(text) IS
 'Enters the workspace that an API key belongs to: a person''s, or an organization''s with the role user, whatever '
 'became of its maker. Never as platform staff. Raises 28000 invalid_api_key and what tenancy.enter() raises.';
 
--- An account that goes leaves what it made for organizations behind. What is in
--- the person's own workspace goes with the workspace.
+-- Objects that a deleted account created for organizations stay. The contents
+-- of its personal workspace are deleted with the workspace.
 CREATE FUNCTION tenancy_private.leave_api_keys() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

@@ -17,8 +17,9 @@ CREATE TRIGGER api_keys_tenancy_permission_after
 AFTER UPDATE ON public.api_keys
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy.check_permission();
 
--- A name that rename_api_key() would refuse is refused here too. Not to services:
--- the application from before gives the names that it always gave.
+-- A name that rename_api_key() would refuse is refused here too, except from
+-- services: the application before its migration uses the names that it always
+-- used.
 CREATE TRIGGER api_keys_tenancy_name
 BEFORE UPDATE ON public.api_keys
 FOR EACH ROW

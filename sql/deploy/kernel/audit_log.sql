@@ -10,8 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Who changed what, for the organization it belongs to. No foreign keys: an
--- entry outlives the person, the organization and the row that it tells of.
+-- Changes and their authors, by organization. No foreign keys: an entry
+-- outlives the person, the organization and the row that it describes.
 CREATE TABLE tenancy.audit_log (
     id              uuid        NOT NULL DEFAULT gen_random_uuid(),
     occurred_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -76,8 +76,8 @@ AS $$
 DECLARE
     kind CONSTANT text := arguments[0];
     recorded CONSTANT text[] := arguments[3:];
-    -- What moves to another workspace ends in the one and begins in the other,
-    -- and neither is told of the other.
+    -- A row that moves to another workspace ends in one log and begins in the
+    -- other, and neither log names the other workspace.
     moved CONSTANT boolean :=
         operation = 'UPDATE' AND old_row -> arguments[1] IS DISTINCT FROM new_row -> arguments[1];
     -- A service writes without a context; one that is forged still raises.
@@ -178,7 +178,7 @@ COMMENT ON FUNCTION tenancy.record_read(regclass) IS
 
 RESET ROLE;
 
--- Entries from before a revert.
+-- Entries that a revert kept.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.audit_log') IS NOT NULL THEN

@@ -45,7 +45,7 @@ COMMENT ON FUNCTION tenancy_private.seal(bytea, bytea, text, text, text) IS
 'HMAC-SHA256 of a context in this transaction and this database: RFC 2104, with two keys that have nothing to do with each '
 'other in the place of one key''s two blocks (NMAC; Bellare, Canetti, Krawczyk 1996).';
 
--- Says what is wrong with a context that does not verify.
+-- Names what is wrong with a context that does not verify.
 CREATE FUNCTION tenancy_private.refuse_context() RETURNS void
 LANGUAGE plpgsql
 STABLE

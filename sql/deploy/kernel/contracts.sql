@@ -10,9 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What a table's contract says, as it was when its script ran: sqitch verifies
--- nothing of a change that the plan reworks later, and a database knows best which
--- revision it has.
+-- A table's contract as recorded by its script: sqitch does not verify a change
+-- that the plan reworks later, and only the database knows which revision it has.
 CREATE TABLE tenancy_private.contracts (
     table_name regclass NOT NULL,
     kind       text     NOT NULL,
@@ -260,8 +259,8 @@ REVOKE ALL ON ROUTINE tenancy_private.close_own_table(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.close_own_table (regclass) IS
 'Closes a table of pg-tenancy to everybody but its owner, with no privilege and no policy besides.';
 
--- Where a table and its contract differ: one row for each difference, with the
--- statements that mend it.
+-- Differences between a table and its contract: one row for each, with the
+-- statements that repair it.
 CREATE FUNCTION tenancy_private.broken_contracts(only_table regclass DEFAULT NULL)
 RETURNS TABLE (table_name text, problem text, repair text)
 LANGUAGE sql
@@ -323,7 +322,7 @@ ORDER BY 1, d.kind DESC, d.name;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.broken_contracts(regclass) FROM public;
 COMMENT ON FUNCTION tenancy_private.broken_contracts(regclass) IS
-'Each difference between a table, or every table, and its contract, with the statements that mend it.';
+'Each difference between a table, or every table, and its contract, with the statements that repair it.';
 
 -- Called by the verify script of this change, which no other change reworks, so
 -- that "sqitch verify" compares every table at every tag.

@@ -38,7 +38,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- Also under the keys from before a rotation.
+    -- Also under keys that a rotation has replaced.
     identities CONSTANT integer[] := ARRAY(
         SELECT tenancy_private.latch_identity(k.inner_block, identity) FROM tenancy_private.seal_keys AS k
     );
@@ -143,7 +143,7 @@ BEGIN
         RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
         USING ERRCODE = '55000',
         CONSTRAINT = 'latch_not_counted',
-        HINT = 'Report this. Until it is mended, a server with track_counts = off works, and is slower.';
+        HINT = 'Please report this. Until it is fixed, the server works with track_counts = off, more slowly.';
     END IF;
 
     IF carries THEN
@@ -173,8 +173,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid) FROM public;
 
--- An unknown person, an unknown or deleted organization and a person who is no
--- member of it are one and the same error, so that nobody can probe for them.
+-- An unknown person, an unknown or deleted organization and a missing
+-- membership raise one and the same error, so that nobody can probe for them.
 CREATE FUNCTION tenancy_private.refuse_member() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -219,10 +219,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
 
--- The locks are let go at once, by undoing the block they were taken in, so that
--- nobody keeps his own membership from being ended; and they are not waited for,
--- so that nobody who does end it has to wait. The order is that of the functions
--- which change an organization. Whoever meets a change tries again (40001).
+-- The locks are released at once, by undoing the block in which they were taken,
+-- so that nobody can delay the end of their own membership; and they are not
+-- waited for, so that nobody who ends it has to wait. The order is that of the
+-- functions that change an organization. If a change is in progress, the caller
+-- tries again (40001).
 CREATE FUNCTION tenancy_private.check_fresh(user_id uuid, organization_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -255,8 +256,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
 
--- Entering is for logins that policies apply to: for any other a workspace would be
--- a promise that nothing keeps. The role in force is asked, so SET ROLE counts.
+-- Entering is for logins to which policies apply: for any other, a workspace would
+-- isolate nothing. The role in force is checked, so SET ROLE counts.
 CREATE FUNCTION tenancy_private.check_login() RETURNS boolean
 LANGUAGE plpgsql
 STABLE

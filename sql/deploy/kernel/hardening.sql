@@ -84,7 +84,7 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END LOOP;
     IF kept > 0 THEN
-        RAISE WARNING 'PUBLIC keeps % privileges that only a superuser can take', kept
+        RAISE WARNING 'PUBLIC keeps % privileges that only a superuser can revoke', kept
         USING HINT = 'As a superuser: CALL tenancy.harden_database().';
     END IF;
 END;

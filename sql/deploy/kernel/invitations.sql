@@ -64,7 +64,7 @@ CALL tenancy_private.close_own_table('tenancy.invitations');
 
 RESET ROLE;
 
--- Invitations from before a revert; those that are open can still be accepted.
+-- Invitations that a revert kept; those that are pending can still be accepted.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.invitations') IS NOT NULL THEN
@@ -88,8 +88,8 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- What happened meanwhile counts as it would have without the revert: with an
--- organization go its invitations, and a person who is gone invited nobody.
+-- Applies what has happened since the revert: invitations of deleted
+-- organizations are deleted, and deleted people are removed as inviters.
 DELETE FROM tenancy.invitations AS i
 WHERE NOT EXISTS (SELECT FROM public.organizations AS o WHERE o.id = i.organization_id);
 UPDATE tenancy.invitations AS i

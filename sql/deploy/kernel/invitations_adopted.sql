@@ -9,9 +9,9 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- An application may have invitations of its own, with tokens in the open. Those that are
--- pending are taken over by the hash of their token, so that a letter that was sent
--- works, and what the application goes on doing there is done here too. What is accepted
+-- An application may have invitations of its own, with tokens in plain text. Pending ones
+-- are adopted by the hash of their token, so that links already sent keep working, and
+-- further changes by the application are applied here too. An invitation that is accepted
 -- or revoked here ends there as well, so that no token works twice.
 SELECT (
     SELECT count(*) = 6 AND bool_and(
@@ -92,7 +92,7 @@ DECLARE
     was CONSTANT jsonb := CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END;
     found CONSTANT jsonb := CASE WHEN tg_op <> 'DELETE' THEN to_jsonb(new) END;
 BEGIN
-    -- What comes from here is here already.
+    -- Changes that come from here are already applied.
     IF current_setting('tenancy.ending_invitation', true) = coalesce(was ->> 'id', '-') THEN
         RETURN NULL;
     END IF;

@@ -215,7 +215,8 @@ COMMENT ON FUNCTION tenancy.revoke_invitation(uuid) IS
 'that it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
 'delegation_denied.';
 
--- Whatever is wrong with a token, its holder learns no more than that.
+-- One error for every problem with a token, so that its holder learns nothing
+-- more.
 CREATE FUNCTION tenancy_private.refuse_invitation() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -232,9 +233,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_invitation() FROM public;
 
--- For people who belong to nothing yet: the token is all they show, and no
--- context is needed, looked at or made. It opens to the account of the address
--- that was invited, whoever the caller may be.
+-- For people who belong to nothing yet: the token is their only credential, and
+-- no context is needed, read or created. It opens the account of the invited
+-- address, whoever the caller is.
 --
 -- One statement uses the invitation up and finds out whether it may be used, so
 -- that of many who come at once one is the first, and a token that is wrong

@@ -10,13 +10,12 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A change that closes tables closes them to an application that is using
--- them. Whoever owns one of them or may write to one is that application. If it may
--- do everything with all tables that services use, it is granted tenancy_service and
--- goes on seeing everything. Any other login would learn something new by that, such
--- as passwords: it is granted tenancy_legacy, which has no rights on tables. It keeps its own,
--- and the policies let it use them. Revoking the group is the cut-over, once
--- the application enters workspaces.
+-- A change that closes tables also closes them to the application that is using them: every
+-- role that owns one of them or may write to one. If it may already read and write all tables
+-- that services use, it is granted tenancy_service and still sees everything. Any other login
+-- would gain access by that, for example to passwords: it is granted tenancy_legacy, which has
+-- no rights on tables. It keeps its own rights, and the policies let it use them. Revoking the
+-- group is the cut-over, once the application enters workspaces.
 CREATE TABLE tenancy_private.legacy_logins (
     role       name     NOT NULL,
     granted    name     NOT NULL,
@@ -68,7 +67,7 @@ BEGIN
             bool_or(g.writes) AS writes,
             EXISTS (SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname) AS is_cut_over,
             pg_has_role(r.oid, 'tenancy_service', 'USAGE') AS is_service,
-            -- What services may do, it could do before.
+            -- It already had all rights of services.
             CASE WHEN bool_and(rights.has_all) THEN 'tenancy_service' ELSE 'tenancy_legacy' END AS wanted
         FROM (
             SELECT c.relowner AS grantee, true AS writes

@@ -150,10 +150,10 @@ GRANT EXECUTE ON FUNCTION tenancy.members() TO tenancy_credentialed, tenancy_ser
 COMMENT ON FUNCTION tenancy.members() IS
 'The people of the current organization, the longest members first. Requires members.view.';
 
--- One of them by the keys, where the policies of the table users would gather all
--- members first. A LEFT JOIN, because it looks at the membership first, always: the
--- account of somebody who is no member here is not read, and EXPLAIN (BUFFERS) of a
--- call does not tell whether there is one.
+-- One member by the keys, where the policies of public.users would collect all
+-- members first. The LEFT JOIN always reads the membership first: the account of
+-- somebody who is not a member here is not read, so EXPLAIN (BUFFERS) of a call
+-- does not reveal whether it exists.
 CREATE FUNCTION tenancy.member(id uuid)
 RETURNS TABLE (
     user_id uuid,
@@ -272,8 +272,9 @@ COMMENT ON FUNCTION tenancy.remove_member(uuid) IS
 'Ends a membership of the current organization, from that person''s next transaction on. Requires members.remove, '
 'and a delegation for the member''s role. Raises what change_member_role() raises.';
 
--- Who is no owner leaves without the counter: otherwise anybody could hold up
--- the organization's administration by leaving and not committing.
+-- Members who are not owners leave without locking the counter: otherwise
+-- anybody could block the organization's administration by leaving without
+-- committing.
 CREATE FUNCTION tenancy.leave_organization() RETURNS void
 LANGUAGE plpgsql
 VOLATILE

@@ -11,9 +11,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What an application is made of, and who may open it: data, so that a front end only
--- draws what the database says. It closes nothing by itself: tables and functions ask
--- for permissions of their own.
+-- The parts of an application and who may open them, as data, so that a front end
+-- draws only what the database permits. This closes nothing by itself: tables and
+-- functions require permissions of their own.
 CREATE TABLE tenancy.modules (
     key        text    NOT NULL,
     name       text    NOT NULL,
@@ -45,8 +45,9 @@ CREATE INDEX modules_permission_idx ON tenancy.modules (permission);
 -- Closed until modules_policies opens it.
 CALL tenancy_private.close_own_table('tenancy.modules');
 
--- What a module is to the context, which the caller has verified. Where it does not
--- open comes first: a person cannot tell which role an organization would give.
+-- The state of a module in the context, which the caller has verified. The kind of
+-- workspace is checked first: in the personal workspace the role in an organization
+-- is unknown.
 CREATE FUNCTION tenancy_private.module_state(module tenancy.modules) RETURNS text
 LANGUAGE plpgsql
 STABLE
@@ -237,7 +238,7 @@ COMMENT ON FUNCTION tenancy.define_module(text, text, text, text[], text, text[]
 
 RESET ROLE;
 
--- Modules from before a revert, but for those whose permission is gone.
+-- Modules that a revert kept, except those whose permission no longer exists.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.modules') IS NOT NULL THEN

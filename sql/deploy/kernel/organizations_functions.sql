@@ -99,8 +99,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_in_organization(text) FROM public;
 
--- What others are shown of a name must not look like something else: no control
--- characters, and none that turn the direction of what follows. At most 200 characters.
+-- A name that others see must not imitate another: no control characters and no
+-- characters that change the direction of the text. At most 200 characters.
 CREATE FUNCTION tenancy_private.plain_text(given text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -274,7 +274,7 @@ DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();
     current_workspace_id CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
-    -- What a key can enter is where it is.
+    -- A key can enter the workspace to which it belongs.
     IF tenancy.current_credential_id() IS NOT NULL THEN
         RETURN QUERY
         SELECT

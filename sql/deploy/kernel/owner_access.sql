@@ -14,15 +14,15 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The functions of pg-tenancy run as tenancy_owner, which reads tables of the
--- application, and locks rows, and writes none of them: a table's triggers run with
--- the rights of whoever writes, and the owner of such a table could make one that
--- reads the keys. What is written there is written by tenancy_writer, which may do
--- nothing else. These two procedures give and take both roles' rights. Where
--- tenancy_owner is the owner already, taking back would take the owner's own rights.
--- What a table needs of others comes along: a trigger of the application that notes
--- each change somewhere, a number from a sequence. Rights on these are recorded, so that
--- the last table that needs one gives it back.
+-- The functions of pg-tenancy run as tenancy_owner, which reads and locks rows in tables
+-- of the application and never writes them: a table's triggers run with the rights of
+-- whoever writes, and the owner of such a table could create one that reads the keys.
+-- Writes are done as tenancy_writer, which has no other rights. These two procedures
+-- grant and revoke both roles' rights. If tenancy_owner already owns the table, revoking
+-- would remove the owner's own rights. Rights on other objects that writing the table
+-- requires are granted too: for a trigger of the application that logs each change
+-- elsewhere, or a number from a sequence. They are recorded, so that the last table that
+-- needs one revokes it.
 CREATE TABLE tenancy_private.writer_rights (
     table_name regclass NOT NULL,
     kind       text     NOT NULL,
@@ -96,7 +96,7 @@ BEGIN
         WHERE w.table_name = revoke_from_owner.table_name
         RETURNING w.kind, w.object, w.privilege
     LOOP
-        -- What the application has dropped or renamed since is not there to be revoked.
+        -- Objects that the application has dropped or renamed since cannot be revoked.
         CONTINUE WHEN EXISTS (
             SELECT FROM tenancy_private.writer_rights AS w
             WHERE (w.kind, w.object, w.privilege) = (given.kind, given.object, given.privilege)
@@ -120,9 +120,8 @@ REVOKE ALL ON ROUTINE tenancy_private.revoke_from_owner(regclass) FROM public;
 -- tenancy_writer: one that made this SECURITY INVOKER would find itself running as
 -- tenancy_owner at the next call, so each function of tenancy_writer asks first.
 --
--- Returns the row as it is in the table, and NULL where there was one. What is not given
--- gets the column's own default; an id or a time that has to have a value and has no
--- default gets one here.
+-- Returns the inserted row, or NULL if one existed. Columns without a given value get
+-- their default; an id or a time that is required and has no default gets a value here.
 CREATE FUNCTION tenancy_private.insert_row(
     table_name regclass, new_values jsonb, skip_conflicts boolean DEFAULT false
 ) RETURNS jsonb
@@ -236,9 +235,9 @@ BEGIN
 END;
 $$;
 
--- An adopted table has rules of its own. What breaks one is said in words and with a
--- name, and without the row, which PostgreSQL's message would show. Comes back where it
--- is none of them: a trigger of the application's has words too.
+-- An adopted table has rules of its own. A violation is reported with a name and
+-- without the row, which PostgreSQL's message would reveal. Returns normally for any
+-- other error: a trigger of the application has messages of its own.
 CREATE FUNCTION tenancy_private.refuse_data(
     written regclass,
     state text,

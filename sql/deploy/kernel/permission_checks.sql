@@ -81,7 +81,7 @@ DECLARE
         WHERE p.permission = refuse_permission.permission
     );
 BEGIN
-    RAISE EXCEPTION 'permission % denied to the role %', permission, coalesce(held_role, 'of a person')
+    RAISE EXCEPTION '% lacks permission %', coalesce('role ' || held_role, 'the person'), permission
     USING ERRCODE = '42501',
     CONSTRAINT = 'permission_denied',
     HINT = CASE

@@ -10,7 +10,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What of it was on before.
+-- Which of them were on before.
 CREATE TABLE tenancy_private.closed_tables (
     table_name        regclass NOT NULL,
     row_security      boolean  NOT NULL,
@@ -22,10 +22,10 @@ COMMENT ON TABLE tenancy_private.closed_tables IS
 'The tables that close_table() closed, whether row-level security was enabled and forced there before, and what PUBLIC '
 'was granted.';
 
--- Through what rows of a table stay visible to roles that its policies are for, or that are
--- no service: views that read with their owner's eyes, functions that run as whoever owns
--- them, partitions and children by their own names. A function is found by its text, which
--- names the table, or a view, behind FROM or the like.
+-- Ways in which rows of a table stay visible to roles that its policies are for, or that
+-- are not services: views with their owner's rights, functions with their owner's rights,
+-- partitions and children under their own names. A function is found by its text, which
+-- names the table, or a view, after FROM or the like.
 CREATE FUNCTION tenancy_private.ways_around(table_name regclass)
 RETURNS TABLE (object text, open_to text, remedy text)
 LANGUAGE sql
@@ -189,8 +189,8 @@ BEGIN
     FROM pg_class AS c
     WHERE c.oid = close_table.table_name
     ON CONFLICT DO NOTHING;
-    -- What everybody may, tenants may too: columns of their own rows that the contract leaves out.
-    -- The logins from before keep it.
+    -- Tenants would have PUBLIC's rights too, on columns of their own rows that the contract
+    -- leaves out. Logins from before the migration keep them.
     EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', table_name);
     FOR public_privileges IN
         SELECT t.public_privileges FROM tenancy_private.closed_tables AS t
@@ -290,7 +290,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[], boolean) FROM public;
 
--- What tenancy_writer owns: functions that ask who they run as, before anything else.
+-- The functions that tenancy_writer owns: they check as whom they run before anything
+-- else.
 CREATE PROCEDURE tenancy_private.verify_writers(routines text[])
 LANGUAGE plpgsql
 SECURITY INVOKER

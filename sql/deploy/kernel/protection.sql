@@ -12,8 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What protect() and allow() were told, as data: policies, grants and the trigger
--- are made from it, and verify, the matrix and error messages read it.
+-- The arguments of protect() and allow(), as data: policies, grants and triggers
+-- are made from them, and verify, the matrix and error messages read them.
 CREATE TABLE tenancy_private.protected_tables (
     table_name regclass NOT NULL,
     shape      text     NOT NULL,
@@ -52,11 +52,12 @@ COMMENT ON TABLE tenancy_private.access IS
 -- == The form of a policy: every expression that a policy has is made here ==
 -- The numbers are those of docs/planner.md.
 
--- What the session variables claim; the floor compares it with what is verified.
--- Written out in policies, because a function would be parsed at each planning (4).
--- Only that may believe a claim which is true of no row outside of the floor, and of
--- writes, whose WITH CHECK is worked out at once: SQL of a tenant's own can change the
--- variables after the floor has verified them, in the midst of a statement (8).
+-- The claim of the session variables, which the floor compares with the verified
+-- value. Written out in policies, because a function would be parsed at each planning
+-- (4). Elsewhere it may be believed only by a condition that is true of no row outside
+-- of the floor, and by the WITH CHECK of a write, which is evaluated at once: a
+-- tenant's own SQL can change the variables after the floor has verified them, in the
+-- middle of a statement (8).
 CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -66,8 +67,8 @@ RETURN 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', tru
     'nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 
--- An expression for those alone who may; everybody may where may is empty. What verifies
--- beside it, or in it, is asked in the same breath (8).
+-- An expression that only those with the permission get; everybody if may is empty.
+-- Whatever verifies beside it or in it is evaluated in the same expression (8).
 CREATE FUNCTION tenancy_private.only_if(may text, expression text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -210,8 +211,8 @@ SECURITY INVOKER
 RETURN 'nullif(current_setting(''tenancy.current_user_id'', true), '''')::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_user() FROM public;
 
--- Who wrote a row, for the author's shape: a program with a key is nobody's author.
--- Verified, because the floor says nothing of who acts (8).
+-- The author of a row, for the author's shape: a program with a key is not an
+-- author. Verified, because the floor does not verify the acting person (8).
 CREATE FUNCTION tenancy_private.verified_author() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -301,7 +302,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer) FROM public;
 
--- == Every write is asked about before it reaches a row ==
+-- == Every write is checked before it reaches a row ==
 
 CREATE FUNCTION tenancy.require_access(table_name regclass, command text) RETURNS void
 LANGUAGE plpgsql
@@ -392,8 +393,9 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text)
 FROM public;
 
--- Makes the floor of a command anew; may is empty where nobody was allowed it. That of
--- SELECT is called <table>_tenant, the others have the command in their names.
+-- Creates the floor of a command again; may is empty if the command was not allowed to
+-- anybody. The floor of SELECT is called <table>_tenant, the others have the command
+-- in their names.
 CREATE PROCEDURE tenancy_private.set_floor(
     protected tenancy_private.protected_tables, command text, may text DEFAULT ''
 )
@@ -429,15 +431,15 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text)
 FROM public;
 
--- What services, functions, logins from before and the auditor see of a table. An auditor's
--- reading is written down once a statement.
+-- The policies of services, functions, logins from before the migration, and the auditor.
+-- An auditor's reading is recorded once a statement.
 CREATE PROCEDURE tenancy_private.add_readers_of_all(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- Logins from before had no rights on these.
+    -- Logins from before the migration had no rights on these.
     is_ours CONSTANT boolean := (
         SELECT c.relnamespace = 'tenancy'::regnamespace FROM pg_class AS c WHERE c.oid = table_name
     );
@@ -455,7 +457,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
 
--- What the policies of an author's children compare with, tenants must be able to read: the key,
+-- Tenants must be able to read what the policies of an author's children compare with: the key,
 -- the id and the author.
 CREATE PROCEDURE tenancy_private.open_to_children(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
@@ -566,7 +568,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_closed_partitions(regclass) FROM public;
 
--- What shows the rows with the rights of somebody who sees all of them.
+-- Objects that show the rows with the rights of somebody who sees all of them.
 CREATE PROCEDURE tenancy_private.warn_of_views(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -699,7 +701,7 @@ BEGIN
     FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
         EXECUTE tg_argv[place + 1] INTO taken USING new;
         IF taken THEN
-            -- Who has no context learns of no row.
+            -- Without a context no row is revealed.
             PERFORM tenancy.current_workspace_id();
             SELECT c.relname INTO key
             FROM pg_index AS i
@@ -721,8 +723,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key() FROM public;
 
--- Makes the trigger of a table whose tenants name a key that all of them share, and
--- change rows: without both there is no upsert.
+-- Creates the trigger of a table whose tenants write a key that all of them share,
+-- and change rows: an upsert requires both.
 CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1030,8 +1032,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM public;
 
--- PostgreSQL checks a foreign key without asking any policy: a column that tenants
--- write and that refers to rows of tenants would link them, and tell which exist.
+-- PostgreSQL checks a foreign key without any policy: a column that tenants write
+-- and that refers to rows of tenants would link to them, and reveal which exist.
 CREATE PROCEDURE tenancy_private.require_own_references(
     table_name regclass, key name, columns name[]
 )
@@ -1076,7 +1078,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
 
--- A tenant may not name the key, so it has to come by itself.
+-- A tenant may not name the key, so it needs a default.
 CREATE PROCEDURE tenancy_private.default_to_workspace(table_name regclass, key name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1129,8 +1131,9 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
 
--- A column of type serial takes its default from a sequence, with the rights of who
--- inserts. (An identity column needs none, and tells nobody where it stands.)
+-- A column of type serial takes its default from a sequence, with the rights of the
+-- inserting login. (An identity column needs none, and does not reveal its
+-- position.)
 CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass, grantee name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1256,7 +1259,8 @@ BEGIN
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
     VALUES (
         allow.table_name, allow.command, allow.permission, named,
-        -- A program with a key is nobody's author: say so, where a policy would be silent.
+        -- A program with a key is not an author: raise an error, where a policy would be
+        -- silent.
         allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT',
         allow."for"
     );
@@ -1384,7 +1388,8 @@ REVOKE ALL ON ROUTINE tenancy.unprotect(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy.unprotect (regclass) IS
 'Takes back what protect(), allow() and publish() did to a table. Raises 55000 table_not_protected.';
 
--- What everybody in a workspace reads; it is written by services, and by a DBA.
+-- A table that everybody in a workspace may read, and that services and a DBA
+-- write.
 CREATE PROCEDURE tenancy.publish(table_name regclass, columns text)
 LANGUAGE plpgsql
 SECURITY INVOKER

@@ -113,9 +113,9 @@ BEGIN
 END; $$;
 
 -- A context in a parameter that no application can set needs no seal, which saves two
--- thirds of what it costs to verify. This one is for tracing C functions by their names,
--- and no function is called what a context says. Whoever may not grant it, as on many
--- hosted servers, has the seal.
+-- thirds of the cost of verifying. This parameter is for tracing C functions by name,
+-- and no function has a name like a context. A deployer who may not grant it, as on many
+-- hosted servers, uses the seal.
 DO $$
 BEGIN
     IF NOT has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET') THEN
@@ -129,8 +129,8 @@ EXCEPTION
         RAISE NOTICE 'another session has just granted the privilege on backtrace_functions';
 END; $$;
 
--- Each database that uses the roles says so in its own privileges. That is
--- what the revert of another database goes by, to know that it must leave them.
+-- Each database that uses the roles records that in its own privileges. The
+-- revert of another database finds it there, and leaves the roles alone.
 SELECT format(
     'GRANT CONNECT ON DATABASE %I TO %s',
     current_database(),

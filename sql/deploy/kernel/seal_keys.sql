@@ -57,7 +57,7 @@ REVOKE ALL ON FUNCTION tenancy_private.random_block(text) FROM public;
 COMMENT ON FUNCTION tenancy_private.random_block(text) IS
 'A key as long as a block of SHA-256, another one at each call.';
 
--- How often the key was changed. Whoever verifies a context reads it, without a query.
+-- How often the key was changed. Verifying a context reads it without a query.
 CREATE SEQUENCE tenancy.seal_rotations;
 REVOKE ALL ON SEQUENCE tenancy.seal_rotations FROM public;
 GRANT SELECT ON SEQUENCE tenancy.seal_rotations
@@ -89,10 +89,10 @@ ON tenancy_private.seal_keys ((superseded_at IS NULL))
 WHERE superseded_at IS NULL;
 CALL tenancy_private.close_own_table('tenancy_private.seal_keys');
 
--- What the parameter that carries the context must say: its alphabet has letters, digits,
--- "_", comma and space. Comma and space stand here once, so that no other split of the same
--- characters is as good, and what is replaced keeps its place, so that nothing moves: who
--- writes "_" in an id has no UUID.
+-- The text that the parameter with the context must contain: its alphabet is letters,
+-- digits, "_", comma and space. Comma and space occur once each, so that no other split of
+-- the same characters is valid, and replacements keep their positions, so that nothing
+-- moves: an id with "_" is not a UUID.
 CREATE FUNCTION tenancy_private.carried(
     rotation bigint, user_id text, organization_id text, context text
 ) RETURNS text
@@ -103,8 +103,9 @@ SECURITY INVOKER
 RETURN rotation || '_' || replace(user_id || ',' || organization_id, '-', '_') || ' ' || context;
 REVOKE ALL ON FUNCTION tenancy_private.carried(bigint, text, text, text) FROM public;
 
--- Sessions go on while this runs. A transaction that entered under the old key
--- stays valid for as long as "keep" says; the next one is sealed with the new.
+-- Sessions are not blocked while this runs. A transaction that entered under
+-- the old key stays valid for the duration "keep"; the next one is sealed with
+-- the new key.
 CREATE FUNCTION tenancy.rotate_seal_key(keep interval DEFAULT '1 hour') RETURNS void
 LANGUAGE plpgsql
 VOLATILE

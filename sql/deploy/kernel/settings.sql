@@ -12,8 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What can be set. A value of a workspace stands above the platform's, and that above
--- the default.
+-- The settings that exist. A workspace's value overrides the platform's, and that
+-- overrides the default.
 CREATE TABLE tenancy.settings_definitions (
     key           text    NOT NULL,
     scope         text    NOT NULL DEFAULT 'organization',
@@ -41,8 +41,8 @@ COMMENT ON COLUMN tenancy.settings_definitions.scope IS
 COMMENT ON COLUMN tenancy.settings_definitions.subjects IS
 'The subjects that have this setting, NULL for all.';
 
--- Values, those of the platform with the nil UUID. What a table of the application
--- holds stays there. A setting that is not of a subject has the nil UUID for one.
+-- Values; the platform's have the nil UUID. Values in a table of the application
+-- stay there. A setting without subjects has the nil UUID as its subject.
 CREATE TABLE tenancy.settings (
     workspace_id       uuid        NOT NULL,
     subject_id         uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
@@ -57,7 +57,7 @@ COMMENT ON TABLE tenancy.settings IS
 COMMENT ON COLUMN tenancy.settings.value IS
 'No application''s login can read it here, because the setting may have become secret.';
 
--- What the platform says for everybody.
+-- The platform's values for everybody.
 CREATE TABLE tenancy_private.setting_locks (
     subject_id uuid NOT NULL,
     key        text NOT NULL,
@@ -87,9 +87,8 @@ COMMENT ON COLUMN tenancy_private.secrets.key_id IS
 -- No statistics: they would hold values.
 ALTER TABLE tenancy_private.secrets ALTER COLUMN value SET STATISTICS 0;
 
--- Fingerprints tell whether a secret is another one than before, and nobody who does not
--- have this key can try out values. A dump leaves it out, and where it is restored
--- fingerprints are others.
+-- A fingerprint shows whether a secret has changed, and nobody without this key can try
+-- out values. A dump omits the key, so a restored database has other fingerprints.
 CREATE TABLE tenancy_private.fingerprint_keys (
     id          text  NOT NULL,
     inner_block bytea NOT NULL

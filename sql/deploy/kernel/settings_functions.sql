@@ -35,7 +35,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION tenancy_private.fingerprint(uuid, uuid, text, bytea) FROM public;
 
--- What a workspace has set by itself: of a secret, how it can be told from another.
+-- The values that a workspace has set itself; of a secret, its fingerprint.
 CREATE FUNCTION tenancy_private.stored_settings(
     workspace uuid, subject uuid DEFAULT NULL, wanted text DEFAULT NULL
 )
@@ -94,8 +94,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.stored_settings(uuid, uuid, text) FROM public;
 
--- What counts in a workspace, one row for each setting, and of those of subjects for each
--- subject.
+-- The effective values in a workspace: one row for each setting, and for settings with
+-- subjects one for each subject.
 CREATE FUNCTION tenancy_private.resolved_settings(
     workspace uuid, subject uuid DEFAULT NULL, wanted text DEFAULT NULL
 )
@@ -360,8 +360,8 @@ COMMENT ON FUNCTION tenancy.explain_setting(uuid, text) IS
 
 -- == Setting ==
 
--- Who sets something, and where: in an organization, or as staff in the platform's
--- workspace. Changes of one workspace wait for each other.
+-- The person and the workspace of a change: in an organization, or as staff in the
+-- platform's workspace. Changes of one workspace wait for each other.
 CREATE FUNCTION tenancy_private.act_on_settings(OUT workspace_id uuid, OUT user_id uuid)
 LANGUAGE plpgsql
 VOLATILE
@@ -381,7 +381,8 @@ BEGIN
     UPDATE tenancy.workspaces AS w
     SET owner_changes = w.owner_changes + 1
     WHERE w.id = act_on_settings.workspace_id;
-    -- Whoever was staff when the transaction entered may be so no longer.
+    -- Somebody who was staff when the transaction entered may not be staff any
+    -- more.
     PERFORM FROM public.users AS u WHERE u.id = act_on_settings.user_id AND u.role::text = 'admin' FOR SHARE;
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_member();

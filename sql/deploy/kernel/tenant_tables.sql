@@ -46,12 +46,13 @@ TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_user_id() IS
 'Default of user_id: the person in personal mode, NULL elsewhere and outside of any workspace.';
 
--- Keeps workspace_id what organization_id and the owner's column say, for who
--- may write them: a service, or the application from before, which names the
--- owner and knows of no workspace. A row is never moved by what it loses: where
--- both are NULL, because a user was deleted for instance, it stays where it is.
--- The triggers call it only for rows where the columns disagree. Argument: the
--- owner's column, where the table has one.
+-- Keeps workspace_id consistent with organization_id and the owner's column,
+-- for those who may write these: a service, or the application before its
+-- migration, which names the owner and knows no workspaces. A row is never
+-- moved by losing its owner: where both columns are NULL, for instance because
+-- a user was deleted, it stays where it is. The triggers call this only for
+-- rows whose columns disagree. Argument: the owner's column, if the table has
+-- one.
 CREATE FUNCTION tenancy_private.set_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -115,10 +116,10 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_organization() FROM public;
 
--- With the caller's own rights: the condition is the caller's SQL. What is
--- assigned is no legacy row any more, so the same call goes on where the one
--- before stopped, whatever stopped it. A table of the platform has organization_id,
--- and its trigger sets the rest; in any other the workspace is all there is.
+-- With the caller's own rights: the condition is the caller's SQL. Assigned rows
+-- are not legacy rows any more, so the same call continues where the previous one
+-- stopped, for whatever reason. A table of the platform has organization_id, and
+-- its trigger sets the rest; any other has only the workspace.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -136,7 +137,7 @@ DECLARE
     is_wanted CONSTANT text := format(
         E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
     );
-    -- What our triggers on the table say that it is.
+    -- The kind of the table, according to our triggers on it.
     functions CONSTANT text[] := ARRAY(
         SELECT format('%s.%s', n.nspname, p.proname)
         FROM pg_trigger AS t
@@ -198,10 +199,10 @@ BEGIN
         CONSTRAINT = 'organization_not_found',
         HINT = 'The ids are in public.organizations; a deleted organization is given nothing.';
     END IF;
-    -- Found first and locked then: to find them may take long. What somebody else
-    -- has locked is passed over, and waited for when nothing else is left, one by
-    -- one, because who holds no other row is in nobody's circle. What has moved
-    -- meanwhile is looked for again.
+    -- Rows are found first and then locked, because finding them may take long.
+    -- Locked rows are skipped, and waited for one by one when no others are left:
+    -- a transaction that holds no other row cannot cause a deadlock. Rows that
+    -- have moved meanwhile are looked up again.
     FOR attempt IN 1 .. 10 LOOP
         -- A ctid is a place in one partition.
         EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
@@ -235,8 +236,9 @@ COMMENT ON FUNCTION tenancy.assign(regclass, uuid, text, integer) IS
 -- that commit, or write rows of the application, take their caller's search_path, so
 -- everything in them is named with its schema.
 
--- What is in the way, before anything is changed: columns that are there, and rows
--- whose owner is not. needed_lengths says how much has to fit into which column.
+-- Lists the obstacles before anything is changed: existing columns, and rows whose
+-- owner does not exist. needed_lengths contains the length that each column must
+-- hold.
 CREATE PROCEDURE tenancy_private.check_tenant_table(
     table_name regclass, owner_column name, needed_lengths jsonb, needed_columns jsonb
 )
@@ -433,9 +435,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.fill_workspaces(text) FROM public;
 
--- What a revert kept comes back, for the rows that are still there. A column that
--- was here all the time says better than the archive whose a row is. A row whose
--- owner has gone meanwhile would become the platform's, for everybody to see.
+-- Restores what a revert kept, for rows that still exist. A column that existed
+-- all the time is more reliable about the owner of a row than the archive. A row
+-- whose owner no longer exists would become the platform's, visible to everybody.
 CREATE PROCEDURE tenancy_private.return_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -495,9 +497,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.return_ownership(text) FROM public;
 
--- The indexes that phase 0 made for foreign keys know nothing of workspaces: in
--- a table that tenants read they would tell how many rows of others have a value.
--- One with the workspace as its last column does not.
+-- The indexes that phase 0 made for foreign keys do not contain the workspace: in
+-- a table that tenants read they would reveal how many rows of others have a
+-- value. One with the workspace as its last column does not.
 CREATE PROCEDURE tenancy_private.want_indexes(table_name regclass, indexes jsonb)
 LANGUAGE sql
 SECURITY INVOKER
@@ -540,11 +542,11 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 AS $$
 BEGIN
-    -- What a deploy before this one has changed already is not asked about again.
+    -- Changes of an earlier deploy are not checked again.
     IF NOT tenancy_private.has_part(table_name, 'column', 'workspace_id', change) THEN
         CALL tenancy_private.check_tenant_table(table_name, owner_column, lengths, columns);
         COMMIT;
-        -- What was refused has not begun.
+        -- A refused adoption has not begun.
         INSERT INTO tenancy_private.changes (change, state)
         VALUES (adopt_online.change, 'deploying')
         ON CONFLICT ON CONSTRAINT changes_pkey DO NOTHING;
@@ -612,10 +614,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.finish_adoption(text) FROM public;
 
--- The way back. While the owners of all rows are copied, everybody reads and
--- writes: a trigger copies what is written meanwhile. What the revert itself
--- writes afterwards, with tenancy.reverting on, is no news of the owners, and nor
--- is what somebody else leaves as he found it.
+-- The way back. While the owners of all rows are copied, the table stays in use:
+-- a trigger copies concurrent writes. Later writes of the revert itself, with
+-- tenancy.reverting on, do not change owners, nor do writes of others that leave
+-- the owner as it was.
 CREATE PROCEDURE tenancy_private.keep_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -627,7 +629,7 @@ DECLARE
     archive CONSTANT text := relation || '_ownership';
     trigger_name CONSTANT text := relation || '_tenancy_keep_ownership';
     owner CONSTANT text := coalesce('t.' || pg_catalog.quote_ident(adoption.owner_column), 'NULL::uuid');
-    -- What further columns are kept, and of which rows of those that have an owner.
+    -- Further columns that are kept, of rows that have an owner.
     further_values CONSTANT text := coalesce(adoption.kept ->> 'values', 'NULL::jsonb');
     is_kept CONSTANT text := pg_catalog.format(
         '(t.workspace_id <> ''00000000-0000-0000-0000-000000000000'' %s)', coalesce(adoption.kept ->> 'condition', '')
@@ -688,9 +690,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_ownership(text) FROM public;
 
--- Takes back what a change is recorded to have added, all of it or the part that it came
--- to. Rows that must not stay as they are, where nobody's columns are left, are changed
--- first, in batches, and once more those that came last.
+-- Removes what a change is recorded to have added, as far as it came. Rows that must not
+-- stay as they are, if none of the columns is the application's, are changed first, in
+-- batches, and late ones once more.
 CREATE PROCEDURE tenancy_private.release_adoption(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -729,7 +731,7 @@ BEGIN
             table_name, '{}', relation || '_tenancy_not_null', pg_catalog.format('CHECK (%s)', required), change
         );
     END IF;
-    -- What the keys refer to is locked too.
+    -- The referenced tables are locked too.
     referred := ARRAY(
         SELECT DISTINCT c.confrelid::regclass
         FROM pg_catalog.pg_constraint AS c

@@ -15,9 +15,9 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- How an e-mail address is looked up: without the spaces around it and in small
--- letters. What nobody could send a letter to, an empty text or one that is
--- longer than any address, is no address.
+-- The form in which an e-mail address is looked up: without surrounding spaces,
+-- in lower case. An empty text, or one longer than any address, is not an
+-- address.
 CREATE FUNCTION tenancy_private.email_key(email text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -28,10 +28,10 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.email_key(text) FROM public;
 
--- Whose an address is, found by an index among millions. An index on users
--- would tell tenants which addresses there are, as one on slugs would tell them
--- the slugs. No address is unique here: an application that has two accounts
--- with one goes on having them, and may make a third.
+-- The accounts of each address, found by an index among millions. An index on
+-- users would reveal to tenants which addresses exist, as one on slugs would
+-- reveal the slugs. No address is unique here: an application with two accounts
+-- for one address keeps them, and may create a third.
 CREATE TABLE tenancy_private.user_emails (
     email   text NOT NULL,
     user_id uuid NOT NULL,

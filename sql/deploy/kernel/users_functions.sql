@@ -364,10 +364,10 @@ BEGIN
     END IF;
 
     BEGIN
-        -- The personal workspace first, with what is in it: a key that an adopted
-        -- table had to users, without ON DELETE, is looked at before the workspace
-        -- would go by itself.
-        -- As tenancy_writer, like the triggers of the tables that it reaches.
+        -- The personal workspace and its contents first: a foreign key of an
+        -- adopted table to users, without ON DELETE, is checked before the
+        -- workspace would be deleted by a cascade. As tenancy_writer, like the
+        -- triggers of the tables that this reaches.
         PERFORM tenancy_private.delete_rows(
             'tenancy.workspaces', jsonb_build_object('id', delete_user.id, 'kind', 'personal')
         );
@@ -375,9 +375,9 @@ BEGIN
             PERFORM tenancy_private.refuse_user_id();
         END IF;
 
-        -- Keys of the application's that may be checked at COMMIT, where nobody could
-        -- say any more what it is about, are asked now. What is undone is that they
-        -- were: they are deferred or not as before, and so is every other constraint.
+        -- Deferrable keys of the application are checked now, because at COMMIT
+        -- nobody could say which account they concern. Their mode is restored, and so
+        -- is that of every other constraint.
         SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') INTO deferrable_keys
         FROM pg_constraint AS c
         INNER JOIN pg_namespace AS n ON c.connamespace = n.oid

@@ -11,13 +11,13 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Money outlives accounts: nothing here refers to a workspace by a foreign key, so
--- that deleting a person or an organization neither fails for want of a deleted
--- entry nor takes one along.
+-- Money outlives accounts: no foreign key refers to a workspace, so that deleting
+-- a person or an organization neither fails because of an entry nor deletes one.
 
--- What a workspace has. It is stored, because adding it up would cost more the older
--- a wallet is; the ledger proves it. No index on what a payment changes, and room in
--- each page, so that a busy wallet's row stays in its page.
+-- The balance of a workspace. It is stored, because adding it up would cost more the
+-- older a wallet is; the ledger proves it. No index contains a column that a payment
+-- changes, and each page has free space, so that a busy wallet's row stays in its
+-- page.
 CREATE TABLE tenancy.wallets (
     workspace_id uuid           NOT NULL,
     currency     text           NOT NULL DEFAULT 'EUR',
@@ -60,8 +60,8 @@ COMMENT ON COLUMN tenancy.wallets.is_deferred IS
 COMMENT ON COLUMN tenancy.wallets.adoption IS
 'Whether a column of the application has the balance too: in_step, or left if a revert came in between.';
 
--- One row for each movement, and what makes it happen once. The key is the payer's:
--- one for everybody would tell which references others have.
+-- One row for each movement, with the reference that makes it happen once. The key
+-- contains the payer: a key for everybody would reveal which references others use.
 CREATE TABLE tenancy.transfers (
     workspace_id uuid           NOT NULL,
     kind         text           NOT NULL,
@@ -131,7 +131,7 @@ COMMENT ON COLUMN tenancy.ledger_entries.chain IS
 'The hash over the entry, its digest and the hash of the wallet''s previous entry; see tenancy.entry_hash().';
 CREATE INDEX ledger_entries_transfer_id_idx ON tenancy.ledger_entries (transfer_id, workspace_id);
 
--- What was promised before it was bought.
+-- Credit that was promised before anything was bought.
 CREATE TABLE tenancy.wallet_holds (
     workspace_id uuid           NOT NULL,
     id           uuid           NOT NULL DEFAULT gen_random_uuid(),
@@ -341,7 +341,7 @@ CALL tenancy_private.record_triggers('tenancy.spending_limits', 'spending_limits
 
 RESET ROLE;
 
--- What there was before a revert, as it was: it has been audited already.
+-- Restores what a revert kept, unchanged: it has been audited already.
 DO $$
 DECLARE
     kept text;

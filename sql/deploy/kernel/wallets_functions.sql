@@ -106,8 +106,8 @@ COMMENT ON FUNCTION tenancy.statement(timestamptz, timestamptz) IS
 'The entries of the current workspace from since until before until, in order. References are shown to the payer. '
 'Requires finops.view. Raises 42501 permission_denied.';
 
--- What is wrong with the ledger, one row for each finding; none where nothing is. Of one
--- workspace or of all, and of what was made after a checkpoint, or of everything.
+-- The errors in the ledger, one row each; none if it is consistent. Of one workspace or
+-- of all, and of the entries after a checkpoint, or of everything.
 CREATE FUNCTION tenancy_private.ledger_problems(wanted uuid, since timestamptz)
 RETURNS TABLE (problem text, workspace_id uuid, transfer_id uuid, expected text, found text)
 LANGUAGE sql

@@ -353,9 +353,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.fold_pending(uuid) FROM public;
 
--- What was spent and held this month counts against the limits that it concerns;
--- taking it back counts in the month that it was counted in. The caller has locked the
--- wallet.
+-- Spending and holds of this month count against their limits; a reversal counts in
+-- the month of the original. The caller has locked the wallet.
 CREATE FUNCTION tenancy_private.count_spending(
     workspace_id uuid, api_key_id uuid, user_id uuid, amount numeric, counted_at timestamptz,
     is_refused boolean
@@ -408,8 +407,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_spending() FROM public;
 
--- Asks without counting, so that a call can be refused before it costs anything.
--- What counts is asked again, with the wallet locked, by hold_money() and move_money().
+-- Checks without counting, so that a call can be refused before it costs anything.
+-- hold_money() and move_money() check again, with the wallet locked.
 CREATE FUNCTION tenancy_private.check_spending_limits(
     workspace_id uuid, api_key_id uuid, user_id uuid, amount numeric
 ) RETURNS void
@@ -548,9 +547,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.spend_grants(uuid, uuid, numeric) FROM public;
 
--- The payer's half. In most cases one UPDATE, which asks in its WHERE whether the wallet
--- holds enough; where it does not say yes, the wallet is locked and looked at. Without
--- books_whole what is not covered is refused, with it the rest is unpaid.
+-- The payer's half. In most cases one UPDATE, whose WHERE checks that the wallet holds
+-- enough; otherwise the wallet is locked and read. Without books_whole an uncovered
+-- amount is refused, with it the rest is unpaid.
 CREATE FUNCTION tenancy_private.debit_wallet(
     workspace_id uuid, amount numeric, transfer_id uuid, kind text, occurred_at timestamptz,
     made_at timestamptz,
@@ -744,8 +743,8 @@ DECLARE
     debit record;
     payee_currency text;
 BEGIN
-    -- What the payer can pay must be known before the payee gets it. Nobody waits for a
-    -- deferred wallet.
+    -- The payer's funds must be known before the payee receives them. Nobody waits for
+    -- a deferred wallet.
     IF payee < payer AND books_whole THEN
         IF NOT EXISTS (SELECT FROM tenancy.wallets AS w WHERE w.workspace_id = payee AND w.is_deferred) THEN
             PERFORM tenancy_private.lock_wallet(payee);
@@ -1044,7 +1043,7 @@ COMMENT ON FUNCTION tenancy_private.hold_money(uuid, numeric, interval, text, uu
 'Reserves an amount for at most a day; the same reference and amount return the same hold. Raises P0001 '
 'insufficient_funds, spending_limit_reached, 23505 reference_reused, 22023 amount_invalid, hold_expiry_invalid.';
 
--- Whose hold it is may be left out; a hold that is over is no error.
+-- The owner of the hold may be omitted; a hold that has ended is not an error.
 CREATE FUNCTION tenancy_private.release_hold(hold uuid, payer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -1159,9 +1158,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_with_creditors(uuid) FROM public;
 
--- A movement of its own, by which the payee gives back what was paid. What the payee
--- has spent meanwhile stays owed by the payee; what was never paid is owed no longer;
--- what came from grants goes back to them.
+-- A separate movement, by which the payee returns what was paid. What the payee has
+-- spent meanwhile remains a debt of the payee; what was never paid is no longer owed;
+-- what came from grants returns to them.
 CREATE FUNCTION tenancy_private.reverse_transfer(
     transfer uuid, reference text, OUT transfer_id uuid, OUT replayed boolean, OUT charged numeric,
     OUT unpaid numeric

@@ -92,7 +92,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.take_plan() FROM public;
 
--- What the application wrote comes by here as well, and is there already.
+-- Values that the application wrote come through here as well, and are already
+-- stored.
 CREATE FUNCTION tenancy_private.give_plan() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

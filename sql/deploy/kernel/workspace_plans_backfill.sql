@@ -6,8 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- What the application says, for the workspaces that were here before the trigger was;
--- a color only where it has one.
+-- The application's values, for workspaces that are older than the trigger; a color
+-- only where it has one.
 SELECT format(
     'CALL tenancy_private.in_batches(%L, %L, %L, %L, %L, %L)',
     :'change', 'plans of ' || t.name::text, 'tenancy.workspaces', t.name::text,

@@ -31,9 +31,9 @@ RETURN (
 REVOKE ALL ON FUNCTION tenancy_private.color_for(uuid) FROM public;
 
 -- One row for each person, each organization and the platform. The id is that
--- of the person or the organization, and the primary key keeps the two apart
--- for ever: nobody can make an organization that has a person's id.
--- What people and organizations have in common as tenants hangs here.
+-- of the person or the organization, and the primary key keeps the two distinct
+-- for ever: nobody can create an organization with a person's id. Whatever
+-- people and organizations have in common as tenants refers to this table.
 CREATE TABLE tenancy.workspaces (
     id              uuid        NOT NULL,
     kind            text        NOT NULL,
@@ -85,9 +85,9 @@ CALL tenancy_private.close_own_table('tenancy.workspaces');
 INSERT INTO tenancy.workspaces (id, kind, color)
 VALUES ('00000000-0000-0000-0000-000000000000', 'platform', '#334155');
 
--- Whoever inserts a person or an organization, and however, makes a workspace
--- with it: row by row, because one statement may insert a person and what is the
--- person's, and the keys of that are checked before triggers of the statement fire.
+-- Inserting a person or an organization, by any means, creates its workspace: row
+-- by row, because one statement may insert a person together with rows of that
+-- person, whose keys are checked before triggers of the statement fire.
 CREATE FUNCTION tenancy_private.add_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

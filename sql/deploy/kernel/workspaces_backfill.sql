@@ -26,8 +26,7 @@ FROM (VALUES
 ) AS s (table_name, kind, owner_column)
 \gexec
 
--- What people had chosen before a revert: color, plan, and which
--- organizations were deleted.
+-- Restores colors, plans and deleted organizations that a revert kept.
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';

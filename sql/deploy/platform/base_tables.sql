@@ -22,7 +22,7 @@ COMMENT ON SCHEMA finops IS 'What was used, and what it cost.';
 GRANT USAGE, CREATE ON SCHEMA public, finops TO tenancy_owner;
 GRANT USAGE ON SCHEMA public, finops TO tenancy_service;
 
--- What an earlier revert had to keep comes back, with its rows.
+-- Restores tables that an earlier revert kept, with their rows.
 DO $$
 DECLARE
     archived record;
@@ -85,9 +85,9 @@ SELECT
     to_regclass('finops.cost_actual_minute') IS NULL AS cost_actual_minute_is_absent
 \gset
 
--- The tables belong to tenancy_owner from the start. Whatever the deployer's
--- default privileges give to others, they do not apply to them; and the owner
--- is what tells a table made here from an adopted one.
+-- The tables belong to tenancy_owner from the start, so the deployer's default
+-- privileges do not apply to them, and the owner distinguishes a table created
+-- here from an adopted one.
 SET LOCAL ROLE tenancy_owner;
 
 -- The next changes add the keys, here as in an adopted database.
@@ -214,8 +214,8 @@ REVOKE CREATE ON SCHEMA public FROM tenancy_owner;
 REVOKE CREATE ON SCHEMA finops FROM tenancy_owner;
 \endif
 
--- Nobody but the workers, and the application that has not been migrated yet.
--- Adopted tables keep their owner and what was granted on them before.
+-- Only for workers, and for the application before its migration. Adopted
+-- tables keep their owner and their grants.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     public.providers,
     public.provider_settings,

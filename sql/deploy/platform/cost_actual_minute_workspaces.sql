@@ -6,8 +6,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
 -- Whoever writes minutes names instances and knows of no workspace. Rows of no instance
 -- are totals of a provider or of all, and the platform's. No key refers to a

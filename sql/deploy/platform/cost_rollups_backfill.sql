@@ -6,9 +6,9 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there. A worker that calls roll_up() at
--- the same time helps. It ends where writers keep it from going on: the worker does.
+-- Not one transaction: the table stays in use, and if the script is stopped anywhere,
+-- the next deploy continues there. A worker that calls roll_up() at the same time
+-- helps. It ends where writers keep it from going on: the worker does.
 DO $$
 BEGIN
     WHILE finops.roll_up() > 0 LOOP

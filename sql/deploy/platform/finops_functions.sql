@@ -24,7 +24,7 @@ GRANT CREATE ON SCHEMA finops TO tenancy_owner;
 
 SET LOCAL ROLE tenancy_owner;
 
--- == What is asked, and what is wrong with it ==
+-- == Arguments and their errors ==
 
 CREATE FUNCTION tenancy_private.require_range(starts_at timestamptz, ends_at timestamptz)
 RETURNS void
@@ -258,7 +258,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_sources(uuid, timestamptz, timestamptz) FROM public;
 
--- What a workspace spent and earned, by bucket, or as a whole where there is none.
+-- The costs and earnings of a workspace, by bucket, or in total without one.
 CREATE FUNCTION tenancy_private.cost_totals(
     workspace uuid, starts_at timestamptz, ends_at timestamptz, bucket text, time_zone text
 ) RETURNS TABLE (
@@ -276,7 +276,7 @@ DECLARE
     an_hour CONSTANT interval := interval '1 hour';
     a_moment CONSTANT interval := interval '1 microsecond';
     source record;
-    -- In Kolkata midnight is in the midst of an hour of UTC.
+    -- In Kolkata midnight is in the middle of an hour of UTC.
     is_split boolean := false;
 BEGIN
     source := tenancy_private.cost_sources(workspace, starts_at, ends_at);
@@ -1009,7 +1009,8 @@ RESET ROLE;
 REVOKE CREATE ON SCHEMA finops FROM tenancy_owner;
 \endif
 
--- What prices and regions are read from, where an application has it.
+-- The tables from which prices and regions are read, if the application has
+-- them.
 DO $$
 DECLARE
     read regclass;

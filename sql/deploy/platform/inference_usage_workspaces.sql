@@ -7,11 +7,11 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
--- customer_id is not looked at: it refers to customers, who are not users. No key
--- refers to a workspace or a user: what was spent outlives whoever spent it.
+-- customer_id is not used: it refers to customers, who are not users. No key
+-- refers to a workspace or a user: records of spending outlive the spender.
 CALL tenancy_private.adopt_cost_table(
     'platform/inference_usage_workspaces', 'finops.inference_usage',
     moment => 'occurred_at',

@@ -66,7 +66,7 @@ COMMENT ON FUNCTION finops.hourly_price(uuid) IS
 
 RESET ROLE;
 
--- What is our own schema stays as it was made.
+-- Our own schema stays as it was made.
 SELECT n.nspowner <> 'tenancy_owner'::regrole AS finops_is_adopted
 FROM pg_namespace AS n
 WHERE n.nspname = 'finops'

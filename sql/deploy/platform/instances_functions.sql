@@ -11,8 +11,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What can be done with an instance in which state, and the state it is in then.
--- It is data, because an application has states of its own: a DBA adds a row.
+-- The actions that each state of an instance allows, and the resulting state. It
+-- is data, because an application has states of its own: a DBA adds a row.
 CREATE TABLE tenancy.instance_transitions (
     action      text NOT NULL,
     from_status text NOT NULL,
@@ -24,8 +24,8 @@ CREATE TABLE tenancy.instance_transitions (
 COMMENT ON TABLE tenancy.instance_transitions IS
 'Which states of an instance allow terminating, reinstalling and archiving, and what they set.';
 
--- What is on its way out, or is out, comes back by no order; the last states are those of
--- simpler applications.
+-- No order restores an instance that is terminated or being terminated; the last states
+-- are those of simpler applications.
 INSERT INTO tenancy.instance_transitions (action, from_status, to_status)
 SELECT o.action, s.status, o.to_status
 FROM (VALUES ('terminate', 'terminating'), ('reinstall', 'booting')) AS o (action, to_status)
@@ -60,7 +60,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_instance_state(text, text) FROM public;
 
--- Whoever may end an instance may put it away.
+-- Roles that may terminate an instance may archive it.
 CREATE FUNCTION tenancy_private.instance_permission(action text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -160,8 +160,7 @@ COMMENT ON FUNCTION tenancy.archive_instance(uuid) IS
 'Puts a terminated instance of the current workspace away. Requires instances.terminate. Raises P0002 '
 'instance_not_found, 55000 instance_state, which names the states that allow it.';
 
--- Instances from before the migration that have no owner yet. What they run with is
--- not for everybody.
+-- Legacy instances, which have no owner yet. What they run with is not shown.
 CREATE FUNCTION tenancy.legacy_instances(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
 RETURNS TABLE (
     id uuid,
@@ -202,8 +201,8 @@ COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
 'A page of the instances that belong to nobody, in the order of their ids, to everybody in personal mode. Raises 42501 '
 'permission_denied, 22023 page_size_invalid.';
 
--- An application may also write the status by itself. Where that is what one of
--- these actions does, it needs what the action needs.
+-- An application may also write the status itself. If that amounts to one of
+-- these actions, it requires the same permission.
 CREATE FUNCTION tenancy.require_instance_transition(old_status text, new_status text) RETURNS void
 LANGUAGE plpgsql
 STABLE

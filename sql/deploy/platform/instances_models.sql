@@ -6,8 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
 -- The models that are there are public, so the column begins as the platform's,
 -- without a look at the rows.
@@ -35,8 +35,8 @@ BEGIN
     END IF;
 END; $$;
 
--- Where organizations have models of their own already, because a revert kept
--- whose they were, their instances say so.
+-- Where a revert kept the owners of models, instances refer to organizations'
+-- models.
 DO $$
 DECLARE
     hidden CONSTANT text :=

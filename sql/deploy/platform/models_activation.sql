@@ -8,8 +8,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 CALL tenancy_private.make_activatable(
     'platform/models_activation', 'public.models', kind => 'model', subject => 'models'
 );

@@ -11,10 +11,10 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- An instance refers to its model with the workspace that the model is in, which
--- has to be the instance's own or the platform's. Nothing else is looked at, so
--- that a model of somebody else and one that does not exist are one error. An
--- instance without a model refers to nobody's, so that it can be moved.
+-- An instance refers to its model together with the model's workspace, which
+-- must be the instance's own or the platform's. Nothing else is read, so that
+-- another tenant's model and one that does not exist raise the same error. An
+-- instance without a model refers to no workspace, so that it can be moved.
 CREATE FUNCTION tenancy_private.set_model_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -31,8 +31,8 @@ BEGIN
         RETURN new;
     END IF;
     -- The row's workspace comes from session variables, and a tenant's SQL can change
-    -- them in the midst of the statement. The policies find that out, but only after
-    -- this, and which error it is would tell whether the other workspace has the model.
+    -- them in the middle of the statement. The policies notice that, but only later,
+    -- and the kind of error would reveal whether the other workspace has the model.
     IF pg_has_role(login, 'tenancy_credentialed', 'USAGE') AND NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
         IF new.workspace_id IS DISTINCT FROM tenancy.current_workspace_id() THEN
             PERFORM tenancy_private.refuse_context();
@@ -77,7 +77,8 @@ RETURN NOT EXISTS (
 );
 REVOKE ALL ON FUNCTION tenancy_private.keeps_model(regclass) FROM public;
 
--- Who uses a model. The key says whether a service's DELETE is refused for it.
+-- The instances that use a model. The key decides whether a service's DELETE is
+-- refused for it.
 CREATE FUNCTION tenancy_private.keep_used_model() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -160,8 +161,8 @@ GRANT EXECUTE ON FUNCTION tenancy.delete_model(uuid) TO tenancy_credentialed, te
 COMMENT ON FUNCTION tenancy.delete_model(uuid) IS
 'Deletes a model of the current workspace. Requires models.delete. Raises P0002 model_not_found, 23503 model_in_use.';
 
--- A workspace that goes takes its models along, after its instances and with
--- what it offered of them.
+-- A deleted workspace's models are deleted after its instances and its
+-- offerings.
 CREATE FUNCTION tenancy_private.empty_models() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

@@ -6,10 +6,10 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
--- What a later change of this phase adds, while there is nothing to take back.
+-- Objects of a later change of this phase, while there is nothing to undo.
 DO $$
 BEGIN
     IF EXISTS (

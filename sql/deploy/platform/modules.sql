@@ -12,7 +12,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What a deploy brings is nobody's change.
+-- Modules that a deploy adds are not recorded as anybody's change.
 ALTER TABLE tenancy.modules DISABLE TRIGGER modules_audit;
 
 -- Everybody's come first, then what runs an organization, then its people and settings.
@@ -109,7 +109,7 @@ RESET ROLE;
 
 CALL tenancy_private.grant_read('public.providers', 'platform/modules');
 
--- What a DBA had made of them before a revert.
+-- A DBA's changes that a revert kept.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.platform_modules') IS NOT NULL THEN

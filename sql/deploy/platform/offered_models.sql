@@ -6,8 +6,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
 DO $$
 DECLARE
@@ -51,8 +51,8 @@ $$;
 
 \ir ../../notes/begun.psql
 
--- What existed was for those it was shared with, and stays so: private, and on request.
--- Constant defaults read no row.
+-- Existing offerings were for those with whom they were shared, and stay so: private,
+-- and on request. Constant defaults read no row.
 DO $$
 BEGIN
     IF NOT tenancy_private.has_part(
@@ -81,7 +81,7 @@ BEGIN
 END;
 $$;
 
--- What a revert had to keep.
+-- Values that a revert kept.
 DO $$
 BEGIN
     IF pg_catalog.to_regclass('tenancy_archive.offered_models') IS NOT NULL THEN

@@ -5,8 +5,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: everybody reads and writes meanwhile, and when it is
--- stopped anywhere the next deploy goes on from there.
+-- Not one transaction: the table stays in use, and if the script is stopped
+-- anywhere, the next deploy continues there.
 
 DO $$
 DECLARE

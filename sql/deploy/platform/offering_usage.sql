@@ -85,7 +85,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_usage(text, bigint, bigint, timestamptz) FROM public;
 
--- What was asked, not what it cost: the price may have changed when it is asked again.
+-- The request, not its cost: the price may have changed when it is repeated.
 CREATE FUNCTION tenancy_private.usage_fingerprint(
     offering uuid, input_tokens bigint, output_tokens bigint
 ) RETURNS bytea
@@ -349,7 +349,7 @@ BEGIN
     END IF;
     PERFORM tenancy_private.check_usage(request_id, input_tokens, output_tokens, happened_at);
 
-    -- A call that was authorized was served, and is charged by what was agreed then.
+    -- An authorized call was served, and is charged at the agreed price.
     IF authorization_found.expires_at >= happened_at THEN
         usage.provider_id := authorization_found.provider_id;
         usage.access := authorization_found.access;
@@ -597,7 +597,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid)
 FROM public;
 
--- Who calls: a person, or a program with a key, whose costs are the key's.
+-- The caller: a person, or a program with a key, which bears the costs.
 CREATE FUNCTION tenancy_private.calling_user() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -857,7 +857,7 @@ COMMENT ON FUNCTION tenancy.reverse_usage(uuid) IS
 'provider still owes. For the provider, with offerings.price, and for services. A repeated call returns the same '
 'answer. Raises P0002 usage_not_found.';
 
--- What the provider sees: sums, and calls without who made them.
+-- The provider's view: sums, and calls without the caller.
 CREATE FUNCTION tenancy.offering_earnings(
     since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity'
 ) RETURNS TABLE (

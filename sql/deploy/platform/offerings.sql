@@ -61,7 +61,7 @@ ON tenancy.access_requests (consumer_id, organization_id);
 CREATE INDEX access_requests_offering_id_idx
 ON tenancy.access_requests (organization_id, offering_id);
 
--- What a workspace may use by agreement, or on trial.
+-- The offerings that a workspace may use by agreement, or on trial.
 CREATE TABLE tenancy.entitlements (
     organization_id uuid        NOT NULL,
     id              uuid        NOT NULL DEFAULT gen_random_uuid(),
@@ -101,8 +101,8 @@ CREATE TABLE tenancy.catalog_preferences (
 COMMENT ON TABLE tenancy.catalog_preferences IS
 'Which offerings of others a workspace wants to see; without a row, all.';
 
--- What was agreed before a call was served. A call that was authorized is charged by
--- that, whatever the provider paused or revoked meanwhile.
+-- The agreement before a call was served. An authorized call is charged by it,
+-- whatever the provider has paused or revoked meanwhile.
 CREATE TABLE tenancy.usage_authorizations (
     workspace_id      uuid           NOT NULL,
     id                uuid           NOT NULL DEFAULT gen_random_uuid(),
@@ -171,7 +171,7 @@ CALL tenancy_private.close_own_table('tenancy.offering_usage');
 
 RESET ROLE;
 
--- What a revert kept.
+-- Rows that a revert kept.
 DO $$
 DECLARE
     kept text;
@@ -194,7 +194,8 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- What went meanwhile takes its own along, as it would have without the revert.
+-- Rows whose parents were deleted meanwhile are deleted, as they would have
+-- been without the revert.
 DELETE FROM tenancy.offering_prices AS p
 WHERE NOT EXISTS (
     SELECT FROM public.organization_models AS o

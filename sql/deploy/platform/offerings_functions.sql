@@ -921,7 +921,7 @@ BEGIN
         CONSTRAINT = 'already_shared',
         HINT = 'End that share with tenancy.revoke_share() first.';
     END IF;
-    -- One that ended by itself still says active.
+    -- An expired one still has the status active.
     PERFORM tenancy_private.update_rows(
         'public.organization_model_shares', jsonb_build_object('id', s.id), jsonb_build_object('status', 'revoked')
     )
@@ -948,7 +948,7 @@ COMMENT ON FUNCTION tenancy.share_offering(uuid, uuid, jsonb, timestamptz, times
 'without pricing, at the offering''s. Requires offerings.share. Raises P0002 offering_not_found, consumer_not_found, '
 '23505 already_shared, 22023 pricing_invalid, period_invalid.';
 
--- What the three functions below have in common.
+-- Common part of the three functions below.
 CREATE FUNCTION tenancy_private.change_share(
     share uuid, wanted_status text, from_statuses text[]
 ) RETURNS void
@@ -1096,7 +1096,8 @@ COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
 'Requests access to an offering from its provider for the current workspace. Requires offerings.request and a '
 'person. Raises P0002 offering_not_found, 23505 request_pending, access_granted.';
 
--- Two paths again: what the workspace asked for, and what it was asked.
+-- Two paths again: requests that the workspace made, and those that it
+-- received.
 CREATE FUNCTION tenancy.access_requests(status text DEFAULT NULL)
 RETURNS TABLE (
     id uuid, direction text, offering_id uuid, name text, other_workspace_id uuid, other_name text,
@@ -1122,7 +1123,7 @@ BEGIN
     FROM (
         SELECT q.*, 'made' AS direction, q.organization_id AS other_id
         FROM tenancy.access_requests AS q
-        -- What has become private meanwhile is as if it were gone.
+        -- Offerings that have become private are treated as deleted.
         CROSS JOIN LATERAL tenancy_private.offering_access(workspace, q.offering_id, clock_timestamp()) AS a
         WHERE q.consumer_id = workspace AND a.is_known
         UNION ALL
@@ -1205,7 +1206,7 @@ BEGIN
         PERFORM tenancy.require_permission('offerings.price');
         PERFORM tenancy_private.checked_price(approve_access.eur_per_1k);
     END IF;
-    -- What was agreed before ends with this.
+    -- This ends the earlier agreement.
     UPDATE tenancy.entitlements AS e SET revoked_at = decided
     WHERE e.organization_id = acting.organization_id AND e.offering_id = asked.offering_id
         AND e.consumer_id = asked.consumer_id AND e.kind = 'contract' AND e.revoked_at IS NULL;

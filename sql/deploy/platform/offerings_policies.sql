@@ -9,7 +9,7 @@
 
 BEGIN;
 
--- The application from before goes on with what it had.
+-- The application before its migration keeps what it had.
 CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.organization_models', 'public.organization_model_shares']::regclass[]
 );

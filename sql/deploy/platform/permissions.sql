@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What there is to be permitted on the platform; see kernel/role_permissions.
+-- The permissions of the platform; see kernel/role_permissions.
 INSERT INTO tenancy.permissions (number, permission)
 SELECT m.number, m.permission
 FROM (VALUES

@@ -9,9 +9,9 @@
 
 BEGIN;
 
--- Whose a value is. The table is small, a few rows for each organization and provider, so
--- this is one transaction. What is there already is respected: a column that may be NULL
--- holds the platform's values too, one that may not holds organizations' alone.
+-- The owner of a value. The table is small, a few rows for each organization and
+-- provider, so this is one transaction. Existing columns are respected: one that may be
+-- NULL holds the platform's values too, one that may not holds only organizations'.
 DO $$
 DECLARE
     organization_type CONSTANT regtype := (
@@ -76,7 +76,7 @@ BEGIN
     organization := (
         SELECT a.attnum FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = settings AND a.attname = 'organization_id'
     );
-    -- What an organization has set goes with it.
+    -- An organization's values are deleted with it.
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS c
         WHERE c.conrelid = settings AND c.contype = 'f' AND c.conkey = ARRAY[organization]
@@ -115,7 +115,7 @@ BEGIN
 END;
 $$;
 
--- What organizations had set before a revert took the column away.
+-- Values of organizations that a revert kept when it removed the column.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.provider_settings_of_organizations') IS NOT NULL THEN

@@ -25,7 +25,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.setting_subjects() FROM public;
 
--- What the application's own tables hold, at a level. global_settings need not be there.
+-- Values in the application's own tables, at a level. global_settings may be missing.
 CREATE FUNCTION tenancy_private.adopted_settings(workspace uuid, subject uuid, wanted text)
 RETURNS TABLE (subject_id uuid, key text, value jsonb, version bigint)
 LANGUAGE plpgsql
@@ -217,9 +217,9 @@ COMMENT ON FUNCTION tenancy.provider_status() IS
 'The providers: whether each is active, whether it is ready in the current workspace, and the required settings that '
 'are missing. Requires settings.view.';
 
--- Definitions that the application has, and goes on changing, are known here too. What
--- they do not say, which are secret and which required, a DBA does; a name that says so
--- makes a secret, because a secret that is shown cannot be taken back.
+-- Definitions of the application, which it may change at any time, are known here too.
+-- A DBA adds what they lack: which are secret and which required. A name that suggests
+-- a secret makes one, because a secret that was shown cannot be taken back.
 CREATE FUNCTION tenancy_private.mirror_definition() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

@@ -39,7 +39,7 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 RETURN NULL;
 
--- What the application writes from now on is taken over when this is deployed again.
+-- Later writes of the application are adopted by the next deploy.
 UPDATE tenancy.wallets AS w SET adoption = 'left' WHERE w.adoption = 'in_step';
 
 DROP FUNCTION tenancy_private.write_balance();

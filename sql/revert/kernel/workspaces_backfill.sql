@@ -9,8 +9,8 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- The rows go with the table, in the revert of workspaces. What somebody chose
--- in them is kept.
+-- The rows are dropped with the table, in the revert of workspaces. Values that
+-- somebody chose are kept.
 DO $$
 BEGIN
     IF EXISTS (

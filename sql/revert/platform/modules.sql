@@ -32,7 +32,7 @@ BEGIN
         RAISE NOTICE 'rows of tenancy.modules are kept in tenancy_archive.platform_modules';
     END IF;
     DELETE FROM tenancy.modules AS m WHERE m.key = ANY(keys);
-    -- What was granted for can_provision() alone.
+    -- Rights that only can_provision() needed.
     CALL tenancy_private.drop_parts('public.providers', 'platform/modules');
 END;
 $$;

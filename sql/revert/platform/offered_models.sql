@@ -20,7 +20,7 @@ CALL tenancy_private.patiently(
     ARRAY['public.organization_models']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- What providers said of their offerings; the defaults come by themselves.
+-- Values that providers chose for their offerings; defaults need not be kept.
 DO $$
 BEGIN
     IF tenancy_private.has_part(

@@ -40,7 +40,7 @@ BEGIN
         USING HINT = 'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app;';
     END IF;
 
-    -- Whoever sets this parameter makes a context.
+    -- Any role that may set this parameter can forge a context.
     SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) INTO wrong
     FROM pg_catalog.pg_roles AS r
     WHERE NOT r.rolsuper

@@ -23,7 +23,7 @@ DECLARE
         ORDER BY c.conname::text COLLATE "C"
     );
 BEGIN
-    -- A constraint over a secret would tell of it.
+    -- A constraint on a secret would reveal something about it.
     IF found IS DISTINCT FROM wanted THEN
         RAISE EXCEPTION 'the tables of settings have the constraints %, wanted %', found, wanted;
     END IF;

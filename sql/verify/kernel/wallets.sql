@@ -56,7 +56,7 @@ BEGIN
         RAISE EXCEPTION 'the unique indexes of tenancy.transfers are not valid';
     END IF;
     IF NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = 'finops.view') THEN
-        RAISE EXCEPTION 'nobody can be permitted to see money';
+        RAISE EXCEPTION 'the permission to see money is missing';
     END IF;
 END;
 $$;

@@ -22,7 +22,7 @@ DECLARE
     );
 BEGIN
     IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'tables take amounts that are no numbers: %', wrong;
+        RAISE EXCEPTION 'tables accept amounts that are NaN or infinite: %', wrong;
     END IF;
 END;
 $$;

@@ -14,7 +14,7 @@ DECLARE
     );
 BEGIN
     IF found IS DISTINCT FROM wanted THEN
-        RAISE EXCEPTION 'of the triggers % these are always there: %', wanted, found;
+        RAISE EXCEPTION 'wanted the triggers % in every case, found %', wanted, found;
     END IF;
     IF NOT EXISTS (SELECT FROM tenancy.instance_transitions) THEN
         RAISE EXCEPTION 'tenancy.instance_transitions is empty: no state allows any action';

@@ -14,7 +14,7 @@ DECLARE
     );
 BEGIN
     IF found IS DISTINCT FROM wanted THEN
-        RAISE EXCEPTION 'of the triggers % these are there: %', wanted, found;
+        RAISE EXCEPTION 'wanted the triggers %, found %', wanted, found;
     END IF;
 END;
 $$;

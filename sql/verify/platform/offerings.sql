@@ -47,7 +47,7 @@ BEGIN
         ORDER BY t.tgname::text COLLATE "C"
     );
     IF found IS DISTINCT FROM wanted THEN
-        RAISE EXCEPTION 'of the triggers % these are there: %', wanted, found;
+        RAISE EXCEPTION 'wanted the triggers %, found %', wanted, found;
     END IF;
     IF EXISTS (
         SELECT FROM pg_catalog.pg_class AS c

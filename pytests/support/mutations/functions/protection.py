@@ -261,7 +261,7 @@ CHANGES = {
     "tenancy_private.keep_workspaces_of(regclass,name)": [("IF columns IS NULL THEN", "IF false THEN")],
     "tenancy_private.reopen_table(regclass)": [
         ("CALL tenancy.drop_policies(table_name);", ""),
-        ("REVOKE ALL ON %s FROM tenancy_credentialed, tenancy_auditor", "REVOKE ALL ON %s FROM tenancy_auditor"),
+        ("FROM tenancy_credentialed, tenancy_legacy, tenancy_auditor", "FROM tenancy_auditor"),
         ("EXECUTE format('GRANT %s ON %s TO PUBLIC', was.public_privileges, table_name);", ""),
         ("IF was.row_security IS NOT TRUE THEN", "IF false THEN"),
         ("IF was.row_security IS NOT TRUE THEN", "IF true THEN"),

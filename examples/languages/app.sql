@@ -1,0 +1,30 @@
+-- Projects from SQL alone:
+--
+--     psql -qXAt -v user=USER -v organization=ORGANIZATION -f app.sql
+\set ON_ERROR_STOP on
+
+-- One transaction in one workspace: of the organization, or the personal one without it.
+BEGIN;
+SELECT tenancy.enter(:'user', :'organization') \g /dev/null
+INSERT INTO projects (name) VALUES ('Website');
+SELECT count(*) || ' in the organization' FROM projects;
+COMMIT;
+
+BEGIN;
+SELECT tenancy.enter(:'user') \g /dev/null
+SELECT count(*) || ' in the personal workspace' FROM projects;
+COMMIT;
+
+-- An error of pg-tenancy has its name in the field CONSTRAINT_NAME, and a hint that says what helps.
+DO $$
+DECLARE
+    state text;
+    name text;
+BEGIN
+    PERFORM count(*) FROM projects;
+EXCEPTION
+    WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, name = CONSTRAINT_NAME;
+        RAISE NOTICE '% (%)', name, state;
+END;
+$$;

@@ -1,0 +1,90 @@
+"""The examples in other languages, on a database of their own.
+
+``PYTHONPATH=pytests python -m support.languages`` runs those whose toolchains take longer
+to install than they are worth in every run of the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pg_tenancy.tools.sqitch import libpq_environment
+from support.command import run
+from support.database import Database
+from support.node import NODE, packages
+from support.people import Organization, People
+from support.server import server_of_this_run
+
+__all__ = ["EXPECTED", "prints"]
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples" / "languages"
+
+EXPECTED = """\
+1 in the organization
+0 in the personal workspace
+no_context (28000), status 500
+not_a_member (28000), status 403
+renamed after 2 attempts
+"""
+
+_Command = Callable[[Organization], list[str]]
+
+
+def _arguments(organization: Organization) -> list[str]:
+    return [str(organization.owner.id), str(organization.id)]
+
+
+def _sql(organization: Organization) -> list[str]:
+    user, company = _arguments(organization)
+    return ["psql", "-qXAt", "-v", f"user={user}", "-v", f"organization={company}", "-f", "app.sql"]
+
+
+_COMMANDS: dict[str, _Command] = {
+    "sql": _sql,
+    "node": lambda organization: [str(NODE), "app.js", *_arguments(organization)],
+    "ruby": lambda organization: ["ruby", "app.rb", *_arguments(organization)],
+    "go": lambda organization: ["go", "run", "app.go", *_arguments(organization)],
+}
+_VERSIONS = {
+    "ruby": ["ruby", "-rpg", "-e", 'puts "Ruby #{RUBY_VERSION}, pg #{PG::VERSION}"'],
+    "go": ["go", "version"],
+}
+
+
+def prints(language: str, database: Database, login: str, organization: Organization) -> str:
+    """Return what the example of a language prints, for the owner of an organization without projects."""
+    # Debian's packages of Go have their sources there.
+    of_language = {
+        "node": lambda: {"NODE_PATH": str(packages(ROOT / "pytests" / "orms" / "node"))},
+        "go": lambda: {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""},
+    }.get(language, dict)()
+    environment = os.environ | libpq_environment(database.dsn(login)) | of_language
+    done = run(_COMMANDS[language](organization), cwd=EXAMPLES, env=environment)
+    return done.stdout + done.stderr
+
+
+def main() -> int:
+    """Run the examples whose languages ``./dev prove --languages`` installs; return the exit status."""
+    failed = False
+    with server_of_this_run() as server:
+        database = server.create(server.template())
+        try:
+            database.execute((ROOT / "examples" / "projects" / "schema.sql").read_text())
+            with database.connect(autocommit=True) as admin:
+                people = People(admin)
+                organizations = {language: people.organization() for language in _VERSIONS}
+            for language, version in _VERSIONS.items():
+                said = prints(language, database, server.logins().app, organizations[language])
+                failed = failed or said != EXPECTED
+                print(run(version, check=True).stdout.strip(), said, sep="\n", flush=True)
+        finally:
+            server.drop(database.name)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""A document that one follows at a keyboard: its files, its commands, and what they print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from support.command import run
+
+__all__ = ["follow", "write_files"]
+
+_FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+# What is different each time.
+_SECONDS = re.compile(r"\bin \d+\.\d\ds")
+
+
+def write_files(document: str, directory: Path) -> list[str]:
+    """Write the files whose names stand before their text, and return the names."""
+    files: dict[str, str] = dict(_FILE.findall(document))
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    return list(files)
+
+
+def follow(document: str, directory: Path, environment: Mapping[str, str]) -> int:
+    """Type every command of a document into one shell, compare what it prints; return how many there are.
+
+    A line ``...`` stands for any lines. A command succeeds, unless the document shows an ``ERROR:``.
+    """
+    steps: list[tuple[str, str]] = [step for block in _CONSOLE.findall(document) for step in _COMMAND.findall(block)]
+    typed = "\n".join(f"{command}\nprintf '\\036%s\\036' $?" for command, _ in steps)
+    printed = run(["bash", "-c", f"exec 2>&1\n{typed}"], cwd=directory, env=environment).stdout
+    *parts, rest = printed.split("\036")
+    assert rest == ""
+    for (command, shown), said, status in zip(steps, parts[::2], parts[1::2], strict=True):
+        assert (status == "0") != ("ERROR:" in shown), f"$ {command}\n{said}(status {status})"
+        assert re.fullmatch(_pattern(shown), _SECONDS.sub("in 0s", said)), f"$ {command}\n{said}instead of\n{shown}"
+    return len(steps)
+
+
+def _pattern(shown: str) -> str:
+    lines = _SECONDS.sub("in 0s", shown).splitlines()
+    return "".join(r"(?:.*\n)*" if line == "..." else re.escape(line) + r"\n" for line in lines)
