@@ -9,16 +9,15 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pg_tenancy.tools.commands._endings import FailedError, MistakeError
 from pg_tenancy.tools.sqitch import libpq_environment
 
-__all__ = ["chosen_dsn", "confirm", "connected", "reading_record", "reading_roles"]
+__all__ = ["chosen_dsn", "confirm", "connected", "deploying", "looking", "reading_roles", "require_rights"]
 
-# As long as libpq would wait for nobody to answer, a person would not.
-_PATIENCE: Final = 15
+# libpq alone would wait for minutes where nobody answers. In seconds.
+_PATIENCE: Final[dict[str, Any]] = {"connect_timeout": 15}
 
 Connection = psycopg.Connection[Any]
 
@@ -60,7 +59,7 @@ def connected(dsn: str, remedy: Remedy | None = None) -> Iterator[Connection]:
         FailedError: the login may not, with the remedy.
 
     """
-    patience = {} if "connect_timeout" in conninfo_to_dict(dsn) or os.environ.get("PGCONNECT_TIMEOUT") else _PATIENCE_OF
+    patience = {} if "connect_timeout" in conninfo_to_dict(dsn) or os.environ.get("PGCONNECT_TIMEOUT") else _PATIENCE
     with closing(
         psycopg.connect(dsn, autocommit=True, fallback_application_name="pg-tenancy", **patience)
     ) as connection:
@@ -72,25 +71,65 @@ def connected(dsn: str, remedy: Remedy | None = None) -> Iterator[Connection]:
             raise FailedError(f"{error.diag.message_primary}\n{remedy(connection, _login(connection))}") from error
 
 
-_PATIENCE_OF: Final[dict[str, Any]] = {"connect_timeout": _PATIENCE}
-
-
 def _login(connection: Connection) -> str:
-    return sql.Identifier(connection.info.user).as_string(connection)
+    return str(connection.execute("SELECT pg_catalog.quote_ident(session_user)").fetchall()[0][0])
 
 
-def reading_record(connection: Connection, login: str) -> str:
+def looking(_connection: Connection, login: str) -> str:
     """Say how a login comes to read what sqitch recorded."""
-    return (
-        f"GRANT USAGE ON SCHEMA sqitch TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA sqitch TO {login}; lets it"
-        f" look. Deploying, verifying and reverting are for the login that deployed{_deployer(connection)}, or a"
-        " superuser."
-    )
+    grants = f"GRANT USAGE ON SCHEMA sqitch TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA sqitch TO {login};"
+    return f"{grants} lets it look."
+
+
+def deploying(connection: Connection, _login: str) -> str:
+    """Say who deploys, verifies and reverts."""
+    return f"Connect as the login that deployed{_deployer(connection)}, or as a superuser."
 
 
 def reading_roles(connection: Connection, login: str) -> str:
     """Say how a login comes to read roles and permissions."""
     return f"GRANT tenancy_service TO {login}; or connect as the login that deployed{_deployer(connection)}."
+
+
+def require_rights(connection: Connection, *, write: bool) -> None:
+    """Refuse a login that may not do what sqitch is about to do, before it begins.
+
+    Args:
+        connection: to the database.
+        write: whether something is deployed or reverted, and not only verified.
+
+    Raises:
+        FailedError: it may not, with what to do.
+
+    """
+    may_create, has_record, may_note, may_compare, database, owner = connection.execute(_RIGHTS).fetchall()[0]
+    login = _login(connection)
+    if write and not has_record and not may_create:
+        raise FailedError(
+            f"{login} may create no schema in the database {database}\n"
+            f"GRANT CREATE ON DATABASE {database} TO {login}; or connect as its owner, {owner}, or as a superuser."
+        )
+    if has_record and (not may_compare or (write and not may_note)):
+        what = "deploy or revert here" if write else "verify what is deployed here"
+        raise FailedError(f"{login} may not {what}\n{deploying(connection, login)}")
+
+
+_RIGHTS: Final = """
+SELECT
+    has_database_privilege(d.oid, 'CREATE'),
+    r.oid IS NOT NULL,
+    has_table_privilege(r.oid, 'INSERT'),
+    p.oid IS NULL OR has_schema_privilege(p.oid, 'USAGE'),
+    quote_ident(d.datname),
+    quote_ident(pg_get_userbyid(d.datdba))
+FROM pg_catalog.pg_database AS d
+LEFT JOIN (
+    pg_catalog.pg_class AS r INNER JOIN pg_catalog.pg_namespace AS s
+    ON r.relnamespace = s.oid AND (s.nspname, r.relname) = ('sqitch', 'changes')
+) ON true
+LEFT JOIN pg_catalog.pg_namespace AS p ON p.nspname = 'tenancy_private'
+WHERE d.datname = current_database()
+"""
 
 
 def _deployer(connection: Connection) -> str:

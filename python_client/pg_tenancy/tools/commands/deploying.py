@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from pg_tenancy.tools._terminal import Terminal
-from pg_tenancy.tools.commands._database import chosen_dsn, confirm, connected, reading_record
+from pg_tenancy.tools.commands._database import chosen_dsn, confirm, connected, deploying, require_rights
 from pg_tenancy.tools.commands._endings import OK, FailedError, MistakeError
 from pg_tenancy.tools.commands.status import phase_in_words
 from pg_tenancy.tools.phases import Progress, Status, plan_of, read_needing, read_status
@@ -20,8 +20,9 @@ def deploy(dsn: str | None, to: str | None, plan: str | None) -> int:
     terminal = Terminal.stdout()
     sqitch = Sqitch(chosen_dsn(dsn))
     _target(to, read_plan(plan=plan or "platform"))
-    with connected(sqitch.dsn, reading_record) as connection:
+    with connected(sqitch.dsn, deploying) as connection:
         deployed = plan_of(connection)
+        require_rights(connection, write=True)
         sqitch.plan = plan or deployed or "platform"
         if deployed not in (None, sqitch.plan):
             raise MistakeError(f"this database was deployed with the plan {deployed}, not with {sqitch.plan}")
@@ -41,7 +42,7 @@ def deploy(dsn: str | None, to: str | None, plan: str | None) -> int:
     )
     sqitch.on_stop = _tell_stopping
     sqitch.deploy(target)
-    with connected(sqitch.dsn, reading_record) as connection:
+    with connected(sqitch.dsn, deploying) as connection:
         terminal.line(f"Deployed: {phase_in_words(read_status(connection))}.")
     return OK
 
@@ -50,9 +51,10 @@ def verify(dsn: str | None) -> int:
     """Check that a database is as the deployed changes left it."""
     terminal = Terminal.stdout()
     sqitch = Sqitch(chosen_dsn(dsn))
-    with connected(sqitch.dsn, reading_record) as connection:
+    with connected(sqitch.dsn, deploying) as connection:
         status = read_status(connection)
         sqitch.plan = plan_of(connection) or sqitch.plan
+        require_rights(connection, write=False)
     if not status.deployed:
         raise FailedError("nothing is deployed to this database, so there is nothing to verify")
     verified: list[str] = []
@@ -66,9 +68,11 @@ def revert(dsn: str | None, to: str | None, *, everything: bool, yes: bool) -> i
     """Revert changes, after having asked."""
     terminal = Terminal.stdout()
     sqitch = Sqitch(chosen_dsn(dsn))
-    with connected(sqitch.dsn, reading_record) as connection:
+    with connected(sqitch.dsn, deploying) as connection:
         status = read_status(connection)
         sqitch.plan = plan_of(connection) or sqitch.plan
+        if status.deployed:
+            require_rights(connection, write=True)
     target = None if everything else _target(to, status.plan)
     names = [
         *(change.name for change in status.deployed),
@@ -98,14 +102,14 @@ def revert(dsn: str | None, to: str | None, *, everything: bool, yes: bool) -> i
     )
     sqitch.on_stop = _tell_stopping
     sqitch.revert(target)
-    with connected(sqitch.dsn, reading_record) as connection:
+    with connected(sqitch.dsn, deploying) as connection:
         terminal.line(f"Reverted: {phase_in_words(read_status(connection))}.")
     return OK
 
 
 def _refuse_what_is_needed(dsn: str, changes: Sequence[Change]) -> None:
     """Refuse a revert that would end in the middle: sqitch is asked phase by phase, and this knows how far it goes."""
-    with connected(dsn, reading_record) as connection:
+    with connected(dsn, deploying) as connection:
         needing = read_needing(connection, changes)
     if needing:
         raise FailedError(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Final
 
-from pg_tenancy.tools.commands._database import chosen_dsn
+import psycopg
+
+from pg_tenancy.tools.commands._database import chosen_dsn, connected
 from pg_tenancy.tools.commands._endings import OK, FailedError, MistakeError
 
 __all__ = ["require_console", "require_port", "serve_console"]
+
+_UNDEPLOYED: Final = "Nothing that the console shows is in this database: pg-tenancy deploy comes first."
 
 
 def serve_console(dsn: str | None, *, prepare: bool, login: str, host: str, port: int, address: str | None) -> int:
@@ -17,13 +22,23 @@ def serve_console(dsn: str | None, *, prepare: bool, login: str, host: str, port
 
     database = chosen_dsn(dsn)
     if prepare:
-        print(prepare_in_words(database, login))
+        try:
+            print(prepare_in_words(database, login))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise FailedError(
+                f"{error.diag.message_primary}\n--prepare makes two logins and a key: connect as a superuser."
+            ) from error
+        except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedTable) as error:
+            raise FailedError(f"{error.diag.message_primary}\n{_UNDEPLOYED}") from error
         return OK
     try:
         app = app_of(database, secure=address is not None, address=address)
     except ValueError as error:
         raise MistakeError(str(error)) from None
     require_port(host, port)
+    with connected(database) as connection:
+        if connection.execute("SELECT to_regnamespace('tenancy') IS NULL").fetchone() == (True,):
+            raise FailedError(_UNDEPLOYED)
     print(f"{address or f'http://{host}:{port}'}/  until Ctrl-C", flush=True)
     serve(app, host, port)
     return OK

@@ -11,7 +11,7 @@ import psycopg
 
 from pg_tenancy.tools._terminal import Terminal
 from pg_tenancy.tools.commands._database import chosen_dsn
-from pg_tenancy.tools.commands._endings import FAILED, OK, in_words
+from pg_tenancy.tools.commands._endings import FAILED, OK, FailedError, in_words
 from pg_tenancy.tools.commands.serving import require_console, require_port
 from pg_tenancy.tools.demo import GROWN, RENTAL, Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
@@ -50,6 +50,11 @@ def demo(*, keep: bool, as_json: bool, scale: float, platform: bool, console: bo
         if as_json:
             message = in_words(error) if isinstance(error, psycopg.Error) else error
             print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2))
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            raise FailedError(
+                f"{error.diag.message_primary}\nThe demonstration makes roles and a database: let PG_TENANCY_DSN name a"
+                " superuser, or unset it for a server of its own."
+            ) from error
         raise
     return FAILED if result.failures else OK
 

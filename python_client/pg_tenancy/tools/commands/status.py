@@ -6,10 +6,11 @@ import json
 from dataclasses import asdict
 
 from pg_tenancy.tools._terminal import Terminal
-from pg_tenancy.tools.commands._database import chosen_dsn, connected, reading_record
+from pg_tenancy.tools.commands._database import chosen_dsn, connected, looking
 from pg_tenancy.tools.commands._endings import FAILED, OK
 from pg_tenancy.tools.phases import (
     Status,
+    WayAround,
     plan_of,
     read_phases,
     read_status,
@@ -23,7 +24,7 @@ __all__ = ["phase_in_words", "status"]
 
 def status(dsn: str | None, *, as_json: bool) -> int:
     """Say what a database has."""
-    with connected(chosen_dsn(dsn), reading_record) as connection:
+    with connected(chosen_dsn(dsn), looking) as connection:
         state = read_status(connection)
         plan = plan_of(connection)
         unrestricted = read_unrestricted_logins(connection)
@@ -41,7 +42,7 @@ def status(dsn: str | None, *, as_json: bool) -> int:
             "unknown": list(state.unknown),
             "unrestricted_logins": {login.name: login.reasons for login in unrestricted},
             "unprotected_tables": unprotected,
-            "ways_around": [asdict(way) for way in ways_around],
+            "ways_around": None if ways_around is None else [asdict(way) for way in ways_around],
         }
         print(json.dumps(document, indent=2))
         return FAILED if state.unknown else OK
@@ -71,15 +72,7 @@ def status(dsn: str | None, *, as_json: bool) -> int:
     if state.deployed:
         terminal.heading("Logins that see everything, whatever the policies say")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
-    if unprotected:
-        terminal.heading("Tables with rows of tenants that are not protected yet")
-        terminal.table(["table", "refers to"], [[name, referred] for name, referred in unprotected.items()])
-    if ways_around:
-        terminal.heading("Through what rows of protected tables stay visible")
-        terminal.table(
-            ["table", "through", "open to", "to close it"],
-            [[way.table, way.object, way.open_to, way.remedy] for way in ways_around],
-        )
+        _tell_open(terminal, unprotected, ways_around)
     if state.unknown:
         terminal.line()
         terminal.check(
@@ -88,6 +81,30 @@ def status(dsn: str | None, *, as_json: bool) -> int:
         )
         return FAILED
     return OK
+
+
+def _tell_open(terminal: Terminal, unprotected: dict[str, str] | None, ways_around: list[WayAround] | None) -> None:
+    """Say what of tenants others can see, and never with silence that nobody could look."""
+    terminal.heading("Tables with rows of tenants that are not protected yet")
+    if unprotected:
+        terminal.table(["table", "refers to"], [[name, referred] for name, referred in unprotected.items()])
+    else:
+        _tell_none(terminal, unprotected is not None)
+    terminal.heading("Through what rows of protected tables stay visible")
+    if ways_around:
+        terminal.table(
+            ["table", "through", "open to", "to close it"],
+            [[way.table, way.object, way.open_to, way.remedy] for way in ways_around],
+        )
+    else:
+        _tell_none(terminal, ways_around is not None)
+
+
+def _tell_none(terminal: Terminal, is_known: bool) -> None:
+    if is_known:
+        terminal.line("  none")
+    else:
+        terminal.check(False, "this login may not look: connect as the one that deployed, or as a superuser")
 
 
 def phase_in_words(state: Status) -> str:
