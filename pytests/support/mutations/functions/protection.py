@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROTECT = "tenancy.protect(regclass,name,name,name,name,boolean,text)"
 ALLOW = "tenancy.allow(regclass,text,text,text,boolean,text)"
-ADOPT = "tenancy_private.adopt_table(regclass,name,name)"
+ADOPT = "tenancy_private.adopt_table(regclass,name,name,boolean)"
 
 CHANGES = {
     "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],

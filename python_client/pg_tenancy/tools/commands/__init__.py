@@ -342,6 +342,48 @@ def _matrix(**options: Any) -> int:
 
 
 @_command(
+    "protect",
+    "pg-tenancy protect postgresql://dba@host/application public.projects\n"
+    "pg-tenancy protect --parent project_id --contract tasks.sql public.tasks   # on PG_TENANCY_DSN",
+    short_help="Protect a large table of yours while everybody works.",
+)
+@_dsn
+@click.argument("table_name", metavar="TABLE")
+@click.option(
+    "--parent", metavar="COLUMN", help="The column that refers to the parent, in a child of a protected table."
+)
+@click.option("--author", metavar="COLUMN", help="The column with the author, for rows that belong to people.")
+@click.option("--shared", metavar="COLUMN", help="With --author: the column that says whether others may read a row.")
+@click.option("--catalogue", is_flag=True, help="Everybody reads the platform's rows, too.")
+@click.option(
+    "--contract",
+    "contract_file",
+    type=_FILE,
+    metavar="FILE",
+    help="SQL to run in the transaction that closes the table: CALL tenancy.allow(...), mostly.",
+)
+@click.option(
+    "--batch",
+    "batch_size",
+    type=_BATCH,
+    default=5000,
+    metavar="N",
+    help="How many rows a transaction looks at; default: 5000.",
+)
+def _protect(**options: Any) -> int:
+    """Protect a large table of yours while everybody works.
+
+    It does what CALL tenancy.protect() does in one transaction, in steps that block nobody: the
+    column, indexes built concurrently, children moved to their parents in batches, keys
+    validated, and the policies at the end. TABLE is named with its schema. Ctrl-C keeps what is
+    done, and the same command goes on. docs/protect.md explains the shapes of tables.
+    """
+    from pg_tenancy.tools.commands.protecting import protect
+
+    return protect(**options)
+
+
+@_command(
     "assign",
     "pg-tenancy assign postgresql://worker@host/application public.instances acme \\\n"
     "    --where \"ip_address << '10.1.0.0/16'\"",
