@@ -188,7 +188,7 @@ def test_an_empty_environment_takes_an_application_multi_tenant_proves_it_and_go
     programs = tmp_path / "venv" / "bin"
     pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
     run(
-        [*pip, "install", "--quiet", "--disable-pip-version-check", f"{wheel}[binary,pytest]"],
+        [*pip, "install", "--quiet", "--disable-pip-version-check", f"{wheel}[binary,cli,pytest]"],
         check=True,
         env=os.environ,
     )

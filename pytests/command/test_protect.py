@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -260,6 +261,19 @@ def test_what_unprotect_kept_comes_back(database: Database, acme: Organization, 
             [acme.id],
         ).fetchall()[0]
     assert found[0] == found[1] > 0
+
+
+def test_the_calls_of_the_document(
+    database: Database, run: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "protect.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.sql").write_text("CALL tenancy.allow('public.tasks', 'SELECT', NULL, columns => 'id');")
+    _make_tables(database, 10)
+    calls = re.findall(r"^pg-tenancy protect (.*)$", document, re.M)
+    assert len(calls) == 2
+    for call in calls:
+        assert run(*(database.dsn() if "://" in word else word for word in shlex.split(call)))[0] == 0
 
 
 def test_the_contract_opens_what_it_says_in_the_same_transaction(

@@ -63,6 +63,12 @@ def test_a_login_without_rights_is_told_what_is_missing_and_what_to_do(
     assert second.startswith(remedy.format(**named))
 
 
+def test_the_document_shows_what_is_said(database: Database, new_login: Callable[..., str], run: Answer) -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text()
+    login = new_login()
+    assert f"\n{run('status', database.dsn(login))[2].replace(login, 'ann')}```\n" in document
+
+
 def test_a_login_that_may_look_does_as_it_was_told(
     database: Database, new_login: Callable[..., str], run: Answer
 ) -> None:

@@ -419,7 +419,12 @@ REVOKE ALL ON FUNCTION tenancy_private.set_child_workspace() FROM public;
 -- The foreign key of one column by which a table refers to its parent, if that is protected.
 CREATE FUNCTION tenancy_private.key_of_one_column(table_name regclass, parent name)
 RETURNS TABLE (
-    name name, referred regclass, referred_key name, referred_column name, definition text, actions text
+    name name,
+    referred regclass,
+    referred_key name,
+    referred_column name,
+    definition text,
+    actions text
 )
 LANGUAGE plpgsql
 STABLE
@@ -457,7 +462,10 @@ REVOKE ALL ON FUNCTION tenancy_private.key_of_one_column(regclass, name) FROM pu
 -- table, or of a range of its blocks while everybody works. There a row that somebody else
 -- has locked is passed over, so that nobody waits for anybody in a circle.
 CREATE FUNCTION tenancy_private.move_to_parents(
-    table_name regclass, parent name, first_block bigint DEFAULT NULL, next_block bigint DEFAULT NULL
+    table_name regclass,
+    parent name,
+    first_block bigint DEFAULT NULL,
+    next_block bigint DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
