@@ -207,11 +207,11 @@ def test_it_leaves_what_protect_leaves_in_one_transaction(database: Database, ru
         made.append((database.dump(), _strays(database)))
         database.execute("CALL tenancy.unprotect('public.tasks')", "CALL tenancy.unprotect('public.projects')")
     # Comments tell who built an index, and nothing else differs.
-    online, plain = (
+    first, second = (
         sorted(line for line in dump.splitlines() if line and not line.startswith(("--", "COMMENT ON INDEX")))
         for dump, _ in made
     )
-    assert online == plain
+    assert first == second
     assert made[0][1] == made[1][1] == 0
 
 

@@ -6,6 +6,7 @@ What each does is in a module of its own, which is imported when it is called, s
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -325,17 +326,38 @@ def _lint(**options: Any) -> int:
 
 @_command(
     "matrix",
-    "pg-tenancy matrix postgresql://dba@host/application\npg-tenancy matrix --svg matrix.svg",
+    "pg-tenancy matrix postgresql://dba@host/application\n"
+    "pg-tenancy matrix --svg matrix.svg\n"
+    "pg-tenancy matrix --doors --role app postgresql://postgres@localhost/application_test",
 )
 @_dsn
-@click.option("--svg", type=_FILE, metavar="FILE", help="Write it as a picture, too.")
+@click.option("--svg", type=_FILE, metavar="FILE", help="Write it as a picture, too; with --doors the doors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
-def _matrix(**options: Any) -> int:
+@click.option(
+    "--doors",
+    "with_doors",
+    is_flag=True,
+    help="Also try, as the application's role, what views, functions, triggers and foreign keys reach.",
+)
+@click.option("--role", default="tenancy_app", metavar="NAME", help="With --doors: the role; default: tenancy_app.")
+@click.option(
+    "--allow-database",
+    "allowed",
+    metavar="NAME",
+    help="With --doors: try in this database although it looks live.",
+)
+@click.pass_context
+def _matrix(ctx: click.Context, /, **options: Any) -> int:
     """Print who may do what, of a database or as it is deployed.
 
     Without a database, and without PG_TENANCY_DSN, it starts a server of its own and
     deploys to that; this needs sqitch, psql and the extra "embedded".
+
+    --doors connects as a superuser to a database for tests, and tries each door to the
+    application's tables in a transaction that is rolled back.
     """
+    if options["with_doors"] and not (options["dsn"] or os.environ.get("PG_TENANCY_DSN")):
+        ctx.fail("--doors are of a database: give its DSN")
     from pg_tenancy.tools.commands.matrices import matrix
 
     return matrix(**options)

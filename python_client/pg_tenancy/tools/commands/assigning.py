@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from pg_tenancy.errors import TenancyError
-from pg_tenancy.tools._terminal import Terminal, progress_bar
+from pg_tenancy.tools._terminal import Terminal, printable, progress_bar
 from pg_tenancy.tools.assign import Assignment
 from pg_tenancy.tools.commands._database import chosen_dsn, confirm, connected
 from pg_tenancy.tools.commands._endings import OK, FailedError, reason
@@ -19,8 +19,7 @@ def assign(dsn: str | None, table_name: str, organization: str, *, condition: st
     with connected(chosen_dsn(dsn)) as connection:
         assignment = Assignment(connection, table_name, organization, condition=condition, batch_size=batch_size)
         table, total = assignment.table, assignment.total
-        # It is whatever a customer chose, and this is a DBA's terminal.
-        name = "".join(letter if letter.isprintable() else "?" for letter in assignment.organization_name)
+        name = printable(assignment.organization_name)
         if not total:
             terminal.line(f"Nothing to assign: {table} has no such legacy rows.")
             return OK
