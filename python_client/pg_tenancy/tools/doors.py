@@ -150,7 +150,8 @@ class Doors:
     def svg(self) -> str:
         """Return it as a picture: a line for each door, a column for each table."""
         named = list(dict.fromkeys((door.kind, door.name) for door in self.doors))
-        row, column, top = 24, 150, 60
+        row, top = 24, 60
+        column = max(150, 20 + 7 * max(map(len, self.tables), default=0))
         left = 40 + 7 * max((len(f"{kind} {name}") for kind, name in named), default=20)
         width = max(left + column * len(self.tables) + 20, 720)
         height = top + row * len(named) + 50
