@@ -393,7 +393,7 @@ def test_help_says_what_each_command_is_for(run: Answer) -> None:
     status, output, _ = run("--help")
     assert status == 0
     for name in ("demo", "deploy", "status", "verify", "revert", "matrix"):
-        assert f"\n    {name} " in output
+        assert f"\n  {name} " in output
         status, text, _ = run(name, "--help")
         assert (status, "It ends with 0" in text) == (0, True)
 

@@ -108,7 +108,7 @@ def test_a_port_in_use_is_told_of_before_anything_begins(
 def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pg_tenancy.tools.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("pg_tenancy.tools.commands.serving.find_spec", lambda name: None)
     assert main(["console", "dbname=x"]) == 1
     assert 'pip install "pg-tenancy[console]"' in capsys.readouterr().err
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from pg_tenancy.tools import cli
 from pg_tenancy.tools import lint as lint_module
 from pg_tenancy.tools.cli import main
+from pg_tenancy.tools.commands import linting
 from pg_tenancy.tools.lint import Rule, lint, read_rules
 from support.database import Database
 from support.server import Server
@@ -173,7 +173,7 @@ if sys.version_info >= (3, 11):  # which the package with the schema needs
             assert [error.message for error in validator.iter_errors(document)] == []
             assert document["runs"][0]["results"]
         broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text")
-        monkeypatch.setattr(cli, "lint", lambda connection, **options: lint(connection, rules=[broken], **options))
+        monkeypatch.setattr(linting, "lint", lambda connection, **options: lint(connection, rules=[broken], **options))
         document = json.loads(run(faulty.dsn(), "--format", "sarif")[1])
         assert [error.message for error in validator.iter_errors(document)] == []
 
@@ -290,7 +290,7 @@ def test_a_rule_that_cannot_run_ends_with_2_and_the_others_run(
     others = lint_module.read_rules()
     broken = Rule("broken", "Broken.", "SELECT NULL, NULL, NULL, (1 / 0)::text", others[0].facts)
     rules = [broken, *others]
-    monkeypatch.setattr(cli, "lint", lambda connection, **options: lint(connection, rules=rules, **options))
+    monkeypatch.setattr(linting, "lint", lambda connection, **options: lint(connection, rules=rules, **options))
     status, output, complaints = run(faulty.dsn(), "--format", form)
     assert status == 2
     assert f"1 of {len(rules)} rules could not run: broken" in complaints

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-__all__ = ["Place", "RowMaker", "RowOf", "SetUpError", "Table", "Values"]
+__all__ = ["Place", "RowMaker", "RowOf", "SetUpError", "Table", "Values", "made_of"]
 
 Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
@@ -288,7 +288,7 @@ class RowMaker:
             return column["label"]
         if column["category"] == "A":
             return []
-        made = _made_of(column["type"], column["length"])
+        made = made_of(column["type"], column["length"])
         if made is None:
             raise SetUpError(
                 f"{table.full_name}.{column['name']} is a {column['type']}, which the test cannot make up:"
@@ -308,7 +308,7 @@ class RowMaker:
         return self._parents[referred.oid, place.id][column["referred_column"]]
 
 
-def _made_of(type_name: str, length: int | None) -> Any:
+def made_of(type_name: str, length: int | None) -> Any:
     """Return a value of a type that is like no other where that is possible, None for a type that is not known."""
     number = int(token_hex(3), 16)
     if type_name in ("text", "varchar", "bpchar", "citext", "name"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["Terminal", "progress_bar"]
+__all__ = ["Terminal", "printable", "progress_bar"]
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
@@ -90,6 +90,11 @@ class Terminal:
         self.line(joined(header), "dim")
         for row in written:
             self.line(joined(row))
+
+
+def printable(text: str) -> str:
+    """Return a text without what would act on a terminal: names are whatever somebody chose."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @contextmanager

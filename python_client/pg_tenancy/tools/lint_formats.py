@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from pg_tenancy.tools._terminal import Terminal
+from pg_tenancy.tools._terminal import Terminal, printable
 from pg_tenancy.tools.lint import CHANGES, SEVERITIES, UNUSED, Finding, Report
 
 __all__ = ["FORMATS", "as_github", "as_json", "as_sarif", "print_table"]
@@ -23,13 +23,13 @@ def print_table(report: Report, terminal: Terminal) -> None:
     """Write it for people: the findings, the worst first, each with what is wrong and how to mend it."""
     for finding in report.findings:
         severity = terminal.style(f"{finding.severity:<7}", _STYLES[finding.severity], "bold")
-        terminal.line(f"{severity}  {terminal.style(_shown(finding.object), 'bold')}  {finding.rule}")
-        terminal.line(f"         {_shown(finding.problem)}")
-        terminal.line(f"         {_shown(finding.remedy)}", "dim")
+        terminal.line(f"{severity}  {terminal.style(printable(finding.object), 'bold')}  {finding.rule}")
+        terminal.line(f"         {printable(finding.problem)}")
+        terminal.line(f"         {printable(finding.remedy)}", "dim")
     if report.findings:
         terminal.line()
     for rule, reason in report.failures.items():
-        terminal.check(False, f"{rule} could not run", _shown(reason))
+        terminal.check(False, f"{rule} could not run", printable(reason))
     counts = Counter(finding.severity for finding in report.findings)
     found = (
         ", ".join(_counted(counts[severity], severity) for severity in SEVERITIES if counts[severity])
@@ -37,7 +37,7 @@ def print_table(report: Report, terminal: Terminal) -> None:
     )
     exempted = f", {len(report.exempted)} exempted" if report.exempted else ""
     asked = len(report.rules) - len(report.failures)
-    terminal.line(f"{_shown(report.database)}: {found} found{exempted}, by {asked} of {len(report.rules)} rules")
+    terminal.line(f"{printable(report.database)}: {found} found{exempted}, by {asked} of {len(report.rules)} rules")
 
 
 def _counted(number: int, severity: str) -> str:
@@ -144,11 +144,6 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _shown(text: str) -> str:
-    # A name is whatever somebody chose, and this is a DBA's terminal.
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 FORMATS: Final[dict[str, Callable[[Report, str], str]]] = {

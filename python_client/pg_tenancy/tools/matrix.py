@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-__all__ = ["ROLES", "Matrix", "read_matrix"]
+__all__ = ["ROLES", "Matrix", "read_matrix", "svg_text"]
 
 # Those of an organization, which can be given and taken, and staff in the platform's workspace.
 _MEMBERS: Final = ("owner", "admin", "manager", "user")
@@ -80,7 +80,7 @@ class Matrix:
             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         ]
         for number, role in enumerate(ROLES):
-            parts.append(_text(left + column * number + column / 2, 38, role, _COLORS[role], "middle", bold=True))
+            parts.append(svg_text(left + column * number + column / 2, 38, role, _COLORS[role], "middle", bold=True))
         top = 56.0
         for index, (_, names) in enumerate(groups):
             if index % 2 == 0:
@@ -89,7 +89,7 @@ class Matrix:
                     'fill="#f1f5f9"/>'
                 )
             for name in names:
-                parts.append(_text(20, top + 19, name, "#0f172a"))
+                parts.append(svg_text(20, top + 19, name, "#0f172a"))
                 for number, role in enumerate(ROLES):
                     x, y = left + column * number + column / 2, top + 15
                     if role in self.holders[name]:
@@ -101,11 +101,11 @@ class Matrix:
                         parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="2" fill="#cbd5e1"/>')
                 top += row
             top += 10
-        parts.append(_text(20, top + 19, "may give and take the roles", "#0f172a", bold=True))
+        parts.append(svg_text(20, top + 19, "may give and take the roles", "#0f172a", bold=True))
         for role in _MEMBERS:
             top += row
-            parts.append(_text(20, top + 19, role, _COLORS[role], bold=True))
-            parts.append(_text(left, top + 19, self._delegated(role), "#0f172a"))
+            parts.append(svg_text(20, top + 19, role, _COLORS[role], bold=True))
+            parts.append(svg_text(left, top + 19, self._delegated(role), "#0f172a"))
         parts.append("</svg>")
         return "\n".join(parts) + "\n"
 
@@ -138,6 +138,7 @@ def _grouped(pairs: Iterable[tuple[str, str | None]]) -> dict[str, frozenset[str
     return {key: frozenset(values) for key, values in grouped.items()}
 
 
-def _text(x: float, y: float, text: str, color: str, anchor: str = "start", *, bold: bool = False) -> str:
+def svg_text(x: float, y: float, text: str, color: str, anchor: str = "start", *, bold: bool = False) -> str:
+    """Return a text of a picture."""
     weight = ' font-weight="600"' if bold else ""
     return f'<text x="{x:g}" y="{y:g}" fill="{color}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'

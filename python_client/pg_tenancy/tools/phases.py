@@ -242,19 +242,23 @@ def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[Unrest
     return [UnrestrictedLogin(name, tuple(reasons)) for name, reasons in found]
 
 
-def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, str]:
+def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, str] | None:
     """Return the tables that hold rows of tenants and are not protected, with the tables that they refer to.
 
     Args:
-        connection: one that may call ``tenancy.unprotected_tables()``. Where that is not deployed the answer is empty.
+        connection: of somebody who may call ``tenancy.unprotected_tables()``; None for others.
+            Where that is not deployed the answer is empty.
 
     """
     there = connection.execute(
-        "SELECT to_regprocedure('tenancy.unprotected_tables()') IS NOT NULL"
-        " AND to_regclass('tenancy_private.protected_tables') IS NOT NULL"
+        "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')"
+        " FROM pg_catalog.pg_proc AS p INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid"
+        " WHERE (n.nspname, p.proname) = ('tenancy', 'unprotected_tables')"
+        " AND EXISTS (SELECT FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS s"
+        " ON c.relnamespace = s.oid WHERE (s.nspname, c.relname) = ('tenancy_private', 'protected_tables'))"
     ).fetchone()
     if there != (True,):
-        return {}
+        return None if there else {}
     found = connection.execute("SELECT table_name::text, refers_to FROM tenancy.unprotected_tables()").fetchall()
     return {str(name): str(referred) for name, referred in found}
 
@@ -277,11 +281,11 @@ class WayAround:
     remedy: str
 
 
-def read_ways_around(connection: psycopg.Connection[Any]) -> list[WayAround]:
+def read_ways_around(connection: psycopg.Connection[Any]) -> list[WayAround] | None:
     """Return through what rows of protected tables stay visible; none before phase 1.
 
     Args:
-        connection: one that may look into ``tenancy_private``.
+        connection: of somebody who may look into ``tenancy_private``; None for others.
 
     """
     there = connection.execute(
@@ -290,7 +294,7 @@ def read_ways_around(connection: psycopg.Connection[Any]) -> list[WayAround]:
         " WHERE (n.nspname, c.relname) = ('tenancy_private', 'protected_tables')"
     ).fetchone()
     if there != (True,):
-        return []
+        return None if there else []
     found = connection.execute(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), w.object, w.open_to, w.remedy"
         " FROM tenancy_private.protected_tables AS p INNER JOIN pg_catalog.pg_class AS c ON p.table_name = c.oid"

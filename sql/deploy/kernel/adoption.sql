@@ -417,9 +417,96 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_child_workspace() FROM public;
 
--- Adds the workspace column to a table, with its dependent objects, in one
--- transaction: for tables that can be locked that long.
-CREATE PROCEDURE tenancy_private.adopt_table(table_name regclass, parent name, author name)
+-- The foreign key of one column by which a table refers to its parent, if that is protected.
+CREATE FUNCTION tenancy_private.key_of_one_column(table_name regclass, parent name)
+RETURNS TABLE (
+    name name,
+    referred regclass,
+    referred_key name,
+    referred_column name,
+    definition text,
+    actions text
+)
+LANGUAGE plpgsql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT
+        c.conname,
+        c.confrelid::regclass,
+        p.key,
+        r.attname,
+        pg_get_constraintdef(c.oid),
+        CASE c.confdeltype
+            WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%I)', key_of_one_column.parent)
+            WHEN 'd' THEN format('SET DEFAULT (%I)', key_of_one_column.parent) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
+        END
+        || CASE WHEN c.condeferrable THEN ' DEFERRABLE' ELSE '' END
+        || CASE WHEN c.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END
+    FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
+    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
+    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    -- One that is not enforced (18) keeps nobody from referring to nothing.
+    WHERE c.contype = 'f' AND c.conrelid = key_of_one_column.table_name AND a.attname = key_of_one_column.parent
+        AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+    ORDER BY c.conname
+    LIMIT 1;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.key_of_one_column(regclass, name) FROM public;
+
+-- Moves children to where their parents are, and returns how many it moved: of the whole
+-- table, or of a range of its blocks while everybody works. There a row that somebody else
+-- has locked is passed over, so that nobody waits for anybody in a circle.
+CREATE FUNCTION tenancy_private.move_to_parents(
+    table_name regclass,
+    parent name,
+    first_block bigint DEFAULT NULL,
+    next_block bigint DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key record;
+    moved bigint;
+BEGIN
+    SELECT k.* INTO key FROM tenancy_private.key_of_one_column(table_name, parent) AS k;
+    IF first_block IS NULL THEN
+        EXECUTE format(
+            'UPDATE %s AS t SET workspace_id = p.%I FROM %s AS p WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I',
+            table_name, key.referred_key, key.referred, key.referred_column, parent
+        );
+    ELSE
+        EXECUTE format(
+            'WITH free AS MATERIALIZED (SELECT t.ctid AS place FROM %1$s AS t'
+            ' WHERE t.ctid >= $1 AND t.ctid < $2 AND EXISTS'
+            ' (SELECT FROM %3$s AS p WHERE p.%4$I = t.%5$I AND t.workspace_id <> p.%2$I)'
+            ' FOR NO KEY UPDATE SKIP LOCKED)'
+            ' UPDATE %1$s AS t SET workspace_id = p.%2$I FROM free AS f, %3$s AS p'
+            ' WHERE t.ctid = f.place AND p.%4$I = t.%5$I',
+            table_name, key.referred_key, key.referred, key.referred_column, parent
+        ) USING format('(%s,0)', first_block)::tid, format('(%s,0)', next_block)::tid;
+    END IF;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    RETURN moved;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint) FROM public;
+
+-- Gives a table the column that says whose each row is, and what hangs on it. In one
+-- transaction: for tables that can be locked for as long as that takes. Online it is only what
+-- takes an instant, so that pg-tenancy protect does the rest while everybody works; what
+-- is there already is not made again, and what is not valid yet is validated.
+CREATE PROCEDURE tenancy_private.adopt_table(
+    table_name regclass, parent name, author name, online boolean DEFAULT false
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -427,33 +514,21 @@ AS $$
 DECLARE
     id_columns CONSTANT name[] := tenancy_private.key_columns(table_name);
     key_name CONSTANT name := tenancy_private.name_for(table_name, 'key');
+    workspace_key CONSTANT name := tenancy_private.name_for(table_name, 'workspace_id_fkey');
+    parent_key CONSTANT name := tenancy_private.name_for(table_name, parent || '_fkey');
+    parent_index CONSTANT name := tenancy_private.name_for(table_name, parent || '_idx');
+    not_yet CONSTANT text := CASE WHEN online THEN ' NOT VALID' ELSE '' END;
     has_column CONSTANT boolean := EXISTS (
         SELECT FROM pg_attribute AS a
         WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND NOT a.attisdropped
     );
+    is_ours boolean;
     refers boolean := false;
     foreign_key record;
+    wanted record;
 BEGIN
     IF parent IS NOT NULL THEN
-        SELECT
-            c.conname,
-            c.confrelid::regclass AS referred,
-            p.key AS referred_key,
-            r.attname AS referred_column,
-            pg_get_constraintdef(c.oid) AS definition,
-            c.confdeltype,
-            c.condeferrable,
-            c.condeferred
-        INTO foreign_key
-        FROM pg_constraint AS c
-        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
-        INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-        INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
-        -- One that is not enforced (18) keeps nobody from referring to nothing.
-        WHERE c.contype = 'f' AND c.conrelid = adopt_table.table_name AND a.attname = adopt_table.parent
-            AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
-        ORDER BY c.conname
-        LIMIT 1;
+        SELECT k.* INTO foreign_key FROM tenancy_private.key_of_one_column(table_name, parent) AS k;
         refers := FOUND;
         IF NOT refers AND NOT has_column THEN
             RAISE EXCEPTION '%.% refers to no protected table', table_name, parent
@@ -478,35 +553,7 @@ BEGIN
         CONSTRAINT = 'column_in_the_way',
         HINT = 'Rename the column.';
     END IF;
-    IF NOT has_column THEN
-        CALL tenancy_private.add_workspace_column(table_name, 'tenancy.default_workspace_id()');
-        CALL tenancy_private.return_workspaces(table_name);
-        IF parent IS NOT NULL THEN
-            EXECUTE format(
-                'UPDATE %s AS t SET workspace_id = p.%I FROM %s AS p WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I',
-                table_name, foreign_key.referred_key, foreign_key.referred, foreign_key.referred_column, parent
-            );
-        END IF;
-        EXECUTE format(
-            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE',
-            table_name, tenancy_private.name_for(table_name, 'workspace_id_fkey')
-        );
-        CALL tenancy_private.record_part(
-            table_name, 'constraint', tenancy_private.name_for(table_name, 'workspace_id_fkey')
-        );
-        -- The index by which the floor finds rows, and the key to which
-        -- children refer.
-        EXECUTE format(
-            'CREATE %s INDEX %I ON %s (%s)',
-            CASE WHEN id_columns IS NULL THEN '' ELSE 'UNIQUE' END, key_name, table_name,
-            (
-                SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.position)
-                FROM unnest('workspace_id'::name || array_remove(id_columns, 'workspace_id')) WITH ORDINALITY AS c (name, position)
-            )
-        );
-        CALL tenancy_private.record_part(table_name, 'index', key_name);
-    END IF;
-
+    -- Without a parent there is no key to look into.
     IF refers THEN
         IF NOT EXISTS (
             SELECT FROM pg_index AS i
@@ -525,28 +572,38 @@ BEGIN
             HINT = format('CREATE UNIQUE INDEX CONCURRENTLY ON %s (%I, %I); then protect the child.', foreign_key.referred,
                 foreign_key.referred_key, foreign_key.referred_column);
         END IF;
-        -- One key instead of two, because two would raise different errors for another
-        -- tenant's parent and for one that does not exist. The effect of a delete stays
-        -- the same.
+    END IF;
+
+    IF NOT has_column THEN
+        CALL tenancy_private.add_workspace_column(table_name, 'tenancy.default_workspace_id()');
+    END IF;
+    is_ours := tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL);
+    IF is_ours AND NOT online THEN
+        CALL tenancy_private.return_workspaces(table_name);
+        IF refers AND NOT EXISTS (
+            SELECT FROM pg_constraint AS c
+            WHERE c.conrelid = adopt_table.table_name AND c.conname = parent_key AND c.convalidated
+        ) THEN
+            PERFORM tenancy_private.move_to_parents(table_name, parent);
+        END IF;
+    END IF;
+    IF is_ours AND NOT tenancy_private.has_part(table_name, 'constraint', workspace_key, NULL) THEN
         EXECUTE format(
-            'ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I)'
+            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE '
+            'CASCADE%s', table_name, workspace_key, not_yet
+        );
+        CALL tenancy_private.record_part(table_name, 'constraint', workspace_key);
+    END IF;
+    -- One key instead of two: errors of two would tell another tenant's parent from
+    -- one that does not exist. What a delete does stays.
+    IF refers AND NOT tenancy_private.has_part(table_name, 'constraint', parent_key, NULL) THEN
+        EXECUTE format(
+            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I)'
             ' ON UPDATE CASCADE ON DELETE %s%s',
-            table_name, foreign_key.conname, tenancy_private.name_for(table_name, parent || '_fkey'), parent,
-            foreign_key.referred, foreign_key.referred_key, foreign_key.referred_column,
-            CASE foreign_key.confdeltype
-                WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%I)', parent)
-                WHEN 'd' THEN format('SET DEFAULT (%I)', parent) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
-            END,
-            CASE WHEN foreign_key.condeferrable THEN ' DEFERRABLE' ELSE '' END
-            || CASE WHEN foreign_key.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END
+            table_name, parent_key, parent, foreign_key.referred, foreign_key.referred_key, foreign_key.referred_column,
+            foreign_key.actions, not_yet
         );
-        INSERT INTO tenancy_private.adopted_parts VALUES
-        (table_name, 'foreign key', foreign_key.conname, foreign_key.definition);
-        CALL tenancy_private.record_part(table_name, 'constraint', tenancy_private.name_for(table_name, parent || '_fkey'));
-        EXECUTE format(
-            'CREATE INDEX %I ON %s (workspace_id, %I)', tenancy_private.name_for(table_name, parent || '_idx'), table_name, parent
-        );
-        CALL tenancy_private.record_part(table_name, 'index', tenancy_private.name_for(table_name, parent || '_idx'));
+        CALL tenancy_private.record_part(table_name, 'constraint', parent_key);
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
             'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
@@ -559,6 +616,53 @@ BEGIN
         CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
 
+    -- What the floor looks rows up by, and what a child refers to; and what its parent finds it by.
+    FOR wanted IN
+        SELECT w.name, w.columns, w.is_unique
+        FROM (
+            VALUES
+            (key_name, 'workspace_id'::name || array_remove(id_columns, 'workspace_id'), id_columns IS NOT NULL, is_ours),
+            (parent_index, ARRAY['workspace_id', parent], false, refers)
+        ) AS w (name, columns, is_unique, is_wanted)
+        WHERE w.is_wanted AND NOT tenancy_private.has_part(table_name, 'index', w.name, NULL)
+    LOOP
+        IF online THEN
+            INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, is_unique)
+            VALUES (adopt_table.table_name, wanted.name, wanted.columns, wanted.is_unique)
+            ON CONFLICT ON CONSTRAINT wanted_indexes_pkey DO NOTHING;
+            CONTINUE;
+        END IF;
+        IF NOT EXISTS (
+            SELECT FROM pg_index AS i
+            INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+            WHERE i.indrelid = adopt_table.table_name AND c.relname = wanted.name AND i.indisvalid
+        ) THEN
+            EXECUTE format(
+                'CREATE %s INDEX %I ON %s (%s)', CASE WHEN wanted.is_unique THEN 'UNIQUE' ELSE '' END, wanted.name,
+                table_name, (
+                    SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.position)
+                    FROM unnest(wanted.columns) WITH ORDINALITY AS c (name, position)
+                )
+            );
+        END IF;
+        CALL tenancy_private.record_part(table_name, 'index', wanted.name);
+    END LOOP;
+    IF online THEN
+        RETURN;
+    END IF;
+
+    FOR wanted IN
+        SELECT c.conname
+        FROM pg_constraint AS c
+        WHERE c.conrelid = adopt_table.table_name AND c.conname IN (workspace_key, parent_key) AND NOT c.convalidated
+    LOOP
+        EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', table_name, wanted.conname);
+    END LOOP;
+    IF refers THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, foreign_key.name);
+        INSERT INTO tenancy_private.adopted_parts VALUES
+        (table_name, 'foreign key', foreign_key.name, foreign_key.definition);
+    END IF;
     IF author IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = author AND a.atthasdef
     ) THEN
@@ -566,7 +670,7 @@ BEGIN
     END IF;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.adopt_table(regclass, name, name) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.adopt_table(regclass, name, name, boolean) FROM public;
 
 -- The way back, in the opposite order.
 CREATE PROCEDURE tenancy_private.release_table(table_name regclass, parent name)

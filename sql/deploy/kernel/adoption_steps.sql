@@ -479,6 +479,47 @@ ORDER BY m.building_name, p.level, f.index_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_part_indexes() FROM public;
 
+-- The commands that build them, in their order, to be run one by one outside of any
+-- transaction: what a build that failed left behind goes first. Of a partitioned table each leaf's.
+CREATE FUNCTION tenancy_private.index_builds() RETURNS SETOF text
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH missing AS (
+    SELECT m.table_name, m.schema_name, m.building_name AS name, m.columns, m.condition, m.is_unique
+    FROM tenancy_private.missing_indexes() AS m
+    INNER JOIN pg_class AS t ON m.table_name = t.oid AND t.relkind <> 'p'
+    UNION ALL
+    SELECT m.part, m.schema_name, m.index_name, m.columns, m.condition, false
+    FROM tenancy_private.missing_part_indexes() AS m
+    WHERE m.is_leaf AND NOT m.is_built
+),
+
+builds AS (
+    SELECT m.*, format('%I.%I', m.schema_name, m.name) AS full_name, i.indexrelid, coalesce(i.indisvalid, false) AS is_built
+    FROM missing AS m
+    LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(format('%I.%I', m.schema_name, m.name))
+)
+
+SELECT c.command
+FROM builds AS b
+CROSS JOIN LATERAL (
+    VALUES
+    (1, format('DROP INDEX CONCURRENTLY %s', b.full_name), b.indexrelid IS NOT NULL),
+    (2, format(
+        'CREATE %s INDEX CONCURRENTLY %I ON %s (%s) %s', CASE WHEN b.is_unique THEN 'UNIQUE' END, b.name, b.table_name, (
+            SELECT string_agg(quote_ident(k.column_name), ', ' ORDER BY k.position)
+            FROM unnest(b.columns) WITH ORDINALITY AS k (column_name, position)
+        ), 'WHERE ' || b.condition
+    ), true)
+) AS c (position, command, is_needed)
+WHERE NOT b.is_built AND c.is_needed
+ORDER BY b.full_name, c.position;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.index_builds() FROM public;
+
 -- In an instant and at once. An index of the whole table would take indexes of the
 -- application's own on its parts, and take them along when it goes.
 CREATE PROCEDURE tenancy_private.join_part_indexes()

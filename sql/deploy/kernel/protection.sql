@@ -1358,12 +1358,25 @@ AS $$
 DECLARE
     schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
     protected record;
+    parent name;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
     DELETE FROM tenancy_private.protected_tables AS p
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
-    IF NOT FOUND THEN
+    IF NOT FOUND AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+        -- What pg-tenancy protect began online, and nobody ended.
+        SELECT a.attname INTO parent
+        FROM pg_constraint AS c
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
+        INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name
+        WHERE c.conrelid = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
+            AND a.attname <> 'workspace_id';
+        CALL tenancy_private.release_table(table_name, parent);
+        DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = unprotect.table_name;
+        CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
+        RETURN;
+    ELSIF protected.table_name IS NULL THEN
         RAISE EXCEPTION '% is not protected', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',

@@ -19,6 +19,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.columns_of_index(oid)',
     'tenancy_private.missing_indexes()',
     'tenancy_private.missing_part_indexes()',
+    'tenancy_private.index_builds()',
     'tenancy_private.in_the_way_of_revert(text[])',
     'tenancy_private.check_revert(text[], text[])'
 ]);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROTECT = "tenancy.protect(regclass,name,name,name,name,boolean,text)"
 ALLOW = "tenancy.allow(regclass,text,text,text,boolean,text)"
-ADOPT = "tenancy_private.adopt_table(regclass,name,name)"
+ADOPT = "tenancy_private.adopt_table(regclass,name,name,boolean)"
 
 CHANGES = {
     "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
@@ -210,7 +210,7 @@ CHANGES = {
     ],
     "tenancy.unprotect(regclass)": [
         ("CALL tenancy_private.refuse_shipped(table_name);", ""),
-        ("IF NOT FOUND THEN", "IF false THEN"),
+        ("ELSIF protected.table_name IS NULL THEN", "ELSIF false THEN"),
         (
             "CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));",
             "",
@@ -225,15 +225,11 @@ CHANGES = {
             "add_workspace_column(table_name, 'tenancy.default_workspace_id()')",
             "add_workspace_column(table_name, '''00000000-0000-0000-0000-000000000000''')",
         ),
-        ("WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I", "WHERE p.%I = t.%I AND false AND t.workspace_id <> p.%2$I"),
+        ("PERFORM tenancy_private.move_to_parents(table_name, parent);", "NULL;"),
         ("CALL tenancy_private.return_workspaces(table_name);", ""),
-        (" ON DELETE CASCADE'", "'"),
-        (
-            "'ALTER TABLE %s DROP CONSTRAINT %I, ADD",
-            "'ALTER TABLE %s RENAME CONSTRAINT %I TO old; ALTER TABLE %1$s ADD",
-        ),
+        ("ON DELETE '\n            'CASCADE%s'", "%s'"),
+        ("'ALTER TABLE %s DROP CONSTRAINT %I'", "'ALTER TABLE %s RENAME CONSTRAINT %I TO old'"),
         ("' ON UPDATE CASCADE ON DELETE %s%s'", "' ON DELETE %s%s'"),
-        ("WHEN 'c' THEN 'CASCADE'", "WHEN 'c' THEN 'NO ACTION'"),
         (
             "'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '",
             "') '",
@@ -241,6 +237,10 @@ CHANGES = {
         ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
         ("'tenancy.default_author_id()'", "'NULL'"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
+    ],
+    "tenancy_private.key_of_one_column(regclass,name)": [("WHEN 'c' THEN 'CASCADE'", "WHEN 'c' THEN 'NO ACTION'")],
+    "tenancy_private.move_to_parents(regclass,name,bigint,bigint)": [
+        ("WHERE p.%I = t.%I AND t.workspace_id <> p.%2$I", "WHERE p.%I = t.%I AND false AND t.workspace_id <> p.%2$I"),
     ],
     "tenancy_private.set_child_workspace()": [
         ("coalesce(parents_workspace, new.workspace_id)", "new.workspace_id"),

@@ -1,0 +1,161 @@
+"""The database that a command works on, and what is missing if the login may not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from pg_tenancy.tools.commands._endings import FailedError, MistakeError
+from pg_tenancy.tools.sqitch import libpq_environment
+
+__all__ = ["chosen_dsn", "confirm", "connected", "deploying", "looking", "reading_roles", "require_rights"]
+
+# libpq alone would wait for minutes where nobody answers. In seconds.
+_PATIENCE: Final[dict[str, Any]] = {"connect_timeout": 15}
+
+Connection = psycopg.Connection[Any]
+
+Remedy = Callable[[Connection, str], str]
+"""Says for a connection and its login, as SQL quotes it, what to do if a right is missing."""
+
+
+def chosen_dsn(given: str | None) -> str:
+    """Return the DSN to use, after a look that never shows it: it may hold a password."""
+    dsn = given or os.environ.get("PG_TENANCY_DSN")
+    whence = "the DSN" if given else "PG_TENANCY_DSN"
+    if not dsn:
+        raise MistakeError("which database? Give a DSN, postgresql://user@host/database, or set PG_TENANCY_DSN")
+    try:
+        parts = conninfo_to_dict(dsn)
+        libpq_environment(dsn)
+    except psycopg.Error:
+        raise MistakeError(
+            f'{whence} is neither a URI (postgresql://user@host/database) nor "keyword=value ..."'
+            " with keywords that libpq knows"
+        ) from None
+    except ValueError as error:
+        raise MistakeError(f"{whence}: {error}") from None
+    # An @ in a password ends it too early, and the rest would be shown as the host.
+    if "@" in str(parts.get("host") or "") or not str(parts.get("port") or "0").replace(",", "").isdigit():
+        raise MistakeError(f"{whence} has no valid host and port: write an @ in the password as %40, a / as %2F")
+    return dsn
+
+
+@contextmanager
+def connected(dsn: str, remedy: Remedy | None = None) -> Iterator[Connection]:
+    """Yield a connection, closed at the end of the block.
+
+    Args:
+        dsn: the database.
+        remedy: what to do if the login may not do what the block does.
+
+    Raises:
+        FailedError: the login may not, with the remedy.
+
+    """
+    patience = {} if "connect_timeout" in conninfo_to_dict(dsn) or os.environ.get("PGCONNECT_TIMEOUT") else _PATIENCE
+    with closing(
+        psycopg.connect(dsn, autocommit=True, fallback_application_name="pg-tenancy", **patience)
+    ) as connection:
+        try:
+            yield connection
+        except psycopg.errors.InsufficientPrivilege as error:
+            if remedy is None or connection.closed:
+                raise
+            raise FailedError(f"{error.diag.message_primary}\n{remedy(connection, _login(connection))}") from error
+
+
+def _login(connection: Connection) -> str:
+    return str(connection.execute("SELECT pg_catalog.quote_ident(session_user)").fetchall()[0][0])
+
+
+def looking(_connection: Connection, login: str) -> str:
+    """Say how a login comes to read what sqitch recorded."""
+    grants = f"GRANT USAGE ON SCHEMA sqitch TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA sqitch TO {login};"
+    return f"{grants} lets it look."
+
+
+def deploying(connection: Connection, _login: str) -> str:
+    """Say who deploys, verifies and reverts."""
+    return f"Connect as the login that deployed{_deployer(connection)}, or as a superuser."
+
+
+def reading_roles(connection: Connection, login: str) -> str:
+    """Say how a login comes to read roles and permissions."""
+    return f"GRANT tenancy_service TO {login}; or connect as the login that deployed{_deployer(connection)}."
+
+
+def require_rights(connection: Connection, *, write: bool) -> None:
+    """Refuse a login that may not do what sqitch is about to do, before it begins.
+
+    Args:
+        connection: to the database.
+        write: whether something is deployed or reverted, and not only verified.
+
+    Raises:
+        FailedError: it may not, with what to do.
+
+    """
+    may_create, has_record, may_note, may_compare, database, owner = connection.execute(_RIGHTS).fetchall()[0]
+    login = _login(connection)
+    if write and not has_record and not may_create:
+        raise FailedError(
+            f"{login} may create no schema in the database {database}\n"
+            f"GRANT CREATE ON DATABASE {database} TO {login}; or connect as its owner, {owner}, or as a superuser."
+        )
+    if has_record and (not may_compare or (write and not may_note)):
+        what = "deploy or revert here" if write else "verify what is deployed here"
+        raise FailedError(f"{login} may not {what}\n{deploying(connection, login)}")
+
+
+_RIGHTS: Final = """
+SELECT
+    has_database_privilege(d.oid, 'CREATE'),
+    r.oid IS NOT NULL,
+    has_table_privilege(r.oid, 'INSERT'),
+    p.oid IS NULL OR has_schema_privilege(p.oid, 'USAGE'),
+    quote_ident(d.datname),
+    quote_ident(pg_get_userbyid(d.datdba))
+FROM pg_catalog.pg_database AS d
+LEFT JOIN (
+    pg_catalog.pg_class AS r INNER JOIN pg_catalog.pg_namespace AS s
+    ON r.relnamespace = s.oid AND (s.nspname, r.relname) = ('sqitch', 'changes')
+) ON true
+LEFT JOIN pg_catalog.pg_namespace AS p ON p.nspname = 'tenancy_private'
+WHERE d.datname = current_database()
+"""
+
+
+def _deployer(connection: Connection) -> str:
+    # Whoever made the schema in which sqitch keeps its record; anybody may look that up.
+    found = connection.execute(
+        "SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_namespace AS n"
+        " INNER JOIN pg_catalog.pg_roles AS r ON n.nspowner = r.oid WHERE n.nspname = 'sqitch'"
+    ).fetchone()
+    return f", {found[0]}" if found else ""
+
+
+def confirm(what: str, *, unasked: str, refused: str) -> None:
+    """Ask whether to go on.
+
+    Args:
+        what: what is going to happen.
+        unasked: the same in few words, for where nobody can be asked.
+        refused: what to say after a no.
+
+    """
+    if not sys.stdin.isatty():
+        raise MistakeError(f"{unasked}, and nobody can be asked: say --yes")
+    print(what)
+    try:
+        answer = input("Go on? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise FailedError(refused)

@@ -1,0 +1,93 @@
+"""``pg-tenancy protect``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+
+from pg_tenancy.errors import TenancyError
+from pg_tenancy.tools._terminal import Terminal, progress_bar
+from pg_tenancy.tools.commands._database import Connection, chosen_dsn, connected, deploying
+from pg_tenancy.tools.commands._endings import OK, FailedError, MistakeError, reason
+from pg_tenancy.tools.protect import BEGUN, OnProgress, Protection, Shape
+
+__all__ = ["protect"]
+
+
+class _Steps:
+    """Shows the steps, each with its own progress, and after each what the server remarks."""
+
+    def __init__(self, terminal: Terminal, connection: Connection) -> None:
+        self._terminal = terminal
+        self._current = ""
+        self._stack = ExitStack()
+        self._remarks: list[str] = []
+        connection.add_notice_handler(self._remark)
+
+    def begin(self, what: str) -> OnProgress:
+        self.end(True)
+        self._current = what
+        shown: list[OnProgress] = []
+
+        def report(done: int, total: int) -> None:
+            # Only now: many steps take an instant.
+            if not shown:
+                shown.append(self._stack.enter_context(progress_bar(self._terminal, what)))
+            shown[0](done, total)
+
+        return report
+
+    def end(self, well: bool) -> None:
+        self._stack.close()
+        if self._current:
+            self._terminal.check(well, self._current)
+        self._current = ""
+        for remark in self._remarks:
+            self._terminal.line(f"  ! {remark}", "yellow")
+        self._remarks.clear()
+
+    def _remark(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized in ("WARNING", "NOTICE"):
+            more = [each for each in (notice.message_detail, notice.message_hint) if each]
+            self._remarks.append("\n    ".join([notice.message_primary or "", *more]))
+
+
+def protect(
+    dsn: str | None,
+    table_name: str,
+    *,
+    parent: str | None,
+    author: str | None,
+    shared: str | None,
+    catalogue: bool,
+    contract_file: Path | None,
+    batch_size: int,
+) -> int:
+    """Protect a table while everybody works."""
+    if (parent is not None) + (author is not None) + catalogue > 1 or (shared is not None and author is None):
+        raise MistakeError("--parent, --author and --catalogue exclude each other, and --shared goes with --author")
+    try:
+        contract = contract_file.read_text(encoding="utf-8") if contract_file else ""
+    except OSError as error:
+        raise MistakeError(f"{contract_file} cannot be read: {error.strerror}") from None
+    terminal = Terminal.stdout()
+    with connected(chosen_dsn(dsn), deploying) as connection:
+        protection = Protection(connection, table_name, Shape(parent, author, shared, catalogue))
+        table = protection.table
+        if protection.is_protected:
+            terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() again changes what it is.")
+            return OK
+        steps = _Steps(terminal, connection)
+        terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody goes on working.", "bold")
+        try:
+            protection.run(batch_size, contract, steps.begin)
+        except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
+            steps.end(False)
+            why = "interrupted" if isinstance(error, KeyboardInterrupt) else reason(error)
+            raise FailedError(f"{why}\n{BEGUN}") from error
+        steps.end(True)
+    opened = "opened as the file says" if contract else "closed until tenancy.allow() opens it"
+    terminal.check(True, f"{table} is protected, and {opened}")
+    return OK

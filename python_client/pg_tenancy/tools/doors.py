@@ -1,0 +1,394 @@
+"""Through what an application's role reaches rows of protected tables, found out by trying.
+
+A view, a function, a trigger or a foreign key is a door to a table. Each is used as a member of
+one organization, with rows of that one and of another, in a transaction that is rolled back.
+What cannot be tried, a function with arguments that nobody can make up for instance, is said to
+be untraceable, and never to be harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from html import escape
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from pg_tenancy.testing._cells import Cast, Connection, Outcome, Report, alone, undone
+from pg_tenancy.testing._doors import Rows, definer_functions, function_door, go_through, state_of, views_of
+from pg_tenancy.testing._rows import PROTECTED, Place, RowMaker, RowOf, SetUpError, Table, made_of
+from pg_tenancy.testing._subject import Subject
+from pg_tenancy.tools.matrix import svg_text
+
+__all__ = ["NOTHING", "OTHERS", "OWN", "UNTRACED", "Door", "Doors", "meanings", "read_doors"]
+
+OWN: Final = "own"
+OTHERS: Final = "others"
+NOTHING: Final = "nothing"
+UNTRACED: Final = "cannot be traced"
+
+# The worst first.
+_REACHES: Final = (OTHERS, UNTRACED, OWN, NOTHING)
+
+_MEANINGS: Final = {
+    OWN: "rows of one's own workspace alone",
+    OTHERS: "rows of another tenant",
+    NOTHING: "no rows, or nobody may",
+    UNTRACED: "it could not be tried",
+}
+_COLORS: Final = {OWN: "#047857", OTHERS: "#be123c", NOTHING: "#94a3b8", UNTRACED: "#b45309"}
+_STYLES: Final = {OWN: ("green",), OTHERS: ("red", "bold"), NOTHING: ("dim",), UNTRACED: ("yellow",)}
+
+# What nobody can read: text that is put together when it runs, and languages without text.
+_OPAQUE: Final = """
+SELECT p.oid::regprocedure::text
+FROM pg_catalog.pg_proc AS p
+INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
+INNER JOIN pg_catalog.pg_language AS l ON p.prolang = l.oid
+WHERE p.prosecdef
+    AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+    AND has_function_privilege(%s, p.oid, 'EXECUTE')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
+    AND (l.lanname NOT IN ('sql', 'plpgsql') OR l.lanname = 'plpgsql' AND p.prosrc ~* '\\mexecute\\M')
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+
+_ARGUMENTS: Final = """
+SELECT t.typname
+FROM pg_catalog.pg_proc AS p
+CROSS JOIN LATERAL unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (type, place)
+INNER JOIN pg_catalog.pg_type AS t ON a.type = t.oid
+WHERE p.oid = %s::regprocedure AND a.place <= p.pronargs - p.pronargdefaults
+ORDER BY a.place
+"""
+
+_TRIGGERS: Final = """
+SELECT
+    t.tgname,
+    ARRAY(
+        SELECT c.command FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS c (bit, command)
+        WHERE t.tgtype & c.bit > 0
+    )
+FROM pg_catalog.pg_trigger AS t
+INNER JOIN pg_catalog.pg_proc AS p ON t.tgfoid = p.oid
+INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
+WHERE t.tgrelid = %s AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND n.nspname NOT IN ('tenancy', 'tenancy_private')
+ORDER BY 1
+"""
+
+# From a protected table to another one, with the columns beside the workspace's.
+_KEYS: Final = """
+SELECT
+    c.conname, c.confrelid,
+    ARRAY(
+        SELECT ARRAY[a.attname, r.attname]
+        FROM unnest(c.conkey, c.confkey) AS k (here, there)
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.here
+        INNER JOIN pg_catalog.pg_attribute AS r ON r.attrelid = c.confrelid AND r.attnum = k.there
+        WHERE a.attname <> p.key
+    )
+FROM pg_catalog.pg_constraint AS c
+INNER JOIN tenancy_private.protected_tables AS p ON c.conrelid = p.table_name
+INNER JOIN tenancy_private.protected_tables AS o ON c.confrelid = o.table_name AND NOT o.shipped
+WHERE c.contype = 'f' AND c.conrelid = %s AND o.shape <> 'published'
+ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way to rows of a table.
+
+    Attributes:
+        kind: ``view``, ``function``, ``trigger`` or ``foreign key``.
+        name: its name, of a function with its arguments.
+        table: the table; of what nobody can read it is every table.
+        reach: ``own``, ``others``, ``nothing`` or ``cannot be traced``.
+        why: what was seen, where that is more than the reach says.
+
+    """
+
+    kind: str
+    name: str
+    table: str
+    reach: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Doors:
+    """All doors of a database.
+
+    Attributes:
+        role: whose they are.
+        tables: the protected tables of the application.
+        doors: the doors, those that reach most first.
+
+    """
+
+    role: str
+    tables: tuple[str, ...]
+    doors: tuple[Door, ...]
+
+    def rows(self) -> list[list[str]]:
+        """Return what a table for people has: the door, the table, the reach, and why."""
+        return [[f"{door.kind} {door.name}", door.table, door.reach, door.why] for door in self.doors]
+
+    @staticmethod
+    def styles(reach: str) -> tuple[str, ...]:
+        """Return how a reach is shown on a terminal."""
+        return _STYLES[reach]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as what JSON can hold."""
+        return {"role": self.role, "tables": list(self.tables), "doors": [asdict(door) for door in self.doors]}
+
+    def svg(self) -> str:
+        """Return it as a picture: a line for each door, a column for each table."""
+        named = list(dict.fromkeys((door.kind, door.name) for door in self.doors))
+        row, top = 24, 60
+        column = max(150, 20 + 7 * max(map(len, self.tables), default=0))
+        left = 40 + 7 * max((len(f"{kind} {name}") for kind, name in named), default=20)
+        width = max(left + column * len(self.tables) + 20, 720)
+        height = top + row * len(named) + 50
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13">',
+            f"<title>What {escape(self.role)} reaches</title>",
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+            svg_text(20, 24, f"what {self.role} reaches through each door", "#0f172a", bold=True),
+        ]
+        for number, table in enumerate(self.tables):
+            parts.append(svg_text(left + column * number + column / 2, 48, table, "#0f172a", "middle"))
+        for line, (kind, name) in enumerate(named):
+            y = top + row * line
+            if line % 2 == 0:
+                parts.append(f'<rect x="8" y="{y}" width="{width - 16}" height="{row}" rx="6" fill="#f1f5f9"/>')
+            parts.append(svg_text(20, y + 16, f"{kind} {name}", "#0f172a"))
+            for door in self.doors:
+                if (door.kind, door.name) != (kind, name):
+                    continue
+                for number, table in enumerate(self.tables):
+                    if door.table in (table, _ALL):
+                        parts.append(
+                            f'<circle cx="{left + column * number + column / 2:g}" cy="{y + 12}" r="6.5" '
+                            f'fill="{_COLORS[door.reach]}"><title>{escape(kind)} {escape(name)} to {escape(table)}: '
+                            f"{door.reach}{escape(f' ({door.why})' if door.why else '')}</title></circle>"
+                        )
+        for number, reach in enumerate(_REACHES):
+            parts.append(f'<circle cx="{28 + 175 * number}" cy="{height - 22}" r="6.5" fill="{_COLORS[reach]}"/>')
+            parts.append(svg_text(42 + 175 * number, height - 18, f"{reach}", "#0f172a"))
+        parts.append("</svg>")
+        return "\n".join(parts) + "\n"
+
+
+_ALL: Final = "(any table)"
+
+
+def meanings() -> list[str]:
+    """Return what each reach means, in a line."""
+    return [f"{reach}: {meaning}" for reach, meaning in _MEANINGS.items()]
+
+
+def read_doors(connection: Connection, role: str) -> Doors:
+    """Try every door to the application's protected tables.
+
+    Args:
+        connection: a superuser's, in autocommit mode; what happens in it is undone.
+        role: the role of the application's login.
+
+    Raises:
+        SetUpError: the role does not exist.
+
+    """
+    if not connection.execute("SELECT to_regrole(%s) IS NOT NULL", [sql.Identifier(role).as_string()]).fetchall()[0][0]:
+        raise SetUpError(f"there is no role {role}")
+    with alone(connection):
+        tables = [Table.of(connection, oid) for (oid,) in connection.execute(PROTECTED).fetchall()]
+        found = [door for table in tables for door in _doors_of(connection, table, tables, role)]
+        told = {door.name for door in found if door.kind == "function"}
+        found += [
+            Door("function", name, _ALL, UNTRACED, "it makes up what it runs, with the rights of its owner")
+            for (name,) in connection.execute(_OPAQUE, [role]).fetchall()
+            if name not in told
+        ]
+    found.sort(key=lambda door: _REACHES.index(door.reach))
+    return Doors(role, tuple(table.full_name for table in tables), tuple(found))
+
+
+def _doors_of(connection: Connection, table: Table, tables: list[Table], role: str) -> Iterator[Door]:
+    tried = partial(_tried, connection)
+    for name, is_materialized, _ in views_of(connection, table, role):
+        if is_materialized:
+            yield Door("view", name, table.full_name, OTHERS, "it is materialized, and so can have no policies")
+        else:
+            yield tried("view", name, table, partial(_through_view, connection, table, role, name))
+    for name in definer_functions(connection, table, role):
+        yield tried("function", name, table, partial(_through_function, connection, table, role, name))
+    for name, commands in connection.execute(_TRIGGERS, [table.oid]).fetchall():
+        attempt = partial(_through_trigger, connection, table, tables, role, name, commands)
+        yield tried("trigger", f"{name} on {table.full_name}", table, attempt)
+    for name, referred, columns in connection.execute(_KEYS, [table.oid]).fetchall():
+        to = Table.of(connection, referred)
+        attempt = partial(_through_key, connection, table, to, role, dict(columns))
+        yield tried("foreign key", f"{name} of {table.full_name}", to, attempt)
+
+
+def _tried(connection: Connection, kind: str, name: str, table: Table, attempt: Callable[[], tuple[str, str]]) -> Door:
+    try:
+        with undone(connection):
+            reach, why = attempt()
+    except (SetUpError, psycopg.Error) as error:
+        reach, why = UNTRACED, str(error).splitlines()[0]
+    return Door(kind, name, table.full_name, reach, why)
+
+
+def _told(report: Report) -> tuple[str, str]:
+    """Return what the cells of a door come to."""
+    wrong = [cell for cell in report.problems if cell.kind == "isolation" and cell.is_tested]
+    if wrong:
+        return OTHERS, str(wrong[0].answer)
+    untested = [cell for cell in report.problems if not cell.is_tested]
+    if untested:
+        return UNTRACED, str(untested[0].answer)
+    # Of the ways through one view it is enough that one shows what it should.
+    if report.count("control"):
+        return OWN, ""
+    return NOTHING, str(next((cell.answer for cell in report.problems), "")).partition(",")[0]
+
+
+def _through_view(connection: Connection, table: Table, role: str, name: str) -> tuple[str, str]:
+    report = Report(name)
+    maker = RowMaker(connection)
+    cast = Cast(maker)
+    for view, _, doors in views_of(connection, table, role):
+        for door in doors if view == name else ():
+            go_through(connection, door, Rows(maker, [table]), cast, role, table.role_for("SELECT") or "owner", report)
+    return _told(report)
+
+
+def _through_function(connection: Connection, table: Table, role: str, signature: str) -> tuple[str, str]:
+    arguments: list[object] = []
+    columns = {column["name"] for column in RowMaker(connection).columns(table)}
+    for (type_name,) in connection.execute(_ARGUMENTS, [signature]).fetchall():
+        # An id of whatever it is about: the row's, most likely.
+        value = RowOf(table.full_name) if type_name == "uuid" and "id" in columns else made_of(type_name, None)
+        if value is None:
+            raise SetUpError(f"it takes a {type_name}, which cannot be made up")
+        arguments.append(value)
+    report = Report(signature)
+    maker = RowMaker(connection)
+    door = function_door(connection, signature, arguments)
+    person = table.role_for("SELECT") or "owner"
+    go_through(connection, door, Rows(maker, [table]), Cast(maker), role, person, report)
+    reach, why = _told(report)
+    if reach == NOTHING and arguments:
+        # Other arguments might do what these do not.
+        return UNTRACED, f"with arguments that were made up {why}"
+    return reach, why
+
+
+def _through_trigger(
+    connection: Connection, table: Table, tables: list[Table], role: str, name: str, commands: list[str]
+) -> tuple[str, str]:
+    subject = Subject(connection, table.full_name, role, {})
+    may = [command for command in commands if table.role_for(command)]
+    if not may:
+        return NOTHING, f"nobody may {' or '.join(commands)}"
+    # What it might change has to be there, of both tenants.
+    empty = [each.full_name for each in tables if each.oid != table.oid and not _peopled(subject, each)]
+    reached: set[str] = set()
+    for command in may:
+        place = subject.writer(command)
+        with_it = _written(subject, tables, command, place)
+        with undone(connection):
+            connection.execute(
+                sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}").format(table.sql, sql.Identifier(name)),
+            )
+            without = _written(subject, tables, command, place)
+        if with_it["others"] - without["others"]:
+            return OTHERS, f"{command} changes rows of another tenant in {', '.join(sorted(with_it['others']))}"
+        reached |= with_it[OWN] - without[OWN]
+    if empty:
+        raise SetUpError(f"no row could be made up in {', '.join(empty)}, which it might change")
+    return (OWN, f"in {', '.join(sorted(reached))}") if reached else (NOTHING, "it changes no protected row")
+
+
+def _peopled(subject: Subject, table: Table) -> bool:
+    try:
+        for place in (subject.here, subject.there):
+            subject.maker.row(table, place)
+    except SetUpError:
+        return False
+    return True
+
+
+def _written(subject: Subject, tables: list[Table], command: str, place: Place) -> dict[str, set[str]]:
+    """Return the tables in which a write changes rows of its own workspace, and of another one."""
+    if command == "INSERT":
+        given: dict[str, Any] | None = _insertable(subject, place)
+        statement = subject.insert_of(given or {})
+    else:
+        statement, given = subject.plain(command), None
+
+    def look() -> list[tuple[Table, list[Any], list[Any]]]:
+        connection = subject.connection
+        return [
+            (each, state_of(connection, [each], place), state_of(connection, [each], subject.there)) for each in tables
+        ]
+
+    before = look()
+    outcome = subject.act(statement, place, given, look=look)
+    _require_done(outcome, command)
+    own, others = set(), set()
+    for (table, mine, theirs), (_, mine_after, theirs_after) in zip(before, outcome.looked, strict=True):
+        own |= {table.full_name} if mine != mine_after else set()
+        others |= {table.full_name} if theirs != theirs_after else set()
+    return {OWN: own, "others": others}
+
+
+def _insertable(subject: Subject, place: Place) -> dict[str, Any]:
+    allowed = subject.table.access["INSERT"]["columns"] or []
+    # Of the same organization: whoever writes may be a member of both.
+    values = subject.row_of(subject.here) | subject.author_of(place)
+    return {name: value for name, value in values.items() if name in allowed}
+
+
+def _require_done(outcome: Outcome, what: str) -> None:
+    if outcome.error is not None:
+        raise SetUpError(f"{what} of one's own is refused: {outcome.error.diag.message_primary}")
+    if not outcome.count:
+        raise SetUpError(f"{what} of one's own touches no row")
+
+
+def _through_key(
+    connection: Connection, table: Table, to: Table, role: str, columns: dict[str, str]
+) -> tuple[str, str]:
+    writable = [command for command in ("INSERT", "UPDATE") if _may_write(table, command, columns)]
+    if not writable:
+        return NOTHING, f"nobody may write {', '.join(columns)}"
+    subject = Subject(connection, table.full_name, role, {})
+    command = writable[0]
+    place = subject.writer(command)
+    made = {whose: subject.maker.row(to, whose) for whose in (place, subject.there)}
+    outcomes = []
+    for whose in (place, subject.there):
+        referring = {here: made[whose][there] for here, there in columns.items()}
+        if command == "INSERT":
+            values = _insertable(subject, place) | referring
+            outcomes.append(subject.act(subject.insert_of(values), place, values))
+        else:
+            outcomes.append(subject.act(subject.update(*referring), place, list(referring.values())))
+    _require_done(outcomes[0], command)
+    if outcomes[1].error is None and outcomes[1].count:
+        return OTHERS, f"{command} may refer to a row of another tenant"
+    return OWN, ""
+
+
+def _may_write(table: Table, command: str, columns: dict[str, str]) -> bool:
+    allowed = table.access.get(command, {}).get("columns") or []
+    return table.role_for(command) is not None and set(columns) <= set(allowed)

@@ -1,0 +1,339 @@
+"""Protecting a large table of an application while everybody works.
+
+``tenancy.protect()`` does it in one transaction, and nobody reads the table meanwhile. Here only
+what takes an instant is done under such a lock: the column with its constant default, keys that
+are not validated. The rest blocks nobody: children follow their parents in batches that commit,
+indexes are built concurrently, keys are validated. At the end ``tenancy.protect()`` finds all of
+it there. Each step looks at what the database has, so whatever stops the work, calling it again
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, sql
+
+from pg_tenancy.errors import InvalidArgumentError, PermissionDeniedError, PhaseNotDeployedError, is_transient
+
+__all__ = ["BEGUN", "Protection", "Shape"]
+
+OnProgress = Callable[[int, int], object]
+"""Called with how much of a step is done, and of how much."""
+
+# The one that the preamble of every script holds (sql/notes/begin.psql).
+_DEPLOY_LOCK: Final = 8100420170330141
+
+# Seconds for another one to end. The server finishes a statement of one that was killed.
+_PATIENCE: Final = 10
+
+# How often all that is left is tried again before somebody's long transaction is blamed.
+_PASSES: Final = 20
+
+BEGUN: Final = "What is done stays: the same command goes on from there. CALL tenancy.unprotect() takes it back."
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What ``tenancy.protect()`` is told of a table, but for a key of its own, with which nothing takes long."""
+
+    parent: str | None = None
+    author: str | None = None
+    shared: str | None = None
+    catalogue: bool = False
+
+
+class Protection:
+    """A table that is to be protected, looked up and checked; nothing is changed yet.
+
+    Args:
+        conn: a connection in autocommit mode that nothing else uses, of a superuser, or of the login that
+            deployed if it owns the table.
+        table: the table, with its schema or as the search path finds it.
+        shape: what its rows are.
+
+    Attributes:
+        table: the table with its schema, quoted as SQL needs it.
+        is_protected: whether nothing is left to do.
+        rows: how many rows it has, as the planner estimates.
+
+    Raises:
+        InvalidArgumentError: there is no such table, or it is partitioned.
+        PhaseNotDeployedError: the database has nothing to protect it with.
+        PermissionDeniedError: the login may not.
+        psycopg.Error: the table cannot be protected, with the reason.
+
+    """
+
+    def __init__(self, conn: Connection[Any], table: str, shape: Shape) -> None:
+        self._conn = conn
+        self._shape = shape
+        ((deployed, may, login),) = conn.execute(_MAY).fetchall()
+        if not deployed:
+            raise PhaseNotDeployedError(1, "tenancy.protect")
+        if not may:
+            raise PermissionDeniedError(
+                f"{login} may not protect tables",
+                hint="Connect as a superuser, or as the login that deployed if it owns the table.",
+            )
+        self._oid, self.table, self._pages, self.rows, kind = self._find(table)
+        if kind == "p":
+            raise InvalidArgumentError(
+                f"{self.table} is partitioned, which is not done online",
+                hint=f"CALL tenancy.protect('{self.table}'); does it in one transaction.",
+            )
+        found = self._one(
+            "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
+        )
+        self.is_protected = bool(found)
+        if not self.is_protected:
+            self._check()
+
+    def run(self, batch_size: int, contract: str, on_step: Callable[[str], OnProgress]) -> None:
+        """Protect the table.
+
+        Args:
+            batch_size: about how many rows a transaction looks at, 1 or more.
+            contract: SQL that is run in the transaction that closes the table, calls of
+                ``tenancy.allow()`` for instance.
+            on_step: called with what is begun; returns what is called with how far it is.
+
+        Raises:
+            psycopg.Error: the server refused something. What was done stays.
+
+        """
+        with self._alone():
+            self._begin(on_step)
+            self._build_indexes(on_step)
+            # Where unprotect() kept them.
+            self._conn.execute("CALL tenancy_private.return_workspaces(%s)", [self._oid])
+            if self._shape.parent is not None:
+                self._follow_parents(batch_size, on_step)
+            self._validate(on_step)
+            self._close(contract, on_step)
+
+    # -- the steps ---------------------------------------------------------------
+
+    def _begin(self, on_step: Callable[[str], OnProgress]) -> None:
+        on_step("the column, and keys for new rows")
+        # The defaults are functions that the application's logins must be able to call.
+        self._conn.execute("CALL tenancy_private.keep_legacy_logins(ARRAY[%s::oid::regclass], true)", [self._oid])
+        self._conn.execute("DELETE FROM tenancy_private.wanted_indexes WHERE table_name = %s", [self._oid])
+        adopt = sql.SQL("CALL tenancy_private.adopt_table({}, {}, {}, online => true)").format(
+            sql.Literal(self.table), self._shape.parent, self._shape.author
+        )
+        # In the order in which rows are written: the parent's first.
+        self._patiently(adopt.as_string(self._conn), *self._parent(), self._oid)
+
+    def _build_indexes(self, on_step: Callable[[str], OnProgress]) -> None:
+        # Waits for the transactions that are open, and nobody waits for it.
+        self._conn.execute("SET lock_timeout = 0")
+        for (command,) in self._conn.execute("SELECT tenancy_private.index_builds()").fetchall():
+            if command.startswith("DROP"):
+                self._conn.execute(command)
+                continue
+            with self._watched(on_step(f"the index on {command.partition(' ON ')[2].strip()}")):
+                self._conn.execute(command)
+        self._conn.execute("RESET lock_timeout")
+        self._conn.execute("CALL tenancy_private.place_indexes()")
+
+    def _follow_parents(self, batch_size: int, on_step: Callable[[str], OnProgress]) -> None:
+        total = self._left()
+        if not total:
+            return
+        report = on_step("rows to the workspaces of their parents")
+        step = max(1, batch_size * max(self._pages, 1) // max(self.rows, 1))
+        moved = idle = 0
+        while left := self._left():
+            before = moved
+            end = self._one(
+                "SELECT pg_relation_size(%s::oid::regclass) / current_setting('block_size')::bigint", self._oid
+            )
+            for block in range(0, end, step):
+                moved += self._move(block, block + step)
+                report(moved, max(total, moved))
+            idle = 0 if moved > before else idle + 1
+            if idle >= _PASSES:
+                raise psycopg.errors.LockNotAvailable(f"{left} rows of {self.table} are locked by other transactions")
+            if moved == before:
+                time.sleep(min(0.1 * idle, 1))
+
+    def _move(self, first: int, following: int) -> int:
+        for _ in range(_PASSES):
+            try:
+                with self._conn.transaction():
+                    self._conn.execute("SELECT set_config('lock_timeout', '300ms', true)")
+                    return int(
+                        self._one(
+                            "SELECT tenancy_private.move_to_parents(%s, %s, %s, %s)",
+                            self._oid,
+                            self._shape.parent,
+                            first,
+                            following,
+                        )
+                    )
+            except psycopg.errors.LockNotAvailable:
+                break
+            except psycopg.Error as error:
+                # A parent that moves meanwhile is found where it is then.
+                if not is_transient(error) and not isinstance(error, psycopg.errors.ForeignKeyViolation):
+                    raise
+        return 0  # for the next pass
+
+    def _validate(self, on_step: Callable[[str], OnProgress]) -> None:
+        pending = self._conn.execute(
+            "SELECT c.conname FROM pg_catalog.pg_constraint AS c"
+            " INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name"
+            " WHERE c.conrelid = %s AND p.kind = 'constraint' AND NOT c.convalidated ORDER BY c.conname",
+            [self._oid],
+        ).fetchall()
+        for (name,) in pending:
+            on_step(f"the key {name}")
+            self._conn.execute("CALL tenancy_private.validate_constraint(%s::oid::regclass, %s)", [self._oid, name])
+
+    def _close(self, contract: str, on_step: Callable[[str], OnProgress]) -> None:
+        on_step("policies, grants and triggers")
+        with self._conn.transaction():
+            self._patiently("SELECT", *self._parent(), self._oid)
+            self._conn.execute(
+                "CALL tenancy.protect(%s::oid::regclass, parent => %s, author => %s, shared => %s, catalogue => %s)",
+                [self._oid, self._shape.parent, self._shape.author, self._shape.shared, self._shape.catalogue],
+            )
+            if contract:
+                self._conn.execute(contract.encode())
+
+    # -- what they share ---------------------------------------------------------
+
+    def _check(self) -> None:
+        """Refuse what protect() would refuse at the end, before anything is changed."""
+        shape = self._shape
+        for check, values in (
+            ("refuse_shipped(%s::oid::regclass)", []),
+            ("check_adoptable(%s::oid::regclass)", []),
+            ("require_columns(%s::oid::regclass, %s::name[])", [[shape.parent, shape.author, shape.shared]]),
+            ("require_type(%s::oid::regclass, %s::name[], 'uuid')", [["workspace_id", shape.author]]),
+            ("require_type(%s::oid::regclass, %s::name[], 'boolean')", [[shape.shared]]),
+        ):
+            self._conn.execute(f"CALL tenancy_private.{check}".encode(), [self._oid, *values])
+        policies = self._one(
+            "SELECT string_agg(polname, ', ') FROM pg_catalog.pg_policy WHERE polrelid = %s", self._oid
+        )
+        if policies:
+            raise InvalidArgumentError(
+                f"table {self.table} has row-level security policies of its own: {policies}",
+                hint="Drop them: access is defined in one place.",
+            )
+
+    def _find(self, table: str) -> tuple[int, str, int, int, str]:
+        try:
+            rows = self._conn.execute(_TABLE, [table]).fetchall()
+        except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
+            rows = []  # what cannot be a name is the name of nothing
+        if not rows:
+            raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.projects.")
+        found: tuple[int, str, int, int, str] = rows[0]
+        return found
+
+    def _parent(self) -> list[int]:
+        if self._shape.parent is None:
+            return []
+        found = self._conn.execute(
+            "SELECT k.referred::oid FROM tenancy_private.key_of_one_column(%s, %s) AS k",
+            [self._oid, self._shape.parent],
+        ).fetchall()
+        return [oid for (oid,) in found if oid != self._oid]
+
+    def _left(self) -> int:
+        found = self._conn.execute(
+            "SELECT k.* FROM tenancy_private.key_of_one_column(%s, %s) AS k", [self._oid, self._shape.parent]
+        ).fetchone()
+        if found is None:
+            return 0
+        _, referred, key, column, *_ = found
+        query = sql.SQL(
+            "SELECT count(*) FROM {} AS t INNER JOIN {} AS p ON p.{} = t.{} WHERE t.workspace_id <> p.{}"
+        ).format(
+            sql.SQL(self.table),
+            sql.SQL(referred),
+            sql.Identifier(column),
+            sql.Identifier(str(self._shape.parent)),
+            sql.Identifier(key),
+        )
+        return int(self._conn.execute(query).fetchall()[0][0])
+
+    def _patiently(self, command: str, *tables: int) -> None:
+        self._conn.execute(
+            "CALL tenancy_private.patiently(%s::oid[]::regclass[], 'ACCESS EXCLUSIVE', %s)", [list(tables), command]
+        )
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self._conn.execute(query.encode(), values).fetchall()[0][0]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep deploys, reverts and other calls away."""
+        late = time.monotonic() + _PATIENCE
+        while not self._one("SELECT pg_catalog.pg_try_advisory_lock(%s)", _DEPLOY_LOCK):
+            if time.monotonic() > late:
+                raise psycopg.errors.LockNotAvailable(
+                    "a deploy, a revert or another protect is running in this database, or the server has not yet"
+                    " noticed that one was killed"
+                )
+            time.sleep(0.2)
+        try:
+            yield
+        finally:
+            # It goes with the connection, if that is broken.
+            if not self._conn.broken and not self._conn.closed:
+                self._conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [_DEPLOY_LOCK])
+
+    @contextmanager
+    def _watched(self, report: OnProgress) -> Iterator[None]:
+        """Report how far the index is that the connection builds during the block."""
+        ended = threading.Event()
+        pid = self._conn.info.backend_pid
+
+        def watch() -> None:
+            with psycopg.connect(self._conn.info.dsn, password=self._conn.info.password, autocommit=True) as watching:
+                while not ended.wait(0.5):
+                    for done, total in watching.execute(_BUILDING, [pid]).fetchall():
+                        report(done, total)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+
+_MAY: Final = """
+SELECT
+    EXISTS (
+        SELECT FROM pg_catalog.pg_proc AS p INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
+        WHERE (n.nspname, p.proname) = ('tenancy_private', 'move_to_parents')
+    ),
+    coalesce(pg_catalog.pg_has_role(to_regrole('tenancy_owner'), 'MEMBER'), false),
+    pg_catalog.quote_ident(session_user)
+"""
+
+_TABLE: Final = """
+SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname), c.relpages, c.reltuples::bigint, c.relkind
+FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+WHERE c.oid = to_regclass(%s)
+"""
+
+_BUILDING: Final = """
+SELECT
+    CASE WHEN tuples_total > 0 THEN tuples_done ELSE blocks_done END,
+    CASE WHEN tuples_total > 0 THEN tuples_total ELSE blocks_total END
+FROM pg_catalog.pg_stat_progress_create_index
+WHERE pid = %s AND (tuples_total > 0 OR blocks_total > 0)
+"""
