@@ -70,7 +70,7 @@ ERRORS: dict[str, tuple[str, str | None]] = {
         name: ("P0002", f"{name}_not_found")
         for name in ("offering", "share", "request", "entitlement", "hold", "usage")
     },
-    "unnamed": ("22023", "organization_required"),
+    "unnamed": ("55000", "organization_required"),
     "granted": ("23505", "access_granted"),
     "status": ("55000", "share_state_invalid"),
 }

@@ -314,7 +314,7 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
 # setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
 # transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
-# entitlement, hold, usage (P0002 ..._not_found), unnamed (22023 organization_required),
+# entitlement, hold, usage (P0002 ..._not_found), unnamed (55000 organization_required),
 # granted (23505 access_granted), status (55000 share_state_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
