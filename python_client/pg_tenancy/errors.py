@@ -507,6 +507,10 @@ class WorkspaceClosedError(TenancyError):
     """The workspace was used before its block or after it."""
 
 
+# Instances, models and costs: their tags in the kernel's plan bring nothing.
+_PLATFORM_PHASES: Final = frozenset({5, 6, 9})
+
+
 class PhaseNotDeployedError(TenancyError):
     """The database does not have the phase that this call needs.
 
@@ -521,7 +525,8 @@ class PhaseNotDeployedError(TenancyError):
         """Say which function is missing and which phase brings it."""
         super().__init__(
             f"{function}() comes with phase {phase}, which is not deployed in this database",
-            hint=f"Deploy up to @phase-{phase}, or do without this call until then.",
+            hint=f"Deploy up to @phase-{phase}, or do without this call until then."
+            + (" The kernel's plan never has it." if phase in _PLATFORM_PHASES else ""),
             sqlstate=sqlstate,
         )
         self.phase = phase

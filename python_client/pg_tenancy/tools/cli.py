@@ -50,6 +50,7 @@ from pg_tenancy.tools.sqitch import (
     Change,
     Sqitch,
     SqitchError,
+    SqitchStoppedError,
     SqitchNotFoundError,
     libpq_environment,
     read_plan,
@@ -302,6 +303,9 @@ def _demo(options: argparse.Namespace) -> int:
                 _wait(terminal)
             elif options.keep:
                 place.keep()
+    except SqitchStoppedError:
+        # Its database goes with it: the same command would begin anew.
+        raise KeyboardInterrupt from None
     except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
         if options.json:
             message = _in_words(error) if isinstance(error, psycopg.Error) else error
