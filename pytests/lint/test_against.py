@@ -44,7 +44,9 @@ DIFFERENCES = {
         "grant of SELECT on app.notes to {app}": "safe",
     },
     "CREATE TABLE app.notes (org_id uuid)": {"table app.notes": "dangerous"},
-    "CREATE TABLE app.notes (org_id uuid); ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY": {"table app.notes": "safe"},
+    "CREATE TABLE app.notes (org_id uuid); ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY": {
+        "table app.notes": "safe"
+    },
     "CREATE TABLE app.notes (org_id uuid); GRANT SELECT ON app.notes TO {app}": {
         "table app.notes": "dangerous",
         "grant of SELECT on app.notes to {app}": "dangerous",

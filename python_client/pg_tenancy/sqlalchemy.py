@@ -23,8 +23,8 @@ from pg_tenancy.context import entering, entering_if_any, outside_workspaces, re
 from pg_tenancy.errors import ContextAlreadySetError, TenancyError, TransactionRequiredError, tenancy_error
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import SessionTransaction
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.orm import SessionTransaction
     from sqlalchemy.pool import PoolProxiedConnection
 
     E = TypeVar("E", bound=Engine | AsyncEngine)

@@ -179,8 +179,11 @@ QUESTIONS: list[Question] = [
             answer,
         )
         for query, answer in (
-            ("SELECT r.credential_id::text FROM tenancy_private.revocations AS r"
-                " INNER JOIN public.api_keys AS k ON r.credential_id = k.id", [("{k_bulk}",)]),
+            (
+                "SELECT r.credential_id::text FROM tenancy_private.revocations AS r"
+                " INNER JOIN public.api_keys AS k ON r.credential_id = k.id",
+                [("{k_bulk}",)],
+            ),
             (
                 "SELECT name, extract(year FROM revoked_at) FROM public.api_keys WHERE revoked_at IS NOT NULL"
                 " ORDER BY name",
@@ -403,7 +406,10 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
     connection, other = probed.connections["app"], probed.connections["other"]
     revoke = probed.filled("SELECT tenancy.revoke_api_key('{k_ann}')")
     try:
-        for held in ("SELECT FROM public.api_keys WHERE id = '{k_ann}' FOR UPDATE", REVOKED.format("now()", "'{k_ann}'")):
+        for held in (
+            "SELECT FROM public.api_keys WHERE id = '{k_ann}' FOR UPDATE",
+            REVOKED.format("now()", "'{k_ann}'"),
+        ):
             with probed.admin.transaction(force_rollback=True):
                 probed.admin.execute(probed.filled(held).encode())
                 for step in ("revoke", "again"):
@@ -425,7 +431,9 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
                 other.rollback()
         # Nor does the next change wait for another that takes what has reached its row from there.
         probed.admin.execute(probed.filled(REVOKED.format("now()", "'{k_ann}'")).encode())
-        probed.admin.execute(probed.filled("UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_ann}'").encode())
+        probed.admin.execute(
+            probed.filled("UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_ann}'").encode()
+        )
         for one in (connection, other):
             one.execute(WAIT)
             one.execute(ENTER, [probed.ids["ann"], None])
@@ -434,7 +442,9 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
     finally:
         connection.rollback()
         other.rollback()
-        probed.admin.execute(probed.filled("UPDATE public.api_keys SET revoked_at = NULL WHERE id = '{k_ann}'").encode())
+        probed.admin.execute(
+            probed.filled("UPDATE public.api_keys SET revoked_at = NULL WHERE id = '{k_ann}'").encode()
+        )
         probed.admin.execute(FORGOTTEN)
 
 

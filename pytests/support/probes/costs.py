@@ -1,5 +1,7 @@
 """Costs: whose they are, how they are added up, and that the rollups say what the rows say."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from support.probes.base import Question, superuser
@@ -22,12 +24,15 @@ _USAGE = (
     "INSERT INTO finops.inference_usage (occurred_at, api_key_id, user_id, model_id, instance_id, total_tokens,"
     " charged_amount_eur, provider_organization_id, consumer_organization_id, organization_model_id) VALUES "
 )
-_CALL_OF_BULK = "('2026-01-10 {}+00', '{{k_bulk}}', '{{olga}}', '{{m_bulk}}', '{{i_bulk}}', 50, {}, '{{acme}}', '{{bulk}}', '{{o_acme}}')"
+_CALL_OF_BULK = (
+    "('2026-01-10 {}+00', '{{k_bulk}}', '{{olga}}', '{{m_bulk}}', '{{i_bulk}}', 50, {},"
+    " '{{acme}}', '{{bulk}}', '{{o_acme}}')"
+)
 _FIRST = [
     "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur) VALUES "
     + ", ".join(f"('2026-01-{at}+00', '{{provider}}', '{{i_{whose}}}', {amount})" for at, whose, amount in _COSTS),
-    f"{_USAGE} ('2026-01-10 10:20+00', '{{k_acme}}', '{{uma}}', '{{m_acme}}', '{{i_bulk}}', 300, 0.5, '{{bulk}}', '{{acme}}',"
-    f" '{{o_bulk}}'), {_CALL_OF_BULK.format('18:15', 0.25)}",
+    f"{_USAGE} ('2026-01-10 10:20+00', '{{k_acme}}', '{{uma}}', '{{m_acme}}', '{{i_bulk}}', 300, 0.5,"
+    f" '{{bulk}}', '{{acme}}', '{{o_bulk}}'), {_CALL_OF_BULK.format('18:15', 0.25)}",
 ]
 # What comes when the others have been added up.
 _LATE = [
@@ -118,13 +123,25 @@ QUESTIONS: list[Question] = [
     ),
     superuser([_ANEW, *_FIRST, ROLLED.format(20), _STATE], [(11, 14, 10, 0, True)]),
     superuser(
-        [*_FIRST, ROLLED.format(20), "DELETE FROM finops.cost_actual_minute", "DELETE FROM finops.inference_usage"]
-        + [ROLLED.format(20), _STATE],
+        [
+            *_FIRST,
+            ROLLED.format(20),
+            "DELETE FROM finops.cost_actual_minute",
+            "DELETE FROM finops.inference_usage",
+            ROLLED.format(20),
+            _STATE,
+        ],
         [(0, 0, 0, 0, True)],
     ),
     superuser(
-        [*_FIRST, ROLLED.format(20), "TRUNCATE finops.cost_actual_minute, finops.inference_usage", "as app"]
-        + ["enter ann acme", REPORT.split(", (SELECT")[0]],
+        [
+            *_FIRST,
+            ROLLED.format(20),
+            "TRUNCATE finops.cost_actual_minute, finops.inference_usage",
+            "as app",
+            "enter ann acme",
+            REPORT.split(", (SELECT")[0],
+        ],
         [("0/0/0/0/0/0",)],
     ),
     ("service", None, None, "SELECT finops.roll_up(0)", "batch_size_invalid"),
@@ -149,8 +166,8 @@ QUESTIONS: list[Question] = [
             *_NOW,
             "as app",
             "enter ann acme",
-            "SELECT string_agg(concat_ws('/', c.horizon_name, c.eur_per_hour, trim_scale(round(c.forecast_eur, 4))), ' ')"
-            " FROM finops.cost_forecast() AS c",
+            "SELECT string_agg(concat_ws('/', c.horizon_name, c.eur_per_hour, trim_scale(round(c.forecast_eur, 4))),"
+            " ' ') FROM finops.cost_forecast() AS c",
         ],
         [("minute/2/0.0333 hour/2/2 day/2/48 30 days/2/1440 365 days/2/17520",)],
     ),

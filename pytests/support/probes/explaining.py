@@ -1,5 +1,7 @@
 """Why somebody sees a row or not, in words, for those who see everything."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from support.probes.base import Question, superuser
@@ -19,7 +21,13 @@ def _explained(table: str, row: str, user: str, place: str | None) -> str:
 
 QUESTIONS: list[Question] = [
     *(
-        ("service", None, None, f"SELECT o.string_agg, o.min ~ '{why}' FROM ({_explained(*asked)}) AS o", [(said, True)])
+        (
+            "service",
+            None,
+            None,
+            f"SELECT o.string_agg, o.min ~ '{why}' FROM ({_explained(*asked)}) AS o",
+            [(said, True)],
+        )
         for asked, said, why in (
             (("instances", "i_acme", "ann", "acme"), _ALL, "the role owner holds the permission instances.view"),
             (("instances", "i_acme", "uma", "acme"), _SOME, "the role user holds"),
@@ -73,8 +81,20 @@ QUESTIONS: list[Question] = [
             ("notes", "m_acme", "abe", "S+ I- U- D-", "the role admin holds the permission notes.use, columns: body"),
             ("notes", "m_acme", "ann", _NONE, "the row is its author's own, and not shared"),
             ("answers", "m_acme", "ann", "S- I+ U- D-", "the row is its author's own, and not shared"),
-            ("answers", "m_bulk", "ann", "S+ I+ U- D-", "the role owner holds the permission notes.use, columns: body, note_id"),
-            ("answers", "m_acme", "abe", "S+ I+ U+ D+", "the role admin holds the permission notes.use, columns: body, note_id"),
+            (
+                "answers",
+                "m_bulk",
+                "ann",
+                "S+ I+ U- D-",
+                "the role owner holds the permission notes.use, columns: body, note_id",
+            ),
+            (
+                "answers",
+                "m_acme",
+                "abe",
+                "S+ I+ U+ D+",
+                "the role admin holds the permission notes.use, columns: body, note_id",
+            ),
         )
     ),
 ]

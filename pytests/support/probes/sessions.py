@@ -228,7 +228,9 @@ def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None
         probed.admin.execute("DELETE FROM tenancy_private.revocations WHERE revoked_at > now() - interval '1 minute'")
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.execute("SELECT 1")
-        probed.admin.execute(probed.filled("UPDATE tenancy_private.user_sessions SET client = client WHERE id = '{s_ann}'"))
+        probed.admin.execute(
+            probed.filled("UPDATE tenancy_private.user_sessions SET client = client WHERE id = '{s_ann}'")
+        )
         assert error_of(late, USE.format("s_ann")) == "40001"
         late.rollback()
         # And one that sees it as it is holds nothing.

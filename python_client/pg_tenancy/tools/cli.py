@@ -50,8 +50,8 @@ from pg_tenancy.tools.sqitch import (
     Change,
     Sqitch,
     SqitchError,
-    SqitchStoppedError,
     SqitchNotFoundError,
+    SqitchStoppedError,
     libpq_environment,
     read_plan,
 )

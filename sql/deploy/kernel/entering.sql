@@ -241,7 +241,9 @@ SECURITY INVOKER
 RETURN (
     SELECT numrange(s.start, s.start + 1)
     FROM (
-        SELECT ('x' || encode(substr(sha256(uuid_send(credential_id)), 1, 7), 'hex'))::bit(56)::bigint AS start
+        SELECT
+            ('x' || left(encode(sha256(uuid_send(credential_id)), 'hex'), 14))::bit(56)::bigint
+            AS start
     ) AS s
 );
 REVOKE ALL ON FUNCTION tenancy_private.credential_span(uuid) FROM public;

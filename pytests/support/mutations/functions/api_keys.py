@@ -58,8 +58,14 @@ CHANGES = {
         ("IF was_revoked_at IS NULL THEN", "IF true THEN"),
         (" SKIP LOCKED", ""),
         ("PERFORM tenancy_private.refuse_api_key_id();", "RETURN;"),
-        ("WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations", "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations"),
-        ("WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations", "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations"),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
         ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
     ],
     "tenancy_private.find_api_key(text)": [

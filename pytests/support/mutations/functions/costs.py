@@ -37,7 +37,10 @@ CHANGES = {
         ("ARRAY[starts_at, whole_to] ||", "ARRAY[whole_from, whole_to] ||"),
     ],
     f"tenancy_private.cost_totals(uuid,{_RANGE},text,text)": [
-        ("% 3600 <> extract(EPOCH FROM d.instant) % 3600", "% 3600 <> extract(EPOCH FROM timezone(time_zone, d.instant)) % 3600"),
+        (
+            "% 3600 <> extract(EPOCH FROM d.instant) % 3600",
+            "% 3600 <> extract(EPOCH FROM timezone(time_zone, d.instant)) % 3600",
+        ),
         ("h.workspace_id = workspace AND ", ""),
         (_UNMARKED, ""),
         ("c.workspace_id = workspace AND ", ""),
@@ -96,8 +99,8 @@ CHANGES = {
         ("b.eur_per_hour / 60", "b.eur_per_hour"),
     ],
     "tenancy_private.roll_up_hours(uuid[],timestamp with time zone[])": [
-        (f"{_THESE}    DELETE", f"WHERE false;\n    DELETE"),
-        (f"{_THESE}    WITH", f"WHERE false;\n    WITH"),
+        (f"{_THESE}    DELETE", "WHERE false;\n    DELETE"),
+        (f"{_THESE}    WITH", "WHERE false;\n    WITH"),
         ("c.workspace_id = w.id AND ", ""),
         ("c.at >= w.hour AND", "c.at > w.hour AND"),
         ("c.at < w.hour + interval '1 hour'", "c.at <= w.hour + interval '1 hour'"),
@@ -131,5 +134,7 @@ CHANGES = {
         ("(VALUES (c.workspace_id), (c.provider_organization_id))", "(VALUES (c.workspace_id))"),
         ("(VALUES (c.workspace_id), (c.provider_organization_id))", "(VALUES (c.provider_organization_id))"),
     ],
-    "tenancy_private.mark_all_costs()": [("FROM tenancy_private.cost_hours AS h", "FROM tenancy_private.cost_hours AS h WHERE false")],
+    "tenancy_private.mark_all_costs()": [
+        ("FROM tenancy_private.cost_hours AS h", "FROM tenancy_private.cost_hours AS h WHERE false")
+    ],
 }

@@ -70,8 +70,14 @@ CHANGES = {
         (f" AND {_CURRENT}", ""),
         ("s.id = revoke_session.session_id AND ", ""),
         ("IF NOT EXISTS (", "IF false AND NOT EXISTS ("),
-        ("WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations", "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations"),
-        ("WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations", "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations"),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
         ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
     ],
     "tenancy.revoke_sessions(uuid)": [
