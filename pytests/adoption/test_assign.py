@@ -127,7 +127,7 @@ def test_only_what_is_nobodys(
 
 @pytest.mark.parametrize("table", ["public.users", "public.organizations", "tenancy.workspaces", "public.providers"])
 def test_a_table_that_is_nobodys(service: Connection, acme: Organization, table: str) -> None:
-    _refused("table_not_protected", "42809", service, table, acme)
+    _refused("table_not_protected", "55000", service, table, acme)
 
 
 def test_no_table_is_said_to_be_none(service: Connection, acme: Organization) -> None:
@@ -135,7 +135,7 @@ def test_no_table_is_said_to_be_none(service: Connection, acme: Organization) ->
         service.execute("SELECT tenancy.assign(NULL, %s)", [acme.id])
     diag = raised.value.diag
     assert (diag.sqlstate, diag.constraint_name, diag.message_primary) == (
-        "42809",
+        "55000",
         "table_not_protected",
         "no table was given to assign rows of",
     )
@@ -279,10 +279,10 @@ def test_rows_of_a_table_that_the_application_protected_are_given_with_their_chi
     admin.execute("CREATE TABLE public.tasks (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects)")
     admin.execute("INSERT INTO public.projects (name) VALUES ('a'), ('b'), ('c')")
     admin.execute("INSERT INTO public.tasks SELECT gen_random_uuid(), p.id FROM public.projects AS p")
-    _refused("table_not_protected", "42809", service, "public.projects", acme)
+    _refused("table_not_protected", "55000", service, "public.projects", acme)
     admin.execute("CALL tenancy.protect('public.projects')")
     admin.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
-    _refused("table_not_protected", "42809", service, "public.tasks", acme)
+    _refused("table_not_protected", "55000", service, "public.tasks", acme)
     assert [_assign(service, "public.projects", acme, "name <> 'c'", 1) for _ in range(3)] == [1, 1, 0]
     (owned,) = admin.execute(
         "SELECT array_agg(p.name ORDER BY p.name) FROM public.tasks AS t"

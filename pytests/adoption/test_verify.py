@@ -13,6 +13,7 @@ import pytest
 
 from pg_tenancy.tools.sqitch import Sqitch, SqitchError, libpq_environment
 from support import replay
+from support.access_matrix import MONEY, OFFERINGS
 from support.database import Database
 from support.replay import Replay
 from support.server import Server
@@ -42,28 +43,7 @@ PROTECTED = {
     "tenancy.settings": 8,
     "tenancy.settings_definitions": 8,
     "public.provider_settings": 8,
-    **dict.fromkeys(
-        (
-            "public.organization_model_shares",
-            "public.organization_models",
-            "tenancy.access_requests",
-            "tenancy.catalog_preferences",
-            "tenancy.credit_grant_uses",
-            "tenancy.credit_grants",
-            "tenancy.entitlements",
-            "tenancy.ledger_checkpoints",
-            "tenancy.ledger_entries",
-            "tenancy.offering_prices",
-            "tenancy.offering_usage",
-            "tenancy.spending_limits",
-            "tenancy.transfers",
-            "tenancy.unpaid_amounts",
-            "tenancy.usage_authorizations",
-            "tenancy.wallet_holds",
-            "tenancy.wallets",
-        ),
-        12,
-    ),
+    **dict.fromkeys(sorted([*MONEY, *OFFERINGS]), 12),
 }
 
 # Of one table: what is damaged, the statement that does it, and how the complaint must begin.

@@ -11,11 +11,19 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from support.access_matrix import MONEY, OFFERINGS
 from support.contexts import of_globex, set_context
 from support.own_tables import make_own_tables
 from support.server import Logins, Server
 from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
+# What nobody changes.
+APPEND_ONLY = {
+    "tenancy.transfers",
+    "tenancy.ledger_entries",
+    "tenancy.credit_grant_uses",
+    "tenancy.ledger_checkpoints",
+}
 # A table, and the column that says whose a row is.
 TABLES = {
     "public.organizations": "id",
@@ -30,19 +38,8 @@ TABLES = {
     "tenancy.workspaces": "id",
     "tenancy.invitations": "organization_id",
     "tenancy.audit_log": "workspace_id",
-    "tenancy.wallets": "workspace_id",
-    "tenancy.wallet_holds": "workspace_id",
-    "tenancy.credit_grants": "workspace_id",
-    "tenancy.unpaid_amounts": "workspace_id",
-    "tenancy.spending_limits": "workspace_id",
-    "public.organization_models": "organization_id",
-    "public.organization_model_shares": "provider_organization_id",
-    "tenancy.offering_prices": "organization_id",
-    "tenancy.access_requests": "organization_id",
-    "tenancy.entitlements": "organization_id",
-    "tenancy.catalog_preferences": "workspace_id",
-    "tenancy.usage_authorizations": "workspace_id",
-    "tenancy.offering_usage": "workspace_id",
+    **{table: key for table, key in MONEY.items() if table not in APPEND_ONLY},
+    **OFFERINGS,
     "public.provider_settings": "organization_id",
     "finops.inference_usage": "workspace_id",
     "finops.cost_actual_minute": "workspace_id",

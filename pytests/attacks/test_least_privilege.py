@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from support.access_matrix import MONEY, OFFERINGS
 from support.server import Logins, Server
 from support.two_tenants import TwoTenants, two_tenants
 
@@ -32,23 +33,8 @@ TABLES = {
     "tenancy.workspaces": "id",
     "tenancy.audit_log": "workspace_id",
     "tenancy.invitations": "organization_id",
-    "tenancy.wallets": "workspace_id",
-    "tenancy.transfers": "workspace_id",
-    "tenancy.ledger_entries": "workspace_id",
-    "tenancy.wallet_holds": "workspace_id",
-    "tenancy.credit_grants": "workspace_id",
-    "tenancy.credit_grant_uses": "workspace_id",
-    "tenancy.unpaid_amounts": "workspace_id",
-    "tenancy.spending_limits": "workspace_id",
-    "tenancy.ledger_checkpoints": "workspace_id",
-    "public.organization_models": "organization_id",
-    "public.organization_model_shares": "provider_organization_id",
-    "tenancy.offering_prices": "organization_id",
-    "tenancy.access_requests": "organization_id",
-    "tenancy.entitlements": "organization_id",
-    "tenancy.catalog_preferences": "workspace_id",
-    "tenancy.usage_authorizations": "workspace_id",
-    "tenancy.offering_usage": "workspace_id",
+    **MONEY,
+    **OFFERINGS,
     "public.provider_settings": "organization_id",
     "finops.inference_usage": "workspace_id",
     "finops.cost_actual_minute": "workspace_id",

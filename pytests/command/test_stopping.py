@@ -63,6 +63,13 @@ def _status(database: Database) -> tuple[int, list[str]]:
     return len(status.deployed), [f"{each.command} {each.change.name}" for each in status.stopped]
 
 
+def test_a_demonstration_that_is_stopped_promises_nothing() -> None:
+    code, output = _interrupted(["demo", "--scale", "0.05"], "kernel/roles")
+    assert (code, "Traceback" in output) == (1, False)
+    assert output.rstrip().endswith("pg-tenancy: interrupted")
+    assert "the same command goes on" not in output
+
+
 def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Database) -> None:
     dsn = empty_database.dsn()
     code, output = _interrupted(["deploy", "--to", "phase-0", dsn], "kernel/existing_tables")

@@ -55,7 +55,7 @@ def test_rows_of_others_stay_whose_they_are(own_app: Application) -> None:
 
 def test_children_go_with_their_parent_and_without_one_by_themselves(own_app: Application) -> None:
     own_app.run("INSERT INTO public.tasks (title) VALUES ('of no project')")
-    with own_app.connected(own_app.logins.service) as connection, refused("42809", "table_not_protected"):
+    with own_app.connected(own_app.logins.service) as connection, refused("55000", "table_not_protected"):
         connection.execute(ASSIGN, ["public.tasks", own_app.acme.id, "true", 10])
     assert assign(own_app, "public.tasks", "project_id IS NULL") == [1]
     with own_app.entered("ann", own_app.acme) as connection:
@@ -96,13 +96,13 @@ def test_assignments_survive_unprotect(bare_app: Application) -> None:
 
 @pytest.mark.parametrize("table", ["public.countries", "public.organizations", "public.users"])
 def test_a_table_without_workspaces_has_nothing_to_give(own_app: Application, table: str) -> None:
-    with own_app.connected(own_app.logins.service) as connection, refused("42809", "table_not_protected"):
+    with own_app.connected(own_app.logins.service) as connection, refused("55000", "table_not_protected"):
         connection.execute(ASSIGN, [table, own_app.acme.id, "true", 1])
 
 
 def test_a_table_that_is_not_protected_any_more_has_nothing_to_give(bare_app: Application) -> None:
     bare_app.run("CALL tenancy.protect('public.customers')", "CALL tenancy.unprotect('public.customers')")
-    with bare_app.connected(bare_app.logins.service) as connection, refused("42809", "table_not_protected"):
+    with bare_app.connected(bare_app.logins.service) as connection, refused("55000", "table_not_protected"):
         connection.execute(ASSIGN, ["public.customers", bare_app.acme.id, "true", 1])
 
 

@@ -79,14 +79,14 @@ REFUSED = [
     ("55000", "table_has_policies", "CALL tenancy.publish('public.own_policies', columns => 'id')"),
     # columns
     ("55000", "column_in_the_way", "CALL tenancy.protect('public.taken')"),
-    ("42804", "column_in_the_way", "CALL tenancy.protect('public.textual')"),
+    ("42804", "column_type_invalid", "CALL tenancy.protect('public.textual')"),
     (
         "42804",
-        "column_in_the_way",
+        "column_type_invalid",
         "CALL tenancy.protect('public.not_ours', key => 'id', author => 'id', shared => 'id')",
     ),
-    ("42804", "column_in_the_way", "CALL tenancy.protect('public.textual', key => 'id', author => 'author')"),
-    ("42804", "column_in_the_way", "CALL tenancy.protect('public.numbered', key => 'id')"),
+    ("42804", "column_type_invalid", "CALL tenancy.protect('public.textual', key => 'id', author => 'author')"),
+    ("42804", "column_type_invalid", "CALL tenancy.protect('public.numbered', key => 'id')"),
     ("42703", "column_missing", "CALL tenancy.protect('public.not_ours', key => 'no_such')"),
     ("42703", "column_missing", "CALL tenancy.protect('public.not_ours', key => 'ctid')"),
     ("42703", "column_missing", "CALL tenancy.protect('public.not_ours', parent => 'no_such')"),

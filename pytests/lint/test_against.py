@@ -35,7 +35,7 @@ DIFFERENCES = {
     "DROP TABLE app.countries": {"table app.countries": "breaking"},
     "ALTER TABLE app.countries RENAME TO states": {
         "table app.countries": "breaking",
-        "table app.states": "safe",
+        "table app.states": "dangerous",
         "grant of SELECT on app.states to {app}": "dangerous",
     },
     NEW_TABLE: {
@@ -43,8 +43,12 @@ DIFFERENCES = {
         "policy notes_app on app.notes": "safe",
         "grant of SELECT on app.notes to {app}": "safe",
     },
+    "CREATE TABLE app.notes (org_id uuid)": {"table app.notes": "dangerous"},
+    "CREATE TABLE app.notes (org_id uuid); ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY": {
+        "table app.notes": "safe"
+    },
     "CREATE TABLE app.notes (org_id uuid); GRANT SELECT ON app.notes TO {app}": {
-        "table app.notes": "safe",
+        "table app.notes": "dangerous",
         "grant of SELECT on app.notes to {app}": "dangerous",
     },
     "DROP POLICY tasks_floor ON app.tasks": {"policy tasks_floor on app.tasks": "dangerous"},

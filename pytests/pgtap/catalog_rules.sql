@@ -696,7 +696,7 @@ SELECT is_empty(
     WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')
         AND NOT (
             starts_with(c.conname, r.relname || '_')
-            AND c.conname ~ CASE c.contype WHEN 'p' THEN '_pkey$' WHEN 'f' THEN '_fkey$' WHEN 'c' THEN '_check$' ELSE '_key$' END
+            AND c.conname ~ CASE c.contype WHEN 'p' THEN '_pkey$' WHEN 'f' THEN '_fkey$' WHEN 'c' THEN '_check$' WHEN 'x' THEN '_excl$' ELSE '_key$' END
         )
     UNION ALL
     SELECT c.relname
@@ -704,7 +704,7 @@ SELECT is_empty(
     INNER JOIN tables AS t ON i.indrelid = t.oid
     INNER JOIN pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_class AS r ON i.indrelid = r.oid
-    WHERE NOT (starts_with(c.relname, r.relname || '_') AND c.relname ~ '_(pkey|key|idx)$')
+    WHERE NOT (starts_with(c.relname, r.relname || '_') AND c.relname ~ '_(pkey|key|excl|idx)$')
     $$,
     'every constraint and every index has a name by the rule'
 );

@@ -20,6 +20,8 @@ from support.access_matrix import (
     FOR_NOBODY,
     GROUPS,
     IN_A_WORKSPACE,
+    MONEY,
+    OFFERINGS,
     PERMISSIONS,
     READS,
     ROLES,
@@ -70,7 +72,7 @@ ERRORS: dict[str, tuple[str, str | None]] = {
         name: ("P0002", f"{name}_not_found")
         for name in ("offering", "share", "request", "entitlement", "hold", "usage")
     },
-    "unnamed": ("22023", "organization_required"),
+    "unnamed": ("55000", "organization_required"),
     "granted": ("23505", "access_granted"),
     "status": ("55000", "share_state_invalid"),
 }
@@ -90,23 +92,8 @@ WORKSPACE = {
     "tenancy.invitations": "organization_id",
     "tenancy.settings": "workspace_id",
     "public.provider_settings": "organization_id",
-    "tenancy.wallets": "workspace_id",
-    "tenancy.transfers": "workspace_id",
-    "tenancy.ledger_entries": "workspace_id",
-    "tenancy.wallet_holds": "workspace_id",
-    "tenancy.credit_grants": "workspace_id",
-    "tenancy.credit_grant_uses": "workspace_id",
-    "tenancy.unpaid_amounts": "workspace_id",
-    "tenancy.spending_limits": "workspace_id",
-    "tenancy.ledger_checkpoints": "workspace_id",
-    "public.organization_models": "organization_id",
-    "public.organization_model_shares": "provider_organization_id",
-    "tenancy.offering_prices": "organization_id",
-    "tenancy.access_requests": "organization_id",
-    "tenancy.entitlements": "organization_id",
-    "tenancy.catalog_preferences": "workspace_id",
-    "tenancy.usage_authorizations": "workspace_id",
-    "tenancy.offering_usage": "workspace_id",
+    **MONEY,
+    **OFFERINGS,
 }
 
 PLATFORM = UUID(int=0)
@@ -131,20 +118,7 @@ INSERTS = {
     "tenancy.settings": "(workspace_id, key, value) VALUES (gen_random_uuid(), 'new', '1')",
     "tenancy.invitations": "(organization_id, email, role, token_hash, expires_at)"
     " SELECT id, 'new@example.com', 'owner', sha256(''), 'infinity' FROM public.organizations LIMIT 1",
-    **dict.fromkeys(
-        (
-            "tenancy.wallets",
-            "tenancy.transfers",
-            "tenancy.ledger_entries",
-            "tenancy.wallet_holds",
-            "tenancy.credit_grants",
-            "tenancy.credit_grant_uses",
-            "tenancy.unpaid_amounts",
-            "tenancy.spending_limits",
-            "tenancy.ledger_checkpoints",
-        ),
-        "(workspace_id) VALUES (gen_random_uuid())",
-    ),
+    **dict.fromkeys(MONEY, "(workspace_id) VALUES (gen_random_uuid())"),
     "public.models": "(name, model_id) VALUES ('new', 'new')",
     "public.instances": "(provider_id) VALUES ('{provider}')",
     "public.api_keys": "(user_id, name, key_prefix, key_hash) VALUES ('{owner}', 'n', 'p', 'h')",

@@ -44,6 +44,16 @@ def test_every_error_is_in_the_table_with_its_sqlstate() -> None:
     assert set(_CLASSES) - listed == set()
 
 
+def test_an_error_has_one_sqlstate_wherever_it_is_raised() -> None:
+    sqlstates: dict[str, set[str]] = {}
+    scripts = [path.read_text() for path in (ROOT / "sql").rglob("*") if path.suffix in {".sql", ".psql"}]
+    raised = re.compile(r"\bUSING\s+ERRCODE = '(\w{5})',[^;]*?\bCONSTRAINT = '(\w+)'")
+    for sqlstate, name in [pair for text in scripts for pair in raised.findall(text)] + list(_CLASSES):
+        sqlstates.setdefault(name, set()).add(sqlstate)
+    assert len(sqlstates) > 150
+    assert {name: found for name, found in sqlstates.items() if len(found) > 1} == {}
+
+
 def test_every_exception_and_every_answer_is_named_where_the_client_is_described() -> None:
     text = (ROOT / "docs" / "python.md").read_text()
     for name in [*errors.__all__, *results.__all__]:

@@ -15,6 +15,8 @@ __all__ = [
     "FOR_NOBODY",
     "GROUPS",
     "IN_A_WORKSPACE",
+    "MONEY",
+    "OFFERINGS",
     "PERMISSIONS",
     "READS",
     "ROLES",
@@ -104,6 +106,29 @@ tenancy.modules                 | ..x                                       | ..
 tenancy.settings_definitions    | ..x                                       | ..x      | ..x                                | ..x      | ..x                        | no     | context | forged | no
 tenancy.settings                | x--                                       | ---      | .--                                | x-.      | xxx                        | no     | context | forged | no
 """)
+
+# The tables of phase 12, each with the column that says whose a row is.
+MONEY = {
+    "tenancy.wallets": "workspace_id",
+    "tenancy.transfers": "workspace_id",
+    "tenancy.ledger_entries": "workspace_id",
+    "tenancy.wallet_holds": "workspace_id",
+    "tenancy.credit_grants": "workspace_id",
+    "tenancy.credit_grant_uses": "workspace_id",
+    "tenancy.unpaid_amounts": "workspace_id",
+    "tenancy.spending_limits": "workspace_id",
+    "tenancy.ledger_checkpoints": "workspace_id",
+}
+OFFERINGS = {
+    "public.organization_models": "organization_id",
+    "public.organization_model_shares": "provider_organization_id",
+    "tenancy.offering_prices": "organization_id",
+    "tenancy.access_requests": "organization_id",
+    "tenancy.entitlements": "organization_id",
+    "tenancy.catalog_preferences": "workspace_id",
+    "tenancy.usage_authorizations": "workspace_id",
+    "tenancy.offering_usage": "workspace_id",
+}
 
 # The tables that a later phase opens: until then they are for services alone, and
 # for the functions that empty a workspace.
@@ -314,7 +339,7 @@ FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 # module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
 # setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
 # transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
-# entitlement, hold, usage (P0002 ..._not_found), unnamed (22023 organization_required),
+# entitlement, hold, usage (P0002 ..._not_found), unnamed (55000 organization_required),
 # granted (23505 access_granted), status (55000 share_state_invalid), context, forged;
 # no: permission denied for the function.
 # {user} is a member of Acme with the role user, {staff} platform staff. Acme has two

@@ -84,11 +84,12 @@ def entering_if_any() -> Identity | None:
     return current if isinstance(current, Identity) else None
 
 
-def require_same(entered: Identity | None) -> None:
+def require_same(entered: Identity | bool | None) -> None:
     """Refuse a statement in a transaction that is in another workspace than the code that sends it.
 
     Args:
-        entered: what ``entering`` returned when the transaction started.
+        entered: what ``entering`` returned when the transaction started; False, which is
+            no workspace, refuses every statement.
 
     Raises:
         NoContextError: the code has left the block in which the transaction started.

@@ -507,6 +507,10 @@ class WorkspaceClosedError(TenancyError):
     """The workspace was used before its block or after it."""
 
 
+# Instances, models and costs: their tags in the kernel's plan bring nothing.
+_PLATFORM_PHASES: Final = frozenset({5, 6, 9})
+
+
 class PhaseNotDeployedError(TenancyError):
     """The database does not have the phase that this call needs.
 
@@ -521,7 +525,8 @@ class PhaseNotDeployedError(TenancyError):
         """Say which function is missing and which phase brings it."""
         super().__init__(
             f"{function}() comes with phase {phase}, which is not deployed in this database",
-            hint=f"Deploy up to @phase-{phase}, or do without this call until then.",
+            hint=f"Deploy up to @phase-{phase}, or do without this call until then."
+            + (" The kernel's plan never has it." if phase in _PLATFORM_PHASES else ""),
             sqlstate=sqlstate,
         )
         self.phase = phase
@@ -583,10 +588,9 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("55000", "offering_price_missing"): OfferingStateError,
     ("55000", "share_state_invalid"): ShareStateError,
     ("55000", "request_not_pending"): RequestNotPendingError,
-    ("22023", "organization_required"): OrganizationRequiredError,
     ("23505", "offering_code_taken"): CodeTakenError,
     ("23505", "already_shared"): AlreadySharedError,
-    ("23505", "request_pending"): AccessRequestedError,
+    ("23505", "already_requested"): AccessRequestedError,
     ("23505", "access_granted"): AccessRequestedError,
     ("23503", "organization_models_model_id_fkey"): ModelNotVisibleError,
     ("42501", "request_required"): OfferingAccessError,
@@ -607,8 +611,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("22023", "tokens_invalid"): InvalidArgumentError,
     ("22023", "occurred_at_invalid"): InvalidArgumentError,
     ("21000", "email_ambiguous"): EmailAmbiguousError,
-    ("42809", "table_not_protected"): TableNotProtectedError,
-    ("22023", "table_not_protected"): TableNotProtectedError,
+    ("55000", "table_not_protected"): TableNotProtectedError,
     ("22023", "organization_name_invalid"): InvalidArgumentError,
     ("22023", "organization_slug_invalid"): InvalidArgumentError,
     ("22023", "organization_color_invalid"): InvalidArgumentError,

@@ -16,11 +16,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event, text
+from sqlalchemy.orm import Session
 
-from pg_tenancy._opening import explain
+from pg_tenancy._opening import Identity, explain
 from pg_tenancy._sql import GRANTED
-from pg_tenancy.context import entering, outside_workspaces, require_same, workspace_context
+from pg_tenancy.context import entering, entering_if_any, outside_workspaces, require_same, workspace_context
 from pg_tenancy.errors import (
+    ContextAlreadySetError,
     NotGrantedError,
     TenancyError,
     TransactionRequiredError,
@@ -33,6 +35,7 @@ from pg_tenancy.errors import (
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.orm import SessionTransaction
     from sqlalchemy.pool import PoolProxiedConnection
 
     E = TypeVar("E", bound=Engine | AsyncEngine)
@@ -43,6 +46,10 @@ __all__ = ["enter_workspaces", "not_granted", "outside_workspaces", "workspace_c
 
 # Where a connection of the pool notes whom its transaction is for.
 _ENTERED: Final = "pg_tenancy.entered"
+
+# Where a session notes in whose workspace its objects are. False: in several, or nobody
+# knows; no workspace is that one.
+_HOLDS: Final = "pg_tenancy.holds"
 
 _DRIVERS: Final = ("psycopg", "asyncpg")
 
@@ -55,8 +62,10 @@ def enter_workspaces(engine: E) -> E:
 
     A session that commits and goes on enters again with its next transaction. A
     transaction that starts in no ``workspace_context`` is refused, and so is a statement
-    in a transaction that started in another one. Errors of pg-tenancy leave the engine as
-    exceptions of ``pg_tenancy.errors`` instead of SQLAlchemy's ``DBAPIError``.
+    in a transaction that started in another one. So is an ORM session that holds objects
+    of one workspace and starts a transaction in another: what it has not flushed would be
+    written there. Errors of pg-tenancy leave the engine as exceptions of
+    ``pg_tenancy.errors`` instead of SQLAlchemy's ``DBAPIError``.
 
     Entering is one more round trip for each transaction, and its arguments are in no log
     of SQLAlchemy's.
@@ -87,6 +96,9 @@ def enter_workspaces(engine: E) -> E:
         event.listen(sync, "before_cursor_execute", _require_same)
         event.listen(sync, "handle_error", _translate)
         event.listen(sync, "checkin", _forget)
+    if not event.contains(Session, "after_begin", _require_own_objects):
+        event.listen(Session, "after_begin", _require_own_objects)
+        event.listen(Session, "after_attach", _note_object)
     return engine
 
 
@@ -147,6 +159,33 @@ def _require_same(
     # SQLAlchemy asks the server for its version and the like before any transaction.
     if connection.in_transaction():
         require_same(connection.connection.info.get(_ENTERED))
+
+
+def _note_object(session: Session, instance: object) -> None:
+    """Note in whose workspace an object was added; the session may be another engine's."""
+    current = entering_if_any()
+    if current is None:
+        return
+    others = bool(session.identity_map) or any(new is not instance for new in session.new)
+    noted: Identity | bool | None = session.info.get(_HOLDS) if others else None
+    session.info[_HOLDS] = current if noted is None or noted == current else False
+
+
+def _require_own_objects(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    """Refuse a transaction in another workspace than that of what the session holds."""
+    pooled = connection.connection.info
+    entered: Identity | bool | None = pooled.get(_ENTERED)
+    if entered is None:
+        return
+    if (session.identity_map or session.new) and session.info.get(_HOLDS, entered) != entered:
+        # SQLAlchemy has begun, and would go on with it at the next statement.
+        pooled[_ENTERED] = False
+        raise ContextAlreadySetError(
+            "the session holds objects of another workspace than that of workspace_context",
+            hint="Use a session for each workspace, or expunge_all() before switching.",
+            constraint="context_already_set",
+        )
+    session.info[_HOLDS] = entered
 
 
 def _translate(context: ExceptionContext) -> BaseException | None:

@@ -164,6 +164,65 @@ def test_a_transaction_is_not_taken_along_into_another_workspace(
             assert session.execute(WHERE).scalar_one() == globex["organization_id"]
 
 
+def test_a_session_takes_no_objects_into_another_workspace(
+    engine: Engine, acme: dict[str, Any], globex: dict[str, Any], tenants: TwoTenants
+) -> None:
+    holds = pytest.raises(ContextAlreadySetError, match="holds objects of another workspace")
+    with Session(engine, expire_on_commit=False) as session:
+        with workspace_context(**acme):
+            session.add(project := Project(name="of Acme"))
+            session.commit()
+        project.name = "changed in Globex"
+        with workspace_context(**globex):
+            with holds:
+                session.commit()
+            session.rollback()
+            with holds:
+                session.execute(WHERE)
+            # It stays refused, in either workspace, until the transaction is given up.
+            for entry in (globex, acme):
+                with workspace_context(**entry), pytest.raises(ContextAlreadySetError, match="in another workspace"):
+                    session.execute(WHERE)
+            session.rollback()
+            session.expunge_all()
+            assert session.execute(WHERE).scalar_one() == tenants.globex.id
+    with Session(engine) as session:
+        # Added in one workspace, and not flushed there.
+        with workspace_context(**acme):
+            session.add(Project(name="taken along"))
+        with workspace_context(**globex):
+            with holds:
+                session.commit()
+            session.rollback()
+            session.expunge_all()
+            session.add(project := Project(name="of Globex"))
+            session.flush()
+            assert project.workspace_id == tenants.globex.id
+            session.rollback()
+        # Nor is what is added in another one while a transaction of the first goes on.
+        with workspace_context(**acme):
+            session.expunge_all()
+            session.add(Project(name="of Acme"))
+            with workspace_context(**globex):
+                session.add(Project(name="taken along"))
+            with holds:
+                session.commit()
+            session.rollback()
+
+
+def test_a_session_of_another_engine_is_left_alone(
+    engine: Engine, acme: dict[str, Any], globex: dict[str, Any], tenants: TwoTenants
+) -> None:
+    plain = create_engine(_url(tenants, None))
+    with Session(plain) as session:
+        with workspace_context(**acme):
+            session.add(Project(name="somewhere", workspace_id=tenants.acme.id))
+        with workspace_context(**globex):
+            session.flush()
+            session.rollback()
+    plain.dispose()
+
+
 def test_a_personal_workspace_and_the_platforms(engine: Engine, tenants: TwoTenants) -> None:
     person = tenants.person.id
     for entry, workspace in (
@@ -239,6 +298,14 @@ async def test_an_async_session_does_the_same(
             assert await session.get(Project, ids["other"]["project"]) is None
             with workspace_context(**globex), pytest.raises(ContextAlreadySetError):
                 await session.execute(select(Project.id))
+            await session.rollback()
+            session.add(Project(name="taken along"))
+            with workspace_context(**globex):
+                with pytest.raises(ContextAlreadySetError, match="holds objects of another workspace"):
+                    await session.commit()
+                await session.rollback()
+                session.expunge_all()
+                assert (await session.execute(WHERE)).scalar_one() == tenants.globex.id
     async with AsyncSession(async_engine) as session:
         with pytest.raises(NoContextError, match="starts in no workspace"):
             await session.execute(select(Project.id))

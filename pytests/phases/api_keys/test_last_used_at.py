@@ -60,7 +60,7 @@ def test_a_transaction_that_is_rolled_back_has_used_nothing(
     connection.execute(ENTER, [made.key])
     connection.rollback()
     assert one(admin, "SELECT last_used_at FROM public.api_keys") is None
-    assert one(admin, "SELECT count(*) FROM tenancy_private.revoked_api_keys") == 0
+    assert one(admin, "SELECT count(*) FROM tenancy_private.revocations") == 0
 
 
 def test_values_left_over_in_the_variables_do_not_prevent_entering(

@@ -44,7 +44,7 @@ def test_revoking_waits_for_nobody_who_uses_the_key(
     with as_app(acme.ann, acme.organization) as connection:
         connection.execute("SELECT tenancy.create_api_key('one more')")
     assert one(admin, "SELECT revoked_at IS NOT NULL FROM public.api_keys WHERE id = %s", made.id)
-    assert one(admin, "SELECT count(*) FROM tenancy_private.revoked_api_keys") == 0
+    assert one(admin, "SELECT count(*) FROM tenancy_private.revocations") == 0
     with refused("28000", "invalid_api_key"), with_key(made):
         pass
 

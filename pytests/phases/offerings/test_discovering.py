@@ -90,7 +90,7 @@ def test_the_order_in_which_names_are_read(shop: Market) -> None:
             "acme/gift",
         )
     for name in ("gift", "acme-bot", ""):
-        with refused("22023", "organization_required"):
+        with refused("55000", "organization_required"):
             shop.call("uma", "resolve_offering", name)
 
 
@@ -202,7 +202,7 @@ def test_what_is_shared_with_me(shop: Market) -> None:
 def test_a_request_is_asked_answered_and_shown_to_both(shop: Market) -> None:
     offering = shop.offerings["contract"]
     request = shop.call("uma", "request_access", offering, "please")
-    with refused("23505", "request_pending"):
+    with refused("23505", "already_requested"):
         shop.call("gus", "request_access", offering)
     columns = "direction, name, other_name, message, request_status, reason"
     with shop.at("max") as connection:

@@ -240,6 +240,15 @@ def test_no_login_of_the_application_writes_the_table(
     assert (error.sqlstate, error.diag.constraint_name) == ("42501", None)
 
 
+def test_no_account_is_made_where_one_is_changed(staff: User, as_app: AsApp, admin: Connection) -> None:
+    before = one(admin, "SELECT count(*) FROM public.users")
+    with as_app(staff, PLATFORM) as connection, refused("P0002", "user_not_found"):
+        connection.execute("SELECT tenancy.update_user(NULL, first_name => 'x')")
+    write = "SELECT tenancy_private.write_user('{\"id\": null}', 'new@example.com', NULL, NULL, NULL, NULL)"
+    assert one(admin, write) is None
+    assert one(admin, "SELECT count(*) FROM public.users") == before
+
+
 def test_no_function_gives_or_takes_the_role_of_platform_staff(
     acme: Organization, staff: User, people: People, as_app: AsApp, admin: Connection
 ) -> None:
@@ -258,4 +267,4 @@ def test_no_function_gives_or_takes_the_role_of_platform_staff(
         " AND prosrc ~* '(UPDATE|INSERT INTO|insert_row[(]|update_rows[(]|write_data[(])[[:space:]]*''?public.users'"
         " ORDER BY 1"
     ).fetchall()
-    assert functions == [("tenancy_private.write_user(uuid,text,text,text,text,text)",)]
+    assert functions == [("tenancy_private.write_user(jsonb,text,text,text,text,text)",)]

@@ -258,14 +258,13 @@ WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_priv
     OR conname = ANY(%s) ORDER BY 1, 2
 """
 
-# Of all indexes, these are rules.
+# Of all indexes, those that are unique are rules, beside those of constraints.
 INDEXES = """
 SELECT x.indrelid::regclass::text, c.relname::text, c.oid::regclass::text, pg_get_indexdef(c.oid)
     || coalesce(format('; COMMENT ON INDEX %s IS %L', c.oid::regclass, obj_description(c.oid, 'pg_class')), '')
 FROM pg_class AS c JOIN pg_index AS x ON x.indexrelid = c.oid
-WHERE c.oid::regclass::text IN (
-    'tenancy_private.seal_keys_current_idx', 'public.models_tenancy_workspace_id_model_id_key'
-)
+WHERE x.indisunique AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid)
+    AND (c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace) OR c.relname ~ 'tenancy')
 ORDER BY 1, 2
 """
 

@@ -10,9 +10,12 @@ from support.probes import (
     activation,
     api_keys,
     audit_log,
+    below_authors,
     constraints,
     context,
     contracts,
+    costs,
+    explaining,
     instances,
     invitations,
     isolation,
@@ -65,6 +68,9 @@ def probes() -> list[Probe]:
             activation,
             money,
             offerings,
+            costs,
+            explaining,
+            below_authors,
         )
         for question in module.QUESTIONS
     ]

@@ -23,6 +23,12 @@ NO_CONTEXT = "set_config('tenancy.context', '', true)"
 NEW_KEY = "SELECT tenancy.create_api_key({})"
 USE_KEY = ENTER_WITH_KEY.format("k_acme")
 REVOKE_KEY = "SELECT tenancy.revoke_api_key('{k_acme}')"
+FORGOTTEN = "DELETE FROM tenancy_private.revocations WHERE credential_id IN (SELECT k.id FROM public.api_keys AS k)"
+# As revoke_api_key() does where somebody holds the key's row.
+REVOKED = (
+    "INSERT INTO tenancy_private.revocations SELECT k.id, {}, tenancy_private.revocation_place(k.id)"
+    " FROM public.api_keys AS k WHERE k.id IN ({})"
+)
 
 
 QUESTIONS: list[Question] = [
@@ -163,8 +169,7 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
-                "INSERT INTO tenancy_private.revoked_api_keys VALUES ('{k_acme}', '2002-01-01'),"
-                " ('{k_bulk}', '2002-01-01'), ('{k_dead}', '2002-01-01')",
+                REVOKED.format("'2002-01-01'", "'{k_acme}', '{k_bulk}', '{k_dead}'"),
                 "as app",
                 "enter ann acme",
                 NEW_KEY.format("'x'"),
@@ -174,7 +179,11 @@ QUESTIONS: list[Question] = [
             answer,
         )
         for query, answer in (
-            ("SELECT api_key_id::text FROM tenancy_private.revoked_api_keys", [("{k_bulk}",)]),
+            (
+                "SELECT r.credential_id::text FROM tenancy_private.revocations AS r"
+                " INNER JOIN public.api_keys AS k ON r.credential_id = k.id",
+                [("{k_bulk}",)],
+            ),
             (
                 "SELECT name, extract(year FROM revoked_at) FROM public.api_keys WHERE revoked_at IS NOT NULL"
                 " ORDER BY name",
@@ -191,7 +200,7 @@ QUESTIONS: list[Question] = [
     ("app", None, None, "SELECT tenancy.enter_with_api_key('k_acme-2')", "invalid_api_key"),
     superuser(
         [
-            "INSERT INTO tenancy_private.revoked_api_keys VALUES ('{k_acme}', now())",
+            REVOKED.format("now()", "'{k_acme}'"),
             "as app",
             USE_KEY,
         ],
@@ -383,13 +392,60 @@ def _nobody_waits_for_a_key(probed: Probed) -> None:
                 other.commit()
                 found = error_of(other, USE_KEY)
                 assert found == "invalid_api_key", found
-                probed.admin.execute("DELETE FROM tenancy_private.revoked_api_keys")
+                probed.admin.execute(FORGOTTEN)
             other.rollback()
     finally:
         connection.rollback()
         other.rollback()
-        probed.admin.execute("DELETE FROM tenancy_private.revoked_api_keys")
+        probed.admin.execute(FORGOTTEN)
         probed.admin.execute("DELETE FROM public.api_keys WHERE name = 'x'")
+
+
+def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
+    """Whoever has come in as a person, and does not commit, keeps none of the person's keys alive."""
+    connection, other = probed.connections["app"], probed.connections["other"]
+    revoke = probed.filled("SELECT tenancy.revoke_api_key('{k_ann}')")
+    try:
+        for held in (
+            "SELECT FROM public.api_keys WHERE id = '{k_ann}' FOR UPDATE",
+            REVOKED.format("now()", "'{k_ann}'"),
+        ):
+            with probed.admin.transaction(force_rollback=True):
+                probed.admin.execute(probed.filled(held).encode())
+                for step in ("revoke", "again"):
+                    other.execute(WAIT)
+                    other.execute(ENTER, [probed.ids["ann"], None])
+                    found = error_of(other, revoke)
+                    assert found == "done", (held, step, found)
+                    connection.execute(WAIT)
+                    connection.execute(ENTER, [probed.ids["ann"], None])
+                    found = error_of(connection, revoke)
+                    assert found == "done", (held, step, found)
+                    connection.rollback()
+                if "UPDATE" in held:
+                    # Revoked twice, it is noted once.
+                    other.execute(ENTER, [probed.ids["ann"], None])
+                    found = error_of(other, revoke)
+                    other.commit()
+                    assert probed.admin.execute(FORGOTTEN).rowcount == 1, found
+                other.rollback()
+        # Nor does the next change wait for another that takes what has reached its row from there.
+        probed.admin.execute(probed.filled(REVOKED.format("now()", "'{k_ann}'")).encode())
+        probed.admin.execute(
+            probed.filled("UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_ann}'").encode()
+        )
+        for one in (connection, other):
+            one.execute(WAIT)
+            one.execute(ENTER, [probed.ids["ann"], None])
+            found = error_of(one, NEW_KEY.format("'x'"))
+            assert found == "done", found
+    finally:
+        connection.rollback()
+        other.rollback()
+        probed.admin.execute(
+            probed.filled("UPDATE public.api_keys SET revoked_at = NULL WHERE id = '{k_ann}'").encode()
+        )
+        probed.admin.execute(FORGOTTEN)
 
 
 def _old_snapshots_of_keys(probed: Probed) -> None:
@@ -404,8 +460,8 @@ def _old_snapshots_of_keys(probed: Probed) -> None:
             "UPDATE tenancy.workspaces SET deleted_at = NULL WHERE id = '{acme}'",
         ),
         (
-            "INSERT INTO tenancy_private.revoked_api_keys VALUES ('{k_acme}', now())",
-            "DELETE FROM tenancy_private.revoked_api_keys",
+            REVOKED.format("now()", "'{k_acme}'"),
+            FORGOTTEN,
         ),
     )
     other = probed.connections["other"]
@@ -426,7 +482,7 @@ def _old_snapshots_of_keys(probed: Probed) -> None:
         assert error_of(other, USE_KEY) == "done"
         probed.admin.execute("SET lock_timeout = '40ms'")
         probed.admin.execute("UPDATE public.api_keys SET last_used_at = NULL")
-        assert probed.admin.execute("SELECT count(*) FROM tenancy_private.revoked_api_keys").fetchone() == (0,)
+        assert probed.admin.execute("SELECT count(*) FROM tenancy_private.revocations").fetchone() == (1,)
     finally:
         probed.admin.execute("RESET lock_timeout")
         other.rollback()
@@ -435,5 +491,6 @@ def _old_snapshots_of_keys(probed: Probed) -> None:
 
 OTHERS = {
     "revoke_api_key act_on_api_keys record_api_key_use": _nobody_waits_for_a_key,
-    "check_fresh_api_key enter_with_api_key": _old_snapshots_of_keys,
+    "revoke_api_key act_on_api_keys of a person": _nobody_waits_for_who_revokes_a_key,
+    "check_fresh enter_with_api_key": _old_snapshots_of_keys,
 }

@@ -477,29 +477,32 @@ def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
 
 def _sessions(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
     """Make sessions, and note their ids; the token of ``s_ann`` is that name."""
-    for name, user, place, lasts, revoked in (
-        ("s_ann", "ann", "acme", "1 day", None),
-        ("s_old", "ann", "acme", "-1 hour", None),
-        ("s_off", "ann", "acme", "1 day", "now()"),
-        ("s_phone", "ann", None, "1 day", None),
-        ("s_uma", "uma", "acme", "1 day", None),
+    for name, user, place, lasts in (
+        ("s_ann", "ann", "acme", "1 day"),
+        ("s_old", "ann", "acme", "-1 hour"),
+        ("s_off", "ann", "acme", "1 day"),
+        ("s_phone", "ann", None, "1 day"),
+        ("s_uma", "uma", "acme", "1 day"),
     ):
         (ids[name],) = _row(
             admin,
             "INSERT INTO tenancy_private.user_sessions "
-            " (user_id, token_hash, client, started_at, expires_at, revoked_at)"
-            " VALUES (%s, sha256(convert_to(%s, 'UTF8')), %s, now() - interval '2 days', now() + %s::interval,"
-            " %s::timestamptz) RETURNING id::text",
+            " (user_id, token_hash, client, started_at, expires_at)"
+            " VALUES (%s, sha256(convert_to(%s, 'UTF8')), %s, now() - interval '2 days', now() + %s::interval)"
+            " RETURNING id::text",
             ids[user],
             name,
             name,
             lasts,
-            revoked,
         )
         admin.execute(
             "INSERT INTO tenancy_private.session_uses VALUES (%s, %s, now() - interval '1 hour')",
             [ids[name], ids[place] if place else None],
         )
+    admin.execute(
+        "INSERT INTO tenancy_private.revocations VALUES (%s, '2001-01-01', tenancy_private.revocation_place(%s))",
+        [ids["s_off"], ids["s_off"]],
+    )
 
 
 def _row(admin: psycopg.Connection[Any], query: str, *values: Any) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """What the tables themselves refuse."""
 
+# ruff: noqa: S608  (the statements are made here)
+
 from __future__ import annotations
 
 from support.probes.base import Question, superuser
@@ -46,10 +48,63 @@ USE = {
 def inserts(table: str, row: dict[str, str], **instead: str) -> str:
     """Return the statement that inserts a row with something else in it."""
     values = row | instead
-    return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+
+def copies(table: str, row: str, **instead: str) -> str:
+    """Return the statement that inserts a row once more, with something else in it."""
+    values = ", ".join(f"'{column}', '{value}'" for column, value in instead.items())
+    return (
+        f"INSERT INTO {table} SELECT"
+        f" (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({values}))).*"
+        f" FROM {table} AS t WHERE {row}"
+    )
 
 
 QUESTIONS: list[Question] = [
+    # What there is once.
+    *(
+        superuser(statement, name)
+        for statement, name in (
+            (copies("tenancy.transfers", "t.id = '{t_acme}'", reference="x"), "transfers_id_idx"),
+            (copies("tenancy.offering_usage", "t.id = '{u_acme}'", request_id="x"), "offering_usage_id_idx"),
+            *(
+                (copies(table, row, id="{nobody}"), name)
+                for table, row, name in (
+                    ("tenancy.access_requests", "t.id = '{r_acme}'", "access_requests_pending_idx"),
+                    ("tenancy.entitlements", "t.id = '{e_acme}'", "entitlements_open_idx"),
+                    ("public.provider_settings", "t.organization_id = '{acme}'", "provider_settings_tenancy_key"),
+                    ("public.organization_models", "t.id = '{o_acme}'", "organization_models_tenancy_code_key"),
+                    (
+                        "public.organization_model_shares",
+                        "t.id = '{s_acme}'",
+                        "organization_model_shares_tenancy_active_key",
+                    ),
+                )
+            ),
+            (
+                "INSERT INTO tenancy.invitations (organization_id, email, role, token_hash, expires_at)"
+                " SELECT i.organization_id, upper(i.email), i.role, sha256('x'), i.expires_at"
+                " FROM tenancy.invitations AS i WHERE i.id = '{open_acme}'",
+                "invitations_pending_idx",
+            ),
+            (
+                "INSERT INTO tenancy.invitations (organization_id, email, role, token_hash, expires_at)"
+                " SELECT i.organization_id, 'x@example.com', i.role, i.token_hash, i.expires_at"
+                " FROM tenancy.invitations AS i WHERE i.id = '{open_acme}'",
+                "invitations_token_hash_idx",
+            ),
+        )
+    ),
+    superuser(
+        [
+            "INSERT INTO tenancy.transfers SELECT (jsonb_populate_record(NULL::tenancy.transfers, to_jsonb(t)"
+            f" || jsonb_build_object('id', gen_random_uuid(), 'reference', '{reference}', 'reverses', t.id))).*"
+            " FROM tenancy.transfers AS t WHERE t.id = '{t_acme}'"
+            for reference in ("x", "y")
+        ],
+        "transfers_reverses_idx",
+    ),
     *(
         superuser(statement, name)
         for statement, name in (

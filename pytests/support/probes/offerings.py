@@ -238,7 +238,7 @@ QUESTIONS: list[Question] = [
             ("share_offering('{o_acme}', '{duo}') IS NULL", [(False,)]),
             ("pause_share('{s_bulk}')", "share_not_found"),
             ("resume_share('{s_acme}')", "share_state_invalid"),
-            ("request_access('{o_bulk_asked}')", "request_pending"),
+            ("request_access('{o_bulk_asked}')", "already_requested"),
             ("request_access('{o_bulk}')", "access_granted"),
             ("request_access('{o_acme}')", "access_granted"),
             ("request_access('{o_bulk_own}')", "access_granted"),

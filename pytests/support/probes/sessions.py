@@ -15,7 +15,10 @@ LIST = "SELECT client FROM tenancy.sessions() ORDER BY client"
 WHO = "SELECT tenancy.current_user_id()::text, tenancy.current_organization_id()::text"
 PLACE = "SELECT organization_id::text FROM tenancy_private.session_uses WHERE session_id = '{s_ann}'"
 SEEN = "SELECT last_seen_at = now() FROM tenancy_private.session_uses WHERE session_id = '{s_ann}'"
-ALIVE = "SELECT string_agg(client, ' ' ORDER BY client) FROM tenancy_private.user_sessions WHERE revoked_at IS NULL"
+ALIVE = (
+    "SELECT string_agg(s.client, ' ' ORDER BY s.client) FROM tenancy_private.user_sessions AS s"
+    " WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id)"
+)
 KEY = (
     "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash)"
     " VALUES ('{ann}', 'k', 'pgt_00000002', encode(sha256('pgt_00000002_x'), 'hex'))"
@@ -121,16 +124,21 @@ QUESTIONS: list[Question] = [
     ("app", "ann", "acme", [REVOKE.format("s_ann"), LIST], [("s_phone",)]),
     ("app", "uma", "acme", REVOKE.format("s_ann"), "session_not_found"),
     ("app", "ann", "acme", REVOKE.format("nobody"), "session_not_found"),
+    later(
+        ["enter ann None", REVOKE.format("s_ann"), REVOKE.format("s_ann"), "SELECT tenancy.revoke_sessions()"],
+        "SELECT count(*) FROM tenancy_private.revocations",
+        [(3,)],
+    ),
     superuser(
         [
-            "UPDATE tenancy_private.user_sessions SET revoked_at = '2001-01-01' WHERE id = '{s_ann}'",
+            "INSERT INTO tenancy_private.revocations VALUES"
+            " ('{s_uma}', now(), tenancy_private.revocation_place('{s_uma}'))",
             "as app",
-            "enter ann None",
-            REVOKE.format("s_ann"),
+            START.format("ann", "NULL"),
             "as None",
-            "SELECT revoked_at = '2001-01-01' FROM tenancy_private.user_sessions WHERE id = '{s_ann}'",
+            "SELECT credential_id::text FROM tenancy_private.revocations",
         ],
-        [(True,)],
+        [("{s_uma}",)],
     ),
     superuser([KEY, "as app", USE_KEY, REVOKE.format("s_ann")], "person_required"),
     ("app", "ann", "acme", "SELECT tenancy.revoke_sessions()", [(2,)]),
@@ -159,6 +167,17 @@ def _revoking_waits_for_nobody_who_uses_it(probed: Probed) -> None:
         owner.execute(WAIT)
         owner.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
         assert error_of(owner, probed.filled(REVOKE.format("s_ann"))) == "done"
+
+
+def _revoking_waits_for_nobody_who_revokes(probed: Probed) -> None:
+    revoked = probed.filled(REVOKE.format("s_ann"))
+    for how in (revoked, "SELECT tenancy.revoke_sessions()"):
+        with two_sessions(probed) as (thief, owner):
+            for one in (thief, owner):
+                one.execute(WAIT)
+                one.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
+                assert error_of(one, how) == "done"
+                assert error_of(one, revoked) == "done"
 
 
 def _using_waits_for_nobody_who_uses_it(probed: Probed) -> None:
@@ -195,14 +214,26 @@ def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None
         owner.execute("SELECT tenancy.enter(%s)", [probed.ids["ann"]])
         owner.execute(probed.filled(REVOKE.format("s_ann")))
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        assert not probed.waits(late, USE.format("s_ann"))
+        late.execute("SET LOCAL statement_timeout = '2s'")
+        assert error_of(late, USE.format("s_ann")) == "40001"
+        late.rollback()
+        # Nor is one from before it was committed.
         late.rollback()
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        late.execute(WAIT)
+        late.execute("SELECT 1")
+        owner.commit()
+        assert error_of(late, USE.format("s_ann")) == "40001"
+        late.rollback()
+        # Or from before the session went, as it does after it was revoked.
+        probed.admin.execute("DELETE FROM tenancy_private.revocations WHERE revoked_at > now() - interval '1 minute'")
+        late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        late.execute("SELECT 1")
+        probed.admin.execute(
+            probed.filled("UPDATE tenancy_private.user_sessions SET client = client WHERE id = '{s_ann}'")
+        )
         assert error_of(late, USE.format("s_ann")) == "40001"
         late.rollback()
         # And one that sees it as it is holds nothing.
-        owner.rollback()
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.execute(USE.format("s_ann"))
         owner.execute(WAIT)
@@ -228,6 +259,7 @@ def _a_ticket_starts_a_session(probed: Probed) -> None:
 
 OTHERS = {
     "revoking a session waits for nobody who uses it": _revoking_waits_for_nobody_who_uses_it,
+    "revoking a session waits for nobody who revokes it": _revoking_waits_for_nobody_who_revokes,
     "using a session waits for nobody who uses it": _using_waits_for_nobody_who_uses_it,
     "using one session leaves another alone": _using_one_session_leaves_another_alone,
     "starting a session waits for nobody": _starting_waits_for_nobody,

@@ -152,7 +152,8 @@ class Assignment:
         if not protected:
             raise TableNotProtectedError(
                 f"the rows of {schema}.{name} do not belong to workspaces",
-                hint="Deploy the phase that protects the table first.",
+                hint="Rows can be assigned in tables that a phase or protect() has given a workspace_id; "
+                "accounts join an organization as its members.",
             )
         return oid, schema, name
 

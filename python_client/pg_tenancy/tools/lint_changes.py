@@ -246,8 +246,11 @@ def _closed(state: str) -> int:
 def _verdict(name: str, old: str | None, new: str | None, before: Snapshot, after: Snapshot) -> str:
     kind, place = name.partition(" ")[0], _place_of(name)
     if kind == "table":
-        if old is None or new is None:
-            return "safe" if old is None else "breaking"
+        if new is None:
+            return "breaking"
+        if old is None:
+            # One that is open shows its rows to its owner, and to whom it is granted next.
+            return "safe" if _closed(new) else "dangerous"
         step = _closed(new) - _closed(old)
         return "breaking" if step > 0 else "dangerous" if step < 0 else "safe"
     # What comes with a table that is closed from its first day is nobody's loss or gain.

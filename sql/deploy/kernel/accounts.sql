@@ -38,16 +38,16 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_email(text) FROM public;
 
--- The only place that writes accounts: changes the given columns of an existing account
--- or, without an id, creates one. Returns its id, or NULL if no such account exists.
+-- The only place that writes accounts: changes the given columns of the account with a key
+-- or, without a key, creates one. Answers as write_data() does.
 CREATE FUNCTION tenancy_private.write_user(
-    user_id uuid,
+    key jsonb,
     email text,
     username text,
     first_name text,
     last_name text,
     password_hash text
-) RETURNS uuid
+) RETURNS jsonb
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -55,7 +55,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    given CONSTANT jsonb := jsonb_strip_nulls(jsonb_build_object(
+    given jsonb := jsonb_strip_nulls(jsonb_build_object(
         'email', write_user.email, 'username', write_user.username, 'first_name', write_user.first_name,
         'last_name', write_user.last_name, 'password_hash', write_user.password_hash, 'updated_at', now()
     ));
@@ -70,18 +70,13 @@ BEGIN
         CONSTRAINT = 'user_data_invalid',
         HINT = 'Give another name.';
     END IF;
-    IF user_id IS NULL THEN
-        RETURN tenancy_private.write_data(
-            'public.users', given || jsonb_build_object('role', 'user', 'created_at', now())
-        ) ->> 'id';
+    IF key IS NULL THEN
+        given := given || jsonb_build_object('role', 'user', 'created_at', now());
     END IF;
-    RETURN CASE
-        WHEN tenancy_private.write_data('public.users', given, jsonb_build_object('id', write_user.user_id)) IS NOT NULL
-            THEN write_user.user_id
-    END;
+    RETURN tenancy_private.write_data('public.users', given, key);
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.write_user(uuid, text, text, text, text, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.write_user(jsonb, text, text, text, text, text) FROM public;
 
 CREATE FUNCTION tenancy_private.new_user(
     email text, username text, first_name text, last_name text, password_hash text
@@ -107,7 +102,7 @@ BEGIN
     END IF;
     RETURN tenancy_private.write_user(
         NULL, new_email, new_user.username, new_user.first_name, new_user.last_name, new_user.password_hash
-    );
+    ) ->> 'id';
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.new_user(text, text, text, text, text) FROM public;

@@ -19,7 +19,7 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
 -- A deactivation that was made since this transaction's snapshot shows in the row, which
--- check_fresh_api_key() has looked at, or in the place beside it that it has taken.
+-- tenancy_private.check_fresh() has looked at, or in the place beside it that it has taken.
 CREATE OR REPLACE FUNCTION tenancy_private.require_usable_api_key(api_key_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE

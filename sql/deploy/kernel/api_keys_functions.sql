@@ -54,19 +54,6 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_api_key_name() FROM public;
 
--- Keys that were revoked while a transaction held their row, as one does that
--- entered with the key and wrote when. Nobody must be able to keep a key alive by
--- not committing, so the revocation is written here and reaches the row later. No
--- foreign key: it would wait for that transaction.
-CREATE TABLE tenancy_private.revoked_api_keys (
-    api_key_id uuid        NOT NULL,
-    revoked_at timestamptz NOT NULL,
-    CONSTRAINT revoked_api_keys_pkey PRIMARY KEY (api_key_id)
-);
-CALL tenancy_private.close_own_table('tenancy_private.revoked_api_keys');
-COMMENT ON TABLE tenancy_private.revoked_api_keys IS
-'Revoked keys whose row was held by somebody; api_keys.revoked_at follows with the next change of a key there.';
-
 -- The first of every function that changes a key. In an organization the role is
 -- looked up again, because the one in the context may have been taken away.
 CREATE FUNCTION tenancy_private.act_on_api_keys(permission text) RETURNS uuid
@@ -87,10 +74,12 @@ BEGIN
         PERFORM tenancy.require_permission(permission);
     END IF;
 
+    -- What was revoked while somebody held it, as one does who enters with the key and
+    -- writes when.
     FOR free IN
         SELECT k.id, r.revoked_at
-        FROM tenancy_private.revoked_api_keys AS r
-        INNER JOIN public.api_keys AS k ON r.api_key_id = k.id
+        FROM tenancy_private.revocations AS r
+        INNER JOIN public.api_keys AS k ON r.credential_id = k.id
         WHERE k.workspace_id = current_workspace AND k.revoked_at IS NULL
         FOR NO KEY UPDATE OF k SKIP LOCKED
     LOOP
@@ -98,11 +87,14 @@ BEGIN
             'public.api_keys', jsonb_build_object('id', free.id), jsonb_build_object('revoked_at', free.revoked_at)
         );
     END LOOP;
-    DELETE FROM tenancy_private.revoked_api_keys AS r
-    WHERE EXISTS (
-        SELECT FROM public.api_keys AS k
-        WHERE k.id = r.api_key_id AND k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL
-    ) OR NOT EXISTS (SELECT FROM public.api_keys AS k WHERE k.id = r.api_key_id);
+    DELETE FROM tenancy_private.revocations AS r
+    WHERE r.ctid = ANY(ARRAY(
+        SELECT d.ctid
+        FROM tenancy_private.revocations AS d
+        INNER JOIN public.api_keys AS k ON d.credential_id = k.id
+        WHERE k.workspace_id = current_workspace AND k.revoked_at IS NOT NULL
+        FOR UPDATE OF d SKIP LOCKED
+    ));
     RETURN current_workspace;
 END;
 $$;
@@ -224,9 +216,9 @@ BEGIN
     ) THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
-    INSERT INTO tenancy_private.revoked_api_keys (api_key_id, revoked_at)
-    VALUES (revoke_api_key.id, now())
-    ON CONFLICT (api_key_id) DO NOTHING;
+    INSERT INTO tenancy_private.revocations (credential_id, place)
+    SELECT revoke_api_key.id, tenancy_private.revocation_place(revoke_api_key.id)
+    WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = revoke_api_key.id);
     IF FOUND THEN
         PERFORM tenancy_private.record_change(
             'UPDATE',
@@ -268,45 +260,11 @@ BEGIN
         AND (k.user_id IS NOT NULL OR k.organization_id IS NOT NULL)
         AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
         AND w.deleted_at IS NULL
-        AND NOT EXISTS (SELECT FROM tenancy_private.revoked_api_keys AS r WHERE r.api_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = k.id)
     LIMIT 1;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.find_api_key(text) FROM public;
-
--- A transaction that reads what was may take a revoked key for a valid one; see
--- tenancy_private.check_fresh(), which does the same for a membership. That a
--- revocation has been written beside the row shows in the key it has taken.
-CREATE FUNCTION tenancy_private.check_fresh_api_key(api_key_id uuid) RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT tenancy_private.reads_the_past() THEN
-        RETURN;
-    END IF;
-    PERFORM FROM public.api_keys AS k
-    WHERE k.id = check_fresh_api_key.api_key_id
-    FOR SHARE NOWAIT;
-    PERFORM FROM tenancy.workspaces AS w
-    WHERE w.id = (SELECT k.workspace_id FROM public.api_keys AS k WHERE k.id = check_fresh_api_key.api_key_id)
-    FOR SHARE NOWAIT;
-    INSERT INTO tenancy_private.revoked_api_keys (api_key_id, revoked_at)
-    VALUES (check_fresh_api_key.api_key_id, now());
-    RAISE EXCEPTION 'the key is as it was read' USING ERRCODE = 'TF001';
-EXCEPTION
-    WHEN SQLSTATE 'TF001' THEN
-        NULL;
-    WHEN lock_not_available OR unique_violation THEN
-        RAISE EXCEPTION 'could not serialize access: the API key is being changed'
-        USING ERRCODE = '40001',
-        HINT = 'Retry the transaction.';
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.check_fresh_api_key(uuid) FROM public;
 
 -- At most once a minute, and never behind somebody else: whoever finds the row
 -- held leaves the writing to him.
@@ -370,7 +328,14 @@ BEGIN
         CONSTRAINT = 'invalid_api_key',
         HINT = 'It is unknown, was revoked, or has expired. tenancy.create_api_key() makes one.';
     END IF;
-    PERFORM tenancy_private.check_fresh_api_key(found.id);
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        PERFORM tenancy_private.check_fresh(
+            'API key', ARRAY[
+                format('public.api_keys AS k WHERE k.id = %L', found.id),
+                format('tenancy.workspaces AS w WHERE w.id = %L', coalesce(found.organization_id, found.user_id))
+            ], found.id
+        );
+    END IF;
     PERFORM tenancy_private.require_usable_api_key(found.id);
     IF (found.last_used_at IS NULL OR found.last_used_at < now() - interval '1 minute')
         AND NOT current_setting('transaction_read_only')::boolean
@@ -435,8 +400,8 @@ BEGIN
         RETURN NULL;
     END IF;
     IF new.revoked_at IS DISTINCT FROM old.revoked_at AND EXISTS (
-        SELECT FROM tenancy_private.revoked_api_keys AS r
-        WHERE r.api_key_id = new.id AND r.revoked_at = new.revoked_at
+        SELECT FROM tenancy_private.revocations AS r
+        WHERE r.credential_id = new.id AND r.revoked_at = new.revoked_at
     ) THEN
         old.revoked_at := new.revoked_at;
     END IF;

@@ -219,42 +219,88 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
 
--- The locks are released at once, by undoing the block in which they were taken,
--- so that nobody can delay the end of their own membership; and they are not
--- waited for, so that nobody who ends it has to wait. The order is that of the
--- functions that change an organization. If a change is in progress, the caller
--- tries again (40001).
-CREATE FUNCTION tenancy_private.check_fresh(user_id uuid, organization_id uuid) RETURNS void
+-- Sessions and API keys that were revoked, where their own rows could not be written
+-- without waiting for somebody who holds them: nobody must be able to keep a credential
+-- alive by not committing. So two may revoke the same one at once, and a reader takes it
+-- for revoked if there is any row. Its place is a point of the credential's span, which a
+-- transaction that reads what was writes whole, to find out whether there is one.
+CREATE TABLE tenancy_private.revocations (
+    credential_id uuid        NOT NULL,
+    revoked_at    timestamptz NOT NULL DEFAULT now(),
+    place         numrange    NOT NULL,
+    CONSTRAINT revocations_place_excl EXCLUDE USING gist (place WITH &&)
+);
+CREATE INDEX revocations_credential_id_idx ON tenancy_private.revocations (credential_id);
+CALL tenancy_private.close_own_table('tenancy_private.revocations');
+
+CREATE FUNCTION tenancy_private.credential_span(credential_id uuid) RETURNS numrange
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT numrange(s.start, s.start + 1)
+    FROM (
+        SELECT
+            ('x' || left(encode(sha256(uuid_send(credential_id)), 'hex'), 14))::bit(56)::bigint
+            AS start
+    ) AS s
+);
+REVOKE ALL ON FUNCTION tenancy_private.credential_span(uuid) FROM public;
+
+-- Another one each time, so that it is in nobody's way.
+CREATE FUNCTION tenancy_private.revocation_place(credential_id uuid) RETURNS numrange
+LANGUAGE sql
+VOLATILE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN (
+    SELECT numrange(p.point, p.point, '[]')
+    FROM (
+        SELECT lower(tenancy_private.credential_span(credential_id)) + random()::numeric AS point
+    ) AS p
+);
+REVOKE ALL ON FUNCTION tenancy_private.revocation_place(uuid) FROM public;
+
+-- Whether rows are as this transaction reads them, and the credential is not revoked.
+-- The locks are let go at once, by undoing the block they were taken in, so that
+-- nobody keeps his own membership from being ended; and they are hardly waited for,
+-- so that nobody who does end it has to wait. The order is that of the functions
+-- which change an organization. Whoever meets a change tries again (40001).
+CREATE FUNCTION tenancy_private.check_fresh(
+    what text, rows text[], credential_id uuid DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '10ms'
 AS $$
+DECLARE
+    read_row text;
 BEGIN
-    IF organization_id IS NULL THEN
-        PERFORM FROM public.users AS u
-        WHERE u.id = check_fresh.user_id
-        FOR SHARE NOWAIT;
-    ELSE
-        PERFORM FROM tenancy.workspaces AS w
-        WHERE w.id = check_fresh.organization_id
-        FOR SHARE NOWAIT;
-        PERFORM FROM public.organization_memberships AS m
-        WHERE m.organization_id = check_fresh.organization_id AND m.user_id = check_fresh.user_id
-        FOR SHARE NOWAIT;
+    IF NOT tenancy_private.reads_the_past() THEN
+        RETURN;
+    END IF;
+    FOREACH read_row IN ARRAY rows LOOP
+        EXECUTE format('SELECT FROM %s FOR SHARE', read_row);
+    END LOOP;
+    IF credential_id IS NOT NULL THEN
+        INSERT INTO tenancy_private.revocations (credential_id, place)
+        VALUES (check_fresh.credential_id, tenancy_private.credential_span(check_fresh.credential_id));
     END IF;
     RAISE EXCEPTION 'the rows are as they were read' USING ERRCODE = 'TF001';
 EXCEPTION
     WHEN SQLSTATE 'TF001' THEN
         NULL;
-    WHEN lock_not_available THEN
-        RAISE EXCEPTION 'could not serialize access: the membership is being changed'
+    WHEN lock_not_available OR exclusion_violation THEN
+        RAISE EXCEPTION 'could not serialize access: the % is being changed', what
         USING ERRCODE = '40001',
         HINT = 'Retry the transaction.';
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.check_fresh(uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_fresh(text, text[], uuid) FROM public;
 
 -- Entering is for logins to which policies apply: for any other, a workspace would
 -- isolate nothing. The role in force is checked, so SET ROLE counts.
@@ -334,9 +380,16 @@ BEGIN
         PERFORM tenancy_private.refuse_member();
     END IF;
     IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
-        IF tenancy_private.reads_the_past() THEN
-            PERFORM tenancy_private.check_fresh(user_id, organization_id);
-        END IF;
+        PERFORM tenancy_private.check_fresh('membership', CASE
+            WHEN organization_id IS NULL THEN ARRAY[format('public.users AS u WHERE u.id = %L', user_id)]
+            ELSE ARRAY[
+                format('tenancy.workspaces AS w WHERE w.id = %L', organization_id),
+                format(
+                    'public.organization_memberships AS m WHERE m.organization_id = %L AND m.user_id = %L',
+                    organization_id, user_id
+                )
+            ]
+        END);
     END IF;
     RETURN tenancy_private.seal_context(user_id, organization_id, held_role, held_bits);
 END;
@@ -408,9 +461,9 @@ BEGIN
         PERFORM tenancy_private.refuse_member();
     END IF;
     IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
-        IF tenancy_private.reads_the_past() THEN
-            PERFORM tenancy_private.check_fresh(user_id, NULL);
-        END IF;
+        PERFORM tenancy_private.check_fresh(
+            'account', ARRAY[format('public.users AS u WHERE u.id = %L', user_id)]
+        );
     END IF;
     done := tenancy_private.seal_context(user_id, '00000000-0000-0000-0000-000000000000', 'staff', held_bits);
 END;

@@ -145,7 +145,7 @@ BEGIN
     WHERE p.table_name = explain_access.table_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION '% is not protected', coalesce(table_name::text, 'NULL')
-        USING ERRCODE = '22023',
+        USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
         HINT = 'SELECT * FROM tenancy.lint() says what is open in it.';
     END IF;
@@ -252,8 +252,8 @@ GRANT EXECUTE ON FUNCTION tenancy.explain_access(regclass, text, uuid, uuid)
 TO tenancy_service, tenancy_auditor;
 COMMENT ON FUNCTION tenancy.explain_access(regclass, text, uuid, uuid) IS
 'Why somebody in a workspace sees a row of a protected table or not, and may write it or not: one row '
-'for each command. For logins that see everything; an auditor''s question is recorded. Raises 22023 '
-'table_not_protected, row_id_invalid, 42501 table_not_readable.';
+'for each command. For logins that see everything; an auditor''s question is recorded. Raises 55000 '
+'table_not_protected, 22023 row_id_invalid, 42501 table_not_readable.';
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -1109,7 +1109,7 @@ BEGIN
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION '%: %, and must be %', table_name, wrong, wanted
         USING ERRCODE = '42804',
-        CONSTRAINT = 'column_in_the_way',
+        CONSTRAINT = 'column_type_invalid',
         HINT = 'Name a column of that type, or change its type.';
     END IF;
 END;

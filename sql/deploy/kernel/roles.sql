@@ -104,7 +104,7 @@ BEGIN
                 WHEN insufficient_privilege THEN
                     RAISE EXCEPTION '% may not become a member of the role %', deployer, role_name
                         USING ERRCODE = '42501',
-                              CONSTRAINT = 'roles',
+                              CONSTRAINT = 'deployer_rights',
                               HINT = format('As a superuser: GRANT %I TO %I WITH ADMIN OPTION;',
                                   role_name, deployer);
             END;

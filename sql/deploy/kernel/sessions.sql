@@ -23,7 +23,6 @@ CREATE TABLE tenancy_private.user_sessions (
     client     text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at timestamptz NOT NULL,
-    revoked_at timestamptz,
     CONSTRAINT user_sessions_pkey PRIMARY KEY (id),
     CONSTRAINT user_sessions_token_hash_key UNIQUE (token_hash),
     CONSTRAINT user_sessions_token_hash_check CHECK (length(token_hash) = 32),
@@ -32,8 +31,7 @@ CREATE TABLE tenancy_private.user_sessions (
 CREATE INDEX user_sessions_user_id_idx ON tenancy_private.user_sessions (user_id);
 CALL tenancy_private.close_own_table('tenancy_private.user_sessions');
 
--- Apart from it, what is written while somebody uses it. Nobody can keep a session
--- alive by not committing: a revocation waits for none of this.
+-- Apart from it, what is written while somebody uses it.
 CREATE TABLE tenancy_private.session_uses (
     session_id      uuid        NOT NULL,
     -- No foreign key: where the organization is gone, entering it is refused. Without a
@@ -45,6 +43,28 @@ CREATE TABLE tenancy_private.session_uses (
     REFERENCES tenancy_private.user_sessions (id) ON DELETE CASCADE
 );
 CALL tenancy_private.close_own_table('tenancy_private.session_uses');
+
+-- A session is revoked in tenancy_private.revocations, which go with it. No foreign key
+-- from there: it would wait for whoever deletes the session.
+CREATE FUNCTION tenancy_private.forget_session() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    DELETE FROM tenancy_private.revocations AS r WHERE r.credential_id = old.id;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.forget_session() FROM public;
+
+CREATE TRIGGER user_sessions_forget
+AFTER DELETE ON tenancy_private.user_sessions
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.forget_session();
+CALL tenancy_private.record_triggers('tenancy_private.user_sessions', 'user_sessions_forget');
 
 -- The last part of starting one, in the workspace that was entered. Sessions of the
 -- person that have ended go with it.
@@ -75,7 +95,10 @@ BEGIN
         SELECT e.id
         FROM tenancy_private.user_sessions AS e
         INNER JOIN tenancy_private.session_uses AS u ON e.id = u.session_id
-        WHERE e.user_id = me AND (e.revoked_at IS NOT NULL OR e.expires_at <= starting)
+        WHERE e.user_id = me AND (
+            e.expires_at <= starting
+            OR EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = e.id)
+        )
         FOR UPDATE SKIP LOCKED
     );
     token := 'pgs_' || encode(tenancy_private.random_bytes(), 'hex');
@@ -163,34 +186,6 @@ COMMENT ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) IS
 'Enters the workspace that a ticket with the claim session names and starts a session of the person there: see '
 'tenancy.start_session() and tenancy.enter_with_ticket().';
 
--- A transaction that reads what was may take a revoked session for a valid one; see
--- tenancy_private.check_fresh(), which does the same for a membership.
-CREATE FUNCTION tenancy_private.check_fresh_session(session_id uuid) RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT tenancy_private.reads_the_past() THEN
-        RETURN;
-    END IF;
-    PERFORM FROM tenancy_private.user_sessions AS s
-    WHERE s.id = check_fresh_session.session_id
-    FOR SHARE NOWAIT;
-    RAISE EXCEPTION 'the session is as it was read' USING ERRCODE = 'TF001';
-EXCEPTION
-    WHEN SQLSTATE 'TF001' THEN
-        NULL;
-    WHEN lock_not_available THEN
-        RAISE EXCEPTION 'could not serialize access: the session is being revoked'
-        USING ERRCODE = '40001',
-        HINT = 'Retry the transaction.';
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.check_fresh_session(uuid) FROM public;
-
 -- At most once a minute, and never behind somebody else.
 CREATE FUNCTION tenancy_private.record_session_use(session_id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -236,15 +231,19 @@ BEGIN
     FROM tenancy_private.user_sessions AS s
     INNER JOIN tenancy_private.session_uses AS u ON s.id = u.session_id
     WHERE s.token_hash = sha256(convert_to(token, 'UTF8'))
-        AND s.revoked_at IS NULL
-        AND s.expires_at > clock_timestamp();
+        AND s.expires_at > clock_timestamp()
+        AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id);
     IF found.id IS NULL THEN
         RAISE EXCEPTION 'the session is not valid'
         USING ERRCODE = '28000',
         CONSTRAINT = 'invalid_session',
         HINT = 'It is unknown, was revoked, or has expired: the person logs in again.';
     END IF;
-    PERFORM tenancy_private.check_fresh_session(found.id);
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        PERFORM tenancy_private.check_fresh(
+            'session', ARRAY[format('tenancy_private.user_sessions AS s WHERE s.id = %L', found.id)], found.id
+        );
+    END IF;
     IF found.last_seen_at < now() - interval '1 minute' AND NOT current_setting('transaction_read_only')::boolean THEN
         PERFORM tenancy_private.record_session_use(found.id);
     END IF;
@@ -343,7 +342,9 @@ BEGIN
         u.organization_id, s.client, s.started_at, u.last_seen_at, s.expires_at
     FROM tenancy_private.user_sessions AS s
     INNER JOIN tenancy_private.session_uses AS u ON s.id = u.session_id
-    WHERE s.user_id = tenancy.current_user_id() AND s.revoked_at IS NULL AND s.expires_at > clock_timestamp()
+    WHERE s.user_id = tenancy.current_user_id()
+        AND s.expires_at > clock_timestamp()
+        AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id)
     ORDER BY u.last_seen_at DESC, s.id;
 END;
 $$;
@@ -363,22 +364,25 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy_private.require_person();
-    UPDATE tenancy_private.user_sessions AS s
-    SET revoked_at = coalesce(s.revoked_at, now())
-    WHERE s.id = revoke_session.session_id AND s.user_id = tenancy.current_user_id();
-    IF NOT FOUND THEN
+    IF NOT EXISTS (
+        SELECT FROM tenancy_private.user_sessions AS s
+        WHERE s.id = revoke_session.session_id AND s.user_id = tenancy.current_user_id()
+    ) THEN
         RAISE EXCEPTION 'you have no such session'
         USING ERRCODE = 'P0002',
         CONSTRAINT = 'session_not_found',
         HINT = 'tenancy.sessions() lists those of the current user.';
     END IF;
+    INSERT INTO tenancy_private.revocations (credential_id, place)
+    SELECT revoke_session.session_id, tenancy_private.revocation_place(revoke_session.session_id)
+    WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = revoke_session.session_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_session(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_session(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_session(uuid) IS
-'Ends one of the person''s own sessions: nobody enters with it any more from the next transaction on. Waits for no '
-'transaction that uses it. Raises P0002 session_not_found, 42501 person_required.';
+'Ends one of the person''s own sessions: nobody enters with it any more from the next transaction on. Waits for '
+'nobody. Raises P0002 session_not_found, 42501 person_required.';
 
 CREATE FUNCTION tenancy.revoke_sessions(keep uuid DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql
@@ -392,12 +396,13 @@ DECLARE
     revoked integer;
 BEGIN
     PERFORM tenancy_private.require_person();
-    UPDATE tenancy_private.user_sessions AS s
-    SET revoked_at = now()
+    INSERT INTO tenancy_private.revocations (credential_id, place)
+    SELECT s.id, tenancy_private.revocation_place(s.id)
+    FROM tenancy_private.user_sessions AS s
     WHERE s.user_id = tenancy.current_user_id()
         AND s.id IS DISTINCT FROM revoke_sessions.keep
-        AND s.revoked_at IS NULL
-        AND s.expires_at > clock_timestamp();
+        AND s.expires_at > clock_timestamp()
+        AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id);
     GET DIAGNOSTICS revoked = ROW_COUNT;
     RETURN revoked;
 END;

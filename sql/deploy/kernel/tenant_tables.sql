@@ -170,7 +170,7 @@ DECLARE
 BEGIN
     IF owner_column IS NULL THEN
         RAISE EXCEPTION '%', coalesce(table_name || ' is no table of tenants', 'no table was given to assign rows of')
-        USING ERRCODE = '42809',
+        USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
         HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';
     END IF;
@@ -180,7 +180,7 @@ BEGIN
     END IF;
     IF has_parents THEN
         RAISE EXCEPTION 'rows of % belong to the workspaces of their parents', table_name
-        USING ERRCODE = '42809',
+        USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
         HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
     END IF;
@@ -227,7 +227,7 @@ REVOKE ALL ON FUNCTION tenancy.assign(regclass, uuid, text, integer) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.assign(regclass, uuid, text, integer) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.assign(regclass, uuid, text, integer) IS
 'Gives at most batch_size legacy rows of a table, which the condition may narrow, to an organization, and returns how '
-'many. Call it until it returns 0, each time in a transaction of its own. Raises 42809 table_not_protected, '
+'many. Call it until it returns 0, each time in a transaction of its own. Raises 55000 table_not_protected, '
 'P0002 organization_not_found, 22023 batch_size_invalid.';
 
 -- What makes a table of tenants out of a large table that is in use, and back. The script

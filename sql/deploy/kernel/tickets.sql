@@ -141,34 +141,6 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.read_ticket(text) FROM public;
 
--- A key that was revoked is still there for a transaction that reads what was;
--- see tenancy_private.check_fresh(), which does the same for a membership.
-CREATE FUNCTION tenancy_private.check_fresh_key(key_id text) RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT tenancy_private.reads_the_past() THEN
-        RETURN;
-    END IF;
-    PERFORM FROM tenancy_private.ticket_keys AS k
-    WHERE k.id = check_fresh_key.key_id
-    FOR KEY SHARE NOWAIT;
-    RAISE EXCEPTION 'the key is as it was read' USING ERRCODE = 'TF001';
-EXCEPTION
-    WHEN SQLSTATE 'TF001' THEN
-        NULL;
-    WHEN lock_not_available THEN
-        RAISE EXCEPTION 'could not serialize access: the key is being revoked'
-        USING ERRCODE = '40001',
-        HINT = 'Retry the transaction.';
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.check_fresh_key(text) FROM public;
-
 CREATE FUNCTION tenancy.enter_with_ticket(ticket text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -191,7 +163,12 @@ BEGIN
         HINT = 'A ticket is a JWT, signed HS256 with a key of tenancy.create_ticket_key(), with the claims sub (user), '
         'org (organization, or absent) and exp (at most an hour ahead).';
     END IF;
-    PERFORM tenancy_private.check_fresh_key(identity.key_id);
+    -- A key that was revoked is still there for a transaction that reads what was.
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        PERFORM tenancy_private.check_fresh(
+            'key', ARRAY[format('tenancy_private.ticket_keys AS k WHERE k.id = %L', identity.key_id)]
+        );
+    END IF;
     done := tenancy_private.enter_as(identity.user_id, identity.organization_id);
 END;
 $$;

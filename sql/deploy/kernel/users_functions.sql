@@ -280,10 +280,9 @@ BEGIN
             HINT = 'Give another address.';
         END IF;
     END IF;
-    -- Without an id it would make an account.
-    IF update_user.user_id IS NULL OR tenancy_private.write_user(
-        update_user.user_id, new_email, update_user.username, update_user.first_name, update_user.last_name,
-        update_user.password_hash
+    IF tenancy_private.write_user(
+        jsonb_build_object('id', update_user.user_id), new_email, update_user.username, update_user.first_name,
+        update_user.last_name, update_user.password_hash
     ) IS NULL THEN
         PERFORM tenancy_private.refuse_user_id();
     END IF;

@@ -49,7 +49,7 @@ BEGIN
     IF hidden_count > 0 THEN
         RAISE EXCEPTION '% instances use a model of another workspace', hidden_count
         USING ERRCODE = '55000',
-        CONSTRAINT = 'instances_model_id_fkey',
+        CONSTRAINT = 'instances_models',
         DETAIL = hidden || ';',
         HINT = 'The query in the detail finds them. Give them another model or make the model public, then deploy again.';
     END IF;

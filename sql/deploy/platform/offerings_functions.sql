@@ -521,7 +521,7 @@ BEGIN
         );
         IF model_id IS NULL AND coalesce(slash, 0) = 0 THEN
             RAISE EXCEPTION 'the name of an offering must begin with its organization'
-            USING ERRCODE = '22023',
+            USING ERRCODE = '55000',
             CONSTRAINT = 'organization_required',
             HINT = 'Write organization/code, as tenancy.community_catalog() does.';
         END IF;
@@ -564,7 +564,7 @@ REVOKE ALL ON FUNCTION tenancy.resolve_offering(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.resolve_offering(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.resolve_offering(text) IS
 'Finds an offering by a client''s name: an id, a public model, or organization/code; whether the workspace may use '
-'it now, by which right and at which price, or the reason against it. Requires offerings.view. Raises 22023 '
+'it now, by which right and at which price, or the reason against it. Requires offerings.view. Raises 55000 '
 'organization_required, P0002 offering_not_found.';
 
 -- The provider's side ---------------------------------------------------------
@@ -1083,7 +1083,7 @@ BEGIN
     IF new_id IS NULL THEN
         RAISE EXCEPTION 'the workspace has already requested this offering'
         USING ERRCODE = '23505',
-        CONSTRAINT = 'request_pending',
+        CONSTRAINT = 'already_requested',
         HINT = 'tenancy.access_requests() shows the answer once it is given.';
     END IF;
     RETURN new_id;
@@ -1094,7 +1094,7 @@ GRANT EXECUTE ON FUNCTION tenancy.request_access(uuid, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
 'Requests access to an offering from its provider for the current workspace. Requires offerings.request and a '
-'person. Raises P0002 offering_not_found, 23505 request_pending, access_granted.';
+'person. Raises P0002 offering_not_found, 23505 already_requested, access_granted.';
 
 -- Two paths again: requests that the workspace made, and those that it
 -- received.

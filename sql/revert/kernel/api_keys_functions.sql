@@ -13,8 +13,9 @@ CALL tenancy_private.patiently(
 -- The few revocations that have not reached their rows yet.
 UPDATE public.api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, r.revoked_at)
-FROM tenancy_private.revoked_api_keys AS r
-WHERE k.id = r.api_key_id;
+FROM tenancy_private.revocations AS r
+WHERE k.id = r.credential_id;
+DELETE FROM tenancy_private.revocations;
 
 DROP TRIGGER api_keys_tenancy_audit_update ON public.api_keys;
 DROP TRIGGER api_keys_tenancy_audit ON public.api_keys;
@@ -28,15 +29,12 @@ DROP FUNCTION tenancy_private.leave_api_keys();
 DROP FUNCTION tenancy.enter_with_api_key(text);
 DROP FUNCTION tenancy_private.require_usable_api_key(uuid);
 DROP FUNCTION tenancy_private.record_api_key_use(uuid);
-DROP FUNCTION tenancy_private.check_fresh_api_key(uuid);
 DROP FUNCTION tenancy_private.find_api_key(text);
 DROP FUNCTION tenancy.revoke_api_key(uuid);
 DROP FUNCTION tenancy.rename_api_key(uuid, text);
 DROP FUNCTION tenancy_private.refuse_api_key_id();
 DROP FUNCTION tenancy.create_api_key(text, timestamptz);
 DROP FUNCTION tenancy_private.act_on_api_keys(text);
-CALL tenancy_private.forget_contract('tenancy_private.revoked_api_keys');
-DROP TABLE tenancy_private.revoked_api_keys;
 DROP FUNCTION tenancy_private.check_api_key_name();
 DROP FUNCTION tenancy_private.checked_api_key_name(text);
 

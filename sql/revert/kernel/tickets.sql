@@ -10,7 +10,6 @@ SET LOCAL lock_timeout = '2s';
 
 -- The keys are not kept: after a deploy the signer is given a new one.
 DROP FUNCTION tenancy.enter_with_ticket(text);
-DROP FUNCTION tenancy_private.check_fresh_key(text);
 DROP FUNCTION tenancy_private.read_ticket(text);
 DROP FUNCTION tenancy_private.decode_base64url(text);
 DROP FUNCTION tenancy.revoke_ticket_key(text);

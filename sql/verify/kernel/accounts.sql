@@ -7,7 +7,7 @@ BEGIN;
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_member(uuid, uuid, text)',
     'tenancy_private.new_user(text, text, text, text, text)',
-    'tenancy_private.write_user(uuid, text, text, text, text, text)',
+    'tenancy_private.write_user(jsonb, text, text, text, text, text)',
     'tenancy_private.checked_email(text)'
 ]);
 

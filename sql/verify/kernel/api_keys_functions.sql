@@ -19,19 +19,12 @@ BEGIN
 END;
 $$;
 
-SELECT
-    r.api_key_id,
-    r.revoked_at
-FROM tenancy_private.revoked_api_keys AS r
-LIMIT 0;
-
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.check_api_key_name()',
     'tenancy_private.checked_api_key_name(text)',
     'tenancy_private.act_on_api_keys(text)',
     'tenancy_private.refuse_api_key_id()',
     'tenancy_private.find_api_key(text)',
-    'tenancy_private.check_fresh_api_key(uuid)',
     'tenancy_private.record_api_key_use(uuid)',
     'tenancy_private.require_usable_api_key(uuid)',
     'tenancy_private.leave_api_keys()',

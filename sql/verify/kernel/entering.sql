@@ -4,6 +4,13 @@
 
 BEGIN;
 
+SELECT
+    r.credential_id,
+    r.revoked_at,
+    r.place
+FROM tenancy_private.revocations AS r
+LIMIT 0;
+
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.latch_identity(bytea, text)',
     'tenancy_private.check_latch(integer, text)',
@@ -11,7 +18,9 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.seal_context(uuid, uuid, text, text, uuid)',
     'tenancy_private.refuse_member()',
     'tenancy_private.reads_the_past()',
-    'tenancy_private.check_fresh(uuid, uuid)',
+    'tenancy_private.credential_span(uuid)',
+    'tenancy_private.revocation_place(uuid)',
+    'tenancy_private.check_fresh(text, text[], uuid)',
     'tenancy_private.check_login()',
     'tenancy_private.enter_as(uuid, uuid)'
 ]);

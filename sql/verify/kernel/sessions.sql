@@ -11,7 +11,6 @@ SELECT
     s.client,
     s.started_at,
     s.expires_at,
-    s.revoked_at,
     u.organization_id,
     u.last_seen_at
 FROM tenancy_private.user_sessions AS s
@@ -20,7 +19,7 @@ LIMIT 0;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_session(text, interval)',
-    'tenancy_private.check_fresh_session(uuid)',
+    'tenancy_private.forget_session()',
     'tenancy_private.record_session_use(uuid)',
     'tenancy_private.enter_session(text, boolean, uuid)'
 ]);

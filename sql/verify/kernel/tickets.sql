@@ -16,8 +16,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.create_ticket_key()',
     'tenancy.revoke_ticket_key(text)',
     'tenancy_private.decode_base64url(text)',
-    'tenancy_private.read_ticket(text)',
-    'tenancy_private.check_fresh_key(text)'
+    'tenancy_private.read_ticket(text)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.enter_with_ticket(text)'

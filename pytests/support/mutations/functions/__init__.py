@@ -15,9 +15,12 @@ from support.mutations.functions import (
     activation,
     api_keys,
     audit_log,
+    below_authors,
     context,
     contracts,
+    costs,
     entering,
+    explaining,
     instances,
     invitations,
     members,
@@ -66,6 +69,9 @@ _MODULES = (
     activation,
     money,
     offerings,
+    costs,
+    below_authors,
+    explaining,
 )
 SUBJECTS: dict[str, list[Change]] = {
     module.__name__.rpartition(".")[2]: [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _CURRENT = "s.user_id = tenancy.current_user_id()"
+_OPEN = "NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id)"
 
 CHANGES = {
     "tenancy_private.add_session(text,interval)": [
@@ -11,8 +12,8 @@ CHANGES = {
         (" OR lifetime > 366 * 86400", ""),
         ("INNER JOIN tenancy_private.session_uses AS u ON e.id = u.session_id", ""),
         ("e.user_id = me AND ", ""),
-        ("e.revoked_at IS NOT NULL OR ", ""),
-        (" OR e.expires_at <= starting", ""),
+        ("OR EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = e.id)", ""),
+        ("e.expires_at <= starting\n            OR ", ""),
         (" SKIP LOCKED", ""),
         ("encode(tenancy_private.random_bytes(), 'hex')", "repeat('0', 64)"),
         ("sha256(convert_to(token, 'UTF8'))", "sha256(convert_to(token || 'x', 'UTF8'))"),
@@ -29,11 +30,6 @@ CHANGES = {
         ("IS DISTINCT FROM 'true'", "IS NULL"),
         ("-> 'session'", "-> 'sub'"),
     ],
-    "tenancy_private.check_fresh_session(uuid)": [
-        ("IF NOT tenancy_private.reads_the_past() THEN", "IF true THEN"),
-        ("RAISE EXCEPTION 'the session is as it was read'", "RETURN; RAISE EXCEPTION 'the session is as it was read'"),
-        (" NOWAIT", ""),
-    ],
     "tenancy_private.record_session_use(uuid)": [
         ("u.session_id = record_session_use.session_id AND ", ""),
         (" SKIP LOCKED", ""),
@@ -42,10 +38,12 @@ CHANGES = {
     "tenancy_private.enter_session(text,boolean,uuid)": [
         ("done := tenancy_private.check_login();", ""),
         ("s.token_hash = sha256(convert_to(token, 'UTF8'))", "true"),
-        ("AND s.revoked_at IS NULL", ""),
+        (f"AND {_OPEN}", ""),
         ("AND s.expires_at > clock_timestamp()", ""),
         ("IF found.id IS NULL THEN", "IF false THEN"),
-        ("PERFORM tenancy_private.check_fresh_session(found.id);", ""),
+        ("NOT LIKE 'read %'", "= ''"),
+        (", found.id\n        )", "\n        )"),
+        ("WHERE s.id = %L", "WHERE false"),
         (" AND NOT current_setting('transaction_read_only')::boolean", ""),
         ("PERFORM tenancy_private.record_session_use(found.id);", ""),
         ("WHEN is_elsewhere THEN", "WHEN false THEN"),
@@ -61,9 +59,9 @@ CHANGES = {
     ],
     "tenancy.sessions(text)": [
         ("PERFORM tenancy_private.require_person();", ""),
-        (f"{_CURRENT} AND ", ""),
-        (" AND s.revoked_at IS NULL", ""),
-        (" AND s.expires_at > clock_timestamp()", ""),
+        (_CURRENT, "true"),
+        (f"AND {_OPEN}", ""),
+        ("AND s.expires_at > clock_timestamp()", ""),
         ("coalesce(s.token_hash = sha256(convert_to(sessions.token, 'UTF8')), false)", "false"),
         ("coalesce(s.token_hash = sha256(convert_to(sessions.token, 'UTF8')), false)", "true"),
     ],
@@ -71,15 +69,24 @@ CHANGES = {
         ("PERFORM tenancy_private.require_person();", ""),
         (f" AND {_CURRENT}", ""),
         ("s.id = revoke_session.session_id AND ", ""),
-        ("coalesce(s.revoked_at, now())", "now()"),
-        ("coalesce(s.revoked_at, now())", "s.revoked_at"),
-        ("IF NOT FOUND", "IF false"),
+        ("IF NOT EXISTS (", "IF false AND NOT EXISTS ("),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
+        (
+            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
+            "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations",
+        ),
+        ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
     ],
     "tenancy.revoke_sessions(uuid)": [
         ("PERFORM tenancy_private.require_person();", ""),
         (f"{_CURRENT}\n        AND ", ""),
         ("AND s.id IS DISTINCT FROM revoke_sessions.keep", ""),
-        ("AND s.revoked_at IS NULL", ""),
+        (f"AND {_OPEN}", ""),
         ("AND s.expires_at > clock_timestamp()", ""),
+        ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
     ],
+    "tenancy_private.forget_session()": [("WHERE r.credential_id = old.id", ""), ("r.credential_id = old.id", "false")],
 }

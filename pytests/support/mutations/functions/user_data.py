@@ -36,7 +36,7 @@ CHANGES = {
         (" > 0 THEN", " >= 0 THEN"),
         ("new_values, skip_conflicts", "new_values"),
     ],
-    "tenancy_private.write_user(uuid,text,text,text,text,text)": [
+    "tenancy_private.write_user(jsonb,text,text,text,text,text)": [
         ("'role', 'user'", "'role', 'admin'"),
         (
             "'email', write_user.email, 'username', write_user.username, 'first",
@@ -45,7 +45,7 @@ CHANGES = {
         ("'last_name', write_user.last_name, 'password_hash', write_user.password_hash, 'updated", "'updated"),
         ("jsonb_strip_nulls(", "("),
         ("'password_hash', write_user.password_hash, 'updated_at', now()", "'password_hash', write_user.password_hash"),
-        ("given, jsonb_build_object('id', write_user.user_id)", 'given, \'{"username": "olga"}\''),
+        ("given, key", 'given, CASE WHEN key IS NOT NULL THEN \'{"username": "olga"}\'::jsonb END'),
         *(
             (f"coalesce(tenancy_private.is_plain({name}), true)", "true")
             for name in ("username", "first_name", "last_name")

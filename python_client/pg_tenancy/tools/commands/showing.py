@@ -17,7 +17,7 @@ from pg_tenancy.tools.demo import GROWN, RENTAL, Demonstration, demonstrate
 from pg_tenancy.tools.demo.place import Place
 from pg_tenancy.tools.demo.truth import Cast
 from pg_tenancy.tools.embedded import EmbeddedServerError
-from pg_tenancy.tools.sqitch import SqitchError
+from pg_tenancy.tools.sqitch import SqitchError, SqitchStoppedError
 
 __all__ = ["demo"]
 
@@ -46,6 +46,9 @@ def demo(*, keep: bool, as_json: bool, scale: float, platform: bool, console: bo
                 _wait(terminal)
             elif keep:
                 place.keep()
+    except SqitchStoppedError:
+        # Its database is dropped: the same command starts over.
+        raise KeyboardInterrupt from None
     except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
         if as_json:
             message = in_words(error) if isinstance(error, psycopg.Error) else error
