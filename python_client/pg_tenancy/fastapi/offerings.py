@@ -314,7 +314,7 @@ async def shared(ws: Entered) -> list[SharedOffering]:
 
 @router.post("/models/community/{offering_id}/request", status_code=201, responses=answers(NewId, 201))
 async def request_access(ws: Entered, offering_id: UUID, message: Annotated[str | None, Query()] = None) -> NewId:
-    """Request access to an offering. Repeated, it is the problem `request_pending`."""
+    """Request access to an offering. Repeated, it is the problem `already_requested`."""
     return NewId(await ws.request_access(offering_id, message))
 
 
