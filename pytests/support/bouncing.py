@@ -9,7 +9,6 @@ no workspace, and must be refused.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import sys
@@ -36,7 +35,8 @@ from pg_tenancy.sqlalchemy import enter_workspaces
 from support.bouncer import NOT_PREPARED, pgbouncer
 from support.database import Database
 from support.people import People
-from support.server import Server, start_embedded
+from support.proving import proving
+from support.server import Server
 
 __all__ = ["Found", "bounce", "main"]
 
@@ -316,14 +316,8 @@ def bounce(server: Server, transactions: int, seed: int) -> Found:
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say; return the exit status."""
-    parser = argparse.ArgumentParser(prog="./dev prove --transactions", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("transactions", type=int, nargs="?", default=1_000_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    options = parser.parse_args(arguments)
-    print(f"seed {options.seed}", flush=True)
-    with start_embedded() as embedded:
-        server = Server(embedded.dsn(), "prove", "secret", str(embedded.bin_dir), embedded.version)
-        found = bounce(server, options.transactions, options.seed)
+    with proving("transactions", __doc__, 1_000_000, arguments) as (transactions, seed, server):
+        found = bounce(server, transactions, seed)
     for kind, count in sorted(found.done.items()):
         print(f"{count:>10,} {kind}")
     print(f"{len(found.breaches):>10,} in another's workspace", *found.breaches[:10], sep="\n")

@@ -8,7 +8,6 @@ what it is when nothing was killed.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
@@ -22,9 +21,10 @@ import psycopg
 from pg_tenancy.tools.sqitch import Sqitch, find_sqitch
 from support.database import Database
 from support.platform import KEYLESS, ROWS, TABLES
+from support.proving import proving
 from support.replay import PLAN, TAGS, Replay, position
 from support.scripts import differences, everything
-from support.server import Server, start_embedded
+from support.server import Server
 
 __all__ = ["Killing", "main"]
 
@@ -214,15 +214,9 @@ def _has_nothing_to_do(output: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Kill as often as asked; return the exit status."""
-    parser = argparse.ArgumentParser(prog="./dev prove --kills", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kills", type=int, nargs="?", default=200)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    options = parser.parse_args(arguments)
-    print(f"seed {options.seed}")
-    with start_embedded() as embedded:
-        server = Server(embedded.dsn(), "killing", "secret", str(embedded.bin_dir), embedded.version)
-        killing = Killing(server, random.Random(options.seed))
-        while sum(killing.killed.values()) < options.kills:
+    with proving("kills", __doc__, 200, arguments) as (kills, seed, server):
+        killing = Killing(server, random.Random(seed))
+        while sum(killing.killed.values()) < kills:
             killing.round()
     print(f"killed and gone on: {killing.killed}, {len(PLAN)} changes")
     return 0

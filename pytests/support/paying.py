@@ -9,7 +9,6 @@ answers say.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
@@ -27,7 +26,8 @@ import psycopg
 from support.activation import activate_all
 from support.database import Database
 from support.people import People
-from support.server import Server, start_embedded
+from support.proving import proving
+from support.server import Server
 
 __all__ = ["Paying", "main"]
 
@@ -247,16 +247,10 @@ class _Service:
 
 def main(arguments: list[str]) -> int:
     """Kill as often as asked; return the exit status."""
-    parser = argparse.ArgumentParser(prog="./dev prove --payments", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kills", type=int, nargs="?", default=200)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    options = parser.parse_args(arguments)
-    print(f"seed {options.seed}", flush=True)
-    with start_embedded() as embedded:
-        server = Server(embedded.dsn(), "paying", "secret", str(embedded.bin_dir), embedded.version)
-        paying = Paying(server, random.Random(options.seed))
-        while paying.killed < options.kills:
-            paying.kill(min(20, options.kills - paying.killed))
+    with proving("payments", __doc__, 200, arguments) as (kills, seed, server):
+        paying = Paying(server, random.Random(seed))
+        while paying.killed < kills:
+            paying.kill(min(20, kills - paying.killed))
             done = Counter(answer.kind for answer in paying.answers)
             print(f"{paying.killed} kills, {dict(paying.lost)} lost; each once: {dict(done)}", flush=True)
     return 0

@@ -1,0 +1,36 @@
+"""What the long runs of ``./dev prove`` begin with: how often, a seed, and a server of their own."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from support.server import Server, start_embedded
+
+__all__ = ["proving"]
+
+
+@contextmanager
+def proving(what: str, about: str | None, often: int, arguments: Sequence[str]) -> Iterator[tuple[int, int, Server]]:
+    """Read the arguments and start a server; yield how often, the seed, and the server.
+
+    Args:
+        what: what is counted, which is also the option of ``./dev prove``.
+        about: the module's docstring, whose first line is the help.
+        often: how often without an argument.
+        arguments: of the command line.
+
+    """
+    parser = argparse.ArgumentParser(prog=f"./dev prove --{what}", description=(about or "").splitlines()[0])
+    parser.add_argument("often", metavar=what, type=int, nargs="?", default=often)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    with start_embedded() as embedded:
+        yield (
+            options.often,
+            options.seed,
+            Server(embedded.dsn(), what, "secret", str(embedded.bin_dir), embedded.version),
+        )
