@@ -263,7 +263,10 @@ def test_a_form_sent_after_the_session_was_revoked_does_nothing(console: Console
     page.get_by_label("Name", exact=True).fill("too late")
     with console.tenants.admin() as admin:
         admin.execute(
-            "UPDATE tenancy_private.user_sessions SET revoked_at = now() WHERE user_id = %s", [console.tenants.staff.id]
+            "INSERT INTO tenancy_private.revocations (credential_id, place)"
+            " SELECT s.id, tenancy_private.revocation_place(s.id) FROM tenancy_private.user_sessions AS s"
+            " WHERE s.user_id = %s",
+            [console.tenants.staff.id],
         )
     page.get_by_role("button", name="Create key").click()
     expect(page).to_have_url(f"{console.address}/login?next=/me/keys")

@@ -91,7 +91,7 @@ SELECT results_eq(
 );
 SELECT throws_ok(
     $$ SELECT * FROM tenancy.explain_access('pg_catalog.pg_class', '1', '00000000-0000-4000-8000-00000000000a') $$,
-    '22023', 'pg_class is not protected', 'only protected tables are explained'
+    '55000', 'pg_class is not protected', 'only protected tables are explained'
 );
 RESET ROLE;
 SET LOCAL ROLE tenancy_app;

@@ -102,7 +102,7 @@ FROM (VALUES
     ('SELECT tenancy.request_access(%L)'), ('SELECT tenancy.authorize_usage(%L, 10)'),
     ('SELECT tenancy.record_usage(''r'', %L, 1, 1)')
 ) AS c (call);
-SELECT throws_ok('SELECT tenancy.resolve_offering(''bot'')', '22023', NULL, 'a name says of which organization');
+SELECT throws_ok('SELECT tenancy.resolve_offering(''bot'')', '55000', NULL, 'a name says of which organization');
 SELECT throws_ok(
     $$ SELECT tenancy.authorize_usage('00000000-0000-4000-8000-000000000043', 10) $$, '55000',
     'offering 00000000-0000-4000-8000-000000000043 is not operational: it lacks the technical and the economic activation',

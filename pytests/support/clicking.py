@@ -169,8 +169,9 @@ async def _plain_instances(
         return await (await connection.execute(query.encode(), values)).fetchall()
 
     ((user,),) = await rows(
-        "SELECT user_id FROM tenancy_private.user_sessions WHERE token_hash = sha256(convert_to(%s, 'UTF8'))"
-        " AND expires_at > now() AND revoked_at IS NULL",
+        "SELECT s.user_id FROM tenancy_private.user_sessions AS s WHERE s.token_hash = sha256(convert_to(%s, 'UTF8'))"
+        " AND s.expires_at > now()"
+        " AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id)",
         token,
     )
     ((name, slug, color, plan, role),) = await rows(
