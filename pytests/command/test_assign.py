@@ -24,8 +24,7 @@ from pg_tenancy.errors import (
 )
 from pg_tenancy.tools._terminal import Terminal, _bar, progress_bar
 from pg_tenancy.tools.assign import Assignment, assign
-from pg_tenancy.tools.cli import main
-from support.command import command, on_a_terminal, started, without_signals
+from support.command import Answer, answer, command, on_a_terminal, started, without_signals
 from support.database import Database
 from support.people import Organization, People
 from support.server import Logins
@@ -207,9 +206,6 @@ def test_a_batch_that_met_another_transaction_is_tried_again(
 # -- the command ------------------------------------------------------------------------
 
 
-Answer = Callable[..., tuple[int, str, str]]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answer:
     """Return a function that runs a command: its exit status, output and complaints."""
@@ -217,12 +213,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            status = main(arguments)
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capsys.readouterr()
+        return answer(capsys, *arguments)
 
     return run
 

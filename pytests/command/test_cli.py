@@ -15,10 +15,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pg_tenancy.tools.cli import main
 from pg_tenancy.tools.phases import read_phases, read_status
 from pg_tenancy.tools.sqitch import Sqitch, SqitchError, read_plan
-from support.command import command, environment, on_a_terminal, processes
+from support.command import Answer, answer, command, environment, on_a_terminal, processes
 from support.command import run as run_program
 from support.database import Database
 from support.server import Logins
@@ -35,20 +34,12 @@ def _no_given_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQITCH_EMAIL", "ann@example.com")
 
 
-Answer = Callable[..., tuple[int, str, str]]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Answer:
     """Return a function that runs a command: its exit status, output and complaints."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            status = main(arguments)
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capsys.readouterr()
+        return answer(capsys, *arguments)
 
     return run
 

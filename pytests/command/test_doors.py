@@ -13,6 +13,7 @@ import pytest
 
 from pg_tenancy.tools.cli import main
 from pg_tenancy.tools.doors import NOTHING, OTHERS, OWN, UNTRACED
+from support.command import Answer, answer
 from support.database import Database
 from support.server import Logins, Server
 
@@ -72,8 +73,6 @@ CREATE TRIGGER t_never BEFORE DELETE ON public.projects FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER t_refuse BEFORE INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.t_refuse();
 """
 
-Answer = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture(scope="module")
 def doors(server: Server, template: str, logins: Logins) -> Iterator[Database]:
@@ -89,9 +88,7 @@ def run(doors: Database, capsys: pytest.CaptureFixture[str]) -> Answer:
     """Return a function that tries the doors: its exit status, output and complaints."""
 
     def run(*arguments: str, login: str | None = None) -> tuple[int, str, str]:
-        capsys.readouterr()
-        named = ("--allow-database", doors.name)
-        return main(["matrix", "--doors", *named, *arguments, doors.dsn(login)]), *capsys.readouterr()
+        return answer(capsys, "matrix", "--doors", "--allow-database", doors.name, *arguments, doors.dsn(login))
 
     return run
 

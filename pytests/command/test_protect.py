@@ -17,15 +17,12 @@ import psycopg
 import pytest
 
 from pg_tenancy.tools import protect as protecting
-from pg_tenancy.tools.cli import main
-from support.command import command, started
+from support.command import Answer, answer, command, started
 from support.command import run as run_program
 from support.database import Database
 from support.people import Organization, People
 
 ROWS = 200_000
-
-Answer = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -34,8 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        return main(["protect", *arguments]), *capsys.readouterr()
+        return answer(capsys, "protect", *arguments)
 
     return run
 

@@ -10,9 +10,8 @@ import psycopg
 import pytest
 
 from pg_tenancy.tools.cli import main
+from support.command import Answer, answer
 from support.database import Database
-
-Answer = Callable[..., tuple[int, str, str]]
 
 ON_A_DATABASE = {
     "status": (),
@@ -32,8 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(name: str, dsn: str, *arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        return main([name, dsn, *(arguments or ON_A_DATABASE[name])]), *capsys.readouterr()
+        return answer(capsys, name, dsn, *(arguments or ON_A_DATABASE[name]))
 
     return run
 

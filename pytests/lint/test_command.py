@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 
 from pg_tenancy.tools import lint as lint_module
-from pg_tenancy.tools.cli import main
 from pg_tenancy.tools.commands import linting
 from pg_tenancy.tools.lint import Rule, lint, read_rules
+from support.command import Answer, answer
 from support.database import Database
 from support.server import Server
 
 from .conftest import Stranger
-
-Answer = Callable[..., tuple[int, str, str]]
 
 FAULTS = """
 ALTER TABLE app.tasks NO FORCE ROW LEVEL SECURITY;
@@ -46,12 +44,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Answer:
     """Return a function that lints a database: its exit status, output and complaints."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            status = main(["lint", *map(str, arguments)])
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capsys.readouterr()
+        return answer(capsys, "lint", *map(str, arguments))
 
     return run
 

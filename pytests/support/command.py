@@ -1,4 +1,4 @@
-"""The command line as a program of its own, which no test waits for in vain."""
+"""The command line: in the test's own process, or as a program, which no test waits for in vain."""
 
 from __future__ import annotations
 
@@ -7,17 +7,39 @@ import pty
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["command", "environment", "on_a_terminal", "processes", "run", "started", "without_signals"]
+from pg_tenancy.tools.cli import main
+
+__all__ = [
+    "Answer",
+    "answer",
+    "command",
+    "environment",
+    "on_a_terminal",
+    "processes",
+    "run",
+    "started",
+    "without_signals",
+]
 
 # What no program of a test takes, however busy the machine is.
 PATIENCE = 300.0
+
+
+# What a fixture returns that answers so.
+Answer = Callable[..., tuple[int, str, str]]
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit status, output and complaints."""
+    capsys.readouterr()
+    return main(arguments), *capsys.readouterr()
 
 
 def command(*arguments: str) -> list[str]:
