@@ -151,15 +151,17 @@ QUESTIONS: list[Question] = [
     superuser(
         [
             *_NOW,
-            "SELECT set_config('test.today', sum(c.amount_eur)::text, true) FROM tenancy_private.cost_rows() AS c"
-            " WHERE c.workspace_id = '{acme}' AND c.kind <> 'earned' AND c.at >= date_trunc('day', now(), 'UTC')",
+            # Where it is past noon, so that neither the hour nor the day has begun a moment ago.
+            "SELECT set_config('test.zone', 'Etc/GMT' || to_char(extract(hour FROM now() AT TIME ZONE 'UTC') - 12, 'FMSG90'), true)",
+            "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+            " VALUES (now() - interval '90 minutes', '{provider}', '{i_acme}', 11)",
             "as app",
             "enter ann acme",
-            "SELECT c.eur_per_hour, c.running_instances, c.today_eur = current_setting('test.today')::numeric,"
-            " c.today_starts_at = date_trunc('day', now(), 'UTC')"
-            " FROM finops.cost_current('UTC') AS c",
+            "SELECT c.eur_per_hour, c.running_instances, c.today_eur,"
+            " c.today_starts_at = date_trunc('day', now(), current_setting('test.zone'))"
+            " FROM finops.cost_current(current_setting('test.zone')) AS c",
         ],
-        [(2, 1, True, True)],
+        [(2, 1, 19, True)],
     ),
     superuser(
         [
