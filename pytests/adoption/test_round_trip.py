@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from pg_tenancy.tools.embedded import EmbeddedServer
+from support.catalog import Catalog
 from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, ROWS, fill_and_grant, rows_of
 from support.replay import PLAN, TAGS, Replay
@@ -22,18 +24,23 @@ NewLogin = Callable[..., str]
 
 
 def _walk(run: Replay) -> None:
-    """Deploy change by change, then revert change by change, comparing each state."""
-    before: list[str] = []
-    for change in PLAN:
-        before.append(everything(run.database))
-        run.deploy(change.script)
-    wrong = []
-    earlier = [None, *(change.script for change in PLAN[:-1])]
-    for change, to, wanted in zip(PLAN[::-1], earlier[::-1], before[::-1], strict=True):
-        run.revert(to)
-        difference = differences(wanted, everything(run.database))
-        if difference:
-            wrong.append(f"{change.name} does not go back to where it came from:\n{difference}")
+    """Deploy change by change, then revert change by change, comparing each state, and at each tag a dump as well."""
+    stops = [None, *(change.script for change in PLAN)]
+    dumped = {None, *(change.script for change in PLAN if change.tags)}
+    wrong, before, dumps = [], {}, {}
+    with Catalog(run.database) as catalog:
+        for at, then in pairwise(stops):
+            before[at] = catalog.state()
+            if at in dumped:
+                dumps[at] = everything(run.database)
+            run.deploy(then)
+        for at, then in pairwise(stops[::-1]):
+            run.revert(then)
+            difference = catalog.differences(before[then], catalog.state())
+            if then in dumped:
+                difference += differences(dumps[then], everything(run.database))
+            if difference:
+                wrong.append(f"{at} does not go back to where it came from:\n{difference}")
     assert not wrong, "\n\n".join(wrong)
 
 

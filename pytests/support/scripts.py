@@ -12,7 +12,7 @@ import psycopg
 from pg_tenancy.tools.sqitch import libpq_environment, project_directory
 from support.database import Database
 
-__all__ = ["SQL", "ScriptError", "differences", "everything", "psql"]
+__all__ = ["SQL", "ScriptError", "differences", "everything", "no_dump_tells", "psql"]
 
 SQL = project_directory() / "sql"
 
@@ -85,23 +85,28 @@ def _privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
     return [str(line) for (line,) in rows.fetchall()]
 
 
+def no_dump_tells(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+    """Return what a database has beside what its dump tells, a line for each."""
+    # Who belongs to the groups, of the roles that own the database or may connect to it.
+    members = connection.execute(
+        """
+        SELECT m.member::regrole::text, m.roleid::regrole::text
+        FROM pg_auth_members AS m
+        WHERE EXISTS (
+            SELECT FROM pg_database AS d, aclexplode(d.datacl) AS acl
+            WHERE d.datname = current_database() AND m.member IN (d.datdba, acl.grantee)
+        )
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [*(f"-- {member} is a member of {group}" for member, group in members), *_privileges(connection)]
+
+
 def everything(database: Database) -> str:
     """Return all of a database but its rows as text: its dump and what no dump tells."""
     with database.connect() as connection:
-        catalog = _privileges(connection)
-        # Who belongs to the groups, of the roles that own the database or may connect to it.
-        members = connection.execute(
-            """
-            SELECT m.member::regrole::text, m.roleid::regrole::text
-            FROM pg_auth_members AS m
-            WHERE EXISTS (
-                SELECT FROM pg_database AS d, aclexplode(d.datacl) AS acl
-                WHERE d.datname = current_database() AND m.member IN (d.datdba, acl.grantee)
-            )
-            ORDER BY 1, 2
-            """
-        ).fetchall()
-    return "\n".join([database.dump(), *(f"-- {member} is a member of {group}" for member, group in members), *catalog])
+        besides = no_dump_tells(connection)
+    return "\n".join([database.dump(), *besides])
 
 
 def differences(wanted: str, found: str) -> str:
