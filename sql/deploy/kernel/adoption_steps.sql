@@ -605,29 +605,33 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH made AS (
-        SELECT unnest(c.made) AS name FROM tenancy_private.changes AS c WHERE c.change = ANY(going)
+        SELECT m.name, split_part(m.name, '(', 1) AS qualified_name, strpos(m.name, '(') > 0 AS is_routine
+        FROM tenancy_private.changes AS c
+        CROSS JOIN unnest(c.made) AS m (name)
+        WHERE c.change = ANY(going)
     ),
 
     tables AS (
         SELECT c.oid, c.reltype, m.name
         FROM made AS m
-        INNER JOIN pg_class AS c ON m.name = format('%s.%I', c.relnamespace::regnamespace, c.relname)
+        INNER JOIN pg_class AS c ON CASE WHEN NOT m.is_routine THEN to_regclass(m.name) END = c.oid
         WHERE c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
     ),
 
-    -- Their names are written once: a loop over both would write them for each that was made.
-    routines AS MATERIALIZED (
-        SELECT
-            p.oid,
-            format('%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)) AS name
-        FROM pg_proc AS p
-        WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
-            OR p.proowner = 'tenancy_owner'::regrole
+    -- Found by their names, which are in an index: the arguments are written only for those.
+    routines AS (
+        SELECT p.oid, m.name
+        FROM made AS m
+        INNER JOIN pg_proc AS p ON (parse_ident(m.qualified_name))[2] = p.proname
+        WHERE m.is_routine
+            AND m.name = format(
+                '%s.%I(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_identity_arguments(p.oid)
+            )
     ),
 
     parts AS (
         SELECT 'pg_proc'::regclass AS class_id, r.oid AS object_id, 0 AS part, 'routine ' || r.name AS name
-        FROM made AS m INNER JOIN routines AS r ON m.name = r.name
+        FROM routines AS r
         UNION ALL
         SELECT 'pg_class'::regclass, r.oid, 0, 'table ' || r.name FROM tables AS r
         UNION ALL

@@ -78,9 +78,12 @@ ways AS (
     SELECT p.oid, 'pg_proc'::regclass, p.proowner, p.oid::regprocedure::text, 'function ',
         format('REVOKE EXECUTE ON ROUTINE %s FROM', p.oid::regprocedure)
     FROM pg_proc AS p
-    INNER JOIN pg_namespace AS n ON p.pronamespace = n.oid
     WHERE p.prosecdef
-        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
+        -- A condition of this table alone, so that no text of our own functions is searched.
+        AND p.pronamespace <> ALL(ARRAY(
+            SELECT n.oid FROM pg_namespace AS n
+            WHERE n.nspname IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
+        ))
         AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
         AND EXISTS (
             SELECT FROM readers AS r
