@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,7 @@ from support.platform import KEYLESS, NAMED_KEYS, ROWS, fill_and_grant, rows_of
 from support.replay import PLAN, TAGS, Replay
 from support.scripts import SQL, differences, everything
 from support.server import Server
-from support.states import on_the_way_down
+from support.states import all_rows, on_the_way_down
 
 NewLogin = Callable[..., str]
 
@@ -81,21 +82,124 @@ def test_every_change_goes_back_in_an_adopted_database(
 # -- tag by tag ------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Found:
+    """A database as it was found."""
+
+    schema: str
+    rows: dict[str, list[str]]
+
+
+def _found(database: Database) -> Found:
+    return Found(everything(database), all_rows(database))
+
+
+@dataclass(frozen=True)
+class Reverted:
+    """A database at a tag to which the whole plan was reverted, and what was found in it."""
+
+    database: Database
+    found: Found
+
+
 @pytest.fixture(scope="module")
-def reverted(server: Server, template: str) -> Iterator[dict[str | None, Database]]:
-    """Yield a database at each tag to which the whole plan was reverted."""
+def reverted(server: Server, template: str) -> Iterator[dict[str | None, Reverted]]:
+    """Yield one for each tag but the last, and with None the whole plan."""
     database = server.create(template)
-    copies = {TAGS[-1]: server.create(template), **on_the_way_down(database, TAGS[-2::-1])}
-    yield copies
+    copies = {None: server.create(template), **on_the_way_down(database, TAGS[-2::-1])}
+    yield {tag: Reverted(copy, _found(copy)) for tag, copy in copies.items()}
     server.drop(database.name, *(copy.name for copy in copies.values()))
 
 
 @pytest.mark.parametrize("middle", TAGS[:-1])
-def test_a_deploy_goes_on_from_the_middle(reverted: dict[str | None, Database], middle: str) -> None:
-    run = Replay(reverted[middle])
+def test_a_deploy_goes_on_from_the_middle(reverted: dict[str | None, Reverted], middle: str) -> None:
+    """Up to the next tag, to the same as was reverted to there, from where the next of these tests goes on."""
+    then = TAGS[TAGS.index(middle) + 1]
+    to = None if then == TAGS[-1] else then
+    database = reverted[middle].database
+    run = Replay(database)
     run.verify()
-    run.deploy()
-    assert differences(everything(reverted[TAGS[-1]]), everything(run.database)) == ""
+    run.deploy(to)
+    found, wanted = _found(database), reverted[to].found
+    assert differences(wanted.schema, found.schema) == ""
+    assert found.rows == wanted.rows
+
+
+# One of each kind of thing that a script may make, change or leave behind.
+LEFT_BEHIND = [
+    "CREATE SCHEMA s",
+    "CREATE TABLE s.t (a integer NOT NULL, b text)",
+    "ALTER TABLE s.t ADD c integer DEFAULT 1",
+    "ALTER TABLE s.t ALTER c SET DEFAULT 2",
+    "ALTER TABLE s.t ALTER b SET NOT NULL",
+    "ALTER TABLE s.t ALTER b TYPE varchar(20)",
+    "ALTER TABLE s.t RENAME c TO d",
+    "ALTER TABLE s.t ALTER b SET STORAGE EXTERNAL",
+    "ALTER TABLE s.t ALTER b SET STATISTICS 7",
+    "ALTER TABLE s.t DROP b; ALTER TABLE s.t ADD b varchar(20) STORAGE EXTERNAL NOT NULL",
+    "ALTER TABLE s.t SET (fillfactor = 50)",
+    "ALTER TABLE s.t ADD CONSTRAINT t_check CHECK (a > 0) NOT VALID",
+    "ALTER TABLE s.t VALIDATE CONSTRAINT t_check",
+    "ALTER TABLE s.t DROP CONSTRAINT t_check, ADD CONSTRAINT t_check CHECK (a > 1)",
+    "ALTER TABLE s.t ADD CONSTRAINT t_pkey PRIMARY KEY (a)",
+    "ALTER TABLE s.t ADD CONSTRAINT t_fkey FOREIGN KEY (d) REFERENCES s.t (a) ON DELETE CASCADE",
+    "CREATE INDEX t_idx ON s.t (lower(b)) WHERE d > 1",
+    "DROP INDEX s.t_idx; CREATE INDEX t_idx ON s.t (lower(b)) WHERE d > 2",
+    "ALTER TABLE s.t REPLICA IDENTITY FULL",
+    "ALTER TABLE s.t CLUSTER ON t_pkey",
+    "ALTER TABLE s.t ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE s.t FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY p ON s.t USING (a > 1)",
+    "ALTER POLICY p ON s.t USING (a > 2)",
+    "ALTER POLICY p ON s.t TO CURRENT_USER",
+    "CREATE FUNCTION s.f(x integer DEFAULT 1) RETURNS integer LANGUAGE sql AS 'SELECT x'",
+    "CREATE FUNCTION s.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE OR REPLACE FUNCTION s.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'",
+    "ALTER FUNCTION s.g() SECURITY DEFINER",
+    "ALTER FUNCTION s.g() SET search_path = pg_catalog",
+    "REVOKE EXECUTE ON FUNCTION s.g() FROM PUBLIC",
+    "CREATE TRIGGER r BEFORE INSERT ON s.t FOR EACH ROW EXECUTE FUNCTION s.g()",
+    "ALTER TABLE s.t ENABLE ALWAYS TRIGGER r",
+    "DROP TRIGGER r ON s.t; CREATE TRIGGER r BEFORE INSERT ON s.t FOR EACH ROW WHEN (new.a > 1) EXECUTE FUNCTION s.g()",
+    "CREATE VIEW s.v AS SELECT a FROM s.t WHERE a > 1",
+    "CREATE OR REPLACE VIEW s.v AS SELECT a FROM s.t WHERE a > 2",
+    "ALTER VIEW s.v SET (security_invoker = true)",
+    "CREATE SEQUENCE s.q",
+    "ALTER SEQUENCE s.q INCREMENT 2",
+    "ALTER SEQUENCE s.q OWNED BY s.t.a",
+    "CREATE TYPE s.e AS ENUM ('a')",
+    "ALTER TYPE s.e ADD VALUE 'b'",
+    "CREATE DOMAIN s.d AS integer CHECK (value > 0)",
+    "COMMENT ON TABLE s.t IS 'one'",
+    "COMMENT ON COLUMN s.t.a IS 'one'",
+    "COMMENT ON SCHEMA public IS 'ours'",
+    "GRANT SELECT ON s.t TO PUBLIC",
+    "GRANT UPDATE (a) ON s.t TO PUBLIC",
+    "GRANT USAGE ON SCHEMA s TO PUBLIC",
+    "REVOKE USAGE ON SCHEMA public FROM PUBLIC",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO PUBLIC",
+    "CREATE TABLE s.parts (a integer) PARTITION BY RANGE (a)",
+    "CREATE TABLE s.part PARTITION OF s.parts FOR VALUES FROM (1) TO (2)",
+    "CREATE TABLE s.child () INHERITS (s.t)",
+    "CREATE STATISTICS s.x ON a, d FROM s.t",
+    "CREATE RULE i AS ON INSERT TO s.v DO INSTEAD NOTHING",
+    "CREATE EVENT TRIGGER tenancy_test ON ddl_command_end WHEN TAG IN ('CREATE CAST') EXECUTE FUNCTION public.h()",
+    "CREATE PUBLICATION b FOR TABLE s.t WHERE (a > 1)",
+    "CREATE EXTENSION hstore SCHEMA s",
+]
+
+
+def test_whatever_a_change_leaves_behind_is_seen_in_the_catalog(empty_database: Database) -> None:
+    """What a dump shows, the catalog shows, too; else the comparison of each change would miss it."""
+    empty_database.execute("CREATE FUNCTION public.h() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'")
+    with Catalog(empty_database) as catalog:
+        state, dump = catalog.state(), everything(empty_database)
+        for statement in LEFT_BEHIND:
+            empty_database.execute(statement)
+            found, dumped = catalog.state(), everything(empty_database)
+            assert dumped != dump, f"{statement} changes nothing"
+            assert catalog.differences(state, found) != "", statement
+            state, dump = found, dumped
 
 
 def test_roles_and_memberships_of_the_cluster_are_as_they_were(own_server: EmbeddedServer) -> None:

@@ -4,6 +4,8 @@ A dump of a deployed database takes a fifth of a second, and who compares what i
 needs hundreds. Most rows of the catalog are the same ones each time, so here each is written out once.
 """
 
+# ruff: noqa: S608  (the queries are made here)
+
 from __future__ import annotations
 
 import re
@@ -108,10 +110,10 @@ class Catalog:
         self._tables = {table.name: table for table in _tables(self._connection)}
         self._written: dict[str, str] = {}
         keys = (
-            f"SELECT '{name} ' || t.ctid::text || ' ' || t.xmin::text AS key FROM {name} AS t WHERE {table.condition}"  # noqa: S608
+            f"SELECT '{name} ' || t.ctid::text || ' ' || t.xmin::text AS key FROM {name} AS t WHERE {table.condition}"
             for name, table in self._tables.items()
         )
-        self._keys = f"SELECT string_agg(k.key, E'\\n') FROM ({' UNION ALL '.join(keys)}) AS k"  # noqa: S608
+        self._keys = f"SELECT string_agg(k.key, E'\\n') FROM ({' UNION ALL '.join(keys)}) AS k"
 
     def __enter__(self) -> Catalog:
         """Return this."""
@@ -134,7 +136,7 @@ class Catalog:
         for name, places in new.items():
             table = self._tables[name]
             rows = self._connection.execute(
-                f"SELECT '{name} ' || t.ctid::text || ' ' || t.xmin::text, ({table.belongs_to})::text, {table.text}"  # noqa: S608
+                f"SELECT '{name} ' || t.ctid::text || ' ' || t.xmin::text, ({table.belongs_to})::text, {table.text}"
                 f" FROM {name} AS t WHERE t.ctid = ANY(%s::tid[])".encode(),
                 ["{" + ",".join(f'"{place}"' for place in places) + "}"],
             )
@@ -147,13 +149,13 @@ class Catalog:
             FROM pg_attribute AS t
             WHERE t.attrelid >= {_FIRST} AND t.attnum > 0 AND NOT t.attisdropped
             GROUP BY t.attrelid
-            """.encode()  # noqa: S608
+            """.encode()
         ).fetchall()
         besides = [f"columns of {name}: {names}" for name, names in columns if not _IS_LEFT_OUT.search(name)]
         besides += no_dump_tells(self._connection)
         ((granted,),) = self._connection.execute(
             """
-            SELECT ARRAY(SELECT x::text FROM unnest(coalesce(d.datacl, acldefault('d', d.datdba))) AS x ORDER BY 1)::text
+            SELECT ARRAY(SELECT a::text FROM unnest(coalesce(d.datacl, acldefault('d', d.datdba))) AS a ORDER BY 1)
             FROM pg_database AS d WHERE d.datname = current_database()
             """
         ).fetchall()
@@ -173,7 +175,7 @@ class Catalog:
 def _tables(connection: psycopg.Connection[tuple[Any, ...]]) -> list[_Table]:
     columns = connection.execute(
         """
-        SELECT c.relname, array_agg((a.attname, a.atttypid::regtype)::text ORDER BY a.attnum),
+        SELECT c.relname,
             array_agg(a.attname::text ORDER BY a.attnum), array_agg(a.atttypid::regtype::text ORDER BY a.attnum)
         FROM pg_class AS c INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND a.attnum > 0
         WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
@@ -187,7 +189,7 @@ def _tables(connection: psycopg.Connection[tuple[Any, ...]]) -> list[_Table]:
         references[table, names[-1]] = (referred, is_array, names[0])
     return [
         _table(name, dict(zip(names, types, strict=True)), references)
-        for name, _, names, types in columns
+        for name, names, types in columns
         if name not in _NO_CATALOGS
     ]
 
@@ -199,8 +201,11 @@ def _table(name: str, columns: dict[str, str], references: dict[tuple[str, str],
     if name == "pg_depend":
         condition, described = f"t.objid >= {_FIRST}", "pg_describe_object(t.classid, t.objid, t.objsubid)"
         needed = "pg_describe_object(t.refclassid, t.refobjid, t.refobjsubid)"
-        return _Table(name, condition, f"{described} || ' ' || {needed}", f"concat_ws(' ', {described}, t.deptype, {needed})")
+        return _Table(
+            name, condition, f"{described} || ' ' || {needed}", f"concat_ws(' ', {described}, t.deptype, {needed})"
+        )
     if "classoid" in columns:
+        condition += " OR t.classoid = 'pg_namespace'::regclass"
         described = "pg_describe_object(t.classoid, t.objoid, t.objsubid)"
         rest = [f"t.{column}::text" for column in columns if column not in ("objoid", "classoid", "objsubid")]
         return _Table(name, condition, described, f"concat_ws(' ', {described}, {', '.join(rest)})")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.database import Database
     from support.server import Server
 
-__all__ = ["on_the_way_down", "state_of"]
+__all__ = ["all_rows", "on_the_way_down", "state_of"]
 
 
 def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
@@ -48,3 +48,25 @@ def on_the_way_down(database: Database, stops: Sequence[str | None]) -> dict[str
         Replay(database).revert(to)
         copies[to] = database.server.create(database.name)
     return copies
+
+
+def all_rows(database: Database) -> dict[str, list[str]]:
+    """Return the rows of each table but sqitch's, without times and what was made by chance.
+
+    Two databases with the same schema and the same of these go on alike, whatever is deployed next.
+    """
+    columns = database.fetch(
+        """
+        SELECT c.oid::regclass::text, coalesce(
+            array_agg(a.attname::text) FILTER (
+                WHERE a.atttypid IN ('timestamptz'::regtype, 'bytea'::regtype)
+                    OR (c.oid::regclass::text, a.attname) = ('tenancy_private.seal_keys', 'id')
+            ), '{}'
+        )
+        FROM pg_class AS c INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384
+            AND c.relnamespace IS DISTINCT FROM to_regnamespace('sqitch')
+        GROUP BY c.oid
+        """
+    )
+    return database.values({name: f"to_jsonb(t) - '{{{','.join(left_out)}}}'::text[]" for name, left_out in columns})
