@@ -13,6 +13,7 @@ from psycopg import sql
 
 from pg_tenancy.tools.demo.rental import TABLES
 from pg_tenancy.tools.embedded import EmbeddedServer
+from support.catalog import Catalog
 from support.database import Database
 from support.racing import name_of
 from support.rental import ROWS, STATEMENTS, answers
@@ -74,19 +75,22 @@ def test_every_tag_is_deployed_and_reverted(own_server: EmbeddedServer, by: str)
     rows, alike = database.values(columns), database.values(otherwise)
     run = Replay(database, owner if by == "the owner" else None)
 
-    before = []
-    for tag in TAGS:
-        before.append(everything(database))
-        run.deploy(tag)
-        run.verify()
-        assert database.values(otherwise) == alike, tag
-    for to, wanted in zip([None, *TAGS[:-1]][::-1], before[::-1], strict=True):
-        run.revert(to)
-        assert differences(wanted, everything(database)) == "", to
-        if to in TAGS[TAGS.index("@phase-11") :]:
-            assert database.values(otherwise) == alike, to
-        else:
-            assert database.values(columns) == rows, to
+    whole = everything(database)
+    with Catalog(database) as catalog:
+        before = []
+        for tag in TAGS:
+            before.append(catalog.state())
+            run.deploy(tag)
+            run.verify()
+            assert database.values(otherwise) == alike, tag
+        for to, wanted in zip([None, *TAGS[:-1]][::-1], before[::-1], strict=True):
+            run.revert(to)
+            assert catalog.differences(wanted, catalog.state()) == "", to
+            if to in TAGS[TAGS.index("@phase-11") :]:
+                assert database.values(otherwise) == alike, to
+            else:
+                assert database.values(columns) == rows, to
+    assert differences(whole, everything(database)) == ""
     # And once more, with what the reverts kept. Where that is put back, triggers of the application note it.
     run.deploy()
     run.verify()
