@@ -8,7 +8,8 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from copy import copy as shallow_copy
 from dataclasses import dataclass, replace
@@ -33,48 +34,17 @@ from pg_tenancy.tools.demo.platform import OldApplication
 from pg_tenancy.tools.demo.run import Demonstration
 from pg_tenancy.tools.demo.truth import Cast, Truth
 from pg_tenancy.tools.demo.work import do_some_work
-from pg_tenancy.tools.phases import Phase, Progress, read_phases
-from pg_tenancy.tools.sqitch import read_plan
+from pg_tenancy.tools.phases import Progress, read_phases
 from support.command import command, environment, processes, run, started, without_signals
 from support.console import Visitor, served
 from support.database import Database
 from support.probes.base import SEALED
-from support.replay import Replay
+from support.replayed_demo import in_one_go, replay_in_one_go
 from support.server import Server
 
 SMALL = 0.05
 # With everybody who is shown, and smaller than the command line takes.
 SMALLEST = 0.02
-
-
-def _in_one_go() -> list[Phase]:
-    """Return all changes as one phase, which sqitch is started for once."""
-    return [Phase("", "all of them", tuple(read_plan()))]
-
-
-class _Replayed:
-    """The plan's scripts in one psql, where sqitch is not what is looked at."""
-
-    def __init__(self, database: Database) -> None:
-        self._replay = Replay(database)
-        self.on_line: Callable[[str], None] = lambda line: None
-
-    def deploy(self, to: str | None = None) -> None:
-        self._replay.deploy(to)
-        self._say()
-
-    def verify(self) -> None:
-        self._replay.verify()
-        self._say()
-
-    def _say(self) -> None:
-        for change in read_plan():
-            self.on_line(f"  + {change.name} .. ok")
-
-
-def _replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
-    patch.setattr("pg_tenancy.tools.demo.run.read_phases", _in_one_go)
-    patch.setattr(Place, "sqitch", lambda place: _Replayed(Database(server, place.database)))
 
 
 @dataclass(frozen=True)
@@ -93,7 +63,7 @@ def deployed(server: Server, template: str) -> Iterator[Deployed]:
     # while another test uses them.
     with Place(server.dsn) as place:
         with pytest.MonkeyPatch.context() as patch:
-            _replay_in_one_go(patch, server)
+            replay_in_one_go(patch, server)
             result = demonstrate(place, Terminal(None), scale=SMALLEST)
         assert result.failures == []
         assert result.truth is not None
@@ -139,7 +109,7 @@ def test_the_console_shows_the_data_to_people_of_each_role(deployed: Deployed, c
 
 @pytest.fixture
 def replayed(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-    _replay_in_one_go(monkeypatch, server)
+    replay_in_one_go(monkeypatch, server)
 
 
 @pytest.mark.slow
@@ -208,9 +178,12 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [[], ["--platform"]], ids=["grown", "rental platform"])
 def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shape: list[str]
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shape: list[str]
 ) -> None:
-    monkeypatch.setattr("pg_tenancy.tools.demo.run.read_phases", _in_one_go)
+    if shape:
+        replay_in_one_go(monkeypatch, server)
+    else:
+        monkeypatch.setattr("pg_tenancy.tools.demo.run.read_phases", in_one_go)
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
     assert main(["demo", "--scale", str(SMALL), *shape]) == 0
     said, complaints = capsys.readouterr()
@@ -224,9 +197,10 @@ def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
 
 
 @pytest.mark.slow
-def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c() -> None:
-    demo = command("demo", "--keep", "--scale", str(SMALL))
-    with started(without_signals(demo), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def test_a_kept_server_answers_what_was_printed_and_ends_with_ctrl_c(server: Server, template: str) -> None:
+    demo = [sys.executable, "-m", "support.replayed_demo", "--keep", "--scale", str(SMALL)]
+    in_the_run = environment(**server.environment())
+    with started(without_signals(demo), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=in_the_run) as process:
         assert process.stdout is not None
         lines: list[str] = []
         for line in process.stdout:

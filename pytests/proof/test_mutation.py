@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -46,8 +47,14 @@ def test_mutations(trials: Trials, item: str) -> None:
 
 
 def test_the_probes_find_nothing_wrong(probed: Probed) -> None:
+    questions = [(probe.begins, probe) for probe in probes() if probe.begins is not None]
+    with probed.keeping():
+        # Those that begin alike one after the other.
+        for _, probe in sorted(questions, key=itemgetter(0)):
+            probe.ask(probed)
     for probe in probes():
-        probe.ask(probed)
+        if probe.begins is None:
+            probe.ask(probed)
 
 
 def test_every_mutation_of_the_catalog_belongs_to_one_item(admin: Connection) -> None:

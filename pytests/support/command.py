@@ -129,13 +129,25 @@ def processes() -> Iterator[set[str]]:
     seen: set[str] = set()
     done = threading.Event()
 
+    def there() -> set[str]:
+        return {process for process in os.listdir("/proc") if process.isdigit()}
+
+    def look(those: set[str]) -> None:
+        for process in those:
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as file:
+                    seen.add(file.read().decode(errors="replace"))
+            except OSError:
+                continue
+
     def watch() -> None:
+        # Those from before are looked at once: what the block starts is not among them.
+        before = there()
+        look(before)
         while not done.wait(0.05):
-            for process in filter(str.isdigit, os.listdir("/proc")):
-                try:
-                    seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue
+            now = there()
+            before &= now
+            look(now - before)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

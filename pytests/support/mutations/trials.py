@@ -110,7 +110,7 @@ def _dump(probed: Probed) -> list[str]:
     return sorted(probed.database.dump().splitlines())
 
 
-# So many mutations are made in one database.
+# So many mutations the same connections live through.
 MANY = 100
 
 
@@ -173,12 +173,14 @@ class Trials:
                 self._prepared.check_dump()
 
     def _database(self) -> _Prepared:
+        if self._prepared is None:
+            return self._prepare()
         # A session that has lived through hundreds of mutations knows so much of the catalog that each of
         # the next makes it forget for long.
-        if self._prepared and self._made > MANY:
-            self._prepared.check_dump()
-            self._prepared = None
-        return self._prepared or self._prepare()
+        if self._made > MANY:
+            self._made = 0
+            self._prepared.probed.connect()
+        return self._prepared
 
     def _prepare(self) -> _Prepared:
         self._made = 0

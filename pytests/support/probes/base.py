@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from uuid import uuid4
 
@@ -106,6 +107,8 @@ class Probe:
 
     text: str
     ask: Callable[[Probed], None]
+    # How a question to the superuser begins, before anybody else acts; None if it is another kind of probe.
+    begins: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, question: Question) -> Probe:
@@ -117,7 +120,8 @@ class Probe:
             assert found == probed.filled(wanted), (question, found)
 
         who = " ".join(name for name in (login or "superuser", user, organization) if name)
-        return cls(f"{who}: {statements if isinstance(statements, str) else '; '.join(statements)}", ask)
+        begins = () if login or user or isinstance(statements, str) else _beginning(statements)
+        return cls(f"{who}: {statements if isinstance(statements, str) else '; '.join(statements)}", ask, begins)
 
     def answers_wrong(self, probed: Probed) -> bool:
         """Ask, and return whether the answer is another than it should be."""
@@ -126,6 +130,11 @@ class Probe:
         except (AssertionError, psycopg.Error):
             return True
         return False
+
+
+def _beginning(steps: list[str]) -> tuple[str, ...]:
+    """Return the steps, all but the last, before the first with which anybody else acts."""
+    return tuple(takewhile(lambda step: step.partition(" ")[0] not in {"as", "enter", "serve"}, steps[:-1]))
 
 
 class Probed:
@@ -138,11 +147,22 @@ class Probed:
 
     """
 
+    admin: psycopg.Connection[Any]
+    connections: dict[str | None, psycopg.Connection[Any]]
+    lone: psycopg.Connection[Any]
+
     def __init__(self, database: Database, logins: Logins, stack: ExitStack) -> None:
         self.database = database
-        self.admin = stack.enter_context(database.connect(autocommit=True))
-        # With this path the name of every object is written with its schema.
-        self.admin.execute("SET search_path = pg_catalog")
+        self.logins = {
+            "app": logins.app,
+            "service": logins.service,
+            "auditor": logins.auditor,
+            "credentialed": logins.credentialed,
+        }
+        self._open = stack.enter_context(ExitStack())
+        # The beginning that was kept, a savepoint after each step; None if none is to be.
+        self._kept: list[str] | None = None
+        self.connect()
         self.ids = {"nobody": "99999999-0000-4000-8000-000000000000", "platform": NIL}
         _people_and_invitations(self.admin, self.ids)
         _rows_of_tenants(self.admin, self.ids)
@@ -153,28 +173,71 @@ class Probed:
         row = self.admin.execute("SELECT key_id, secret FROM tenancy.create_ticket_key()").fetchone()
         assert row is not None
         self.key, self.secret = row
-        self.logins = {
-            "app": logins.app,
-            "service": logins.service,
-            "auditor": logins.auditor,
-            "credentialed": logins.credentialed,
+
+    def connect(self) -> None:
+        """Open the connections, new ones in the place of those that there are."""
+        self._open.close()
+        self.admin = self._open.enter_context(self.database.connect(autocommit=True))
+        # With this path the name of every object is written with its schema.
+        self.admin.execute("SET search_path = pg_catalog")
+        self.connections = {
+            name: self._open.enter_context(self.database.connect(login))
+            for name, login in [(None, None), *self.logins.items(), ("other", self.logins["app"])]
         }
-        self.connections: dict[str | None, psycopg.Connection[Any]] = {
-            name: stack.enter_context(database.connect(login))
-            for name, login in [(None, None), *self.logins.items(), ("other", logins.app)]
-        }
-        self.lone = stack.enter_context(database.connect(logins.app, autocommit=True))
+        self.lone = self._open.enter_context(self.database.connect(self.logins["app"], autocommit=True))
         # Prepared, it would be several messages.
         self.lone.prepare_threshold = None
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Have what several questions to the superuser begin with done once, if they follow each other.
+
+        Making tables and protecting them takes longer than what is asked about them. Until the end of the
+        block nobody else can do anything to those tables, so ask by ``ask`` alone.
+        """
+        self._kept = []
+        try:
+            yield
+        finally:
+            self._let_go()
+            self._kept = None
+
+    def _let_go(self) -> None:
+        if self._kept:
+            self.connections[None].rollback()
+            self._kept = []
+
+    def _begin(self, beginning: tuple[str, ...]) -> None:
+        """Go to the end of a question's beginning, from as far as the last question's is the same."""
+        connection, kept = self.connections[None], self._kept
+        assert kept is not None
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(kept, beginning, strict=False)))
+        if same == 0:
+            self._let_go()
+        elif same < len(kept):
+            connection.execute(f"ROLLBACK TO SAVEPOINT kept_{same}")
+            del kept[same:]
+        for step in beginning[same:]:
+            connection.execute(self.filled(step))
+            kept.append(step)
+            connection.execute(f"SAVEPOINT kept_{len(kept)}")
 
     def ask(self, login: str | None, user: str | None, organization: str | None, statements: str | list[str]) -> Any:
         """Run statements in one transaction, which is rolled back, and return the last rows or the error's name."""
         connection = self.connections[login]
         steps = [statements] if isinstance(statements, str) else statements
+        beginning = _beginning(steps) if self._kept is not None and (login, user) == (None, None) else ()
+        if any("rotate_seal_key" in step for step in steps):
+            # Its key is looked for below.
+            beginning = ()
         if user is not None:
             steps = [f"enter {user} {organization}", *steps]
         try:
-            for step in steps:
+            if beginning:
+                self._begin(beginning)
+            else:
+                self._let_go()
+            for step in steps[len(beginning) :]:
                 verb, _, rest = step.partition(" ")
                 if verb == "as":
                     connection.execute(
@@ -194,7 +257,10 @@ class Probed:
         except psycopg.Error as error:
             return name_of(error)
         finally:
-            connection.rollback()
+            if beginning and self._kept:
+                connection.execute(f"ROLLBACK TO SAVEPOINT kept_{len(self._kept)}")
+            else:
+                connection.rollback()
             if any("rotate_seal_key" in step for step in steps):
                 # A sequence is not rolled back, and whoever enters later would be asked for the key each time.
                 self.admin.execute(

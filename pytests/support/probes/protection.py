@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from support.probes.base import (
     CONTEXT,
@@ -892,10 +893,9 @@ def _set_midway(probed: Probed) -> None:
     all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 150) FROM 73), true)"
     hidden = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
     for shape in SHAPES.values():
+        names_midway(probed, "public.things", "ann acme", *shape)
         shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
         assert not shown, shown
-    for shape in SHAPES.values():
-        names_midway(probed, "public.things", "ann acme", *shape)
     # What only its author sees.
     ann = "set_config('tenancy.current_user_id', '{ann}', true)"
     for query in MIDWAY:
@@ -986,8 +986,16 @@ def _first(probed: Probed) -> None:
             assert re.search(rf"Filter: \({first}.*name = ANY", plan), plan
 
 
+def _keeping(ask: Callable[[Probed], None]) -> Callable[[Probed], None]:
+    def keep(probed: Probed) -> None:
+        with probed.keeping():
+            ask(probed)
+
+    return keep
+
+
 OTHERS = {
-    "protect allow set_floor floor catalogue_floor verified_author midway": _set_midway,
-    "protect allow catalogue_floor members_floor only_if two seals": _two_seals,
-    "protect floor plan": _first,
+    "protect allow set_floor floor catalogue_floor verified_author midway": _keeping(_set_midway),
+    "protect allow catalogue_floor members_floor only_if two seals": _keeping(_two_seals),
+    "protect floor plan": _keeping(_first),
 }
