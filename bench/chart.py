@@ -1,4 +1,4 @@
-"""The measurements as a picture: how many microseconds are added to which."""
+"""The measurements as a picture: the added microseconds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def chart(measured: dict[str, list[tuple[str, Times]]]) -> str:
     """Return an SVG with two bars for each measurement, without row-level security and with it.
 
     Args:
-        measured: the measurements under their titles.
+        measured: the measurements by title.
 
     """
     rows = [times for group in measured.values() for _, times in group]
-    # The slowest ones would make the others invisible: their bars end in an arrow.
+    # The slowest bars are cut off and end in an arrow, so that the others stay visible.
     longest = 4 * sorted(times.protected for times in rows)[len(rows) // 2]
     parts: list[str] = []
     y = 10

@@ -1,13 +1,13 @@
-"""What the client costs: a transaction in a workspace, and the same in a pool without one.
+"""The cost of the client: a transaction in a workspace, compared with one without.
 
-One query by its key, in a transaction of its own. The plain way is the driver's: a
-connection of a pool, BEGIN, the query with the tenant in its WHERE, COMMIT, as a login
-that bypasses row-level security. Client and server are on one core and the two take
-turns, so what else the machine does meets both.
+Each transaction has one query by key. The plain way uses the driver: a pooled connection,
+BEGIN, the query with the tenant in its WHERE, COMMIT, as a login that bypasses row-level
+security. Client and server share one core and the two ways take turns, so that other load
+affects both.
 
-The ratio is of the time that passes, and of the processor's time, of client and server
-together, which depends less on what else runs. What is added of the latter is the
-server's, which enters the workspace and asks the policies, and the client's.
+One ratio is of elapsed time, the other of the CPU time of client and server, which depends
+less on other load. The added CPU time is divided into the server's, which enters the
+workspace and evaluates policies, and the client's.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ T = TypeVar("T")
 Row = tuple[str, Times]
 Way = Callable[[], object]
 
-# So many transactions follow each other before the other way has its turn.
+# Transactions before the other way takes its turn.
 _BLOCK = 10
 
 
 def _server(on: Platform, tenant: Tenant, turns: int) -> Iterator[Row]:
-    """Measure the server alone, asked by libpq in one round trip."""
+    """Measure only the server, through libpq in one round trip."""
     plain, protected = Libpq(on.server.dsn(user=PLAIN_LOGIN)), Libpq(on.server.dsn(user=LOGIN))
     ids = itertools.cycle(tenant.instances)
     identity = (tenant.owner, tenant.organization)
@@ -158,7 +158,7 @@ def _asyncpg(dsns: tuple[str, str], tenant: Tenant, turns: int) -> Iterator[Row]
 
 
 class _Loop:
-    """An event loop that is started for some transactions at a time."""
+    """An event loop that runs a block of transactions at a time."""
 
     def __enter__(self) -> _Loop:
         self._loop = asyncio.new_event_loop()
@@ -171,7 +171,7 @@ class _Loop:
         return self._loop.run_until_complete(coroutine)
 
     def often(self, way: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-        """Return what awaits the way ``_BLOCK`` times."""
+        """Return a function that awaits the way ``_BLOCK`` times."""
 
         async def all_of_them() -> None:
             for _ in range(_BLOCK):
@@ -181,7 +181,7 @@ class _Loop:
 
 
 def _ways(name: str, without: Way, fetch_all: Way, block: Way, pids: tuple[int, int], turns: int) -> Iterator[Row]:
-    """Compare the two ways into a workspace with none; each makes ``_BLOCK`` transactions."""
+    """Compare the ways into a workspace with the plain way, ``_BLOCK`` transactions each."""
     for pid in pids:
         pin(pid)
     for what, way in (("fetch_all()", fetch_all), ("a block", block)):
@@ -201,7 +201,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="bench client", description=__doc__)
     parser.add_argument("--turns", type=int, default=200, help=f"blocks of {_BLOCK} transactions of each (default 200)")
-    parser.add_argument("--far", type=float, default=1.0, help="milliseconds to a server that is far (default 1)")
+    parser.add_argument("--far", type=float, default=1.0, help="milliseconds to the distant server (default 1)")
     arguments = parser.parse_args()
 
     pinned = pin()
@@ -217,7 +217,7 @@ def main() -> None:
             for row in driver(dsns, tenant, arguments.turns):
                 _print(*row)
         with ExitStack() as stack:
-            # The proxies are in this process, so the delay is what counts here.
+            # The proxies run in this process, so only elapsed time is meaningful here.
             proxies = [stack.enter_context(Proxy(dsn)) for dsn in dsns]
             for proxy in proxies:
                 proxy.delay = arguments.far / 1000

@@ -1,8 +1,8 @@
-"""People who click in the console, all at once, and a page of it beside the same page without tenants.
+"""Many people use the console at once; and a page of it, compared with the same page without tenants.
 
-The console, PostgreSQL and everybody's browsers share the machine. Afterwards one
-browser reads the screen of instances in turns: in the console, and in an application
-that has the tenant in each WHERE and connects as a superuser.
+The console, PostgreSQL and all browsers share the machine. Then one browser reads the screen
+of instances, by turns in the console and in an application that connects as a superuser and
+names the tenant in each WHERE.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MOST = 1.5
 
 
 def main() -> None:
-    """Run it, and print what it found."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--organizations", type=int, default=40)
-    parser.add_argument("--clicks", type=int, default=10, help="of each of them")
-    parser.add_argument("--pairs", type=int, default=200, help="how often the page is read in each way")
+    parser.add_argument("--clicks", type=int, default=10, help="clicks of each person")
+    parser.add_argument("--pairs", type=int, default=200, help="page views of each way")
     options = parser.parse_args()
     with server_of_this_run() as server, consoled(server, server.template(), server.logins()) as console:
         with console.tenants.admin() as admin:

@@ -1,4 +1,4 @@
-"""What a chart of costs takes, beside the same sums over the rows themselves.
+"""The time of a chart of costs, compared with the same sums over the original rows.
 
 Every organization has an instance that costs something each minute for so many days, and
 calls beside it. The plain query reads the rows by the same index, with a hand-written
@@ -30,7 +30,7 @@ CREATE ROLE {APP} LOGIN IN ROLE tenancy_app;
 CREATE ROLE {SERVICE} LOGIN IN ROLE tenancy_service;
 CREATE ROLE {PLAIN} LOGIN BYPASSRLS;
 """
-# The first has members and so can be entered.
+# The first one has members, so that it can be entered.
 _ORGANIZATIONS = """
 INSERT INTO public.users (id, email, username) VALUES ('00000000-0000-0000-0001-000000000000', 'a@example.com', 'ann');
 INSERT INTO public.organizations (id, name, slug, created_by_user_id)
@@ -42,7 +42,7 @@ INSERT INTO public.providers (name) VALUES ('Cloud');
 INSERT INTO public.instances (provider_id, organization_id, workspace_id, status, gpu_profile)
 SELECT p.id, o.id, o.id, 'ready', 'H100' FROM public.organizations AS o CROSS JOIN public.providers AS p;
 """
-# As a replica no trigger looks a row's workspace up. In the order in which they would come.
+# As a replica, without triggers that look up a row's workspace. In chronological order.
 _MINUTES = """
 SET session_replication_role = replica;
 INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur, workspace_id)
@@ -99,9 +99,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench costs", description=__doc__)
     parser.add_argument("--organizations", type=int, default=20, help="default 20")
-    parser.add_argument("--days", type=int, default=365, help="of minutes (default 365)")
-    parser.add_argument("--calls", type=int, default=50, help="of each organization a day (default 50)")
-    parser.add_argument("--turns", type=int, default=15, help="of each chart (default 15)")
+    parser.add_argument("--days", type=int, default=365, help="days of minutes (default 365)")
+    parser.add_argument("--calls", type=int, default=50, help="calls of each organization per day (default 50)")
+    parser.add_argument("--turns", type=int, default=15, help="runs of each chart (default 15)")
     arguments = parser.parse_args()
     pinned = pin()
     with EmbeddedServer(durable=False, settings={"max_wal_size": "8GB", "shared_buffers": "1GB"}) as server:
@@ -116,7 +116,7 @@ def main() -> None:
             (organization,) = admin.execute("SELECT min(id::text) FROM public.organizations").fetchone() or (None,)
             ours, plain = Libpq(server.dsn(user=APP)), Libpq(server.dsn(user=PLAIN))
             for session in (ours, plain):
-                # As in an application: what our functions do is planned for what they are asked.
+                # As in an application: the functions' queries are planned for their arguments.
                 session.execute("SET plan_cache_mode = auto")
             ours.execute("BEGIN")
             ours.execute(

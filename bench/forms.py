@@ -1,9 +1,9 @@
-"""What the usual forms of a tenant's policy cost, beside the one of pg-tenancy.
+"""The cost of common forms of tenant policies, compared with pg-tenancy's.
 
-One table, and a login for each form, whose policy has that form; beside it a login that
-bypasses row-level security and names the tenant in its WHERE, in turns on one core. The
-times are those of the server's processor. Then each login tries to read without a tenant,
-and as another one by writing the setting that its policy reads.
+One table, and a login for each form of policy, by turns with a login that bypasses row-level
+security and names the tenant in its WHERE, on one core. The times are the server's CPU time.
+Then each login tries to read without a tenant, and as another tenant by setting the variable
+that its policy reads.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ _TOTALS = "SELECT count(*), max(created_at), max(title) FROM {table} {where}"
 
 @dataclass(frozen=True)
 class Form:
-    """A policy, by what is in USING."""
+    """A policy, with its USING expression."""
 
     name: str
     using: str
@@ -114,7 +114,7 @@ def _settings(user: UUID, workspace: UUID) -> dict[str, str]:
 
 
 def _measure(plain: Libpq, other: Libpq, table: str, workspace: UUID, ids: list[UUID], turns: int) -> list[str]:
-    """Return what three queries take of the server's processor, and how many times as long as without policies."""
+    """Return the server's CPU time of three queries, and its ratio to that without policies."""
     cells = []
     cycle = itertools.cycle(ids)
     for query in (_POINT, _LATEST, _TOTALS):
@@ -129,7 +129,7 @@ def _measure(plain: Libpq, other: Libpq, table: str, workspace: UUID, ids: list[
 
         started = time.perf_counter()
         run()
-        # What takes long is not repeated often.
+        # Slow queries are repeated less often.
         block, often = (10, turns) if time.perf_counter() - started < 0.005 else (1, max(turns // 20, 3))
         times = compare(run_plain, run, pids=(plain.pid, other.pid), turns=often, block=block)
         cells += [f"{times.protected_cpu:,.0f} µs", f"{times.ratio_cpu:,.1f}"]
@@ -137,7 +137,7 @@ def _measure(plain: Libpq, other: Libpq, table: str, workspace: UUID, ids: list[
 
 
 def _tries(server: EmbeddedServer, login: str, table: str, forged: dict[str, str]) -> list[str]:
-    """Return what somebody sees who has no tenant, and who writes another's name into the settings."""
+    """Return what a session sees without a tenant, and with another tenant's forged settings."""
     cells = []
     for settings in ({}, forged):
         with psycopg.connect(server.dsn(user=login)) as connection:
@@ -156,8 +156,8 @@ def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="bench forms", description=__doc__)
     parser.add_argument("--tenants", type=int, default=50, help="organizations (default 50)")
-    parser.add_argument("--rows", type=int, default=10_000, help="rows of each (default 10000)")
-    parser.add_argument("--turns", type=int, default=100, help="blocks of 10 runs of each (default 100)")
+    parser.add_argument("--rows", type=int, default=10_000, help="rows of each tenant (default 10000)")
+    parser.add_argument("--turns", type=int, default=100, help="blocks of 10 runs of each query (default 100)")
     arguments = parser.parse_args()
     pinned = pin()
     with EmbeddedServer(durable=False) as server:

@@ -1,9 +1,9 @@
-"""What each linter of row-level security finds: ten databases, one fault in each.
+"""The findings of several linters for row-level security, in ten databases with one fault each.
 
-The other tools are installed into a temporary directory. Each is asked about the same
-application without a fault first, and has found a fault if it says something then that
-it does not say of that. The application is written as these tools expect one: a role
-authenticated, claims in request.jwt.claims, tables in public.
+The other tools are installed into a temporary directory. Each first checks the same application
+without a fault; it has found a fault if it then reports something new. The application is
+written as these tools expect: a role authenticated, claims in request.jwt.claims, tables in
+public.
 """
 
 from __future__ import annotations
@@ -121,12 +121,12 @@ _PYPI = {
 # Splinter is SQL in a repository; this package runs its rules.
 _NPM = "@postgres-language-server/cli@0.25.5"
 
-# What a tool says of a database: short names of what it found.
+# A tool's findings in a database, as short names.
 Found = set[tuple[str, str]]
 
 
 class Tools:
-    """The other tools, in a directory of their own."""
+    """The other tools, in a temporary directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -207,7 +207,7 @@ class Tools:
                 ("leak", f"{name} {each}")
                 for each in (*table.get("leak_cells", ()), *table.get("transition_leaks", ()))
             }
-            # The others of these notes say what it could not test.
+            # The other notes name what it could not test.
             found |= {("review", f"{name} {each}") for each in table.get("footguns", ()) if each.endswith("(review)")}
             found |= {
                 ("failed", f"{name} {command} {identity}")
@@ -229,7 +229,7 @@ class Tools:
         return {("breach", f"{each['table']} {each['operation']}") for each in document["breaches"]}
 
     def trespass(self, _: str, script: str) -> Found:
-        """Return what trespass says of the script, which is all that it reads."""
+        """Return the findings of trespass, which reads only the script."""
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
@@ -253,7 +253,7 @@ def _ours(dsn: str, _: str) -> Found:
 def _database(server: EmbeddedServer, name: str, script: str) -> Iterator[str]:
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}".encode())
-        # What PostgREST serves, where splinter looks.
+        # The schemas that PostgREST serves; splinter checks only these.
         admin.execute(f"ALTER DATABASE {name} SET pgrst.db_schemas = 'public'".encode())
         with psycopg.connect(server.dsn(dbname=name), autocommit=True) as connection:
             connection.execute(script.encode())
@@ -262,10 +262,10 @@ def _database(server: EmbeddedServer, name: str, script: str) -> Iterator[str]:
 
 
 def compare(tools: dict[str, Callable[[str, str], Found]]) -> dict[str, dict[str, list[str]]]:
-    """Return by fault and tool the rules that found it.
+    """Return the rules that found each fault, by fault and tool.
 
     Args:
-        tools: by name, what asks each about a DSN and the script that made the database.
+        tools: a function for each tool, which takes a DSN and the script that created the database.
 
     """
     found: dict[str, dict[str, list[str]]] = {}
@@ -299,14 +299,14 @@ def table(found: dict[str, dict[str, list[str]]]) -> str:
 
 
 def unanswered(tools: Tools) -> list[str]:
-    """Return what pgrls and splinter say of the whole plan and docs/linters.json has no answer to."""
+    """Return the findings of pgrls and splinter in the whole plan that docs/linters.json does not answer."""
     answers = json.loads((Path(__file__).resolve().parents[1] / "docs" / "linters.json").read_text())
     left = []
     with EmbeddedServer(durable=False) as server:
         Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("ALTER DATABASE postgres SET pgrst.db_schemas = 'public,finops,tenancy'")
-            # Without these splinter leaves out the rules on what PostgREST serves.
+            # Without these roles splinter skips its rules on what PostgREST serves.
             connection.execute("CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role")
             connection.execute("SET search_path = pg_catalog, pg_temp")
             said = {
@@ -323,16 +323,16 @@ def unanswered(tools: Tools) -> list[str]:
 
 
 def _named(text: str) -> str:
-    # Its messages have names in backticks: a table, then perhaps a policy.
+    # Its messages have names in backticks: a table and sometimes a policy.
     names = re.findall(r"`([^`\\]+)\\?`", text)
     return ".".join(names[: 2 if "policy" in text else 1])
 
 
 def main() -> None:
-    """Install the tools, ask them, print the table."""
+    """Install the tools, run them, and print the table."""
     parser = argparse.ArgumentParser(prog="./dev bench lint", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--ours", action="store_true", help="ask pg-tenancy lint alone, and install nothing")
-    parser.add_argument("--own", action="store_true", help="ask pgrls and splinter about the database of pg-tenancy")
+    parser.add_argument("--ours", action="store_true", help="run only pg-tenancy lint, and install nothing")
+    parser.add_argument("--own", action="store_true", help="run pgrls and splinter on pg-tenancy's own database")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="linters-") as directory:
         asked: dict[str, Callable[[str, str], Found]] = {"pg-tenancy lint": _ours}

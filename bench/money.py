@@ -1,10 +1,9 @@
-"""What a movement of money costs, beside a transaction that writes the same rows by hand.
+"""The cost of a movement of money, compared with a plain transaction that writes the same rows.
 
-The plain transaction is BEGIN, INSERT of the transfer, two UPDATEs of wallets, INSERT of
-two entries, COMMIT, prepared and sent as one pipeline, into tables with the same columns
-and indexes and without row-level security, triggers, limits, order of locks or hashes.
-Both wait for their commit, take turns, and pay between a thousand wallets; then many
-sessions pay one wallet.
+The plain transaction is BEGIN, INSERT of the transfer, two UPDATEs of wallets, INSERT of two
+entries, COMMIT, prepared and sent as one pipeline. Its tables have the same columns and
+indexes, but no row-level security, triggers, limits, lock order or hashes. Both wait for their
+commit, take turns, and pay between a thousand wallets; then many sessions pay one wallet.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ _ENTRIES = (
     " SELECT w.workspace_id, w.version, $3, 'usage', CASE w.workspace_id WHEN $1 THEN -0.001 ELSE 0.001 END, w.balance,"
     " now(), clock_timestamp(), $4, $4 FROM plain.wallets AS w WHERE w.workspace_id IN ($1, $2)"
 )
-# No pair comes twice, and no reference.
+# Pairs and references are unique.
 _LEDGER = """
 SET session_replication_role = replica;
 SELECT tenancy_private.move_money_batch(
@@ -99,7 +98,7 @@ def _throughput(
     pay: Callable[[Libpq, UUID, UUID, str], None],
     pair: Callable[[random.Random], tuple[UUID, UUID]],
 ) -> float:
-    """Return how many movements a second so many sessions make."""
+    """Return the movements per second of several sessions."""
     counts = [0] * sessions
     begin = threading.Barrier(sessions + 1)
     stop = threading.Event()
@@ -128,13 +127,13 @@ def _throughput(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="What a movement of money costs.")
+    parser = argparse.ArgumentParser(description="The cost of a movement of money.")
     parser.add_argument("--wallets", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1500, help="movements of each kind, one after the other")
-    parser.add_argument("--seconds", type=float, default=3, help="of each look at many sessions")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds of each measurement with many sessions")
     parser.add_argument("--looks", type=int, default=3)
     parser.add_argument("--sessions", type=int, default=16)
-    parser.add_argument("--entries", type=int, default=1_150_000, help="of the ledger that is reconciled")
+    parser.add_argument("--entries", type=int, default=1_150_000, help="entries of the reconciled ledger")
     arguments = parser.parse_args()
     with EmbeddedServer(settings={"max_connections": "100", "max_wal_size": "4GB"}) as server:
         Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()

@@ -17,10 +17,10 @@ __all__ = ["LOGIN", "MEMBERS", "PLAIN_LOGIN", "Platform", "Tenant", "platform"]
 
 LOGIN, PLAIN_LOGIN = "bench_app", "bench_plain"
 
-# The organizations that are measured, and how many instances they have. The giant
-# has as many as all the others together.
+# The measured organizations, and their numbers of instances. The giant has as many as
+# all others together.
 SIZES = {"small": 2_000, "middle": 10_000, "large": 50_000}
-# The large one has so many people, the others twenty, or all where there are fewer.
+# Members of the large one; the others have twenty, or fewer if there are not enough people.
 MEMBERS = 5_009
 
 _LOGINS = """
@@ -31,7 +31,7 @@ GRANT USAGE ON SCHEMA tenancy, tenancy_private TO {PLAIN_LOGIN};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tenancy TO {PLAIN_LOGIN};
 INSERT INTO public.providers (name) VALUES ('Cloud');
 """
-# As a replica no trigger makes workspaces and no key is looked up: rows take microseconds.
+# As a replica, without triggers and foreign keys, so that rows take microseconds.
 _TENANTS = """
 SET session_replication_role = replica;
 CREATE TEMP TABLE made ON COMMIT DROP AS
@@ -108,8 +108,8 @@ def platform(tenants: int, rows: int) -> Iterator[Platform]:
     """Start a server and fill it.
 
     Args:
-        tenants: how many organizations, 4 or more.
-        rows: how many instances each has that is not measured.
+        tenants: the number of organizations, 4 or more.
+        rows: the number of instances of each organization that is not measured.
 
     """
     with EmbeddedServer(durable=False) as server:

@@ -1,8 +1,8 @@
-"""What isolation costs: the shipped tables, with the shipped policies and without them.
+"""The cost of isolation: the shipped tables with the shipped policies, and without policies.
 
-Each statement runs as the application's login in a workspace, and as a login that
-bypasses row-level security and names the tenant in its WHERE. Client and server are
-pinned to one core and the two take turns, so what else the machine does meets both.
+Each statement runs as the application's login in a workspace, and as a login that bypasses
+row-level security and names the tenant in its WHERE. Client and server are pinned to one core
+and the two take turns, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row = tuple[str, Times]
 
 
 class Bench:
-    """The two logins' connections to a platform, and what is measured with them."""
+    """The two logins' connections to a platform, and the measurements."""
 
     def __init__(self, on: Platform, turns: int) -> None:
         self._on = on
@@ -63,7 +63,7 @@ class Bench:
             yield f"{name}, of {MEMBERS:,}", self._read(tenant, query, plain, lambda: (tenant.owner,))
 
     def writes(self) -> Iterator[Row]:
-        """Measure writes, each block of which is rolled back."""
+        """Measure writes; each block is rolled back."""
         tenant, provider = self._on.named["small"], self._on.provider
         ids = itertools.cycle(tenant.instances)
         columns = (
@@ -155,8 +155,10 @@ def main() -> None:
     """Measure, print a table for each number of tenants, and draw a picture."""
     parser = argparse.ArgumentParser(prog="bench policies", description=__doc__)
     parser.add_argument("--tenants", type=int, nargs="+", default=[10, 1000], help="organizations (default 10 1000)")
-    parser.add_argument("--rows", type=int, default=100, help="instances of those that are not measured (default 100)")
-    parser.add_argument("--turns", type=int, default=200, help="blocks of 10 runs of each (default 200)")
+    parser.add_argument(
+        "--rows", type=int, default=100, help="instances of each organization that is not measured (default 100)"
+    )
+    parser.add_argument("--turns", type=int, default=200, help="blocks of 10 runs of each statement (default 200)")
     parser.add_argument("--picture", type=Path, help="an SVG file to write")
     arguments = parser.parse_args()
 

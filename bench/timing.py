@@ -1,4 +1,4 @@
-"""Two ways to do one thing, in turns on one core, and what each takes."""
+"""Compares the times of two ways to do the same thing, by turns on one core."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Libpq", "Times", "compare", "pin"]
 
 
 def pin(pid: int = 0) -> bool:
-    """Keep a process, and what it starts, on the last core; return whether the system can."""
+    """Pin a process and its children to the last core; return whether the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         return False
     with contextlib.suppress(PermissionError):
@@ -26,10 +26,9 @@ def pin(pid: int = 0) -> bool:
 
 
 class Libpq:
-    """A connection without a driver around it: what is measured is the server.
+    """A connection without a driver, so that only the server is measured.
 
-    Statements are prepared and have generic plans, so that planning is in neither way.
-    Otherwise PostgreSQL plans some of those with a parameter each time.
+    Statements are prepared with generic plans, so that neither way includes planning.
     """
 
     def __init__(self, dsn: str, *, pinned: bool = True) -> None:
@@ -47,7 +46,7 @@ class Libpq:
         return self._check(self._connection.exec_prepared(self._name(query), _texts(values)))
 
     def pipeline(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        """Send statements together, and wait for all answers."""
+        """Send statements together, and wait for all results."""
         names = [(self._name(query), _texts(values)) for query, values in statements]
         self._connection.enter_pipeline_mode()
         for name, values in names:
@@ -81,9 +80,9 @@ def _texts(values: tuple[object, ...]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Times:
-    """Medians in microseconds, of the way without row-level security and the one with it.
+    """Medians in microseconds, without row-level security and with it.
 
-    The last four are times of a processor, the server's and this process's.
+    The last four are CPU times, of the server and of this process.
     """
 
     plain: float
@@ -94,37 +93,37 @@ class Times:
     protected_client: float
 
     def over(self, number: int) -> Times:
-        """Return the times of one, where each way did so many."""
+        """Return the times of one run, from those of a block."""
         return Times(*(each / number for each in astuple(self)))
 
     @property
     def ratio(self) -> float:
-        """Return how many times as long the protected way takes."""
+        """Return the ratio of the protected way's time to the plain one's."""
         return self.protected / self.plain
 
     @property
     def added(self) -> float:
-        """Return what the protected way takes more."""
+        """Return the additional time of the protected way."""
         return self.protected - self.plain
 
     @property
     def ratio_cpu(self) -> float:
-        """Return the ratio of the server's own time, which depends less on what else runs."""
+        """Return the ratio of the server's CPU time, which depends less on other load."""
         return self.protected_cpu / self.plain_cpu
 
     @property
     def added_client(self) -> float:
-        """Return what this process takes more of a processor."""
+        """Return the additional CPU time of this process."""
         return self.protected_client - self.plain_client
 
     @property
     def ratio_both(self) -> float:
-        """Return the ratio of the processor's time of both ends, which is what a quiet machine takes on one core."""
+        """Return the ratio of the CPU time of both ends, which is the elapsed time on one core of an idle machine."""
         return (self.protected_cpu + self.protected_client) / (self.plain_cpu + self.plain_client)
 
     @property
     def added_cpu(self) -> float:
-        """Return what the server takes more of a processor."""
+        """Return the additional CPU time of the server."""
         return self.protected_cpu - self.plain_cpu
 
 
@@ -137,15 +136,15 @@ def compare(
     block: int = 10,
     around: tuple[Callable[[], object], Callable[[], object]] | None = None,
 ) -> Times:
-    """Let the two take turns, so that whatever else the machine does meets both.
+    """Let the two ways take turns, so that other load affects both.
 
     Args:
         plain: the way without row-level security.
         protected: the way with it.
-        pids: the server's processes for the two.
-        turns: how many blocks of each; whoever comes second finds warmer caches, so they take turns in that too.
-        block: how many times in a block.
-        around: called before and after each block, unmeasured.
+        pids: the server's processes of the two ways.
+        turns: the number of blocks of each. The order alternates, because the second one finds warmer caches.
+        block: the number of runs in a block.
+        around: called before and after each block, not measured.
 
     """
     ways = (plain, protected)
@@ -172,7 +171,7 @@ def compare(
 
 
 def _cpu(pid: int) -> float:
-    """Return the seconds that a process has had of a processor, where the system tells."""
+    """Return the CPU seconds of a process, if the system reports them."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             return int(file.read().split()[0]) / 1e9

@@ -1,10 +1,9 @@
 """Listing the members of an organization in a table of a million users.
 
-Server time is what EXPLAIN ANALYZE says, planning and executing, as the
-application's login in a workspace; beside it the same query without row-level
-security, as the superuser, with a join that names the organization. The two take
-turns. Statistics are measured as ANALYZE leaves them, as they were when the table
-had a thousand users, and with none at all.
+The times are the server's, from EXPLAIN ANALYZE, for planning and execution, as the
+application's login in a workspace, and as the superuser, without row-level security and with
+a join on the organization. The two take turns. They are measured with current statistics,
+with those of a table of a thousand users, and with none.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _LOGIN = "CREATE ROLE bench_login LOGIN IN ROLE tenancy_app"
 
-# As a replica no trigger makes the workspaces and the addresses, and no key is
-# looked up: a million rows take seconds.
+# As a replica, without triggers and foreign keys, so that a million rows take seconds.
 _USERS = """
 SET session_replication_role = replica;
 WITH made AS (
@@ -54,7 +52,7 @@ FROM public.organizations AS o CROSS JOIN (SELECT id FROM public.users ORDER BY 
 WHERE o.slug = 'bench';
 COMMIT;
 """
-# And others, so that the memberships are a table of some size, too.
+# More organizations, so that the table of memberships is large too.
 _OTHERS = """
 SET session_replication_role = replica;
 WITH made AS (
@@ -89,7 +87,7 @@ _JOIN = (
 
 @dataclass(frozen=True)
 class Query:
-    """What the application asks, and what it would ask without row-level security."""
+    """A query of the application, and the same without row-level security."""
 
     name: str
     protected: str
@@ -145,7 +143,7 @@ def _prepare(connection: Connection, name: str, text: str, values: list[UUID]) -
 
 
 def _server_time(connection: Connection, execute: str) -> float:
-    """Return the milliseconds of planning and executing."""
+    """Return the milliseconds of planning and execution."""
     row = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {execute}".encode()).fetchone()
     assert row is not None
     (explained,) = row[0] if isinstance(row[0], list) else json.loads(row[0])
@@ -158,7 +156,7 @@ def _measure(
     organization, user = ids
     protected = _prepare(app, "q", query.protected, [user] if query.takes_id else [])
     plain = _prepare(owner, "q", query.plain, [organization, user] if query.takes_id else [organization])
-    for _ in range(10):  # from the sixth on a prepared statement may have a generic plan
+    for _ in range(10):  # from the sixth run on a prepared statement may have a generic plan
         app.execute(protected.encode()).fetchall()
     for _ in range(6):
         owner.execute(plain.encode()).fetchall()
@@ -234,7 +232,7 @@ def main() -> None:
 
 def _rows(server: EmbeddedServer, owner: Connection, turns: int, kind: str, mode: str, ids: tuple[UUID, UUID]) -> None:
     organization, user = ids
-    # A session of its own: what functions have planned is kept until it ends.
+    # A new session, because functions keep their plans until it ends.
     with psycopg.connect(server.dsn(user="bench_login")) as app:
         app.prepare_threshold = None
         app.execute(f"SET plan_cache_mode = {mode}".encode())

@@ -1,5 +1,5 @@
--- pg-tenancy knows people as public.users. The table gets that name, and a view
--- keeps the old one: PostgreSQL writes through it, so the application goes on.
+-- pg-tenancy requires people in public.users. The table gets that name, and a view keeps
+-- the old one: PostgreSQL writes through it, so the application keeps working.
 BEGIN;
 
 ALTER TABLE accounts RENAME TO users;

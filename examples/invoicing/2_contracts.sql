@@ -1,4 +1,4 @@
--- Who may do what. Deployed after the kernel, in one transaction: the tables are small.
+-- Access to the tables. Deployed after the kernel, in one transaction, because the tables are small.
 BEGIN;
 
 SET LOCAL lock_timeout = '2s';
@@ -18,7 +18,7 @@ CALL tenancy.allow('public.customers', 'SELECT', 'projects.view', columns => 'id
 CALL tenancy.allow('public.customers', 'INSERT', 'projects.create', columns => 'name');
 CALL tenancy.allow('public.customers', 'UPDATE', 'projects.update', columns => 'name');
 
--- Children: their tenant is their parent's.
+-- Children have their parent's tenant.
 CALL tenancy.protect('public.projects', parent => 'customer_id');
 CALL tenancy.allow('public.projects', 'SELECT', 'projects.view', columns => 'id, customer_id, name, status');
 CALL tenancy.allow('public.projects', 'INSERT', 'projects.create', columns => 'customer_id, name');
@@ -30,12 +30,12 @@ CALL tenancy.allow('public.tasks', 'INSERT', 'tasks.work', columns => 'project_i
 CALL tenancy.allow('public.tasks', 'UPDATE', 'tasks.work', columns => 'title, is_done');
 CALL tenancy.allow('public.tasks', 'DELETE', 'projects.update');
 
--- Nobody who works in a workspace reads margin: it is not named.
+-- margin is not listed, so nobody in a workspace can read it.
 CALL tenancy.protect('public.invoices', parent => 'customer_id');
 CALL tenancy.allow('public.invoices', 'SELECT', 'invoices.view', columns => 'id, customer_id, amount, sent_at');
 CALL tenancy.allow('public.invoices', 'INSERT', 'invoices.create', columns => 'customer_id, amount', person => true);
 
--- One's own notes, and those that others share.
+-- A person sees their own notes and shared ones.
 CALL tenancy.protect('public.notes', author => 'account_id', shared => 'is_shared');
 CALL tenancy.allow('public.notes', 'SELECT', 'projects.view', columns => 'id, account_id, is_shared, body, created_at');
 CALL tenancy.allow('public.notes', 'INSERT', 'notes.write', columns => 'is_shared, body');

@@ -1,4 +1,4 @@
--- A small invoicing application, before it has tenants: one company uses it.
+-- A small invoicing application before tenancy: one company uses it.
 -- It runs as the login "invoicing", which owns its tables.
 CREATE TABLE accounts (
     id            uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -25,7 +25,7 @@ CREATE TABLE projects (
     status      text   NOT NULL DEFAULT 'open'
 );
 
--- A task knows whose it is only through its project.
+-- A task belongs to a customer only through its project.
 CREATE TABLE tasks (
     id         bigserial PRIMARY KEY,
     project_id bigint    NOT NULL REFERENCES projects (id) ON DELETE CASCADE,

@@ -16,7 +16,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// InWorkspace runs one transaction in one workspace: of the organization, or the personal one for nil.
+// InWorkspace runs a transaction in a workspace: the organization's, or the personal one for nil.
 func InWorkspace(
 	ctx context.Context, db *sql.DB, user string, organization *string, options *sql.TxOptions, work func(*sql.Tx) error,
 ) error {
@@ -34,7 +34,7 @@ func InWorkspace(
 	return tx.Commit()
 }
 
-// Retrying runs a transaction again after a conflict: all of it, so that everything is read anew.
+// Retrying repeats the whole transaction after a conflict, so that everything is read again.
 func Retrying(attempts int, transaction func(attempt int) error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction(attempt)
@@ -47,7 +47,7 @@ func Retrying(attempts int, transaction func(attempt int) error) error {
 	}
 }
 
-// An error of pg-tenancy has its name in Constraint, and says in Hint what helps.
+// An error of pg-tenancy has its name in Constraint, and in Hint what to do.
 var statuses = map[string]int{"no_context": 500, "not_a_member": 403, "permission_denied": 403}
 
 func refused(err error) error {
@@ -109,7 +109,7 @@ func run(ctx context.Context, user, organization string) error {
 				return err
 			}
 			if attempt == 1 {
-				// Somebody else is faster, the first time.
+				// The first time, another transaction is faster.
 				if err := InWorkspace(ctx, db, user, &organization, nil, rename("Shop")); err != nil {
 					return err
 				}

@@ -4,7 +4,7 @@
 
 const { Pool } = require("pg");
 
-// One transaction in one workspace: of the organization, or the personal one for null.
+// A transaction in a workspace: the organization's, or the personal one for null.
 async function inWorkspace(pool, user, organization, work, isolation = "READ COMMITTED") {
     const client = await pool.connect();
     let broken;
@@ -23,7 +23,7 @@ async function inWorkspace(pool, user, organization, work, isolation = "READ COM
     }
 }
 
-// The same, again after a conflict: the whole transaction, so that everything is read anew.
+// Repeats the whole transaction after a conflict, so that everything is read again.
 async function retrying(attempts, transaction) {
     for (let attempt = 1; ; attempt += 1) {
         try {
@@ -35,7 +35,7 @@ async function retrying(attempts, transaction) {
     }
 }
 
-// An error of pg-tenancy has its name in error.constraint, and says in error.hint what helps.
+// An error of pg-tenancy has its name in error.constraint, and in error.hint what to do.
 const STATUSES = { no_context: 500, not_a_member: 403, permission_denied: 403 };
 
 async function refused(promise) {
@@ -68,7 +68,7 @@ async function main(user, organization) {
             organization,
             async (client) => {
                 await count(client);
-                // Somebody else is faster, the first time.
+                // The first time, another transaction is faster.
                 if (attempt === 1) await inWorkspace(pool, user, organization, rename("Shop"));
                 await rename("Store")(client);
                 return attempt;

@@ -4,7 +4,7 @@
 
 require "pg"
 
-# One transaction in one workspace: of the organization, or the personal one for nil.
+# A transaction in a workspace: the organization's, or the personal one for nil.
 def in_workspace(connection, user, organization, isolation: "READ COMMITTED")
   connection.transaction do
     connection.exec("SET TRANSACTION ISOLATION LEVEL #{isolation}")
@@ -13,7 +13,7 @@ def in_workspace(connection, user, organization, isolation: "READ COMMITTED")
   end
 end
 
-# The same, again after a conflict: the whole transaction, so that everything is read anew.
+# Repeats the whole transaction after a conflict, so that everything is read again.
 def retrying(attempts)
   attempt = 1
   begin
@@ -27,7 +27,7 @@ def retrying(attempts)
   end
 end
 
-# An error of pg-tenancy has its name in the field CONSTRAINT_NAME, and in MESSAGE_HINT what helps.
+# An error of pg-tenancy has its name in the field CONSTRAINT_NAME, and in MESSAGE_HINT what to do.
 STATUSES = { "no_context" => 500, "not_a_member" => 403, "permission_denied" => 403 }.freeze
 
 def refused
@@ -62,7 +62,7 @@ refused { in_workspace(connection, user, "00000000-0000-0000-0000-000000000001")
 attempts = retrying(3) do |attempt|
   in_workspace(connection, user, organization, isolation: "REPEATABLE READ") do |c|
     count(c)
-    # Somebody else is faster, the first time.
+    # The first time, another transaction is faster.
     in_workspace(other, user, organization) { |c2| rename(c2, "Shop") } if attempt == 1
     rename(c, "Store")
     attempt

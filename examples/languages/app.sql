@@ -1,9 +1,9 @@
--- Projects from SQL alone:
+-- Projects in plain SQL:
 --
 --     psql -qXAt -v user=USER -v organization=ORGANIZATION -f app.sql
 \set ON_ERROR_STOP on
 
--- One transaction in one workspace: of the organization, or the personal one without it.
+-- A transaction in a workspace: the organization's, or the personal one without the second argument.
 BEGIN;
 SELECT tenancy.enter(:'user', :'organization') \g /dev/null
 INSERT INTO projects (name) VALUES ('Website');
@@ -15,7 +15,7 @@ SELECT tenancy.enter(:'user') \g /dev/null
 SELECT count(*) || ' in the personal workspace' FROM projects;
 COMMIT;
 
--- An error of pg-tenancy has its name in the field CONSTRAINT_NAME, and a hint that says what helps.
+-- An error of pg-tenancy has its name in the field CONSTRAINT_NAME, and a hint that says what to do.
 DO $$
 DECLARE
     state text;

@@ -30,7 +30,7 @@ app.add_exception_handler(TenancyError, answer)
 
 
 def signed_in(x_user: Annotated[UUID | None, Header()] = None) -> UUID | None:
-    """Return who has signed in: an application checks a session or a token here, and believes no header."""
+    """Return the person who is logged in. A real application checks a session or a token here, not a header."""
     return x_user
 
 

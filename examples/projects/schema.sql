@@ -1,4 +1,4 @@
--- The application's tables, and who may do what with them. Run by a superuser after
+-- The application's tables and their contracts. A superuser runs it after
 -- "pg-tenancy deploy --plan kernel".
 BEGIN;
 
@@ -32,12 +32,12 @@ CALL tenancy.allow('public.tasks', 'INSERT', 'tasks.work', columns => 'id, proje
 CALL tenancy.allow('public.tasks', 'UPDATE', 'tasks.work', columns => 'title, is_done');
 CALL tenancy.allow('public.tasks', 'DELETE', 'projects.write');
 
--- With the rights of whoever reads it.
+-- With the rights of the caller.
 CREATE VIEW public.open_projects WITH (security_invoker = true) AS
 SELECT id, name FROM public.projects WHERE status = 'open';
 GRANT SELECT ON public.open_projects TO tenancy_app;
 
--- With the rights of its owner, who sees everything: so it names the workspace itself.
+-- With the rights of its owner, who sees everything, so it restricts the workspace itself.
 CREATE FUNCTION public.progress(project uuid) RETURNS numeric
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

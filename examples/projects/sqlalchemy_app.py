@@ -25,7 +25,7 @@ class Project(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="open")
-    # The database fills it in: no statement may name it.
+    # The database fills it in; statements may not write it.
     workspace_id: Mapped[UUID] = mapped_column(server_default=FetchedValue())
     tasks: Mapped[list[Task]] = relationship(back_populates="project", cascade="all, delete-orphan")
 

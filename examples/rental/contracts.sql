@@ -1,12 +1,12 @@
--- The tables of a rental platform that no phase knows: the workbench, in which people talk to
--- models, and what hangs on instances. Run it as a DBA once phase 5 is deployed, and take each
--- back with tenancy.unprotect().
+-- A rental platform's tables outside of the phases: the workbench, in which people talk to
+-- models, and the children of instances. Run it as a DBA after phase 5, and undo each table
+-- with tenancy.unprotect().
 
 SELECT tenancy.define_permission('workbench.view', roles => '{owner,admin,manager,user}');
 SELECT tenancy.define_permission('workbench.use', roles => '{owner,admin,manager,user}');
 SELECT tenancy.define_permission('workbench.moderate', roles => '{owner,admin}');
 
--- An author's own, private or shown to the organization.
+-- Rows of an author, private or shared with the organization.
 CALL tenancy.protect('public.workbench_projects', author => 'created_by_user_id', shared => 'shared_with_org');
 CALL tenancy.allow(
     'public.workbench_projects', 'SELECT', 'workbench.view', columns => 'id, name, shared_with_org, created_at, deleted_at'
@@ -19,14 +19,15 @@ CALL tenancy.allow('public.workbench_projects', 'DELETE', 'workbench.use');
 
 CREATE UNIQUE INDEX CONCURRENTLY workbench_projects_workspace_idx ON public.workbench_projects (workspace_id, id);
 CALL tenancy.protect('public.workbench_runs', author => 'created_by_user_id', shared => 'shared_with_org');
--- Rows from before are the platform's until they are assigned; messages go with their run. Do
--- it again until it assigns nothing.
+-- Existing rows belong to the platform until they are assigned; messages move with their run.
+-- Repeat it until it assigns nothing.
 SELECT tenancy.assign('public.workbench_projects', o.id, format('organization_id = %L', o.id))
 FROM public.organizations AS o;
 SELECT tenancy.assign('public.workbench_runs', o.id, format('organization_id = %L', o.id))
 FROM public.organizations AS o;
 
--- A run is of a project in the same workspace: its key has to say so before people may write it.
+-- A run must belong to a project in the same workspace, so its foreign key must include the
+-- workspace before people may write it.
 ALTER TABLE public.workbench_runs
 DROP CONSTRAINT workbench_runs_project_id_fkey,
 ADD CONSTRAINT workbench_runs_project_id_fkey
@@ -43,18 +44,18 @@ CALL tenancy.allow(
 CALL tenancy.allow('public.workbench_runs', 'UPDATE', 'workbench.use', columns => 'shared_with_org');
 CALL tenancy.allow('public.workbench_runs', 'DELETE', 'workbench.use');
 
--- Whoever sees a run sees its messages.
+-- The messages of a run are visible with it.
 CALL tenancy.protect('public.workbench_messages', parent => 'run_id');
 CALL tenancy.allow(
     'public.workbench_messages', 'SELECT', 'workbench.view', columns => 'id, run_id, role, content, created_at'
 );
 CALL tenancy.allow('public.workbench_messages', 'INSERT', 'workbench.use', columns => 'id, run_id, role, content');
 
--- The application's own column goes on saying the same.
+-- Keeps the application's own column up to date.
 ALTER TABLE public.workbench_projects ALTER COLUMN organization_id SET DEFAULT tenancy.default_organization_id();
 ALTER TABLE public.workbench_runs ALTER COLUMN organization_id SET DEFAULT tenancy.default_organization_id();
 
--- What hangs on an instance is its tenant's. The platform's services write it.
+-- Children of an instance have its tenant. The platform's services write them.
 CREATE UNIQUE INDEX CONCURRENTLY instances_workspace_idx ON public.instances (workspace_id, id);
 CALL tenancy.protect('public.instance_state_history', parent => 'instance_id');
 CALL tenancy.allow(
@@ -70,7 +71,7 @@ CALL tenancy.allow(
     'public.instance_metrics', 'SELECT', 'instances.view',
     columns => 'instance_id, sampled_at, gpu_percent, vram_used_mb'
 );
--- Nobody in a workspace reads a worker's token.
+-- Nobody in a workspace may read a worker's token.
 CALL tenancy.protect('public.worker_auth_tokens', parent => 'instance_id');
 
 CALL tenancy.publish('public.regions', columns => 'id, provider_id, code');

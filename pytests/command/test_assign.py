@@ -168,8 +168,8 @@ def test_the_application_may_not_assign(database: Database, logins: Logins, acme
     for login in (logins.app, logins.credentialed, logins.auditor):
         with pytest.raises(PermissionDeniedError) as raised:
             assign(database.dsn(login), "public.instances", acme.id)
-        assert raised.value.message == f"{login} may not assign rows: it is no login of tenancy_service"
-        assert raised.value.hint == f"GRANT tenancy_service TO {login}; or use a login that has it."
+        assert raised.value.message == f"{login} may not assign rows: it is not granted tenancy_service"
+        assert raised.value.hint == f"GRANT tenancy_service TO {login}; or use a login that is granted it."
 
 
 def test_a_login_without_any_right_is_told_the_same(
@@ -177,7 +177,7 @@ def test_a_login_without_any_right_is_told_the_same(
 ) -> None:
     status, output, complaint = run("assign", database.dsn(new_login()), "public.instances", "acme", "--yes")
     assert (status, output) == (1, "")
-    assert "it is no login of tenancy_service" in complaint
+    assert "it is not granted tenancy_service" in complaint
 
 
 def test_before_its_phase_it_says_so(database_at: Callable[[str], Database], logins: Logins) -> None:
@@ -245,7 +245,7 @@ def test_the_command_takes_the_dsn_from_the_environment_and_an_id(
     [
         (("public.nothing", "acme"), "there is no table public.nothing"),
         (("public.users", "acme"), "public.users do not belong to workspaces"),
-        (("public.instances", "no-such"), "there is no organization no-such"),
+        (("public.instances", "no-such"), "organization no-such does not exist"),
         (("public.instances", "acme", "--where", "no_such = 1"), 'column "no_such" does not exist'),
     ],
 )
@@ -279,7 +279,7 @@ def test_the_command_asks_on_a_terminal_and_shows_a_bar(
 ) -> None:
     ended, output = on_a_terminal(["assign", dsn, "public.instances", "acme", "--batch", "10"], answer + "\n")
     assert ended == status
-    assert "This gives 25 rows" in output
+    assert "This assigns 25 rows" in output
     assert f"to Acme ({acme.id})" in output
     assert ("25/25" in output) is bool(given)
     assert owned(admin, acme) == given
@@ -306,7 +306,7 @@ def test_an_interruption_leaves_what_is_done_and_says_how_to_go_on(
         _, complaint = process.communicate()
     assert process.returncode == 1
     assert "interrupted" in complaint
-    assert "10 of 25 rows are assigned and stay so; the same command goes on from there" in complaint
+    assert "10 of 25 rows were assigned and stay assigned; the same command continues" in complaint
     assert owned(admin, acme) == 10
     assert assign(dsn, "public.instances", acme.id) == 15
 

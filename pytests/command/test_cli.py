@@ -301,7 +301,7 @@ def test_revert_asks_nobody_where_nobody_can_answer(
 def test_revert_asks_on_a_terminal(database: Database, answer: str, status: int, phase: str) -> None:
     ended, output = on_a_terminal(["revert", "--to", PHASES[-2], database.dsn()], answer + "\n")
     assert ended == status
-    assert "Go on? [y/N]" in output
+    assert "Continue? [y/N]" in output
     assert _phase(database.dsn()) == phase
 
 
@@ -386,7 +386,7 @@ def test_help_says_what_each_command_is_for(run: Answer) -> None:
     for name in ("demo", "deploy", "status", "verify", "revert", "matrix"):
         assert f"\n  {name} " in output
         status, text, _ = run(name, "--help")
-        assert (status, "It ends with 0" in text) == (0, True)
+        assert (status, "Exit status: 0" in text) == (0, True)
 
 
 # -- passwords --------------------------------------------------------------------------

@@ -188,8 +188,8 @@ def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
     assert main(["demo", "--scale", str(SMALL), *shape]) == 0
     said, complaints = capsys.readouterr()
     assert complaints == ""
-    assert "everything is as it must be" in said
-    assert "Nothing is left of it" in said
+    assert "all checks passed" in said
+    assert "Everything was removed" in said
     # No colors where it is no terminal.
     assert "\033" not in said
     assert "psql" not in said
@@ -372,7 +372,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "INSERT INTO tenancy.role_permissions SELECT DISTINCT permission, 'user' FROM tenancy.role_permissions"
         " ON CONFLICT DO NOTHING; INSERT INTO tenancy.role_delegations VALUES ('user', 'owner'), ('user', 'user')"
         " ON CONFLICT DO NOTHING",
-        "permissions, and must have",
+        "permissions instead of",
     ),
     "an admin may make owners": (
         "INSERT INTO tenancy.role_delegations VALUES ('admin', 'owner')",
@@ -410,13 +410,13 @@ HOLES: dict[str, tuple[str, str]] = {
         " user_id text, organization_id text, facts text) RETURNS text LANGUAGE sql STABLE AS"
         " $$SELECT encode(sha256(outer_block || sha256(inner_block"
         " || convert_to(user_id || '/' || organization_id || '/' || facts, 'UTF8'))), 'hex')$$",
-        "kept for the next transaction",
+        "copied into the next transaction",
     ),
     "anybody may enter": (
         "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean"
         " LANGUAGE plpgsql AS $$BEGIN"
         " RETURN tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
-        "a stranger there: it worked",
+        "not a member, enters",
     ),
     "anybody may enter the platform's workspace": (
         _body("tenancy.enter_platform", "AND u.role::text = 'admin'"),
@@ -444,7 +444,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "a revoked invitation can be used": (
         _body("tenancy.accept_invitation", "AND i.revoked_at IS NULL"),
-        "an invitation that was revoked is used",
+        "a revoked invitation is used",
     ),
     "a used invitation is told apart from one that is unknown": (
         _body(
@@ -455,7 +455,7 @@ HOLES: dict[str, tuple[str, str]] = {
             " IF FOUND THEN RAISE EXCEPTION 'too late' USING ERRCODE = '28000', CONSTRAINT = 'invalid_invitation';"
             " END IF; PERFORM tenancy_private.refuse_invitation();",
         ),
-        "tells it apart",
+        "the error differs from that of",
     ),
     "the hashes of tokens can be read": (
         "GRANT SELECT ON tenancy.invitations TO tenancy_credentialed",
@@ -466,15 +466,15 @@ HOLES: dict[str, tuple[str, str]] = {
     "the hashes of keys can be read": ("GRANT SELECT ON public.api_keys TO tenancy_credentialed", "hashes of the keys"),
     "a revoked key opens": (
         _body("tenancy_private.find_api_key", "AND k.revoked_at IS NULL"),
-        "a key that was revoked",
+        "a revoked key",
     ),
     "an organization's key is an owner": (
         _body("tenancy.enter_with_api_key", "ELSE 'user' END", "ELSE 'owner' END"),
-        "has the role owner, and must have user",
+        "has role owner instead of user",
     ),
     "a key of the staff is staff": (
         _body("tenancy.enter_with_api_key", "IS NULL THEN '' ELSE", "IS NULL THEN 'staff' ELSE"),
-        "all_users() answers",
+        "all_users() must be an error",
     ),
     "a key ends with the membership of its maker": (
         _body(
@@ -487,7 +487,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "a key acts as its maker": (
         _body("tenancy_private.require_person", "tenancy.current_credential_id() IS NOT NULL", "false"),
-        "makes an organization",
+        "creates an organization",
     ),
     "instances are open": (_OPEN.format("instances", "public.instances"), "rows of instances"),
     "legacy instances are in every workspace": (
@@ -505,12 +505,12 @@ HOLES: dict[str, tuple[str, str]] = {
             "tenancy.current_workspace_id() IS DISTINCT FROM tenancy.current_user_id()",
             "false",
         ),
-        "legacy_instances() answers",
+        "legacy_instances() must be an error",
     ),
     "legacy instances can be changed": (
         f"ALTER POLICY instances_tenant ON public.instances USING ({_WITH_PLATFORM});"
         f" ALTER POLICY instances_tenant_update ON public.instances USING ({_WITH_PLATFORM}) WITH CHECK (true)",
-        "changes a legacy instance: 1 rows were shown",
+        "changes a legacy instance: it found 1 rows",
     ),
     "instances can be moved": (
         "GRANT UPDATE ON public.instances TO tenancy_credentialed; ALTER TABLE public.instances DISABLE TRIGGER USER;"
@@ -564,7 +564,7 @@ HOLES: dict[str, tuple[str, str]] = {
     "public models are made by everybody": (
         "ALTER TABLE public.models DISABLE TRIGGER models_tenancy_permission;"
         " DROP POLICY models_tenant_insert ON public.models",
-        "makes a public model",
+        "creates a public model",
     ),
     "users of all organizations are seen": (
         "CREATE OR REPLACE FUNCTION tenancy.visible_user_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER"
@@ -573,7 +573,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "everybody is staff": (
         _body("tenancy.all_users", "NOT tenancy_private.is_staff()", "tenancy.current_organization_id() IS NOT NULL"),
-        "all_users() answers",
+        "all_users() must be an error",
     ),
     "an owner changes passwords": (
         _body(
@@ -594,7 +594,7 @@ HOLES: dict[str, tuple[str, str]] = {
     "something was given to another organization": (
         "UPDATE public.instances SET organization_id = (SELECT max(id::text)::uuid FROM public.organizations)"
         " WHERE workspace_id = '00000000-0000-0000-0000-000000000000'",
-        "of the instances are not what they were",
+        "of the instances were changed",
     ),
 }
 
@@ -682,7 +682,7 @@ def test_it_is_noticed_when_a_value_or_a_row_changes(deployed: Deployed) -> None
         before = application.look()
         admin.execute("INSERT INTO public.providers (id, name) VALUES (gen_random_uuid(), 'one more')")
         (difference,) = compare(before, application.look())
-        assert difference == "the old application sees 7 rows of public.providers, and saw 6"
+        assert difference == "the old application sees 7 rows of public.providers; before, it saw 6"
 
 
 # -- its parts ------------------------------------------------------------------------

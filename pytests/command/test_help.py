@@ -67,7 +67,7 @@ def test_a_mistake_is_told_with_what_may_be_meant(
     assert cli.main(mistyped) == 2
     said = capsys.readouterr()
     assert (said.out, meant in said.err) == ("", True)
-    assert "--help explains it" in said.err
+    assert "See pg-tenancy" in said.err
 
 
 def test_without_the_extra_it_says_what_to_install(

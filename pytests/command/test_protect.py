@@ -286,7 +286,7 @@ def test_the_contract_opens_what_it_says_in_the_same_transaction(
         query = "SELECT count(*) FROM tenancy_private.access WHERE table_name = 'public.projects'::regclass"
         assert connection.execute(query).fetchone() == (0,)
     contract.write_text(opened)
-    assert "opened as the file says" in run("--contract", str(contract), database.dsn(), "public.projects")[1]
+    assert "opened by the contract" in run("--contract", str(contract), database.dsn(), "public.projects")[1]
     with database.connect() as connection:
         assert connection.execute(query).fetchone() == (1,)
 

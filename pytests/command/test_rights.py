@@ -45,7 +45,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         ("revert", "permission denied for schema sqitch", "Connect as the login that deployed, {owner}, or as a"),
         ("matrix", "permission denied for schema tenancy", "GRANT tenancy_service TO {login}; or connect as the login"),
         ("console", "permission denied to create role", "--prepare makes two logins and a key: connect as a superuser"),
-        ("assign", "{login} may not assign rows", "GRANT tenancy_service TO {login}; or use a login that has it"),
+        (
+            "assign",
+            "{login} may not assign rows",
+            "GRANT tenancy_service TO {login}; or use a login that is granted it",
+        ),
     ],
 )
 def test_a_login_without_rights_is_told_what_is_missing_and_what_to_do(
@@ -71,11 +75,11 @@ def test_a_login_that_may_look_does_as_it_was_told(
     database: Database, new_login: Callable[..., str], run: Answer
 ) -> None:
     login = new_login()
-    told = run("status", database.dsn(login))[2].splitlines()[1].removesuffix(" lets it look.")
-    database.execute(*told.split("; "))
+    told = run("status", database.dsn(login))[2].splitlines()[1]
+    database.execute(*told.removesuffix(";").split("; "))
     status, output, _ = run("status", database.dsn(login))
     assert status == 0
-    assert output.count("this login may not look: connect as the one that deployed") == 2
+    assert output.count("this login may not see that: connect as the login that deployed") == 2
     document = json.loads(run("status", database.dsn(login), "--json")[1])
     assert (document["unprotected_tables"], document["ways_around"]) == (None, None)
     assert document["unrestricted_logins"]
@@ -93,7 +97,7 @@ def test_whoever_may_make_no_schema_is_told_before_sqitch_begins(
     status, output, complaint = run("deploy", empty_database.dsn(login))
     assert (status, output) == (1, "")
     first, second = complaint.splitlines()
-    assert first == f"pg-tenancy: {login} may create no schema in the database {name}"
+    assert first == f"pg-tenancy: {login} may not create schemas in database {name}"
     assert second.startswith(f"GRANT CREATE ON DATABASE {name} TO {login}; or connect as its owner, ")
     empty_database.execute(second.partition("; ")[0])
     # What then is missing the first change says.
@@ -127,7 +131,7 @@ def test_a_console_of_nothing_is_neither_prepared_nor_served(
     monkeypatch.setenv("PG_TENANCY_TICKET_KEY", f"id:{'0' * 64}")
     for arguments in (("--prepare",), ("--port", "47511")):
         status, output, complaint = run("console", empty_database.dsn(), *arguments)
-        assert (status, output, "pg-tenancy deploy comes first" in complaint) == (1, "", True)
+        assert (status, output, "Run pg-tenancy deploy first" in complaint) == (1, "", True)
 
 
 @pytest.mark.parametrize("name", ON_A_DATABASE)
@@ -146,7 +150,7 @@ def test_the_demonstration_needs_a_superuser(
 ) -> None:
     monkeypatch.setenv("PG_TENANCY_DSN", empty_database.dsn(new_login()))
     assert main(["demo"]) == 1
-    assert "let PG_TENANCY_DSN name a superuser" in capsys.readouterr().err
+    assert "set PG_TENANCY_DSN to a superuser's" in capsys.readouterr().err
 
 
 def test_nobody_waits_for_minutes_for_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch, run: Answer) -> None:

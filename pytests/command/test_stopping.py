@@ -67,7 +67,7 @@ def test_a_demonstration_that_is_stopped_promises_nothing() -> None:
     code, output = _interrupted(["demo", "--scale", "0.05"], "kernel/roles")
     assert (code, "Traceback" in output) == (1, False)
     assert output.rstrip().endswith("pg-tenancy: interrupted")
-    assert "the same command goes on" not in output
+    assert "the same command continues" not in output
 
 
 def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Database) -> None:
@@ -75,7 +75,7 @@ def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Databa
     code, output = _interrupted(["deploy", "--to", "phase-0", dsn], "kernel/existing_tables")
     assert code == 1
     assert "stopping after this change" in output
-    assert "stopped as asked. What was done stays, and the same command goes on from there" in output
+    assert "stopped as requested. Finished changes stay, and the same command continues" in output
     assert "Traceback" not in output
     deployed, stopped = _status(empty_database)
     assert (0 < deployed < 11, stopped) == (True, [])

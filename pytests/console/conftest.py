@@ -1,4 +1,4 @@
-"""A console for the tests of a file, and people who are logged in to it."""
+"""A console for the tests of a file, and logged-in visitors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def console(server: Server, template: str, logins: Logins) -> Iterator[Console]:
 
 @pytest.fixture(scope="module")
 def logged_in(console: Console) -> Callable[[str], Visitor]:
-    """Return a function that gives the visitor of a role, logged in once for the file."""
+    """Return a function that returns the visitor of a role, logged in once for the file."""
     known: dict[str, Visitor] = {}
 
     def visitor(role: str) -> Visitor:

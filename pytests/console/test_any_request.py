@@ -1,4 +1,4 @@
-"""Requests made of the OpenAPI document: answered as it says, and nobody else's rows change."""
+"""Requests generated from the OpenAPI document: the responses match it, and nobody else's rows change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemathesis.generation import GenerationMode
 
 from support.console import Console
 
-# What would end the caller's session or organization.
+# Endpoints that would end the caller's session or organization.
 LAST = {("delete", "/organizations/current"), ("delete", "/auth/sessions/{session_id}")}
 CHECKS = (
     schemathesis.checks.not_a_server_error,
@@ -24,12 +24,12 @@ CHECKS = (
     schemathesis.checks.content_type_conformance,
     schemathesis.checks.response_schema_conformance,
 )
-# Of each endpoint in each way. PG_TENANCY_REQUESTS=200 tries others each time, for long.
+# Requests for each endpoint in each way. PG_TENANCY_REQUESTS=200 tries more, and others each time.
 EXAMPLES = int(os.environ.get("PG_TENANCY_REQUESTS", "2"))
 
 
 def _known(console: Console) -> dict[str, list[str]]:
-    """Return what exists, by the name of a parameter or field: this organization's, and another's."""
+    """Return existing ids by parameter or field: this organization's, and another's."""
     rows, tenants = console.tenants.rows, console.tenants
     kinds = {
         "offering_id": "offering", "share_id": "share", "request_id": "request", "agreement_id": "entitlement",
@@ -73,7 +73,7 @@ def _try(operation: Any, mode: GenerationMode, known: dict[str, list[str]], **se
     @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
     def call(case: Any, data: st.DataObject) -> None:
         nonlocal tried
-        # Ids that nobody has lead nowhere.
+        # Nonexistent ids find nothing.
         for values in (case.path_parameters, case.body):
             if isinstance(values, dict):
                 for name in sorted(values.keys() & known.keys()):
@@ -84,7 +84,7 @@ def _try(operation: Any, mode: GenerationMode, known: dict[str, list[str]], **se
     try:
         call()
     except Unsatisfiable:
-        # Without parameters and body there is nothing that could be wrong.
+        # Without parameters and body nothing can be invalid.
         assert mode == GenerationMode.NEGATIVE
     return tried
 

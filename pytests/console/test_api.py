@@ -1,4 +1,4 @@
-"""The API: its endpoints, what they answer, and to whom."""
+"""The API: its endpoints, their responses, and who may use them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Caller = Callable[..., httpx.Client]
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[list[httpx.Client]]:
-    """Return the clients of the file, which its end closes."""
+    """Return the clients of the file; they are closed at its end."""
     made: list[httpx.Client] = []
     yield made
     for client in made:
@@ -76,7 +76,7 @@ def clients() -> Iterator[list[httpx.Client]]:
 
 @pytest.fixture
 def calling(console: Console, clients: list[httpx.Client]) -> Caller:
-    """Return a function that gives a client with an API key, or with somebody's session in a workspace."""
+    """Return a function that returns a client with an API key, or with a session in a workspace."""
 
     def call(
         user: User | None = None, organization: Organization | None = None, *, api_key: str | None = None
@@ -98,7 +98,7 @@ def calling(console: Console, clients: list[httpx.Client]) -> Caller:
 
 @pytest.fixture
 def owner(console: Console, calling: Caller) -> httpx.Client:
-    """Return a client of Acme's owner, in Acme."""
+    """Return the client of Acme's owner, in Acme."""
     return calling(console.tenants.members["owner"], console.tenants.acme)
 
 
@@ -134,7 +134,7 @@ def test_each_endpoint_is_described_with_an_example_and_its_problems(console: Co
 
 
 def _examples(body: dict[str, Any], schema: dict[str, Any]) -> list[Any]:
-    """Return the examples of a request's body, which may be left out."""
+    """Return the examples of a request body, which may be optional."""
     (reference,) = [each["$ref"] for each in [body, *body.get("anyOf", [])] if "$ref" in each]
     found: list[Any] = schema["components"]["schemas"][reference.split("/")[-1]]["examples"]
     return found
@@ -251,7 +251,7 @@ def test_what_is_sent_again_is_made_once(console: Console, owner: httpx.Client) 
         first, second = (owner.post(path, json=body, headers=once) for _ in range(2))
         assert (first.status_code, second.status_code) == (201, 200), first.text
         assert first.json() == second.json() == {"id": once["idempotency-key"]}
-        # Of another workspace's row it tells no more than that the key cannot be used.
+        # About another workspace's row it reveals only that the key cannot be used.
         theirs = str(rows["other"]["instance" if path == "/instances" else "model"])
         taken = owner.post(path, json=body, headers={"idempotency-key": theirs})
         assert (taken.status_code, taken.json()["name"]) == (409, "id_taken")

@@ -1,4 +1,4 @@
-"""The console in Chromium: what people see, do, and do at the wrong moment."""
+"""The console in Chromium: pages, actions, and actions at the wrong moment."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LogIn = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def _states() -> dict[str, Any]:
-    """Return the cookies of whoever has logged in."""
+    """Return the cookies of logged-in people."""
     return {}
 
 
 @pytest.fixture
 def open_as(console: Console, browser: Browser, _states: dict[str, Any]) -> Iterator[LogIn]:
-    """Return a function that opens a browser of somebody's own: ``open_as(user)``, or of a visitor."""
+    """Return a function that opens a browser context for a person, ``open_as(user)``, or a visitor."""
     opened: list[BrowserContext] = []
 
     def open_page(user: User | None = None, *, fresh: bool = False, **options: Any) -> Page:
@@ -62,7 +62,7 @@ def open_as(console: Console, browser: Browser, _states: dict[str, Any]) -> Iter
         context.close()
 
 
-# Every kind of element: with its classes and attributes, below what, and whether it is empty.
+# The kinds of elements: classes, attributes, ancestors, and whether it is empty.
 _KINDS = """() => {
     const kind = e => e.tagName + '.' + e.className + e.getAttributeNames() + (e.textContent.trim() ? '' : ' empty');
     const path = e => e ? path(e.parentElement) + '>' + kind(e) : '';
@@ -72,14 +72,14 @@ _KINDS = """() => {
 
 @pytest.fixture(scope="module")
 def examined() -> set[str]:
-    """Return which pages axe was shown, by the kinds of elements on them."""
+    """Return the pages that axe has checked, by the kinds of elements on them."""
     return set()
 
 
 def serious(page: Page, examined: set[str] | None = None) -> list[str]:
-    """Return what axe finds on a page that hinders people, by its rule and its place.
+    """Return axe's findings on a page that hinder people, by rule and place.
 
-    With ``examined``, axe is not shown a page whose kinds of elements are those of an earlier one.
+    With ``examined``, a page with the same kinds of elements as an earlier one is skipped.
     """
     if examined is not None:
         kinds = page.evaluate(_KINDS)
@@ -87,7 +87,7 @@ def serious(page: Page, examined: set[str] | None = None) -> list[str]:
             return []
         examined.add(kinds)
     if not page.evaluate("() => Boolean(window.axe)"):
-        # Not as a script element, which the page's policy refuses.
+        # Not as a script element, which the page's content security policy refuses.
         page.evaluate(AXE.read_text())
     found = page.evaluate(
         "() => axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map("
@@ -103,7 +103,7 @@ def test_each_screen_of_the_sidebar_opens_and_hinders_nobody(
     user, organization = console.people[role]
     page = open_as(user)
     faults = {}
-    # In both modes, where somebody has both.
+    # In both kinds of workspace, if the person has both.
     for place in {place_of(None), place_of(organization)}:
         page.goto(f"{place}/dashboard")
         links = page.get_by_role("navigation").locator(f'a[href^="{place}/"]')
@@ -154,13 +154,13 @@ def test_the_banner_is_in_the_color_of_the_organization(console: Console, open_a
     ):
         page.get_by_label("Color").fill(color)
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("status")).to_have_text("The organization is changed.")
+        expect(page.get_by_role("status")).to_have_text("Organization changed.")
         expect(page.locator(".banner")).to_have_css("background-color", shown)
         expect(page.locator(".banner")).to_have_css("color", text)
     expect(page.locator(".banner")).to_contain_text("Workspace: Acme (acme)")
     page.goto("/me/dashboard")
     expect(page.locator(".banner")).to_contain_text("Personal")
-    # Its own switcher leads back.
+    # The switcher leads back.
     page.locator(".switcher summary").click()
     page.get_by_role("link", name="Acme owner").click()
     expect(page).to_have_url(f"{console.address}{place}/dashboard")
@@ -235,7 +235,7 @@ def test_a_token_that_is_used_twice_lets_one_in(console: Console, open_as: LogIn
         page.get_by_label("Password").fill("a long password")
     ida.get_by_role("button", name="Join").click()
     expect(ida).to_have_url(f"{console.address}{place}/dashboard")
-    expect(ida.get_by_role("status")).to_have_text("You are a member now.")
+    expect(ida.get_by_role("status")).to_have_text("You are now a member.")
     late.get_by_role("button", name="Join").click()
     expect(late.get_by_role("alert")).to_contain_text("was used")
     expect(late.get_by_role("button", name="Join")).to_have_count(0)
@@ -247,7 +247,7 @@ def test_a_session_that_is_revoked_ends_in_the_middle(console: Console, open_as:
     there.goto(f"{place}/members")
     here.goto("/me/account")
     here.get_by_role("row", name="The other one").get_by_role("button", name="End").click()
-    expect(here.get_by_role("status")).to_have_text("The session is ended.")
+    expect(here.get_by_role("status")).to_have_text("Session ended.")
     expect(here.get_by_role("row", name="The other one")).to_have_count(0)
     there.get_by_role("link", name="Invitations").click()
     expect(there).to_have_url(f"{console.address}/login?next={place}/invitations")
@@ -304,7 +304,7 @@ def test_a_refused_form_is_left_by_reloading_and_by_going_back(console: Console,
     page.go_back()
     expect(page).to_have_url(f"{console.address}{place}/offerings")
     expect(page.get_by_role("alert")).to_have_count(0)
-    # Whoever opens the address of the form itself is shown the screen.
+    # Opening the form's own address shows the screen.
     page.goto(f"{place}/offerings/publish")
     expect(page).to_have_url(f"{console.address}{place}/offerings")
 
@@ -317,12 +317,12 @@ def test_an_offering_is_changed_where_it_stands(console: Console, open_as: LogIn
     assert serious(page) == []
     row.get_by_label("Name", exact=True).fill("A better name")
     row.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("The offering is changed.")
+    expect(page.get_by_role("status")).to_have_text("Offering changed.")
     expect(row).to_contain_text("A better name")
     row.get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("paused")
     row.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("status")).to_have_text("The offering goes on.")
+    expect(page.get_by_role("status")).to_have_text("Offering resumed.")
     expect(row).not_to_contain_text("paused")
 
 

@@ -101,7 +101,7 @@ def test_a_port_in_use_is_told_of_before_anything_begins(
         assert main([*words, "--port", str(port)]) == 1
     said = capsys.readouterr()
     assert f"port {port}: " in said.err
-    assert "--port chooses another" in said.err
+    assert "Choose another one with --port" in said.err
     assert "until Ctrl-C" not in said.out
 
 

@@ -1,4 +1,4 @@
-"""What docs/console.md shows works as it stands there."""
+"""The code in docs/console.md works as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API and the console are examples beside the product: nothing of it needs them, and they need only the client."""
+"""API and console are examples: the product does not need them, and they need only the client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python_client" / "pg_tenancy"
 
-# What an application may import of the client, and the types of its arguments.
+# The client's public modules, and the types of its arguments.
 CLIENT = {
     "pg_tenancy._opening",
     "pg_tenancy.aio",

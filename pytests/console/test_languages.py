@@ -1,4 +1,4 @@
-"""The console in two languages: every word, every refusal, dates and amounts."""
+"""The console in two languages: texts, errors, dates and amounts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_amounts_are_written_as_the_language_does(console: Console) -> None:
     for language, balance in (("en", "<dd>1,011.00 €</dd>"), ("fr", "<dd>1\u202f011,00 €</dd>")):
         page = visitor.http.get(f"{place}/wallet", headers={"accept-language": language}).text
         assert balance in page
-    # What is less than a cent is not nothing.
+    # Less than a cent is not shown as nothing.
     assert re.search(r"0\.00\d{1,4} €", visitor.get(f"{place}/wallet").text)
 
 
@@ -62,7 +62,7 @@ def test_every_word_of_the_console_is_translated() -> None:
 
 
 def test_every_refusal_has_a_sentence_in_every_language() -> None:
-    # Of status 500 the console says one sentence for all.
+    # For status 500 the console has one sentence.
     names = {name for (_, name), kind in _CLASSES.items() if kind.http_status != 500}
     kinds = [getattr(errors, name) for name in errors.__all__ if name != "PhaseNotDeployedError"]
     names |= {name_of(kind("")) for kind in kinds if kind.http_status != 500}
@@ -92,7 +92,7 @@ def test_what_the_database_refuses_is_told_in_french(console: Console, logged_in
 
 
 class _Listening(dict[str, str]):
-    """A dictionary that remembers what it was asked in vain."""
+    """A dictionary that records missing keys."""
 
     def __init__(self, words: dict[str, str]) -> None:
         super().__init__(words)
@@ -115,5 +115,5 @@ def test_no_word_on_a_page_lacks_its_translation(
         for screen in [*SCREENS, "account"]:
             page = visitor.http.get(f"{place}/{screen}", headers={"accept-language": "fr"})
             assert '<html lang="fr">' in page.text
-    # What the database refuses is in French already.
+    # The database's errors are already in French.
     assert listening.missed - set(REFUSALS["fr"].values()) == set()

@@ -1,4 +1,4 @@
-"""Many people at once: everybody sees their own, and a page takes little longer than without tenants."""
+"""Many people at once: everybody sees only their own rows, and a page takes little longer than without tenants."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def test_nobody_sees_another_workspace_and_pages_stay_fast(console: Console) -> 
     assert len(came.seconds) == 160
     assert came.marks > 160
     without, with_ = compare_pages(console, town, pairs=20)
-    # The bench says 1.5; a machine that does other things at the time may add to it.
+    # The bench's limit is 1.5; other load on the machine may add to it.
     assert with_ < 2.5 * without, f"{with_ * 1000:.1f} ms, and {without * 1000:.1f} ms without tenants"
     print(f"{with_ * 1000:.1f} {without * 1000:.1f}")

@@ -1,7 +1,8 @@
-"""What one may not do is not offered, and is refused when tried: every form, of every screen, for every role."""
+"""Forbidden actions are not offered, and are refused when tried: every form of every screen for every role."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from support.console import Console, Visitor, place_of
 from support.forms import PageForm, forms_of
 from support.people import Organization, People, User
 
-# What people type where a page leaves a field empty.
+# Input for fields that a page leaves empty.
 TYPED = {
     "email": "new@example.com",
     "username": "new",
@@ -36,7 +37,7 @@ FOUND = """
 INSERT INTO public.organization_models (organization_id, model_id, name, code, is_active, visibility, access_policy)
 VALUES (%(globex)s, %(theirs)s, 'Found', 'found', true, 'public', 'request_required')
 """
-# What was not activated yet, is paused, or waits for somebody.
+# Objects that are not activated, are paused, or wait for a decision.
 WAITING = (
     "INSERT INTO public.instances (organization_id, provider_id, status)"
     " SELECT %(acme)s, p.id, 'terminated' FROM public.providers AS p ORDER BY p.id LIMIT 1",
@@ -57,7 +58,7 @@ WAITING = (
 
 @pytest.fixture(scope="module")
 def third(console: Console) -> Organization:
-    """Return an organization to share with, when there is something to do for every button."""
+    """Return an organization to share with, after creating an object for every button."""
     tenants = console.tenants
     values = {
         "acme": tenants.acme.id, "globex": tenants.globex.id, "model": tenants.rows["own"]["model"],
@@ -73,7 +74,7 @@ def third(console: Console) -> Organization:
 
 
 def _offered(visitor: Visitor, organization: Organization | None) -> dict[Any, PageForm]:
-    """Return the forms of all screens that open to somebody, by what they offer."""
+    """Return the forms of all screens that open to a visitor, by action."""
     found: dict[Any, PageForm] = {}
     for screen in set(SCREENS) - {"module"}:
         for form in forms_of(visitor.get(f"{place_of(organization)}/{screen}").text):
@@ -83,13 +84,13 @@ def _offered(visitor: Visitor, organization: Organization | None) -> dict[Any, P
 
 
 class _UndoneError(Exception):
-    """Takes back what was tried."""
+    """Rolls back the attempt."""
 
 
 async def _refusal(
     pool: Any, console: Console, who: tuple[User, Organization | None], form: PageForm, third: Organization
 ) -> str | None:
-    """Send a form to the database, take it back, and return the name of the error; None if it was permitted."""
+    """Send a form to the database, roll it back, and return the name of the error; None if it was permitted."""
     user, organization = who
     fields = {
         name: value if name in form.choices else value or TYPED.get(name, "") for name, value in form.typed.items()
@@ -143,3 +144,21 @@ async def test_what_is_offered_is_what_the_database_permits(
                 if (key in offered[role]) == (refused is not None):
                     wrong.append(f"{role}: {key} is {'offered' if key in offered[role] else 'not offered'}: {refused}")
     assert wrong == [], "\n".join(wrong)
+
+
+def test_sharing_offers_the_organizations_that_the_person_knows(
+    console: Console, third: Organization, logged_in: Callable[[str], Visitor]
+) -> None:
+    tenants = console.tenants
+    with tenants.admin() as admin:
+        own = People(admin).organization("Fourth", owner=tenants.members["owner"])
+
+    def known(role: str) -> dict[str, str]:
+        page = logged_in(role).get(f"{place_of(tenants.acme)}/offerings").text
+        listed = re.search(r'<datalist id="consumers">(.*?)</datalist>', page)
+        return dict(re.findall(r'<option value="([^"]+)">([^<]+)</option>', listed[1])) if listed else {}
+
+    assert known("owner").items() >= {str(own.id): "Fourth"}.items()
+    assert str(own.id) not in known("manager")
+    assert str(third.id) not in known("owner") | known("manager")
+    assert known("user") == {}

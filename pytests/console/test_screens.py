@@ -1,4 +1,4 @@
-"""The screens without a browser: what each role is offered, what is refused, what the forms do."""
+"""The screens without a browser: what each role is offered, refusals, and the effects of forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPEN = {
 def _fields(
     console: Console, rows: dict[str, UUID] | None = None, member: User | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return what makes each form one that Acme's owner could send; or one with the ids of somebody else's."""
+    """Return values for each form of Acme's owner, with own ids or with another tenant's."""
     taken = rows is not None
     rows, member = rows or console.tenants.rows["own"], member or console.tenants.members["user"]
     made: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ def test_the_sidebar_offers_what_opens_and_nothing_else_opens(
             assert 'role="alert"' in answer.text
 
 
-# What everybody may do who is a member; and what can be done in every workspace, although it is offered in one.
+# Actions for every member; and actions for every workspace, although only one offers them.
 _EVERYBODY = {"members/leave", "catalog/request"}
 _ANYWHERE = "dashboard/create-organization"
 
@@ -141,7 +141,7 @@ def test_a_form_with_the_id_of_another_workspace_is_refused(
         if not {"id", "user_id", "new_id", "model_id"} & set(fields):
             continue
         answer = send(f"{place}/{name.split()[0]}", **fields)
-        # As the API answers it: it is not there, or the new id is taken.
+        # As in the API: it does not exist, or the new id is taken.
         wanted = {409} if "new_id" in fields or name == "catalog/request" else {404}
         assert answer.status_code in wanted, (name, said(answer))
         assert 'role="alert"' in answer.text
@@ -157,7 +157,7 @@ def test_the_address_of_a_workspace_leads_to_its_dashboard(
         answer = logged_in("user").get(place)
         assert (answer.status_code, answer.headers["location"]) == (303, f"{place}/dashboard")
         assert logged_in("user").get(answer.headers["location"]).status_code == 200
-    # Whether there is such a workspace is for the page to say.
+    # The page says whether the workspace exists.
     unknown = logged_in("user").get(f"/o/{uuid4()}")
     assert logged_in("user").get(unknown.headers["location"]).status_code == 403
     assert logged_in("user").get("/o/acme").status_code == 404
@@ -181,7 +181,7 @@ def test_names_stand_where_the_database_shows_them(console: Console, logged_in: 
     rows = re.findall("<tr>.*?</tr>", owner.get(f"{place}/audit").text, re.DOTALL)
     (made,) = [row for row in rows if "api_key.create" in row and "a named key" in row.split("<details>")[0]]
     assert "Olga Owner" in made
-    # The other workspace has shown its name with its request; what an organization cannot see stays an id.
+    # The other workspace has revealed its name by its request; invisible ones stay ids.
     requests = owner.get(f"{place}/requests").text
     assert requests.count("Globex") >= 2
     assert str(tenants.globex.id)[:8] in owner.get(f"{place}/audit").text

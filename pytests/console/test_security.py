@@ -1,4 +1,4 @@
-"""Cookies, forms of other sites, passwords, sessions, tokens: without a browser."""
+"""Cookies, other sites' forms, passwords, sessions and tokens, without a browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_password_is_known_by_its_hash_alone() -> None:
     for password, other in (("another", kept), ("", kept), ("a long password", None), ("x", "scrypt$new")):
         assert not is_password(password, other)
     assert hash_password("a long password", cost=16) != kept
-    # What would take all memory, or forever, is nobody's.
+    # Hashes that would take all memory, or forever, match nothing.
     assert not is_password("x", "scrypt$1073741824$8$1$YQ==$YQ==")
     assert not is_password("x", "scrypt$16$8$99$YQ==$YQ==")
 
@@ -226,7 +226,7 @@ def test_an_address_that_somebody_has_changed_is_answered_with_a_page(
 
 @pytest.fixture
 def marked(console: Console) -> Iterator[str]:
-    """Return markup that is in all names for one test."""
+    """Return markup that one test puts into all names."""
     markup = "\"'><img src=x onerror=alert(1)>"
     columns = [
         ("public.users", "first_name"),
@@ -308,7 +308,7 @@ def test_an_invitation_is_accepted_once_and_logs_a_new_account_in(console: Conso
     assert short.status_code == 422, said(short)
     joined = zoe.post(path, "/join", **account)
     assert joined.headers["location"] == f"{place}/dashboard", said(joined)
-    assert "You are a member now." in _page(zoe, joined.headers["location"])
+    assert "You are now a member." in _page(zoe, joined.headers["location"])
     token = page_of_late.split('name="csrf" value="')[1].split('"')[0]
     again = late.http.post("/join", data={"csrf": token, **account})
     assert again.status_code == 404

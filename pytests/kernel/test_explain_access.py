@@ -114,9 +114,9 @@ def test_it_says_what_an_insert_would_meet(app: Application) -> None:
     [
         ("gina", "globex", "SELECT", "Acme customer", "the row belongs to the organization Acme, and gina@"),
         ("ann", None, "SELECT", "Acme customer", "and ann@example.com is in the personal workspace of ann@example.com"),
-        ("uma", "acme", "UPDATE", "Acme customer", "the role user lacks the permission customers.write; it is held by"),
-        ("uma", "acme", "SELECT", "Acme customer", "the role user holds the permission customers.view, columns: id,"),
-        ("pat", None, "SELECT", "pat customer", "a person holds every permission in the personal workspace"),
+        ("uma", "acme", "UPDATE", "Acme customer", "role user lacks permission customers.write; roles that hold it: "),
+        ("uma", "acme", "SELECT", "Acme customer", "role user has permission customers.view, columns: id,"),
+        ("pat", None, "SELECT", "pat customer", "a person has every permission in their personal workspace"),
         ("pat", "acme", "SELECT", "Acme customer", "pat@example.com is not a member of the organization Acme"),
         ("ann", "platform", "SELECT", "Acme customer", "ann@example.com is not platform staff"),
         ("ann", "acme", "SELECT", None, "no row 00000000-0000-0000-0000-000000000001 exists in public.customers"),

@@ -188,7 +188,7 @@ def test_a_base_that_is_no_report(stranger: Stranger, run: Answer, tmp_path: Pat
 
 def test_a_base_that_is_neither_a_file_nor_a_dsn(stranger: Stranger, run: Answer) -> None:
     status, _, complaints = run(stranger.database.dsn(), "--against", "base.jsn")
-    assert (status, complaints) == (2, "pg-tenancy: base.jsn: there is no such file, and it is no DSN\n")
+    assert (status, complaints) == (2, "pg-tenancy: base.jsn is neither a file nor a DSN\n")
 
 
 def test_a_base_that_cannot_be_reached(stranger: Stranger, run: Answer) -> None:

@@ -248,7 +248,7 @@ def test_a_trusted_role_is_no_hole(faulty: Database, stranger: Stranger, run: An
         ("a.toml", EXEMPT.replace("its owner cannot log in", " "), "exemption 1 has no reason"),
         ("a.toml", EXEMPT.replace('reason = "its owner cannot log in"', ""), "exemption 1 has no reason"),
         ("a.toml", EXEMPT.replace("rls_not_forced", "rls_unforced"), "exemption 1: there is no rule rls_unforced"),
-        ("a.toml", EXEMPT + EXEMPT, "exemption 2 is there twice"),
+        ("a.toml", EXEMPT + EXEMPT, "exemption 2 is a duplicate"),
         ("a.toml", EXEMPT + 'until = "2027"', "exemption 1: unknown key until; the keys are rule, object, reason"),
         (
             "a.toml",

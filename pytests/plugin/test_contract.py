@@ -79,9 +79,9 @@ def test_the_statement_in_the_finding_repairs_it(admin: Connection, app: Applica
 @pytest.mark.parametrize(
     ("table", "role", "words"),
     [
-        ("public.missing", "tenancy_app", "there is no table public.missing"),
+        ("public.missing", "tenancy_app", "table public.missing does not exist"),
         ("public.bare", "tenancy_app", "public.bare is not protected"),
-        ("public.customers", "nobody_at_all", "there is no role nobody_at_all"),
+        ("public.customers", "nobody_at_all", "role nobody_at_all does not exist"),
     ],
 )
 def test_what_cannot_be_compared_fails(admin: Connection, table: str, role: str, words: str) -> None:

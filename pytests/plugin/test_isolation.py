@@ -64,7 +64,7 @@ def test_a_sound_table_is_proved_and_each_rule_is_needed(admin: Connection, app:
     policies = admin.execute("SELECT count(*) FROM pg_policy WHERE polrelid = %s::regclass", [table]).fetchone()
     assert policies is not None
     asked = [cell.question for cell in report.cells]
-    assert sum(question.startswith("it is noticed when policy") for question in asked) == policies[0] > 2
+    assert sum(question.startswith("a test notices when policy") for question in asked) == policies[0] > 2
     assert report.count("control") >= 5
     assert (
         report.summary == f"{table}: {report.count('control')} controls and {report.count('isolation')} refusals held"
@@ -229,7 +229,7 @@ HOLES = {
         "CREATE MATERIALIZED VIEW public.names AS SELECT name FROM public.customers;"
         " GRANT SELECT ON public.names TO tenancy_app",
         "customers",
-        "it is materialized, and so can have no policies",
+        "it is materialized, and policies do not apply to it",
     ),
 }
 
@@ -320,7 +320,7 @@ def test_a_sound_function_is_proved(
         ("public.lucky", [], "NOT TESTED: lucky() shows nothing of another tenant"),
         ("public.constant()", [], "constant() shows or changes rows of the workspace"),
         ("public.constant", [], "NOT TESTED: everything"),
-        ("public.missing", [], "there is no function public.missing"),
+        ("public.missing", [], "public.missing matches no function, or several"),
         ("no function(", [], "NOT TESTED: everything"),
         ("public.name_of", [], "shows or changes rows of the workspace"),
         ("public.name_of", [RowOf("public.tasks")], "the test has no id of public.tasks"),
@@ -418,7 +418,7 @@ def test_a_view_of_more_tables_is_proved_with_the_last(admin: Connection, app: A
 @pytest.mark.parametrize(
     ("statement", "table", "words"),
     [
-        ("SELECT 1", "public.missing", "there is no table public.missing"),
+        ("SELECT 1", "public.missing", "table public.missing does not exist"),
         ("SELECT 1", "public.users", "came with pg-tenancy"),
         ("CREATE TABLE public.bare (id int)", "public.bare", "CALL tenancy.protect('public.bare')"),
         (
@@ -430,13 +430,13 @@ def test_a_view_of_more_tables_is_proved_with_the_last(admin: Connection, app: A
             "ALTER TABLE public.customers ADD shape polygon NOT NULL DEFAULT '((0,0))';"
             " ALTER TABLE public.customers ALTER shape DROP DEFAULT",
             "public.customers",
-            "public.customers.shape is a polygon, which the test cannot make up",
+            "public.customers.shape is a polygon, for which the test cannot generate a value",
         ),
         (
             "CREATE FUNCTION public.never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
             " CREATE TRIGGER never BEFORE INSERT ON public.customers FOR EACH ROW EXECUTE FUNCTION public.never()",
             "public.customers",
-            "a trigger of public.customers kept the test's row out",
+            "a trigger of public.customers discarded the test's row",
         ),
         ("REVOKE EXECUTE ON FUNCTION tenancy.enter FROM tenancy_app", "public.customers", "cannot enter"),
         (
@@ -475,7 +475,7 @@ def test_values_of_the_developer_are_used(admin: Connection, app: Application) -
 
 
 def test_a_role_that_is_missing_is_not_tested(admin: Connection) -> None:
-    assert "there is no role nobody_at_all" in failures(check_table(admin, "public.customers", role="nobody_at_all"))
+    assert "role nobody_at_all does not exist" in failures(check_table(admin, "public.customers", role="nobody_at_all"))
 
 
 def test_a_report_without_anything_that_could_fail_fails() -> None:

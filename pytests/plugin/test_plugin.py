@@ -121,7 +121,7 @@ def test_holes_fail_the_run_and_so_does_a_policy_that_nothing_needs(
         options = ["--tenancy-dsn", database.dsn()]
         status, output = outcome_of(directory, *options, "--tenancy-coverage")
         assert status == 1
-        assert "FAILED: it is noticed when policy idle is dropped" in output
+        assert "FAILED: a test notices when policy idle is dropped" in output
         database.execute(
             "CREATE FUNCTION public.name_of(uuid) RETURNS text LANGUAGE sql SECURITY DEFINER"
             " AS 'SELECT name FROM public.customers WHERE id = $1'",
@@ -147,7 +147,7 @@ def test_holes_fail_the_run_and_so_does_a_policy_that_nothing_needs(
     ("settings", "words"),
     [
         ({}, "set tenancy_dsn, --tenancy-dsn or PG_TENANCY_TEST_DSN"),
-        ({"tenancy_dsn": "{dsn}"}, "looks live: its name has no test, dev, ci, local or sandbox in it"),
+        ({"tenancy_dsn": "{dsn}"}, "looks live: its name does not contain test, dev, ci, local or sandbox"),
         (
             {"tenancy_dsn": "{dsn}", "tenancy_allow_database": "{name}", "tenancy_app_dsn": "host=/nowhere"},
             "tenancy_app_dsn: connection",

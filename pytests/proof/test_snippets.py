@@ -219,7 +219,7 @@ STATEMENTS: dict[str, Statements] = {
     "docs/dba.md: CALL tenancy.harden_database();": Statements(),
     "docs/dba.md: ALTER ROLE app_login SET idle_in_transaction_session_tim": Statements(undone=True),
     "docs/activation.md: CALL tenancy_private.make_activatable(": Statements(before=DATASETS),
-    "docs/lint.md: SELECT * FROM tenancy.lint();   -- the same rules, where": Statements(),
+    "docs/lint.md: SELECT * FROM tenancy.lint();   -- the same rules where": Statements(),
     "docs/languages.md: SELECT tenancy.enter($1, $2);  -- the user; the organiza": Statements(login="app"),
     "docs/finops.md: SELECT tenancy.enter('<user id>', '<organization id>');": Statements(login="app"),
     "docs/finops.md: SELECT tenancy.assign('finops.cost_actual_minute', '<org": Statements(login="service"),
@@ -410,7 +410,7 @@ ELSEWHERE = {
     ),
 }
 
-EXEMPTIONS = "docs/lint.md: # lint.toml; as JSON in a file whose name ends in .json"
+EXEMPTIONS = "docs/lint.md: # lint.toml; or use JSON in a file whose name ends in .j"
 LINT = [
     "README.md: pg-tenancy lint postgresql://ann@host/application",
     "docs/lint.md: pg-tenancy lint postgresql://ann@host/application",

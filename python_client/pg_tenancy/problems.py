@@ -1,7 +1,7 @@
 """Errors as responses of an HTTP server: problem documents as RFC 9457 defines them.
 
-No framework is imported here: ``pg_tenancy.starlette`` and ``pg_tenancy.django`` send
-these, and so can any other server.
+This imports no framework. ``pg_tenancy.starlette`` and ``pg_tenancy.django`` use it, and any
+other server can.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["MEDIA_TYPE", "Problem", "problem"]
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-# From here on the fault is the server's.
+# Statuses from here on are the server's fault.
 _SERVER_ERROR: Final = 500
 _UNAUTHORIZED: Final = 401
 
@@ -27,9 +27,9 @@ class Problem:
 
     Attributes:
         status: the status of the response, from 400 to 599.
-        headers: header fields that the response has beside its media type.
-        document: the members of the document: ``type``, ``title``, ``status``, ``name``
-            and ``detail``, and where there are any ``hint`` and ``phase``.
+        headers: header fields besides the media type.
+        document: the document: ``type``, ``title``, ``status``, ``name``, ``detail``, and
+            ``hint`` and ``phase`` if there are any.
 
     """
 
@@ -46,13 +46,12 @@ class Problem:
 def problem(error: TenancyError) -> Problem:
     """Return the response for an error.
 
-    ``name`` is the error's name in the database, such as ``permission_denied``, and
-    stays the same from version to version: clients decide by it. ``detail`` and
-    ``hint`` are the server's words for people. Where the mistake is the application's
-    own (status 500) neither is revealed; log the exception.
+    ``name`` is the error's name in the database, such as ``permission_denied``. It is stable
+    across versions, so clients can rely on it. ``detail`` and ``hint`` are for people. For
+    errors of the application itself (status 500) neither is revealed; log the exception.
 
     Args:
-        error: what a workspace raised.
+        error: the error of a workspace.
 
     Returns:
         The status, the header fields and the document.
@@ -63,7 +62,7 @@ def problem(error: TenancyError) -> Problem:
         "title": name.replace("_", " ").capitalize(),
         "status": error.http_status,
         "name": name,
-        "detail": "The server has made a mistake.",
+        "detail": "An internal error occurred.",
     }
     if error.http_status != _SERVER_ERROR:
         document["detail"] = error.message
@@ -71,8 +70,8 @@ def problem(error: TenancyError) -> Problem:
         document["hint"] = error.hint
     if isinstance(error, PhaseNotDeployedError):
         document["phase"] = error.phase
-    # A 401 must say how to authenticate: tickets and keys are what bearers present.
+    # A 401 must say how to authenticate: with a bearer token, which is a ticket or a key.
     headers = {"WWW-Authenticate": "Bearer"} if error.http_status == _UNAUTHORIZED else {}
-    # Caches may keep a 404 by themselves, and the same address is another answer in another workspace.
+    # Caches may keep a 404 by default, but the same address has other answers in other workspaces.
     headers["Cache-Control"] = "no-store"
     return Problem(error.http_status, headers, document)

@@ -1,12 +1,12 @@
-"""The pytest plugin: proofs that an application's tables are isolated, and people for its own tests.
+"""The pytest plugin: proofs that an application's tables are isolated, and fixtures for its own tests.
 
 ```python
 def test_projects_are_isolated(assert_isolated):
     assert_isolated("public.projects")
 ```
 
-It needs a database with the application's tables and pg-tenancy deployed, and a superuser
-of it: ``tenancy_dsn`` in pytest's settings, ``--tenancy-dsn``, or the environment's
+It requires a database with pg-tenancy and the application's tables, and a superuser's DSN for
+it: ``tenancy_dsn`` in pytest's settings, ``--tenancy-dsn``, or the environment variable
 ``PG_TENANCY_TEST_DSN``.
 """
 
@@ -26,24 +26,24 @@ SUMMARY: Final = "pg_tenancy"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the settings, each as an option, too."""
+    """Add the settings and the options of the same names."""
     group = parser.getgroup("pg-tenancy", "isolation of tenants")
     for name, words in (
-        ("dsn", "the database for the tests, as its superuser (also PG_TENANCY_TEST_DSN)"),
-        ("app_dsn", "the same as the application's login (also PG_TENANCY_TEST_APP_DSN); default: a login is made"),
+        ("dsn", "a superuser's DSN of the test database (also PG_TENANCY_TEST_DSN)"),
+        ("app_dsn", "the application's DSN (also PG_TENANCY_TEST_APP_DSN); default: a temporary login"),
     ):
         group.addoption(f"--tenancy-{name.replace('_', '-')}", dest=f"tenancy_{name}", help=words)
         parser.addini(f"tenancy_{name}", words)
     group.addoption(
         "--tenancy-coverage",
         action="store_true",
-        help="drop each policy of the tables in turn, and fail where assert_isolated does not notice",
+        help="drop each policy of the tables in turn, and fail if assert_isolated does not notice",
     )
-    parser.addini("tenancy_allow_database", "names of databases that are for tests, though they look live", type="args")
+    parser.addini("tenancy_allow_database", "names of test databases that look live", type="args")
 
 
 def _setting(config: pytest.Config, name: str) -> str | None:
-    """Return a setting from the command line, the environment or the settings, in this order."""
+    """Return a setting from the command line, the environment or pytest's settings, in this order."""
     found = config.getoption(name) or os.environ.get(f"PG_{name.upper().replace('TENANCY', 'TENANCY_TEST')}")
     return found or config.getini(name) or None
 
@@ -57,12 +57,12 @@ def _tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
 
     dsn = _setting(request.config, "tenancy_dsn")
     if dsn is None:
-        pytest.fail("set tenancy_dsn, --tenancy-dsn or PG_TENANCY_TEST_DSN to a database for tests", pytrace=False)
+        pytest.fail("set tenancy_dsn, --tenancy-dsn or PG_TENANCY_TEST_DSN to a test database", pytrace=False)
     try:
         connection = psycopg.connect(dsn, autocommit=True)
     except psycopg.Error as error:
         pytest.fail(f"tenancy_dsn: {error}", pytrace=False)
-    # A proof compares what there is before a statement and after it, whatever other programs write meanwhile.
+    # A proof compares rows before and after a statement, so it must not see other programs' writes.
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with connection:
         try:
@@ -74,10 +74,9 @@ def _tenancy_admin(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def _tenancy_app_dsn(request: pytest.FixtureRequest, _tenancy_admin: Any) -> Iterator[str]:
-    """Return the URI or the parameters by which the application's login connects.
+    """Return the DSN of the application's login.
 
-    It is ``tenancy_app_dsn``, or that of a login which is made for the tests, in
-    ``tenancy_app``, and dropped after them.
+    It is ``tenancy_app_dsn``, or belongs to a temporary login in ``tenancy_app``.
     """
     from pg_tenancy.testing.database import temporary_login
 
@@ -91,7 +90,7 @@ def _tenancy_app_dsn(request: pytest.FixtureRequest, _tenancy_admin: Any) -> Ite
 
 @pytest.fixture(scope="session")
 def _tenancy_role(request: pytest.FixtureRequest, _tenancy_admin: Any) -> str:
-    """Return the role that proofs act as: the application's login, or else the group."""
+    """Return the role for proofs: the application's login, or else the group."""
     import psycopg
 
     given = _setting(request.config, "tenancy_app_dsn")
@@ -106,7 +105,7 @@ def _tenancy_role(request: pytest.FixtureRequest, _tenancy_admin: Any) -> str:
 
 @pytest.fixture
 def tenancy(_tenancy_admin: Any, _tenancy_app_dsn: str) -> Iterator[Tenancy]:
-    """Return what makes people, organizations, workspaces and connections for the test; see ``Tenancy``."""
+    """Return a factory for people, organizations, workspaces and connections; see ``Tenancy``."""
     from pg_tenancy.testing.database import Tenancy
 
     made = Tenancy(_tenancy_admin, _tenancy_app_dsn)
@@ -118,9 +117,9 @@ def tenancy(_tenancy_admin: Any, _tenancy_app_dsn: str) -> Iterator[Tenancy]:
 def assert_isolated(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
     """Return a function that fails unless a table or a function is isolated.
 
-    ``assert_isolated("public.projects")`` with the arguments of
-    ``pg_tenancy.testing.check_table``, or ``assert_isolated(function="public.report",
-    arguments=[...])`` with those of ``check_function``.
+    ``assert_isolated("public.projects")`` takes the arguments of
+    ``pg_tenancy.testing.check_table``, ``assert_isolated(function="public.report",
+    arguments=[...])`` those of ``check_function``.
     """
 
     def check(
@@ -145,7 +144,7 @@ def assert_isolated(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenanc
 
 @pytest.fixture
 def assert_contract(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenancy_role: str) -> Callable[..., Report]:
-    """Return a function that fails unless a table is what ``protect`` and ``allow`` made of it.
+    """Return a function that fails if a table differs from what ``protect`` and ``allow`` made of it.
 
     ``assert_contract("public.projects")``; see ``pg_tenancy.testing.check_contract``.
     """
@@ -161,7 +160,7 @@ def assert_contract(request: pytest.FixtureRequest, _tenancy_admin: Any, _tenanc
 
 def _required(request: pytest.FixtureRequest, report: Report) -> Report:
     __tracebackhide__ = True
-    # Through the report of the test: with xdist it is made in another process.
+    # Sent in the test's report, because with xdist tests run in other processes.
     request.node.user_properties.append((SUMMARY, report.summary))
     if report.failure is not None:
         pytest.fail(report.failure)
@@ -169,7 +168,7 @@ def _required(request: pytest.FixtureRequest, report: Report) -> Report:
 
 
 class _Counts:
-    """Collects what tests have counted, in whichever process they ran."""
+    """Collects the counts of tests from all processes."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -186,5 +185,5 @@ class _Counts:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the counts printed at the end."""
+    """Print the counts at the end."""
     config.pluginmanager.register(_Counts())

@@ -5,7 +5,7 @@ app.add_exception_handler(TenancyError, answer)
 app.add_middleware(WorkspaceMiddleware, who=who)
 ```
 
-``pg_tenancy.fastapi.dependency`` has a dependency that gives a ``Workspace``.
+``pg_tenancy.fastapi.dependency`` has a dependency that provides a ``Workspace``.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _log = logging.getLogger("pg_tenancy")
 def answer(request: Request, error: Exception) -> Response:
     """Return the response for an error of pg-tenancy: a problem document with its status.
 
-    For ``app.add_exception_handler(TenancyError, answer)``. A mistake of the application
-    itself (status 500) is logged with its traceback, as the response does not reveal it.
+    For ``app.add_exception_handler(TenancyError, answer)``. An error of the application
+    itself (status 500) is logged with its traceback, because the response does not reveal it.
 
     Args:
-        request: the request that ended in the error.
+        request: the request that caused the error.
         error: a TenancyError.
 
     Returns:
-        The response; see ``pg_tenancy.problems`` for what is in it.
+        The response; see ``pg_tenancy.problems``.
 
     Raises:
-        Exception: the error itself, if it is none of pg-tenancy's.
+        Exception: the error itself, if it is not one of pg-tenancy's.
     """
     if not isinstance(error, TenancyError):
         raise error
@@ -60,19 +60,18 @@ def answer(request: Request, error: Exception) -> Response:
 
 
 class WorkspaceMiddleware:
-    """Runs each request in the ``workspace_context`` of whoever sent it.
+    """Runs each request in the ``workspace_context`` of its sender.
 
-    An engine of ``pg_tenancy.sqlalchemy`` then enters that workspace with each of the
-    request's transactions. For WebSockets too, whose workspace stays the one they were
-    opened in.
+    Each of the request's transactions on an engine of ``pg_tenancy.sqlalchemy`` then enters
+    that workspace. A WebSocket keeps the workspace in which it was opened.
 
     Args:
-        app: the application behind it.
-        who: called with the connection of each request or WebSocket; a function or a coroutine
-            function. It returns the keywords of ``workspace_context``, such as
-            ``{"user_id": ..., "organization_id": ...}``, or None for a request that
-            belongs to no workspace, a login page for instance. What it raises of
-            pg-tenancy's errors is answered with a problem document.
+        app: the wrapped application.
+        who: a function or coroutine function that takes the connection of a request or WebSocket.
+            It returns the keywords of ``workspace_context``, such as
+            ``{"user_id": ..., "organization_id": ...}``, or None for a request without a
+            workspace, such as a login page. If it raises an error of pg-tenancy, the response
+            is a problem document.
 
     """
 
@@ -81,7 +80,7 @@ class WorkspaceMiddleware:
         self.who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, as ASGI calls it."""
+        """Handle one ASGI request."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The application's models; schema.sql makes the tables."""
+"""The application's models; schema.sql creates the tables."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The settings that concern pg-tenancy, and the fewest others."""
+"""Minimal settings, with those of pg-tenancy."""
 
 import os
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +17,7 @@ DATABASES = {
         "OPTIONS": dict(parse_qsl(_url.query)),
     }
 }
-# After the one that authenticates, in an application that has it.
+# List it after the middleware that authenticates.
 MIDDLEWARE = ["pg_tenancy.django.middleware.workspace_middleware"]
 PG_TENANCY_WHO = "django_app.tenancy.who"
 

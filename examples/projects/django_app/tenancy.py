@@ -1,4 +1,4 @@
-"""Whose workspace a request is in."""
+"""Returns the workspace of a request."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from django.http import HttpRequest
 
 
 def who(request: HttpRequest) -> dict[str, Any]:
-    # An application takes request.user.id here, and believes no header.
+    # A real application uses request.user.id here, and trusts no header.
     return {"user_id": request.headers.get("X-User"), "organization_id": request.headers.get("X-Organization")}

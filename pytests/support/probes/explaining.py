@@ -29,24 +29,24 @@ QUESTIONS: list[Question] = [
             [(said, True)],
         )
         for asked, said, why in (
-            (("instances", "i_acme", "ann", "acme"), _ALL, "the role owner holds the permission instances.view"),
-            (("instances", "i_acme", "uma", "acme"), _SOME, "the role user holds"),
+            (("instances", "i_acme", "ann", "acme"), _ALL, "role owner has permission instances.view"),
+            (("instances", "i_acme", "uma", "acme"), _SOME, "role user has"),
             (("instances", "i_bulk", "ann", "acme"), "S- I+ U- D-", "belongs to the organization Bulk"),
-            (("instances", "i_ann", "ann", None), _ALL, "a person holds every permission"),
+            (("instances", "i_ann", "ann", None), _ALL, "a person has every permission"),
             (("instances", "i_olga", "ann", None), "S- I+ U- D-", "the personal workspace of olga"),
             (("instances", "i_acme", "olga", "acme"), _NONE, "is not a member of the organization Acme"),
             (("instances", "i_acme", "ann", "gone"), _NONE, "Gone, which is deleted, so entering is refused"),
             (("instances", "i_acme", "nobody", None), _NONE, "no account .* exists"),
-            (("instances", "i_old", "sam", "platform"), _ALL, "the role staff holds"),
+            (("instances", "i_old", "sam", "platform"), _ALL, "role staff has"),
             (("instances", "i_old", "ann", "platform"), _NONE, "is not platform staff"),
             (("instances", "nobody", "ann", "acme"), "S- I+ U- D-", "no row .* exists"),
-            (("models", "m_public", "ann", "acme"), "S+ I+ U- D-", "holds the permission models.view"),
+            (("models", "m_public", "ann", "acme"), "S+ I+ U- D-", "has permission models.view"),
             (("models", "m_bulk", "ann", "acme"), "S- I+ U- D-", "belongs to the organization Bulk"),
-            (("users", "uma", "ann", "acme"), _SOME, "everybody|holds"),
+            (("users", "uma", "ann", "acme"), _SOME, "everybody|has permission"),
             (("users", "olga", "ann", "acme"), _NONE, "not a member of the organization Acme"),
-            (("users", "ann", "ann", None), _SOME, "everybody|holds"),
+            (("users", "ann", "ann", None), _SOME, "everybody|has permission"),
             (("users", "uma", "ann", None), _NONE, "another person"),
-            (("users", "uma", "sam", "platform"), _SOME, "everybody|holds"),
+            (("users", "uma", "sam", "platform"), _SOME, "everybody|has permission"),
         )
     ),
     ("service", None, None, "SELECT tenancy.explain_access('pg_class', 'x', '{ann}')", "table_not_protected"),
@@ -59,7 +59,7 @@ QUESTIONS: list[Question] = [
             "as service",
             _explained("instances", "i_acme", "ann", "acme"),
         ],
-        [("S- I+ U- D-", "the role owner lacks the permission instances.view; it is held by nobody")],
+        [("S- I+ U- D-", "role owner lacks permission instances.view; roles that hold it: nobody")],
     ),
     # An auditor's question is recorded, a service's is not.
     *(
@@ -78,22 +78,22 @@ QUESTIONS: list[Question] = [
     *(
         superuser([*BELOW, "as service", _explained(table, row, who, "acme")], [(said, why)])
         for table, row, who, said, why in (
-            ("notes", "m_acme", "abe", "S+ I- U- D-", "the role admin holds the permission notes.use, columns: body"),
-            ("notes", "m_acme", "ann", _NONE, "the row is its author's own, and not shared"),
-            ("answers", "m_acme", "ann", "S- I+ U- D-", "the row is its author's own, and not shared"),
+            ("notes", "m_acme", "abe", "S+ I- U- D-", "role admin has permission notes.use, columns: body"),
+            ("notes", "m_acme", "ann", _NONE, "the row is private to its author"),
+            ("answers", "m_acme", "ann", "S- I+ U- D-", "the row is private to its author"),
             (
                 "answers",
                 "m_bulk",
                 "ann",
                 "S+ I+ U- D-",
-                "the role owner holds the permission notes.use, columns: body, note_id",
+                "role owner has permission notes.use, columns: body, note_id",
             ),
             (
                 "answers",
                 "m_acme",
                 "abe",
                 "S+ I+ U+ D+",
-                "the role admin holds the permission notes.use, columns: body, note_id",
+                "role admin has permission notes.use, columns: body, note_id",
             ),
         )
     ),

@@ -1,7 +1,7 @@
 """A console for pg-tenancy in the browser: workspaces, members, keys, instances, settings, costs.
 
-It is an example that works: an application mounts it, runs it with ``pg-tenancy
-console``, or copies from it. It asks the database for every rule.
+A working example: run it with ``pg-tenancy console``, mount it in an application, or copy from
+it. The database decides every rule.
 """
 
 from __future__ import annotations

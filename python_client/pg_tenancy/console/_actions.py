@@ -1,4 +1,4 @@
-"""What forms do: one call each, in the workspace that was entered."""
+"""The actions of forms: one call each, in the entered workspace."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["ACTIONS", "Deed"]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A form that somebody sent in a workspace.
+    """A submitted form, in its workspace.
 
     Attributes:
-        flash: what the next page shows once.
-        after: called with what ``after`` itself needs, when the transaction is committed.
+        flash: messages and secrets for the next page.
+        after: called after the commit.
     """
 
     ws: Workspace[Any]
@@ -32,13 +32,13 @@ class Deed:
 
 
 Action = Callable[[Deed], Awaitable[str]]
-"""Does what the form asks for, and returns the message that says so."""
+"""Performs the action, and returns a message about it."""
 
 
 def _days(form: Form, name: str = "days") -> timedelta | None:
     days = form.integer(name)
     if days is not None and not 0 < days <= 3650:
-        raise InvalidArgumentError("the number of days is out of its range")
+        raise InvalidArgumentError("the number of days is out of range")
     return timedelta(days=days) if days is not None else None
 
 
@@ -51,39 +51,39 @@ def _later(form: Form, name: str = "days") -> datetime | None:
 
 
 async def change_role(deed: Deed) -> str:
-    """Give a member another role."""
+    """Change a member's role."""
     await deed.ws.change_member_role(deed.form.text("user_id"), deed.form.text("role"))
-    return "The role is changed."
+    return "Role changed."
 
 
 async def remove_member(deed: Deed) -> str:
-    """End somebody's membership."""
+    """Remove a member."""
     await deed.ws.remove_member(deed.form.text("user_id"))
-    return "The member is removed."
+    return "Member removed."
 
 
 async def leave(deed: Deed) -> str:
-    """End one's own membership."""
+    """Leave the organization."""
     await deed.ws.leave_organization()
     return "You have left the organization."
 
 
 async def invite(deed: Deed) -> str:
-    """Invite somebody; the token goes on to the page, or to what sends the mail."""
+    """Invite somebody; the token goes to the next page or the mail."""
     email = deed.form.text("email")
     invitation = await deed.ws.invite_member(email, deed.form.text("role"), _days(deed.form))
     deed.flash.secrets.update(invitation_token=invitation.token, invitation_email=email)
-    return "The invitation is made."
+    return "Invitation created."
 
 
 async def revoke_invitation(deed: Deed) -> str:
-    """Make an invitation useless."""
+    """Revoke an invitation."""
     await deed.ws.revoke_invitation(deed.form.text("id"))
-    return "The invitation is revoked."
+    return "Invitation revoked."
 
 
 async def create_user(deed: Deed) -> str:
-    """Make an account, which has no password yet."""
+    """Create an account without a password."""
     form = deed.form
     await deed.ws.create_user(
         form.text("email"),
@@ -91,7 +91,7 @@ async def create_user(deed: Deed) -> str:
         first_name=form.optional("first_name"),
         last_name=form.optional("last_name"),
     )
-    return "The account is made."
+    return "Account created."
 
 
 async def update_user(deed: Deed) -> str:
@@ -100,64 +100,64 @@ async def update_user(deed: Deed) -> str:
     await deed.ws.update_user(
         form.text("user_id"), first_name=form.optional("first_name"), last_name=form.optional("last_name")
     )
-    return "The account is changed."
+    return "Account changed."
 
 
 async def delete_user(deed: Deed) -> str:
-    """End a membership, as the administrator of accounts."""
+    """Remove a member, from the screen of accounts."""
     await deed.ws.delete_user(deed.form.text("user_id"))
-    return "The member is removed."
+    return "Member removed."
 
 
 # -- the organization -----------------------------------------------------------------
 
 
 async def create_organization(deed: Deed) -> str:
-    """Make an organization."""
+    """Create an organization."""
     await deed.ws.create_organization(deed.form.text("name"), deed.form.optional("slug"))
-    return "The organization is made: choose it above."
+    return "Organization created: choose it above."
 
 
 async def update_organization(deed: Deed) -> str:
     """Change name, slug and color."""
     form = deed.form
     await deed.ws.update_organization(form.optional("name"), form.optional("slug"), form.optional("color"))
-    return "The organization is changed."
+    return "Organization changed."
 
 
 async def delete_organization(deed: Deed) -> str:
-    """Close the organization, whose slug has to be typed."""
+    """Delete the organization, if its slug was typed."""
     current = await deed.ws.current()
     if deed.form.optional("slug") != current.slug:
         raise InvalidArgumentError("type the slug of the organization to delete it")
     await deed.ws.delete_organization()
-    return "The organization is deleted."
+    return "Organization deleted."
 
 
 # -- things ---------------------------------------------------------------------------
 
 
 async def create_key(deed: Deed) -> str:
-    """Make an API key, which the next page shows once."""
+    """Create an API key, which the next page shows once."""
     new = await deed.ws.create_api_key(deed.form.text("name"), _later(deed.form))
     deed.flash.secrets["api_key"] = new.key
-    return "The API key is made."
+    return "API key created."
 
 
 async def rename_key(deed: Deed) -> str:
-    """Give an API key another name."""
+    """Rename an API key."""
     await deed.ws.rename_api_key(deed.form.text("id"), deed.form.text("name"))
-    return "The API key is renamed."
+    return "API key renamed."
 
 
 async def revoke_key(deed: Deed) -> str:
     """Revoke an API key."""
     await deed.ws.revoke_api_key(deed.form.text("id"))
-    return "The API key is revoked."
+    return "API key revoked."
 
 
 async def create_instance(deed: Deed) -> str:
-    """Start an instance, once for each page that was shown."""
+    """Start an instance, at most one for each page view."""
     form = deed.form
     values = {
         "provider_id": form.text("provider_id"),
@@ -166,29 +166,29 @@ async def create_instance(deed: Deed) -> str:
         "gpu_profile": form.optional("gpu_profile"),
     }
     await insert_once(deed.ws, "public.instances", values, form.id("new_id"))
-    return "The instance is ordered."
+    return "Instance ordered."
 
 
 async def terminate(deed: Deed) -> str:
     """Terminate an instance."""
     await deed.ws.terminate_instance(deed.form.text("id"))
-    return "The termination is ordered."
+    return "Termination ordered."
 
 
 async def reinstall(deed: Deed) -> str:
     """Reinstall an instance."""
     await deed.ws.reinstall_instance(deed.form.text("id"))
-    return "The reinstallation is ordered."
+    return "Reinstallation ordered."
 
 
 async def archive(deed: Deed) -> str:
     """Archive a terminated instance."""
     await deed.ws.execute("SELECT tenancy.archive_instance(%s)", [deed.form.text("id")])
-    return "The instance is archived."
+    return "Instance archived."
 
 
 async def create_model(deed: Deed) -> str:
-    """Make a model, once for each page that was shown."""
+    """Create a model, at most one for each page view."""
     form = deed.form
     values = {
         "name": form.text("name"),
@@ -196,43 +196,43 @@ async def create_model(deed: Deed) -> str:
         "required_vram_gb": form.integer("required_vram_gb"),
     }
     await insert_once(deed.ws, "public.models", values, form.id("new_id"))
-    return "The model is made."
+    return "Model created."
 
 
 async def delete_model(deed: Deed) -> str:
     """Delete a model."""
     await deed.ws.delete_model(deed.form.text("id"))
-    return "The model is deleted."
+    return "Model deleted."
 
 
 async def activate(deed: Deed) -> str:
-    """Give an activation."""
+    """Activate an object."""
     form = deed.form
     done = await deed.ws.activate(form.text("kind"), form.text("id"), form.text("aspect"))
-    return "It is activated, and operational." if done else "It is activated. The other activation is missing."
+    return "Activated, and now operational." if done else "Activated. The other activation is still missing."
 
 
 async def deactivate(deed: Deed) -> str:
-    """Take an activation back."""
+    """Deactivate an object."""
     form = deed.form
     await deed.ws.deactivate(form.text("kind"), form.text("id"), form.text("aspect"))
-    return "The activation is taken back."
+    return "Activation withdrawn."
 
 
 # -- settings -------------------------------------------------------------------------
 
 
 async def set_setting(deed: Deed) -> str:
-    """Set a value, if nobody else has meanwhile."""
+    """Set a value, unless somebody else changed it meanwhile."""
     form = deed.form
     await deed.ws.set_setting(
         form.text("key"), form.secret("value"), form.optional("subject_id"), expected_version=form.integer("version")
     )
-    return "The setting is changed."
+    return "Setting changed."
 
 
 async def unset_setting(deed: Deed) -> str:
-    """Take a value back, so that the setting inherits again."""
+    """Remove a value, so that the setting inherits again."""
     form = deed.form
     await deed.ws.unset_setting(form.text("key"), form.optional("subject_id"), expected_version=form.integer("version"))
     return "The setting inherits its value again."
@@ -249,13 +249,13 @@ async def set_preferences(deed: Deed) -> str:
         shows_paid=form.checked("shows_paid"),
         shows_contracts=form.checked("shows_contracts"),
     )
-    return "The catalog is changed."
+    return "Catalog preferences saved."
 
 
 async def request_access(deed: Deed) -> str:
     """Request access to an offering."""
     await deed.ws.request_access(deed.form.text("id"), deed.form.optional("message"))
-    return "Access is requested."
+    return "Access requested."
 
 
 def _offered(form: Form) -> dict[str, Any]:
@@ -274,26 +274,26 @@ async def publish(deed: Deed) -> str:
         eur_per_1k=form.decimal("eur_per_1k"),
         **_offered(form),
     )
-    return "The offering is made. It can be used after both activations."
+    return "Offering published. It can be used after both activations."
 
 
 async def update_offering(deed: Deed) -> str:
-    """Change an offering; a field that is left empty stays as it is."""
+    """Change an offering; empty fields stay unchanged."""
     form = deed.form
     await deed.ws.update_offering(form.text("id"), code=form.text("code"), name=form.text("name"), **_offered(form))
-    return "The offering is changed."
+    return "Offering changed."
 
 
 async def stop_offering(deed: Deed) -> str:
-    """Let nobody use an offering, until it goes on."""
+    """Pause an offering."""
     await deed.ws.update_offering(deed.form.text("id"), is_active=False)
-    return "The offering is paused: nobody can use it."
+    return "Offering paused: nobody can use it."
 
 
 async def start_offering(deed: Deed) -> str:
-    """Let a paused offering go on."""
+    """Resume a paused offering."""
     await deed.ws.update_offering(deed.form.text("id"), is_active=True)
-    return "The offering goes on."
+    return "Offering resumed."
 
 
 async def set_price(deed: Deed) -> str:
@@ -302,31 +302,31 @@ async def set_price(deed: Deed) -> str:
     if price is None:
         raise InvalidArgumentError("eur_per_1k is missing")
     await deed.ws.set_offering_price(deed.form.text("id"), price)
-    return "The price is set."
+    return "Price set."
 
 
 async def share(deed: Deed) -> str:
     """Share an offering with an organization."""
     await deed.ws.share_offering(deed.form.text("id"), deed.form.text("organization_id"))
-    return "The offering is shared."
+    return "Offering shared."
 
 
 async def pause_share(deed: Deed) -> str:
     """Pause a share."""
     await deed.ws.pause_share(deed.form.text("id"))
-    return "The share is paused."
+    return "Share paused."
 
 
 async def resume_share(deed: Deed) -> str:
     """Resume a share."""
     await deed.ws.resume_share(deed.form.text("id"))
-    return "The share is resumed."
+    return "Share resumed."
 
 
 async def revoke_share(deed: Deed) -> str:
     """Revoke a share."""
     await deed.ws.revoke_share(deed.form.text("id"))
-    return "The share is revoked."
+    return "Share revoked."
 
 
 async def approve(deed: Deed) -> str:
@@ -338,19 +338,19 @@ async def approve(deed: Deed) -> str:
         quota_tokens=form.integer("quota_tokens"),
         eur_per_1k=form.decimal("eur_per_1k"),
     )
-    return "The request is approved."
+    return "Request approved."
 
 
 async def deny(deed: Deed) -> str:
     """Deny a request."""
     await deed.ws.deny_access(deed.form.text("id"), deed.form.optional("reason"))
-    return "The request is denied."
+    return "Request denied."
 
 
 async def revoke_agreement(deed: Deed) -> str:
     """End an agreement."""
     await deed.ws.revoke_entitlement(deed.form.text("id"))
-    return "The agreement is ended."
+    return "Agreement ended."
 
 
 _ACTIVATION: Final[dict[str, Action]] = {"activate": activate, "deactivate": deactivate}
@@ -386,4 +386,4 @@ ACTIONS: Final[dict[str, dict[str, Action]]] = {
     "organization": {"update": update_organization, "delete": delete_organization},
     "dashboard": {"create-organization": create_organization},
 }
-"""What each screen's forms do, by the screen and the form."""
+"""The actions by screen and form."""

@@ -1,4 +1,4 @@
-"""The console as an application: who is logged in, which workspace, which screen."""
+"""The console as an application: logins, workspaces and screens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import secrets
 import time
 import unicodedata
 from collections import OrderedDict, deque
@@ -63,7 +64,7 @@ _LOG: Final = logging.getLogger("pg_tenancy.console")
 _PAGE: Final = re.compile(r"/(me|o/[0-9a-f-]{36})/[a-z]+")
 _LASTS: Final = timedelta(days=14)
 _SHORTEST_PASSWORD: Final = 10
-# Of one address, in so many seconds.
+# Attempts for one address, in this many seconds.
 _ATTEMPTS, _ATTEMPTS_IN = 10, 300
 _SERVER_ERROR, _BUSY = 500, 503
 _STATIC: Final = Path(__file__).parent / "static"
@@ -83,26 +84,25 @@ def console_app(
     send_invitation: SendInvitation | None = None,
     connections: int = 10,
 ) -> Starlette:
-    """Return the console, to be served by any ASGI server or mounted in an application.
+    """Return the console, to be served by an ASGI server or mounted in an application.
 
     Args:
-        dsn: of a login of ``tenancy_credentialed``, which enters workspaces with tickets.
+        dsn: the DSN of a login of ``tenancy_credentialed``, which enters workspaces with tickets.
         authenticator: the DSN of the login that checks passwords.
-        ticket_key: what signs the tickets.
-        secure: whether browsers reach it over HTTPS alone; False is for the machine itself.
-        address: where browsers reach it, for links in invitations; None takes it from the
-            request, which is right where a proxy in front lets no other ``Host`` through.
-        send_invitation: called with an address and the link for it, to mail it; needs ``address``.
-            Without it the link is shown once to the person who invites, and they could use it
-            themselves.
-        connections: how many connections enter workspaces at most.
+        ticket_key: the key that signs the tickets.
+        secure: whether browsers use HTTPS only; False is for this machine only.
+        address: the public address, for links in invitations. None takes it from the request,
+            which is safe only behind a proxy that accepts no other ``Host``.
+        send_invitation: mails an invitation; called with an e-mail address and the link. Requires
+            ``address``. Without it the inviter sees the link once, and could use it.
+        connections: the maximum number of connections that enter workspaces.
 
     Returns:
         The application. Its API is under ``/api``.
 
     Raises:
-        ValueError: ``send_invitation`` without ``address``. The links in mails would lead where
-            the inviter's request says, who would get the token from whoever follows one.
+        ValueError: ``send_invitation`` without ``address``. An inviter could then forge ``Host``,
+            so that the links in mails lead to their own server and reveal the tokens.
     """
     if send_invitation is not None and address is None:
         msg = "send_invitation needs address: the links in mails must not depend on a request"
@@ -117,9 +117,9 @@ def console_app(
             await stack.enter_async_context(passwords)
             yield
 
-    # Without its pages of documentation, whose scripts come from elsewhere.
+    # Without documentation pages, whose scripts come from other sites.
     api = FastAPI(title="pg-tenancy", docs_url=None, redoc_url=None, redirect_slashes=False)
-    # All processes that know the ticket key sign cookies alike, and never with the key of tickets itself.
+    # Derived from the ticket key, so all processes of the console sign cookies alike.
     cookies = Cookies(cookie_key(ticket_key.secret), secure=secure)
     console = _Console(
         pool, Authenticator(passwords), ticket_key, cookies, Pages(cookies), address=address, send=send_invitation
@@ -150,38 +150,39 @@ def console_app(
         )
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
-    # Such a redirect would lead to whatever host the request names.
+    # Such a redirect would lead to the request's Host, which can be forged.
     app.router.redirect_slashes = False
     app.add_exception_handler(_LoginRequiredError, console.to_login)
     app.add_exception_handler(HTTPException, console.refuse)
     app.add_exception_handler(psycopg.OperationalError, console.refuse)
+    app.add_exception_handler(Exception, console.fail)
     return app
 
 
 class _LoginRequiredError(Exception):
-    """Nobody is logged in, or no longer."""
+    """Nobody is logged in, or the session has ended."""
 
 
 class _TooManyAttemptsError(TenancyError):
-    """Somebody has guessed too often."""
+    """Too many failed attempts."""
 
     http_status = 429
 
     def __init__(self, wait: int) -> None:
-        super().__init__("Too many attempts. Try again in some minutes.")
+        super().__init__("Too many attempts. Try again in a few minutes.")
         self.wait = wait
 
 
 class _Throttle:
-    """Lets so many attempts for somebody fail in some minutes, in this process."""
+    """Limits failed attempts per key and time, in this process."""
 
     def __init__(self) -> None:
         self._attempts: OrderedDict[bytes, deque[float]] = OrderedDict()
 
     def attempt(self, whose: str) -> int:
-        """Return how many seconds to wait; normally none, and the attempt counts.
+        """Return how many seconds to wait. If 0, the attempt is counted.
 
-        It counts from its beginning, so that many at once are no more than one after the other.
+        Attempts are counted when they start, so parallel ones gain nothing.
         """
         now = time.monotonic()
         attempts = self._attempts.setdefault(_spelling(whose), deque())
@@ -196,13 +197,13 @@ class _Throttle:
         return 0
 
     def succeeded(self, whose: str) -> None:
-        """Take the last attempt back."""
+        """Do not count the last attempt."""
         if attempts := self._attempts.get(_spelling(whose)):
             attempts.pop()
 
 
 def _spelling(text: str) -> bytes:
-    """Return the same for all that a database may take for one address, and nothing long."""
+    """Return the same short key for all spellings that a database may treat as one address."""
     letters = unicodedata.normalize("NFKD", text.casefold())
     return hashlib.sha256("".join(each for each in letters if not unicodedata.combining(each)).encode()).digest()
 
@@ -217,26 +218,26 @@ class _Console:
     address: str | None
     send: SendInvitation | None
     throttle: _Throttle = field(default_factory=_Throttle)
-    # Of who is logged in, by the account.
+    # Attempts to change a password, by account.
     account_throttle: _Throttle = field(default_factory=_Throttle)
 
     # -- who, and where ---------------------------------------------------------------
 
     def _token(self, request: Request) -> str:
-        """Return the token of the session, which entering a workspace checks."""
+        """Return the session's token. Entering a workspace checks it."""
         token = request.cookies.get(self.cookies.session)
         if not token:
             raise _LoginRequiredError
         return token
 
     def _entry(self, token: str, organization_id: UUID | None) -> Entry:
-        # A tab is where its address says, wherever others of the session are.
+        # The address decides the workspace, so that tabs can be in different ones.
         if organization_id is None:
             return {"session": token, "personal": True}
         return {"session": token, "organization_id": organization_id}
 
     async def caller(self, request: Request) -> Entry:
-        """Answer the API who is calling: an API key's bearer, or somebody who is logged in."""
+        """Authenticate a caller of the API: an API key or a session."""
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return {"api_key": key}
@@ -245,7 +246,7 @@ class _Console:
             return {"session": None}
         if request.method not in {"GET", "HEAD"}:
             require_same_origin(request, self.address)
-            # No form can send this field.
+            # Forms of other sites cannot send this header.
             if "x-requested-with" not in request.headers:
                 raise HTTPException(403)
         named = request.headers.get("x-organization-id")
@@ -255,20 +256,20 @@ class _Console:
             raise InvalidArgumentError("X-Organization-Id is not an id") from None
 
     async def _form(self, request: Request) -> Form:
-        """Return the form, if a page of ours has shown it to this browser."""
+        """Return the form, if its CSRF token is valid."""
         require_same_origin(request, self.address)
         form = await read_form(request)
-        # An old session's cookie may be there while the form was shown to a visitor.
+        # A visitor's form may arrive with an old session's cookie.
         known = [request.cookies.get(name) for name in (self.cookies.session, self.cookies.visitor)]
         self.cookies.require_csrf(form, [value for value in known if value])
         return form
 
     def _words(self, request: Request, error: TenancyError) -> str:
-        """Return what people read of an error: nothing of what only the application's authors can mend."""
+        """Return an error's message for people, without details of internal errors."""
         if error.http_status == _SERVER_ERROR:
             _LOG.error("%s", error, exc_info=error)
-            return "The server has made a mistake."
-        # What the console itself says is translated with its pages.
+            return "An internal error occurred."
+        # The console's own messages are translated with its pages.
         return error.message if error.message in FRENCH else refusal(error, self.pages.language(request))
 
     # -- workspaces -------------------------------------------------------------------
@@ -278,11 +279,11 @@ class _Console:
         return await self._show(request, self.cookies.take_flash(request))
 
     async def back_to_screen(self, request: Request) -> Response:
-        """Show the screen to somebody who reloads what a form has answered."""
+        """Show the screen if somebody reloads the response to a form."""
         return RedirectResponse(_above(request), 303)
 
     async def act(self, request: Request) -> Response:
-        """Do what a form asks for, and show the screen again."""
+        """Perform a form's action, and show the screen again."""
         token = self._token(request)
         form = await self._form(request)
         name = request.path_params["screen"]
@@ -292,7 +293,7 @@ class _Console:
         flash = Flash()
         try:
             async with workspace(self.pool, **self._entry(token, _organization(request))) as ws:
-                # A form of a screen that does not open is not offered either.
+                # Forms of a screen that does not open are refused too.
                 await SCREENS[name].require(ws)
                 message = await action(Deed(ws, form, flash))
         except SessionError:
@@ -300,9 +301,9 @@ class _Console:
         except TenancyError as error:
             return await self._show(request, Flash(), error)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            # Of the application's own tables: what they say may name values of others.
+            # An error of the application's own tables, whose message may contain other tenants' values.
             _LOG.info("a form was refused: %s", error.diag.constraint_name or error.sqlstate)
-            refused = InvalidArgumentError("the database does not take these values")
+            refused = InvalidArgumentError("the database rejected these values")
             return await self._show(request, Flash(), refused)
         await self._deliver(request, flash)
         flash.say("done", message)
@@ -312,7 +313,7 @@ class _Console:
         return response
 
     async def _deliver(self, request: Request, flash: Flash) -> None:
-        """Send an invitation that was committed, or have the next page show it."""
+        """Mail a committed invitation, or show its link on the next page."""
         token = flash.secrets.pop("invitation_token", None)
         if token is None:
             return
@@ -347,7 +348,7 @@ class _Console:
             flash.say("error", "This workspace does not exist, or you are not a member of it.")
         except (TenancyError, psycopg.DataError) as refusal:
             if isinstance(refusal, psycopg.DataError):
-                refusal = InvalidArgumentError("The address of this page has a value that is not acceptable")
+                refusal = InvalidArgumentError("The address of this page contains an invalid value")
             status, template = refusal.http_status, "refused"
             flash.say("error", self._words(request, refusal))
         data |= {"screen": screen, "secrets": flash.secrets}
@@ -356,15 +357,15 @@ class _Console:
     # -- logging in and out -----------------------------------------------------------
 
     async def home(self, request: Request) -> Response:
-        """Begin in the personal workspace."""
+        """Redirect to the personal workspace."""
         return RedirectResponse(f"{_root(request)}/me/dashboard", 303)
 
     async def enter(self, request: Request) -> Response:
-        """Begin a workspace with its dashboard."""
+        """Redirect to a workspace's dashboard."""
         return RedirectResponse(f"{_root(request)}{_place(request)}/dashboard", 303)
 
     async def to_login(self, request: Request, _: Exception) -> Response:
-        """Have somebody log in, and then come back."""
+        """Redirect to the login page, and back afterwards."""
         path = request.url.path.removeprefix(_root(request))
         wanted = path if request.method == "GET" else path.rsplit("/", 1)[0]
         following = f"?next={quote(wanted)}" if _PAGE.fullmatch(wanted) else ""
@@ -373,7 +374,7 @@ class _Console:
         return response
 
     async def login(self, request: Request) -> Response:
-        """Show the form to log in."""
+        """Show the login form."""
         if token := request.cookies.get(self.cookies.session):
             try:
                 async with workspace(self.pool, **self._entry(token, None)) as ws:
@@ -397,11 +398,11 @@ class _Console:
         form = await self._form(request)
         email, flash = form.optional("email") or "", Flash()
         if wait := self.throttle.attempt(email):
-            flash.say("error", "Too many attempts. Try again in some minutes.")
+            flash.say("error", "Too many attempts. Try again in a few minutes.")
             return self._login_page(request, flash, email, 429, wait)
         user_id = await self.authenticator.authenticate(email, form.secret("password"))
         if user_id is None:
-            flash.say("error", "The e-mail address or the password is wrong.")
+            flash.say("error", "Wrong e-mail address or password.")
             return self._login_page(request, flash, email, 401)
         self.throttle.succeeded(email)
         wanted = request.query_params.get("next", "")
@@ -432,7 +433,7 @@ class _Console:
         return response
 
     async def account(self, request: Request) -> Response:
-        """Show where somebody is logged in, and have them change their password."""
+        """Show the account's sessions, and a form to change the password."""
         return await self._account_page(request, self.cookies.take_flash(request))
 
     async def _account_page(self, request: Request, flash: Flash, status: int = 200) -> Response:
@@ -446,7 +447,7 @@ class _Console:
         return self.pages.respond(request, _ACCOUNT, flash, token=token, where=where, status=status, data=data)
 
     async def change_account(self, request: Request) -> Response:
-        """End another session, or change the password, which ends them all."""
+        """End another session, or change the password, which ends all other sessions."""
         token = self._token(request)
         form = await self._form(request)
         change = {"end": self._end, "password": self._change_password}.get(request.path_params["action"])
@@ -472,8 +473,8 @@ class _Console:
             try:
                 await ws.revoke_session(form.text("id"))
             except SessionNotFoundError as error:
-                raise SessionNotFoundError("This session has ended already.") from error
-        return "The session is ended."
+                raise SessionNotFoundError("This session has already ended.") from error
+        return "Session ended."
 
     async def _change_password(self, token: str, form: Form) -> str:
         async with workspace(self.pool, **self._entry(token, None)) as ws:
@@ -488,18 +489,18 @@ class _Console:
             await ws.update_user(user_id, password_hash=password_hash)
             (here,) = [session.id for session in await ws.sessions(token) if session.is_current]
             await ws.revoke_sessions(keep=here)
-        return "The password is changed, and all other sessions are ended."
+        return "Password changed. All other sessions were ended."
 
     async def _new_hash(self, form: Form) -> str:
         password = form.secret("password")
         if len(password) < _SHORTEST_PASSWORD:
-            raise InvalidArgumentError("A password has at least 10 characters.")
+            raise InvalidArgumentError("The password must have at least 10 characters.")
         return await asyncio.to_thread(hash_password, password)
 
     # -- invitations ------------------------------------------------------------------
 
     async def join(self, request: Request) -> Response:
-        """Show an invitation to whoever brings its token."""
+        """Show an invitation to anybody with its token."""
         return await self._join_page(request, request.query_params.get("token", ""), Flash())
 
     async def _join_page(self, request: Request, token: str, flash: Flash, status: int = 200) -> Response:
@@ -507,13 +508,13 @@ class _Console:
         try:
             preview = await peek_invitation(self.pool, token)
         except InvitationError as error:
-            flash.say("error", "This invitation is not valid: it was used, revoked, or has expired.")
+            flash.say("error", "This invitation is not valid: it was used or revoked, or it has expired.")
             status = error.http_status
         data = {"preview": preview, "token": token, "shortest": _SHORTEST_PASSWORD}
         return self.pages.respond(request, "join", flash, status=status, data=data)
 
     async def joined(self, request: Request) -> Response:
-        """Accept an invitation: a new account is logged in, an existing one has to log in."""
+        """Accept an invitation. A new account is logged in; an existing one must log in."""
         form = await self._form(request)
         token, flash = form.secret("token"), Flash()
         try:
@@ -527,11 +528,11 @@ class _Console:
         except TenancyError as error:
             flash.say("error", self._words(request, error))
             return await self._join_page(request, token, flash, error.http_status)
-        flash.say("done", "You are a member now.")
+        flash.say("done", "You are now a member.")
         target = f"/o/{accepted.organization_id}/dashboard"
         if not preview.account_exists:
             return await self._start(request, accepted.user_id, target, flash)
-        # The token has shown that they read the mail, not that they know the password.
+        # The token proves access to the mailbox, not knowledge of the password.
         response = RedirectResponse(f"{_root(request)}{target}", 303)
         self.cookies.put_flash(response, flash)
         return response
@@ -539,7 +540,7 @@ class _Console:
     # -- everything else --------------------------------------------------------------
 
     async def choose_language(self, request: Request) -> Response:
-        """Remember the language, and show the same page in it."""
+        """Store the language, and show the same page in it."""
         form = await self._form(request)
         back = form.secret("back")
         target = back if _PAGE.fullmatch(back) or back == "/login" else "/"
@@ -548,21 +549,27 @@ class _Console:
         return response
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Show what is wrong with a request, as a page or as the API does."""
-        # A path with a line break is none of the API's to its routes.
+        """Show an HTTP error, as a page or as a problem document."""
+        # A path with a line break matches no route of the API.
         if isinstance(error, HTTPException) and request.url.path.startswith(f"{_root(request)}/api/"):
             return await refused(request, error)
         status = error.status_code if isinstance(error, HTTPException) else _BUSY
         words = {
-            403: "The form is too old, or comes from another site. Open the page again.",
-            404: "There is no such page.",
-            503: "The database is busy or away. Try again.",
+            403: "This form has expired or comes from another site. Open the page again.",
+            404: "This page does not exist.",
+            503: "The database is busy or unavailable. Try again.",
         }
-        flash = Flash([("error", words.get(status, "The request is not acceptable."))])
+        flash = Flash([("error", words.get(status, "The request is invalid."))])
         response = self.pages.respond(request, "refused", flash, status=status)
         if status == _BUSY:
             response.headers["retry-after"] = "5"
         return response
+
+    async def fail(self, request: Request, error: Exception) -> Response:
+        """Show that something unexpected happened, with a number that the log has too."""
+        reference = secrets.token_hex(6)
+        _LOG.error("unexpected error %s", reference, exc_info=error)
+        return self.pages.respond(request, "failed", Flash(), status=500, data={"reference": reference})
 
 
 def _organization(request: Request) -> UUID | None:
@@ -571,13 +578,13 @@ def _organization(request: Request) -> UUID | None:
 
 
 def _place(request: Request) -> str:
-    """Return where the screens of the workspace are that the address names, below the root."""
+    """Return the path of the workspace's screens, below the root."""
     organization_id = _organization(request)
     return "/me" if organization_id is None else f"/o/{organization_id}"
 
 
 def _root(request: Request) -> str:
-    """Return where the console is mounted, without a slash at the end."""
+    """Return the path where the console is mounted, without a slash at the end."""
     return str(request.scope.get("root_path", ""))
 
 

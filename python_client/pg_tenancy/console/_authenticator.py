@@ -1,4 +1,4 @@
-"""Passwords are checked by a login of their own, which reads three columns and enters no workspace."""
+"""Passwords are checked by a separate login, which can read three columns and enters no workspace."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Authenticator:
     """Checks passwords.
 
     Args:
-        pool: of the login that reads ``id``, ``email`` and ``password_hash`` of everybody, in
-            autocommit; see ``prepare()``.
+        pool: connections in autocommit of the login that may read everybody's ``id``, ``email`` and
+            ``password_hash``; see ``prepare()``.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def authenticate(self, email: str, password: str) -> UUID | None:
-        """Return whose address and password these are, or None; an unknown address takes as long."""
+        """Return the id of the account with this address and password, or None. Unknown addresses take as long."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 "SELECT id, password_hash FROM public.users WHERE lower(btrim(email)) = lower(btrim(%s)) LIMIT 2",
                 [email],
             )
             rows = await cursor.fetchall()
-        # Two accounts with one address: none of them can be meant.
+        # Two accounts share the address, so neither can log in.
         user_id, kept = rows[0] if len(rows) == 1 else (None, None)
         matches = await asyncio.to_thread(is_password, password, kept)
         return user_id if matches else None

@@ -1,4 +1,4 @@
-"""Charts of costs, drawn on the server as SVG: no script, and a table beside it says the same in words."""
+"""Charts of costs, drawn on the server as SVG, without scripts. Tables show the same values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, amount_in_words: 
     """Return a bar chart.
 
     Args:
-        values: the label and the amount of each bar, from 0.
-        title: what it shows, which screen readers say.
-        amount_in_words: writes an amount with its unit.
+        values: the label and the amount of each bar; amounts are 0 or more.
+        title: the title for screen readers.
+        amount_in_words: formats an amount with its unit.
     """
     top = _nice(max((amount for _, amount in values), default=Decimal(0)))
     height = _HEIGHT - _TOP - _BOTTOM
@@ -35,7 +35,7 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, amount_in_words: 
             f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
             f"{escape(amount_in_words(top * part / 2))}</text>"
         )
-    # Of many labels those that have room.
+    # Only as many labels as fit.
     every = max(1, -(-len(values) // 10))
     for number, (label, amount) in enumerate(values):
         size = float(amount / top) * height
@@ -53,7 +53,7 @@ def bars(values: Sequence[tuple[str, Decimal]], *, title: str, amount_in_words: 
 
 
 def _nice(amount: Decimal) -> Decimal:
-    """Return the next 1, 2 or 5 with zeros that is not less, for the top of an axis."""
+    """Round up to 1, 2 or 5 times a power of ten, for the top of an axis."""
     if amount <= 0:
         return Decimal(1)
     power = Decimal(10) ** amount.adjusted()

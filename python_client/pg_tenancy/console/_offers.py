@@ -1,4 +1,4 @@
-"""The screens of what organizations offer to each other: catalog, offerings and shares, requests."""
+"""The screens for offerings: catalog, offerings and shares, requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["catalog", "offerings", "requests"]
 
 
 async def catalog(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List others' offerings, and those that may be used by a right."""
+    """List the catalog, and the offerings that the workspace has a right to use."""
     rows, last = page(await ws.community_catalog(after_id=after(query), page_size=PAGE_SIZE + 1))
     return {
         "entries": rows,
@@ -28,7 +28,7 @@ async def catalog(ws: Workspace[Any], where: Where, query: Query) -> dict[str, A
 
 
 async def offerings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List what the organization offers, and with whom it shares."""
+    """List the organization's offerings and shares."""
     shares = await named(
         ws,
         "SELECT s.id, s.consumer_organization_id AS consumer, s.status::text AS status,"
@@ -36,6 +36,8 @@ async def offerings(ws: Workspace[Any], where: Where, query: Query) -> dict[str,
         " FROM public.organization_model_shares AS s"
         " LEFT JOIN public.organization_models AS o ON o.id = s.organization_model_id ORDER BY o.name, s.id",
     )
+    asked = await ws.access_requests()
+    names = await names_of(ws, where, [share.consumer for share in shares]) | _known(asked)
     return {
         "offerings": await named(
             ws,
@@ -47,14 +49,15 @@ async def offerings(ws: Workspace[Any], where: Where, query: Query) -> dict[str,
             " FROM public.organization_models AS o LEFT JOIN public.models AS m ON m.id = o.model_id ORDER BY o.code",
         ),
         "shares": shares,
-        "names": await _consumers(ws, where, [share.consumer for share in shares]),
+        "names": names,
+        "consumers": _consumers(where, [share.consumer for share in shares], names, asked),
         "models": await ws.fetch_all("SELECT id, name FROM public.models WHERE is_active ORDER BY name LIMIT 500"),
         "earnings": {row.offering_id: row for row in await ws.offering_earnings()} if where.can("finops.view") else {},
     }
 
 
 async def requests(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List requests for access, made and received, and the agreements that came of them."""
+    """List access requests, made and received, and agreements."""
     agreements = []
     if where.is_organization:
         agreements = await named(
@@ -73,9 +76,16 @@ async def requests(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
 
 
 def _known(requests: list[AccessRequest]) -> dict[str, str]:
-    """Return the names of those with whom there were requests, which they themselves have shown."""
+    """Return the names of the other parties of requests. Each party has shown its own name."""
     return {str(each.other_workspace_id): each.other_name for each in requests if each.other_name}
 
 
-async def _consumers(ws: Workspace[Any], where: Where, ids: list[UUID]) -> dict[str, str]:
-    return await names_of(ws, where, ids) | (_known(await ws.access_requests()) if ids else {})
+def _consumers(where: Where, shared: list[UUID], names: dict[str, str], asked: list[AccessRequest]) -> dict[str, str]:
+    """Return the organizations that the person knows, to share with: names by id.
+
+    These are the person's own ones, those that have a share, and those whose offerings were
+    requested. Requests may also come from persons, with whom nothing can be shared.
+    """
+    known = {str(each.id): each.name for each in where.organizations if not each.is_current}
+    known |= {str(consumer): names[str(consumer)] for consumer in shared if str(consumer) in names}
+    return known | _known([each for each in asked if each.direction == "made"])

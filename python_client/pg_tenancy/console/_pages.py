@@ -1,4 +1,4 @@
-"""Pages out of templates: languages, dates and amounts, colors, the headers of every page."""
+"""Pages from templates: languages, dates, amounts, colors and headers."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["LANGUAGES", "Pages", "language_of"]
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
 _NOTHING: Final = "\u2013"
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
-# Of workspaces without a color, or with one that is written in another way.
+# For workspaces without a valid color.
 _PLAIN_COLOR: Final = "#334155"
 
 
 def language_of(wanted: str) -> str:
-    """Return the language for a header field or a cookie: English unless French comes first."""
+    """Return the language of a header or a cookie: English, unless French comes first."""
     first = wanted.split(",")[0].strip().lower()
     return "fr" if first.split("-")[0] == "fr" else "en"
 
 
 class Pages:
-    """Makes the responses of templates."""
+    """Renders templates as responses."""
 
     def __init__(self, cookies: Cookies) -> None:
         self._cookies = cookies
@@ -57,7 +57,7 @@ class Pages:
         self._environment = environment
 
     def language(self, request: Request) -> str:
-        """Return the language that somebody has chosen, or else that of their browser."""
+        """Return the chosen language, or the browser's."""
         return language_of(request.cookies.get(self._cookies.language) or request.headers.get("accept-language", "en"))
 
     def respond(
@@ -71,7 +71,7 @@ class Pages:
         status: int = 200,
         data: dict[str, Any] | None = None,
     ) -> Response:
-        """Return a page; ``token`` is that of the session, None for a visitor."""
+        """Return a page; ``token`` is the session's, None for a visitor."""
         language = self.language(request)
         visitor = token or request.cookies.get(self._cookies.visitor) or secrets.token_urlsafe(32)
         nonce = secrets.token_urlsafe(12)
@@ -108,7 +108,7 @@ class Pages:
             self._cookies.drop(response, self._cookies.flash)
         response.headers.update(
             {
-                # Going back asks again: what was shown once, or to somebody else, is not shown.
+                # Not cached, so that going back shows no secret and no other user's page.
                 "cache-control": "no-store",
                 "content-security-policy": "default-src 'none'; img-src 'self'; script-src 'self'; "
                 f"style-src 'self' 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -121,12 +121,12 @@ class Pages:
 
 
 def translator(language: str) -> Callable[[str], str]:
-    """Return what translates the console's own words; what people have written stays as it is."""
+    """Return a function that translates the console's own texts; other texts stay as they are."""
     return (lambda text: FRENCH.get(text, text)) if language == "fr" else (lambda text: text)
 
 
 def _contrast(color: str) -> str:
-    """Return white or black, whichever is easier to read on the color (WCAG's relative luminance)."""
+    """Return white or black, whichever has more contrast with the color (WCAG's relative luminance)."""
     channels = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -149,7 +149,7 @@ def _day(moment: datetime | None) -> Markup | str:
 
 @pass_context
 def _eur(context: Mapping[str, Any], amount: Decimal | int | None, places: int = 2) -> str:
-    """Write an amount with two decimals; or exactly, with as many as it has up to ``places``."""
+    """Format an amount with two decimals, or with as many as it has, up to ``places``."""
     if amount is None:
         return _NOTHING
     text = f"{amount:,.{places}f}"
@@ -163,7 +163,7 @@ def _number(context: Mapping[str, Any], amount: int | None) -> str:
 
 
 def _digits(text: str, language: str) -> str:
-    """Write digits as a language groups and divides them."""
+    """Format digits with a language's separators."""
     return text.translate({ord(","): "\u202f", ord("."): ","}) if language == "fr" else text
 
 

@@ -1,4 +1,4 @@
-"""Passwords as the console hashes them: scrypt, from Python's own library."""
+"""The console's password hashes: scrypt, from Python's standard library."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Final
 
 __all__ = ["hash_password", "is_password"]
 
-# What OWASP recommends: 32 MB and about 0.1 s each.
+# OWASP's recommendation: 32 MB and about 0.1 s per hash.
 _COST: Final = (2**15, 8, 1)
 _MEMORY: Final = 64 * 1024 * 1024
 _MOST: Final = (2**17, 16, 4)
 
 
 def hash_password(password: str, *, cost: int = _COST[0]) -> str:
-    """Return the hash to keep, ``scrypt$N$r$p$salt$hash``.
+    """Return the hash to store, ``scrypt$N$r$p$salt$hash``.
 
     Args:
         password: at most 1,024 characters.
@@ -30,9 +30,9 @@ def hash_password(password: str, *, cost: int = _COST[0]) -> str:
 
 
 def is_password(password: str, kept: str | None) -> bool:
-    """Return whether the password is the one of the hash.
+    """Return whether the password matches the hash.
 
-    A hash in another form is nobody's password: it takes as long, and answers False.
+    A hash in another format matches nothing, and takes as long.
     """
     try:
         kind, *numbers, salt, digest = (kept or "").split("$")

@@ -1,4 +1,4 @@
-"""What the console needs in a database: two logins, and a key for tickets."""
+"""Prepares a database for the console: two logins and a key for tickets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What starts the console.
+    """The secrets that start the console.
 
     Attributes:
-        dsn: of the login that enters workspaces, with its password.
-        authenticator: of the login that checks passwords, with its own.
-        ticket_key: the key that signs for the first.
+        dsn: the DSN of the login that enters workspaces, with its password.
+        authenticator: the DSN of the login that checks passwords, with its password.
+        ticket_key: the key that signs tickets for the first login.
     """
 
     dsn: str = field(repr=False)
@@ -33,19 +33,19 @@ class Prepared:
 def prepare(
     dsn: str, *, login: str = "console", authenticator: str = "console_authenticator", password: str | None = None
 ) -> Prepared:
-    """Prepare a database for the console; what is there stays, but for the passwords of the two logins.
+    """Prepare a database for the console. Existing logins keep their rights and get new passwords.
 
     Args:
-        dsn: the database, as a superuser: only a superuser makes a login that sees all accounts.
+        dsn: a superuser's DSN: only a superuser can create a login that sees all accounts.
         login: the name of the login that enters workspaces with tickets.
         authenticator: the name of the login that checks passwords.
-        password: of both; None makes one for each.
+        password: the password of both; None generates one for each.
 
     Returns:
-        How to connect, and the key: the only copy of the three secrets.
+        The only copy of the three secrets.
 
     Raises:
-        psycopg.Error: the login may not, or pg-tenancy is not deployed there.
+        psycopg.Error: the login lacks rights, or pg-tenancy is not deployed.
     """
     with psycopg.connect(dsn) as connection:
         passwords = {}
@@ -72,7 +72,7 @@ def prepare(
 
 def _login(connection: psycopg.Connection[Any], name: str, attributes: str, password: str) -> None:
     exists = connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", [name]).fetchall()
-    # Sent as its hash, so that no server log has it.
+    # Sent as a hash, to keep it out of server logs.
     hashed = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
     connection.execute(
         sql.SQL("{} ROLE {} {} PASSWORD {}").format(

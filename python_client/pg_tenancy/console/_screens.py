@@ -1,8 +1,8 @@
-"""The screens: what each reads in the workspace that was entered, and who opens it.
+"""The screens: what each reads in the entered workspace, and who may open it.
 
-None of them has a rule of its own. The database says who opens a module, who holds a
-permission, which roles can be given and which state allows what; a screen offers what
-it answers, and whatever is tried anyway is refused by the same database.
+The screens have no rules of their own. They ask the database which modules are open, which
+permissions the person holds, which roles they may grant and which actions a state allows, and
+offer only those. The database refuses everything else.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Screen:
     """A screen of a workspace.
 
     Attributes:
-        key: its name in addresses, and of its template.
-        title: what the sidebar and the heading say.
-        read: returns what its template shows.
-        module: the module that it is, where it is one.
-        permission: what opens it where it is no module; None for everybody.
+        key: its name in addresses, and its template's name.
+        title: the text in the sidebar and the heading.
+        read: returns the template's data.
+        module: its module, if it is a module.
+        permission: the required permission if it is not a module; None for everybody.
         organization: whether it is only for organizations.
     """
 
@@ -48,26 +48,26 @@ class Screen:
     organization: bool = False
 
     async def require(self, ws: Workspace[Any], where: Where | None = None) -> None:
-        """Go on only if the database opens it.
+        """Require that the database opens it.
 
         Args:
             ws: the workspace.
-            where: what was read of it in the same transaction, which answers without asking again.
+            where: what was already read in the same transaction, to avoid another query.
 
         Raises:
-            TenancyError: it does not, and says why.
+            TenancyError: the database does not open it.
         """
         visible = {module.key for module in where.modules if module.state == "visible"} if where else set()
         if self.module is not None and self.module not in visible:
             await ws.require_module(self.module)
         if self.organization and await ws.fetch_value("SELECT tenancy.current_organization_id()") is None:
-            raise OrganizationRequiredError("This belongs to an organization, and this workspace is not one")
+            raise OrganizationRequiredError("This is only available in an organization")
         if self.permission is not None and not (where and where.can(self.permission)):
             await ws.execute("SELECT tenancy.require_permission(%s)", [self.permission])
 
 
 async def dashboard(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """Show tiles, and what the last weeks cost."""
+    """Show key figures, and the costs of the last weeks."""
     data: dict[str, Any] = {"costs": None, "wallet": None, "keys": await ws.api_keys()}
     if where.is_organization and where.can("members.view"):
         data["members"] = len(await ws.members())
@@ -80,7 +80,7 @@ async def dashboard(ws: Workspace[Any], where: Where, query: Query) -> dict[str,
 
 
 async def _days(ws: Workspace[Any], days: int = 30) -> list[tuple[str, Any]]:
-    """Return what each of the last days cost, empty ones too."""
+    """Return the costs of each of the last days, including days without costs."""
     today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=days - 1)
     found = {
@@ -92,7 +92,7 @@ async def _days(ws: Workspace[Any], days: int = 30) -> list[tuple[str, Any]]:
 
 
 async def costs(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """Show costs by what they are for, by month, and what is to come."""
+    """Show costs by month and by dimension, and a forecast."""
     now = datetime.now(timezone.utc)
     dimension = query.get("by", "model")
     months = await ws.costs_series(now - timedelta(days=730), now, "month", "UTC")
@@ -108,7 +108,7 @@ async def costs(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any
 
 
 async def _delegated(ws: Workspace[Any]) -> frozenset[str]:
-    """Return the roles that the person may give and take."""
+    """Return the roles that the person may grant and revoke."""
     rows = await ws.fetch_all(
         "SELECT delegated_role FROM tenancy.role_delegations WHERE role = (SELECT tenancy.current_role())"
     )
@@ -116,7 +116,7 @@ async def _delegated(ws: Workspace[Any]) -> frozenset[str]:
 
 
 async def members(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List who is in the organization, and as what."""
+    """List the members with their roles."""
     people = sorted(await ws.members(), key=lambda member: (ROLES.index(member.role), member.email))
     owners = [person.user_id for person in people if person.role == "owner"]
     start = max(0, int(query.get("from", "0"))) if query.get("from", "0").isdigit() else 0
@@ -125,13 +125,13 @@ async def members(ws: Workspace[Any], where: Where, query: Query) -> dict[str, A
         "count": len(people),
         "next": start + PAGE_SIZE if len(people) > start + PAGE_SIZE else None,
         "delegated": [role for role in ROLES if role in await _delegated(ws)],
-        # Who has to stay is offered no way to go.
+        # The only owner cannot leave.
         "kept": owners[0] if len(owners) == 1 else None,
     }
 
 
 async def invitations(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List the invitations, all or those in a state."""
+    """List all invitations, or those in one state."""
     found = await ws.invitations()
     status = query.get("status", "all")
     shown = [invitation for invitation in found if status in ("all", invitation.status)][:200]
@@ -149,7 +149,7 @@ async def invitations(ws: Workspace[Any], where: Where, query: Query) -> dict[st
 
 
 async def keys(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List the API keys, valid ones or all."""
+    """List all API keys, or the valid ones."""
     found = await named(
         ws,
         "SELECT id, user_id, name, key_prefix, created_at, expires_at, last_used_at, revoked_at, tech_activated_at,"
@@ -167,7 +167,7 @@ async def keys(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]
 
 
 async def instances(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List the instances, and what the state of each allows."""
+    """List the instances with the actions that their states allow."""
     status = query.get("status") or None
     rows, last = page(
         await named(
@@ -229,21 +229,21 @@ async def users(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any
             ws,
             "SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.created_at, m.role::text AS role"
             " FROM public.users AS u JOIN public.organization_memberships AS m ON m.user_id = u.id"
-            " WHERE %(after)s::uuid IS NULL OR u.id > %(after)s ORDER BY u.id LIMIT %(size)s",
-            {"after": after(query), "size": PAGE_SIZE + 1},
+            " WHERE u.id > %(after)s ORDER BY u.id LIMIT %(size)s",
+            {"after": after(query) or UUID(int=0), "size": PAGE_SIZE + 1},
         )
     )
     return {"users": rows, "next": last.id if last else None, "delegated": await _delegated(ws)}
 
 
 async def accounts(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List everybody, for platform staff in their personal workspace."""
+    """List all accounts, for platform staff in their personal workspace."""
     rows, last = page(await ws.all_users(query.get("email") or None, after_id=after(query), page_size=PAGE_SIZE + 1))
     return {"users": rows, "next": last.user_id if last else None, "email": query.get("email", "")}
 
 
 async def settings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List the settings with their levels, and explain one of them."""
+    """List the settings with their levels, and explain one if asked."""
     providers = await ws.provider_status()
     names = {provider.provider_id: provider.name for provider in providers}
     groups: dict[str, list[Any]] = defaultdict(list)
@@ -258,7 +258,7 @@ async def settings(ws: Workspace[Any], where: Where, query: Query) -> dict[str, 
 
 
 async def wallet(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """Show the wallet, its newest entries, and whether they are as they were written."""
+    """Show the wallet and its newest entries, and whether the ledger is intact."""
     statement = await ws.statement(since=datetime.now(timezone.utc) - timedelta(days=90))
     return {
         "wallet": await ws.wallet(),
@@ -268,7 +268,7 @@ async def wallet(ws: Workspace[Any], where: Where, query: Query) -> dict[str, An
 
 
 async def audit(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """List what was done, the latest first."""
+    """List the entries, the newest first."""
     rows, last = page(
         await named(
             ws,
@@ -286,12 +286,12 @@ async def audit(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any
 
 
 async def organization(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """Show name, slug and color of the organization."""
+    """Show the form for the organization's name, slug and color."""
     return {}
 
 
 async def module(ws: Workspace[Any], where: Where, query: Query) -> dict[str, Any]:
-    """Show a module that is not a part of the console, if it opens."""
+    """Show a module that is not part of the console, if it is open."""
     key = query.get("key", "")
     await ws.require_module(key)
     return {"module": next(module for module in where.modules if module.key == key)}
@@ -323,4 +323,4 @@ SCREENS: Final = {
 MODULES: Final = {screen.module: screen for screen in SCREENS.values() if screen.module is not None} | {
     "organizations": SCREENS["members"]
 }
-"""The screens that are modules, by the module's key."""
+"""Screens that are modules, by the module's key."""

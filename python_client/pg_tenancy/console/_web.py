@@ -1,4 +1,4 @@
-"""What a browser sends and gets back: forms, cookies, messages that are shown once."""
+"""Forms, cookies, and messages for the next page."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _FLASH_SECONDS: Final = 60
 
 
 class Form:
-    """The fields of a form, as text without spaces around it; an empty field is one that was left out."""
+    """The fields of a form, without surrounding spaces. An empty field counts as missing."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values = dict(pairs)
 
     def text(self, name: str) -> str:
-        """Return a field that must be filled in.
+        """Return a required field.
 
         Raises:
-            InvalidArgumentError: it is not.
+            InvalidArgumentError: it is missing.
         """
         value = self.optional(name)
         if value is None:
@@ -53,7 +53,7 @@ class Form:
         return self._values.get(name, "").strip() or None
 
     def secret(self, name: str) -> str:
-        """Return a field as it was typed."""
+        """Return a field with its spaces."""
         return self._values.get(name, "")
 
     def integer(self, name: str) -> int | None:
@@ -104,7 +104,7 @@ async def read_form(request: Request) -> Form:
     """Return the form that a request sends.
 
     Raises:
-        HTTPException: 413 for more than 100,000 bytes, 400 for what is no form.
+        HTTPException: 413 for more than 100,000 bytes, 400 if it is not a form.
     """
     body = b""
     try:
@@ -121,14 +121,14 @@ async def read_form(request: Request) -> Form:
 
 
 def require_same_origin(request: Request, address: str | None = None) -> None:
-    """Refuse what another site's page had the browser send.
+    """Refuse requests from other sites' pages.
 
-    Browsers say where a request comes from; programs say nothing, and carry no cookie
-    that was not given to them.
+    Browsers send the origin of a request. Other programs do not, but they have no cookies of
+    other people.
 
     Args:
-        request: what was sent.
-        address: where browsers reach us, which a proxy may have taken out of the request.
+        request: the request.
+        address: the console's public address, which a proxy may have removed from the request.
 
     Raises:
         HTTPException: 403.
@@ -144,7 +144,7 @@ def require_same_origin(request: Request, address: str | None = None) -> None:
 
 @dataclass
 class Flash:
-    """What the next page shows, and no page after it: messages, and secrets that are shown once."""
+    """Messages and secrets that only the next page shows."""
 
     messages: list[tuple[str, str]] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -156,23 +156,22 @@ class Flash:
 
 
 def cookie_key(secret: str) -> bytes:
-    """Return the key that signs cookies, out of one that signs other things."""
+    """Derive the key that signs cookies from another key."""
     return hmac.digest(secret.encode(), b"cookies of the console", hashlib.sha256)
 
 
 class Cookies:
-    """The console's cookies, which scripts cannot read and other sites cannot send along.
+    """The console's cookies, which scripts cannot read and other sites' requests do not carry.
 
     Args:
-        key: signs what comes back; the same in all processes of a console.
-        secure: whether the console is reached over HTTPS alone, as it has to be anywhere
-            but on the machine itself.
+        key: the key that signs them, the same in all processes of a console.
+        secure: whether browsers use HTTPS only; required except on this machine.
     """
 
     def __init__(self, key: bytes, *, secure: bool) -> None:
         self._key = key
         self._secure = secure
-        # With this prefix no other host of the domain can set them.
+        # The prefix keeps other hosts of the domain from setting them.
         prefix = "__Host-" if secure else ""
         self.session = f"{prefix}session"
         self.visitor = f"{prefix}visitor"
@@ -184,15 +183,15 @@ class Cookies:
         response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response, name: str) -> None:
-        """Have a browser forget a cookie."""
+        """Delete a cookie."""
         response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def csrf(self, value: str) -> str:
-        """Return what a form must send back: made of a cookie, which the page of another site cannot read."""
+        """Return the CSRF token of a form. It is derived from a cookie that other sites' pages cannot read."""
         return self._sign(b"csrf", value.encode())
 
     def require_csrf(self, form: Form, known: list[str]) -> None:
-        """Refuse a form that no page of ours has shown to this browser.
+        """Refuse a form without a valid CSRF token.
 
         Raises:
             HTTPException: 403.
@@ -202,7 +201,7 @@ class Cookies:
             raise HTTPException(403)
 
     def put_flash(self, response: Response, flash: Flash) -> None:
-        """Send a message, or a secret, along to the next page."""
+        """Send messages and secrets to the next page."""
         if not flash.messages and not flash.secrets:
             return
         text = json.dumps([int(time.time()) + _FLASH_SECONDS, flash.messages, flash.secrets], separators=(",", ":"))
@@ -210,7 +209,7 @@ class Cookies:
         self.set(response, self.flash, f"{encoded}.{self._sign(b'flash', text.encode())}", max_age=_FLASH_SECONDS)
 
     def take_flash(self, request: Request) -> Flash:
-        """Return what the page before this one sent along."""
+        """Return the messages and secrets from the previous page."""
         encoded, _, signature = request.cookies.get(self.flash, "").partition(".")
         try:
             text = base64.urlsafe_b64decode(encoded)

@@ -1,4 +1,4 @@
-"""What surrounds a screen, and what all screens read their rows with."""
+"""The data around a screen, and the functions with which screens read rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PAGE_SIZE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The workspace around a screen: what banner, switcher and sidebar show.
+    """The workspace, for banner, switcher and sidebar.
 
     Attributes:
-        permissions: every permission that the person holds here.
-        user_id: who that is.
-        is_staff: whether the account is the platform's staff's, for a hint in the sidebar.
+        permissions: the person's permissions here.
+        user_id: the person's id.
+        is_staff: whether the person is platform staff, for a link in the sidebar.
     """
 
     current: CurrentWorkspace
@@ -43,12 +43,12 @@ class Where:
         return self.current.kind == "organization"
 
     def can(self, permission: str) -> bool:
-        """Return whether the person holds a permission here."""
+        """Return whether the person has a permission here."""
         return permission in self.permissions
 
 
-# What the client's current(), my_organizations(), visible_modules() and my_permissions() answer, in one round
-# trip, as every page asks for it.
+# The results of current(), my_organizations(), visible_modules() and my_permissions() in one round trip, because
+# every page needs them.
 _WHERE: Final = """
 SELECT to_json(w), coalesce((SELECT json_agg(o) FROM tenancy.my_organizations() AS o), '[]'),
     coalesce((SELECT json_agg(m) FROM tenancy.visible_modules() AS m), '[]'),
@@ -59,7 +59,7 @@ FROM tenancy.current_workspace() AS w
 
 
 async def read_where(ws: Workspace[Any]) -> Where:
-    """Return what surrounds every screen."""
+    """Read the workspace for a page."""
     row = await ws.fetch_one(_WHERE)
     assert row is not None  # noqa: S101  (the workspace is there once it is entered)
     current, organizations, modules, permissions, user_id, is_staff = row
@@ -78,12 +78,12 @@ Read = Callable[["Workspace[Any]", Where, Query], Awaitable[dict[str, Any]]]
 
 
 def page(rows: list[Any]) -> tuple[list[Any], Any]:
-    """Return a page of rows, and the last of them if there are more."""
+    """Return a page of rows, and its last row if there are more."""
     return rows[:PAGE_SIZE], rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
 
 
 async def named(ws: Workspace[Any], query: str, values: Any = None) -> list[Any]:
-    """Run a query of the console's own, and return its rows with names."""
+    """Run one of the console's own queries, and return its rows as named tuples."""
     cursor = (await ws.connection()).cursor(row_factory=namedtuple_row)
     await cursor.execute(query.encode(), values)
     return await cursor.fetchall()
@@ -96,7 +96,7 @@ def after(query: Query) -> UUID | None:
         raise InvalidArgumentError("after is not an id") from None
 
 
-# What the workspace may see of them by itself: row-level security leaves the others without a name.
+# Row-level security hides names that the workspace may not see.
 _NAMES: Final = """
 SELECT u.id, coalesce(nullif(concat_ws(' ', u.first_name, u.last_name), ''), u.username::text, u.email::text) AS name
 FROM public.users AS u WHERE u.id = ANY(%(ids)s)
@@ -108,7 +108,7 @@ UNION ALL SELECT f.id, f.name::text FROM public.organization_models AS f WHERE f
 
 
 async def names_of(ws: Workspace[Any], where: Where, ids: Iterable[object]) -> dict[str, str]:
-    """Return the names of people, organizations and things that the workspace can see, by their ids as text."""
+    """Return the names of objects that the workspace can see, by their ids as text."""
     wanted = {str(each) for each in ids if _is_id(each)}
     found = {str(choice.id): choice.name for choice in where.organizations if str(choice.id) in wanted}
     rows = await ws.fetch_all(_NAMES, {"ids": [UUID(each) for each in sorted(wanted)]}) if wanted else []

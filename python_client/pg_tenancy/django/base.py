@@ -1,4 +1,4 @@
-"""Django's engine for PostgreSQL, whose transactions enter the workspace of ``workspace_context``."""
+"""Django's PostgreSQL engine, with transactions that enter the workspace of ``workspace_context``."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["DatabaseWrapper"]
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that enters before the first query of each transaction in a ``workspace_context``.
+    """A connection that enters a workspace before each transaction's first query.
 
-    A query without a transaction enters nothing, and so does a transaction in no
-    ``workspace_context``: there the database refuses every query of a protected table. A
-    query in a transaction that is in another workspace than the code is refused here.
+    A query outside of a transaction or a ``workspace_context`` enters nothing, so the database
+    refuses queries of protected tables. A query is refused here if its transaction is in another
+    workspace than the ``workspace_context``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Of the transaction; what was entered in a savepoint may be undone.
+        # The transaction's workspace. Rolling back to a savepoint may undo the entering.
         self._workspace: Identity | None = None
         self._is_entered = False
 
@@ -44,7 +44,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if identity is None:
                 return
         try:
-            # Not through Django's cursor, which keeps what it sends, and logs it: a key among it.
+            # Not through Django's cursor, which logs its queries, and with them API keys.
             with self.wrap_database_errors, self.connection.cursor() as cursor:
                 cursor.execute(identity.pyformat(), identity.values)
         except Error as error:
@@ -65,7 +65,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _savepoint_rollback(self, sid: str) -> Any:
         super()._savepoint_rollback(sid)
-        # It may have undone the entering, too. Entering the same workspace again does no harm.
+        # This may have undone the entering. Entering the same workspace again is harmless.
         self._is_entered = False
 
     def _close(self) -> Any:

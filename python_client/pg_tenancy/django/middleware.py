@@ -24,15 +24,15 @@ _log = logging.getLogger("pg_tenancy")
 
 @sync_and_async_middleware
 def workspace_middleware(get_response: Callable[[HttpRequest], Any]) -> Any:
-    """Run each request in the workspace of whoever sent it.
+    """Run each request in the workspace of its sender.
 
-    The setting ``PG_TENANCY_WHO`` names a function that is called with the request, as a
-    dotted path. It returns the keywords of ``workspace_context``, such as ``{"user_id":
-    ..., "organization_id": ...}``, or None for a request that belongs to no workspace.
-    So this comes after the middleware that authenticates.
+    The setting ``PG_TENANCY_WHO`` is the dotted path of a function that takes the request. It
+    returns the keywords of ``workspace_context``, such as ``{"user_id": ...,
+    "organization_id": ...}``, or None for a request without a workspace. List this middleware
+    after the one that authenticates.
 
-    An error of pg-tenancy becomes a problem document with its status; where the mistake
-    is the application's own (status 500) it is also logged with its traceback.
+    An error of pg-tenancy becomes a problem document with its status. An error of the
+    application itself (status 500) is also logged with its traceback.
     """
     who = import_string(settings.PG_TENANCY_WHO)
 
@@ -62,7 +62,7 @@ def workspace_middleware(get_response: Callable[[HttpRequest], Any]) -> Any:
 
 
 def _process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    """Answer what a view has raised, if it is an error of pg-tenancy or was caused by one."""
+    """Answer a view's exception, if it is an error of pg-tenancy or was caused by one."""
     error = tenancy_error(exception)
     return None if error is None else _answer(request, error, exception)
 

@@ -1,4 +1,4 @@
-"""FastAPI: a dependency that gives a workspace, and a router with the endpoints of the whole platform."""
+"""FastAPI: a dependency that provides a workspace, and a router with the platform's endpoints."""
 
 from pg_tenancy.fastapi.dependency import in_workspace
 from pg_tenancy.fastapi.router import install_problems, tenancy_router

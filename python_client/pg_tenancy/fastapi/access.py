@@ -1,4 +1,4 @@
-"""The caller, the workspace and its open modules; accounts, and the API keys of the workspace."""
+"""Endpoints for the caller, modules, sessions, accounts and API keys."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
-from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, answers, page, rows_of
+from pg_tenancy.fastapi.answers import START, After, Body, Entered, Limit, Page, answers, page, rows_of
 from pg_tenancy.results import ApiKey, CurrentWorkspace, Module, NewApiKey, Provisioning, Session, User
 
 router = APIRouter()
@@ -18,7 +18,7 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account, as its workspace shows it."""
+    """An account."""
 
     id: UUID
     email: str
@@ -30,7 +30,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The caller: the account is null for an organization's API key, the workspace is the entered one."""
+    """The caller and the entered workspace. For an organization's API key the account is null."""
 
     account: Account | None
     workspace: CurrentWorkspace
@@ -42,7 +42,7 @@ _ACCOUNT = "SELECT id, email, username, first_name, last_name, created_at FROM p
 
 @router.get("/auth/me", tags=["auth"], responses=answers(Me))
 async def me(ws: Entered) -> Me:
-    """Return who is calling, in which workspace, with which permissions."""
+    """Return the caller, the workspace and the permissions."""
     found = await rows_of(ws, Account, f"{_ACCOUNT} WHERE id = (SELECT tenancy.current_user_id())")
     return Me(found[0] if found else None, await ws.current(), sorted(await ws.my_permissions()))
 
@@ -55,19 +55,19 @@ async def modules(ws: Entered) -> list[Module]:
 
 @router.get("/modules/instances/provisioning", tags=["auth"], responses=answers(Provisioning))
 async def provisioning(ws: Entered) -> Provisioning:
-    """Return whether an instance can be created here, and what is missing for it."""
+    """Return whether an instance can be created here, and what is missing."""
     return await ws.can_provision()
 
 
 @router.get("/auth/sessions", tags=["auth"], responses=answers(list[Session]))
 async def sessions(ws: Entered) -> list[Session]:
-    """List where the caller is logged in, the last used first."""
+    """List the caller's sessions, the last used first."""
     return await ws.sessions()
 
 
 @router.delete("/auth/sessions/{session_id}", tags=["auth"], status_code=204, responses=answers(None, 204))
 async def revoke_session(ws: Entered, session_id: UUID) -> None:
-    """End one of the caller's sessions; repeating it is not an error."""
+    """End one of the caller's sessions. Can be repeated."""
     await ws.revoke_session(session_id)
 
 
@@ -75,7 +75,7 @@ async def revoke_session(ws: Entered, session_id: UUID) -> None:
 
 
 class NewUser(Body):
-    """An account to make."""
+    """A new account."""
 
     email: str = Field(examples=["zoe@example.com"])
     username: str | None = Field(default=None, examples=["zoe"])
@@ -84,7 +84,7 @@ class NewUser(Body):
 
 
 class UserChange(Body):
-    """Changes of an account; omitted fields stay."""
+    """Changes to an account. Omitted fields stay unchanged."""
 
     email: str | None = None
     username: str | None = Field(default=None, examples=["zoe"])
@@ -101,35 +101,35 @@ class NewId:
 
 @router.get("/users", tags=["users"], responses=answers(Page[Account]))
 async def users(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Account]:
-    """List the accounts of the organization's members; in the personal workspace one's own."""
-    query = f"{_ACCOUNT} WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(limit)s"
-    return page(await rows_of(ws, Account, query, {"after": after, "limit": limit + 1}), limit)
+    """List the accounts of the organization's members; in the personal workspace, only the caller's."""
+    query = f"{_ACCOUNT} WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+    return page(await rows_of(ws, Account, query, {"after": after or START, "limit": limit + 1}), limit)
 
 
 @router.get("/users/all", tags=["users"], responses=answers(Page[User]))
 async def all_users(
     ws: Entered, limit: Limit = 100, after: After = None, email: Annotated[str | None, Query()] = None
 ) -> Page[User]:
-    """List everybody, or the account with an address: for platform staff."""
+    """List all accounts, or the one with an e-mail address. For platform staff."""
     found = await ws.all_users(email, after_id=after, page_size=limit + 1)
     return page(found, limit, key="user_id")
 
 
 @router.post("/users", tags=["users"], status_code=201, responses=answers(NewId, 201))
 async def create_user(ws: Entered, new: NewUser) -> NewId:
-    """Make an account, a member with the role `user`. Repeated, it is the problem `email_taken`."""
+    """Create an account and make it a member with the role `user`. A repeated request fails with `email_taken`."""
     return NewId(await ws.create_user(**new.model_dump(exclude={"email"}), email=new.email))
 
 
 @router.patch("/users/{user_id}", tags=["users"], status_code=204, responses=answers(None, 204))
 async def update_user(ws: Entered, user_id: UUID, change: UserChange) -> None:
-    """Change an account: one's own, or the names of a member."""
+    """Change the caller's account, or a member's names."""
     await ws.update_user(user_id, **change.model_dump())
 
 
 @router.delete("/users/{user_id}", tags=["users"], status_code=204, responses=answers(None, 204))
 async def delete_user(ws: Entered, user_id: UUID) -> None:
-    """End a membership; in the personal workspace, delete one's own account."""
+    """Remove a member; in the personal workspace, delete the caller's account."""
     await ws.delete_user(user_id)
 
 
@@ -137,7 +137,7 @@ async def delete_user(ws: Entered, user_id: UUID) -> None:
 
 
 class KeyRequest(Body):
-    """An API key to make."""
+    """A new API key."""
 
     name: str = Field(examples=["build server"])
     expires_at: AwareDatetime | None = Field(default=None, description="With a time zone; null for never.")
@@ -151,23 +151,23 @@ class KeyChange(Body):
 
 @router.get("/api_keys", tags=["API keys"], responses=answers(Page[ApiKey]))
 async def api_keys(ws: Entered, limit: Limit = 100, after: After = None) -> Page[ApiKey]:
-    """List the API keys of this workspace, the newest first, revoked ones too."""
+    """List the API keys of this workspace, including revoked ones, the newest first."""
     return page(await ws.api_keys(), limit, after)
 
 
 @router.post("/api_keys", tags=["API keys"], status_code=201, responses=answers(NewApiKey, 201))
 async def create_api_key(ws: Entered, new: KeyRequest) -> NewApiKey:
-    """Make an API key. The answer is its only copy; repeated, it makes another key."""
+    """Create an API key. The response is its only copy. A repeated request creates another key."""
     return await ws.create_api_key(new.name, new.expires_at)
 
 
 @router.patch("/api_keys/{key_id}", tags=["API keys"], status_code=204, responses=answers(None, 204))
 async def rename_api_key(ws: Entered, key_id: UUID, change: KeyChange) -> None:
-    """Give an API key another name."""
+    """Rename an API key."""
     await ws.rename_api_key(key_id, change.name)
 
 
 @router.delete("/api_keys/{key_id}", tags=["API keys"], status_code=204, responses=answers(None, 204))
 async def revoke_api_key(ws: Entered, key_id: UUID) -> None:
-    """Revoke an API key for good; repeating it is not an error."""
+    """Revoke an API key permanently. Can be repeated."""
     await ws.revoke_api_key(key_id)

@@ -1,4 +1,4 @@
-"""Common to all endpoints: their workspace, pages, problems, examples."""
+"""Shared by all endpoints: workspaces, pages, problems and examples."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from fastapi import Depends, Query
@@ -24,6 +24,7 @@ from pg_tenancy.problems import MEDIA_TYPE
 
 __all__ = [
     "PROBLEMS",
+    "START",
     "After",
     "Body",
     "Entered",
@@ -44,7 +45,7 @@ Source = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
 class IdTakenError(TenancyError):
-    """The id that a request names is that of something else."""
+    """The requested id is already taken."""
 
     http_status = 409
 
@@ -62,34 +63,37 @@ def _pool(connection: HTTPConnection) -> Any:
 
 
 Entered = Annotated[Workspace[tuple[Any, ...]], Depends(_entered)]
-"""The workspace of the request, which the router has opened."""
+"""The workspace of the request, opened by the router."""
 
 Pool = Annotated[Source, Depends(_pool)]
-"""The router's pool, for endpoints that are in no workspace."""
+"""The router's pool, for endpoints outside of workspaces."""
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
-After = Annotated[UUID | None, Query(description="`next` of the page before; without it the first page.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of rows.")]
+After = Annotated[UUID | None, Query(description="`next` of the previous page; omit it for the first page.")]
+
+START: Final = UUID(int=0)
+"""``after`` of the first page. In a generic plan, "after IS NULL OR id > after" would read the index from its start."""
 
 
 def _with_example(schema: dict[str, Any], kind: type[BaseModel]) -> None:
     example = {}
     for name, each in kind.model_fields.items():
-        # A description says what leaving it out means; an example shows what can be sent.
+        # Descriptions say what an omitted field means; examples show valid values.
         example[name] = each.examples[0] if each.examples else _sample(name, each.annotation)
     schema["examples"] = [example]
 
 
 class Body(BaseModel):
-    """What a request sends: with an example, and without fields that there are not.
+    """A request body, with an example. Unknown fields are refused.
 
-    A misspelt field of a change would otherwise be one that nothing changes.
+    Otherwise a misspelt field would be ignored silently.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_with_example)
 
 
 class Page(BaseModel, Generic[T]):
-    """Some of many, and where the next ones begin."""
+    """A page of a list."""
 
     items: list[T]
     next: UUID | None = Field(description="`after` of the next page, or null on the last one.")
@@ -99,10 +103,10 @@ def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str =
     """Return a page of rows.
 
     Args:
-        rows: all of them; or, for a page that the database has cut, one more than fit.
-        limit: how many fit.
-        after: the last of the page before, if ``rows`` are all; an unknown one ends the list.
-        key: the attribute by which a row is known.
+        rows: all rows, or one more than ``limit`` if the query was limited.
+        limit: the maximum number of rows.
+        after: the last key of the previous page, if ``rows`` are all rows; an unknown key ends the list.
+        key: the attribute that identifies a row.
     """
     if after is not None:
         known = [getattr(row, key) for row in rows]
@@ -112,20 +116,20 @@ def page(rows: Sequence[T], limit: int, after: UUID | None = None, *, key: str =
 
 
 async def insert_once(ws: Any, table: str, values: Mapping[str, object], given_id: UUID | None) -> tuple[UUID, bool]:
-    """Insert a row whose id the sender may have chosen: what is sent twice is there once.
+    """Insert a row. If the sender chose its id, a repeated request inserts nothing.
 
     Args:
         ws: the workspace.
         table: the table, with its schema.
-        values: what the columns get; None is NULL.
-        given_id: the id of the new row, None if the database chooses one.
+        values: the values by column; None is NULL.
+        given_id: the id of the new row; None lets the database choose one.
 
     Returns:
-        The id of the row, and whether it was inserted now: False if it was there.
+        The row's id, and whether it was inserted: False if it already existed.
 
     Raises:
-        IdTakenError: something that the workspace cannot see has the id.
-        psycopg.Error: the row was refused.
+        IdTakenError: a row that the workspace cannot see has this id.
+        psycopg.Error: the database refused the row.
     """
     connection = await ws.connection()
     row = {**values} if given_id is None else {"id": given_id, **values}
@@ -141,10 +145,10 @@ async def insert_once(ws: Any, table: str, values: Mapping[str, object], given_i
     except UniqueViolation as error:
         if given_id is None or not (error.diag.constraint_name or "").endswith("_pkey"):
             raise
-    # Whoever else may have this id, it is not for this workspace to know.
+    # Another workspace may have this id, which must not be revealed.
     there = sql.SQL("SELECT FROM {} WHERE id = %s").format(sql.Identifier(*table.split(".")))
     if not (await connection.execute(there, [given_id])).rowcount:
-        raise IdTakenError("the id is that of something else", hint="Choose a new one.")
+        raise IdTakenError("the id is already taken", hint="Choose a new one.")
     return given_id, False
 
 
@@ -158,7 +162,7 @@ async def rows_of(
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 defines it. `name` says which, and stays the same from version to version."""
+    """An error as in RFC 9457. `name` identifies it and is stable across versions."""
 
     type: str = Field(examples=["urn:pg-tenancy:error:permission_denied"])
     title: str = Field(examples=["Permission denied"])
@@ -172,13 +176,13 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, words in (
-        (400, "What was sent cannot be read."),
-        (401, "Nobody is authenticated."),
-        (403, "The role may not, or the workspace is not one of the caller's."),
-        (404, "It does not exist, or this workspace cannot see it."),
-        (409, "Its state, or that of something else, does not allow it."),
-        (422, "A value is not acceptable."),
-        (503, "The database is busy or away; `Retry-After` says when to try again."),
+        (400, "The request is malformed."),
+        (401, "The caller is not authenticated."),
+        (403, "The role lacks the permission, or the caller may not enter the workspace."),
+        (404, "The object does not exist, or this workspace cannot see it."),
+        (409, "The state of the object, or of another one, does not allow it."),
+        (422, "A value is invalid."),
+        (503, "The database is busy or unavailable; `Retry-After` says when to try again."),
     )
 }
 
@@ -213,7 +217,7 @@ _SAMPLES: dict[str, Any] = {
 
 
 def answers(kind: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return an endpoint's ``responses``: an example of what it answers, made of the type, and the problems."""
+    """Return an endpoint's ``responses``: an example of its response type, and the problems."""
     return {status: {"content": {"application/json": {"example": _sample("", kind)}}}, **PROBLEMS}
 
 

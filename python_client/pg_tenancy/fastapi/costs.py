@@ -1,4 +1,4 @@
-"""Costs and money."""
+"""Endpoints for costs and wallets."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -26,30 +26,32 @@ from pg_tenancy.results import (
 
 router = APIRouter(tags=["costs"])
 
-Zone = Annotated[str | None, Query(description="The zone of days, such as `Europe/Rome`.", examples=["Europe/Rome"])]
-From = Annotated[AwareDatetime, Query(description="The first time included, with a time zone.")]
-Until = Annotated[AwareDatetime, Query(description="The first time excluded, with a time zone.")]
+Zone = Annotated[
+    str | None, Query(description="The time zone of days, such as `Europe/Rome`.", examples=["Europe/Rome"])
+]
+From = Annotated[AwareDatetime, Query(description="Start, inclusive, with a time zone.")]
+Until = Annotated[AwareDatetime, Query(description="End, exclusive, with a time zone.")]
 Dimension = Literal["provider", "region", "instance type", "instance", "model", "user", "API key", "offering"]
-Minutes = Annotated[int, Query(ge=1, le=1440, description="How many minutes until now.")]
+Minutes = Annotated[int, Query(ge=1, le=1440, description="Number of minutes up to now.")]
 
 
 @router.get("/finops/cost/current", responses=answers(CostsNow))
 @router.get("/finops/dashboard/costs/current", responses=answers(CostsNow))
 async def current(ws: Entered, time_zone: Zone = None) -> CostsNow:
-    """Return the cost an hour now, and what was spent and earned today."""
+    """Return the current cost per hour, and what was spent and earned today."""
     return await ws.cost_current(time_zone)
 
 
 @router.get("/finops/cost/actual/minute", responses=answers(list[CostsBucket]))
 async def actual(ws: Entered, minutes: Minutes = 60) -> list[CostsBucket]:
-    """Return the costs of each of the last minutes, without empty ones."""
+    """Return the costs of the last minutes, one by one, without empty minutes."""
     now = datetime.now(timezone.utc)
     return await ws.costs_series(now - timedelta(minutes=minutes), now, "minute", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class Cumulative:
-    """Spending from the beginning of the answer until the end of a minute."""
+    """Total spending from the start of the period to the end of a minute."""
 
     bucket_start: datetime
     consumed_eur: Decimal
@@ -57,7 +59,7 @@ class Cumulative:
 
 @router.get("/finops/cost/cumulative/minute", responses=answers(list[Cumulative]))
 async def cumulative(ws: Entered, minutes: Minutes = 60) -> list[Cumulative]:
-    """Return the costs of the last minutes added up."""
+    """Return the cumulative costs of the last minutes."""
     buckets = await actual(ws, minutes)
     sums = accumulate(bucket.costs.consumed_eur for bucket in buckets)
     return [Cumulative(bucket.bucket_start, total) for bucket, total in zip(buckets, sums, strict=True)]
@@ -74,7 +76,7 @@ async def forecast(
 
 @router.get("/finops/dashboard/costs/summary", responses=answers(Costs))
 async def summary(ws: Entered, starts_at: From, ends_at: Until) -> Costs:
-    """Return what was spent and earned from one time until before another."""
+    """Return what was spent and earned in a period."""
     return await ws.costs_summary(starts_at, ends_at)
 
 
@@ -82,7 +84,7 @@ async def summary(ws: Entered, starts_at: From, ends_at: Until) -> Costs:
 async def window(
     ws: Entered, span: Annotated[Literal["minute", "hour", "day", "30 days", "365 days"], Query()] = "30 days"
 ) -> CostsWindow:
-    """Return what was spent and earned until now."""
+    """Return what was spent and earned in a period up to now."""
     return await ws.costs_window(span)
 
 
@@ -94,19 +96,19 @@ async def series(
     bucket: Annotated[Literal["minute", "hour", "day", "month"], Query()] = "day",
     time_zone: Zone = None,
 ) -> list[CostsBucket]:
-    """Return what was spent and earned by time, without empty buckets."""
+    """Return what was spent and earned, by time bucket, without empty buckets."""
     return await ws.costs_series(starts_at, ends_at, bucket, time_zone)
 
 
 @router.get("/finops/dashboard/costs/by", responses=answers(list[CostsPart]))
 async def by(ws: Entered, starts_at: From, ends_at: Until, dimension: Dimension = "model") -> list[CostsPart]:
-    """Return what was spent and earned by provider, model, user and so on, the largest first."""
+    """Return what was spent and earned, by provider, model, user and so on, the largest first."""
     return await ws.costs_by(starts_at, ends_at, dimension)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The wallet of the workspace; the newest entry's hash as hexadecimal digits."""
+    """The wallet of the workspace. The newest entry's hash is hexadecimal."""
 
     workspace_id: UUID
     currency: str
@@ -122,7 +124,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the statement; the reference is null where another workspace paid."""
+    """An entry of the statement. The reference is null if another workspace paid."""
 
     version: int
     transfer_id: UUID
@@ -152,5 +154,5 @@ async def wallet(ws: Entered) -> Balance:
 
 @router.get("/wallet/statement", tags=["money"], responses=answers(list[Entry]))
 async def statement(ws: Entered, since: From, until: Until) -> list[Entry]:
-    """Return the entries of the wallet in their order."""
+    """Return the entries of the wallet in order."""
     return [_entry(entry) for entry in await ws.statement(since=since, until=until)]

@@ -1,4 +1,4 @@
-"""A FastAPI dependency that gives a workspace of whoever sent the request."""
+"""A FastAPI dependency that provides the workspace of a request's sender."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations below.
 
@@ -23,18 +23,17 @@ def in_workspace(
 ) -> Any:
     """Return a dependency whose value is a ``Workspace``: one transaction in the workspace of the request.
 
-    ``ws: Annotated[Workspace, in_workspace(pool_of, who)]``. The transaction commits when
-    the endpoint has returned and before the response leaves, so a COMMIT that fails is an
-    error of the request; if the endpoint raises, nothing is written.
+    ``ws: Annotated[Workspace, in_workspace(pool_of, who)]``. The transaction commits after
+    the endpoint returns and before the response is sent, so a failed COMMIT is an error of
+    the request. If the endpoint raises, nothing is written.
 
     Args:
-        source: called with the request, returns the pool or the connection, such as
+        source: a function that takes the request and returns the pool or connection, such as
             ``lambda request: request.app.state.pool``.
-        who: a dependency of its own, with whatever parameters it needs. It returns the
-            keywords of ``pg_tenancy.workspace`` for the authenticated sender, such as
-            ``{"user_id": ..., "organization_id": ...}``.
-        workspace: ``pg_tenancy.aio.workspace``, or that of ``pg_tenancy.asyncpg``.
-        **options: of the transaction, such as ``read_only=True``.
+        who: a dependency that returns the keywords of ``pg_tenancy.workspace`` for the
+            authenticated sender, such as ``{"user_id": ..., "organization_id": ...}``.
+        workspace: ``pg_tenancy.aio.workspace`` or ``pg_tenancy.asyncpg.workspace``.
+        **options: options of the transaction, such as ``read_only=True``.
 
     Returns:
         What ``Depends`` returns, for ``Annotated`` or as a default.
@@ -47,5 +46,5 @@ def in_workspace(
         async with workspace(source(connection), **entry, **options) as ws:
             yield ws
 
-    # By itself a dependency ends only when the response has been sent.
+    # By default a dependency ends only after the response has been sent.
     return Depends(dependency, scope="function")

@@ -1,4 +1,4 @@
-"""Models that organizations offer: to whom, at which price, who asked for them and who may use them."""
+"""Endpoints for offerings: prices, shares, requests, agreements and the catalog."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 
 from pg_tenancy.errors import OfferingNotFoundError, ShareNotFoundError
 from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, answers, page, rows_of
+from pg_tenancy.fastapi.answers import START, After, Body, Entered, Limit, Page, answers, page, rows_of
 from pg_tenancy.results import AccessRequest, CatalogEntry, CatalogPreferences, ResolvedOffering, SharedOffering
 
 router = APIRouter(tags=["offerings"])
@@ -24,7 +24,7 @@ router = APIRouter(tags=["offerings"])
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """A model that the organization offers; a trial ends by days or by tokens."""
+    """A model that the organization offers. A trial ends after days or tokens."""
 
     id: UUID
     model_id: UUID
@@ -42,7 +42,7 @@ class Offering:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of 1,000 tokens from a time on; of two with one time the later one counts."""
+    """The price of 1,000 tokens from a time on. If two have the same time, the later one counts."""
 
     eur_per_1k: Decimal
     valid_from: datetime
@@ -51,7 +51,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """An organization with which an offering is shared; without a price of its own it pays the offering's."""
+    """A share of an offering with an organization. Without a price of its own, the offering's price applies."""
 
     id: UUID
     organization_id: UUID
@@ -63,7 +63,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What lets a workspace use an offering: an approved request, or a trial."""
+    """A workspace's right to use an offering: an approved request or a trial."""
 
     id: UUID
     offering_id: UUID
@@ -78,13 +78,13 @@ class Agreement:
 
 Visibility = Literal["public", "unlisted", "private"]
 Policy = Literal["free", "pay_per_token", "subscription_required", "request_required", "trial"]
-PriceField = Annotated[Decimal | None, Field(ge=0, description="Null for the offering's own.", examples=["0.20"])]
+PriceField = Annotated[Decimal | None, Field(ge=0, description="Null for the offering's price.", examples=["0.20"])]
 Ends = Annotated[AwareDatetime | None, Field(description="With a time zone; null for never.")]
 Starts = Annotated[AwareDatetime | None, Field(description="With a time zone, not in the past; null for now.")]
 
 
 class NewOffering(Body):
-    """A model to offer: the organization's own, or a public one."""
+    """A new offering of the organization's own model or of a public one."""
 
     model_id: UUID
     code: str = Field(examples=["sales-bot"])
@@ -92,13 +92,13 @@ class NewOffering(Body):
     description: str | None = None
     visibility: Visibility = "private"
     access_policy: Policy = "request_required"
-    eur_per_1k: Decimal | None = Field(default=None, ge=0, description="Null to say so later.", examples=["0.20"])
-    trial_days: int | None = Field(default=None, ge=1, description="How long a trial lasts.", examples=[14])
-    trial_tokens: int | None = Field(default=None, ge=1, description="What a trial has.", examples=[100_000])
+    eur_per_1k: Decimal | None = Field(default=None, ge=0, description="Null to set it later.", examples=["0.20"])
+    trial_days: int | None = Field(default=None, ge=1, description="Length of a trial in days.", examples=[14])
+    trial_tokens: int | None = Field(default=None, ge=1, description="Number of tokens in a trial.", examples=[100_000])
 
 
 class OfferingChange(Body):
-    """What changes of an offering; what is left out stays. `is_active: false` pauses it."""
+    """Changes to an offering. Omitted fields stay unchanged. `is_active: false` pauses it."""
 
     name: str | None = Field(default=None, examples=["Sales bot"])
     code: str | None = None
@@ -118,7 +118,7 @@ class NewPrice(Body):
 
 
 class NewShare(Body):
-    """With whom to share, and at which price."""
+    """A new share, with its price."""
 
     organization_id: UUID
     eur_per_1k: PriceField = None
@@ -127,16 +127,16 @@ class NewShare(Body):
 
 
 class Approval(Body):
-    """What an approved request allows."""
+    """The terms of an approved request."""
 
     starts_at: Starts = None
     ends_at: Ends = None
-    quota_tokens: int | None = Field(default=None, ge=1, description="Null for any number.", examples=[1_000_000])
+    quota_tokens: int | None = Field(default=None, ge=1, description="Null for no limit.", examples=[1_000_000])
     eur_per_1k: PriceField = None
 
 
 class Denial(Body):
-    """Why a request is denied, for whoever made it."""
+    """The reason for a denial, shown to the requester."""
 
     reason: str | None = None
 
@@ -146,6 +146,14 @@ _OFFERING = (
     " (SELECT p.eur_per_1k FROM tenancy.offering_prices AS p WHERE p.offering_id = o.id AND p.valid_from <= now()"
     " ORDER BY p.valid_from DESC, p.number DESC LIMIT 1) AS eur_per_1k,"
     " o.trial_days, o.trial_tokens, o.is_active, o.is_operational FROM public.organization_models AS o"
+)
+_SHARE = (
+    "SELECT id, consumer_organization_id AS organization_id, status::text AS status,"
+    " (pricing ->> 'eur_per_1k')::numeric AS eur_per_1k, starts_at, ends_at FROM public.organization_model_shares"
+)
+_AGREEMENT = (
+    "SELECT id, offering_id, consumer_id AS workspace_id, kind, starts_at,"
+    " nullif(ends_at, 'infinity') AS ends_at, quota_tokens, used_tokens, eur_per_1k FROM tenancy.entitlements"
 )
 
 
@@ -158,32 +166,32 @@ async def _offering(ws: Entered, offering_id: UUID) -> Offering:
 
 @router.get("/organizations/current/models", responses=answers(Page[Offering]))
 async def offerings(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Offering]:
-    """List what the organization offers, by id."""
-    query = f"{_OFFERING} WHERE %(after)s::uuid IS NULL OR o.id > %(after)s ORDER BY o.id LIMIT %(limit)s"
-    return page(await rows_of(ws, Offering, query, {"after": after, "limit": limit + 1}), limit)
+    """List the organization's offerings, by id."""
+    query = f"{_OFFERING} WHERE o.id > %(after)s ORDER BY o.id LIMIT %(limit)s"
+    return page(await rows_of(ws, Offering, query, {"after": after or START, "limit": limit + 1}), limit)
 
 
 @router.post("/organizations/current/models", status_code=201, responses=answers(NewId, 201))
 async def publish(ws: Entered, new: NewOffering) -> NewId:
-    """Offer a model. Repeated, it is the problem `offering_code_taken`."""
+    """Offer a model. A repeated request fails with `offering_code_taken`."""
     return NewId(await ws.publish_offering(**new.model_dump()))
 
 
 @router.get("/organizations/current/models/{offering_id}", responses=answers(Offering))
 async def offering(ws: Entered, offering_id: UUID) -> Offering:
-    """Return what the organization offers under an id."""
+    """Return an offering of the organization."""
     return await _offering(ws, offering_id)
 
 
 @router.patch("/organizations/current/models/{offering_id}", status_code=204, responses=answers(None, 204))
 async def update_offering(ws: Entered, offering_id: UUID, change: OfferingChange) -> None:
-    """Change an offering, pause it or let it go on."""
+    """Change, pause or resume an offering."""
     await ws.update_offering(offering_id, **change.model_dump())
 
 
 @router.get("/organizations/current/models/{offering_id}/prices", responses=answers(list[Price]))
 async def prices(ws: Entered, offering_id: UUID) -> list[Price]:
-    """List the latest 100 prices of an offering, those that are to come included, the last one first."""
+    """List the latest 100 prices of an offering, including future ones, the latest first."""
     await _offering(ws, offering_id)
     query = (
         "SELECT eur_per_1k, valid_from, created_at FROM tenancy.offering_prices WHERE offering_id = %s"
@@ -194,7 +202,7 @@ async def prices(ws: Entered, offering_id: UUID) -> list[Price]:
 
 @router.post("/organizations/current/models/{offering_id}/prices", status_code=204, responses=answers(None, 204))
 async def set_price(ws: Entered, offering_id: UUID, new: NewPrice) -> None:
-    """Set the price of an offering from a time on; earlier calls keep theirs. Repeated, it sets the same again."""
+    """Set the price of an offering from a time on; earlier calls keep their price. Can be repeated."""
     await ws.set_offering_price(offering_id, new.eur_per_1k, valid_from=new.valid_from)
 
 
@@ -203,20 +211,15 @@ async def set_price(ws: Entered, offering_id: UUID, new: NewPrice) -> None:
 
 @router.get("/organizations/current/models/{offering_id}/shares", responses=answers(Page[Share]))
 async def shares(ws: Entered, offering_id: UUID, limit: Limit = 100, after: After = None) -> Page[Share]:
-    """List the organizations with which an offering is shared, by the share's id."""
-    query = (
-        "SELECT id, consumer_organization_id AS organization_id, status::text AS status,"
-        " (pricing ->> 'eur_per_1k')::numeric AS eur_per_1k, starts_at, ends_at"
-        " FROM public.organization_model_shares WHERE organization_model_id = %(offering)s"
-        " AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s"
-    )
-    values = {"offering": offering_id, "after": after, "limit": limit + 1}
+    """List the shares of an offering, by id."""
+    query = f"{_SHARE} WHERE organization_model_id = %(offering)s AND id > %(after)s ORDER BY id LIMIT %(limit)s"
+    values = {"offering": offering_id, "after": after or START, "limit": limit + 1}
     return page(await rows_of(ws, Share, query, values), limit)
 
 
 @router.post("/organizations/current/models/{offering_id}/shares", status_code=201, responses=answers(NewId, 201))
 async def share(ws: Entered, offering_id: UUID, new: NewShare) -> NewId:
-    """Share an offering. Repeated, it is the problem `already_shared`."""
+    """Share an offering. A repeated request fails with `already_shared`."""
     return NewId(await ws.share_offering(offering_id, **new.model_dump()))
 
 
@@ -242,37 +245,32 @@ async def requests(
     after: After = None,
     status: Annotated[Literal["pending", "approved", "denied"] | None, Query()] = None,
 ) -> Page[AccessRequest]:
-    """List the requests for access that the workspace has made and received, the newest first."""
+    """List the access requests that the workspace made and received, the newest first."""
     return page(await ws.access_requests(status), limit, after)
 
 
 @router.post("/organizations/current/requests/{request_id}/approve", status_code=201, responses=answers(NewId, 201))
 async def approve(ws: Entered, request_id: UUID, approval: Annotated[Approval | None, BodyOf()] = None) -> NewId:
-    """Approve a request, and return the agreement. Repeated, it is the problem `request_not_pending`."""
+    """Approve a request, and return the agreement. A repeated request fails with `request_not_pending`."""
     return NewId(await ws.approve_access(request_id, **(approval or Approval()).model_dump()))
 
 
 @router.post("/organizations/current/requests/{request_id}/deny", status_code=204, responses=answers(None, 204))
 async def deny(ws: Entered, request_id: UUID, denial: Annotated[Denial | None, BodyOf()] = None) -> None:
-    """Deny a request. Repeated, it is the problem `request_not_pending`."""
+    """Deny a request. A repeated request fails with `request_not_pending`."""
     await ws.deny_access(request_id, denial.reason if denial else None)
 
 
 @router.get("/organizations/current/agreements", responses=answers(Page[Agreement]))
 async def agreements(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Agreement]:
-    """List the agreements and trials that were not revoked, by id."""
-    query = (
-        "SELECT id, offering_id, consumer_id AS workspace_id, kind, starts_at,"
-        " nullif(ends_at, 'infinity') AS ends_at, quota_tokens, used_tokens, eur_per_1k"
-        " FROM tenancy.entitlements WHERE revoked_at IS NULL AND (%(after)s::uuid IS NULL OR id > %(after)s)"
-        " ORDER BY id LIMIT %(limit)s"
-    )
-    return page(await rows_of(ws, Agreement, query, {"after": after, "limit": limit + 1}), limit)
+    """List agreements and trials, except revoked ones, by id."""
+    query = f"{_AGREEMENT} WHERE revoked_at IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s"
+    return page(await rows_of(ws, Agreement, query, {"after": after or START, "limit": limit + 1}), limit)
 
 
 @router.delete("/organizations/current/agreements/{agreement_id}", status_code=204, responses=answers(None, 204))
 async def revoke_agreement(ws: Entered, agreement_id: UUID) -> None:
-    """End an agreement or a trial. Repeated, it is the problem `entitlement_not_found`."""
+    """End an agreement or a trial. A repeated request fails with `entitlement_not_found`."""
     await ws.revoke_entitlement(agreement_id)
 
 
@@ -286,39 +284,39 @@ async def community(ws: Entered, limit: Limit = 100, after: After = None) -> Pag
 
 
 class Preferences(Body):
-    """Which offerings of others the workspace wants to see; what is left out stays."""
+    """Which offerings the catalog shows. Omitted fields stay unchanged."""
 
-    shows_public: bool | None = Field(default=None, description="Public ones at all.")
-    shows_paid: bool | None = Field(default=None, description="Those that cost something.")
-    shows_contracts: bool | None = Field(default=None, description="Those that cost something and need an agreement.")
+    shows_public: bool | None = Field(default=None, description="Public offerings.")
+    shows_paid: bool | None = Field(default=None, description="Paid offerings.")
+    shows_contracts: bool | None = Field(default=None, description="Paid offerings that need an agreement.")
 
 
 @router.get("/models/community/preferences", responses=answers(CatalogPreferences))
 async def preferences(ws: Entered) -> CatalogPreferences:
-    """Return which offerings of others this workspace wants to see."""
+    """Return which offerings this workspace's catalog shows."""
     return await ws.catalog_preferences()
 
 
 @router.patch("/models/community/preferences", responses=answers(CatalogPreferences))
 async def set_preferences(ws: Entered, change: Preferences) -> CatalogPreferences:
-    """Choose which offerings of others this workspace wants to see."""
+    """Choose which offerings this workspace's catalog shows."""
     await ws.set_catalog_preferences(**change.model_dump())
     return await ws.catalog_preferences()
 
 
 @router.get("/models/shared", responses=answers(list[SharedOffering]))
 async def shared(ws: Entered) -> list[SharedOffering]:
-    """List the offerings that this workspace may use by a right of its own."""
+    """List the offerings that this workspace has a right to use."""
     return await ws.shared_offerings()
 
 
 @router.post("/models/community/{offering_id}/request", status_code=201, responses=answers(NewId, 201))
 async def request_access(ws: Entered, offering_id: UUID, message: Annotated[str | None, Query()] = None) -> NewId:
-    """Request access to an offering. Repeated, it is the problem `already_requested`."""
+    """Request access to an offering. A repeated request fails with `already_requested`."""
     return NewId(await ws.request_access(offering_id, message))
 
 
 @router.get("/chat/models/resolve", responses=answers(ResolvedOffering))
 async def resolve(ws: Entered, name: Annotated[str, Query(examples=["acme/sales-bot"])]) -> ResolvedOffering:
-    """Find an offering by a client's name, and whether it may be used here."""
+    """Find an offering by its name for clients, and whether this workspace may use it."""
     return await ws.resolve_offering(name)

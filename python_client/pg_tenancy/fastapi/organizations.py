@@ -1,4 +1,4 @@
-"""Organizations: members and invitations."""
+"""Endpoints for organizations, members and invitations."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -31,14 +31,14 @@ Role = Literal["owner", "admin", "manager", "user"]
 
 
 class NewOrganization(Body):
-    """An organization to make."""
+    """A new organization."""
 
     name: str = Field(examples=["Acme"])
-    slug: str | None = Field(default=None, examples=["acme"], description="Without one it is made of the name.")
+    slug: str | None = Field(default=None, examples=["acme"], description="Default: derived from the name.")
 
 
 class OrganizationChange(Body):
-    """Changes of an organization; omitted fields stay."""
+    """Changes to an organization. Omitted fields stay unchanged."""
 
     name: str | None = Field(default=None, examples=["Acme"])
     slug: str | None = None
@@ -47,19 +47,19 @@ class OrganizationChange(Body):
 
 @router.get("/organizations", responses=answers(list[OrganizationChoice]))
 async def organizations(ws: Entered) -> list[OrganizationChoice]:
-    """List the organizations that the caller may enter: for a switcher."""
+    """List the organizations that the caller may enter."""
     return await ws.my_organizations()
 
 
 @router.post("/organizations", status_code=201, responses=answers(Organization, 201))
 async def create_organization(ws: Entered, new: NewOrganization) -> Organization:
-    """Make an organization, with the caller as its owner. Repeated with a slug, it is the problem `slug_taken`."""
+    """Create an organization owned by the caller. Repeating a slug fails with `organization_slug_taken`."""
     return await ws.create_organization(new.name, new.slug)
 
 
 @router.get("/organizations/current", responses=answers(CurrentWorkspace))
 async def current(ws: Entered) -> CurrentWorkspace:
-    """Return the workspace of the request, as a banner shows it."""
+    """Return the workspace of the request."""
     return await ws.current()
 
 
@@ -71,7 +71,7 @@ async def update_organization(ws: Entered, change: OrganizationChange) -> Organi
 
 @router.delete("/organizations/current", status_code=204, responses=answers(None, 204))
 async def delete_organization(ws: Entered) -> None:
-    """Close the organization: nobody can enter it from then on."""
+    """Delete the organization: nobody can enter it anymore."""
     await ws.delete_organization()
 
 
@@ -101,19 +101,19 @@ async def member(ws: Entered, user_id: UUID) -> Member:
 
 @router.patch("/organizations/current/members/{user_id}", status_code=204, responses=answers(None, 204))
 async def change_member_role(ws: Entered, user_id: UUID, change: RoleChange) -> None:
-    """Give a member another role."""
+    """Change a member's role."""
     await ws.change_member_role(user_id, change.role)
 
 
 @router.delete("/organizations/current/members/{user_id}", status_code=204, responses=answers(None, 204))
 async def remove_member(ws: Entered, user_id: UUID) -> None:
-    """End somebody's membership."""
+    """Remove a member."""
     await ws.remove_member(user_id)
 
 
 @router.post("/organizations/current/leave", status_code=204, responses=answers(None, 204))
 async def leave(ws: Entered) -> None:
-    """End the caller's own membership."""
+    """Leave the organization."""
     await ws.leave_organization()
 
 
@@ -121,11 +121,11 @@ async def leave(ws: Entered) -> None:
 
 
 class InvitationRequest(Body):
-    """Somebody to invite."""
+    """A new invitation."""
 
     email: str = Field(examples=["zoe@example.com"])
     role: Role = "user"
-    expires_in_days: int | None = Field(default=None, ge=1, le=90, description="Null for the server's 7.")
+    expires_in_days: int | None = Field(default=None, ge=1, le=90, description="Null for 7.")
 
 
 @router.get("/organizations/current/invitations", responses=answers(Page[Invitation]))
@@ -142,9 +142,9 @@ async def invitations(
 
 @router.post("/organizations/current/invitations", status_code=201, responses=answers(NewInvitation, 201))
 async def invite(ws: Entered, new: InvitationRequest) -> NewInvitation:
-    """Invite somebody. The token is for the address and nobody else, the browser of the inviter included.
+    """Invite somebody. Send the token only to the e-mail address, never to the inviter's browser.
 
-    Repeated, it is the problem `invitation_pending`.
+    A repeated request fails with `invitation_pending`.
     """
     expires_in = timedelta(days=new.expires_in_days) if new.expires_in_days is not None else None
     return await ws.invite_member(new.email, new.role, expires_in)
@@ -152,12 +152,12 @@ async def invite(ws: Entered, new: InvitationRequest) -> NewInvitation:
 
 @router.delete("/organizations/current/invitations/{invitation_id}", status_code=204, responses=answers(None, 204))
 async def revoke_invitation(ws: Entered, invitation_id: UUID) -> None:
-    """Make the token of a pending invitation useless."""
+    """Revoke a pending invitation."""
     await ws.revoke_invitation(invitation_id)
 
 
 class NewAccount(Body):
-    """The account of an invited person who has none."""
+    """The new account of an invited person."""
 
     username: str | None = Field(default=None, examples=["zoe"])
     first_name: str | None = None
@@ -166,14 +166,14 @@ class NewAccount(Body):
 
 @public.get("/organizations/invitations/{token}", responses=answers(InvitationPreview))
 async def peek(pool: Pool, token: str) -> InvitationPreview:
-    """Return what an invitation is for: whoever has the token may ask."""
+    """Return an invitation's details to anybody with its token."""
     return await peek_invitation(pool, token)
 
 
 @public.post("/organizations/invitations/{token}/accept", responses=answers(AcceptedInvitation))
 async def accept(pool: Pool, token: str, account: Annotated[NewAccount | None, BodyOf()] = None) -> AcceptedInvitation:
-    """Make the invited person a member, with a new account if necessary, which has no password yet.
+    """Make the invited person a member; if necessary, create an account without a password.
 
-    It works once. The token proves who reads the mail: an existing account still has to log in.
+    This works once. The token only proves access to the mailbox: an existing account must log in.
     """
     return await accept_invitation(pool, token, **(account.model_dump() if account else {}))

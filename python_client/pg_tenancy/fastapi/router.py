@@ -1,4 +1,4 @@
-"""The router: opens the workspace of whoever calls, and holds the endpoints."""
+"""The router: opens the caller's workspace, and contains the endpoints."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -26,15 +26,15 @@ _CONFLICT, _REFUSED, _BUSY = 409, 422, 503
 
 
 def install_problems(app: FastAPI) -> None:
-    """Have an application answer errors with problem documents: pg-tenancy's, and those of its database.
+    """Let an application answer errors of pg-tenancy and its database with problem documents.
 
-    A database that is busy or away, and a transaction that met another one, are 503 with
-    ``Retry-After``. Rows that the application's own tables refuse are 409 and 422; what such an
-    error says is not repeated, as it may name values of others.
+    A busy or unavailable database and a conflict with another transaction are 503 with
+    ``Retry-After``. Rows that the application's own tables refuse are 409 or 422, without the
+    database's message, which may contain other tenants' values.
     """
     app.add_exception_handler(TenancyError, answer)
     for kind, status, name, words in (
-        (psycopg.OperationalError, _BUSY, "busy", "The database is busy or away."),
+        (psycopg.OperationalError, _BUSY, "busy", "The database is busy or unavailable."),
         (psycopg.errors.UniqueViolation, _CONFLICT, "conflict", "Another row has one of these values."),
         (psycopg.IntegrityError, _REFUSED, "invalid_argument", "The database does not take these values."),
         (psycopg.DataError, _REFUSED, "invalid_argument", "The database does not take these values."),
@@ -61,10 +61,10 @@ class _Handler:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """Say which values are not acceptable, and nothing of what they are: one may be a secret."""
+    """Name the invalid fields, but not their values, which may be secret."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  (it is registered for these)
     wrong = [{"where": list(each["loc"]), "what": each["msg"]} for each in error.errors()]
-    return _answer(_REFUSED, "invalid_argument", "A value is not acceptable.", errors=wrong)
+    return _answer(_REFUSED, "invalid_argument", "A value is invalid.", errors=wrong)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -88,20 +88,20 @@ def _answer(status: int, name: str, detail: str, **more: Any) -> Response:
 
 
 def _keep_nowhere(response: Response) -> None:
-    # The same address is another answer for somebody else, and in another workspace.
+    # The same address has other answers for other callers and workspaces.
     response.headers["cache-control"] = "no-store"
 
 
 def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
-    """Return a router with the endpoints of organizations, keys, instances, models, settings and costs.
+    """Return a router with the endpoints for organizations, keys, instances, models, settings and costs.
 
-    Each request is one transaction in one workspace. Errors reach the application:
-    ``install_problems(app)`` answers them.
+    Each request is one transaction in one workspace. The application handles errors; use
+    ``install_problems(app)``.
 
     Args:
-        pool: an asynchronous pool of psycopg's, which the application opens.
+        pool: psycopg's asynchronous pool; the application opens it.
         who: a dependency that authenticates the sender and returns the keywords of
-            ``pg_tenancy.aio.workspace`` for them: ``{"ticket": ...}``, ``{"api_key": ...}`` or
+            ``pg_tenancy.aio.workspace``: ``{"ticket": ...}``, ``{"api_key": ...}`` or
             ``{"user_id": ..., "organization_id": ...}``.
 
     Returns:
@@ -118,7 +118,7 @@ def tenancy_router(pool: Source, who: Callable[..., Any]) -> APIRouter:
         _keep_nowhere(response)
 
     router = APIRouter()
-    # First, as its paths look like ids of the others.
+    # Before the others, whose id parameters would match its paths.
     router.include_router(organizations.public, dependencies=[Depends(stay_outside)])
     for each in (organizations.router, offerings.router, access.router, things.router, costs.router):
         router.include_router(each, dependencies=[Depends(enter)])

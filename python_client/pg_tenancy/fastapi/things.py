@@ -1,4 +1,4 @@
-"""Instances and models, activations, settings."""
+"""Endpoints for instances, models, activations and settings."""
 
 # Without "from __future__ import annotations": FastAPI reads the annotations.
 
@@ -12,14 +12,14 @@ from pydantic import Field
 
 from pg_tenancy.errors import InstanceNotFoundError
 from pg_tenancy.fastapi.access import NewId
-from pg_tenancy.fastapi.answers import After, Body, Entered, Limit, Page, answers, insert_once, page, rows_of
+from pg_tenancy.fastapi.answers import START, After, Body, Entered, Limit, Page, answers, insert_once, page, rows_of
 from pg_tenancy.results import ProviderStatus, Setting, SettingLevel
 
 router = APIRouter()
 
 IdempotencyKey = Annotated[
     UUID | None,
-    Header(description="Becomes the id of what is made: the same request again makes nothing, and answers the same."),
+    Header(description="Becomes the id of the new object. A repeated request creates nothing and returns the same id."),
 ]
 
 _INSTANCE = (
@@ -49,7 +49,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model; a public one has no organization."""
+    """A model. Public models have no organization."""
 
     id: UUID
     organization_id: UUID | None
@@ -62,7 +62,7 @@ class Model:
 
 
 class NewInstance(Body):
-    """An instance to start."""
+    """A new instance."""
 
     provider_id: UUID
     model_id: UUID | None = None
@@ -70,7 +70,7 @@ class NewInstance(Body):
 
 
 class NewModel(Body):
-    """A model of the organization to make."""
+    """A new model of the organization."""
 
     name: str = Field(min_length=1, examples=["Sales bot"])
     model_id: str = Field(min_length=1, examples=["acme/sales-bot"])
@@ -78,14 +78,14 @@ class NewModel(Body):
     context_length: int | None = Field(default=None, ge=1)
 
 
-# Made now, or by the same request before.
-_MADE = {200: answers(NewId)[200] | {"description": "This request has made it before.", "model": NewId}} | answers(
-    NewId, 201
-)
+# Created by this request, or by an earlier one with the same key.
+_MADE = {
+    200: answers(NewId)[200] | {"description": "An earlier request with this key has created it.", "model": NewId}
+} | answers(NewId, 201)
 
 
 async def _once(ws: Any, table: str, values: dict[str, object], given_id: UUID | None, response: Response) -> NewId:
-    """Insert a row; answer 200 in place of 201 if this very request has made it before."""
+    """Insert a row; answer 200 instead of 201 if an earlier request with the same key has inserted it."""
     new_id, made = await insert_once(ws, table, values, given_id)
     if not made:
         response.status_code = 200
@@ -99,9 +99,9 @@ async def instances(
     """List the instances of this workspace, by id."""
     query = (
         f"{_INSTANCE} WHERE (%(status)s::text IS NULL OR status::text = %(status)s)"
-        " AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s"
+        " AND id > %(after)s ORDER BY id LIMIT %(limit)s"
     )
-    values = {"after": after, "limit": limit + 1, "status": status}
+    values = {"after": after or START, "limit": limit + 1, "status": status}
     return page(await rows_of(ws, Instance, query, values), limit)
 
 
@@ -125,13 +125,13 @@ async def create_instance(
 
 @router.post("/instances/{instance_id}/terminate", tags=["instances"], status_code=204, responses=answers(None, 204))
 async def terminate(ws: Entered, instance_id: UUID) -> None:
-    """Order the termination of an instance."""
+    """Terminate an instance."""
     await ws.terminate_instance(instance_id)
 
 
 @router.post("/instances/{instance_id}/reinstall", tags=["instances"], status_code=204, responses=answers(None, 204))
 async def reinstall(ws: Entered, instance_id: UUID) -> None:
-    """Order the reinstallation of an instance."""
+    """Reinstall an instance."""
     await ws.reinstall_instance(instance_id)
 
 
@@ -146,26 +146,26 @@ async def archive(ws: Entered, instance_id: UUID) -> None:
 
 @router.get("/models", tags=["models"], responses=answers(Page[Model]))
 async def models(ws: Entered, limit: Limit = 100, after: After = None) -> Page[Model]:
-    """List the models of this workspace, public ones included, by id."""
-    query = f"{_MODEL} WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(limit)s"
-    return page(await rows_of(ws, Model, query, {"after": after, "limit": limit + 1}), limit)
+    """List the models of this workspace and public ones, by id."""
+    query = f"{_MODEL} WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+    return page(await rows_of(ws, Model, query, {"after": after or START, "limit": limit + 1}), limit)
 
 
 @router.post("/models", tags=["models"], status_code=201, responses=_MADE)
 async def create_model(ws: Entered, new: NewModel, response: Response, idempotency_key: IdempotencyKey = None) -> NewId:
-    """Make a model of the organization."""
+    """Create a model of the organization."""
     return await _once(ws, "public.models", new.model_dump(), idempotency_key, response)
 
 
 @router.delete("/models/{model_id}", tags=["models"], status_code=204, responses=answers(None, 204))
 async def delete_model(ws: Entered, model_id: UUID) -> None:
-    """Delete a model that nothing uses."""
+    """Delete an unused model."""
     await ws.delete_model(model_id)
 
 
 @router.get("/chat/models", tags=["models"], responses=answers(list[Model]))
 async def chat_models(ws: Entered) -> list[Model]:
-    """List the models of this workspace that can be used now."""
+    """List the models that this workspace can use now."""
     query = f"{_MODEL} WHERE is_active AND is_operational ORDER BY name LIMIT 1000"
     return await rows_of(ws, Model, query)
 
@@ -182,13 +182,13 @@ class Activation:
 
 @router.put("/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation))
 async def activate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["tech", "eco"]) -> Activation:
-    """Give an `api_key`, `instance`, `model` or `offering` one of its two activations."""
+    """Activate an `api_key`, `instance`, `model` or `offering` technically or economically."""
     return Activation(await ws.activate(kind, object_id, aspect))
 
 
 @router.delete("/activations/{kind}/{object_id}/{aspect}", tags=["activations"], responses=answers(Activation))
 async def deactivate(ws: Entered, kind: str, object_id: UUID, aspect: Literal["tech", "eco"]) -> Activation:
-    """Take an activation back."""
+    """Deactivate an object technically or economically."""
     return Activation(await ws.deactivate(kind, object_id, aspect))
 
 
@@ -210,32 +210,32 @@ class Definition:
 
 
 class SettingValue(Body):
-    """The value of a setting."""
+    """A new value of a setting."""
 
     value: str | int | bool | dict[str, Any] | list[Any]
-    subject_id: UUID | None = Field(default=None, description="The provider, of a setting that each has.")
-    expected_version: int | None = Field(default=None, description="0 for none yet; null does not ask.")
+    subject_id: UUID | None = Field(default=None, description="The provider, for a setting of providers.")
+    expected_version: int | None = Field(default=None, description="0 if not set yet; null skips the check.")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The version of a value that was set."""
+    """The version of the new value."""
 
     version: int
 
 
-Subject = Annotated[UUID | None, Query(description="The provider, of a setting that each has.")]
+Subject = Annotated[UUID | None, Query(description="The provider, for a setting of providers.")]
 
 
 @router.get("/settings", tags=["settings"], responses=answers(list[Setting]))
 async def settings(ws: Entered) -> list[Setting]:
-    """List every setting with the value that counts here, and its level; secrets without a value."""
+    """List every setting with its effective value and level; secrets without a value."""
     return await ws.settings()
 
 
 @router.get("/settings/definitions", tags=["settings"], responses=answers(list[Definition]))
 async def definitions(ws: Entered) -> list[Definition]:
-    """List the settings that there are."""
+    """List the definitions of all settings."""
     query = (
         "SELECT key, scope, value_type, is_secret, is_required AS required, min_int, max_int, description"
         " FROM tenancy.settings_definitions ORDER BY key"
@@ -245,13 +245,13 @@ async def definitions(ws: Entered) -> list[Definition]:
 
 @router.get("/settings/global", tags=["settings"], responses=answers(list[Setting]))
 async def global_settings(ws: Entered) -> list[Setting]:
-    """List the settings that only the platform sets."""
+    """List the settings that only the platform can set."""
     return [setting for setting in await ws.settings() if setting.scope == "global"]
 
 
 @router.get("/settings/{key}", tags=["settings"], responses=answers(list[SettingLevel]))
 async def explain_setting(ws: Entered, key: str, subject_id: Subject = None) -> list[SettingLevel]:
-    """Return the value of a setting on each level, and which one counts."""
+    """Return the value of a setting on each level, and which one is effective."""
     return await ws.explain_setting(key, subject_id)
 
 
@@ -265,11 +265,11 @@ async def set_setting(ws: Entered, key: str, new: SettingValue) -> Version:
 async def unset_setting(
     ws: Entered, key: str, subject_id: Subject = None, expected_version: Annotated[int | None, Query()] = None
 ) -> None:
-    """Take this workspace's own value back, so that it inherits again."""
+    """Remove this workspace's value, so that it inherits again."""
     await ws.unset_setting(key, subject_id, expected_version=expected_version)
 
 
 @router.get("/providers/config-status", tags=["settings"], responses=answers(list[ProviderStatus]))
 async def provider_status(ws: Entered) -> list[ProviderStatus]:
-    """Return whether each provider is ready here, and what it lacks."""
+    """Return whether each provider is ready here, and what is missing."""
     return await ws.provider_status()

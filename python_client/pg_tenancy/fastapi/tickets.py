@@ -1,4 +1,4 @@
-"""Tickets: how a login that cannot name users says who is acting."""
+"""Tickets, with which a login that cannot name users enters workspaces."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["TicketKey"]
 
 @dataclass(frozen=True, slots=True)
 class TicketKey:
-    """A key of ``tenancy.create_ticket_key()``, which signs tickets.
+    """A key from ``tenancy.create_ticket_key()``, which signs tickets.
 
     Attributes:
         key_id: its id.
-        secret: its secret, which ``repr`` leaves out.
+        secret: its secret, which ``repr`` omits.
     """
 
     key_id: str
@@ -30,14 +30,14 @@ class TicketKey:
 
     @classmethod
     def parse(cls, text: str) -> TicketKey:
-        """Return the key that is written as ``key_id:secret``.
+        """Parse a key in the form ``key_id:secret``.
 
         Raises:
-            ValueError: the text is not written so.
+            ValueError: the text has another form.
         """
         key_id, separator, secret = text.partition(":")
         if not (key_id and separator and secret):
-            msg = "a ticket key is written as key_id:secret"
+            msg = "a ticket key must have the form key_id:secret"
             raise ValueError(msg)
         return cls(key_id, secret)
 
@@ -52,9 +52,9 @@ class TicketKey:
         """Return a ticket for a workspace.
 
         Args:
-            user_id: who acts; the caller has authenticated them.
-            organization_id: where; None for the personal workspace.
-            seconds: how long it can be presented, at most 3,600.
+            user_id: the person, authenticated by the caller.
+            organization_id: the organization; None for the personal workspace.
+            seconds: its lifetime, at most 3,600.
             session: whether it may start a session, because the person has just logged in.
         """
         claims: dict[str, str | int] = {"sub": str(user_id), "exp": int(time.time()) + seconds}

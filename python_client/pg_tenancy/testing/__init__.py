@@ -1,8 +1,7 @@
-"""Proofs that an application's own tables are isolated, which the pytest plugin gives out as fixtures.
+"""Proofs that an application's own tables are isolated; the pytest plugin provides them as fixtures.
 
-Everything here works in one transaction of a superuser's connection, which is rolled
-back: nothing stays, and no table is ever emptied. Who acts in it has the role of the
-application's login, not the superuser's.
+Everything runs in one transaction of a superuser's connection, which is rolled back, so nothing
+stays. The attempts run as the application's login, not as the superuser.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Asking as somebody, and writing down what came of it."""
+"""Attempts as different people, and their results."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Kind = Literal["control", "isolation"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One thing that was tried.
+    """One attempt.
 
     Attributes:
-        question: what should be true.
-        kind: ``control``: something one may do; ``isolation``: something nobody may.
-        answer: None where it is true, and otherwise what was found.
-        is_tested: False where nothing could be found out.
+        question: what must be true.
+        kind: ``control`` for something that must work; ``isolation`` for something that must not.
+        answer: None if it is true, otherwise what was found.
+        is_tested: False if nothing could be found out.
 
     """
 
@@ -58,20 +58,20 @@ class Report:
     cells: list[Cell] = field(default_factory=list)
 
     def add(self, kind: Kind, question: str, answer: str | None) -> None:
-        """Write down a cell: ``answer`` is None where it is as it should be."""
+        """Add a cell; ``answer`` is None if it is as it must be."""
         self.cells.append(Cell(question, kind, answer, is_tested=not isinstance(answer, Untested)))
 
     def not_tested(self, question: str, why: str) -> None:
-        """Write down that something could not be found out."""
+        """Add a cell for something that could not be found out."""
         self.add("isolation", question, Untested(why))
 
     @property
     def problems(self) -> list[Cell]:
-        """Return the cells that are not as they should be, and those that were not tested."""
+        """Return the cells that failed or were not tested."""
         return [cell for cell in self.cells if cell.answer is not None]
 
     def count(self, kind: Kind) -> int:
-        """Return how many cells of a kind are as they should be."""
+        """Return how many cells of a kind passed."""
         return sum(cell.kind == kind and cell.answer is None for cell in self.cells)
 
     @property
@@ -84,7 +84,7 @@ class Report:
 
     @property
     def failure(self) -> str | None:
-        """Return what is wrong, None if everything was tested and is as it should be."""
+        """Return the failures, None if everything was tested and passed."""
         if not self.problems and self.count("control") and self.count("isolation"):
             return None
         lines = [
@@ -94,10 +94,10 @@ class Report:
         return "\n".join([self.summary, *lines])
 
     def require(self) -> Report:
-        """Return the report if everything was tested and is as it should be.
+        """Return the report if everything was tested and passed.
 
         Raises:
-            AssertionError: it is not; the message says what was found.
+            AssertionError: something failed or was not tested; the message says what.
         """
         if self.failure is not None:
             raise AssertionError(self.failure)
@@ -110,9 +110,9 @@ class Outcome:
 
     Attributes:
         rows: the rows that it returned.
-        count: how many rows it returned or wrote.
-        error: what it was refused with.
-        looked: what the superuser saw afterwards, before everything was undone.
+        count: the number of rows that it returned or wrote.
+        error: the error, if it was refused.
+        looked: what the superuser saw afterwards, before the rollback.
 
     """
 
@@ -127,14 +127,14 @@ class Outcome:
         return f"{self.count} row{'' if self.count == 1 else 's'}"
 
 
-# A proof locks its table for a fraction of a second. Those of other processes wait, and
-# whoever else holds a lock is not waited for endlessly.
+# A proof locks its table for a fraction of a second. Proofs in other processes wait for it, but
+# it waits for other locks only for a limited time.
 _ALONE: Final = "SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock(hashtext('pg_tenancy.testing'))"
 
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[None]:
-    """Undo at the end of the block everything that happened in it, and let no other proof run meanwhile."""
+    """Roll back the block at its end, and let no other proof run meanwhile."""
     with undone(connection):
         connection.execute(_ALONE)
         yield
@@ -142,7 +142,7 @@ def alone(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """Undo at the end of the block everything that happened in it."""
+    """Roll back the block at its end."""
     with connection.transaction(force_rollback=True):
         yield
 
@@ -157,17 +157,16 @@ def act(
     look: Callable[[], Any] | None = None,
     before: Statement | None = None,
 ) -> Outcome:
-    """Run a statement as somebody, and undo it.
+    """Run a statement as somebody, and roll it back.
 
     Args:
         connection: the superuser's, in a transaction.
-        statement: what is tried.
-        values: of its placeholders.
-        place: whom and where; None for no workspace.
-        role: the role that the application's login has.
-        look: called afterwards with the connection being the superuser's again; what it
-            returns is kept.
-        before: what the same role runs first, in the workspace.
+        statement: the statement.
+        values: the values of its placeholders.
+        place: the person and workspace; None for no workspace.
+        role: the role of the application's login.
+        look: called afterwards, as the superuser; its result is kept.
+        before: a statement that the same role runs first, in the workspace.
 
     Raises:
         SetUpError: the workspace could not be entered.
@@ -192,7 +191,7 @@ def act(
 
 
 def _enter(connection: Connection, place: Place, role: str) -> None:
-    """Enter a workspace as a role, or, for one that needs a ticket or a key, as tenancy_app."""
+    """Enter a workspace as a role, or as tenancy_app if the role requires a ticket or a key."""
     query = "SELECT has_function_privilege(%s, 'tenancy.enter(uuid, uuid)', 'EXECUTE')"
     row = connection.execute(query, [role]).fetchone()
     entering = role if row and row[0] else "tenancy_app"
@@ -203,7 +202,7 @@ def _enter(connection: Connection, place: Place, role: str) -> None:
         raise SetUpError(f"{entering} cannot enter as {place.name}: {error.diag.message_primary}") from error
 
 
-# In messages: those who act are of the first.
+# Names for messages. The acting people are members of the first organization.
 _NAMES: Final = {"own": "first", "other": "second"}
 
 
@@ -215,10 +214,10 @@ class Cast:
     """Two organizations, each with a member of each role, and a person who is a member of both.
 
     Args:
-        maker: makes the rows, in a transaction that is rolled back.
+        maker: creates the rows, in a transaction that is rolled back.
 
     Raises:
-        SetUpError: they could not be made.
+        SetUpError: they could not be created.
 
     """
 
@@ -232,7 +231,7 @@ class Cast:
             self._member(name, "owner", owner)
             for role in ORGANIZATION_ROLES[1:]:
                 self._member(name, role, self._user())
-        # Now that everybody has an owner: what is checked at COMMIT would never be, here.
+        # Checked now, because there is no COMMIT. Every organization has an owner by now.
         maker.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def place(self, organization: str, role: str) -> Place:
@@ -264,18 +263,18 @@ class Cast:
         self._people[organization, key or role] = user
         self.membership(self._maker, self._organizations[organization], user, role)
 
-    # An adopted table may have fewer columns than these, and others that are required.
+    # An adopted table may lack some of these columns and require others.
 
     @classmethod
     def person(cls, maker: RowMaker, **columns: Any) -> Row:
-        """Make a row of ``public.users``."""
+        """Create a row of ``public.users``."""
         word = f"tenancy-test-{uuid4().hex}"
         usual = {"email": f"{word}@example.com", "username": word[:40], "first_name": "Test", "last_name": "Test"}
         return cls._made(maker, "public.users", usual | {"password_hash": "no password"}, columns)
 
     @classmethod
     def organization(cls, maker: RowMaker, owner: Any) -> Row:
-        """Make a row of ``public.organizations``, which lacks its members."""
+        """Create a row of ``public.organizations``, without members."""
         word = f"tenancy-test-{uuid4().hex[:12]}"
         return cls._made(maker, "public.organizations", {"name": word, "slug": word, "created_by_user_id": owner}, {})
 

@@ -15,8 +15,8 @@ from pg_tenancy.testing._rows import Place, Row, RowMaker, RowOf, SetUpError, Ta
 
 __all__ = ["Door", "Rows", "definer_functions", "function_door", "go_through", "state_of", "views_of"]
 
-# Views of views, too. The columns are those that the role may read.
-# A door's answer, first the part that may be printed, and whether it changes rows of either tenant.
+# Includes views of views. The columns are those that the role may read.
+# A door's answer, starting with the part that may be printed, and whether it changed rows of each tenant.
 Used: TypeAlias = tuple[tuple[str, object], bool, bool]
 
 VIEWS: Final = """
@@ -49,7 +49,7 @@ USABLE: Final = """
 (has_any_column_privilege(%(role)s, c.oid, 'SELECT') OR has_table_privilege(%(role)s, c.oid, 'DELETE'))
 """
 
-# Every function of the application; what one runs cannot be seen otherwise than in its text.
+# All functions of the application. Only a function's text shows which tables it uses.
 FUNCTIONS: Final = """
 SELECT
     p.oid::regprocedure::text,
@@ -62,7 +62,7 @@ FROM pg_catalog.pg_proc AS p
 INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
 WHERE p.prokind IN ('f', 'p')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
-    -- Of an extension's own tables at most.
+    -- Functions of extensions do not use the application's tables.
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
 ORDER BY 1
 """
@@ -82,7 +82,7 @@ class Door:
     Attributes:
         name: for messages.
         statement: what is run.
-        arguments: the values of its placeholders; ``RowOf`` stands for that of a row.
+        arguments: the values of its placeholders; ``RowOf`` stands for a row's value.
 
     """
 
@@ -92,14 +92,14 @@ class Door:
 
     @property
     def takes_rows(self) -> bool:
-        """Return whether the door is told which row it is about."""
+        """Return whether the door takes a row's value."""
         return any(isinstance(argument, RowOf) for argument in self.arguments)
 
     def values(self, rows: Mapping[str, Row]) -> list[Any]:
-        """Return the arguments, with these rows in place of ``RowOf``.
+        """Return the arguments, with the values of these rows for ``RowOf``.
 
         Raises:
-            SetUpError: the test makes no row in that table.
+            SetUpError: the test creates no row in that table.
         """
         return [_value(argument, rows) if isinstance(argument, RowOf) else argument for argument in self.arguments]
 
@@ -112,19 +112,19 @@ def _value(argument: RowOf, rows: Mapping[str, Row]) -> Any:
 
 
 class Rows:
-    """Makes a row in each of some tables."""
+    """Creates a row in each of some tables."""
 
     def __init__(self, maker: RowMaker, tables: Sequence[Table]) -> None:
         self._maker = maker
         self.tables = tables
 
     def make(self, place: Place) -> dict[str, Row]:
-        """Make the rows of a workspace and return them by the names of their tables."""
+        """Create the rows of a workspace, and return them by table name."""
         return {table.full_name: self._maker.row(table, place) for table in self.tables}
 
 
 def state_of(connection: Connection, tables: Sequence[Table], place: Place) -> list[Any]:
-    """Return everything that a workspace has in these tables; a write that changes nothing shows, too."""
+    """Return all rows of a workspace in these tables, with xmin, so that even a write without changes shows."""
     state: list[Any] = []
     for table in tables:
         query = sql.SQL("SELECT t.xmin::text || t::text FROM {} AS t WHERE t.{} = %s ORDER BY 1")
@@ -133,7 +133,7 @@ def state_of(connection: Connection, tables: Sequence[Table], place: Place) -> l
 
 
 def views_of(connection: Connection, table: Table, role: str) -> list[tuple[str, bool, list[Door]]]:
-    """Return each view of a table that a role may use: its name, whether it is materialized, and ways through it."""
+    """Return the views of a table that a role may use: name, whether it is materialized, and the ways through it."""
     found = []
     rows = connection.execute(VIEWS.format(condition=USABLE), {"table": table.oid, "role": role}).fetchall()
     for schema, view, is_materialized, columns, may_delete in rows:
@@ -150,9 +150,9 @@ def views_of(connection: Connection, table: Table, role: str) -> list[tuple[str,
 
 
 def definer_functions(connection: Connection, table: Table, role: str) -> list[str]:
-    """Return the signatures of functions that a role may call and that use a table with their owners' rights.
+    """Return the signatures of functions that use a table with their owners' rights and that a role may call.
 
-    Those count whose text names the table, a view of it, or another function that does.
+    These are functions whose text names the table, a view of it, or another such function.
     """
     views = connection.execute(VIEWS.format(condition="true"), {"table": table.oid, "role": role}).fetchall()
     names = {table.name, *(view for _, view, *_ in views)}
@@ -171,7 +171,7 @@ def function_door(connection: Connection, function: str, arguments: Sequence[obj
     """Return the call of a function or procedure.
 
     Raises:
-        SetUpError: there is none of this name, or several.
+        SetUpError: the name matches no function, or several.
     """
     try:
         with connection.transaction():
@@ -179,7 +179,7 @@ def function_door(connection: Connection, function: str, arguments: Sequence[obj
     except psycopg.Error as error:
         raise SetUpError(f"{function} is not a function: {error.diag.message_primary}") from error
     if row is None:
-        raise SetUpError(f"there is no function {function}, or several: give its signature, as in public.total(uuid)")
+        raise SetUpError(f"{function} matches no function, or several: give its signature, as in public.total(uuid)")
     signature, kind, schema, name = row
     template = sql.SQL("CALL {}({})") if kind == "p" else sql.SQL("SELECT f::text FROM {}({}) AS f")
     placeholders = sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
@@ -194,11 +194,11 @@ def _in_comparison(answer: Used, other: Used) -> str:
 def go_through(
     connection: Connection, door: Door, rows: Rows, cast: Cast, role: str, organization_role: str, report: Report
 ) -> None:
-    """Use a door with and without rows of one's own, and of somebody else, and write down what differs."""
+    """Use a door with and without own rows and another tenant's rows, and report the differences."""
     here, there = (cast.place(name, organization_role) for name in ("own", "other"))
 
     def use(given: Mapping[str, Row]) -> Used:
-        """Return what the door answers, first what may be printed, and whether it changes rows of either tenant."""
+        """Return the door's answer, starting with the printable part, and whether it changed rows of each tenant."""
         before = [state_of(connection, rows.tables, place) for place in (here, there)]
         outcome = act(
             connection,
@@ -214,7 +214,7 @@ def go_through(
         own = rows.make(here)
         alone = use(own)
         if alone != use(own):
-            report.not_tested(f"{door.name} shows nothing of another tenant", "it answers differently each time")
+            report.not_tested(f"{door.name} shows nothing of another tenant", "its answer differs each time")
             return
         by_id = None
         with undone(connection):
@@ -230,8 +230,8 @@ def go_through(
         f"{door.name} shows or changes rows of the workspace",
         None
         if alone[1] or alone[0] != empty[0]
-        else f"it answers with {alone[0][0]}, whether there are any or not. If it shows rows of another table beside"
-        " these, prove it with that table, and exempt it here with that reason",
+        else f"it answers with {alone[0][0]}, with and without them. If it shows rows of another table,"
+        " prove it with that table, and exempt it here with that reason",
     )
     report.add(
         "isolation",

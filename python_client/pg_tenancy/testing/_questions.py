@@ -15,7 +15,7 @@ from pg_tenancy.testing._subject import Subject
 
 __all__ = ["Questions"]
 
-# The role's rights besides reading and writing rows, and those that free it of policies.
+# The role's rights other than reading and writing rows, and those that bypass policies.
 TOO_MUCH: Final = """
 SELECT concat_ws(', ',
     CASE WHEN r.rolsuper THEN 'it is a superuser' END,
@@ -61,26 +61,26 @@ WHERE i.indrelid = %s AND i.indisprimary
 
 POLICIES: Final = "SELECT p.polname FROM pg_catalog.pg_policy AS p WHERE p.polrelid = %s ORDER BY p.polname"
 
-# insufficient_privilege, and a context that is missing or forged.
+# insufficient_privilege, and a missing or forged context.
 REFUSALS: Final = ("42501", "28000")
 
-# A row that refers to a parent of another tenant is refused as one without a parent.
+# A row that refers to another tenant's parent is refused like one with a nonexistent parent.
 NO_PARENT: Final = "23503"
 
-# A key that is taken is the same error whoever has it.
+# A taken key is the same error whoever has it.
 TAKEN: Final = "23505"
 
 
 class Questions(Subject):
-    """Everything that is tried on a table.
+    """All attempts on a table.
 
     Args:
-        connection: as for ``Subject``, and so ``table``, ``role`` and ``values``.
-        table: the table's name.
-        role: the role of the application's login.
-        values: what the developer knows better.
-        functions: the arguments of functions that use the table.
-        exempt: the views and functions that are not tried, with the reasons.
+        connection: as for ``Subject``.
+        table: as for ``Subject``.
+        role: as for ``Subject``.
+        values: as for ``Subject``.
+        functions: arguments for functions that use the table.
+        exempt: views and functions to leave out, with the reasons.
 
     Raises:
         SetUpError: as for ``Subject``.
@@ -101,7 +101,7 @@ class Questions(Subject):
         self._exempt = exempt
 
     def ask(self, report: Report) -> Generator[None]:
-        """Try everything, and stop after each thing for whoever has seen enough."""
+        """Make all attempts; a generator, so that the caller can stop after each."""
         for group in (
             [self._catalog, self._published, self._services]
             if self.table.shape == "published"
@@ -118,7 +118,7 @@ class Questions(Subject):
             yield from group(report)
 
     def cover(self, report: Report) -> None:
-        """Take each rule away in turn, and write down whether something notices."""
+        """Remove each rule in turn, and report whether an attempt notices."""
         table = self.table.sql
         policies = [name for (name,) in self.connection.execute(POLICIES, [self.table.oid]).fetchall()]
         changes = [
@@ -143,8 +143,8 @@ class Questions(Subject):
                     noticed.not_tested("everything", str(error))
             report.add(
                 "isolation",
-                f"it is noticed when {words}",
-                None if any(cell.is_tested for cell in noticed.problems) else "no question has another answer then",
+                f"a test notices when {words}",
+                None if any(cell.is_tested for cell in noticed.problems) else "no attempt has another result",
             )
 
     # -- what there is ---------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Questions(Subject):
         yield
         row = self.connection.execute(TOO_MUCH, [self.table.oid, self.role]).fetchone()
         if row is None:
-            raise SetUpError(f"there is no role {self.role}")
+            raise SetUpError(f"role {self.role} does not exist")
         report.add("isolation", f"{self.role} is subject to policies, and may only read and write rows", row[0] or None)
         yield
 
@@ -198,7 +198,7 @@ class Questions(Subject):
             yield
 
     def _counted(self, report: Report, place: Place, outcome: Outcome, words: str) -> Iterator[None]:
-        """Compare how many rows somebody sees with how many there are for them."""
+        """Compare the number of rows somebody sees with the number they must see."""
         own, seen = self.visible(place), _number(outcome)
         if seen is None:
             report.add("control", f"{place.name}: {words} reaches the workspace's rows", str(outcome))
@@ -250,7 +250,7 @@ class Questions(Subject):
             yield from self._taken(report, place, values, keys)
 
     def _taken(self, report: Report, place: Place, values: Mapping[str, Any], keys: Sequence[str]) -> Iterator[None]:
-        """Try to insert a row with the key of another workspace's, and to change that one so."""
+        """Try to insert a row with the key of another workspace's row, also with an upsert."""
         row = {**values, **{name: self.rows[self.there][name] for name in keys}}
         insert, before = self.insert_of(row), self.state(place)
         changes = [name for name in self.table.access.get("UPDATE", {}).get("columns", ()) if name not in keys]
@@ -304,7 +304,7 @@ class Questions(Subject):
         yield from self._written(report, place, self.plain("DELETE"), None, "DELETE")
 
     def _written(self, report: Report, place: Place, statement: Statement, values: Any, words: str) -> Iterator[None]:
-        """Run a write without a condition, and see which rows it reached."""
+        """Run a write without a condition, and check which rows it reached."""
         before, own = self.state(place), self.own(place)
         outcome = self.act(statement, place, values, look=lambda: self.state(place))
         reached = outcome.error is None and outcome.count >= 1
@@ -316,7 +316,7 @@ class Questions(Subject):
         yield
 
     def _elsewhere(self, report: Report) -> Iterator[None]:
-        """Try outside of workspaces, and in one that somebody has forged."""
+        """Try outside of workspaces, and with a forged workspace."""
         for command in self.table.access:
             outcome = self.act(self.plain(command), None)
             report.add("isolation", f"nobody may {command} outside of workspaces", _unless_refused(outcome))
@@ -332,7 +332,7 @@ class Questions(Subject):
     # -- the floor alone -------------------------------------------------------------------
 
     def _opened(self, report: Report) -> Iterator[None]:
-        """Grant everything and open everything beside the floor."""
+        """Grant everything, and add a policy that permits everything, so that only the floor is left."""
         with undone(self.connection):
             self._open()
             place = self.here
@@ -364,7 +364,7 @@ class Questions(Subject):
             yield from self._written(report, writer, self.plain("DELETE"), None, "DELETE with everything granted")
 
     def _refused(self, report: Report, place: Place, words: str, statement: Statement, values: Any) -> Iterator[None]:
-        """Try what the floor alone must refuse."""
+        """Try something that the floor alone must refuse."""
         with self.vacant(self.there):
             outcome = self.act(statement, place, values)
         report.add("isolation", f"{place.name}: the floor refuses an {words}", _unless_refused(outcome))
@@ -403,7 +403,9 @@ class Questions(Subject):
             if name in self._exempt:
                 unknown.discard(name)
             elif is_materialized:
-                report.add("isolation", f"the view {name} isolates", "it is materialized, and so can have no policies")
+                report.add(
+                    "isolation", f"the view {name} isolates", "it is materialized, and policies do not apply to it"
+                )
             else:
                 for door in doors:
                     with undone(self.connection):
@@ -432,10 +434,10 @@ class Questions(Subject):
                 go_through(self.connection, door, rows, self.cast, self.role, self.reader, report)
             yield
         for name in sorted(unknown):
-            report.not_tested(f"{name} is exempt", "no such door leads to the table: take the exemption out")
+            report.not_tested(f"{name} is exempt", "no such door leads to the table: remove the exemption")
 
     def _clear(self) -> None:
-        """Take the test's own rows away, so that a door is tried with and without."""
+        """Remove the test's own rows, so that doors can be tried with and without them."""
         organizations = [self.here.id, self.there.id]
         self.connection.execute(
             sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(self.table.sql, self.key), [organizations]
@@ -443,12 +445,12 @@ class Questions(Subject):
 
 
 def _number(outcome: Outcome) -> int | None:
-    """Return what a count(*) answered, None where it was refused."""
+    """Return the result of a count(*), None if it was refused."""
     return None if outcome.error is not None else int(outcome.rows[0][0])
 
 
 def _unless_refused(outcome: Outcome, *also: str) -> str | None:
-    """Return what happened instead of a refusal; an error for another reason is none."""
+    """Return what happened instead of a refusal. An error for another reason is not a refusal."""
     if outcome.error is None:
         return f"it was not refused: {outcome}"
     if outcome.error.sqlstate in (*REFUSALS, *also):

@@ -1,4 +1,4 @@
-"""Rows for tables of which nothing is known but the catalog."""
+"""Rows for any table, from the catalog alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Place", "RowMaker", "RowOf", "SetUpError", "Table", "Values", "made_
 Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
 Values = Mapping[str, Any] | Callable[[int], Mapping[str, Any]]
-"""Values of columns by their names, or a function that returns them for the number of a row."""
+"""Values by column, or a function that takes a row's number and returns them."""
 
 COLUMNS: Final = """
 SELECT
@@ -44,7 +44,7 @@ LEFT JOIN LATERAL (
     INNER JOIN pg_catalog.pg_attribute AS r
         ON c.confrelid = r.attrelid AND r.attnum = c.confkey[array_position(c.conkey, a.attnum)]
     WHERE c.contype = 'f' AND c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
-        -- Of a key that names the workspace too, the other column is the reference.
+        -- In a key that includes the workspace, the other column is the reference.
         AND (cardinality(c.conkey) = 1 OR a.attname <> %(key)s)
     ORDER BY cardinality(c.conkey) DESC, c.conname
     LIMIT 1
@@ -83,19 +83,19 @@ SELECT p.table_name::pg_catalog.oid FROM tenancy_private.protected_tables AS p
 WHERE NOT p.shipped AND p.shape <> 'published' ORDER BY p.table_name::text
 """
 
-# Of these tables a row is always at hand.
+# The test always has rows of these tables.
 PEOPLE: Final = {"public.users": "user_id", "public.organizations": "organization_id", "tenancy.workspaces": "id"}
 
 ORGANIZATION_ROLES: Final = ("owner", "admin", "manager", "user")
 
 
 class SetUpError(Exception):
-    """A row that the test needs could not be made, so nothing was tested."""
+    """The test could not be prepared, so nothing was tested."""
 
 
 @dataclass(frozen=True)
 class RowOf:
-    """An argument of a function: a column of the row that the test has made in a table.
+    """An argument of a function: a column of the row that the test created in a table.
 
     Attributes:
         table: the table's name, such as ``public.projects``.
@@ -130,7 +130,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table, and what ``protect`` and ``allow`` were told of it."""
+    """A table, with its arguments of ``protect`` and ``allow``."""
 
     oid: int
     schema: str
@@ -145,18 +145,18 @@ class Table:
 
     @classmethod
     def of(cls, connection: Connection, table: str | int) -> Table:
-        """Look a table up by its name or number.
+        """Look up a table by its name or OID.
 
         Raises:
-            SetUpError: there is none of this name.
+            SetUpError: it does not exist.
         """
         try:
             with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                 row = cursor.execute(TABLE, [str(table)]).fetchone()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise SetUpError(f"there is no table {table}, or pg-tenancy is not deployed: {error}") from error
+            raise SetUpError(f"table {table} does not exist, or pg-tenancy is not deployed: {error}") from error
         if row is None:
-            raise SetUpError(f"there is no table {table}")
+            raise SetUpError(f"table {table} does not exist")
         return cls(**row)
 
     @property
@@ -171,17 +171,17 @@ class Table:
 
     @property
     def owner_column(self) -> str:
-        """Return the column that says whose a row is.
+        """Return the column that holds the owner of a row.
 
         Raises:
-            SetUpError: rows of the table are nobody's.
+            SetUpError: the table is not protected.
         """
         if self.key is None:
             raise SetUpError(f"{self.full_name} is not protected: CALL tenancy.protect('{self.full_name}')")
         return self.key
 
     def role_for(self, *commands: str, having: bool = True) -> str | None:
-        """Return a role of organizations that may use all these commands, or that may use none of them."""
+        """Return an organization role that may use all these commands, or none of them."""
         for role in ORGANIZATION_ROLES:
             may = [self._may(role, command) for command in commands]
             if all(may) if having else not any(may):
@@ -195,11 +195,11 @@ class Table:
 
 @dataclass(eq=False)
 class RowMaker:
-    """Makes rows as the superuser, with a value for each column that needs one.
+    """Creates rows as the superuser, with a value for each column that requires one.
 
     Args:
         connection: the superuser's, in a transaction that is rolled back.
-        values: what the developer knows better, by the name of the table.
+        values: values that the developer chose, by table.
 
     """
 
@@ -211,13 +211,13 @@ class RowMaker:
     _columns: dict[int, list[Row]] = field(default_factory=dict)
 
     def table(self, name: str | int) -> Table:
-        """Look a table up, once; see ``Table.of``."""
+        """Look up a table, with a cache; see ``Table.of``."""
         if name not in self._tables:
             self._tables[name] = Table.of(self.connection, name)
         return self._tables[name]
 
     def columns(self, table: Table) -> list[Row]:
-        """Return what the catalog knows of the columns of a table, which nothing changes meanwhile."""
+        """Return the catalog's data about a table's columns, with a cache."""
         if table.oid not in self._columns:
             with self.connection.cursor(row_factory=dict_row) as cursor:
                 values = {"table": table.oid, "key": table.key or ""}
@@ -225,10 +225,10 @@ class RowMaker:
         return self._columns[table.oid]
 
     def row(self, table: Table, place: Place, **given: Any) -> Row:
-        """Make a row in a workspace and return all of it.
+        """Create a row in a workspace, and return all its columns.
 
         Raises:
-            SetUpError: it could not be made.
+            SetUpError: it could not be created.
         """
         if table.key is not None:
             given.setdefault(table.key, place.id)
@@ -241,7 +241,7 @@ class RowMaker:
         return self.plain_row(table, place, given)
 
     def plain_row(self, table: Table, place: Place, given: Mapping[str, Any]) -> Row:
-        """Make a row of any table, protected or not, and return all of it."""
+        """Create a row of any table, protected or not, and return all its columns."""
         values = {**self.filled(table, place, None, set(given)), **given}
         names = list(values)
         statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING *").format(
@@ -256,17 +256,17 @@ class RowMaker:
                 row = cursor.execute(statement, values).fetchone()
         except psycopg.Error as error:
             raise SetUpError(
-                f"no row of {table.full_name} could be made: {error.diag.message_primary}."
+                f"a row of {table.full_name} could not be created: {error.diag.message_primary}."
                 f' Give values={{"{table.full_name}": {{"column": ...}}}}.'
             ) from error
         if row is None:
-            raise SetUpError(f"a trigger of {table.full_name} kept the test's row out")
+            raise SetUpError(f"a trigger of {table.full_name} discarded the test's row")
         return row
 
     def filled(
         self, table: Table, place: Place, names: set[str] | None, known: set[str] | frozenset[str] = frozenset()
     ) -> Row:
-        """Return a value for each of these columns, or for each that needs one, but for those that are known."""
+        """Return a value for each of these columns, or for each that requires one, except known ones."""
         self._made += 1
         given = self.values.get(table.full_name, {})
         given = dict(given(self._made) if callable(given) else given)
@@ -291,7 +291,7 @@ class RowMaker:
         made = made_of(column["type"], column["length"])
         if made is None:
             raise SetUpError(
-                f"{table.full_name}.{column['name']} is a {column['type']}, which the test cannot make up:"
+                f"{table.full_name}.{column['name']} is a {column['type']}, for which the test cannot generate a value:"
                 f' give values={{"{table.full_name}": {{"{column["name"]}": ...}}}}'
             )
         return made
@@ -309,7 +309,7 @@ class RowMaker:
 
 
 def made_of(type_name: str, length: int | None) -> Any:
-    """Return a value of a type that is like no other where that is possible, None for a type that is not known."""
+    """Return a value of a type, unique if possible; None for an unknown type."""
     number = int(token_hex(3), 16)
     if type_name in ("text", "varchar", "bpchar", "citext", "name"):
         return f"tenancy test {token_hex(8)}"[: length or None] if (length or 99) > 20 else token_hex(8)[:length]

@@ -1,4 +1,4 @@
-"""A protected table with rows of two tenants, and the statements that are tried on it."""
+"""A protected table with rows of two tenants, and the statements to try on it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pg_tenancy.testing._rows import Place, RowMaker, SetUpError, Table, Values
 __all__ = ["State", "Subject"]
 
 State = tuple[int, int, list[Any]]
-"""How many rows somebody has, how many there are besides, and those of the other organization."""
+"""The number of a person's rows, the number of other rows, and the other organization's rows."""
 
 COMMANDS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
-# Unique indexes of the column that says whose a row is, alone: a workspace has one row.
+# A unique index on the owner column alone: each workspace has at most one row.
 ONE_EACH: Final = """
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_index AS i
@@ -38,7 +38,7 @@ SELECT EXISTS (
 )
 """
 
-# The workspace of the platform, whose rows of a catalogue everybody reads.
+# The platform's workspace. Everybody reads its rows of a catalogue.
 PLATFORM: Final = UUID(int=0)
 
 
@@ -49,10 +49,10 @@ class Subject:
         connection: the superuser's, in a transaction that is rolled back.
         table: the table's name.
         role: the role of the application's login.
-        values: what the developer knows better, by the name of the table.
+        values: values that the developer chose, by table.
 
     Raises:
-        SetUpError: it is not an application's protected table, or the rows could not be made.
+        SetUpError: it is not a protected table of the application, or the rows could not be created.
 
     """
 
@@ -67,7 +67,7 @@ class Subject:
         self.table = Table.of(connection, table)
         self.role = role
         if self.table.is_shipped:
-            raise SetUpError(f"{table} came with pg-tenancy, whose own tests prove it")
+            raise SetUpError(f"{table} belongs to pg-tenancy, whose own tests prove it")
         if self.table.shape is None:
             raise SetUpError(f"{table} is not protected: CALL tenancy.protect('{self.table.full_name}')")
         self.maker = RowMaker(connection, values)
@@ -114,7 +114,7 @@ class Subject:
 
     @contextmanager
     def vacant(self, place: Place) -> Iterator[None]:
-        """Take away what a workspace has, for the block, where it can have but one row: nothing else is in the way."""
+        """If a workspace can have only one row, remove it for the block, so that an insert is possible."""
         with undone(self.connection):
             if self.one_each:
                 delete = sql.SQL("DELETE FROM {} WHERE {} = %s")
@@ -122,7 +122,7 @@ class Subject:
             yield
 
     def writer(self, *commands: str) -> Place:
-        """Return who tries a write: a member of both organizations, who is the author of rows in both."""
+        """Return the person who tries a write: a member of both organizations and an author in both."""
         return self.cast.in_both(self.table.role_for(*commands) or self.reader)["own"]
 
     def _parent(self, place: Place) -> Any:
@@ -134,14 +134,14 @@ class Subject:
         return {self.table.author: place.user_id} if self.table.author is not None else {}
 
     def row_of(self, place: Place) -> dict[str, Any]:
-        """Return a row that is a workspace's."""
+        """Return a row of a workspace."""
         values = self.maker.filled(self.table, place, None, {self.table.owner_column})
         if self.table.parent is not None:
             values[self.table.parent] = self.parents[place]
         return {**values, self.table.owner_column: place.id}
 
     def _mine(self, place: Place, *, reading: bool) -> tuple[Statement, list[Any]]:
-        """Return the condition that the rows meet which somebody may reach."""
+        """Return the condition for the rows that a person may reach."""
         workspaces = [place.id, *([PLATFORM] if reading and self.table.shape == "catalogue" else [])]
         condition: Statement = sql.SQL("{} = ANY(%s::uuid[])").format(self.key)
         if self.table.author is None:
@@ -160,7 +160,7 @@ class Subject:
         return self.own(place, reading=True)
 
     def state(self, place: Place) -> State:
-        """Return how many rows somebody has, how many there are besides, and those of the other organization."""
+        """Return the number of a person's rows, the number of other rows, and the other organization's rows."""
         own = self.own(place)
         (total,) = self.one(sql.SQL("SELECT count(*) FROM {}").format(self.table.sql))
         return own, int(total) - own, state_of(self.connection, [self.table], self.there)
@@ -170,10 +170,10 @@ class Subject:
         after = outcome.looked
         if after[2] != before[2]:
             return "rows of the other organization were changed"
-        return None if after[1] == before[1] else f"there are {after[1]} rows of others, and {before[1]} before"
+        return None if after[1] == before[1] else f"others have {after[1]} rows instead of {before[1]}"
 
     def plain(self, command: str) -> Statement:
-        """Return the plainest statement of a command, which no WHERE keeps from any row."""
+        """Return the simplest statement of a command, without a WHERE."""
         table = self.table.sql
         if command == "SELECT":
             return sql.SQL("SELECT count(*) FROM {}").format(table)

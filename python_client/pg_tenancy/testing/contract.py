@@ -1,4 +1,4 @@
-"""Whether a table still is what ``protect`` and ``allow`` made of it."""
+"""Checks that a table is still as ``protect`` and ``allow`` made it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pg_tenancy.testing._rows import SetUpError, Table
 
 __all__ = ["check_contract"]
 
-# As sqitch verify compares it.
+# The same comparison as in sqitch verify.
 DIFFERENCES: Final = """
 SELECT b.problem, b.repair FROM tenancy_private.broken_contracts() AS b
 WHERE pg_catalog.to_regclass(b.table_name) = %s::pg_catalog.regclass
@@ -21,7 +21,7 @@ PARTS: Final = """
 SELECT c.kind, c.name FROM tenancy_private.contracts AS c WHERE c.table_name = %s::pg_catalog.regclass ORDER BY 1, 2
 """
 
-# The role's rights beyond those of the group that tenants get theirs from.
+# The role's rights beyond those of the group tenancy_credentialed.
 GRANTED_BESIDES: Final = """
 SELECT string_agg(g.privilege || coalesce(' (' || g.columns || ')', ''), ', ' ORDER BY g.privilege)
 FROM (
@@ -69,19 +69,18 @@ WHERE p.table_name = %s::pg_catalog.regclass
 
 
 def check_contract(connection: Connection, table: str, *, role: str = "tenancy_app") -> Report:
-    """Compare a table with what ``protect`` and ``allow`` were told of it.
+    """Compare a table with its ``protect`` and ``allow`` calls.
 
-    A policy, a grant, a trigger or a switch of row-level security that somebody has
-    changed by hand is a finding, and so are rights that the application's login has from
-    elsewhere.
+    A manually changed policy, grant, trigger or setting of row-level security is a finding, and
+    so are other rights of the application's login.
 
     Args:
         connection: a superuser's.
-        table: the table's name, with its schema where the search path needs it.
+        table: the table's name, with its schema unless the search path finds it.
         role: the role of the application's login.
 
     Returns:
-        What was compared.
+        The comparisons.
     """
     report = Report(table)
     with alone(connection):
@@ -100,7 +99,7 @@ def _compare(connection: Connection, table: Table, role: str, report: Report) ->
     for problem, repair in differences:
         report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To repair it: {repair}")
     for kind, name in connection.execute(PARTS, [str(table.oid)]).fetchall():
-        # How broken_contracts() begins what it says of a part.
+        # The beginning of broken_contracts()'s text about a part.
         beginning = {"row-level security": kind, "privileges": f"{name} may"}.get(kind, f"{kind} {name} ")
         if not any(problem.startswith(beginning) for problem, _ in differences):
             report.add("control" if kind == "privileges" else "isolation", f"{kind} {name} is as it was made", None)
@@ -108,7 +107,7 @@ def _compare(connection: Connection, table: Table, role: str, report: Report) ->
     try:
         besides = _first(connection.execute(GRANTED_BESIDES, values).fetchone())
     except psycopg.errors.UndefinedObject as error:
-        raise SetUpError(f"there is no role {role}") from error
+        raise SetUpError(f"role {role} does not exist") from error
     report.add("isolation", f"{role} has no further rights", f"it may {besides}" if besides else None)
     if table.key is not None and table.shape != "published":
         wrong = _first(connection.execute(OWNER_COLUMN, [str(table.oid)]).fetchone())

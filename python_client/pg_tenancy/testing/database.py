@@ -1,4 +1,4 @@
-"""The developer's database: people and organizations for tests, which are deleted after them."""
+"""The developer's database: people and organizations for tests, deleted afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveDatabaseError", "Organization", "Tenancy", "User", "refuse_live", "temporary_login"]
 
-# In the name of a database for tests.
+# Names of test databases.
 FOR_TESTS: Final = re.compile(r"(^|[^a-z])(test|tests|testing|dev|devel|development|ci|local|sandbox)([^a-z]|$)")
 LIVE: Final = re.compile(r"(^|[^a-z])(prod|production|live)([^a-z]|$)")
 MANY: Final = 1000
@@ -40,18 +40,18 @@ SELECT
 
 
 class LiveDatabaseError(Exception):
-    """The database may be in use by more than tests, so nothing is tried in it."""
+    """The database may be live, so nothing is tried in it."""
 
 
 def refuse_live(connection: Connection, allowed: Collection[str] = ()) -> None:
-    """Refuse a database that looks live, or that tests could not be made in.
+    """Refuse a database that looks live or cannot be tested.
 
     Args:
         connection: a superuser's.
-        allowed: names of databases that are for tests whatever they look like.
+        allowed: names of test databases that look live.
 
     Raises:
-        LiveDatabaseError: its name does not say that it is for tests, it has more than
+        LiveDatabaseError: its name does not look like a test database's, it has more than
             1,000 users, or it is replicated.
         ValueError: pg-tenancy is not deployed in it, or the login is not a superuser.
     """
@@ -59,7 +59,7 @@ def refuse_live(connection: Connection, allowed: Collection[str] = ()) -> None:
         "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()
     if is_superuser != (True,):
-        msg = "the tests need a superuser of the database, who then acts as the application's login: tenancy_dsn"
+        msg = "the tests require a superuser, who then acts as the application's login: tenancy_dsn"
         raise ValueError(msg)
     try:
         row = connection.execute(SIGNS, [MANY + 1]).fetchone()
@@ -72,7 +72,7 @@ def refuse_live(connection: Connection, allowed: Collection[str] = ()) -> None:
     signs = [
         words
         for is_so, words in (
-            (not FOR_TESTS.search(name.lower()), "its name has no test, dev, ci, local or sandbox in it"),
+            (not FOR_TESTS.search(name.lower()), "its name does not contain test, dev, ci, local or sandbox"),
             (LIVE.search(name.lower()), "its name says that it is live"),
             (in_recovery or replicas, "it is replicated"),
             (users > MANY, f"it has more than {MANY} users"),
@@ -82,7 +82,7 @@ def refuse_live(connection: Connection, allowed: Collection[str] = ()) -> None:
     if signs:
         raise LiveDatabaseError(
             f"the database {name} looks live: {'; '.join(signs)}."
-            f" If it is for tests all the same, set tenancy_allow_database = {name}"
+            f" If it is a test database, set tenancy_allow_database = {name}"
         )
 
 
@@ -116,13 +116,13 @@ class Organization:
 
 @dataclass(eq=False)
 class Tenancy:
-    """Makes people, organizations, workspaces and connections for one test.
+    """Creates people, organizations, workspaces and connections for one test.
 
-    What it made is deleted after the test, with the rows in the workspaces; nothing else
-    of the database is touched.
+    After the test they are deleted, with the rows in their workspaces; nothing else in the
+    database changes.
 
     Attributes:
-        admin: the superuser's connection, in autocommit: to prepare and to look.
+        admin: the superuser's connection, in autocommit, to prepare and to check.
         dsn: the URI of the application's login.
 
     """
@@ -134,21 +134,21 @@ class Tenancy:
     _organizations: list[UUID] = field(default_factory=list)
 
     def user(self, **columns: Any) -> User:
-        """Make a person.
+        """Create a person.
 
         Args:
-            **columns: values of columns of ``public.users``; all others are made up.
+            **columns: values of columns of ``public.users``; the others are generated.
         """
         row = Cast.person(RowMaker(self.admin), **columns)
         self._users.append(row["id"])
         return User(row["id"], row.get("email"))
 
     def organization(self, *, owner: User | None = None, **members: User) -> Organization:
-        """Make an organization.
+        """Create an organization.
 
         Args:
-            owner: default: a new person.
-            **members: one person each for ``admin``, ``manager`` and ``user``.
+            owner: its owner; default: a new person.
+            **members: a person each for ``admin``, ``manager`` and ``user``.
         """
         owner = owner or self.user()
         maker = RowMaker(self.admin)
@@ -160,7 +160,7 @@ class Tenancy:
         return Organization(row["id"], owner)
 
     def member(self, organization: Organization, role: str = "user") -> User:
-        """Make a person who is a member of an organization."""
+        """Create a person who is a member of an organization."""
         user = self.user()
         Cast.membership(RowMaker(self.admin), organization.id, user.id, role)
         return user
@@ -168,23 +168,23 @@ class Tenancy:
     def workspace(
         self, user: User, organization: Organization | None = None, **options: Unpack[Options]
     ) -> Workspace[Any]:
-        """Return a block that is one transaction of the application's login in a workspace.
+        """Return a context manager for one transaction of the application's login in a workspace.
 
         Args:
-            user: who enters.
-            organization: where; None for the personal workspace.
-            **options: of the transaction, as for ``pg_tenancy.workspace``.
+            user: the person.
+            organization: the organization; None for the personal workspace.
+            **options: options of the transaction, as for ``pg_tenancy.workspace``.
         """
         return workspace(
             self.connection(), user_id=user.id, organization_id=organization.id if organization else None, **options
         )
 
     def connection(self) -> Connection:
-        """Open a connection of the application's login, which is closed after the test."""
+        """Open a connection of the application's login; it is closed after the test."""
         return self._stack.enter_context(psycopg.connect(self.dsn))
 
     def close(self) -> None:
-        """Close the connections and delete what was made."""
+        """Close the connections and delete the rows."""
         self._stack.close()
         with self.admin.transaction():
             self.admin.execute("DELETE FROM public.organizations WHERE id = ANY(%s)", [self._organizations])
@@ -193,7 +193,7 @@ class Tenancy:
 
 @contextmanager
 def temporary_login(admin: Connection, dsn: str) -> Iterator[str]:
-    """Make a login of ``tenancy_app``, and drop it at the end of the block; yield how it connects."""
+    """Create a login in ``tenancy_app``, yield its DSN, and drop it at the end of the block."""
     name, password = sql.Identifier(f"tenancy_test_{token_hex(6)}"), token_hex(16)
     statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE tenancy_app")
     admin.execute(statement.format(name, sql.Literal(password)))

@@ -1,9 +1,8 @@
-"""Whether a table or a function shows or changes rows of another tenant.
+"""Checks that a table or a function does not show or change another tenant's rows.
 
-A table is tried as it stands; then with everything granted and a policy that opens
-everything beside its floor, which alone has to isolate; and through the views and
-functions that lead to it. What nobody may do proves something only where the same works
-on one's own rows, so that is tried, too, and counted.
+A table is tried as it is; then with everything granted and permitted, so that only its floor
+isolates; and through the views and functions that lead to it. A refusal proves something only
+if the same works on own rows, so these controls are tried and counted too.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ def check_table(
     exempt: Mapping[str, str] | None = None,
     coverage: bool = False,
 ) -> Report:
-    """Try to see and change rows of another tenant in a protected table.
+    """Try to see and change another tenant's rows in a protected table.
 
     Args:
         connection: a superuser's; what happens in it is undone.
         table: the table's name, with its schema where the search path needs it.
         role: the role of the application's login.
-        values: values of columns that the test would choose badly, by the name of the
-            table with its schema: of this table and of those that it refers to.
-        functions: arguments for each function that uses the table with the rights of its
-            owner, by its signature, such as ``public.total(uuid)``.
+        values: values for columns for which the test would choose wrong ones, by table with
+            schema: of this table and of those that it refers to.
+        functions: arguments for each function that uses the table with its owner's rights, by
+            signature, such as ``public.total(uuid)``.
         exempt: views and functions that need not be isolated, each with the reason.
-        coverage: also drop each policy in turn, and switch row-level security off, and
-            require that something notices.
+        coverage: also drop each policy in turn and switch row-level security off, and require
+            that a test notices.
 
     Returns:
-        What was tried; ``Report.require`` raises what is wrong.
+        The attempts; ``Report.require`` raises if one failed.
 
     Raises:
         ValueError: an exemption without a reason.
@@ -77,20 +76,19 @@ def check_function(
     values: Mapping[str, Values] | None = None,
     tables: Sequence[str] | None = None,
 ) -> Report:
-    """Try to learn of another tenant's rows by calling a function, or to change them.
+    """Try to see or change another tenant's rows by calling a function.
 
-    What the function returns or raises must be the same whether another tenant has rows
-    or not, and must differ when one's own rows come: that is the control.
+    Its result or error must not depend on another tenant's rows, and must depend on the caller's
+    own rows, which is the control.
 
     Args:
         connection: a superuser's; what happens in it is undone.
         function: its name with its schema, such as ``public.report``, or its signature.
-        arguments: the values that it is called with; ``RowOf("public.projects")`` stands
-            for the id of a row.
+        arguments: its arguments; ``RowOf("public.projects")`` stands for a row's id.
         role: the role of the application's login.
         organization_role: the role of the person who calls it in the organization.
         values: as for ``check_table``.
-        tables: the protected tables in which rows are made; all of them, if left out.
+        tables: the protected tables in which to create rows; default: all.
 
     Returns:
         What was tried.

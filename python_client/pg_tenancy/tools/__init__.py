@@ -1,4 +1,4 @@
-"""What a DBA runs: the command line, sqitch, a server of one's own, the demonstration.
+"""The tools of a DBA: the command line, sqitch, a private server, the demonstration.
 
-An application that works in workspaces needs none of it.
+An application that only works in workspaces does not need them.
 """

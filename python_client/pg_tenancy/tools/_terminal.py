@@ -20,11 +20,11 @@ _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow":
 class Terminal:
     """Writes to a stream.
 
-    Color is used on a terminal, and never with ``NO_COLOR`` set to anything or
-    ``TERM=dumb``; signs outside ASCII where the stream's encoding has them.
+    Color is used on a terminal, unless ``NO_COLOR`` is set or ``TERM`` is ``dumb``.
+    Signs outside ASCII are used if the stream's encoding has them.
 
     Args:
-        stream: where to; default: standard output. None writes nothing.
+        stream: the stream. None writes nothing.
 
     """
 
@@ -43,7 +43,7 @@ class Terminal:
         return cls(sys.stdout)
 
     def style(self, text: str, *names: str) -> str:
-        """Return the text in styles, where there is color."""
+        """Return the text in styles, if color is used."""
         if not self._color or not names:
             return text
         return f"\033[{';'.join(_STYLES[name] for name in names)}m{text}\033[0m"
@@ -63,7 +63,7 @@ class Terminal:
         self.line(text, "bold", "cyan")
 
     def check(self, right: bool, text: str, more: str = "") -> None:
-        """Write whether something is as it must be."""
+        """Write a line with a mark for success or failure."""
         mark = self.style(self.tick, "green") if right else self.style(self.cross, "red", "bold")
         self.line(f"  {mark} {text}{'  ' + self.style(more, 'dim') if more else ''}")
 
@@ -93,20 +93,20 @@ class Terminal:
 
 
 def printable(text: str) -> str:
-    """Return a text without what would act on a terminal: names are whatever somebody chose."""
+    """Return a text without control characters: names are chosen by users."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @contextmanager
 def progress_bar(terminal: Terminal, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something is: as a bar on a terminal where rich is installed, and otherwise line by line.
+    """Show progress: a bar on a terminal if rich is installed, lines otherwise.
 
     Args:
-        terminal: where to.
-        what: what is counted.
+        terminal: the terminal.
+        what: the name of the step.
 
     Yields:
-        what is called with how much is done, and of how much.
+        a function that takes how much is done and the total.
 
     """
     bar = _bar(terminal)
@@ -123,7 +123,7 @@ def _bar(terminal: Terminal) -> Progress | None:
         return None
     try:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:  # it is an extra
+    except ImportError:  # an optional dependency
         return None
     columns = (
         TextColumn("  {task.description}", markup=False),
@@ -135,7 +135,7 @@ def _bar(terminal: Terminal) -> Progress | None:
 
 
 def _width(text: str) -> int:
-    # Of text in styles, too.
+    # Color codes count for nothing.
     shown, inside = 0, False
     for letter in text:
         if letter == "\033":

@@ -1,9 +1,8 @@
-"""Giving rows from before the migration to an organization, batch by batch.
+"""Assign rows from before the migration to an organization, batch by batch.
 
-A legacy row belongs to the platform until somebody says whose it is. A large table
-is not said so in one transaction: that would lock millions of rows until it ends,
-and lose everything if it fails. Each batch is committed by itself, so whatever stops
-the work, calling it again goes on from there.
+A legacy row belongs to the platform until it is assigned. Assigning a large table in one
+transaction would lock millions of rows until the end, and a failure would undo all of it.
+So each batch is committed separately, and after an interruption the same call continues.
 """
 
 from __future__ import annotations
@@ -35,33 +34,31 @@ from pg_tenancy.errors import (
 __all__ = ["Assignment", "OnBatch", "assign"]
 
 OnBatch = Callable[[int, int], object]
-"""Called after each batch with how many rows are given and how many there were to give."""
+"""Called after each batch with the number of assigned rows and the total."""
 
-# Where legacy rows are.
+# The workspace of legacy rows.
 _PLATFORM: Final = UUID(int=0)
 
-# How often a batch that met another transaction is tried again.
+# How often a batch is retried after a conflict with another transaction.
 _RETRIES: Final = 5
 
 
 class Assignment:
-    """What is to be given to whom, looked up and counted; nothing is changed yet.
+    """An assignment, with its rows counted; nothing is changed yet.
 
     Args:
-        conn: a connection that nothing else uses, of a login that is granted
-            ``tenancy_service``.
-        table: the table, with its schema or as the search path finds it.
+        conn: an idle connection of a login that is granted ``tenancy_service``.
+        table: the table, with its schema unless the search path finds it.
         organization: the id or the slug.
-        condition: which of the legacy rows, as SQL that may name the table's columns.
-            It runs with everything that the login may do, so it is for whoever has the
-            login to write, and nobody else.
-        batch_size: how many rows a transaction takes, 1 or more.
+        condition: SQL that selects legacy rows by the table's columns. It runs with all
+            rights of the login, so never take it from anybody who does not have the login.
+        batch_size: rows in a transaction, 1 or more.
 
     Attributes:
         table: the table with its schema, quoted as SQL needs it.
-        organization_id: whose the rows will be.
-        organization_name: the name that people see.
-        total: how many rows there are to give.
+        organization_id: the organization.
+        organization_name: its name.
+        total: the number of rows to assign.
 
     Raises:
         InvalidArgumentError: there is no such table, or the batch size is not acceptable.
@@ -101,8 +98,8 @@ class Assignment:
                 raise PhaseNotDeployedError(_sql.ASSIGN.phase, _sql.ASSIGN.function)
             if not may_assign:
                 raise PermissionDeniedError(
-                    f"{login} may not assign rows: it is no login of tenancy_service",
-                    hint=f"GRANT tenancy_service TO {login}; or use a login that has it.",
+                    f"{login} may not assign rows: it is not granted tenancy_service",
+                    hint=f"GRANT tenancy_service TO {login}; or use a login that is granted it.",
                 )
             self._oid, schema, name = self._find_table(table)
             self.organization_id, self.organization_name = self._find_organization(organization)
@@ -110,14 +107,14 @@ class Assignment:
             self.total = self._count(sql.Identifier(schema, name))
 
     def run(self, on_batch: OnBatch | None = None) -> int:
-        """Give the rows, and return how many were given.
+        """Assign the rows, and return how many were assigned.
 
         Args:
-            on_batch: called after each batch that was committed.
+            on_batch: called after each committed batch.
 
         Raises:
             OrganizationNotFoundError: the organization was deleted meanwhile.
-            psycopg.Error: the server refused a batch. Those before it are committed.
+            psycopg.Error: the server refused a batch. The batches before it are committed.
         """
         _require_idle(self._conn)
         done = 0
@@ -128,7 +125,7 @@ class Assignment:
         return done
 
     def _give(self) -> int:
-        """Give one batch, in a transaction of its own, again if it met another one."""
+        """Assign one batch in its own transaction; retry after a conflict with another transaction."""
         values = [self._oid, self.organization_id, self._condition, self._batch_size]
         attempt = 0
         while True:
@@ -145,7 +142,7 @@ class Assignment:
         try:
             rows = self._fetch(_sql.TABLE, [table])
         except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError):
-            rows = []  # what cannot be a name is the name of nothing
+            rows = []  # not a valid name
         if not rows:
             raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.instances.")
         oid, schema, name, protected = rows[0]
@@ -165,7 +162,8 @@ class Assignment:
         rows = self._fetch(_sql.ORGANIZATION, [organization_id, str(organization)])
         if not rows:
             raise OrganizationNotFoundError(
-                f"there is no organization {organization}", hint="Give its id or its slug; a deleted one gets nothing."
+                f"organization {organization} does not exist",
+                hint="Give the id or slug of an organization that is not deleted.",
             )
         return rows[0]
 
@@ -198,25 +196,22 @@ def assign(
     batch_size: int = 5000,
     on_batch: OnBatch | None = None,
 ) -> int:
-    """Give the legacy rows of a table to an organization, and return how many they were.
+    """Assign the legacy rows of a table to an organization, and return how many were assigned.
 
-    Each batch is a transaction of its own. Whatever stops it, what is committed stays,
-    and the same call goes on from there.
+    Each batch is a separate transaction. After an interruption the committed batches
+    stay, and the same call continues.
 
     Args:
-        source: a DSN, or a connection that nothing else uses, of a login that is
-            granted ``tenancy_service``.
-        table: the table, with its schema or as the search path finds it.
-        organization_id: the id, or the slug.
-        condition: which of the legacy rows, as SQL that may name the table's columns.
-            It runs with everything that the login may do: never let it come from
-            somebody who does not have the login.
-        batch_size: how many rows a transaction takes, 1 or more.
-        on_batch: called after each batch with how many rows are given and how many
-            there were to give.
+        source: a DSN or an idle connection, of a login that is granted ``tenancy_service``.
+        table: the table, with its schema unless the search path finds it.
+        organization_id: the id or the slug.
+        condition: SQL that selects legacy rows by the table's columns. It runs with all
+            rights of the login, so never take it from anybody who does not have the login.
+        batch_size: rows in a transaction, 1 or more.
+        on_batch: called after each batch with the number of assigned rows and the total.
 
     Returns:
-        How many rows were given.
+        The number of assigned rows.
 
     Raises:
         InvalidArgumentError: there is no such table, or the batch size is not acceptable.

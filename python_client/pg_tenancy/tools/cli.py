@@ -1,6 +1,6 @@
 """The command line: ``pg-tenancy``.
 
-Ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly.
+Its exit status is 0 on success, 1 on failure, 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: without the program's name; default: those of the process.
+        arguments: without the program's name; default: the process's arguments.
 
     Returns:
         the exit status: 0, 1 or 2.
 
     """
-    if find_spec("click") is None:  # it is an extra: applications need none of this
-        print('pg-tenancy: the command line needs more: pip install "pg-tenancy[cli]"', file=sys.stderr)
+    if find_spec("click") is None:  # an extra: applications do not need it
+        print('pg-tenancy: the command line needs an extra: pip install "pg-tenancy[cli]"', file=sys.stderr)
         return FAILED
     from pg_tenancy.tools.commands import run
 

@@ -20,7 +20,7 @@ TICKET_KEY: Final = "PG_TENANCY_TICKET_KEY"
 
 
 def app_of(dsn: str, *, secure: bool, address: str | None = None) -> Starlette:
-    """Return the console for a database, with the two secrets of the environment.
+    """Return the console for a database, with the two secrets from the environment.
 
     Raises:
         ValueError: a secret is missing or malformed.
@@ -39,14 +39,14 @@ def app_of(dsn: str, *, secure: bool, address: str | None = None) -> Starlette:
 
 
 def prepare_in_words(dsn: str, login: str) -> str:
-    """Prepare a database, and return what to type then: with secrets in it.
+    """Prepare a database, and return the shell commands that set the environment. They contain secrets.
 
     Args:
-        dsn: the database, as a superuser.
-        login: the name of the first of the two logins.
+        dsn: a superuser's DSN.
+        login: the name of the first login.
 
     Raises:
-        psycopg.Error: the login may not, or pg-tenancy is not deployed there.
+        psycopg.Error: the login lacks rights, or pg-tenancy is not deployed.
     """
     made: Prepared = prepare(dsn, login=login, authenticator=f"{login}_authenticator")
     key = f"{made.ticket_key.key_id}:{made.ticket_key.secret}"
@@ -57,20 +57,20 @@ def prepare_in_words(dsn: str, login: str) -> str:
 
 
 def why_not_free(host: str, port: int) -> str | None:
-    """Return why nothing can listen at an address, or None if something can."""
+    """Return why an address cannot be listened on, or None."""
     try:
-        # As uvicorn does: a port whose last server has just ended is free.
+        # As uvicorn does: a port is free as soon as its server has ended.
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return None
     except OSError as error:
-        # create_server() repeats the address in strerror; a name that is not known has no errno of the system.
+        # create_server() repeats the address in strerror; an unknown host has no system errno.
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         return f"cannot listen on {host}, port {port}: {why}"
 
 
 def serve(app: Starlette, host: str, port: int) -> None:
     """Serve an application until Ctrl-C."""
-    # uvicorn ends, and then passes on the Ctrl-C that it was ended with.
+    # uvicorn stops, and then raises the Ctrl-C that stopped it.
     with suppress(KeyboardInterrupt):
-        # Of each request its address would be logged, and with it the token of an invitation.
+        # An access log would contain addresses, and so the tokens of invitations.
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)

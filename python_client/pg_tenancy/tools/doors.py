@@ -1,9 +1,9 @@
-"""Through what an application's role reaches rows of protected tables, found out by trying.
+"""Find out by trying which objects lead an application's role to rows of protected tables.
 
-A view, a function, a trigger or a foreign key is a door to a table. Each is used as a member of
-one organization, with rows of that one and of another, in a transaction that is rolled back.
-What cannot be tried, a function with arguments that nobody can make up for instance, is said to
-be untraceable, and never to be harmless.
+A view, a function, a trigger or a foreign key is a door to a table. Each door is used by a member
+of one organization, with rows of that organization and of another one, in a transaction that is
+rolled back. A door that cannot be tried, such as a function whose arguments cannot be generated,
+is reported as such, never as harmless.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ UNTRACED: Final = "cannot be traced"
 _REACHES: Final = (OTHERS, UNTRACED, OWN, NOTHING)
 
 _MEANINGS: Final = {
-    OWN: "rows of one's own workspace alone",
+    OWN: "only rows of the own workspace",
     OTHERS: "rows of another tenant",
-    NOTHING: "no rows, or nobody may",
-    UNTRACED: "it could not be tried",
+    NOTHING: "no rows, or nobody may use it",
+    UNTRACED: "could not be tried",
 }
 _COLORS: Final = {OWN: "#047857", OTHERS: "#be123c", NOTHING: "#94a3b8", UNTRACED: "#b45309"}
 _STYLES: Final = {OWN: ("green",), OTHERS: ("red", "bold"), NOTHING: ("dim",), UNTRACED: ("yellow",)}
 
-# What nobody can read: text that is put together when it runs, and languages without text.
+# Functions whose tables are unknown: dynamic SQL, and languages other than SQL and PL/pgSQL.
 _OPAQUE: Final = """
 SELECT p.oid::regprocedure::text
 FROM pg_catalog.pg_proc AS p
@@ -80,7 +80,7 @@ WHERE t.tgrelid = %s AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND n.nspname
 ORDER BY 1
 """
 
-# From a protected table to another one, with the columns beside the workspace's.
+# Foreign keys between protected tables, with their columns except the workspace's.
 _KEYS: Final = """
 SELECT
     c.conname, c.confrelid,
@@ -101,14 +101,14 @@ ORDER BY 1
 
 @dataclass(frozen=True)
 class Door:
-    """One way to rows of a table.
+    """A way to rows of a table.
 
     Attributes:
         kind: ``view``, ``function``, ``trigger`` or ``foreign key``.
-        name: its name, of a function with its arguments.
-        table: the table; of what nobody can read it is every table.
+        name: its name, with arguments for a function.
+        table: the table; every table if that is unknown.
         reach: ``own``, ``others``, ``nothing`` or ``cannot be traced``.
-        why: what was seen, where that is more than the reach says.
+        why: what was seen, if the reach does not say it all.
 
     """
 
@@ -124,9 +124,9 @@ class Doors:
     """All doors of a database.
 
     Attributes:
-        role: whose they are.
+        role: the role that used them.
         tables: the protected tables of the application.
-        doors: the doors, those that reach most first.
+        doors: the doors, those with the widest reach first.
 
     """
 
@@ -135,20 +135,20 @@ class Doors:
     doors: tuple[Door, ...]
 
     def rows(self) -> list[list[str]]:
-        """Return what a table for people has: the door, the table, the reach, and why."""
+        """Return the rows of a printed table: door, table, reach and reason."""
         return [[f"{door.kind} {door.name}", door.table, door.reach, door.why] for door in self.doors]
 
     @staticmethod
     def styles(reach: str) -> tuple[str, ...]:
-        """Return how a reach is shown on a terminal."""
+        """Return the terminal styles of a reach."""
         return _STYLES[reach]
 
     def document(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
+        """Return it as a JSON document."""
         return {"role": self.role, "tables": list(self.tables), "doors": [asdict(door) for door in self.doors]}
 
     def svg(self) -> str:
-        """Return it as a picture: a line for each door, a column for each table."""
+        """Return it as an SVG: a line for each door, a column for each table."""
         named = list(dict.fromkeys((door.kind, door.name) for door in self.doors))
         row, top = 24, 60
         column = max(150, 20 + 7 * max(map(len, self.tables), default=0))
@@ -190,7 +190,7 @@ _ALL: Final = "(any table)"
 
 
 def meanings() -> list[str]:
-    """Return what each reach means, in a line."""
+    """Return a line about each reach."""
     return [f"{reach}: {meaning}" for reach, meaning in _MEANINGS.items()]
 
 
@@ -198,7 +198,7 @@ def read_doors(connection: Connection, role: str) -> Doors:
     """Try every door to the application's protected tables.
 
     Args:
-        connection: a superuser's, in autocommit mode; what happens in it is undone.
+        connection: a superuser's, in autocommit mode; everything done with it is rolled back.
         role: the role of the application's login.
 
     Raises:
@@ -206,13 +206,13 @@ def read_doors(connection: Connection, role: str) -> Doors:
 
     """
     if not connection.execute("SELECT to_regrole(%s) IS NOT NULL", [sql.Identifier(role).as_string()]).fetchall()[0][0]:
-        raise SetUpError(f"there is no role {role}")
+        raise SetUpError(f"role {role} does not exist")
     with alone(connection):
         tables = [Table.of(connection, oid) for (oid,) in connection.execute(PROTECTED).fetchall()]
         found = [door for table in tables for door in _doors_of(connection, table, tables, role)]
         told = {door.name for door in found if door.kind == "function"}
         found += [
-            Door("function", name, _ALL, UNTRACED, "it makes up what it runs, with the rights of its owner")
+            Door("function", name, _ALL, UNTRACED, "it runs dynamic SQL with its owner's rights")
             for (name,) in connection.execute(_OPAQUE, [role]).fetchall()
             if name not in told
         ]
@@ -224,7 +224,7 @@ def _doors_of(connection: Connection, table: Table, tables: list[Table], role: s
     tried = partial(_tried, connection)
     for name, is_materialized, _ in views_of(connection, table, role):
         if is_materialized:
-            yield Door("view", name, table.full_name, OTHERS, "it is materialized, and so can have no policies")
+            yield Door("view", name, table.full_name, OTHERS, "it is materialized, and policies do not apply to it")
         else:
             yield tried("view", name, table, partial(_through_view, connection, table, role, name))
     for name in definer_functions(connection, table, role):
@@ -248,14 +248,14 @@ def _tried(connection: Connection, kind: str, name: str, table: Table, attempt: 
 
 
 def _told(report: Report) -> tuple[str, str]:
-    """Return what the cells of a door come to."""
+    """Return the reach that a door's cells show."""
     wrong = [cell for cell in report.problems if cell.kind == "isolation" and cell.is_tested]
     if wrong:
         return OTHERS, str(wrong[0].answer)
     untested = [cell for cell in report.problems if not cell.is_tested]
     if untested:
         return UNTRACED, str(untested[0].answer)
-    # Of the ways through one view it is enough that one shows what it should.
+    # A view can have several ways through it; one that shows the right rows is enough.
     if report.count("control"):
         return OWN, ""
     return NOTHING, str(next((cell.answer for cell in report.problems), "")).partition(",")[0]
@@ -275,10 +275,10 @@ def _through_function(connection: Connection, table: Table, role: str, signature
     arguments: list[object] = []
     columns = {column["name"] for column in RowMaker(connection).columns(table)}
     for (type_name,) in connection.execute(_ARGUMENTS, [signature]).fetchall():
-        # An id of whatever it is about: the row's, most likely.
+        # A uuid is most likely the row's id.
         value = RowOf(table.full_name) if type_name == "uuid" and "id" in columns else made_of(type_name, None)
         if value is None:
-            raise SetUpError(f"it takes a {type_name}, which cannot be made up")
+            raise SetUpError(f"no value can be generated for its argument of type {type_name}")
         arguments.append(value)
     report = Report(signature)
     maker = RowMaker(connection)
@@ -287,8 +287,8 @@ def _through_function(connection: Connection, table: Table, role: str, signature
     go_through(connection, door, Rows(maker, [table]), Cast(maker), role, person, report)
     reach, why = _told(report)
     if reach == NOTHING and arguments:
-        # Other arguments might do what these do not.
-        return UNTRACED, f"with arguments that were made up {why}"
+        # Other arguments might reach more.
+        return UNTRACED, f"with generated arguments: {why}"
     return reach, why
 
 
@@ -299,7 +299,7 @@ def _through_trigger(
     may = [command for command in commands if table.role_for(command)]
     if not may:
         return NOTHING, f"nobody may {' or '.join(commands)}"
-    # What it might change has to be there, of both tenants.
+    # Both tenants need rows that the trigger might change.
     empty = [each.full_name for each in tables if each.oid != table.oid and not _peopled(subject, each)]
     reached: set[str] = set()
     for command in may:
@@ -314,7 +314,7 @@ def _through_trigger(
             return OTHERS, f"{command} changes rows of another tenant in {', '.join(sorted(with_it['others']))}"
         reached |= with_it[OWN] - without[OWN]
     if empty:
-        raise SetUpError(f"no row could be made up in {', '.join(empty)}, which it might change")
+        raise SetUpError(f"no row could be generated in {', '.join(empty)}, which it might change")
     return (OWN, f"in {', '.join(sorted(reached))}") if reached else (NOTHING, "it changes no protected row")
 
 
@@ -328,7 +328,7 @@ def _peopled(subject: Subject, table: Table) -> bool:
 
 
 def _written(subject: Subject, tables: list[Table], command: str, place: Place) -> dict[str, set[str]]:
-    """Return the tables in which a write changes rows of its own workspace, and of another one."""
+    """Return the tables in which a write changes rows of the own workspace, and of another one."""
     if command == "INSERT":
         given: dict[str, Any] | None = _insertable(subject, place)
         statement = subject.insert_of(given or {})
@@ -353,16 +353,16 @@ def _written(subject: Subject, tables: list[Table], command: str, place: Place) 
 
 def _insertable(subject: Subject, place: Place) -> dict[str, Any]:
     allowed = subject.table.access["INSERT"]["columns"] or []
-    # Of the same organization: whoever writes may be a member of both.
+    # A row of this organization: the writer may be a member of both.
     values = subject.row_of(subject.here) | subject.author_of(place)
     return {name: value for name, value in values.items() if name in allowed}
 
 
 def _require_done(outcome: Outcome, what: str) -> None:
     if outcome.error is not None:
-        raise SetUpError(f"{what} of one's own is refused: {outcome.error.diag.message_primary}")
+        raise SetUpError(f"{what} of an own row is refused: {outcome.error.diag.message_primary}")
     if not outcome.count:
-        raise SetUpError(f"{what} of one's own touches no row")
+        raise SetUpError(f"{what} of an own row touches no row")
 
 
 def _through_key(

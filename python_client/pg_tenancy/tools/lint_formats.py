@@ -1,4 +1,4 @@
-"""A lint's report as people and other programs read it: a table, JSON, SARIF, GitHub's annotations."""
+"""The formats of a lint report: a table, JSON, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMANDS: Final = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def print_table(report: Report, terminal: Terminal) -> None:
-    """Write it for people: the findings, the worst first, each with what is wrong and how to mend it."""
+    """Print the findings for people, the most severe first, each with its problem and remedy."""
     for finding in report.findings:
         severity = terminal.style(f"{finding.severity:<7}", _STYLES[finding.severity], "bold")
         terminal.line(f"{severity}  {terminal.style(printable(finding.object), 'bold')}  {finding.rule}")
@@ -68,7 +68,7 @@ def as_sarif(report: Report, version: str) -> str:
 
     """
     descriptions = {rule.name: rule.description for rule in report.rules}
-    descriptions[UNUSED] = "An exemption matches no finding."
+    descriptions[UNUSED] = "An exemption that matches no finding."
     descriptions |= CHANGES
     indexes = {name: number for number, name in enumerate(descriptions)}
 
@@ -82,7 +82,7 @@ def as_sarif(report: Report, version: str) -> str:
             "message": {"text": f"{finding.object}: {finding.problem}. {finding.remedy}"},
             "locations": [
                 {
-                    # What shows results wants a file, and a catalog is none.
+                    # Viewers require a file; the catalog has none.
                     "physicalLocation": {"artifactLocation": {"uri": "database"}, "region": {"startLine": 1}},
                     "logicalLocations": [{"name": name or kind, "fullyQualifiedName": finding.object}],
                 }
@@ -125,7 +125,7 @@ def as_sarif(report: Report, version: str) -> str:
 
 
 def as_github(report: Report) -> str:
-    """Return it as the workflow commands by which GitHub annotates a run."""
+    """Return it as GitHub workflow commands, which annotate a run."""
     lines = [
         f"::{_COMMANDS[finding.severity]} title={_property(f'{finding.rule}: {finding.object}')}"
         f"::{_data(f'{finding.problem}. {finding.remedy}')}"

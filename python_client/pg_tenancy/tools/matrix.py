@@ -12,7 +12,7 @@ import psycopg
 
 __all__ = ["ROLES", "Matrix", "read_matrix", "svg_text"]
 
-# Those of an organization, which can be given and taken, and staff in the platform's workspace.
+# The roles of organizations, and staff in the platform's workspace.
 _MEMBERS: Final = ("owner", "admin", "manager", "user")
 ROLES: Final = (*_MEMBERS, "staff")
 
@@ -27,11 +27,11 @@ _COLORS: Final = {
 
 @dataclass(frozen=True)
 class Matrix:
-    """Which role holds which permission.
+    """The permissions of the roles.
 
     Attributes:
-        holders: the roles of each permission, none for some, in alphabetical order of the permissions.
-        delegations: which roles somebody of a role may give and take.
+        holders: the roles that hold each permission, if any, in alphabetical order of permissions.
+        delegations: the roles that each role may grant and revoke.
 
     """
 
@@ -39,7 +39,7 @@ class Matrix:
     delegations: dict[str, frozenset[str]]
 
     def groups(self) -> list[tuple[str, list[str]]]:
-        """Return the permissions by what they are about: ``instances`` and its ``instances.use``, and so on."""
+        """Return the permissions by subject: ``instances`` with ``instances.use``, and so on."""
         return [(area, list(names)) for area, names in groupby(self.holders, key=lambda name: name.split(".")[0])]
 
     def text(self) -> str:
@@ -59,7 +59,7 @@ class Matrix:
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
+        """Return it as a JSON document."""
         return {
             "permissions": {name: [role for role in ROLES if role in held] for name, held in self.holders.items()},
             "delegations": {
@@ -117,7 +117,7 @@ def read_matrix(connection: psycopg.Connection[Any]) -> Matrix:
     """Read the matrix of a database.
 
     Args:
-        connection: whoever deployed, or a member of ``tenancy_service``.
+        connection: of the login that deployed, or of a member of ``tenancy_service``.
 
     """
     return Matrix(

@@ -1,4 +1,4 @@
-"""The phases of the plan, what of them a database has, and what sqitch says while it works."""
+"""The phases of the plan, the status of a database, and the output of sqitch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A change that a database has."""
+    """A deployed change."""
 
     name: str
     when: datetime
@@ -50,7 +50,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A change at which a command was stopped, before sqitch noted that it was done or gone.
+    """A change whose script ended or was interrupted before sqitch recorded it.
 
     Attributes:
         change: the change of the plan.
@@ -64,15 +64,15 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Status:
-    """What a database has of the plan.
+    """The status of a database.
 
     Attributes:
-        phase: the tag of the last phase that is there as a whole, or None.
-        deployed: the changes it has, in the order they were deployed.
-        pending: the changes it has not.
-        unknown: the names of changes it has that this plan has not.
-        plan: the changes of the plan that it was compared with.
-        stopped: what was begun and sqitch does not know of, or not that it is gone.
+        phase: the tag of the last complete phase, or None.
+        deployed: the deployed changes, in the order they were deployed.
+        pending: the changes that are not deployed.
+        unknown: the names of deployed changes that are not in the plan.
+        plan: the changes of the plan.
+        stopped: interrupted changes that sqitch has not recorded.
 
     """
 
@@ -86,11 +86,11 @@ class Status:
 
 @dataclass(frozen=True)
 class UnrestrictedLogin:
-    """A login that sees the rows of every workspace, or can give itself that.
+    """A login that sees the rows of every workspace, or can grant itself that.
 
     Attributes:
         name: the login's.
-        reasons: ``superuser``, ``BYPASSRLS``, or the groups that it is a member of, by which it does.
+        reasons: ``superuser``, ``BYPASSRLS``, or groups that it is a member of.
 
     """
 
@@ -99,9 +99,9 @@ class UnrestrictedLogin:
 
 
 def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
-    """Return the phases of the plan in its order; changes after the last tag are one with the tag ``""``.
+    """Return the phases in the plan's order; changes after the last tag form a phase with the tag ``""``.
 
-    The kernel's plan has the tags of phases that bring it nothing, too: they are no phases of it.
+    The kernel's plan has tags of phases that add nothing to it; these are left out.
     """
     phases: list[Phase] = []
     changes: list[Change] = []
@@ -116,7 +116,7 @@ def read_phases(plan: Sequence[Change] | None = None) -> list[Phase]:
 
 
 def plan_of(connection: psycopg.Connection[Any]) -> str | None:
-    """Return which plan a database was deployed with, ``platform`` or ``kernel``; None if with none yet.
+    """Return the plan that a database was deployed with, ``platform`` or ``kernel``, or None.
 
     Args:
         connection: a role that may read sqitch's own tables, as whoever deployed may.
@@ -131,7 +131,7 @@ def plan_of(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | None = None) -> Status:
-    """Return what a database has of the plan, as sqitch recorded it.
+    """Return the status of a database, from sqitch's records.
 
     Args:
         connection: a role that may read sqitch's own tables, as whoever deployed may.
@@ -145,7 +145,7 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
             "SELECT change, committed_at, committer_name FROM sqitch.changes"
             " WHERE project = 'pg-tenancy' ORDER BY committed_at"
         ).fetchall()
-    # A change that was reworked has its name in the plan as often as in the database.
+    # A reworked change has the same name several times, in the plan as in the database.
     left = [name for name, _, _ in found]
     pending: list[Change] = []
     phase: str | None = None
@@ -163,7 +163,7 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
 def _stopped(
     connection: psycopg.Connection[Any], plan: Sequence[Change], registered: Sequence[str]
 ) -> tuple[Stopped, ...]:
-    """Compare what the scripts noted themselves with what sqitch did."""
+    """Compare the notes of the scripts with sqitch's records."""
     notes: dict[str, str] = {}
     found = connection.execute(
         "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
@@ -171,7 +171,7 @@ def _stopped(
         " WHERE (n.nspname, c.relname) = ('tenancy_private', 'changes')"
     ).fetchall()
     if found == [(False,)]:
-        return ()  # for those who deploy to know
+        return ()  # not visible to this login
     if found:
         notes = dict(connection.execute("SELECT change, state FROM tenancy_private.changes").fetchall())
     stopped: list[Stopped] = []
@@ -190,11 +190,11 @@ def _stopped(
 
 
 def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change]) -> list[tuple[str, str]]:
-    """Return what of the application needs what these changes made, each with the statement that frees it.
+    """Return the application's objects that depend on these changes, each with a statement that removes the dependency.
 
     Args:
         connection: a role that may revert.
-        changes: those that are about to be reverted.
+        changes: the changes to revert.
 
     """
     if not connection.execute("SELECT to_regclass('tenancy_private.protected_tables') IS NOT NULL").fetchall()[0][0]:
@@ -204,8 +204,8 @@ def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change])
     ).fetchall()
 
 
-# Whoever is a member without inheriting the rights takes them with SET ROLE. A policy
-# that is always true is for the four groups; the other two are beyond any policy.
+# Membership counts even without INHERIT, because of SET ROLE. The four groups have policies that
+# are always true; superusers and BYPASSRLS ignore policies.
 _UNRESTRICTED: Final = """
 SELECT l.rolname, array_agg(why.reason ORDER BY why.reason)
 FROM pg_catalog.pg_roles AS l
@@ -232,10 +232,10 @@ ORDER BY l.rolname
 
 
 def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[UnrestrictedLogin]:
-    """Return the logins that can connect to a database and that policies do not keep to a workspace.
+    """Return the logins that can connect and are not confined to a workspace.
 
     Args:
-        connection: anybody's.
+        connection: of any login.
 
     """
     found = connection.execute(_UNRESTRICTED.encode()).fetchall()
@@ -243,11 +243,11 @@ def read_unrestricted_logins(connection: psycopg.Connection[Any]) -> list[Unrest
 
 
 def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, str] | None:
-    """Return the tables that hold rows of tenants and are not protected, with the tables that they refer to.
+    """Return tenants' tables that are not protected, with the tables that they refer to.
 
     Args:
-        connection: of somebody who may call ``tenancy.unprotected_tables()``; None for others.
-            Where that is not deployed the answer is empty.
+        connection: of a login that may call ``tenancy.unprotected_tables()``; for others the result is None.
+            If that is not deployed, the result is empty.
 
     """
     there = connection.execute(
@@ -265,12 +265,12 @@ def read_unprotected_tables(connection: psycopg.Connection[Any]) -> dict[str, st
 
 @dataclass(frozen=True)
 class WayAround:
-    """What shows rows of a protected table although its policies would not.
+    """An object that shows rows of a protected table despite its policies.
 
     Attributes:
         table: the table.
         object: a view, a function, or a child of the table.
-        open_to: the roles that may use it, PUBLIC among them.
+        open_to: the roles that may use it, including PUBLIC.
         remedy: the statement that closes it.
 
     """
@@ -282,10 +282,10 @@ class WayAround:
 
 
 def read_ways_around(connection: psycopg.Connection[Any]) -> list[WayAround] | None:
-    """Return through what rows of protected tables stay visible; none before phase 1.
+    """Return the objects that expose rows of protected tables; none before phase 1.
 
     Args:
-        connection: of somebody who may look into ``tenancy_private``; None for others.
+        connection: of a login that may use ``tenancy_private``; for others the result is None.
 
     """
     there = connection.execute(
@@ -314,8 +314,8 @@ class Progress:
     """Reads what sqitch prints, line by line.
 
     Args:
-        on_change: called with the name of each change that is done.
-        on_warning: called with each warning of the server, its detail and hint in further lines.
+        on_change: called with the name of each finished change.
+        on_warning: called with each warning of the server, followed by lines with its detail and hint.
 
     """
 
@@ -340,7 +340,7 @@ class Progress:
         if told and level == "WARNING":
             self._warnings.append(told["text"])
         elif self._is_warned:
-            # What to do is in the detail and the hint, which may have several lines.
+            # The detail and the hint may have several lines.
             self._warnings[-1] += f"\n    {told['text'] if told else rest}"
         if rest == "ok" and self._current:
             self.on_change(self._current)

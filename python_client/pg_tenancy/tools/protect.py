@@ -1,11 +1,10 @@
-"""Protecting a large table of an application while everybody works.
+"""Protect a large table of an application without blocking anybody.
 
-``tenancy.protect()`` does it in one transaction, and nobody reads the table meanwhile. Here only
-what takes an instant is done under such a lock: the column with its constant default, keys that
-are not validated. The rest blocks nobody: children follow their parents in batches that commit,
-indexes are built concurrently, keys are validated. At the end ``tenancy.protect()`` finds all of
-it there. Each step looks at what the database has, so whatever stops the work, calling it again
-goes on from there.
+``tenancy.protect()`` works in one transaction, during which nobody can read the table. Here only
+short steps take such a lock: adding the column with a constant default, and adding keys NOT VALID.
+The other steps block nobody: children move to their parents' workspaces in batches, indexes are
+built concurrently, keys are validated. ``tenancy.protect()`` comes last and finds it all done.
+Each step checks what the database has, so the same call continues after an interruption.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from pg_tenancy.errors import InvalidArgumentError, PermissionDeniedError, Phase
 __all__ = ["BEGUN", "Protection", "Shape"]
 
 OnProgress = Callable[[int, int], object]
-"""Called with how much of a step is done, and of how much."""
+"""Called with how much of a step is done, and the total."""
 
-# The one that the preamble of every script holds (sql/notes/begin.psql).
+# The lock that every script holds (sql/notes/begin.psql).
 _DEPLOY_LOCK: Final = 8100420170330141
 
-# Seconds for another one to end. The server finishes a statement of one that was killed.
+# Seconds to wait for another call. The server finishes the current statement of a killed one.
 _PATIENCE: Final = 10
 
-# How often all that is left is tried again before somebody's long transaction is blamed.
+# How often locked rows are retried before a long transaction is reported.
 _PASSES: Final = 20
 
-BEGUN: Final = "What is done stays: the same command goes on from there. CALL tenancy.unprotect() takes it back."
+BEGUN: Final = "Finished steps stay: the same command continues. CALL tenancy.unprotect() undoes them."
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What ``tenancy.protect()`` is told of a table, but for a key of its own, with which nothing takes long."""
+    """The options of ``tenancy.protect()``, except ``key``, which makes every step short."""
 
     parent: str | None = None
     author: str | None = None
@@ -50,23 +49,23 @@ class Shape:
 
 
 class Protection:
-    """A table that is to be protected, looked up and checked; nothing is changed yet.
+    """A table to protect, looked up and checked; nothing is changed yet.
 
     Args:
-        conn: a connection in autocommit mode that nothing else uses, of a superuser, or of the login that
-            deployed if it owns the table.
-        table: the table, with its schema or as the search path finds it.
-        shape: what its rows are.
+        conn: an idle connection in autocommit mode, of a superuser, or of the login that deployed if it
+            owns the table.
+        table: the table, with its schema unless the search path finds it.
+        shape: the options of ``tenancy.protect()``.
 
     Attributes:
         table: the table with its schema, quoted as SQL needs it.
         is_protected: whether nothing is left to do.
-        rows: how many rows it has, as the planner estimates.
+        rows: the planner's estimate of its rows.
 
     Raises:
         InvalidArgumentError: there is no such table, or it is partitioned.
         PhaseNotDeployedError: the database has nothing to protect it with.
-        PermissionDeniedError: the login may not.
+        PermissionDeniedError: the login may not protect it.
         psycopg.Error: the table cannot be protected, with the reason.
 
     """
@@ -85,8 +84,8 @@ class Protection:
         self._oid, self.table, self._pages, self.rows, kind = self._find(table)
         if kind == "p":
             raise InvalidArgumentError(
-                f"{self.table} is partitioned, which is not done online",
-                hint=f"CALL tenancy.protect('{self.table}'); does it in one transaction.",
+                f"{self.table} is partitioned and cannot be protected online",
+                hint=f"Protect it in one transaction: CALL tenancy.protect('{self.table}');",
             )
         found = self._one(
             "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
@@ -99,13 +98,13 @@ class Protection:
         """Protect the table.
 
         Args:
-            batch_size: about how many rows a transaction looks at, 1 or more.
-            contract: SQL that is run in the transaction that closes the table, calls of
-                ``tenancy.allow()`` for instance.
-            on_step: called with what is begun; returns what is called with how far it is.
+            batch_size: about how many rows a transaction reads, 1 or more.
+            contract: SQL to run in the transaction that closes the table, such as calls of
+                ``tenancy.allow()``.
+            on_step: called with the name of each step; returns a function that takes its progress.
 
         Raises:
-            psycopg.Error: the server refused something. What was done stays.
+            psycopg.Error: the server refused something. Finished steps stay.
 
         """
         with self._alone():
@@ -128,11 +127,11 @@ class Protection:
         adopt = sql.SQL("CALL tenancy_private.adopt_table({}, {}, {}, online => true)").format(
             sql.Literal(self.table), self._shape.parent, self._shape.author
         )
-        # In the order in which rows are written: the parent's first.
+        # Locked in the order in which writers lock: the parent first.
         self._patiently(adopt.as_string(self._conn), *self._parent(), self._oid)
 
     def _build_indexes(self, on_step: Callable[[str], OnProgress]) -> None:
-        # Waits for the transactions that are open, and nobody waits for it.
+        # A concurrent build waits for open transactions, and nobody waits for it.
         self._conn.execute("SET lock_timeout = 0")
         for (command,) in self._conn.execute("SELECT tenancy_private.index_builds()").fetchall():
             if command.startswith("DROP"):
@@ -181,7 +180,7 @@ class Protection:
             except psycopg.errors.LockNotAvailable:
                 break
             except psycopg.Error as error:
-                # A parent that moves meanwhile is found where it is then.
+                # A parent that moves meanwhile is found by the next pass.
                 if not is_transient(error) and not isinstance(error, psycopg.errors.ForeignKeyViolation):
                     raise
         return 0  # for the next pass
@@ -211,7 +210,7 @@ class Protection:
     # -- what they share ---------------------------------------------------------
 
     def _check(self) -> None:
-        """Refuse what protect() would refuse at the end, before anything is changed."""
+        """Refuse first what protect() would refuse at the end."""
         shape = self._shape
         for check, values in (
             ("refuse_shipped(%s::oid::regclass)", []),
@@ -234,7 +233,7 @@ class Protection:
         try:
             rows = self._conn.execute(_TABLE, [table]).fetchall()
         except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
-            rows = []  # what cannot be a name is the name of nothing
+            rows = []  # not a valid name
         if not rows:
             raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.projects.")
         found: tuple[int, str, int, int, str] = rows[0]
@@ -282,20 +281,20 @@ class Protection:
         while not self._one("SELECT pg_catalog.pg_try_advisory_lock(%s)", _DEPLOY_LOCK):
             if time.monotonic() > late:
                 raise psycopg.errors.LockNotAvailable(
-                    "a deploy, a revert or another protect is running in this database, or the server has not yet"
-                    " noticed that one was killed"
+                    "a deploy, a revert or another protect is running in this database, or the server has not"
+                    " yet ended a killed one"
                 )
             time.sleep(0.2)
         try:
             yield
         finally:
-            # It goes with the connection, if that is broken.
+            # A broken connection has already released it.
             if not self._conn.broken and not self._conn.closed:
                 self._conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [_DEPLOY_LOCK])
 
     @contextmanager
     def _watched(self, report: OnProgress) -> Iterator[None]:
-        """Report how far the index is that the connection builds during the block."""
+        """Report the progress of the index that the connection builds during the block."""
         ended = threading.Event()
         pid = self._conn.info.backend_pid
 

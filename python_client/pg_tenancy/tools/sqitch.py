@@ -1,8 +1,7 @@
 """Run sqitch on the project that comes with this package.
 
-The project (``sqitch.plan``, ``sqitch.conf``, ``sql/``) is inside an installed
-package, or above it in a checkout. sqitch itself is a program of its own, which
-this module finds and starts; it never changes the project.
+The project (``sqitch.plan``, ``sqitch.conf``, ``sql/``) is inside an installed package, or
+above it in a checkout. This module finds and starts sqitch, which is a separate program.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ _INSTALL = (
 )
 
 
-# The preamble of every script asks for it (sql/notes/begin.psql), and begins nothing while somebody holds it.
+# Every script waits for this lock before it begins (sql/notes/begin.psql).
 _STOP_LOCK = 8100420170330142
 
-# The platform's plan has everything, the kernel's what any other application needs.
+# The platform's plan has everything, the kernel's only what any other application needs.
 PLANS = {"platform": "sqitch.plan", "kernel": "kernel.plan"}
 
 
@@ -57,7 +56,7 @@ class SqitchError(RuntimeError):
     """sqitch ended with an error.
 
     Attributes:
-        output: everything it printed, its error messages last.
+        output: everything it printed, error messages last.
         status: its exit status.
 
     """
@@ -69,7 +68,7 @@ class SqitchError(RuntimeError):
 
 
 class SqitchStoppedError(SqitchError):
-    """Somebody asked to stop: what was done stays, and the same command goes on from there."""
+    """sqitch was interrupted: finished changes stay, and the same command continues."""
 
 
 class SqitchNotFoundError(SqitchError):
@@ -78,12 +77,12 @@ class SqitchNotFoundError(SqitchError):
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the plan, with the tags that follow it.
+    """A change of the plan, with the tags that follow it.
 
     Attributes:
-        script: the name of its files without ``.sql``: the change's own, or with
-            a tag behind an @ where the plan has the change again after that tag.
-        noted_as: the name by which its scripts note it: with @2 behind it where the plan has it a second time.
+        script: the name of its files without ``.sql``; if the change is reworked later, with @ and the tag
+            before that.
+        noted_as: the name in its scripts' notes; the rework of a change ends in @2.
 
     """
 
@@ -145,7 +144,7 @@ def read_plan(project: Path | None = None, plan: str = "platform") -> list[Chang
         found = re.match(r"(?P<name>\S+)(?:\s+\[(?P<requires>[^\]]*)\])?", text)
         if found:
             name = found["name"]
-            # What was reworked keeps its files under the last tag before it comes again.
+            # The earlier files of a reworked change carry the last tag before the rework.
             last_tag = next((change.tags[-1] for change in reversed(changes) if change.tags), "")
             changes = [
                 replace(change, script=f"{name}@{last_tag}") if change.script == name else change for change in changes
@@ -164,10 +163,9 @@ def read_plan(project: Path | None = None, plan: str = "platform") -> list[Chang
 
 
 def libpq_environment(dsn: str) -> dict[str, str]:
-    """Return the environment variables that make libpq programs connect as a DSN says.
+    """Return the environment variables with which libpq programs connect to a DSN.
 
-    This keeps a password out of the list of processes, and takes every form of
-    DSN that libpq takes.
+    This keeps passwords out of the process list, and supports every form of DSN that libpq knows.
 
     Args:
         dsn: a URI or a ``keyword=value`` string.
@@ -186,11 +184,11 @@ def libpq_environment(dsn: str) -> dict[str, str]:
 
 
 def _problems(command: str, lines: list[str]) -> str:
-    """Return the lines of sqitch's output that say what is wrong."""
+    """Return the lines of sqitch's output that contain the errors."""
     telling = [line for line in lines if not line.rstrip().endswith(". ok")]
     if command != "verify":
         return "".join(telling[-15:]).strip()
-    # What is not deployed yet and the summary stand at its end.
+    # The output ends with undeployed changes and the summary.
     ends = [at for at, line in enumerate(telling) if line.startswith(("Undeployed changes:", "Verify Summary Report"))]
     return "".join(telling[: min(ends, default=None)]).strip()
 
@@ -203,11 +201,11 @@ class Sqitch:
         dsn: the database, as a URI or a ``keyword=value`` string.
         project: the directory of ``sqitch.plan``; default: :func:`project_directory`.
         plan: ``platform`` or ``kernel``.
-        isolated: ignore the configuration of the user and of the machine, and
-            sign what is done as ``pg-tenancy``. For tests.
+        isolated: for tests: ignore the configuration of the user and the machine, and record
+            ``pg-tenancy`` as the deployer.
         on_line: called with each line that sqitch prints, as it prints it.
-        on_stop: called when somebody wants a deploy or a revert to stop, by SIGINT or SIGTERM: it ends with the change
-            that it is at. The second time it breaks that off.
+        on_stop: called when SIGINT or SIGTERM stops a deploy or a revert, which ends after the current change.
+            A second signal ends it at once.
         program_directory: where to look for ``psql`` before ``PATH``.
         environment: further environment variables for sqitch.
 
@@ -223,16 +221,16 @@ class Sqitch:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def deploy(self, to: str | None = None) -> str:
-        """Deploy the changes up to one, or all of them, and verify each.
+        """Deploy the changes up to ``to``, or all, and verify each.
 
         Args:
-            to: a change or a tag, ``@phase-2`` for instance.
+            to: a change or a tag, such as ``@phase-2``.
 
         """
         return self.run("deploy", *(["--to-change", to] if to else []))
 
     def revert(self, to: str | None = None) -> str:
-        """Revert the changes after one, or all of them.
+        """Revert the changes after ``to``, or all.
 
         Args:
             to: the change or tag that stays deployed.
@@ -245,24 +243,24 @@ class Sqitch:
         return self.run("verify")
 
     def status(self) -> str:
-        """Return what is deployed and what is not, in sqitch's words."""
+        """Return sqitch's status message."""
         return self.run("status")
 
     def run(self, command: str, *arguments: str) -> str:
         """Run any sqitch command on the database and return what it printed.
 
         Raises:
-            SqitchError: it failed; the message is what it printed of that: the last lines of a deploy or a
-                revert, and of a verify all that is wrong.
-            SqitchStoppedError: it was asked to stop, and did.
-            SqitchNotFoundError: it, or ``psql``, is not installed.
+            SqitchError: it failed; the message has the last lines of a deploy or a revert, or all
+                errors of a verify.
+            SqitchStoppedError: it was interrupted.
+            SqitchNotFoundError: sqitch or ``psql`` is not installed.
 
         """
         environment = self._environment()
         if command in ("deploy", "revert"):
             environment |= self._without_time_limits(environment)
-        # A terminal's Ctrl-C goes to all its processes, so these are in a session of their own: sqitch would end in the
-        # middle of a change and its psql go on.
+        # In their own session, out of reach of the terminal's Ctrl-C: sqitch would end in the middle of a change while
+        # its psql continued.
         with (
             subprocess.Popen(
                 [find_sqitch(), command, "--plan-file", PLANS[self.plan], *arguments, self._target(environment)],
@@ -287,7 +285,7 @@ class Sqitch:
             if command not in ("deploy", "revert"):
                 raise KeyboardInterrupt
             raise SqitchStoppedError(
-                "stopped as asked. What was done stays, and the same command goes on from there",
+                "stopped as requested. Finished changes stay, and the same command continues",
                 output,
                 process.returncode,
             )
@@ -297,14 +295,14 @@ class Sqitch:
 
     @contextmanager
     def _stoppable(self, process: subprocess.Popen[str], *, at_once: bool) -> Iterator[list[int]]:
-        """Have SIGINT and SIGTERM stop the process politely; yield the signals that came, to be looked at later."""
+        """Let SIGINT and SIGTERM stop the process after its current change; yield the signals that came."""
         stops: list[int] = []
         with ExitStack() as stack:
 
             def stop(number: int, _frame: FrameType | None) -> None:
                 stops.append(number)
                 if len(stops) == 1 and not at_once:
-                    # Held until sqitch has ended.
+                    # Held until sqitch ends.
                     connection = stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
                     connection.execute("SELECT pg_catalog.pg_advisory_lock(%s)", [_STOP_LOCK])
                     if self.on_stop is not None:
@@ -312,7 +310,7 @@ class Sqitch:
                 elif process.poll() is None:
                     os.killpg(process.pid, signal.SIGINT)
 
-            # Elsewhere Python lets nobody ask for signals.
+            # Only the main thread can handle signals.
             if threading.current_thread() is threading.main_thread():
                 for wanted in (signal.SIGINT, signal.SIGTERM):
                     before = signal.signal(wanted, stop)
@@ -335,21 +333,21 @@ class Sqitch:
                 "SQITCH_EMAIL": "pg-tenancy@localhost",
             }
         elif "SQITCH_FULLNAME" not in environment and not self._has_name(environment):
-            # sqitch records who deployed and stops when it cannot find a name.
+            # sqitch records who deployed, and fails without a name.
             environment["SQITCH_FULLNAME"] = getpass.getuser()
         return environment
 
     def _without_time_limits(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return how libpq is told to go without the limits that a database or a role sets.
+        """Return the libpq options that lift timeouts set for the database or the role.
 
-        Scripts set them off for themselves. sqitch's own session waits in a transaction for as long as a script takes.
+        Scripts lift them for themselves, but sqitch's own session also waits in a transaction while a script runs.
         """
         names = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             rows = connection.execute(
                 "SELECT s.name FROM unnest(%s::text[]) AS s (name) WHERE current_setting(s.name, true) <> '0'", [names]
             ).fetchall()
-        # None for most, because not every pooler passes options on.
+        # Usually none, because some poolers reject options.
         options = [environment.get("PGOPTIONS", ""), *(f"-c {name}=0" for (name,) in rows)]
         return {"PGOPTIONS": " ".join(options).strip()} if rows else {}
 

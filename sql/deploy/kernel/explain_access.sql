@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The name of a workspace for those who may see all of them.
+-- The name of a workspace, for logins that may see all of them.
 CREATE FUNCTION tenancy_private.workspace_in_words(workspace_id uuid) RETURNS text
 LANGUAGE sql
 STABLE
@@ -30,15 +30,15 @@ SELECT CASE
             WHERE o.id = workspace_id
         ),
         (SELECT format('the personal workspace of %s', coalesce(u.email, u.id::text)) FROM public.users AS u WHERE u.id = workspace_id),
-        format('the workspace %s, which is gone', workspace_id)
+        format('the deleted workspace %s', workspace_id)
     )
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.workspace_in_words(uuid) FROM public;
 
--- Where a row is and whose it is. Its key alone is read, and what says whose it is, as
--- they are: a cast of the application's own would run as the owner of these functions. Of a
--- child below an author's table the author is that of the row above.
+-- The workspace and the author of a row. Reads only its key and owner columns, without
+-- casts: a cast of the application's own would run as the owner of these functions. A child
+-- below an author's table has the author of its parent.
 CREATE FUNCTION tenancy_private.find_row(
     protected tenancy_private.protected_tables, row_id text,
     OUT workspace uuid,
@@ -61,12 +61,12 @@ DECLARE
     := tenancy_private.parent_floor(protected.table_name, protected.parent, false) IS NOT NULL;
 BEGIN
     has_author := protected.author IS NOT NULL;
-    -- Everybody reads all of what is published.
+    -- Everybody reads published tables.
     IF protected.shape = 'published' THEN
         is_there := true;
         RETURN;
     END IF;
-    -- The primary key, or the rest of it behind the tenant.
+    -- The primary key, without the tenant column.
     SELECT min(a.attname) AS name, min(t.oid::regtype::text) AS type_name, count(*) AS number INTO id_column
     FROM pg_index AS i
     CROSS JOIN LATERAL unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) AS k (attnum)
@@ -74,10 +74,10 @@ BEGIN
     INNER JOIN pg_type AS t ON a.atttypid = t.oid AND t.typnamespace = 'pg_catalog'::regnamespace
     WHERE i.indrelid = protected.table_name AND i.indisprimary AND (a.attname <> protected.key OR i.indnkeyatts = 1);
     IF id_column.number <> 1 THEN
-        RAISE EXCEPTION '% has no primary key of one column by which a row is named', protected.table_name
+        RAISE EXCEPTION '% has no primary key of one column to identify a row', protected.table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'row_id_invalid',
-        HINT = 'Beside the column of the tenant, the key must have one column of a built-in type.';
+        HINT = 'Besides the tenant column, the key must have one column of a built-in type.';
     END IF;
     IF NOT has_table_privilege(protected.table_name, 'SELECT') THEN
         RAISE EXCEPTION 'tenancy_owner may not read %', protected.table_name
@@ -104,7 +104,7 @@ BEGIN
     END IF;
 EXCEPTION
     WHEN invalid_text_representation OR numeric_value_out_of_range OR datetime_field_overflow THEN
-        RAISE EXCEPTION '% is no % of %', row_id, id_column.name, protected.table_name
+        RAISE EXCEPTION '% is not a valid % of %', row_id, id_column.name, protected.table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'row_id_invalid',
         HINT = format('Give the value of %I as text.', id_column.name);
@@ -112,8 +112,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.find_row(tenancy_private.protected_tables, text) FROM public;
 
--- Says of rows that its caller sees anyway why somebody else does not: whoever could ask
--- about a stranger's row without seeing all would learn that it exists.
+-- For callers that see all rows: others could learn that a hidden row exists.
 CREATE FUNCTION tenancy.explain_access(
     table_name regclass, row_id text, user_id uuid, organization_id uuid DEFAULT NULL
 ) RETURNS TABLE (command text, allowed boolean, reason text)
@@ -147,14 +146,14 @@ BEGIN
         RAISE EXCEPTION '% is not protected', coalesce(table_name::text, 'NULL')
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
-        HINT = 'SELECT * FROM tenancy.lint() says what is open in it.';
+        HINT = 'SELECT * FROM tenancy.lint() lists what is open.';
     END IF;
     IF NOT pg_has_role(login, 'tenancy_service', 'USAGE') THEN
         PERFORM tenancy.record_read(table_name);
     END IF;
     found_row := tenancy_private.find_row(protected, row_id);
 
-    -- Entering comes first, and says no more to the person than that it failed.
+    -- First whether the person can enter.
     IF workspace = platform THEN
         held_role := 'staff';
         IF NOT EXISTS (SELECT FROM public.users AS u WHERE u.id = user_id AND u.role::text = 'admin') THEN
@@ -187,13 +186,13 @@ BEGIN
         WHERE a.table_name = explain_access.table_name AND a.command = explain_access.command;
         reason := CASE
             WHEN refused IS NOT NULL THEN refused
-            WHEN wanted.command IS NULL THEN format('nobody who enters a workspace may %s here', command)
+            WHEN wanted.command IS NULL THEN format('no policy lets anybody in a workspace %s here', command)
             WHEN wanted.workspace = 'organization' AND organization_id IS NULL
-                THEN format('%s is for organizations, and this is a personal workspace', command)
+                THEN format('%s is only for organizations, and this is a personal workspace', command)
             WHEN held_role <> 'person' AND wanted.permission IS NOT NULL AND NOT EXISTS (
                 SELECT FROM tenancy.role_permissions AS r WHERE r.permission = wanted.permission AND r.role = held_role
             ) THEN format(
-                'the role %s lacks the permission %s; it is held by %s', held_role, wanted.permission, coalesce((
+                'role %s lacks permission %s; roles that hold it: %s', held_role, wanted.permission, coalesce((
                     SELECT string_agg(r.role, ', ' ORDER BY r.role) FROM tenancy.role_permissions AS r
                     WHERE r.permission = wanted.permission
                 ), 'nobody')
@@ -201,11 +200,11 @@ BEGIN
             WHEN command = 'INSERT' THEN NULL
             WHEN NOT found_row.is_there THEN format('no row %s exists in %s', row_id, table_name)
             WHEN protected.shape = 'published' THEN NULL
-            WHEN protected.shape = 'self' AND found_row.workspace <> user_id THEN 'the row is another person''s'
+            WHEN protected.shape = 'self' AND found_row.workspace <> user_id THEN 'the row belongs to another person'
             WHEN protected.shape = 'self' THEN NULL
             WHEN protected.shape = 'members' AND held_role = 'staff' THEN NULL
             WHEN protected.shape = 'members' AND organization_id IS NULL AND found_row.workspace <> user_id
-                THEN 'it is another person''s account, and a personal workspace has only one''s own'
+                THEN 'it is another person''s account, and a personal workspace shows only the own account'
             WHEN protected.shape = 'members' AND organization_id IS NOT NULL AND NOT (
                 EXISTS (
                     SELECT FROM public.organization_memberships AS m
@@ -223,12 +222,12 @@ BEGIN
             )
             WHEN NOT found_row.has_author OR found_row.author = user_id THEN NULL
             WHEN command = 'SELECT' AND found_row.is_shared THEN NULL
-            WHEN command = 'SELECT' THEN 'the row is its author''s own, and not shared'
+            WHEN command = 'SELECT' THEN 'the row is private to its author'
             WHEN found_row.is_shared AND is_moderator THEN NULL
-            ELSE 'only its author writes the row, or who moderates if it is shared'
+            ELSE 'only the author may write the row, or a moderator if it is shared'
         END;
         IF reason IS NULL AND command IN ('UPDATE', 'DELETE') AND NOT is_visible THEN
-            reason := 'the row cannot be named in a WHERE, because it cannot be seen';
+            reason := 'the row is not visible, so no WHERE finds it';
         END IF;
         allowed := reason IS NULL;
         is_visible := CASE command WHEN 'SELECT' THEN allowed ELSE is_visible END;
@@ -237,10 +236,10 @@ BEGIN
             CASE
                 WHEN command = 'INSERT' THEN format('new rows land in %s', place)
                 WHEN wanted.permission IS NULL THEN 'everybody in a workspace may'
-                WHEN held_role = 'person' THEN 'a person holds every permission in the personal workspace'
-                ELSE format('the role %s holds the permission %s', held_role, wanted.permission)
+                WHEN held_role = 'person' THEN 'a person has every permission in their personal workspace'
+                ELSE format('role %s has permission %s', held_role, wanted.permission)
             END,
-            CASE WHEN wanted.person THEN 'an API key does not' END,
+            CASE WHEN wanted.person THEN 'but API keys may not' END,
             CASE WHEN command <> 'DELETE' THEN 'columns: ' || array_to_string(wanted.columns, ', ') END
         ));
         RETURN NEXT;

@@ -10,8 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- One function for each rule, and pg-tenancy lint takes the queries from the same files. They
--- read the catalog alone, as whoever asks.
+-- One function for each rule; pg-tenancy lint takes the queries from the same files. They
+-- read only the catalog, as the caller.
 \ir ../../lint/facts.psql
 \ir ../../lint/tables.psql
 \ir ../../lint/policies.psql
@@ -20,7 +20,7 @@ SET LOCAL ROLE tenancy_owner;
 \ir ../../lint/keys.psql
 \ir ../../lint/indexes.psql
 
--- A rule that fails fails the whole, so that nobody takes its silence for an answer.
+-- If a rule fails, everything fails, so that nobody takes an incomplete result for complete.
 CREATE FUNCTION tenancy.lint(tenant_columns text[] DEFAULT NULL, trusted_roles text[] DEFAULT NULL)
 RETURNS TABLE (rule text, severity text, object text, problem text, remedy text)
 LANGUAGE plpgsql
@@ -28,11 +28,11 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
--- Compiling these queries takes longer than running them.
+-- Compiling these queries would take longer than running them.
 SET jit = off
 AS $$
 DECLARE
-    -- The bodies of the functions, put together: each fact is computed once, and not for every rule.
+    -- One query of all bodies, so that each fact is computed once and not for every rule.
     facts CONSTANT text := (
         SELECT string_agg(format('%I AS MATERIALIZED (%s)', p.proname, b.body), ', ')
         FROM pg_proc AS p
@@ -51,13 +51,13 @@ DECLARE
 BEGIN
     PERFORM set_config('tenancy_lint.tenant_columns', coalesce(tenant_columns::text, ''), true),
         set_config('tenancy_lint.trusted_roles', coalesce(trusted_roles::text, ''), true);
-    -- RECURSIVE lets a fact ask others in any order.
+    -- RECURSIVE lets facts use each other in any order.
     RETURN QUERY EXECUTE format('WITH RECURSIVE %s %s ORDER BY 1, 3, 4', facts, answers);
     PERFORM set_config('tenancy_lint.tenant_columns', '', true), set_config('tenancy_lint.trusted_roles', '', true);
 END;
 $$;
 COMMENT ON FUNCTION tenancy.lint(text[], text[]) IS
-'The known ways in which row-level security leaks or gets slow, as they are in this database: one row for each '
+'Known leaks and slow policies in this database''s row-level security: one row for each '
 'finding. tenant_columns: names of the columns that hold the tenant; trusted_roles: roles that may see everything.';
 
 DO $$

@@ -6,12 +6,12 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not one transaction: the table stays in use, and after an interruption the
+-- next deploy continues.
 
--- Whoever writes minutes names instances and knows of no workspace. Rows of no instance
--- are totals of a provider or of all, and the platform's. No key refers to a
--- workspace: what was spent outlives whoever spent it.
+-- The writers of minutes name instances, not workspaces. Rows without an instance are
+-- totals, and belong to the platform. No foreign key refers to a workspace, because costs
+-- outlive it.
 CALL tenancy_private.adopt_cost_table(
     'platform/cost_actual_minute_workspaces', 'finops.cost_actual_minute',
     moment => 'bucket_minute',

@@ -11,12 +11,11 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What costs add up to, so that a dashboard over a year reads hours and not minutes. It
--- is derived from finops.cost_actual_minute and finops.inference_usage, and right at
--- every instant: hours before rolled_before are read from here, unless a mark says that
--- something in them has changed; marked hours, and everything after, are read from the
--- rows themselves. Whoever writes a row of before marked_before leaves a mark, so
--- rolled_before may follow up to there and no further.
+-- Sums of costs, so that a dashboard over a year reads hours instead of minutes. They are
+-- derived from finops.cost_actual_minute and finops.inference_usage, and the results are
+-- always exact: hours before rolled_before are read from here, but hours with a mark, and
+-- everything later, are read from the original rows. A write before marked_before leaves a
+-- mark, so rolled_before must not exceed marked_before.
 CREATE TABLE tenancy_private.cost_state (
     is_only       boolean     NOT NULL DEFAULT true,
     marked_before timestamptz NOT NULL DEFAULT '-infinity',
@@ -27,11 +26,11 @@ CREATE TABLE tenancy_private.cost_state (
 );
 CALL tenancy_private.close_own_table('tenancy_private.cost_state');
 COMMENT ON TABLE tenancy_private.cost_state IS
-'One row: before when changes leave a mark, and before when hours are rolled up.';
+'One row: the time before which changes leave a mark, and the time before which hours are rolled up.';
 INSERT INTO tenancy_private.cost_state DEFAULT VALUES;
 
--- Only ever inserted by writers, so two of them never wait for each other; roll_up()
--- deletes those that it has dealt with.
+-- Writers only insert, so that they never wait for each other; roll_up() deletes the marks
+-- that it has processed.
 CREATE TABLE tenancy_private.cost_marks (
     workspace_id uuid        NOT NULL,
     hour         timestamptz NOT NULL
@@ -41,8 +40,8 @@ CALL tenancy_private.close_own_table('tenancy_private.cost_marks');
 COMMENT ON TABLE tenancy_private.cost_marks IS
 'The hours of a workspace with changes since they were rolled up.';
 
--- Every hour of a workspace in one row, the index with all that a chart shows. Midnight
--- in Kolkata is in the midst of such an hour, so its four quarters are there, too.
+-- One row for each hour of a workspace; the index has everything that a chart shows.
+-- Midnight in Kolkata is in the middle of a UTC hour, so the quarters are stored too.
 CREATE TABLE tenancy_private.cost_hours (
     workspace_id  uuid        NOT NULL,
     hour          timestamptz NOT NULL,
@@ -60,8 +59,7 @@ COMMENT ON TABLE tenancy_private.cost_hours IS
 'The amounts that a workspace spent and earned in an hour; quarters has five values for each quarter of the hour, in '
 'the order of the columns, NULL without rows.';
 
--- What it consists of: by hour, and by day of UTC, because a year of hours of many
--- instances is long.
+-- The parts by hour, and by UTC day, because a year has many hours of many instances.
 CREATE TABLE tenancy_private.cost_hour_parts (
     workspace_id          uuid        NOT NULL,
     hour                  timestamptz NOT NULL,
@@ -101,10 +99,10 @@ ON tenancy_private.cost_day_parts (workspace_id, day);
 CALL tenancy_private.close_own_table('tenancy_private.cost_day_parts');
 COMMENT ON TABLE tenancy_private.cost_day_parts IS 'cost_hour_parts, by day of UTC.';
 
--- == Whose a row is ==
+-- == The workspace of a row ==
 
--- A minute of an instance is where the instance is when it is written. Where the instance
--- goes later the minutes stay: what was paid was paid by whoever had it then.
+-- A minute belongs to the workspace that the instance has when the row is written. If the
+-- instance moves later, the row stays with the workspace that paid.
 CREATE FUNCTION tenancy_private.set_cost_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -122,11 +120,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_cost_workspace() FROM public;
 
--- A call is the consumer's, or else the key's, the user's, or at last the instance's; one
--- that names none of these is where the service that writes it works, or the platform's.
--- The triggers call it for what is new: a row that loses its key, because the key was
--- deleted, stays where it is. A plan that was made while there were few keys would read
--- all of them for each row. Argument: user_id, where that column is ours to fill.
+-- A call belongs to the workspace of the consumer, or else of the key, the user or the
+-- instance, in this order, or else to the service's current workspace or the platform. The
+-- triggers run only for new references: a row stays where it is when its key is deleted.
+-- Plans are not cached, because one made while there are few keys would read all keys for
+-- each row. Argument: user_id, if pg-tenancy fills that column.
 CREATE FUNCTION tenancy_private.set_usage_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -140,7 +138,7 @@ DECLARE
     keys_workspace uuid;
     keys_user uuid;
 BEGIN
-    -- A call that says both for itself is not looked up, since a batch has many of them.
+    -- A call with both columns set needs no look-up; a batch has many of these.
     IF new.api_key_id IS NOT NULL AND (new.consumer_organization_id IS NULL OR tg_nargs > 0 AND new.user_id IS NULL) THEN
         SELECT k.workspace_id, k.user_id INTO keys_workspace, keys_user
         FROM public.api_keys AS k
@@ -166,9 +164,9 @@ REVOKE ALL ON FUNCTION tenancy_private.set_usage_workspace() FROM public;
 
 -- == Marks ==
 
--- Before when a change leaves a mark. The lock on the marks' table, which a transaction
--- holds until it ends, keeps roll_up() from moving it meanwhile. A transaction that sees
--- the database as it was may not see where it has gone, so it always leaves marks.
+-- The time before which a change leaves a mark. Until the transaction ends, its lock on the
+-- table of marks keeps roll_up() from moving that time. A transaction with an older snapshot
+-- cannot see the current value, so it always leaves marks.
 CREATE FUNCTION tenancy_private.cost_marked_before() RETURNS timestamptz
 LANGUAGE sql
 STABLE
@@ -181,8 +179,8 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.cost_marked_before() FROM public;
 
--- Once a statement, and first the lock: a statement after it sees all that was committed
--- before the lock was granted.
+-- Once per statement, and the lock first: the statement after it then sees everything that
+-- was committed before the lock was granted.
 CREATE FUNCTION tenancy_private.mark_costs() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -235,7 +233,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.mark_usage() FROM public;
 
--- TRUNCATE says nothing of the rows, so any hour may be another.
+-- TRUNCATE does not say which rows it removes, so every hour may have changed.
 CREATE FUNCTION tenancy_private.mark_all_costs() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -254,11 +252,11 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.mark_all_costs() FROM public;
 
 -- == Adopting the two tables ==
--- They are larger than any other and may have any key, so batches go by where rows lie
--- and not by an id. Like those of kernel/tenant_tables, these can be stopped anywhere
--- and called again; those that commit take their caller's search_path.
+-- These are the largest tables and may have any key, so batches go by physical position
+-- instead of an id. Like those of kernel/tenant_tables, the procedures can be interrupted
+-- and called again; those that commit use their caller's search_path.
 
--- What is in the way, before anything is changed.
+-- Obstacles, found before anything is changed.
 CREATE PROCEDURE tenancy_private.check_cost_table(table_name regclass, moment name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -291,8 +289,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.check_cost_table(regclass, name) FROM public;
 
--- The columns and the triggers, in commands that read no row. updated and
--- is_new say which updates set the workspace anew.
+-- Adds the columns and the triggers, without reading rows. updated and is_new select the
+-- updates that set the workspace again.
 CREATE PROCEDURE tenancy_private.add_cost_ownership(
     change text, table_name regclass, set_workspace text, updated text, is_new text, mark text
 )
@@ -312,7 +310,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s ADD COLUMN user_id uuid', table_name);
         EXECUTE format('ALTER TABLE %s ALTER COLUMN user_id SET DEFAULT tenancy.default_author_id()', table_name);
         EXECUTE format(
-            'COMMENT ON COLUMN %s.user_id IS %L', table_name, 'Who called, where that is known. Added by pg-tenancy.'
+            'COMMENT ON COLUMN %s.user_id IS %L', table_name, 'The caller, if known. Added by pg-tenancy.'
         );
         CALL tenancy_private.record_part(table_name, 'column', 'user_id', change);
         arguments := '''user_id''';
@@ -350,10 +348,9 @@ REVOKE ALL ON ROUTINE tenancy_private.add_cost_ownership(
 ) FROM public;
 
 -- Runs a command on a few pages of a table at a time, and commits. The command takes the
--- table, and as $1 and $2 where to begin and where to end, and answers with how many rows
--- there were to change and how many it has changed. How far it came is noted with the
--- change. A row that somebody has locked is passed over, and one that is written meanwhile
--- is somewhere else, so it begins again until there is nothing left in a whole pass.
+-- table, and the start and end as $1 and $2, and returns the number of rows to change and the
+-- number that it changed. The progress is recorded with the change. The command skips locked
+-- rows, and rows written meanwhile move, so passes repeat until one finds nothing left.
 CREATE PROCEDURE tenancy_private.by_pages(change text, work text, table_name regclass, command text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -364,7 +361,7 @@ DECLARE
         nullif(pg_catalog.current_setting('tenancy.lock_attempts', true), '')::integer, 20
     );
     noted jsonb := (SELECT c.progress -> work FROM tenancy_private.changes AS c WHERE c.change = by_pages.change);
-    -- An ordinary table is in no tree.
+    -- pg_partition_tree() has no rows for an ordinary table.
     parts CONSTANT regclass[] := ARRAY(
         SELECT table_name WHERE (SELECT c.relkind FROM pg_catalog.pg_class AS c WHERE c.oid = table_name) <> 'p'
         UNION ALL
@@ -420,8 +417,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.by_pages(text, text, regclass, text) FROM public;
 
--- By what a row is found again: best by a key without NULLs, then by one in which a NULL is
--- like another.
+-- The columns that identify a row: preferably a key without NULLs, or else one with NULLS
+-- NOT DISTINCT.
 CREATE FUNCTION tenancy_private.row_key(table_name regclass) RETURNS name[]
 LANGUAGE sql
 STABLE
@@ -440,7 +437,7 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.row_key(regclass) FROM public;
 
--- Where a revert keeps whose rows are.
+-- The table in which a revert keeps the owners of rows.
 CREATE FUNCTION tenancy_private.cost_archive(table_name regclass) RETURNS text
 LANGUAGE sql
 STABLE
@@ -454,7 +451,7 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.cost_archive(regclass) FROM public;
 
--- What a revert kept comes back, for the rows that are still there.
+-- Restores the owners that a revert kept, for rows that still exist.
 CREATE PROCEDURE tenancy_private.return_cost_workspaces(change text, table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -491,8 +488,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.return_cost_workspaces(text, regclass) FROM public;
 
--- Everything but the indexes. derived is the workspace of a row t that is the platform's,
--- users its user, which is said where the column is ours.
+-- Everything but the indexes. derived computes the workspace of a row t that is still the
+-- platform's, and users its user, if pg-tenancy fills that column.
 CREATE PROCEDURE tenancy_private.adopt_cost_table(
     change text,
     table_name regclass,
@@ -511,18 +508,18 @@ AS $$
 DECLARE
     is_ours boolean;
 BEGIN
-    -- What a deploy before this one has changed already is not asked about again.
+    -- What an earlier deploy has changed is not checked again.
     IF NOT tenancy_private.has_part(table_name, 'column', 'workspace_id', change) THEN
         CALL tenancy_private.check_cost_table(table_name, moment);
         COMMIT;
-        -- What was refused has not begun.
+        -- A refused deploy has not begun.
         INSERT INTO tenancy_private.changes (change, state)
         VALUES (adopt_cost_table.change, 'deploying')
         ON CONFLICT ON CONSTRAINT changes_pkey DO NOTHING;
         INSERT INTO tenancy_private.adoptions (change, table_name, workspace_default)
         VALUES (adopt_cost_table.change, adopt_cost_table.table_name, 'tenancy.default_workspace_id()')
         ON CONFLICT ON CONSTRAINT adoptions_pkey DO NOTHING;
-        -- Phase 5 let our roles read and write it already, for accounts that are deleted.
+        -- Phase 5 already granted this to our roles, for deleting accounts.
         CALL tenancy_private.keep_legacy_logins(ARRAY[table_name]);
         COMMIT;
         CALL tenancy_private.patiently(
@@ -550,7 +547,7 @@ BEGIN
         CASE WHEN is_ours THEN ', user_id = f.user_id' ELSE '' END
     ));
     CALL tenancy_private.want_indexes(table_name, indexes);
-    -- roll_up() looks for everything in an hour, and the table may have an index for that.
+    -- roll_up() reads all rows of an hour, and the table may already have an index for that.
     DELETE FROM tenancy_private.wanted_indexes AS w
     WHERE w.columns[1] = moment AND EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
@@ -564,8 +561,8 @@ REVOKE ALL ON ROUTINE tenancy_private.adopt_cost_table(
     text, regclass, name, text, text, text, text, text, jsonb, text
 ) FROM public;
 
--- The way back. While it is copied whose each row is, everybody reads and writes: triggers
--- copy what is written meanwhile.
+-- The revert. Everybody can read and write while the owners are copied: triggers copy
+-- concurrent writes.
 CREATE PROCEDURE tenancy_private.keep_cost_workspaces(change text, table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -587,7 +584,7 @@ BEGIN
             CREATE SCHEMA tenancy_archive;
             REVOKE ALL ON SCHEMA tenancy_archive FROM public;
         END IF;
-        -- A deploy that stopped may have left some: of these rows the table knows better.
+        -- An interrupted deploy may have left rows; the table has newer values.
         IF pg_catalog.to_regclass(archive) IS NULL THEN
             EXECUTE pg_catalog.format('CREATE TABLE %s AS SELECT %s FROM %s WITH NO DATA', archive, columns, table_name);
             EXECUTE pg_catalog.format('ALTER TABLE %s ADD UNIQUE NULLS NOT DISTINCT (%s)', archive, key);
@@ -657,7 +654,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_cost_table(text) FROM public;
 
--- For the verify scripts: the column, what keeps it true, and the indexes.
+-- For the verify scripts: checks the column, its triggers and the indexes.
 CREATE PROCEDURE tenancy_private.verify_cost_table(table_name regclass, indexes text[])
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -689,7 +686,7 @@ BEGIN
         WHERE t.tgrelid = table_name AND t.tgname = w.name AND t.tgenabled = 'A'
     );
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'of % these triggers are missing or not always enabled: %', table_name, missing;
+        RAISE EXCEPTION 'table % lacks these triggers, or they are not enabled ALWAYS: %', table_name, missing;
     END IF;
     SELECT string_agg(w.name, ', ') INTO missing
     FROM unnest(indexes) AS w (name)
@@ -699,8 +696,8 @@ BEGIN
         WHERE i.indrelid = table_name AND c.relname = w.name AND i.indisvalid
     );
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'of % these indexes are missing or not valid: %', table_name, missing
-        USING HINT = 'Deploying again builds them, after a revert of the change.';
+        RAISE EXCEPTION 'table % lacks these indexes, or they are invalid: %', table_name, missing
+        USING HINT = 'Revert the change and deploy it again, which builds them.';
     END IF;
 END;
 $$;

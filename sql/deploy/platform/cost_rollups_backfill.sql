@@ -6,9 +6,9 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped anywhere,
--- the next deploy continues there. A worker that calls roll_up() at the same time
--- helps. It ends where writers keep it from going on: the worker does.
+-- Not one transaction: the table stays in use, and after an interruption the next deploy
+-- continues. A worker may call roll_up() at the same time. If writers keep this from
+-- continuing, it ends and leaves the rest to the worker.
 DO $$
 BEGIN
     WHILE finops.roll_up() > 0 LOOP

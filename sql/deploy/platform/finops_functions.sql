@@ -12,8 +12,8 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- The schema may be the application's. Whoever may create in a schema may be named in
--- its functions' place, so it is for the length of this transaction.
+-- The schema may be the application's, so the right to create functions in it lasts only
+-- for this transaction.
 SELECT pg_get_userbyid(n.nspowner) <> 'tenancy_owner' AS finops_is_adopted
 FROM pg_catalog.pg_namespace AS n
 WHERE n.nspname = 'finops'
@@ -46,7 +46,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_range(timestamptz, timestamptz) FROM public;
 
--- The zone that days and months are counted in: the one named, or the session's.
+-- The time zone for days and months: the given one, or the session's.
 CREATE FUNCTION tenancy_private.require_time_zone(time_zone text) RETURNS text
 LANGUAGE plpgsql
 STABLE
@@ -122,7 +122,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_dimension(text) FROM public;
 
--- Of windows, which look back, and of horizons, which look ahead.
+-- Lengths of windows, which look back, and of horizons, which look ahead.
 CREATE FUNCTION tenancy_private.cost_spans()
 RETURNS TABLE (span text, hours numeric, length interval)
 LANGUAGE sql
@@ -164,15 +164,14 @@ REVOKE ALL ON FUNCTION tenancy_private.require_span(text) FROM public;
 
 -- == Adding up ==
 
--- The rows that costs are made of, whatever they are asked by: what an instance cost, what
--- calls cost, and, apart, what a provider earned by them. Totals and totals of a provider,
--- which have no instance, are the sums of rows that are here already. A consumer's keys,
--- people and instances are none of the provider's business.
+-- The rows of all costs: the costs of instances and of calls, and separately a provider's
+-- earnings from calls. Rows without an instance are totals of other rows, and left out. A
+-- consumer's keys, people and instances are hidden from the provider.
 --
--- Neither a definer nor with a path of its own, so that it becomes a part of the query
--- that it stands in; and its text is looked up at the call, so that the application may
--- change the types of its columns. Who asks for a range that the query itself has found
--- adds OFFSET 0: otherwise the planner may join ranges with all rows of the workspace.
+-- Neither SECURITY DEFINER nor with a SET clause, so that it is inlined; and its body is a
+-- string, so that the application can change the types of its columns. A query that computes
+-- its ranges itself adds OFFSET 0: otherwise the planner may join the ranges with all rows of
+-- the workspace.
 CREATE FUNCTION tenancy_private.cost_rows()
 RETURNS TABLE (
     workspace_id uuid,
@@ -215,9 +214,9 @@ REVOKE ALL ON FUNCTION tenancy_private.cost_rows() FROM public;
 COMMENT ON FUNCTION tenancy_private.cost_rows() IS
 'The amounts that each workspace spent and earned, row by row; calls and tokens of earnings are those served.';
 
--- Which hours are read from the rollups, and from when to when the rows themselves: what
--- has not been rolled up, what has changed since, and hours that the range has a part of.
--- These functions are STABLE, so all that one call asks it sees as of one instant.
+-- The hours to read from the rollups, and the ranges to read from the original rows: hours
+-- that are not rolled up, have changed since, or are only partly in the range. These functions
+-- are STABLE, so one call sees a single snapshot.
 CREATE FUNCTION tenancy_private.cost_sources(
     workspace uuid,
     starts_at timestamptz,
@@ -276,7 +275,7 @@ DECLARE
     an_hour CONSTANT interval := interval '1 hour';
     a_moment CONSTANT interval := interval '1 microsecond';
     source record;
-    -- In Kolkata midnight is in the middle of an hour of UTC.
+    -- Midnight in Kolkata is in the middle of a UTC hour.
     is_split boolean := false;
 BEGIN
     source := tenancy_private.cost_sources(workspace, starts_at, ends_at);
@@ -343,8 +342,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text)
 FROM public;
 
--- What the rows of a dimension are called. Of an instance of somebody else, which served
--- a call, its place is not said; the caller knows of it, where it was paid for itself.
+-- The names of a dimension's values. The location of another workspace's instance, which
+-- served a call, is hidden.
 CREATE FUNCTION tenancy_private.cost_labels(workspace uuid, dimension text, ids uuid[])
 RETURNS TABLE (id uuid, key text, name text, is_own boolean)
 LANGUAGE plpgsql
@@ -358,7 +357,7 @@ DECLARE
     table_name CONSTANT text := CASE dimension
         WHEN 'provider' THEN 'public.providers' WHEN 'region' THEN 'public.regions' WHEN 'instance_type' THEN 'public.instance_types'
     END;
-    -- A zone has a region, in an application that knows zones.
+    -- In an application with zones, the region is the zone's.
     zones CONSTANT text := CASE WHEN has_table_privilege('tenancy_owner', to_regclass('public.zones'), 'SELECT') THEN
         '(SELECT to_jsonb(z) ->> ''region_id'' FROM public.zones AS z WHERE z.id::text = x.facts ->> ''zone_id'')'
     ELSE 'NULL' END;
@@ -405,8 +404,8 @@ BEGIN
             SELECT k.id, k.id::text, k.name::text, true FROM public.api_keys AS k
             WHERE k.id = ANY(ids) AND (k.workspace_id = workspace OR workspace = platform);
         ELSE
-            -- Clients know an offering by its organization's slug and its code, unless it has
-            -- become private since: from phase 12 on there is such a thing.
+            -- An offering is named by its organization's slug and its code, unless it has become
+            -- private, which phase 12 introduces.
             RETURN QUERY EXECUTE format(
                 'SELECT o.id, o.id::text, CASE WHEN %s THEN g.slug::text || ''/'' || o.code::text END, true '
                 'FROM public.organization_models AS o '
@@ -498,8 +497,8 @@ REVOKE ALL ON FUNCTION tenancy_private.cost_parts(uuid, timestamptz, timestamptz
 
 -- == Prices ==
 
--- Which instances cost something: all that have not ended, also in states of an
--- application's own. A DBA who knows better replaces it.
+-- Instances in all other states cost something, including states that the application has
+-- added. A DBA can replace this function.
 CREATE FUNCTION finops.is_running(status text) RETURNS boolean
 LANGUAGE sql
 IMMUTABLE
@@ -529,8 +528,8 @@ WHERE i.workspace_id = workspace AND i.terminated_at IS NULL AND finops.is_runni
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.burn_rate(uuid) FROM public;
 
--- == What people ask ==
--- Each asks for the permission and takes the workspace from the verified context, once.
+-- == Functions for applications ==
+-- Each checks the permission and takes the workspace from the verified context, once.
 
 CREATE FUNCTION finops.cost_current(time_zone text DEFAULT NULL)
 RETURNS TABLE (
@@ -555,14 +554,14 @@ BEGIN
     workspace := tenancy.current_workspace_id();
     zone := tenancy_private.require_time_zone(time_zone);
     today_starts_at := date_trunc('day', now(), zone);
-    -- The day that has two midnights begins with the first.
+    -- A day with two midnights begins with the first.
     IF timezone(zone, today_starts_at - interval '1 hour')::date = timezone(zone, now())::date THEN
         today_starts_at := today_starts_at - interval '1 hour';
     END IF;
     SELECT b.eur_per_hour, b.running_instances, coalesce(t.instances_eur + t.inference_eur, 0), coalesce(t.earned_eur, 0)
     INTO eur_per_hour, running_instances, today_eur, today_earned_eur
     FROM tenancy_private.burn_rate(workspace) AS b
-    -- The minute that it is has its row already.
+    -- The current minute already has a row.
     LEFT JOIN tenancy_private.cost_totals(workspace, today_starts_at, now() + interval '1 microsecond', NULL, zone) AS t ON true;
     RETURN NEXT;
 END;
@@ -640,7 +639,7 @@ $$;
 REVOKE ALL ON FUNCTION finops.costs_window(text) FROM public;
 GRANT EXECUTE ON FUNCTION finops.costs_window(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_window(text) IS
-'costs_summary() of the period until now: a minute, an hour, a day, 30 days or 365 days. Needs finops.view. Raises '
+'costs_summary() of the period up to now: a minute, an hour, a day, 30 days or 365 days. Requires finops.view. Raises '
 '22023 span_invalid.';
 
 CREATE FUNCTION finops.costs_series(
@@ -684,7 +683,7 @@ GRANT EXECUTE ON FUNCTION finops.costs_series(timestamptz, timestamptz, text, te
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_series(timestamptz, timestamptz, text, text) IS
 'costs_summary() by minute, hour, day or month in the given time zone, or the session''s; bucket_start is '
-'date_trunc() of it. Empty buckets have no row. Needs finops.view. Raises 22023 range_invalid, bucket_invalid, '
+'date_trunc() of it. Empty buckets have no row. Requires finops.view. Raises 22023 range_invalid, bucket_invalid, '
 'too_many_buckets, time_zone_invalid.';
 
 CREATE FUNCTION finops.costs_by(starts_at timestamptz, ends_at timestamptz, dimension text)
@@ -757,7 +756,7 @@ GRANT EXECUTE ON FUNCTION finops.costs_by(timestamptz, timestamptz, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION finops.costs_by(timestamptz, timestamptz, text) IS
 'costs_summary() by provider, region, instance type, instance, model, user, API key or offering. Rows without a '
-'value are one row with a NULL key, so that the sums are always the same. Needs finops.view. Raises 22023 '
+'value are one row with a NULL key, so that the sums are always the same. Requires finops.view. Raises 22023 '
 'range_invalid, dimension_invalid.';
 
 CREATE FUNCTION finops.cost_forecast(horizon text DEFAULT NULL)
@@ -792,8 +791,8 @@ COMMENT ON FUNCTION finops.cost_forecast(text) IS
 
 -- == Keeping the rollups ==
 
--- The hours of some workspaces anew, from their rows; and the days that they are in, where
--- the day is over and nothing else in it has changed.
+-- Recomputes hours of workspaces from the original rows, and their days, if a day is over
+-- and has no other marks.
 CREATE FUNCTION tenancy_private.roll_up_hours(workspaces uuid[], hours timestamptz[]) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -892,12 +891,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.roll_up_hours(uuid[], timestamptz[]) FROM public;
 
--- One worker at a time, and nobody waits for it: another finds the row locked. What it
--- takes the marks of it reads afterwards, so whoever left a mark that is gone has been
--- counted. Marks are also how it goes on: it marks what there is in the next hours and
--- moves rolled_before past them. To move marked_before it has to be alone with the table
--- of marks for an instant; where a writer does not end within a tenth of a second, it
--- leaves that to the next call.
+-- One worker at a time; another one finds the row locked and does not wait. It deletes marks
+-- before it reads the rows, so every write whose mark is gone has been counted. It also moves
+-- forward by marks: it marks the workspaces in the next hours and moves rolled_before past
+-- them. To move marked_before it needs an exclusive lock on the table of marks for an instant;
+-- if a writer does not end within a tenth of a second, it leaves that to the next call.
 CREATE FUNCTION finops.roll_up(batch_size integer DEFAULT 1000) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
@@ -910,7 +908,7 @@ AS $$
 DECLARE
     an_hour CONSTANT interval := interval '1 hour';
     rows_at_most CONSTANT integer := batch_size * 100;
-    -- Rows come a little late.
+    -- Rows arrive a little late.
     target CONSTANT timestamptz := date_trunc('hour', now() - interval '2 minutes', 'UTC');
     state record;
     workspaces uuid[];
@@ -946,7 +944,7 @@ BEGIN
     END IF;
 
     IF state.rolled_before < state.marked_before THEN
-        -- Where neither table has that many rows left, all that there is.
+        -- If neither table has that many rows left, everything.
         SELECT least(state.marked_before, CASE
             WHEN min(t.at_most) IS NOT NULL
                 THEN greatest(min(date_trunc('hour', t.at_most, 'UTC')), min(date_trunc('hour', t.first, 'UTC')) + an_hour)
@@ -971,7 +969,7 @@ BEGIN
         FROM tenancy_private.cost_rows() AS c
         WHERE c.at >= state.rolled_before AND c.at < next_before
         UNION
-        -- With its last hour a day is added up, whether there is something in that hour or not.
+        -- A day is added up with its last hour, even if that hour is empty.
         SELECT DISTINCT c.workspace_id, date_trunc('day', c.at, 'UTC') + 23 * an_hour
         FROM tenancy_private.cost_rows() AS c
         WHERE c.at < date_trunc('day', next_before, 'UTC')
@@ -999,8 +997,8 @@ $$;
 REVOKE ALL ON FUNCTION finops.roll_up(integer) FROM public;
 GRANT EXECUTE ON FUNCTION finops.roll_up(integer) TO tenancy_service;
 COMMENT ON FUNCTION finops.roll_up(integer) IS
-'Adds up at most batch_size hours for the functions of costs, which are correct without it, but slower. A service '
-'calls it every few minutes until it returns 0, each time in a transaction of its own. Raises 22023 '
+'Adds up at most batch_size hours for the cost functions, which are correct without it, but slower. A service '
+'calls it every few minutes until it returns 0, each time in a separate transaction. Raises 22023 '
 'batch_size_invalid.';
 
 RESET ROLE;
@@ -1009,8 +1007,7 @@ RESET ROLE;
 REVOKE CREATE ON SCHEMA finops FROM tenancy_owner;
 \endif
 
--- The tables from which prices and regions are read, if the application has
--- them.
+-- The tables with prices and regions, if the application has them.
 DO $$
 DECLARE
     read regclass;

@@ -31,7 +31,7 @@ CHANGES = {
         ("NOT found_row.has_author OR ", "true OR "),
         ("found_row.author = user_id THEN NULL", "false THEN NULL"),
         ("WHEN command = 'SELECT' AND found_row.is_shared THEN NULL", "WHEN command = 'SELECT' THEN NULL"),
-        ("ELSE 'only its author writes the row, or who moderates if it is shared'", "ELSE NULL"),
+        ("ELSE 'only the author may write the row, or a moderator if it is shared'", "ELSE NULL"),
         ("AND NOT is_visible THEN", "AND false THEN"),
         ("allowed := reason IS NULL;", "allowed := true;"),
     ],

@@ -1,7 +1,7 @@
-"""The commands of ``pg-tenancy``: their arguments, and the words that explain them.
+"""The commands of ``pg-tenancy``: their arguments and help texts.
 
-What each does is in a module of its own, which is imported when it is called, so that
-``--help`` and the completions of a shell answer at once.
+The module of a command is imported only when the command is called, so that ``--help``
+and shell completion stay fast.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["run"]
 _PROGRAM: Final = "pg-tenancy"
 _COMPLETING: Final = "_PG_TENANCY_COMPLETE"
 
-_ENDS: Final = "It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly."
+_ENDS: Final = "Exit status: 0 on success, 1 on failure, 2 for a usage error."
 
-# A paragraph after \b is shown as it is written.
+# \b keeps the line breaks of the paragraph after it.
 _DSN: Final = """\b
 A DSN is a URI (postgresql://user@host/database) or "host=... dbname=... user=...";
-without one the environment variable PG_TENANCY_DSN is used. Keep passwords out of it:
+the default is the environment variable PG_TENANCY_DSN. Keep passwords out of it:
 PGPASSWORD, PGPASSFILE and ~/.pgpass work as in psql."""
 
 
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit status.
 
     Args:
-        arguments: without the program's name; default: those of the process.
+        arguments: without the program's name; default: the process's arguments.
 
     """
     try:
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else _PROGRAM
-        print(f"pg-tenancy: {error.format_message()}\n{command} --help explains it.", file=sys.stderr)
+        print(f"pg-tenancy: {error.format_message()}\nSee {command} --help.", file=sys.stderr)
         return USAGE
     return status
 
@@ -79,7 +79,7 @@ class _Commands(click.Group):
 
 
 class _DSNArgument(click.Argument):
-    """The database, which may be left out before other arguments, too."""
+    """An optional DSN, which may be omitted even before other arguments."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(names, nargs=-1, metavar="[DSN]", callback=_only)
@@ -128,19 +128,22 @@ def _phases(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[
     ]
 
 
+_batch = click.option(
+    "--batch", "batch_size", type=_BATCH, default=5000, metavar="N", help="Rows per transaction; default: 5000."
+)
 _yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print only a JSON document.")
 
 
 @click.group(
     _PROGRAM,
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"{_DSN}\n\n{_ENDS}\n\n`{_PROGRAM} COMMAND --help` explains a command, with an example.",
+    epilog=f"{_DSN}\n\n{_ENDS}\n\n`{_PROGRAM} COMMAND --help` explains a command and gives an example.",
 )
 @click.version_option(version(), prog_name=_PROGRAM, message="%(prog)s %(version)s")
 def _commands() -> None:
-    """Give an ordinary PostgreSQL application tenants: deploy, look after and try pg-tenancy."""
+    """Make a PostgreSQL application multi-tenant: deploy, check and try pg-tenancy."""
 
 
 def _command(name: str, example: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
@@ -153,32 +156,34 @@ def _command(name: str, example: str, **settings: Any) -> Callable[[Callable[...
 @_command(
     "demo",
     "pg-tenancy demo --scale 0.2\npg-tenancy demo --keep                          # and try things in psql",
-    short_help="Migrate an invented platform and show who sees what then.",
+    short_help="Migrate a sample platform and show what each person then sees.",
 )
 @click.option(
     "--keep",
     is_flag=True,
-    help="Keep the server running until Ctrl-C, to try things; on a server that PG_TENANCY_DSN names: "
-    "leave the database there.",
+    help="Keep the server running until Ctrl-C, so that you can try things. With PG_TENANCY_DSN set: "
+    "keep the database.",
 )
 @_json
-@click.option("--scale", type=_SCALE, default=1.0, metavar="N", help="How many rows; 1 is about 55,000.")
+@click.option(
+    "--scale", type=_SCALE, default=1.0, metavar="N", help="Factor for the number of rows; 1 gives about 55,000."
+)
 @click.option(
     "--platform",
     is_flag=True,
-    help="Begin with the database of a rental platform as it is: enums, triggers, its own names and rules.",
+    help="Start from a realistic rental platform, with enums, triggers and naming rules of its own.",
 )
 @click.option(
     "--console",
     is_flag=True,
-    help="Then serve the console on the data, until Ctrl-C, with somebody of each role to log in as.",
+    help="Then serve the console on the data until Ctrl-C, with a login for each role.",
 )
-@click.option("--port", type=_PORT, default=8000, metavar="N", help="Where --console listens; default: 8000.")
+@click.option("--port", type=_PORT, default=8000, metavar="N", help="Port of --console; default: 8000.")
 def _demo(**options: Any) -> int:
-    """Migrate an invented platform and show who sees what then.
+    """Migrate a sample platform and show what each person then sees.
 
-    It starts a PostgreSQL server of its own, or uses the one that PG_TENANCY_DSN names, in a
-    database of its own that it drops. Needs sqitch, psql and the extra "embedded".
+    It starts its own PostgreSQL server, or uses the server in PG_TENANCY_DSN, and works in a new
+    database that it drops at the end. Requires sqitch, psql and the extra "embedded".
     """
     from pg_tenancy.tools.commands.showing import demo
 
@@ -195,18 +200,18 @@ def _demo(**options: Any) -> int:
     "--to",
     metavar="TAG",
     shell_complete=_phases,
-    help="The last phase or change to deploy, phase-1 for instance; default: all.",
+    help="The last phase or change to deploy, such as phase-1; default: all.",
 )
 @click.option(
     "--plan",
     type=click.Choice(["kernel", "platform"]),
-    help="kernel for an application of your own; platform, with instances and models, is the default.",
+    help="kernel for your own application; platform (the default) adds instances and models.",
 )
 def _deploy(**options: Any) -> int:
     """Deploy the phases to a database, and verify each change.
 
-    The first time the plan is chosen; later calls find it. The application keeps working
-    meanwhile. Ctrl-C stops after the current change, and the same command goes on from there.
+    Choose the plan with the first deploy; later calls find it in the database. The application
+    keeps working meanwhile. Ctrl-C stops after the current change; the same command continues.
     """
     from pg_tenancy.tools.commands.deploying import deploy
 
@@ -217,10 +222,10 @@ def _deploy(**options: Any) -> int:
 @_dsn
 @_json
 def _status(**options: Any) -> int:
-    """Say what is deployed, and what is still open to whom.
+    """Show what is deployed and what is still open.
 
-    The phases with their changes; the logins that see everything; the tables of tenants
-    that are not protected yet; and through what rows of protected tables stay visible.
+    Lists the phases with their changes, logins that see everything, tenants' tables that are
+    not protected yet, and objects that still expose rows of protected tables.
     """
     from pg_tenancy.tools.commands.status import status
 
@@ -232,8 +237,8 @@ def _status(**options: Any) -> int:
 def _verify(**options: Any) -> int:
     """Check that a database is as the deployed changes left it.
 
-    Policies, grants, triggers and functions of every protected table, the application's own
-    included. It changes nothing.
+    Compares the policies, grants, triggers and functions of every protected table, including
+    the application's own tables. It changes nothing.
     """
     from pg_tenancy.tools.commands.deploying import verify
 
@@ -244,21 +249,21 @@ def _verify(**options: Any) -> int:
     "revert",
     "pg-tenancy revert --to phase-1 postgresql://dba@host/application\n"
     "pg-tenancy revert --all postgresql://dba@host/application",
-    short_help="Revert changes; what older tables cannot hold is kept.",
+    short_help="Revert changes, without losing data.",
 )
 @_dsn
-@click.option("--to", metavar="TAG", shell_complete=_phases, help="The phase or change that stays deployed.")
+@click.option("--to", metavar="TAG", shell_complete=_phases, help="The last phase or change to keep.")
 @click.option("--all", "everything", is_flag=True, help="Revert everything.")
 @_yes
 @click.pass_context
 def _revert(ctx: click.Context, /, **options: Any) -> int:
-    """Revert changes; what the older tables cannot hold is kept in tenancy_archive.
+    """Revert changes, and keep what the older tables cannot hold in tenancy_archive.
 
-    Either --to or --all says how far. It asks first, and refuses before the first change what
-    the application still needs. What is kept returns when the phase is deployed again.
+    Give either --to or --all. It asks first, and changes nothing if the application still needs
+    something that would be dropped. Archived data returns when the phase is deployed again.
     """
     if options["everything"] == (options["to"] is not None):
-        ctx.fail("one of --to and --all says what is reverted")
+        ctx.fail("give either --to or --all")
     from pg_tenancy.tools.commands.deploying import revert
 
     return revert(**options)
@@ -268,8 +273,8 @@ def _revert(ctx: click.Context, /, **options: Any) -> int:
     "lint",
     "pg-tenancy lint postgresql://ann@host/application\n"
     "pg-tenancy lint --format github --baseline lint.toml     # in a build",
-    short_help="Check any database for the known ways in which row-level security leaks.",
-    ends="It ends with 0 when no finding counts, 1 when one does, 2 when it could not run, or a rule could not.",
+    short_help="Check any database for known leaks in row-level security.",
+    ends="Exit status: 0 without a finding at or above --fail-on, 1 with one, 2 if it or a rule could not run.",
 )
 @_dsn
 @click.option(
@@ -284,40 +289,40 @@ def _revert(ctx: click.Context, /, **options: Any) -> int:
     "baseline_file",
     type=_FILE,
     metavar="FILE",
-    help="Exemptions, with reasons; TOML, or JSON in a file named .json.",
+    help="Exemptions with reasons, in TOML, or in JSON if the name ends in .json.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info"]),
     default="warning",
-    help="The least finding that counts; default: warning.",
+    help="The lowest severity that fails; default: warning.",
 )
 @click.option(
     "--tenant-column",
     "tenant_columns",
     multiple=True,
     metavar="NAME",
-    help="A column that says whose a row is, in place of workspace_id, tenant_id, organization_id, org_id and "
-    "account_id; can be repeated.",
+    help="A column that holds a row's tenant, instead of workspace_id, tenant_id, organization_id, org_id and "
+    "account_id; repeatable.",
 )
 @click.option(
     "--trusted-role",
     "trusted_roles",
     multiple=True,
     metavar="NAME",
-    help="A role that may see everything; can be repeated.",
+    help="A role that may see everything; repeatable.",
 )
 @click.option(
     "--against",
     metavar="BASE",
-    help="Report only what is new beside this base, and what the difference does: a DSN, or a file that "
-    "--format json wrote.",
+    help="Report only findings that this base lacks, and the effect of each difference: a DSN, or a file "
+    "written with --format json.",
 )
 def _lint(**options: Any) -> int:
-    """Check a database, with pg-tenancy in it or without, for the known ways in which row-level security leaks.
+    """Check a database for known leaks in row-level security, with or without pg-tenancy in it.
 
-    It reads the catalog, in a transaction that can write nothing, as any login that can
-    connect. docs/lint.md has the rules, and what a baseline file looks like.
+    It reads only the catalog, in a read-only transaction, and needs no more than a login that
+    can connect. docs/lint.md lists the rules and describes baseline files.
     """
     from pg_tenancy.tools.commands.linting import check
 
@@ -331,33 +336,33 @@ def _lint(**options: Any) -> int:
     "pg-tenancy matrix --doors --role app postgresql://postgres@localhost/application_test",
 )
 @_dsn
-@click.option("--svg", type=_FILE, metavar="FILE", help="Write it as a picture, too; with --doors the doors.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
+@click.option("--svg", type=_FILE, metavar="FILE", help="Also write it as a picture; with --doors, of the doors.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document instead of the table.")
 @click.option(
     "--doors",
     "with_doors",
     is_flag=True,
-    help="Also try, as the application's role, what views, functions, triggers and foreign keys reach.",
+    help="Also test, as the application's role, what views, functions, triggers and foreign keys reach.",
 )
 @click.option("--role", default="tenancy_app", metavar="NAME", help="With --doors: the role; default: tenancy_app.")
 @click.option(
     "--allow-database",
     "allowed",
     metavar="NAME",
-    help="With --doors: try in this database although it looks live.",
+    help="With --doors: test in this database even if it looks live.",
 )
 @click.pass_context
 def _matrix(ctx: click.Context, /, **options: Any) -> int:
-    """Print who may do what, of a database or as it is deployed.
+    """Print who may do what, in a database or by default.
 
-    Without a database, and without PG_TENANCY_DSN, it starts a server of its own and
-    deploys to that; this needs sqitch, psql and the extra "embedded".
+    Without a DSN or PG_TENANCY_DSN it starts its own server and deploys there; this requires
+    sqitch, psql and the extra "embedded".
 
-    --doors connects as a superuser to a database for tests, and tries each door to the
-    application's tables in a transaction that is rolled back.
+    --doors requires a superuser and a test database. It tries each door to the application's
+    tables in a transaction that is rolled back.
     """
     if options["with_doors"] and not (options["dsn"] or os.environ.get("PG_TENANCY_DSN")):
-        ctx.fail("--doors are of a database: give its DSN")
+        ctx.fail("--doors needs a database: give its DSN")
     from pg_tenancy.tools.commands.matrices import matrix
 
     return matrix(**options)
@@ -367,38 +372,31 @@ def _matrix(ctx: click.Context, /, **options: Any) -> int:
     "protect",
     "pg-tenancy protect postgresql://dba@host/application public.projects\n"
     "pg-tenancy protect --parent project_id --contract tasks.sql public.tasks   # on PG_TENANCY_DSN",
-    short_help="Protect a large table of yours while everybody works.",
+    short_help="Protect a large table without blocking anybody.",
 )
 @_dsn
 @click.argument("table_name", metavar="TABLE")
 @click.option(
-    "--parent", metavar="COLUMN", help="The column that refers to the parent, in a child of a protected table."
+    "--parent", metavar="COLUMN", help="For a child of a protected table: the column that refers to the parent."
 )
-@click.option("--author", metavar="COLUMN", help="The column with the author, for rows that belong to people.")
-@click.option("--shared", metavar="COLUMN", help="With --author: the column that says whether others may read a row.")
-@click.option("--catalogue", is_flag=True, help="Everybody reads the platform's rows, too.")
+@click.option("--author", metavar="COLUMN", help="For rows that belong to people: the column that holds the author.")
+@click.option("--shared", metavar="COLUMN", help="With --author: the boolean column that lets others read a row.")
+@click.option("--catalogue", is_flag=True, help="Everybody may also read the platform's rows.")
 @click.option(
     "--contract",
     "contract_file",
     type=_FILE,
     metavar="FILE",
-    help="SQL to run in the transaction that closes the table: CALL tenancy.allow(...), mostly.",
+    help="SQL to run in the transaction that closes the table, usually CALL tenancy.allow(...).",
 )
-@click.option(
-    "--batch",
-    "batch_size",
-    type=_BATCH,
-    default=5000,
-    metavar="N",
-    help="How many rows a transaction looks at; default: 5000.",
-)
+@_batch
 def _protect(**options: Any) -> int:
-    """Protect a large table of yours while everybody works.
+    """Protect a large table without blocking anybody.
 
-    It does what CALL tenancy.protect() does in one transaction, in steps that block nobody: the
-    column, indexes built concurrently, children moved to their parents in batches, keys
-    validated, and the policies at the end. TABLE is named with its schema. Ctrl-C keeps what is
-    done, and the same command goes on. docs/protect.md explains the shapes of tables.
+    CALL tenancy.protect() works in one transaction. This does the same in short steps: it adds
+    the column, builds indexes concurrently, moves children to their parents' workspaces in
+    batches, validates keys and creates the policies last. Give TABLE with its schema. Ctrl-C
+    keeps what is done, and the same command continues. docs/protect.md explains the options.
     """
     from pg_tenancy.tools.commands.protecting import protect
 
@@ -409,7 +407,7 @@ def _protect(**options: Any) -> int:
     "assign",
     "pg-tenancy assign postgresql://worker@host/application public.instances acme \\\n"
     "    --where \"ip_address << '10.1.0.0/16'\"",
-    short_help="Give rows from before the migration to an organization.",
+    short_help="Assign rows from before the migration to an organization.",
 )
 @_dsn
 @click.argument("table_name", metavar="TABLE")
@@ -419,22 +417,15 @@ def _protect(**options: Any) -> int:
     "condition",
     metavar="SQL",
     default="true",
-    help="Which of these rows, as a condition on the table's columns; it runs with all that the login may do.",
+    help="A condition that selects some of these rows; it runs with all rights of the login.",
 )
-@click.option(
-    "--batch",
-    "batch_size",
-    type=_BATCH,
-    default=5000,
-    metavar="N",
-    help="How many rows a transaction takes; default: 5000.",
-)
+@_batch
 @_yes
 def _assign(**options: Any) -> int:
-    """Give rows from before the migration to an organization, in batches.
+    """Assign rows from before the migration to an organization, in batches.
 
-    TABLE is named with its schema, public.instances for instance; ORGANIZATION is an id or a
-    slug. It counts the rows and asks. Ctrl-C keeps what is done, and the same command goes on.
+    Give TABLE with its schema, such as public.instances, and ORGANIZATION as an id or a slug. It
+    counts the rows and asks. Ctrl-C keeps what is done, and the same command continues.
     """
     from pg_tenancy.tools.commands.assigning import assign
 
@@ -449,29 +440,28 @@ def _assign(**options: Any) -> int:
 @click.option(
     "--prepare",
     is_flag=True,
-    help="As a superuser, make the console's two logins and its key, and print how it is started with them.",
+    help="As a superuser, create the console's two logins and its key, and print the environment to start it with.",
 )
 @click.option(
     "--login",
     default="console",
     metavar="NAME",
-    help="With --prepare: the name of the first login, to which _authenticator is added for the other; "
-    "default: console.",
+    help="With --prepare: the name of the first login; the second one's ends in _authenticator; default: console.",
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on; default: 127.0.0.1.")
 @click.option("--port", type=_PORT, default=8000, metavar="N", help="The port to listen on; default: 8000.")
 @click.option(
     "--address",
     metavar="URL",
-    help="Where browsers reach it, https://console.example.com for instance, behind a proxy that speaks HTTPS.",
+    help="The public address behind an HTTPS proxy, such as https://console.example.com.",
 )
 def _console(**options: Any) -> int:
-    """Serve the console for people's browsers (docs/console.md).
+    """Serve the web console (docs/console.md).
 
-    The DSN is that of a login of tenancy_credentialed. PG_TENANCY_AUTHENTICATOR_DSN names the
-    login that checks passwords, PG_TENANCY_TICKET_KEY is the key that signs tickets; --prepare
-    makes and prints all three. Without --address it listens for browsers on this machine,
-    over HTTP. Needs the extra "console".
+    The DSN is for a login that is granted tenancy_credentialed. PG_TENANCY_AUTHENTICATOR_DSN is
+    for the login that checks passwords, and PG_TENANCY_TICKET_KEY signs tickets. --prepare
+    creates and prints all three. Without --address it serves this machine only, over HTTP.
+    Requires the extra "console".
     """
     from pg_tenancy.tools.commands.serving import serve_console
 
@@ -483,13 +473,13 @@ def _console(**options: Any) -> int:
     'eval "$(pg-tenancy completion bash)"       # in ~/.bashrc\n'
     'eval "$(pg-tenancy completion zsh)"        # in ~/.zshrc, after compinit\n'
     "pg-tenancy completion fish | source        # in ~/.config/fish/config.fish",
-    short_help="Print what makes a shell complete commands and options.",
+    short_help="Print a script for shell completion.",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def _completion(shell: str) -> int:
-    """Print the lines that make a shell complete commands, options, phases and formats.
+    """Print a script that completes commands, options, phases and formats in a shell.
 
-    bash has to be 4.4 or newer, which that of macOS is not.
+    bash must be 4.4 or newer; the one in macOS is older.
     """
     click.echo(_script(shell))
     return OK
@@ -499,5 +489,5 @@ def _script(shell: str) -> str:
     made = get_completion_class(shell)
     assert made is not None  # noqa: S101
     script = made(_commands, {}, _PROGRAM, _COMPLETING)
-    # source() of bash's starts bash, to look at its version.
+    # click starts bash to find its version.
     return script.source_template % script.source_vars() if made is BashComplete else script.source()

@@ -1,4 +1,4 @@
-"""The database that a command works on, and what is missing if the login may not."""
+"""The database of a command, and what its login lacks."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from pg_tenancy.tools.sqitch import libpq_environment
 
 __all__ = ["chosen_dsn", "confirm", "connected", "deploying", "looking", "reading_roles", "require_rights"]
 
-# libpq alone would wait for minutes where nobody answers. In seconds.
+# In seconds. By default libpq waits for minutes if no server answers.
 _PATIENCE: Final[dict[str, Any]] = {"connect_timeout": 15}
 
 Connection = psycopg.Connection[Any]
 
 Remedy = Callable[[Connection, str], str]
-"""Says for a connection and its login, as SQL quotes it, what to do if a right is missing."""
+"""Takes a connection and its login, quoted for SQL, and returns what to do if a right is missing."""
 
 
 def chosen_dsn(given: str | None) -> str:
-    """Return the DSN to use, after a look that never shows it: it may hold a password."""
+    """Return the DSN to use. Errors never show it, because it may hold a password."""
     dsn = given or os.environ.get("PG_TENANCY_DSN")
     whence = "the DSN" if given else "PG_TENANCY_DSN"
     if not dsn:
-        raise MistakeError("which database? Give a DSN, postgresql://user@host/database, or set PG_TENANCY_DSN")
+        raise MistakeError("no database given. Give a DSN, postgresql://user@host/database, or set PG_TENANCY_DSN")
     try:
         parts = conninfo_to_dict(dsn)
         libpq_environment(dsn)
     except psycopg.Error:
         raise MistakeError(
-            f'{whence} is neither a URI (postgresql://user@host/database) nor "keyword=value ..."'
-            " with keywords that libpq knows"
+            f'{whence} is neither a URI (postgresql://user@host/database) nor a list "keyword=value ..." of'
+            " libpq's keywords"
         ) from None
     except ValueError as error:
         raise MistakeError(f"{whence}: {error}") from None
-    # An @ in a password ends it too early, and the rest would be shown as the host.
+    # An unescaped @ in a password makes its rest part of the host, which errors show.
     if "@" in str(parts.get("host") or "") or not str(parts.get("port") or "0").replace(",", "").isdigit():
         raise MistakeError(f"{whence} has no valid host and port: write an @ in the password as %40, a / as %2F")
     return dsn
@@ -53,10 +53,10 @@ def connected(dsn: str, remedy: Remedy | None = None) -> Iterator[Connection]:
 
     Args:
         dsn: the database.
-        remedy: what to do if the login may not do what the block does.
+        remedy: what to do if the login lacks a right that the block needs.
 
     Raises:
-        FailedError: the login may not, with the remedy.
+        FailedError: the login lacks a right; the message has the remedy.
 
     """
     patience = {} if "connect_timeout" in conninfo_to_dict(dsn) or os.environ.get("PGCONNECT_TIMEOUT") else _PATIENCE
@@ -76,37 +76,36 @@ def _login(connection: Connection) -> str:
 
 
 def looking(_connection: Connection, login: str) -> str:
-    """Say how a login comes to read what sqitch recorded."""
-    grants = f"GRANT USAGE ON SCHEMA sqitch TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA sqitch TO {login};"
-    return f"{grants} lets it look."
+    """Return how a login can be allowed to read sqitch's records."""
+    return f"GRANT USAGE ON SCHEMA sqitch TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA sqitch TO {login};"
 
 
 def deploying(connection: Connection, _login: str) -> str:
-    """Say who deploys, verifies and reverts."""
+    """Return which login can deploy, verify and revert."""
     return f"Connect as the login that deployed{_deployer(connection)}, or as a superuser."
 
 
 def reading_roles(connection: Connection, login: str) -> str:
-    """Say how a login comes to read roles and permissions."""
+    """Return how a login can be allowed to read roles and permissions."""
     return f"GRANT tenancy_service TO {login}; or connect as the login that deployed{_deployer(connection)}."
 
 
 def require_rights(connection: Connection, *, write: bool) -> None:
-    """Refuse a login that may not do what sqitch is about to do, before it begins.
+    """Refuse a login that lacks rights, before sqitch starts.
 
     Args:
         connection: to the database.
-        write: whether something is deployed or reverted, and not only verified.
+        write: whether the command deploys or reverts, not only verifies.
 
     Raises:
-        FailedError: it may not, with what to do.
+        FailedError: the login lacks rights; the message says what to do.
 
     """
     may_create, has_record, may_note, may_compare, database, owner = connection.execute(_RIGHTS).fetchall()[0]
     login = _login(connection)
     if write and not has_record and not may_create:
         raise FailedError(
-            f"{login} may create no schema in the database {database}\n"
+            f"{login} may not create schemas in database {database}\n"
             f"GRANT CREATE ON DATABASE {database} TO {login}; or connect as its owner, {owner}, or as a superuser."
         )
     if has_record and (not may_compare or (write and not may_note)):
@@ -133,7 +132,7 @@ WHERE d.datname = current_database()
 
 
 def _deployer(connection: Connection) -> str:
-    # Whoever made the schema in which sqitch keeps its record; anybody may look that up.
+    # The owner of sqitch's schema, which every login may look up.
     found = connection.execute(
         "SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_namespace AS n"
         " INNER JOIN pg_catalog.pg_roles AS r ON n.nspowner = r.oid WHERE n.nspname = 'sqitch'"
@@ -142,19 +141,19 @@ def _deployer(connection: Connection) -> str:
 
 
 def confirm(what: str, *, unasked: str, refused: str) -> None:
-    """Ask whether to go on.
+    """Ask whether to continue.
 
     Args:
-        what: what is going to happen.
-        unasked: the same in few words, for where nobody can be asked.
-        refused: what to say after a no.
+        what: what the command will do.
+        unasked: the same in few words, for an error if the input is no terminal.
+        refused: the message after a no.
 
     """
     if not sys.stdin.isatty():
-        raise MistakeError(f"{unasked}, and nobody can be asked: say --yes")
+        raise MistakeError(f"{unasked}, and the input is not a terminal: confirm with --yes")
     print(what)
     try:
-        answer = input("Go on? [y/N] ")
+        answer = input("Continue? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what it says if something is wrong."""
+"""How a command ends: its exit status and its error message."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ USAGE: Final = 2
 
 
 class MistakeError(Exception):
-    """It was called wrongly; the message says how."""
+    """A usage error; the message explains it."""
 
 
 class FailedError(Exception):
-    """It did not work; the message says why."""
+    """The command failed; the message says why."""
 
 
 def ending(work: Callable[[], int]) -> int:
-    """Do the work of a command, and return the exit status that it ends with.
+    """Run a command, and return its exit status.
 
     Args:
-        work: what returns the exit status, or raises.
+        work: a function that returns the exit status or raises.
 
     """
     try:
@@ -60,11 +60,11 @@ def ending(work: Callable[[], int]) -> int:
         complain("interrupted")
         return FAILED
     except BrokenPipeError:
-        # Whoever reads has had enough; nothing more can be written, at exit either.
+        # The reader closed the pipe, so nothing can be written anymore, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        # Only now, because `pg-tenancy --help` does without a driver.
+        # Imported late, because `pg-tenancy --help` works without a driver.
         import psycopg
 
         from pg_tenancy.errors import TenancyError
@@ -78,7 +78,7 @@ def ending(work: Callable[[], int]) -> int:
 
 
 def reason(error: Exception) -> str:
-    """Return what an error says, and what it says to do."""
+    """Return an error's message and hint."""
     import psycopg
 
     from pg_tenancy.errors import TenancyError
@@ -94,25 +94,25 @@ def reason(error: Exception) -> str:
 
 
 def in_words(error: psycopg.Error) -> str:
-    """Return what the server or the driver says."""
+    """Return the message and hint of the server or the driver."""
     text = error.diag.message_primary or str(error).strip()
     return f"{text}\n{error.diag.message_hint}" if error.diag.message_hint else text
 
 
 def complain(message: object) -> None:
-    """Say on standard error what is wrong."""
+    """Print a message to standard error."""
     print(f"pg-tenancy: {message}", file=sys.stderr)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have SIGINT and SIGTERM end the block politely: what was started is stopped, what was made is removed.
+    """Let SIGINT and SIGTERM end the block with its cleanup.
 
-    Both, whatever they did before: a script's background jobs are born deaf to SIGINT,
-    and Python leaves it at that.
+    SIGINT needs a handler too: background jobs of a script start with it ignored, and Python
+    keeps that.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only there can it be asked for
+        yield  # only the main thread can set handlers
         return
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

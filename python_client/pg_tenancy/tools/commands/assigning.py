@@ -14,7 +14,7 @@ __all__ = ["assign"]
 
 
 def assign(dsn: str | None, table_name: str, organization: str, *, condition: str, batch_size: int, yes: bool) -> int:
-    """Give legacy rows to an organization, after having asked."""
+    """Assign legacy rows to an organization, after a confirmation."""
     terminal = Terminal.stdout()
     with connected(chosen_dsn(dsn)) as connection:
         assignment = Assignment(connection, table_name, organization, condition=condition, batch_size=batch_size)
@@ -26,8 +26,8 @@ def assign(dsn: str | None, table_name: str, organization: str, *, condition: st
         rows = f"{total:,} {'row' if total == 1 else 'rows'} of {table}"
         if not yes:
             confirm(
-                f"This gives {rows} to {name} ({assignment.organization_id}). No command takes them back.",
-                unasked=f"this gives {rows} to {name}",
+                f"This assigns {rows} to {name} ({assignment.organization_id}). No command takes them back.",
+                unasked=f"this assigns {rows} to {name}",
                 refused="nothing was assigned",
             )
         given = 0
@@ -43,7 +43,7 @@ def assign(dsn: str | None, table_name: str, organization: str, *, condition: st
             except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
                 why = "interrupted" if isinstance(error, KeyboardInterrupt) else reason(error)
                 raise FailedError(
-                    f"{why}\n{given:,} of {total:,} rows are assigned and stay so; the same command goes on from there"
+                    f"{why}\n{given:,} of {total:,} rows were assigned and stay assigned; the same command continues"
                 ) from error
-    terminal.check(True, f"{given:,} {'row' if given == 1 else 'rows'} of {table} are {name}'s now")
+    terminal.check(True, f"{given:,} {'row' if given == 1 else 'rows'} of {table} assigned to {name}")
     return OK

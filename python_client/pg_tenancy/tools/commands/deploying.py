@@ -1,4 +1,4 @@
-"""``pg-tenancy deploy``, ``verify`` and ``revert``: sqitch, with what it is doing in words."""
+"""``pg-tenancy deploy``, ``verify`` and ``revert``: sqitch with readable progress."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def verify(dsn: str | None) -> int:
 
 
 def revert(dsn: str | None, to: str | None, *, everything: bool, yes: bool) -> int:
-    """Revert changes, after having asked."""
+    """Revert changes, after a confirmation."""
     terminal = Terminal.stdout()
     sqitch = Sqitch(chosen_dsn(dsn))
     with connected(sqitch.dsn, deploying) as connection:
@@ -76,7 +76,7 @@ def revert(dsn: str | None, to: str | None, *, everything: bool, yes: bool) -> i
     target = None if everything else _target(to, status.plan)
     names = [
         *(change.name for change in status.deployed),
-        # sqitch does not know of it yet.
+        # sqitch has not recorded it yet.
         *(stopped.change.name for stopped in status.stopped if stopped.command == "deploy"),
     ]
     if target is None:
@@ -108,29 +108,29 @@ def revert(dsn: str | None, to: str | None, *, everything: bool, yes: bool) -> i
 
 
 def _refuse_what_is_needed(dsn: str, changes: Sequence[Change]) -> None:
-    """Refuse a revert that would end in the middle: sqitch is asked phase by phase, and this knows how far it goes."""
+    """Refuse a revert that would fail halfway. sqitch reverts phase by phase; only this knows the whole range."""
     with connected(dsn, deploying) as connection:
         needing = read_needing(connection, changes)
     if needing:
         raise FailedError(
-            "nothing was reverted, because the application needs what would go:\n"
+            "nothing was reverted, because the application still needs some of it:\n"
             + "\n".join(f"    {what}: {remedy}" for what, remedy in needing)
-            + "\nFree these objects with these statements, or others, and revert again. CASCADE would drop what is"
-            " the application's."
+            + "\nRemove these dependencies, with these statements or others, and revert again. CASCADE would drop the"
+            " application's objects."
         )
 
 
 def _tell_stopping() -> None:
-    print("\npg-tenancy: stopping after this change; once more breaks it off", file=sys.stderr, flush=True)
+    print("\npg-tenancy: stopping after this change; press again to stop at once", file=sys.stderr, flush=True)
 
 
 def _settle(sqitch: Sqitch, status: Status, stopped: str) -> None:
-    """Have sqitch note what the other command did before it was stopped, so that this one finds work to do.
+    """Have sqitch record what an interrupted command did, so that the next one starts from there.
 
     Args:
-        sqitch: on the database.
-        status: what it has.
-        stopped: the command that was stopped, ``deploy`` or ``revert``.
+        sqitch: sqitch for the database.
+        status: the status of the database.
+        stopped: the interrupted command, ``deploy`` or ``revert``.
 
     """
     noted = {"deploy": status.pending[:1], "revert": status.plan[: len(status.deployed)][-1:]}[stopped]
@@ -143,10 +143,10 @@ def _settle(sqitch: Sqitch, status: Status, stopped: str) -> None:
 
 
 def _target(given: str | None, plan: Sequence[Change]) -> str | None:
-    """Return a tag with its @, a change with its folder."""
+    """Return a tag with its @ or a change with its folder."""
     if given is None:
         return None
-    # In the plan's order, which is not that of their numbers.
+    # In the order of the plan, which differs from the order of the numbers.
     tags = [tag for change in plan for tag in change.tags]
     name = given.removeprefix("@")
     if name in tags:
@@ -160,7 +160,7 @@ def _target(given: str | None, plan: Sequence[Change]) -> str | None:
 
 
 def _as_of_its_phase(change: Change, plan: Sequence[Change]) -> str:
-    """Return how sqitch is told which change is meant, also where the plan has it again."""
+    """Return sqitch's name of a change, which is unambiguous for reworked changes too."""
     tag = next((each.tags[0] for each in plan[list(plan).index(change) :] if each.tags), None)
     return f"{change.name}@{tag}" if tag else change.name
 
@@ -171,5 +171,5 @@ def _change_of(target: str, plan: Sequence[Change]) -> str:
 
 
 def _names(changes: Iterable[Change]) -> list[str]:
-    """Return all names by which changes can be asked for."""
+    """Return all names that select a change."""
     return [name for change in changes for name in (change.name, *(f"@{tag}" for tag in change.tags))]

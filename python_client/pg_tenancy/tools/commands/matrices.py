@@ -46,9 +46,9 @@ def matrix(
 
 
 def _print_doors(terminal: Terminal, doors: Doors) -> None:
-    terminal.heading(f"What {doors.role} reaches through views, functions, triggers and foreign keys")
+    terminal.heading(f"Doors of {doors.role}: views, functions, triggers and foreign keys")
     if not doors.doors:
-        terminal.line("  nothing leads to a protected table of the application but its own name")
+        terminal.line("  none lead to a protected table of the application")
         return
     rows = [
         [printable(door), table, terminal.style(reach, *doors.styles(reach)), printable(why)]
@@ -61,7 +61,7 @@ def _print_doors(terminal: Terminal, doors: Doors) -> None:
 
 
 def _doors_of(dsn: str, role: str, allowed: str | None) -> Doors:
-    # It writes, though nothing stays: triggers run, sequences go on, tables are locked for an instant.
+    # Even rolled back, it runs triggers, advances sequences and briefly locks tables.
     with connected(dsn) as connection:
         try:
             refuse_live(connection, [allowed] if allowed else [])
@@ -69,7 +69,7 @@ def _doors_of(dsn: str, role: str, allowed: str | None) -> Doors:
         except LiveDatabaseError as error:
             why = str(error).partition(". If it is")[0]
             raise FailedError(
-                f"{why}.\nDoors are found by trying, in a transaction that is rolled back: use a copy, or say"
+                f"{why}.\nDoors are tried in a transaction that is rolled back: use a copy, or allow it with"
                 f" --allow-database {connection.info.dbname}"
             ) from None
         except ValueError as error:
@@ -84,5 +84,5 @@ def _matrix_of(dsn: str) -> Matrix:
             raise FailedError("this database has no permission matrix yet: deploy phase-1")
         matrix = read_matrix(connection)
     if not matrix.holders:
-        raise FailedError("no permission is visible to this login: connect as a member of tenancy_service")
+        raise FailedError("this login cannot see any permission: connect as a member of tenancy_service")
     return matrix

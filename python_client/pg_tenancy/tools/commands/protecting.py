@@ -17,7 +17,7 @@ __all__ = ["protect"]
 
 
 class _Steps:
-    """Shows the steps, each with its own progress, and after each what the server remarks."""
+    """Shows the steps with their progress, and the server's notices after each step."""
 
     def __init__(self, terminal: Terminal, connection: Connection) -> None:
         self._terminal = terminal
@@ -32,7 +32,7 @@ class _Steps:
         shown: list[OnProgress] = []
 
         def report(done: int, total: int) -> None:
-            # Only now: many steps take an instant.
+            # Not before the first report: many steps take an instant.
             if not shown:
                 shown.append(self._stack.enter_context(progress_bar(self._terminal, what)))
             shown[0](done, total)
@@ -65,7 +65,7 @@ def protect(
     contract_file: Path | None,
     batch_size: int,
 ) -> int:
-    """Protect a table while everybody works."""
+    """Protect a table without blocking anybody."""
     if (parent is not None) + (author is not None) + catalogue > 1 or (shared is not None and author is None):
         raise MistakeError("--parent, --author and --catalogue exclude each other, and --shared goes with --author")
     try:
@@ -77,10 +77,10 @@ def protect(
         protection = Protection(connection, table_name, Shape(parent, author, shared, catalogue))
         table = protection.table
         if protection.is_protected:
-            terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() again changes what it is.")
+            terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() changes its options.")
             return OK
         steps = _Steps(terminal, connection)
-        terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody goes on working.", "bold")
+        terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody can keep working.", "bold")
         try:
             protection.run(batch_size, contract, steps.begin)
         except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
@@ -88,6 +88,6 @@ def protect(
             why = "interrupted" if isinstance(error, KeyboardInterrupt) else reason(error)
             raise FailedError(f"{why}\n{BEGUN}") from error
         steps.end(True)
-    opened = "opened as the file says" if contract else "closed until tenancy.allow() opens it"
+    opened = "opened by the contract" if contract else "closed until tenancy.allow() opens it"
     terminal.check(True, f"{table} is protected, and {opened}")
     return OK

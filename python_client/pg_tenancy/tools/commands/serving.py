@@ -12,7 +12,7 @@ from pg_tenancy.tools.commands._endings import OK, FailedError, MistakeError
 
 __all__ = ["require_console", "require_port", "serve_console"]
 
-_UNDEPLOYED: Final = "Nothing that the console shows is in this database: pg-tenancy deploy comes first."
+_UNDEPLOYED: Final = "pg-tenancy is not deployed to this database. Run pg-tenancy deploy first."
 
 
 def serve_console(dsn: str | None, *, prepare: bool, login: str, host: str, port: int, address: str | None) -> int:
@@ -26,7 +26,7 @@ def serve_console(dsn: str | None, *, prepare: bool, login: str, host: str, port
             print(prepare_in_words(database, login))
         except psycopg.errors.InsufficientPrivilege as error:
             raise FailedError(
-                f"{error.diag.message_primary}\n--prepare makes two logins and a key: connect as a superuser."
+                f"{error.diag.message_primary}\n--prepare creates two logins and a key: connect as a superuser."
             ) from error
         except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedTable) as error:
             raise FailedError(f"{error.diag.message_primary}\n{_UNDEPLOYED}") from error
@@ -45,14 +45,14 @@ def serve_console(dsn: str | None, *, prepare: bool, login: str, host: str, port
 
 
 def require_console() -> None:
-    """Refuse where what the console is made of is not installed."""
+    """Refuse if the console's dependencies are not installed."""
     if find_spec("uvicorn") is None or find_spec("jinja2") is None:
-        raise FailedError('the console needs more: pip install "pg-tenancy[console]"')
+        raise FailedError('the console needs an extra: pip install "pg-tenancy[console]"')
 
 
 def require_port(host: str, port: int) -> None:
-    """Refuse where something listens already."""
+    """Refuse if the port is in use."""
     from pg_tenancy.tools.console import why_not_free
 
     if why := why_not_free(host, port):
-        raise FailedError(f"{why}\n--port chooses another.")
+        raise FailedError(f"{why}\nChoose another one with --port.")

@@ -23,18 +23,18 @@ __all__ = ["demo"]
 
 
 def demo(*, keep: bool, as_json: bool, scale: float, platform: bool, console: bool, port: int) -> int:
-    """Migrate an invented platform and show it."""
+    """Migrate a sample platform and show the result."""
     terminal = Terminal(None) if as_json else Terminal.stdout()
     dsn = chosen_dsn(None) if os.environ.get("PG_TENANCY_DSN") else None
     if console:
-        # Before the migration, which takes minutes.
+        # Checked before the migration, which takes minutes.
         require_console()
         require_port("127.0.0.1", port)
     try:
         with Place(dsn) as place:
             result = demonstrate(place, terminal, scale=scale, shape=RENTAL if platform else GROWN)
             if not keep:
-                # There will be nothing to connect to.
+                # The database will be dropped.
                 result.connections, result.statements = {}, []
             if console and result.cast is not None:
                 _show_console(terminal, place, result.cast, port)
@@ -47,7 +47,7 @@ def demo(*, keep: bool, as_json: bool, scale: float, platform: bool, console: bo
             elif keep:
                 place.keep()
     except SqitchStoppedError:
-        # Its database is dropped: the same command starts over.
+        # The database is dropped, so the same command starts again from the beginning.
         raise KeyboardInterrupt from None
     except (SqitchError, EmbeddedServerError, psycopg.Error) as error:
         if as_json:
@@ -55,8 +55,8 @@ def demo(*, keep: bool, as_json: bool, scale: float, platform: bool, console: bo
             print(json.dumps({"ok": False, "failures": [str(message)]}, indent=2))
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             raise FailedError(
-                f"{error.diag.message_primary}\nThe demonstration makes roles and a database: let PG_TENANCY_DSN name a"
-                " superuser, or unset it for a server of its own."
+                f"{error.diag.message_primary}\nThe demonstration creates roles and a database: set PG_TENANCY_DSN to a"
+                " superuser's, or unset it to start a private server."
             ) from error
         raise
     return FAILED if result.failures else OK
@@ -69,7 +69,7 @@ def _show_console(terminal: Terminal, place: Place, cast: Cast, port: int) -> No
     with console_of(place, cast) as shown:
         terminal.heading("The console")
         terminal.line(f"  http://127.0.0.1:{port}/  until Ctrl-C, with the password {shown.password}")
-        terminal.table(["log in as", "who is", "in"], [[email, what, where] for what, email, where in shown.people])
+        terminal.table(["log in as", "role", "in"], [[email, what, where] for what, email, where in shown.people])
         serve(shown.app, "127.0.0.1", port)
 
 
@@ -83,17 +83,17 @@ def _tell_end(terminal: Terminal, place: Place, result: Demonstration, *, kept: 
             terminal.line(f"  {statement}")
     terminal.line()
     if result.failures:
-        terminal.check(False, f"{len(result.failures)} things are not as they must be:")
+        terminal.check(False, f"{len(result.failures)} checks failed:")
         for failure in result.failures:
             terminal.line(f"    {failure}")
     else:
-        terminal.check(True, f"everything is as it must be, in {result.seconds:.1f} s")
+        terminal.check(True, f"all checks passed, in {result.seconds:.1f} s")
     if kept and place.server is None:
-        terminal.line("  To remove it all:")
+        terminal.line("  To remove everything:")
         for command in place.how_to_remove:
             terminal.line(f"  {command}")
     elif not kept:
-        terminal.line("  Nothing is left of it; pg-tenancy demo --keep leaves it there, to be tried.")
+        terminal.line("  Everything was removed. To try things yourself: pg-tenancy demo --keep")
 
 
 def _wait(terminal: Terminal) -> None:

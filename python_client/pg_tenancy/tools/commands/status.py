@@ -23,7 +23,7 @@ __all__ = ["phase_in_words", "status"]
 
 
 def status(dsn: str | None, *, as_json: bool) -> int:
-    """Say what a database has."""
+    """Show the status of a database."""
     with connected(chosen_dsn(dsn), looking) as connection:
         state = read_status(connection)
         plan = plan_of(connection)
@@ -58,7 +58,7 @@ def status(dsn: str | None, *, as_json: bool) -> int:
         terminal.heading(f"{'@' + phase.tag if phase.tag else 'after the last phase'}: {phase.title}")
         for change in phase.changes:
             if change in stopped:
-                terminal.check(False, f"{change.name:<{width}}", f"a {stopped[change]} was stopped here")
+                terminal.check(False, f"{change.name:<{width}}", f"a {stopped[change]} was interrupted here")
             elif change in pending:
                 terminal.line(f"  - {change.name:<{width}}  pending", "dim")
             else:
@@ -67,30 +67,30 @@ def status(dsn: str | None, *, as_json: bool) -> int:
     if state.stopped:
         terminal.line()
         terminal.check(
-            False, "this phase is half done: pg-tenancy deploy goes on from there, and pg-tenancy revert takes it back"
+            False, "this phase is half done: continue it with pg-tenancy deploy, or undo it with pg-tenancy revert"
         )
     if state.deployed:
-        terminal.heading("Logins that see everything, whatever the policies say")
+        terminal.heading("Logins that see everything, despite the policies")
         terminal.table(["login", "because of"], [[login.name, ", ".join(login.reasons)] for login in unrestricted])
         _tell_open(terminal, unprotected, ways_around)
     if state.unknown:
         terminal.line()
         terminal.check(
             False,
-            f"the database has changes that this version does not know: {', '.join(state.unknown)}. Update pg-tenancy.",
+            f"this version does not know these changes of the database: {', '.join(state.unknown)}. Update pg-tenancy.",
         )
         return FAILED
     return OK
 
 
 def _tell_open(terminal: Terminal, unprotected: dict[str, str] | None, ways_around: list[WayAround] | None) -> None:
-    """Say what of tenants others can see, and never with silence that nobody could look."""
-    terminal.heading("Tables with rows of tenants that are not protected yet")
+    """Show which tenants' rows are exposed, and say so if the login cannot find out."""
+    terminal.heading("Tenants' tables that are not protected yet")
     if unprotected:
         terminal.table(["table", "refers to"], [[name, referred] for name, referred in unprotected.items()])
     else:
         _tell_none(terminal, unprotected is not None)
-    terminal.heading("Through what rows of protected tables stay visible")
+    terminal.heading("Objects that expose rows of protected tables")
     if ways_around:
         terminal.table(
             ["table", "through", "open to", "to close it"],
@@ -104,11 +104,11 @@ def _tell_none(terminal: Terminal, is_known: bool) -> None:
     if is_known:
         terminal.line("  none")
     else:
-        terminal.check(False, "this login may not look: connect as the one that deployed, or as a superuser")
+        terminal.check(False, "this login may not see that: connect as the login that deployed, or as a superuser")
 
 
 def phase_in_words(state: Status) -> str:
-    """Say in few words how far a database is."""
+    """Return the deployed phase in a few words."""
     if not state.deployed:
         return "nothing is deployed"
     phase = f"phase {state.phase.removeprefix('phase-')}" if state.phase else "before phase 0 is complete"

@@ -1,4 +1,4 @@
-"""A whole migration on invented data: an old platform, the deploy phase by phase, and who sees what then.
+"""A whole migration on sample data: an old platform, the deploy phase by phase, and what each person then sees.
 
 :func:`demonstrate` runs it; ``pg-tenancy demo`` is the same on the command line.
 """

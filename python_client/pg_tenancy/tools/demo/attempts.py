@@ -1,4 +1,4 @@
-"""What must be refused: who tries what, and which error it must be."""
+"""Attempts that must be refused, each with the error that it must cause."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _UNKNOWN: Final = UUID(int=0xDEAD, version=4)
 
 @dataclass
 class Attempt:
-    """Something that must not work.
+    """An attempt that must be refused.
 
     Attributes:
         what: what is tried.
-        wanted: SQLSTATE and name of the error that it must be; None for an answer without rows.
-        steps: statements with their values; the last one must be what is refused.
-        alike: the attempts of one name must not be told apart by their errors.
-        got: SQLSTATE and name of what it was.
-        message: in the server's words, or what was answered.
+        wanted: SQLSTATE and name of the error that it must cause; None if it must find no rows.
+        steps: statements with their values; the last one must be refused.
+        alike: attempts with the same value here must cause the same error.
+        got: SQLSTATE and name of the actual error.
+        message: the server's message or answer.
 
     """
 
@@ -51,7 +51,7 @@ class Attempt:
 
 
 def attempts(truth: Truth, cast: Cast) -> list[Attempt]:
-    """Return all that must be refused, and has not been tried yet."""
+    """Return all attempts, before they are made."""
     return [
         *_of_the_context(cast),
         *_of_organizations(cast),
@@ -82,13 +82,13 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
         ("BEGIN", []),
         ("SELECT set_config('tenancy.current_user_id', %s, true)", [str(cast.owner.id)]),
         (set_organization, elsewhere),
-        # As it looks: the key's id, the seal, the permissions, the role, no credential.
+        # In the right format: key id, seal, permissions, role, no credential.
         ("SELECT set_config('tenancy.context', %s, true)", ["0" * 72 + "1" * 100 + "_owner_"]),
         (_COUNT, []),
     ]
     return [
         Attempt(
-            f"{other.name} enters {first.name}, a stranger there",
+            f"{other.name}, not a member, enters {first.name}",
             ("28000", "not_a_member"),
             _enter(other, first),
             "strangers",
@@ -107,12 +107,12 @@ def _of_the_context(cast: Cast) -> list[Attempt]:
             [*_enter(other, second), (set_organization, elsewhere), (_COUNT, [])],
         ),
         Attempt(
-            f"{cast.user.name}, a user, gives himself an owner's permissions by SET",
+            f"{cast.user.name}, a user, claims an owner's permissions by SET",
             ("28000", "invalid_context"),
             [*_enter(cast.user, first), (_ALL_PERMISSIONS, []), (_COUNT, [])],
         ),
         Attempt(
-            "a context that was kept for the next transaction",
+            "a context copied into the next transaction",
             ("28000", "invalid_context"),
             [*_enter(cast.owner, first), (_KEEP, [_VARIABLES]), ("COMMIT", []), ("BEGIN", []), (_COUNT, [])],
         ),
@@ -188,9 +188,9 @@ def _of_invitations(truth: Truth, cast: Cast) -> list[Attempt]:
                 "tokens",
             )
             for what, token in (
-                (f"the invitation that {cast.guest.name} has used is used again", truth.secrets["used invitation"]),
-                ("an invitation that was revoked is used", truth.secrets["revoked invitation"]),
-                ("an invitation that nobody wrote is used", "inv_" + "0" * 64),
+                (f"the invitation of {cast.guest.name} is used a second time", truth.secrets["used invitation"]),
+                ("a revoked invitation is used", truth.secrets["revoked invitation"]),
+                ("an invented invitation is used", "inv_" + "0" * 64),
             )
         ),
         Attempt(
@@ -219,12 +219,12 @@ def _of_api_keys(truth: Truth, cast: Cast) -> list[Attempt]:
         *(
             Attempt(what, ("28000", "invalid_api_key"), _enter_with(secret), "keys")
             for what, secret in (
-                ("a key that was revoked", truth.secrets["revoked key"]),
-                ("a key that nobody made", "pgt_00000000_" + "0" * 64),
+                ("a revoked key", truth.secrets["revoked key"]),
+                ("an invented key", "pgt_00000000_" + "0" * 64),
             )
         ),
         Attempt(
-            f"the key of {first.name} makes another key",
+            f"the key of {first.name} creates another key",
             ("42501", "person_required"),
             [*_enter_with(key), ("SELECT tenancy.create_api_key('one more')", [])],
         ),
@@ -237,12 +237,12 @@ def _of_api_keys(truth: Truth, cast: Cast) -> list[Attempt]:
             ],
         ),
         Attempt(
-            f"the key of {cast.nobody.name} makes an organization",
+            f"the key of {cast.nobody.name} creates an organization",
             ("42501", "person_required"),
             [*_enter_with(truth.secrets["person's key"]), ("SELECT tenancy.create_organization('Mine')", [])],
         ),
         Attempt(
-            f"the key of {cast.nobody.name} gives itself another name",
+            f"the key of {cast.nobody.name} renames itself",
             ("42501", "person_required"),
             [*_enter_with(truth.secrets["person's key"]), ("UPDATE public.api_keys SET name = 'x'", [])],
         ),
@@ -357,7 +357,7 @@ def _of_models(truth: Truth, cast: Cast) -> list[Attempt]:
             [*_enter(cast.owner, first), (delete, [public])],
         ),
         Attempt(
-            f"{cast.nobody.name} makes a public model",
+            f"{cast.nobody.name} creates a public model",
             ("42501", "permission_denied"),
             [
                 *_enter(cast.nobody, None),

@@ -20,15 +20,15 @@ Connect = Callable[[], psycopg.Connection[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found.
+    """The result of the check.
 
     Attributes:
         views: what some people see in some workspaces.
-        memberships: how many memberships were entered.
-        personal: how many personal workspaces were entered.
-        strange: what was wrong in those.
-        attempts: what must be refused, and what came of it.
-        changed: what the attempts changed, which they must not.
+        memberships: the number of memberships entered.
+        personal: the number of personal workspaces entered.
+        strange: what was wrong in those workspaces.
+        attempts: the attempts that must be refused, with their results.
+        changed: what the attempts changed; must be empty.
 
     """
 
@@ -41,7 +41,7 @@ class Checked:
 
     @property
     def failures(self) -> list[str]:
-        """Everything that is not as it must be, in words."""
+        """All failures, in words."""
         return [
             *(failure for view in self.views for failure in view.failures),
             *self.strange,
@@ -51,13 +51,13 @@ class Checked:
 
 
 def check(application: Connect, deployer: Connect, truth: Truth, cast: Cast) -> Checked:
-    """Look at everything as the application, and try what must be refused.
+    """Read everything as the application, and try what must be refused.
 
     Args:
         application: opens a connection of the application, in autocommit.
-        deployer: opens one of a role that sees everything.
-        truth: what must be seen.
-        cast: who looks and tries.
+        deployer: opens a connection of a role that sees everything.
+        truth: the expected rows.
+        cast: the people who read and try.
 
     """
     with application() as connection:

@@ -1,4 +1,4 @@
-"""The console on the demonstration's data: somebody of each role to log in as, and something to look at."""
+"""The console on the demonstration's data, with a login for each role."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["Shown", "console_of"]
 
 @dataclass(frozen=True)
 class Shown:
-    """A console that can be served, and who can log in to it.
+    """A console to serve, and the people who can log in.
 
     Attributes:
-        people: what somebody is, their e-mail address, and where.
-        password: of each of them.
+        people: role, e-mail address and organization of each.
+        password: the password of all of them.
     """
 
     app: Starlette
@@ -37,8 +37,7 @@ class Shown:
     password: str
 
 
-# What the migrated platform has not, as its rows are older: costs of these days, settings with secrets, an
-# offering that others find.
+# The migrated rows are too old for the dashboard, so it gets recent costs, settings with secrets and an offering.
 _RECENT: Final = """
 INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)
 SELECT date_trunc('hour', now()) - number * interval '1 hour', i.provider_id, i.id,
@@ -61,11 +60,11 @@ _OFFERED: Final = (
 
 @contextmanager
 def console_of(place: Place, cast: Cast) -> Iterator[Shown]:
-    """Prepare the console in a place where the demonstration took place, for as long as the block lasts.
+    """Prepare the console for the demonstration's database; the end of the block undoes it.
 
     Args:
-        place: where.
-        cast: who was shown.
+        place: the demonstration's place.
+        cast: its people.
     """
     names = {"login": f"console_{place.database}", "authenticator": f"authenticator_{place.database}"}
     password = secrets.token_urlsafe(9)
@@ -107,7 +106,7 @@ def _fill(connection: psycopg.Connection[Any], cast: Cast) -> None:
 
 
 def _offer(application: psycopg.Connection[Any], person: Person, cast: Cast) -> None:
-    """Have another organization offer a model of its own, which somebody then finds in the catalog."""
+    """Publish another organization's model, so that the catalog is not empty."""
     with application.transaction():
         application.execute("SELECT tenancy.enter(%s, %s)", [person.id, cast.second.id])
         model = application.execute("SELECT id FROM public.models WHERE organization_id IS NOT NULL").fetchall()[0]

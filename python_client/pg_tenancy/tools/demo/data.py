@@ -1,4 +1,4 @@
-"""The rows of the platform that the demonstration migrates: invented, and the same in every run."""
+"""The sample rows of the demonstration's platform, the same in every run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COLUMNS: Final[dict[str, str]] = {
     "organization_model_id",
     "finops.cost_actual_minute": "bucket_minute provider_id instance_id amount_eur",
 }
-"""The tables in the order in which they can be filled, and their columns."""
+"""The tables, in the order in which they can be filled, with their columns."""
 
 _START: Final = datetime(2024, 1, 8, 8, 0, tzinfo=timezone.utc)
 _DAYS: Final = 660
@@ -71,7 +71,7 @@ class Organization:
 
 @dataclass
 class Platform:
-    """Everything that the old platform holds, and what is known about it."""
+    """All rows of the old platform."""
 
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
     people: list[Person] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Platform:
     """(organization, person) to role."""
 
     def members(self, organization: Organization, role: str | None = None) -> list[Person]:
-        """Return who is in an organization, of one role or of any, longest members first."""
+        """Return an organization's members, of one role or all, in the order they joined."""
         known = {person.id: person for person in self.people}
         return [
             known[person_id]
@@ -89,16 +89,16 @@ class Platform:
         ]
 
     def outsiders(self) -> list[Person]:
-        """Return the people who are in no organization."""
+        """Return the people without an organization."""
         inside = {person_id for _, person_id in self.memberships}
         return [person for person in self.people if person.id not in inside]
 
 
 class _Generator:
-    """Makes one platform. The order of the calls is part of the result."""
+    """Generates a platform. The order of the calls affects the result."""
 
     def __init__(self, scale: float) -> None:
-        # Not for secrets: the rows have to be the same in every run.
+        # Seeded, because the rows must be the same in every run; not for secrets.
         self.random = random.Random("pg-tenancy")  # noqa: S311
         self.scale = scale
         self.platform = Platform()
@@ -164,7 +164,7 @@ class _Generator:
     def make_organizations(self) -> None:
         taken: set[str] = set()
         staff, everybody = self.platform.people[:5], self.platform.people[5:]
-        # Two thirds of the people are in no organization.
+        # Two thirds of the people have no organization.
         joiners = everybody[: len(everybody) // 3]
         for number in range(self.many(80)):
             name = f"{self.random.choice(COMPANY_FIRST)} {self.random.choice(COMPANY_LAST)}"
@@ -184,7 +184,7 @@ class _Generator:
                 members = [person for person in members if person != first_owner]
                 roles = ["owner"] * self.random.choice((1, 1, 1, 2)) + ["admin", "manager"]
             if number == 1:
-                # Its owner is a stranger in the first one.
+                # Its owner is not a member of the first one.
                 inside = self.platform.members(self.platform.organizations[0])
                 members.sort(key=lambda person: person in inside)
                 members[2:2] = [first_owner]
@@ -351,7 +351,7 @@ def generate(scale: float = 1.0) -> Platform:
     """Return the platform's rows.
 
     Args:
-        scale: how much of it: 1 is about 55,000 rows, 0.05 is enough for a test.
+        scale: a factor for the number of rows: 1 gives about 55,000, 0.05 is enough for a test.
 
     """
     return _Generator(scale).generate()

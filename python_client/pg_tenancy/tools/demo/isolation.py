@@ -1,8 +1,7 @@
-"""Who sees what after the migration, compared with what the generated rows say they must see.
+"""Compare what each person sees after the migration with the generated rows.
 
-Everything here connects as the application does. What must be seen comes from
-the rows as they were generated and from what the demonstration did since, never
-from the tables and functions under test.
+Everything here connects as the application. The expected rows come from the generated data
+and from what the demonstration did since, never from the tables and functions under test.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @dataclass
 class View:
-    """What one person sees in one workspace.
+    """A person's view in one workspace.
 
     Attributes:
-        seen: how many rows of each kind, by name; None where asking is an error.
-        failures: where that is not what it must be.
+        seen: the number of rows of each kind, by name; None if the query is an error.
+        failures: the differences from the expected rows.
 
     """
 
@@ -40,7 +39,7 @@ class View:
     failures: list[str] = field(default_factory=list)
 
 
-# What is read, in a workspace.
+# The queries in each workspace.
 _READ: Final = {
     "organizations": "SELECT id FROM public.organizations",
     "memberships": "SELECT organization_id, user_id, role FROM public.organization_memberships",
@@ -58,7 +57,7 @@ _READ: Final = {
     "legacy_instances()": "SELECT id FROM tenancy.legacy_instances(page_size => 10000)",
     "models": "SELECT id, organization_id FROM public.models",
 }
-# And by which error it is refused to whom it is not for.
+# The error for a role that may not run a query.
 _REFUSED: Final = {
     "members()": "organization_required",
     "all_users()": "permission_denied",
@@ -66,9 +65,8 @@ _REFUSED: Final = {
 }
 
 
-# Planned once and used in one workspace after the other, as the statements of an
-# application are. What is the platform's is counted only: it is many rows, and
-# the same for everybody.
+# Prepared once and used in many workspaces, like an application's statements. The platform's
+# rows are only counted: they are many, and the same for everybody.
 _PREPARE: Final = """
 PREPARE everything AS SELECT
     ARRAY(SELECT id FROM public.organizations),
@@ -103,7 +101,7 @@ def _expected(
         "audit_log": Counter() if role == "user" else Counter(truth.audit.get(workspace, Counter())),
         "members()": Counter(members.items()) if inside else None,
         "all_users()": Counter((number,) for number in sorted(truth.people)[:10000]) if is_staff else None,
-        # A key is in its own workspace, and knows of no other.
+        # A key sees no workspace but its own.
         "my_organizations()": Counter([(inside, role, True)] if inside else [])
         if with_key
         else Counter((o, r, o == inside) for (o, p), r in truth.memberships.items() if p == person),
@@ -136,9 +134,9 @@ def look(
 
     Args:
         connection: the application's, in autocommit.
-        truth: what must be seen.
-        person: who enters, or who made the key.
-        organization: where; None for the personal workspace, the nil UUID for the platform's.
+        truth: the expected rows.
+        person: who enters, or who created the key.
+        organization: the organization; None for the personal workspace, the nil UUID for the platform's.
         key: an API key to enter with.
 
     """
@@ -170,16 +168,16 @@ def look(
         view.failures.append(f"{where}: {error.diag.message_primary or error}")
         return view
     if view.role != role:
-        view.failures.append(f"{where}: has the role {view.role}, and must have {role}")
+        view.failures.append(f"{where}: has role {view.role} instead of {role}")
     if view.permissions != truth.permissions.get(role or "", 0):
         view.failures.append(
-            f"{where}: has {view.permissions} permissions, and must have {truth.permissions.get(role or '', 0)}"
+            f"{where}: has {view.permissions} permissions instead of {truth.permissions.get(role or '', 0)}"
         )
     return view
 
 
 def look_around(connection: Connection, truth: Truth, cast: Cast) -> list[View]:
-    """Return what the cast sees: the members of the first organization, people elsewhere, and keys."""
+    """Return the views of the cast: members of the first organization, other people, and keys."""
     founded = next(o for (o, person) in truth.memberships if person == cast.founder.id)
     people = [
         look(connection, truth, person.id, organization)
@@ -223,25 +221,25 @@ def _read(connection: Connection, kind: str) -> Counter[tuple[Any, ...]] | None:
 
 def _difference(kind: str, found: Counter[Any] | None, wanted: Counter[Any] | None) -> str:
     if found is None or wanted is None:
-        return f"{kind} {'is an error' if found is None else 'answers'}, and must {'not' if found is None else 'fail'}"
-    text = f"sees {found.total()} rows of {kind}, and must see {wanted.total()}"
+        return f"{kind} {'must not be an error' if found is None else 'must be an error'}"
+    text = f"sees {found.total()} rows of {kind} instead of {wanted.total()}"
     if strange := (found - wanted).total():
-        text += f"; {strange} of them are not for these eyes"
+        text += f"; {strange} of them belong to others"
     if missing := (wanted - found).total():
         text += f"; {missing} are missing"
     return text
 
 
 def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> tuple[int, int, list[str]]:
-    """Enter every membership, and the personal workspaces of many people, and compare what is seen.
+    """Enter with every membership, and many personal workspaces, and compare what is seen.
 
     Args:
         connection: the application's, in autocommit.
-        truth: what must be seen.
-        people: of about how many people the personal workspace is entered.
+        truth: the expected rows.
+        people: about how many personal workspaces to enter.
 
     Returns:
-        how many memberships and how many personal workspaces were entered, and what was wrong.
+        the numbers of memberships and personal workspaces entered, and the failures.
 
     """
     members: dict[UUID, dict[UUID, str]] = {}
@@ -286,7 +284,7 @@ def check_everybody(connection: Connection, truth: Truth, people: int = 300) -> 
         for (kind, right), seen in zip(wanted.items(), found, strict=True):
             if set(seen) != right or len(seen) != len(right):
                 if kind in ("legacy instances", "public models"):
-                    difference = f"sees {seen[0]} {kind}, and must see {min(right)}"
+                    difference = f"sees {seen[0]} {kind} instead of {min(right)}"
                 else:
                     difference = _difference(kind, Counter(seen), Counter(right))
                 failures.append(f"{truth.people[person].name} in {place}: {difference}")

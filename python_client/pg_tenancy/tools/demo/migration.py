@@ -1,4 +1,4 @@
-"""The migration, phase by phase, and what each phase did to the data."""
+"""The migration, phase by phase, and the effects of each phase."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Effect", "PhaseReport", "compare", "deploy_phase", "snapshot"]
 
 _TABLES: Final = list(COLUMNS)
 
-# Whose rows were when tenancy came: what those with an owner are called, and those without.
+# The names of adopted rows with an owner, and of those without.
 _OWNED: Final = {
     "public.api_keys": ("personal API keys", "API keys of nobody"),
     "public.instances": ("instances of somebody", "legacy instances"),
     "public.models": ("models of somebody", "public models"),
 }
 
-# What is counted before and after each phase.
+# Counted before and after each phase.
 _COUNTS: Final = """
 SELECT
     count(*) FILTER (WHERE c.contype IN ('p', 'u')) AS "primary keys",
@@ -54,7 +54,7 @@ GROUP BY n.oids
 
 @dataclass(frozen=True)
 class Effect:
-    """How many there were of something before a phase, and after it."""
+    """A count before and after a phase."""
 
     what: str
     before: int
@@ -63,7 +63,7 @@ class Effect:
 
 @dataclass
 class PhaseReport:
-    """What a phase did."""
+    """The effects of a phase."""
 
     tag: str
     title: str
@@ -105,15 +105,15 @@ def deploy_phase(
     before: Seen,
     on_change: Callable[[str], None],
 ) -> PhaseReport:
-    """Deploy one phase, and check what it did and what it must not have done.
+    """Deploy one phase, and check its effects.
 
     Args:
         place: the database.
-        phase: what to deploy.
-        platform: the rows that were there from the start.
+        phase: the phase to deploy.
+        platform: the original rows.
         old: the old application.
         before: what it saw before.
-        on_change: called with the name of each change that is deployed.
+        on_change: called with the name of each deployed change.
 
     Raises:
         SqitchError: the deploy failed.
@@ -140,19 +140,19 @@ def deploy_phase(
     ]
     wanted = [change.name for change in phase.changes]
     if report.changes != wanted:
-        report.failures.append(f"sqitch deployed {', '.join(report.changes)}, and not {', '.join(wanted)}")
+        report.failures.append(f"sqitch deployed {', '.join(report.changes)} instead of {', '.join(wanted)}")
     people, organizations = len(platform.people), len(platform.organizations)
     for what, count in (("personal", people), ("organization", organizations), ("platform", 1)):
         found = after.get(f"{what} workspaces", count)
         if found != count:
-            report.failures.append(f"there are {found} {what} workspaces and must be {count}")
+            report.failures.append(f"there are {found} {what} workspaces instead of {count}")
     for table, (owned, legacy) in _OWNED.items():
-        # A key was somebody's before, everything else nobody's.
+        # Keys had an owner before; nothing else did.
         rows = len(platform.rows[table])
         for what, count in ((owned, rows), (legacy, 0)) if table == "public.api_keys" else ((owned, 0), (legacy, rows)):
             found = after.get(what, count)
             if found != count:
-                report.failures.append(f"there are {found} {what} and must be {count}")
+                report.failures.append(f"there are {found} {what} instead of {count}")
     seen = old.look()
     report.old_rows = sum(seen.rows.values())
     report.failures += compare(before, seen)
@@ -160,12 +160,13 @@ def deploy_phase(
 
 
 def compare(before: Seen, after: Seen) -> list[str]:
-    """Return what the old application sees or does otherwise than before, in words."""
+    """Return what the old application sees or does differently, in words."""
     differences = list(after.failures)
     for table in _TABLES:
         if before.rows.get(table) != after.rows.get(table):
             differences.append(
-                f"the old application sees {after.rows.get(table)} rows of {table}, and saw {before.rows.get(table)}"
+                f"the old application sees {after.rows.get(table)} rows of {table}; before, it saw"
+                f" {before.rows.get(table)}"
             )
         elif before.contents.get(table) != after.contents.get(table):
             differences.append(f"the old application sees other values in {table} than before")
@@ -178,7 +179,7 @@ def compare(before: Seen, after: Seen) -> list[str]:
 
 
 def _keys(connection: psycopg.Connection[Any]) -> Iterator[str]:
-    """Say which tables still have no key: costs may be of no instance, and have a unique one then."""
+    """Return a failure for each table without a key. Costs may have a unique one, as their instance may be NULL."""
     without = connection.execute(
         "SELECT t.name FROM unnest(%s::text[]) AS t (name) WHERE NOT EXISTS ("
         "SELECT FROM pg_constraint AS c WHERE c.conrelid = t.name::regclass AND c.contype IN ('p', 'u'))",

@@ -1,4 +1,4 @@
-"""Where the demonstration takes place: a server of its own, or a database of its own on a given one."""
+"""The place of the demonstration: a private server, or a new database on a given server."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Login:
 
     Attributes:
         name: the role.
-        dsn: how to connect as it; may hold a password, so it is never shown.
-        shown: the same as a URI that names a file with the password instead.
+        dsn: its DSN; may hold a password, so it is never printed.
+        shown: the same as a URI that names a password file instead.
 
     """
 
@@ -43,13 +43,12 @@ class Place:
     """A database for the demonstration, with its logins; closing it removes them.
 
     Args:
-        dsn: a server to use, as a role that may create databases and roles; None
-            for an embedded one.
+        dsn: a server, as a role that may create databases and roles; None starts an embedded one.
 
     Attributes:
-        deployer: who deploys, a superuser on the embedded server.
+        deployer: the login that deploys; a superuser on the embedded server.
         old: the login of the old application.
-        app: the login of the migrated application, once :meth:`admit_application` made it one.
+        app: the login of the migrated application, after :meth:`admit_application`.
 
     """
 
@@ -62,7 +61,7 @@ class Place:
         self._passwords: Path | None = None
 
     def __enter__(self) -> Place:
-        """Start the server or make the database."""
+        """Start the server or create the database."""
         try:
             self._open()
         except BaseException:
@@ -71,7 +70,7 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove what was made."""
+        """Remove everything that was created."""
         self._cleanup.close()
 
     def keep(self) -> None:
@@ -90,7 +89,7 @@ class Place:
         return [*commands, *([f"rm -r {shlex.quote(str(self._passwords.parent))}"] if self._passwords else [])]
 
     def connect(self, login: Login | None = None, *, autocommit: bool = True) -> psycopg.Connection[tuple[Any, ...]]:
-        """Open a connection, of the deployer unless a login is given."""
+        """Open a connection, by default as the deployer."""
         return psycopg.connect((login or self.deployer).dsn, autocommit=autocommit)
 
     def sqitch(self) -> Sqitch:
@@ -101,7 +100,7 @@ class Place:
         return Sqitch(self.deployer.dsn, isolated=True, program_directory=programs)
 
     def admit_application(self) -> None:
-        """Make the new application's login what it has to be: a member of ``tenancy_app``."""
+        """Grant ``tenancy_app`` to the new application's login."""
         with self.connect() as connection:
             connection.execute(sql.SQL("GRANT tenancy_app TO {}").format(sql.Identifier(self.app.name)))
 
@@ -123,7 +122,7 @@ class Place:
             self.old = self._create_login(connection, base, f"old_application{suffix}")
             self.app = self._create_login(connection, base, f"new_application{suffix}")
             if not connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchall()[0][0]:
-                # Whoever deploys has to own the tables, or to be a member of their owner.
+                # The deployer must own the tables or be a member of their owner.
                 connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(self.old.name)))
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(database))
             if suffix:
@@ -142,7 +141,7 @@ class Place:
         if password is None:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
         else:
-            # Sent as its hash, so that no server log has it.
+            # Sent as a hash, to keep it out of server logs.
             hashed = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, hashed.decode()))
             self._cleanup.callback(self._execute, base, sql.SQL("DROP ROLE IF EXISTS {}").format(role))
@@ -176,18 +175,18 @@ class Place:
 
     @classmethod
     def _remove_groups(cls, base: str, before: set[str]) -> None:
-        """Drop the groups that came with the deploy, unless another database uses them by now."""
+        """Drop the groups that the deploy created, unless another database uses them."""
         with psycopg.connect(base, autocommit=True) as connection:
             for name in sorted(cls._groups(connection) - before):
                 try:
                     connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
                 except (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InternalError_):
-                    # The latter: one of the databases that use it was dropped at this moment.
+                    # The second error: a database that uses it is being dropped at this moment.
                     continue
 
 
 def uri(dsn: str, **more: str) -> str:
-    """Return a DSN as a URI that psql takes, without its password.
+    """Return a DSN as a URI for psql, without its password.
 
     Args:
         dsn: a URI or a ``keyword=value`` string.
@@ -198,7 +197,7 @@ def uri(dsn: str, **more: str) -> str:
     parts.pop("password", None)
     user = quote(parts.pop("user", ""), safe="")
     database = quote(parts.pop("dbname", ""), safe="")
-    # A socket's directory cannot be where a URI has its host.
+    # A socket's directory cannot be the host part of a URI.
     host = parts.pop("host", os.environ.get("PGHOST", ""))
     port = parts.pop("port", "")
     where = ""

@@ -1,4 +1,4 @@
-"""The platform as it was: its tables, its rows, and the application that goes on using them."""
+"""The old platform: its tables, its rows, and the application that keeps using them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ __all__ = ["GROWN", "QUERIES", "OldApplication", "Seen", "Shape", "create_tables
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# As it grew over the years: some tables have their keys, those that came last
-# have none, and a few references are declared.
+# Grown over the years: older tables have keys, newer ones have none, and only a few foreign keys are declared.
 _TABLES: Final[LiteralString] = """
 CREATE SCHEMA finops;
 CREATE TABLE public.users (
@@ -75,7 +74,7 @@ CREATE TABLE finops.cost_actual_minute (
 );
 """
 
-# What the old application asks all day.
+# The old application's queries.
 QUERIES: Final[dict[str, LiteralString]] = {
     "its largest customers": """
         SELECT u.email, sum(i.charged_amount_eur) FROM finops.inference_usage AS i
@@ -107,7 +106,7 @@ QUERIES: Final[dict[str, LiteralString]] = {
     """,
 }
 
-# And what it writes. Each has to change exactly one row.
+# Its writes. Each must change exactly one row.
 _WRITES: Final[tuple[LiteralString, ...]] = (
     "INSERT INTO public.users (id, email) VALUES (%(new)s, 'new@example.com')",
     "INSERT INTO public.organizations (id, name, slug, created_by_user_id) VALUES (%(new_too)s, 'New', 'new', %(new)s)",
@@ -139,14 +138,14 @@ _NEW: Final = {"new": UUID(int=1, version=4), "new_too": UUID(int=2, version=4)}
 
 @dataclass(frozen=True)
 class Shape:
-    """A form in which a platform can be.
+    """A variant of the platform.
 
     Attributes:
-        tables: what makes them.
+        tables: SQL that creates the tables.
         columns: the generated columns that it has, by table, in the order of ``COLUMNS``.
-        queries: what its application asks.
-        prepare: what is done between making the tables and filling them.
-        mend: what the deploy's warnings ask its owner to do before tenants write.
+        queries: its application's queries.
+        prepare: called between creating the tables and filling them.
+        mend: the statements that the deploy's warnings ask the owner for.
 
     """
 
@@ -162,13 +161,13 @@ GROWN: Final = Shape(_TABLES, COLUMNS, QUERIES)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the old application saw at one moment.
+    """What the old application sees at one moment.
 
     Attributes:
-        rows: how many rows of each table.
-        contents: a checksum over the rows of each table.
-        answers: what its queries answered.
-        failures: what it could not do, in the server's words.
+        rows: the number of rows of each table.
+        contents: a checksum of each table's rows.
+        answers: the results of its queries.
+        failures: the server's errors.
 
     """
 
@@ -179,7 +178,7 @@ class Seen:
 
 
 def create_tables(connection: Connection, shape: Shape) -> None:
-    """Make the tables, as the login that will own them."""
+    """Create the tables, as their owner."""
     connection.execute(shape.tables)
 
 
@@ -198,11 +197,11 @@ def fill(connection: Connection, platform: Platform, shape: Shape) -> None:
 
 
 class OldApplication:
-    """The application that knows nothing of tenancy, with a connection that stays open through the migration.
+    """The application without tenancy, with a connection that stays open during the migration.
 
     Args:
-        dsn: how its login connects.
-        shape: the form of its tables.
+        dsn: its login's DSN.
+        shape: the variant of its tables.
 
     """
 
@@ -212,7 +211,7 @@ class OldApplication:
         self._connection = psycopg.connect(dsn)
 
     def __enter__(self) -> OldApplication:
-        """Return itself, connected."""
+        """Connect."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -220,12 +219,12 @@ class OldApplication:
         self._connection.close()
 
     def look(self) -> Seen:
-        """Count and read everything, and write, over the old connection and over a new one."""
+        """Count, read and write everything, over the old connection and over a new one."""
         seen = self._look(self._connection)
         with psycopg.connect(self._dsn) as fresh:
             again = self._look(fresh, contents=False)
         if (again.rows, again.answers, again.failures) != (seen.rows, seen.answers, seen.failures):
-            seen.failures.append("a new connection of the old application sees something else than its old one")
+            seen.failures.append("a new connection of the old application does not see the same as its old one")
         return seen
 
     def _look(self, connection: Connection, *, contents: bool = True) -> Seen:
@@ -243,7 +242,7 @@ class OldApplication:
                 changed = connection.execute(statement, _NEW).rowcount
                 if changed != 1:
                     seen.failures.append(f"changed {changed} rows instead of one: {statement}")
-            # What is checked at COMMIT only is checked now.
+            # Deferred constraints too, because of the ROLLBACK.
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except psycopg.Error as error:
             seen.failures.append(str(error).strip())

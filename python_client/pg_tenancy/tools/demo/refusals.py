@@ -1,4 +1,4 @@
-"""Tries what must be refused, as the application, and says what came of it."""
+"""Make the attempts that must be refused, as the application."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def try_everything(connect: Callable[[], Connection], truth: Truth, cast: Cast) -> list[Attempt]:
-    """Try all that must be refused, each over a connection of its own.
+    """Make all attempts that must be refused, each over a separate connection.
 
     Args:
         connect: opens a connection of the application, in autocommit.
-        truth: what is so, and the tokens and keys that were shown.
-        cast: who tries.
+        truth: the expected rows, with the tokens and keys that were shown.
+        cast: the people who try.
 
     """
     tried = attempts(truth, cast)
@@ -32,12 +32,12 @@ def try_everything(connect: Callable[[], Connection], truth: Truth, cast: Cast) 
             _try(connection, attempt)
         first = alike.setdefault(attempt.alike or attempt.what, attempt)
         if (attempt.got, attempt.message) != (first.got, first.message):
-            attempt.failures.append(f"{attempt.what}: the error tells it apart from: {first.what}")
+            attempt.failures.append(f"{attempt.what}: the error differs from that of: {first.what}")
     return tried
 
 
 def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
-    """Return what differs from the truth after all the attempts, seen as the deployer."""
+    """Return what the attempts changed, read as the deployer."""
     found = {
         (organization, person): role
         for organization, person, role in connection.execute(
@@ -47,7 +47,7 @@ def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
     people = {person.id: person.name for person in truth.people.values()}
     failures = [
         f"the role of {people.get(person, 'somebody new')} in {truth.organizations.get(organization, 'a new one')} is "
-        f"{found.get((organization, person))}, and must be {truth.memberships.get((organization, person))}"
+        f"{found.get((organization, person))} instead of {truth.memberships.get((organization, person))}"
         for organization, person in found.keys() | truth.memberships.keys()
         if found.get((organization, person)) != truth.memberships.get((organization, person))
     ]
@@ -69,13 +69,13 @@ def unchanged(connection: psycopg.Connection[Any], truth: Truth) -> list[str]:
         rows = dict(connection.execute(query.encode()).fetchall())
         different = sum(rows.get(number) != wanted.get(number) for number in rows.keys() | wanted.keys())
         if different:
-            failures.append(f"{different} of the {what} are not what they were")
+            failures.append(f"{different} of the {what} were changed")
     return failures
 
 
 def _try(connection: Connection, attempt: Attempt) -> None:
     rows: list[tuple[Any, ...]] = []
-    # Only the last step may be what is refused.
+    # Only the last step may be refused.
     last = attempt.steps[-1]
     step = last
     try:
@@ -86,7 +86,7 @@ def _try(connection: Connection, attempt: Attempt) -> None:
         if attempt.wanted is None:
             attempt.message = f"{len(rows)} rows"
             if rows:
-                attempt.failures.append(f"{attempt.what}: {len(rows)} rows were shown")
+                attempt.failures.append(f"{attempt.what}: it found {len(rows)} rows")
             return
         attempt.message = f"it worked, with {len(rows)} rows" if rows else "it worked"
     except psycopg.Error as error:
@@ -94,6 +94,6 @@ def _try(connection: Connection, attempt: Attempt) -> None:
         attempt.message = error.diag.message_primary or str(error)
     if attempt.got != attempt.wanted:
         wanted = " ".join(attempt.wanted or ("an empty answer",)).strip()
-        attempt.failures.append(f"{attempt.what}: {attempt.message}; wanted {wanted}")
+        attempt.failures.append(f"{attempt.what}: {attempt.message}; expected {wanted}")
     elif step is not last:
         attempt.failures.append(f"{attempt.what}: refused too early, by {step[0]}")

@@ -1,4 +1,4 @@
-"""A platform that rents GPU instances and serves models, as an application grew it: the database to be adopted."""
+"""The database of a grown platform that rents GPU instances and serves models, to be adopted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RENTAL", "TABLES"]
 
-# Nothing in it was made with tenants in mind: states are an enum, most users are staff, costs are
-# kept in rows of three levels, tokens and keys stand in the open, triggers keep tables of their own,
-# and an organization that goes leaves its instances to nobody.
+# It was not designed for tenants: states are an enum, most users are staff, costs have rows on three
+# levels, tokens and keys are stored in clear, triggers write their own tables, and deleting an
+# organization leaves its instances without an owner.
 TABLES: Final[LiteralString] = """
 CREATE SCHEMA finops;
 
@@ -195,7 +195,7 @@ CREATE TABLE public.action_logs (
     metadata jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Keys, and what organizations offer.
+-- API keys and offerings.
 
 CREATE TABLE public.api_keys (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL, key_prefix text NOT NULL,
@@ -276,7 +276,7 @@ END $$;
 CREATE TRIGGER inference_usage_fill BEFORE INSERT ON finops.inference_usage
 FOR EACH ROW EXECUTE FUNCTION finops.fill_usage();
 
--- Of each minute a row for everything, one for each provider, and one for each instance.
+-- For each minute one row for the total, one for each provider, and one for each instance.
 CREATE TABLE finops.cost_actual_minute (
     bucket_minute timestamptz NOT NULL, provider_id uuid, instance_id uuid, amount_eur numeric(14, 6) NOT NULL,
     provider_id_key uuid GENERATED ALWAYS AS (coalesce(provider_id, '00000000-0000-0000-0000-000000000000')) STORED,
@@ -315,13 +315,13 @@ CREATE TABLE finops.events (
 );
 """
 
-# Prices are those of instance types, and sums of tokens the table's own.
+# Instance types have the prices, and the table computes the sums of tokens.
 _ABSENT: Final = {"hourly_price_eur", "total_tokens"}
 _DEFINITIONS: Final = (("max_instances", "int"), ("spot_allowed", "bool"), ("region", "text"), ("retry", "json"))
 
 
 def _prepare(connection: psycopg.Connection[Any], platform: Platform) -> None:
-    """Make what the generated rows refer to, and give these the form that they have here."""
+    """Create the rows that the generated rows refer to, and adapt the generated rows to these tables."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO public.settings_definitions (key, scope, value_type) VALUES (%s, 'provider', %s)", _DEFINITIONS

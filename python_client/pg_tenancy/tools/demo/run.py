@@ -1,4 +1,4 @@
-"""The demonstration from its beginning to its end."""
+"""The whole demonstration."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _SHORT: Final = {
 
 @dataclass
 class Demonstration:
-    """What was done and found.
+    """The result of the demonstration.
 
     Attributes:
-        truth: what must be seen by now, by the generated rows and what was done since.
-        cast: the people who were shown.
-        failures: everything that is not as it must be, in words; empty if all is well.
+        truth: the expected rows at the end.
+        cast: the people who are shown.
+        failures: all failures, in words.
 
     """
 
@@ -61,7 +61,7 @@ class Demonstration:
     failures: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
+        """Return it as a JSON document."""
         phases = [
             {
                 "tag": phase.tag,
@@ -117,13 +117,13 @@ class Demonstration:
 
 
 def demonstrate(place: Place, terminal: Terminal, *, scale: float = 1.0, shape: Shape = GROWN) -> Demonstration:
-    """Run the demonstration in an open place, and tell of it as it goes.
+    """Run the demonstration in an open place, and print its progress.
 
     Args:
-        place: where.
-        terminal: what is written to.
-        scale: how many rows; 1 is about 55,000.
-        shape: the form of the tables.
+        place: the place.
+        terminal: the terminal to print to.
+        scale: a factor for the number of rows; 1 gives about 55,000.
+        shape: the variant of the tables.
 
     Raises:
         SqitchError: a deploy or the verification failed.
@@ -204,7 +204,7 @@ def _verify(place: Place, terminal: Terminal, result: Demonstration) -> None:
 def _mend(place: Place, shape: Shape, terminal: Terminal) -> None:
     if not shape.mend:
         return
-    terminal.heading("What the warnings ask for, as the owner of the tables")
+    terminal.heading("What the warnings ask the owner of the tables to run")
     with place.connect(place.old) as connection:
         for statement in shape.mend:
             connection.execute(statement)
@@ -232,7 +232,7 @@ def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Dem
         terminal.check(
             True,
             f"all {checked.memberships:,} memberships and {checked.personal:,} personal workspaces were entered: "
-            "each sees its own alone",
+            "each saw only its own rows",
         )
     for failure in checked.strange:
         _fail(terminal, result, failure)
@@ -245,7 +245,7 @@ def _isolation(place: Place, platform: Platform, terminal: Terminal, result: Dem
         for failure in attempt.failures:
             _fail(terminal, result, failure)
     if not checked.changed:
-        terminal.check(True, "and nothing was changed by any of it")
+        terminal.check(True, "none of these attempts changed anything")
     for failure in checked.changed:
         _fail(terminal, result, failure)
     return truth
@@ -286,7 +286,7 @@ def _old_at_the_end(old: OldApplication, result: Demonstration, truth: Truth, te
         "public.models": len(truth.models),
     }
     failures = [
-        f"the old application sees {seen.rows.get(table)} rows of {table}, and must see {wanted[table]}"
+        f"the old application sees {seen.rows.get(table)} rows of {table} instead of {wanted[table]}"
         for table in COLUMNS
         if seen.rows.get(table) != wanted[table]
     ] + seen.failures
@@ -325,7 +325,7 @@ def _how_to_connect(place: Place, cast: Cast, result: Demonstration) -> None:
 
 
 def _psql(uri: str, *statements: str) -> str:
-    # They hold no character that means something inside double quotes.
+    # The statements contain no characters that are special inside double quotes.
     text = "; ".join(statements)
     return f'psql {shlex.quote(uri)} -c "{text}"'
 

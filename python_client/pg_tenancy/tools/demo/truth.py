@@ -1,4 +1,4 @@
-"""What is so on the platform, worked out without the database, and the people who are shown."""
+"""The expected state of the platform, computed without the database, and the people who are shown."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pg_tenancy.tools.demo.data import COLUMNS, Organization, Person, Platform
 __all__ = ["PLATFORM", "Cast", "Instance", "Invitation", "Truth"]
 
 PLATFORM: Final = UUID(int=0)
-"""The workspace of what is public and of what is from before."""
+"""The workspace of public and legacy rows."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """What is known about a row of ``instances``."""
+    """An expected row of ``instances``."""
 
     workspace: UUID
     status: str
@@ -27,7 +27,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Invitation:
-    """What is known about a row of ``tenancy.invitations``."""
+    """An expected row of ``tenancy.invitations``."""
 
     organization: UUID
     email: str
@@ -37,16 +37,16 @@ class Invitation:
 
 @dataclass
 class Truth:
-    """What is so, by the generated rows and by what was done since.
+    """The expected state, from the generated rows and the work since.
 
     Attributes:
         memberships: (organization, person) to role.
-        permissions: role to how many permissions it holds, ``""`` for all there are.
-        provider: one that instances can be made at.
-        models: each one's workspace.
-        api_keys: each one's workspace.
-        audit: workspace to how often each (action, object) was recorded.
-        secrets: tokens and keys that were shown once, by what they are.
+        permissions: role to its number of permissions, ``""`` for the number of all permissions.
+        provider: a provider for new instances.
+        models: model to workspace.
+        api_keys: key to workspace.
+        audit: workspace to the number of entries of each (action, object).
+        secrets: tokens and keys that were shown once, by name.
 
     """
 
@@ -64,10 +64,10 @@ class Truth:
 
     @classmethod
     def of(cls, platform: Platform, matrix: Iterable[tuple[str, str]]) -> Truth:
-        """Return the truth about a platform in which nothing happened since it was migrated.
+        """Return the expected state right after the migration.
 
         Args:
-            platform: its rows.
+            platform: the platform's rows.
             matrix: (permission, role), read as the deployer.
 
         """
@@ -85,7 +85,7 @@ class Truth:
             dict(platform.memberships),
             dict(permissions),
             platform.rows["public.providers"][0][0],
-            # Instances had no owner before, models were for everybody, and a key was its user's.
+            # Instances had no owner, models were public, and each key belonged to its user.
             {
                 row[0]: Instance(PLATFORM, str(row[1]), str(row[2]))
                 for row in columns("public.instances", "id", "status", "gpu_profile")
@@ -95,23 +95,23 @@ class Truth:
         )
 
     def record(self, workspace: UUID, action: str, object_id: UUID) -> None:
-        """Note that the audit log must have an entry."""
+        """Expect an entry in the audit log."""
         self.audit.setdefault(workspace, Counter())[action, object_id] += 1
 
     def members(self, organization: UUID) -> dict[UUID, str]:
-        """Return who is in an organization, as what."""
+        """Return an organization's members with their roles."""
         return {person: role for (where, person), role in self.memberships.items() if where == organization}
 
     def profile(self, name: str) -> str:
-        """Return a profile as the platform's column has it: as text, or as a string of JSON."""
+        """Return a profile as the platform stores it: as text or as a JSON string."""
         return next(each.profile for each in self.instances.values() if each.profile.strip('"') == name)
 
     def instance(self, workspace: UUID, status: str | None = None) -> UUID:
         """Return one of the instances of a workspace.
 
         Args:
-            workspace: whose.
-            status: in which state, None for any.
+            workspace: the workspace.
+            status: the status, None for any.
 
         """
         return next(
@@ -137,20 +137,20 @@ class Cast:
     second: Organization
     third: Organization
     owner: Person
-    """Owns the first organization alone, manages the second, is a user of the third."""
+    """The only owner of the first organization, a manager of the second, a user of the third."""
     admin: Person
     manager: Person
     user: Person
     other_owner: Person
-    """Owns the second organization, and is not in the first."""
+    """An owner of the second organization, not a member of the first."""
     staff: Person
-    """Administers the platform, and is a user of the second organization."""
+    """Platform staff, and a user of the second organization."""
     nobody: Person
     """Is in no organization."""
     founder: Person
     """Is in no organization at first."""
     guest: Person
-    """Is in no organization, joins the first and leaves it again."""
+    """Without an organization; joins the first and leaves it again."""
 
     @classmethod
     def of(cls, platform: Platform) -> Cast:

@@ -1,4 +1,4 @@
-"""The words that the demonstration's people, companies and machines are made of."""
+"""Words for the names of the demonstration's people, companies and machines."""
 
 from __future__ import annotations
 

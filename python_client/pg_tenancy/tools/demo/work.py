@@ -1,4 +1,4 @@
-"""A day of work on the migrated platform, as its new application does it."""
+"""A day of work on the migrated platform, as the new application."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _MODEL: Final = "house/assistant-7b"
 
 
 def do_some_work(application: Connection, service: Connection, truth: Truth, cast: Cast) -> list[str]:
-    """Use what each phase brought, and note in the truth what must be so then.
+    """Use the features of each phase, and update the expected state.
 
     Args:
         application: the new application's connection, in autocommit.
-        service: one of a login of ``tenancy_service``, in autocommit.
-        truth: what is so; it is changed.
-        cast: who works.
+        service: a connection of a login of ``tenancy_service``, in autocommit.
+        truth: the expected state, which is updated.
+        cast: the people who work.
 
     Returns:
-        what was done, in words, each line with its phase.
+        what was done, a line each, starting with the phase.
 
     """
     work = _Work(application, service, truth, cast)
@@ -114,7 +114,7 @@ class _Work:
         return invitation, token
 
     def accept(self, invitation: UUID, token: str, name: tuple[str, str] | None = None) -> UUID:
-        """Show a token, as somebody who is in no workspace, and return whose membership came of it."""
+        """Accept an invitation outside of any workspace, and return the new member's id."""
         (person,) = self.application.execute(
             "SELECT user_id FROM tenancy.accept_invitation("
             "%s, username => %s, first_name => %s, last_name => %s, password_hash => 'scrypt$new')",
@@ -122,7 +122,7 @@ class _Work:
         ).fetchall()[0]
         known = self.truth.invitations[invitation]
         self.truth.invitations[invitation] = replace(known, status="accepted")
-        # Who accepted it is written down after that it was.
+        # The membership is recorded after the acceptance.
         self.truth.record(known.organization, "invitation.update", invitation)
         self.truth.record(known.organization, "invitation.update", invitation)
         assert isinstance(person, UUID)  # noqa: S101
@@ -133,7 +133,7 @@ class _Work:
         first = cast.first
 
         invitation, token = self.invite(cast.owner, cast.guest.email, "admin")
-        self.tell(3, f"{cast.owner.name} invited {cast.guest.email} into {first.name}: a token, shown this once")
+        self.tell(3, f"{cast.owner.name} invited {cast.guest.email} into {first.name}: a token, shown only once")
         self.accept(invitation, token)
         self.join(first, cast.guest.id, "admin")
         truth.secrets["used invitation"] = token
@@ -170,21 +170,23 @@ class _Work:
         self.act(cast.guest, first, "SELECT tenancy.leave_organization()")
         del truth.memberships[first.id, cast.guest.id]
         truth.record(first.id, "membership.delete", cast.guest.id)
-        self.tell(4, f"{cast.guest.name} made a key for {first.name}, shown this once, and left; the key goes on")
+        self.tell(
+            4, f"{cast.guest.name} created a key for {first.name}, shown only once, and left; the key stays valid"
+        )
         self.activate("api_key", number)
-        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated it, and it enters")
+        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated it, and it can enter")
         for person, whose in ((cast.nobody, "person's key"), (cast.staff, "staff's key")):
             _, truth.secrets[whose] = self.make_key(person, None, "laptop")
-            self.tell(4, f"{person.name} made a personal key")
+            self.tell(4, f"{person.name} created a personal key")
         number, truth.secrets["revoked key"] = self.make_key(cast.owner, first, "old laptop")
         self.act(cast.owner, first, "SELECT tenancy.revoke_api_key(%s)", number)
         truth.record(first.id, "api_key.update", number)
-        self.tell(4, f"{cast.owner.name} made another for {first.name} and revoked it")
+        self.tell(4, f"{cast.owner.name} created another for {first.name} and revoked it")
 
     # -- phase 5 ----------------------------------------------------------------------
 
     def assign(self, organization: Organization, profile: str) -> None:
-        """Give the legacy instances of one kind to an organization, a batch at a time."""
+        """Assign the legacy instances of one profile to an organization, in batches."""
         batches: list[int] = []
         stored = self.truth.profile(profile)
         while not batches or batches[-1]:
@@ -199,8 +201,8 @@ class _Work:
         legacy = sum(instance.workspace == PLATFORM for instance in self.truth.instances.values())
         self.tell(
             5,
-            f"a service gave the {sum(batches)} instances {profile} to {organization.name}, in batches of {_BATCH}; "
-            f"{legacy} are legacy instances still, which legacy_instances() lists",
+            f"a service assigned the {sum(batches)} instances {profile} to {organization.name}, {_BATCH} at a time; "
+            f"legacy_instances() lists the other {legacy}",
         )
 
     def make_instance(self, person: Person, organization: Organization | None, status: str) -> UUID:
@@ -214,7 +216,7 @@ class _Work:
             status,
             profile,
         )
-        # Where it must have landed, whatever the answer says.
+        # The expected workspace, independent of the answer.
         self.truth.instances[number] = Instance(organization.id if organization else person.id, status, profile)
         assert isinstance(workspace, UUID)  # noqa: S101
         assert isinstance(number, UUID)  # noqa: S101
@@ -226,7 +228,7 @@ class _Work:
         self.assign(first, "1x L4 24GB")
         self.assign(cast.second, "1x L40S 48GB")
         number = self.make_instance(cast.owner, first, "provisioning")
-        self.tell(5, f"{cast.owner.name} started an instance: it is {first.name}'s, and nobody had to say so")
+        self.tell(5, f"{cast.owner.name} started an instance: it belongs to {first.name}, without the query saying so")
         self.activate("instance", number)
         self.act(cast.owner, first, "UPDATE public.instances SET status = 'ready' WHERE id = %s RETURNING id", number)
         truth.instances[number] = replace(truth.instances[number], status="ready")
@@ -247,7 +249,7 @@ class _Work:
     # -- phase 11 ---------------------------------------------------------------------
 
     def activate(self, kind: str, number: UUID) -> None:
-        """Have two people of the first organization answer for something new."""
+        """Let two people of the first organization activate a new object."""
         for person, aspect in ((self.cast.admin, "tech"), (self.cast.manager, "eco")):
             self.act(person, self.cast.first, "SELECT tenancy.activate(%s, %s, %s)", kind, number, aspect)
             self.truth.record(self.cast.first.id, f"{kind}.activate_{aspect}", number)
@@ -272,10 +274,10 @@ class _Work:
         own = self.make_model(cast.admin, cast.first, _MODEL)
         self.activate("model", own)
         self.make_model(cast.other_owner, cast.second, _MODEL)
-        self.tell(6, f"{cast.first.name} and {cast.second.name} each made a model {_MODEL}, and see their own")
-        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated that of {cast.first.name}")
+        self.tell(6, f"{cast.first.name} and {cast.second.name} each created a model {_MODEL}, and see only their own")
+        self.tell(11, f"{cast.admin.name} and {cast.manager.name} activated the model of {cast.first.name}")
         self.make_model(cast.staff, None, "house/embedder")
-        self.tell(6, f"{cast.staff.name}, platform staff, made a public one in the platform's workspace")
+        self.tell(6, f"{cast.staff.name}, platform staff, created a public model in the platform's workspace")
         for model, words in ((self.truth.model(PLATFORM), "a public model"), (own, f"{cast.first.name}'s own")):
             self.act(
                 cast.owner,
@@ -302,16 +304,18 @@ class _Work:
         truth, cast = self.truth, self.cast
         made = self.make_user(cast.admin, cast.first, "Milo", "Colleague")
         self.join(cast.first, made.id, "user")
-        self.tell(7, f"{cast.admin.name} made an account for {made.name}, a user of {cast.first.name}")
+        self.tell(7, f"{cast.admin.name} created an account for {made.name}, a user of {cast.first.name}")
         self.act(cast.owner, cast.first, "SELECT tenancy.update_user(%s, last_name => 'Newhall')", made.id)
         self.tell(7, f"{cast.owner.name} corrected the name of {made.name}")
         leaver = self.make_user(cast.staff, None, "Lou", "Leaver")
-        self.tell(7, f"{cast.staff.name}, platform staff, made an account for {leaver.name}, in no organization")
+        self.tell(
+            7, f"{cast.staff.name}, platform staff, created an account for {leaver.name}, without an organization"
+        )
         key, _ = self.make_key(leaver, None, "laptop")
         instance = self.make_instance(leaver, None, "ready")
         self.act(leaver, None, "SELECT tenancy.delete_user(%s)", leaver.id)
         del truth.people[leaver.id], truth.api_keys[key], truth.instances[instance]
-        self.tell(7, f"{leaver.name} deleted the account, with the key and the instance in the personal workspace")
+        self.tell(7, f"{leaver.name} deleted their account, with the key and the instance in the personal workspace")
 
     # -- phases 9, 10 and 8 -----------------------------------------------------------
 
@@ -331,7 +335,9 @@ class _Work:
         ).fetchall()[0]
         if (spent, calls) != rows:
             raise RuntimeError(f"costs_summary() says {spent} euros and {calls} calls, and the rows add up to {rows}")
-        self.tell(9, f"{self.cast.owner.name} sees that {first.name} spent {spent:,.2f} euros, as the rows add up to")
+        self.tell(
+            9, f"{self.cast.owner.name} sees that {first.name} spent {spent:,.2f} euros, which is the sum of the rows"
+        )
 
     def modules(self) -> None:
         cast = self.cast
