@@ -298,6 +298,24 @@ def test_the_cut_over_closes_the_tables_to_the_login_from_before(own_app: Applic
         own_app.run(f'GRANT tenancy_service TO "{own_app.owner}"')
 
 
+def test_only_who_sees_the_rows_finds_the_orphans_of_a_new_foreign_key(own_app: Application) -> None:
+    own_app.run(
+        "ALTER TABLE public.notes ADD COLUMN country text",
+        "UPDATE public.notes SET country = 'XX'",
+        "ALTER TABLE public.notes ADD FOREIGN KEY (country) REFERENCES public.countries NOT VALID",
+    )
+    validate = "ALTER TABLE public.notes VALIDATE CONSTRAINT notes_country_fkey"
+    with own_app.connected(own_app.owner) as connection, refused("23503", "notes_country_fkey"):
+        connection.execute(validate)
+    own_app.run(f'REVOKE tenancy_service FROM "{own_app.owner}"')
+    try:
+        with own_app.connected(own_app.owner) as connection:
+            connection.execute(validate)
+            assert one(connection, "SELECT convalidated FROM pg_constraint WHERE conname = 'notes_country_fkey'")
+    finally:
+        own_app.run(f'GRANT tenancy_service TO "{own_app.owner}"')
+
+
 def test_the_auditor_reads_and_is_written_down(app: Application) -> None:
     with app.connected(app.logins.auditor) as connection:
         assert len(names_in(connection, "public.customers")) == 5
