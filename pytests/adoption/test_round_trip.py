@@ -25,24 +25,20 @@ NewLogin = Callable[..., str]
 
 
 def _walk(run: Replay) -> None:
-    """Deploy change by change, then revert change by change, comparing each state, and at each tag a dump as well."""
+    """Deploy change by change, then revert change by change, comparing each state; test_replay.py dumps each tag."""
     stops = [None, *(change.script for change in PLAN)]
-    dumped = {None, *(change.script for change in PLAN if change.tags)}
-    wrong, before, dumps = [], {}, {}
+    wrong, before, dump = [], {}, everything(run.database)
     with Catalog(run.database) as catalog:
         for at, then in pairwise(stops):
             before[at] = catalog.state()
-            if at in dumped:
-                dumps[at] = everything(run.database)
             run.deploy(then)
         for at, then in pairwise(stops[::-1]):
             run.revert(then)
             difference = catalog.differences(before[then], catalog.state())
-            if then in dumped:
-                difference += differences(dumps[then], everything(run.database))
             if difference:
                 wrong.append(f"{at} does not go back to where it came from:\n{difference}")
     assert not wrong, "\n\n".join(wrong)
+    assert differences(dump, everything(run.database)) == ""
 
 
 def _leftovers(database: Database) -> list[tuple[Any, ...]]:
@@ -136,7 +132,7 @@ LEFT_BEHIND = [
     "ALTER TABLE s.t RENAME c TO d",
     "ALTER TABLE s.t ALTER b SET STORAGE EXTERNAL",
     "ALTER TABLE s.t ALTER b SET STATISTICS 7",
-    "ALTER TABLE s.t DROP b; ALTER TABLE s.t ADD b varchar(20) STORAGE EXTERNAL NOT NULL",
+    "ALTER TABLE s.t DROP b; ALTER TABLE s.t ADD b varchar(20) NOT NULL",
     "ALTER TABLE s.t SET (fillfactor = 50)",
     "ALTER TABLE s.t ADD CONSTRAINT t_check CHECK (a > 0) NOT VALID",
     "ALTER TABLE s.t VALIDATE CONSTRAINT t_check",
