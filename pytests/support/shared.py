@@ -72,9 +72,8 @@ class Shared:
             "DELETE FROM tenancy.workspaces WHERE kind <> 'platform'",
             *(f"DELETE FROM {name}" for name in emptied),  # noqa: S608
         ]
-        self._admin.execute(
-            f"CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$BEGIN {'; '.join(body)}; END$$".encode()
-        )
+        function = f"CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$BEGIN {'; '.join(body)}; END$$"
+        self._admin.execute(function.encode())
         self._before = self._state()
 
     def _state(self) -> tuple[object, ...]:
