@@ -20,6 +20,7 @@ from pg_tenancy.tools.sqitch import Sqitch, SqitchError, read_plan
 from support.command import Answer, answer, command, environment, on_a_terminal, processes
 from support.command import run as run_program
 from support.database import Database
+from support.replay import Replay
 from support.server import Logins
 
 PHASES = [phase.tag for phase in read_phases() if phase.tag]
@@ -170,6 +171,8 @@ def test_deploy_revert_and_verify_follow_the_phases(
     assert (status, output.startswith("Nothing to deploy: ")) == (0, True)
     assert _phase(dsn) == PHASES[1]
 
+    # What lies between is the same once more.
+    Replay(empty_database).deploy(f"@{PHASES[-2]}")
     assert run("deploy")[0] == 0
     assert _phase(dsn) == LAST
     status, output, _ = run("deploy")
@@ -179,6 +182,7 @@ def test_deploy_revert_and_verify_follow_the_phases(
     assert status == 0
     assert f"{len(read_plan())} changes" in output
 
+    Replay(empty_database).revert(f"@{PHASES[2]}")
     assert run("revert", "--to", PHASES[0], "--yes")[0] == 0
     assert _phase(dsn) == PHASES[0]
     status, _, complaint = run("revert", "--to", LAST, "--yes")
@@ -269,7 +273,8 @@ def test_a_change_is_known_with_its_folder_and_without(empty_database: Database,
         assert read_status(connection).deployed[-1].name == "kernel/roles"
 
 
-def test_verify_fails_and_names_what_is_wrong(database: Database, run: Answer) -> None:
+def test_verify_fails_and_names_what_is_wrong(database_at: Callable[[str], Database], run: Answer) -> None:
+    database = database_at("@phase-2")
     with database.connect(autocommit=True) as connection:
         connection.execute("DROP FUNCTION tenancy.members()")
     status, _, complaint = run("verify", database.dsn())

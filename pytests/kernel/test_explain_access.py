@@ -14,6 +14,8 @@ import pytest
 from support.application import TENANT_TABLES, Application, Connection
 from support.racing import name_of
 
+pytestmark = pytest.mark.shared_database
+
 PLATFORM = UUID(int=0)
 
 # Who works where: the name of a user, and of an organization.

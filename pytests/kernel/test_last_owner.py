@@ -21,6 +21,8 @@ from support.people import Organization, People, User
 from support.racing import Session, name_of
 from support.server import Logins, Server
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 

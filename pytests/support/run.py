@@ -37,6 +37,8 @@ def main(arguments: list[str]) -> int:
     files = [argument for argument in arguments if argument.endswith(".sql")]
     endings: list[str] = []
     failed = False
+    # Half of what a worker does before its first test is compiling, unless the run before has kept it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with temporary_directory(), server_of_this_run() as server:
         os.environ.update(server.environment())
         if not files:

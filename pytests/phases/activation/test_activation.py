@@ -18,6 +18,8 @@ from support.racing import attempt, name_of
 from support.replay import Replay
 from support.server import Logins
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 AsApp = Callable[..., AbstractContextManager[Connection]]
 Connect = Callable[..., Connection]
@@ -112,6 +114,7 @@ def test_a_key_enters_only_with_both(acme: Acme, as_app: AsApp, connect: Connect
         assert enter() == ("done" if aspect == "eco" else "not_operational")
 
 
+@pytest.mark.shared_database(False)
 def test_an_open_transaction_of_a_key_does_not_delay_its_deactivation(
     acme: Acme, as_app: AsApp, connect: Connect, logins: Logins, admin: Connection
 ) -> None:

@@ -11,6 +11,8 @@ from phases.offerings.conftest import Market
 from support.planner import pages_of
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 
 def listed(market: Market, who: str, function: str = "community_catalog") -> list[str]:
     with market.at(who) as connection:

@@ -20,6 +20,8 @@ from support.server import Logins
 from support.two_tenants import refused
 from support.users import NOBODY, ROLES, api_key_of, error_of, one, usernames, words_of
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 AsApp = Callable[..., Any]
@@ -213,6 +215,7 @@ def test_of_two_owners_who_go_at_once_one_stays(
     ).fetchone() == (3, 3)
 
 
+@pytest.mark.shared_database(False)
 @pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT"])
 def test_rows_of_the_application_keep_an_account_without_being_shown(
     people: People, as_app: AsApp, admin: Connection, action: str
@@ -243,6 +246,7 @@ DEFERRED = [
 ]
 
 
+@pytest.mark.shared_database(False)
 @pytest.mark.parametrize(("referred", "key", "before"), DEFERRED)
 def test_a_key_of_the_application_that_is_checked_at_commit_is_asked_at_once(
     people: People, as_app: AsApp, admin: Connection, referred: str, key: str, before: str
@@ -271,6 +275,7 @@ def test_a_key_of_the_application_that_is_checked_at_commit_is_asked_at_once(
     assert one(admin, "SELECT count(*) FROM public.users WHERE username = 'ann'") == 0
 
 
+@pytest.mark.shared_database(False)
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
 def test_deferrable_constraints_keep_their_mode(
     people: People, connect: Connect, logins: Logins, admin: Connection, mode: str
@@ -303,6 +308,7 @@ def test_deferrable_constraints_keep_their_mode(
     assert raised.value.diag.constraint_name == "orders_of_fkey"
 
 
+@pytest.mark.shared_database(False)
 def test_a_trigger_of_the_application_may_refuse_in_its_own_words(
     people: People, as_app: AsApp, admin: Connection
 ) -> None:

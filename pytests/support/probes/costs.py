@@ -162,7 +162,8 @@ QUESTIONS: list[Question] = [
             " c.today_starts_at = date_trunc('day', now(), current_setting('test.zone'))"
             " FROM finops.cost_current(current_setting('test.zone')) AS c",
         ],
-        [(2, 1, 19, True)],
+        # With the 2 that Acme's call of an offering was.
+        [(2, 1, 21, True)],
     ),
     superuser(
         [
