@@ -86,7 +86,7 @@ class Protection:
         if kind == "p":
             raise InvalidArgumentError(
                 f"{self.table} is partitioned, which is not done online",
-                hint=f"CALL tenancy.protect('{self.table}'); does it in one transaction.",
+                hint=f"CALL tenancy.protect('{self.table}'); does it in one transaction, and nobody uses it meanwhile.",
             )
         found = self._one(
             "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
