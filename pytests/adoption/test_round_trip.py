@@ -75,6 +75,19 @@ def test_every_change_goes_back_in_an_adopted_database(
     assert _leftovers(empty_database) == ([("tenancy_archive",)] if tables is KEYLESS else [])
 
 
+# -- at a stroke -----------------------------------------------------------------------
+
+
+def test_the_whole_plan_is_verified_and_leaves_nothing_when_it_goes(
+    database: Database, empty_database: Database
+) -> None:
+    run = Replay(database)
+    run.verify()
+    run.revert()
+    assert differences(everything(empty_database), everything(database)) == ""
+    assert _leftovers(database) == []
+
+
 # -- tag by tag ------------------------------------------------------------------------
 
 

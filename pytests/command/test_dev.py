@@ -126,6 +126,14 @@ def test_dev_collects_tests_without_a_server_and_without_pgtap(tmp_path: Path) -
     assert (empty, closing.partition(" in ")[0]) == ("", f"{len(ids)} tests collected")
 
 
+def test_the_fast_part_reverts_the_plan_and_reads_every_table() -> None:
+    listed = run([str(ROOT / "dev"), "test", "--fast", "-q", "--co"], check=True).stdout.splitlines()
+    tests = [line for line in listed if "::" in line]
+    assert f"{len(tests)} tests collected" in listed[-1]
+    reading = [test for test in tests if "::test_reading[" in test]
+    assert (len(reading) > 700, len(tests) - len(reading)) == (True, 1)
+
+
 def test_the_files_that_workers_begin_with_are_there() -> None:
     text = (ROOT / "pytests" / "conftest.py").read_text()
     names = re.findall(r'^    "(\w+/test_\w+\.py)",$', text, re.M)

@@ -296,7 +296,12 @@ def test_the_contract_opens_what_it_says_in_the_same_transaction(
     [
         (["public.nothing"], 1, "there is no table public.nothing"),
         (["a b"], 1, "there is no table a b"),
-        (["public.parts"], 1, "CALL tenancy.protect('public.parts'); does it in one transaction"),
+        (
+            ["public.parts"],
+            1,
+            "public.parts is partitioned, which is not done online\n"
+            "CALL tenancy.protect('public.parts'); does it in one transaction, and nobody uses it meanwhile.\n",
+        ),
         (["public.guarded"], 1, "has row-level security policies of its own: mine"),
         (["public.named"], 1, "named"),
         (["public.users"], 0, "Nothing to do: public.users is protected"),
@@ -321,6 +326,42 @@ def test_what_cannot_be_protected_is_refused_before_anything_changes(
     status, output, complaint = run(*arguments[:-1], database.dsn(), arguments[-1])
     assert (status, says in output + complaint) == (ends, True)
     assert database.dump() == before
+
+
+def test_a_partitioned_table_that_has_the_column_and_its_indexes_is_given_no_more(database: Database) -> None:
+    nil = "'00000000-0000-0000-0000-000000000000'"
+    database.execute(
+        "CREATE TABLE public.parts (id bigint PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE public.parts_1 PARTITION OF public.parts FOR VALUES FROM (1) TO (100)",
+        "CREATE TABLE public.parts_2 PARTITION OF public.parts FOR VALUES FROM (100) TO (200)",
+        "INSERT INTO public.parts SELECT generate_series(1, 199)",
+        f"ALTER TABLE public.parts ADD COLUMN workspace_id uuid NOT NULL DEFAULT {nil}",
+        "ALTER TABLE public.parts ALTER COLUMN workspace_id SET DEFAULT tenancy.default_workspace_id()",
+        *(
+            statement
+            for part in ("parts_1", "parts_2")
+            for statement in (
+                f"CREATE INDEX CONCURRENTLY {part}_workspace ON public.{part} (workspace_id, id)",
+                f"ALTER TABLE public.{part} ADD CONSTRAINT workspace FOREIGN KEY (workspace_id)"
+                " REFERENCES tenancy.workspaces (id) ON DELETE CASCADE NOT VALID",
+                f"ALTER TABLE public.{part} VALIDATE CONSTRAINT workspace",
+            )
+        ),
+        # Each takes what the partitions have, and reads no row.
+        "CREATE INDEX parts_workspace ON public.parts (workspace_id, id)",
+        "ALTER TABLE public.parts ADD CONSTRAINT workspace FOREIGN KEY (workspace_id)"
+        " REFERENCES tenancy.workspaces (id) ON DELETE CASCADE",
+    )
+    inside = (
+        "SELECT array_agg(c.oid::regclass::text || ' ' || pg_relation_filenode(c.oid) ORDER BY 1) FROM pg_class AS c"
+        " WHERE c.relname ~ '^parts' AND c.relkind IN ('r', 'i')"
+    )
+    keys = "SELECT array_agg(oid::text ORDER BY oid) FROM pg_constraint WHERE conrelid::regclass::text ~ 'parts'"
+    before = database.fetch(inside), database.fetch(keys)
+    assert len(before[0][0][0]) == 6
+    database.execute("CALL tenancy.protect('public.parts')")
+    assert (database.fetch(inside), database.fetch(keys)) == before
+    assert database.fetch("SELECT count(*) FROM tenancy_private.broken_contracts()") == [(0,)]
 
 
 def test_whoever_may_not_is_told_who_may(

@@ -1,6 +1,6 @@
 """Run pytest and then pg_prove, on one server.
 
-``PYTHONPATH=pytests python -m support.run [arguments of pytest | pgTAP files]``
+``PYTHONPATH=pytests python -m support.run [--fast] [arguments of pytest | pgTAP files]``
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ from support.server import Server, server_of_this_run
 ROOT = Path(__file__).resolve().parents[2]
 # Options of pytest with which it runs nothing, and tells something instead.
 TELLS = {"--co", "--collect-only", "--collectonly", "--fixtures", "--help", "-h", "--markers", "--version", "-V"}
+# What --fast stands for: another PostgreSQL runs every script, answers every table's readers,
+# and passes all of pgTAP. Without workers, each of which would begin by collecting the tests.
+FAST = (
+    "-n",
+    "0",
+    "pytests/adoption/test_round_trip.py::test_the_whole_plan_is_verified_and_leaves_nothing_when_it_goes",
+    "pytests/proof/test_access_matrix.py::test_reading",
+)
 DEBUGGERS = {"--pdb", "--trace"}
 ENOUGH = 4 << 30  # bytes of memory for the run's databases: three hundred MB, and a GB of log
 
@@ -32,6 +40,8 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A script's background jobs are born deaf to SIGINT, and their children would be, too.
         signal.signal(number, _interrupt)
+    if "--fast" in arguments:
+        arguments = [*(argument for argument in arguments if argument != "--fast"), *FAST]
     if not TELLS.isdisjoint(arguments):
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT).returncode
     files = [argument for argument in arguments if argument.endswith(".sql")]

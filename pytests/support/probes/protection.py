@@ -80,6 +80,30 @@ CATALOGUE = [
     "CALL tenancy.allow('public.things', 'DELETE', 'things.change', \"for\" => 'organization')",
     OF_EACH,
 ]
+# As pg-tenancy protect begins with a table, which everybody goes on using.
+BEGIN_ONLINE = "CALL tenancy_private.adopt_table('public.parts', 'thing_id', NULL, online => true)"
+ONLINE = [*TENANT, *CHILD[:2], BEGIN_ONLINE]
+END_AT_ONCE = "CALL tenancy.protect('public.parts', parent => 'thing_id')"
+PARTS = (
+    "SELECT (SELECT string_agg(conname || CASE WHEN convalidated THEN '' ELSE ' not valid' END, ' ' ORDER BY conname)"
+    " FROM pg_constraint WHERE conrelid = 'public.parts'::regclass AND contype = 'f'),"
+    " (SELECT string_agg(index_name || CASE WHEN is_unique THEN ' unique' ELSE '' END || columns::text, ' ' ORDER BY"
+    " index_name) FROM tenancy_private.wanted_indexes WHERE table_name = 'public.parts'::regclass),"
+    " (SELECT count(*) FROM pg_index WHERE indrelid = 'public.parts'::regclass),"
+    " (SELECT count(*) FROM public.parts AS p INNER JOIN public.things AS t ON p.thing_id = t.id"
+    " WHERE p.workspace_id <> t.workspace_id)"
+)
+BEGUN = [
+    (
+        "parts_tenancy_thing_id_fkey not valid parts_tenancy_workspace_id_fkey not valid parts_thing_id_fkey",
+        "parts_tenancy_key unique{workspace_id,id} parts_tenancy_thing_id_idx{workspace_id,thing_id}",
+        1,
+        4,
+    )
+]
+ENDED = [("parts_tenancy_thing_id_fkey parts_tenancy_workspace_id_fkey", None, 3, 0)]
+# After a transaction a variable is an empty text.
+MOVED = "set_config('test.moved', concat_ws(' ', nullif(current_setting('test.moved', true), ''), {}), true)"
 PUBLISHED = [*THINGS, "CALL tenancy.publish('public.things', columns => 'id, name')"]
 TO_THINGS = "FOREIGN KEY (thing_id) REFERENCES public.things (id)"
 PARTITIONED = [
@@ -665,6 +689,60 @@ QUESTIONS: list[Question] = [
         )
     ),
     superuser([*PARTITIONED, "CALL tenancy.protect('public.events_1')"], "table_not_protectable"),
+    # Begun online: nothing that reads a row, and once.
+    superuser([*ONLINE, PARTS], BEGUN),
+    superuser([*ONLINE, BEGIN_ONLINE, PARTS], BEGUN),
+    # What unprotect() kept comes back in a step of its own.
+    superuser(
+        [
+            *TENANT,
+            "CALL tenancy.unprotect('public.things')",
+            "CALL tenancy_private.adopt_table('public.things', NULL, NULL, online => true)",
+            "SELECT count(*) FROM public.things WHERE workspace_id <> '00000000-0000-0000-0000-000000000000'",
+        ],
+        [(0,)],
+    ),
+    # A range of blocks at a time, and what is where it belongs stays as it is.
+    superuser(
+        [
+            *ONLINE,
+            *(
+                "SELECT "
+                + MOVED.format(f"tenancy_private.move_to_parents('public.parts', 'thing_id', {first}, {following})")
+                for first, following in ((1, 9), (0, 0), (0, 1), (0, 1))
+            ),
+            "SELECT current_setting('test.moved'), (SELECT count(*) FROM public.parts AS p"
+            " INNER JOIN public.things AS t ON p.thing_id = t.id WHERE p.workspace_id <> t.workspace_id)",
+        ],
+        [("0 0 4 0", 0)],
+    ),
+    # Ended in one transaction, with what is there already.
+    *(
+        superuser([*ONLINE, *more, END_AT_ONCE, PARTS], ENDED)
+        for more in ([], ["CREATE UNIQUE INDEX parts_tenancy_key ON public.parts (workspace_id, id)"])
+    ),
+    # Taken back, and what follows a parent needs no archive.
+    superuser(
+        [
+            *TENANT,
+            *CHILD[:2],
+            "CREATE ROLE pgt_old LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.parts TO pgt_old",
+            "CALL tenancy_private.keep_legacy_logins(ARRAY['public.parts'::regclass], true)",
+            BEGIN_ONLINE,
+            "SELECT tenancy_private.move_to_parents('public.parts', 'thing_id')",
+            "CALL tenancy.unprotect('public.parts')",
+            "SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'workspace_id'),"
+            " (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),"
+            " (SELECT string_agg(conname, ' ') FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f'),"
+            " (SELECT count(*) FROM tenancy_private.wanted_indexes WHERE table_name = c.oid),"
+            " (SELECT count(*) FROM tenancy_private.adopted_parts WHERE table_name = c.oid),"
+            " (SELECT count(*) FROM tenancy_private.legacy_logins WHERE role = 'pgt_old'),"
+            " to_regclass('tenancy_archive.public_parts_workspaces')::text"
+            " FROM pg_class AS c WHERE c.oid = 'public.parts'::regclass",
+        ],
+        [(0, 0, "parts_thing_id_fkey", 0, 0, 0, None)],
+    ),
     # A schema of the application's own is reached, and is not any more.
     *(
         superuser(

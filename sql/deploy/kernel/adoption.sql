@@ -650,6 +650,8 @@ BEGIN
     IF online THEN
         RETURN;
     END IF;
+    -- What was begun online, and is built now.
+    DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = adopt_table.table_name;
 
     FOR wanted IN
         SELECT c.conname
