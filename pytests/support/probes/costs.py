@@ -152,7 +152,8 @@ QUESTIONS: list[Question] = [
         [
             *_NOW,
             # Where it is past noon, so that neither the hour nor the day has begun a moment ago.
-            "SELECT set_config('test.zone', 'Etc/GMT' || to_char(extract(hour FROM now() AT TIME ZONE 'UTC') - 12, 'FMSG90'), true)",
+            "SELECT set_config('test.zone',"
+            " 'Etc/GMT' || to_char(extract(hour FROM now() AT TIME ZONE 'UTC') - 12, 'FMSG90'), true)",
             "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
             " VALUES (now() - interval '90 minutes', '{provider}', '{i_acme}', 11)",
             "as app",
