@@ -67,7 +67,7 @@ class Bench:
         tenant, provider = self._on.named["small"], self._on.provider
         ids = itertools.cycle(tenant.instances)
         columns = (
-            "INSERT INTO public.instances (provider_id, status, gpu_profile{}) VALUES ($1::uuid, 'ready', 'H100'{})"
+            "INSERT INTO public.instances (provider_id, status, gpu_profile{}) VALUES ($1::uuid, 'stopped', 'H100'{})"
         )
         yield (
             "insert a row",

@@ -413,9 +413,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "copied into the next transaction",
     ),
     "anybody may enter": (
-        "CREATE OR REPLACE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean"
-        " LANGUAGE plpgsql AS $$BEGIN"
-        " RETURN tenancy_private.seal_context(user_id, organization_id, 'owner', repeat('1', 40)); END$$",
+        _body("tenancy_private.enter_as", "coalesce(held_role, m.role::text)", "'owner'"),
         "not a member, enters",
     ),
     "anybody may enter the platform's workspace": (

@@ -299,8 +299,8 @@ def test_the_contract_opens_what_it_says_in_the_same_transaction(
         (
             ["public.parts"],
             1,
-            "public.parts is partitioned, which is not done online\n"
-            "CALL tenancy.protect('public.parts'); does it in one transaction, and nobody uses it meanwhile.\n",
+            "public.parts is partitioned and cannot be protected online\n"
+            "Protect it in one transaction, which blocks its users meanwhile: CALL tenancy.protect('public.parts');\n",
         ),
         (["public.guarded"], 1, "has row-level security policies of its own: mine"),
         (["public.named"], 1, "named"),

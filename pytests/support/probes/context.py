@@ -322,6 +322,8 @@ QUESTIONS: list[Question] = [
         for who in ("olga bulk", "ann duo", "ann None", "sam platform")
     ),
     ("app", "ann", "acme", ["enter ann acme", "SELECT 1"], [(1,)]),
+    # Entering counts on a scan of the keys' table, whatever the caller has the planner avoid.
+    ("app", None, None, ["SET LOCAL enable_seqscan = off", "enter ann acme", "SELECT 1"], [(1,)]),
     # A lock of the application's own says nothing of who has entered.
     ("app", "ann", "acme", ["SELECT pg_advisory_xact_lock(1, 2)", "enter ann acme", "SELECT 1"], [(1,)]),
     ("credentialed", "ann", "acme", "SELECT 1", "42501"),
@@ -514,11 +516,11 @@ def _matrix_waits(probed: Probed) -> None:
 
 OTHERS = {
     "current_workspace_id no context fresh session": _fresh_session,
-    "check_login bypasses row-level security": _bypasses,
+    "refuse_login enter_as bypasses row-level security": _bypasses,
     "check_fresh reads_the_past enter_as enter_platform snapshot": _old_snapshots,
     "refresh_role_bits role_permissions wait": _matrix_waits,
-    "seal_context current_workspace_id replay": _replay,
+    "enter_as current_workspace_id replay": _replay,
     "seal verify_context replay": _sealed_replay,
-    "seal_context current_workspace_id committed": _committed_replay,
-    "seal_context autocommit": _autocommit,
+    "enter_as current_workspace_id committed": _committed_replay,
+    "enter_as require_transaction autocommit": _autocommit,
 }

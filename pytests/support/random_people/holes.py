@@ -128,7 +128,7 @@ HOLES: dict[str, Plant] = {
         "tenancy.enter_platform(uuid)", " AND u.role::text = 'admin'", ""
     ),
     "everybody lists all accounts": function(
-        "tenancy_private.enter_as(uuid,uuid)",
+        "tenancy_private.enter_as(uuid,uuid,boolean,text,uuid)",
         "CASE u.role::text WHEN 'admin' THEN 'staff' ELSE '' END",
         "'staff'::text",
     ),
@@ -181,7 +181,7 @@ HOLES: dict[str, Plant] = {
         "tenancy.visible_user_ids()", "m.organization_id = workspace\n            AND ", ""
     ),
     "a deleted organization can be entered": function(
-        "tenancy_private.enter_as(uuid,uuid)", "AND w.deleted_at IS NULL", ""
+        "tenancy_private.enter_as(uuid,uuid,boolean,text,uuid)", "AND w.deleted_at IS NULL", ""
     ),
     "roles are given without delegation": function(
         "tenancy_private.check_delegation(text,text)", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"
@@ -190,9 +190,9 @@ HOLES: dict[str, Plant] = {
         "tenancy_private.require_person()", "RAISE EXCEPTION", "RETURN; RAISE EXCEPTION"
     ),
     "one transaction is two people": function(
-        "tenancy_private.seal_context(uuid,uuid,text,text,uuid)",
-        "CASE WHEN scans > 0 OR NOT counted THEN",
-        "CASE WHEN false THEN",
+        "tenancy_private.enter_as(uuid,uuid,boolean,text,uuid)",
+        "IF scans > 0 OR ",
+        "IF false AND ",
     ),
     "a model goes though instances use it elsewhere": function(
         "tenancy_private.require_unused_model(uuid,text,boolean,boolean)",

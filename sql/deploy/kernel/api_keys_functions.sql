@@ -216,10 +216,7 @@ BEGIN
     ) THEN
         PERFORM tenancy_private.refuse_api_key_id();
     END IF;
-    INSERT INTO tenancy_private.revocations (credential_id, place)
-    SELECT revoke_api_key.id, tenancy_private.revocation_place(revoke_api_key.id)
-    WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = revoke_api_key.id);
-    IF FOUND THEN
+    IF tenancy_private.revoke(id) > 0 THEN
         PERFORM tenancy_private.record_change(
             'UPDATE',
             jsonb_build_object('workspace_id', current_workspace, 'id', revoke_api_key.id, 'revoked_at', NULL),
@@ -321,14 +318,13 @@ DECLARE
     found CONSTANT record := tenancy_private.find_api_key(key);
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
     IF found.id IS NULL THEN
         RAISE EXCEPTION 'the API key is not valid'
         USING ERRCODE = '28000',
         CONSTRAINT = 'invalid_api_key',
         HINT = 'It is unknown, was revoked, or has expired. tenancy.create_api_key() makes one.';
     END IF;
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+    IF tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh(
             'API key', ARRAY[
                 format('public.api_keys AS k WHERE k.id = %L', found.id),
@@ -342,13 +338,10 @@ BEGIN
     THEN
         PERFORM tenancy_private.record_api_key_use(found.id);
     END IF;
-    done := tenancy_private.seal_context(
-        found.user_id, found.organization_id, CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END,
-        (
-            SELECT b.bits FROM tenancy_private.role_bits AS b
-            WHERE b.role = CASE WHEN found.organization_id IS NULL THEN 'person' ELSE 'user' END
-        ),
-        found.id
+    done := tenancy_private.enter_as(
+        found.user_id, found.organization_id,
+        role => CASE WHEN found.organization_id IS NULL THEN '' ELSE 'user' END,
+        credential_id => found.id
     );
 END;
 $$;

@@ -11,25 +11,20 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Always empty: entering scans it, and PostgreSQL counts that.
-CREATE TABLE tenancy_private.latch_scans ();
-CALL tenancy_private.close_own_table('tenancy_private.latch_scans');
-COMMENT ON TABLE tenancy_private.latch_scans IS
-'Has no rows. How often this transaction has scanned it tells whether it can have entered a workspace.';
-
 -- One's identity among the locks, which everybody may see where nobody could harden the
--- database: only who has the key can tell whose it is.
-CREATE FUNCTION tenancy_private.latch_identity(inner_block bytea, identity text) RETURNS integer
+-- database: only who has the key can tell whose it is. Half of a block of SHA-256 is key,
+-- so that key and identity fit into one.
+CREATE FUNCTION tenancy_private.latch_identity(inner_block bytea, identity bytea) RETURNS integer
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN hashtext(encode(sha256(inner_block || convert_to(identity, 'UTF8')), 'hex'));
-REVOKE ALL ON FUNCTION tenancy_private.latch_identity(bytea, text) FROM public;
+RETURN hashtext(encode(sha256(substr(inner_block, 1, 16) || identity), 'hex'));
+REVOKE ALL ON FUNCTION tenancy_private.latch_identity(bytea, bytea) FROM public;
 
 -- Whether this transaction is in a workspace already, as somebody else or elsewhere.
 CREATE FUNCTION tenancy_private.check_latch(
-    latch_transaction integer, identity text
+    latch_transaction integer, identity bytea, is_counted boolean
 ) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
@@ -43,6 +38,12 @@ DECLARE
         SELECT tenancy_private.latch_identity(k.inner_block, identity) FROM tenancy_private.seal_keys AS k
     );
 BEGIN
+    IF NOT is_counted AND current_setting('track_counts')::boolean THEN
+        RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'latch_not_counted',
+        HINT = 'Please report this. Until it is fixed, the server works with track_counts = off, more slowly.';
+    END IF;
     IF EXISTS (
         SELECT FROM pg_locks AS l
         WHERE l.locktype = 'advisory'
@@ -59,7 +60,7 @@ BEGIN
     RETURN true;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, bytea, boolean) FROM public;
 
 -- Whether a parameter that is a superuser's to set may carry the context (roles).
 CREATE FUNCTION tenancy_private.may_carry() RETURNS boolean
@@ -70,108 +71,68 @@ SECURITY INVOKER
 RETURN has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET');
 REVOKE ALL ON FUNCTION tenancy_private.may_carry() FROM public;
 
--- Sets and seals the variables: the last step of every way to enter. True, so that
--- callers can assign it, as all that is done at each entry.
---
--- The latch is a transaction-level advisory lock, which the application cannot
--- release before the transaction ends, so clearing the variables does not make
--- room for a second identity. Its first key comes from the transaction's start
--- and its second from the identity under the seal's key: entering again as oneself
--- finds its own, also after a rotation, and any other lock with that first key means
--- that somebody else has entered.
---
--- Looking for one's own locks means copying everybody's, some microseconds for
--- each transaction that is open on the server, so it is done only where it can
--- find something. The session's own count of scans of latch_scans is kept until
--- the transaction ends and cannot be reset by the application (nor can
--- track_counts be changed by it). While it is zero, nobody has entered; asking
--- for it to be reported after this transaction makes it zero for the next.
-CREATE FUNCTION tenancy_private.seal_context(
-    user_id uuid, organization_id uuid, role text, bits text, credential_id uuid DEFAULT NULL
-) RETURNS boolean
+-- Names what lets a login see every workspace.
+CREATE FUNCTION tenancy_private.refuse_login(login name) RETURNS void
 LANGUAGE plpgsql
-VOLATILE
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '% %, and sees every workspace', login, (
+        SELECT CASE
+            WHEN r.rolsuper THEN 'is a superuser'
+            WHEN r.rolbypassrls THEN 'bypasses row-level security'
+            WHEN pg_has_role(r.oid, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
+            WHEN pg_has_role(r.oid, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
+            WHEN pg_has_role(r.oid, 'tenancy_service', 'USAGE') THEN 'has the rights of tenancy_service'
+            ELSE 'has the rights of tenancy_legacy'
+        END
+        FROM pg_roles AS r
+        WHERE r.rolname = login
+    )
+    USING ERRCODE = '28000',
+    CONSTRAINT = 'login_sees_everything',
+    HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
+    'log calls tenancy.enter_as_service().';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_login(name) FROM public;
+
+-- In autocommit the context would be gone before the next statement, which
+-- then raises no_context. The sooner it is said the better, but only the
+-- simple protocol lets us see it: there a statement without a BEGIN before it
+-- starts together with its transaction. The extended one, known by its
+-- visible portal, starts a transaction when it parses or binds, which nothing
+-- tells apart from a BEGIN that came in the same packet. BEGIN and this call
+-- in one message start together too, and so does a function of the
+-- application's that enters and goes on: both are transactions enough. No
+-- backslashes here: the caller's standard_conforming_strings has a say in them.
+CREATE FUNCTION tenancy_private.require_transaction() RETURNS void
+LANGUAGE plpgsql
+STABLE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    sealed_user CONSTANT text := coalesce(user_id::text, '');
-    sealed_organization CONSTANT text := coalesce(organization_id::text, '');
-    facts CONSTANT text := bits || '_' || role || '_' || coalesce(replace(credential_id::text, '-', ''), '');
-    carries CONSTANT boolean := tenancy_private.may_carry();
-    latch_scans CONSTANT regclass := 'tenancy_private.latch_scans';
-    counted CONSTANT boolean := current_setting('track_counts');
-    scans CONSTANT bigint := pg_stat_get_xact_numscans(latch_scans);
-    latch_transaction CONSTANT integer := hashtext(encode(timestamptz_send(now()), 'hex'));
-    identity CONSTANT text := sealed_user || '/' || sealed_organization || '/' || coalesce(credential_id::text, '');
-    key record;
-    context text;
     stack text;
 BEGIN
-    -- In autocommit the context would be gone before the next statement, which
-    -- then raises no_context. The sooner it is said the better, but only the
-    -- simple protocol lets us see it: there a statement without a BEGIN before it
-    -- starts together with its transaction. The extended one, known by its
-    -- visible portal, starts a transaction when it parses or binds, which nothing
-    -- tells apart from a BEGIN that came in the same packet. BEGIN and this call
-    -- in one message start together too, and so does a function of the
-    -- application's that enters and goes on: both are transactions enough. No
-    -- backslashes here: the caller's standard_conforming_strings has a say in them.
-    -- Nested, because an IF with a sub-select starts an executor each time.
-    IF now() = statement_timestamp() THEN
-        IF current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]'
-            AND NOT EXISTS (SELECT FROM pg_cursors AS c WHERE c.statement = current_query())
-        THEN
-            GET DIAGNOSTICS stack = PG_CONTEXT;
-            IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
-                RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
-                USING ERRCODE = '25P01',
-                CONSTRAINT = 'transaction_required',
-                HINT = 'Send BEGIN first; the workspace is left at COMMIT or ROLLBACK.';
-            END IF;
+    IF current_query() !~* '[[:<:]](begin|start[[:space:]]+transaction)[[:>:]]'
+        AND NOT EXISTS (SELECT FROM pg_cursors AS c WHERE c.statement = current_query())
+    THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
+            RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
+            USING ERRCODE = '25P01',
+            CONSTRAINT = 'transaction_required',
+            HINT = 'Send BEGIN first; the workspace is left at COMMIT or ROLLBACK.';
         END IF;
     END IF;
-
-    -- SELECT INTO is never run by a parallel worker, which would keep the count of
-    -- scans to itself.
-    SELECT k.id, k.rotation, k.inner_block, k.outer_block INTO STRICT key
-    FROM tenancy_private.seal_keys AS k
-    LEFT JOIN tenancy_private.latch_scans AS l ON true
-    WHERE k.superseded_at IS NULL;
-    IF counted AND pg_stat_get_xact_numscans(latch_scans) <= scans THEN
-        RAISE EXCEPTION 'this server does not count scans as pg-tenancy expects'
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'latch_not_counted',
-        HINT = 'Please report this. Until it is fixed, the server works with track_counts = off, more slowly.';
-    END IF;
-
-    IF carries THEN
-        context := key.id || repeat('0', 64) || facts;
-    ELSE
-        context := key.id || tenancy_private.seal(
-            key.inner_block, key.outer_block, sealed_user, sealed_organization, facts
-        ) || facts;
-    END IF;
-    -- One expression, because each starts anew in a transaction; a PERFORM starts an
-    -- executor. In this order.
-    RETURN CASE WHEN scans > 0 OR NOT counted THEN tenancy_private.check_latch(latch_transaction, identity) ELSE true END
-        AND pg_advisory_xact_lock_shared(
-            latch_transaction, tenancy_private.latch_identity(key.inner_block, identity)
-        ) IS NOT NULL
-        AND pg_stat_force_next_flush() IS NOT NULL
-        AND set_config('tenancy.current_user_id', sealed_user, true) IS NOT NULL
-        AND set_config('tenancy.current_organization_id', sealed_organization, true) IS NOT NULL
-        AND set_config('tenancy.context', context, true) IS NOT NULL
-        AND CASE
-            WHEN carries THEN set_config('backtrace_functions', tenancy_private.carried(
-                key.rotation, sealed_user, sealed_organization, context
-            ), true) IS NOT NULL
-            ELSE true
-        END;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.require_transaction() FROM public;
 
 -- An unknown person, an unknown or deleted organization and a missing
 -- membership raise one and the same error, so that nobody can probe for them.
@@ -197,26 +158,11 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_member() FROM public;
 -- that changed. A read-only transaction cannot lock, and READ ONLY may end with
 -- a savepoint, so it is refused; only a standby cannot write at all.
 CREATE FUNCTION tenancy_private.reads_the_past() RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF current_setting('transaction_isolation') LIKE 'read %' OR pg_is_in_recovery() THEN
-        RETURN false;
-    END IF;
-    IF current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'a workspace cannot be entered in a transaction that is READ ONLY and %',
-            upper(current_setting('transaction_isolation'))
-        USING ERRCODE = '25006',
-        CONSTRAINT = 'snapshot_not_checked',
-        HINT = 'Leave out READ ONLY, or use READ COMMITTED.';
-    END IF;
-    RETURN true;
-END;
-$$;
+RETURN current_setting('transaction_isolation') NOT LIKE 'read %' AND NOT pg_is_in_recovery();
 REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
 
 -- Sessions and API keys that were revoked, where their own rows could not be written
@@ -262,6 +208,27 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.revocation_place(uuid) FROM public;
 
+-- Returns how many of these were not revoked before.
+CREATE FUNCTION tenancy_private.revoke(VARIADIC credentials uuid[]) RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    revoked integer;
+BEGIN
+    INSERT INTO tenancy_private.revocations (credential_id, place)
+    SELECT c.id, tenancy_private.revocation_place(c.id)
+    FROM unnest(credentials) AS c (id)
+    WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = c.id);
+    GET DIAGNOSTICS revoked = ROW_COUNT;
+    RETURN revoked;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.revoke(uuid[]) FROM public;
+
 -- Whether rows are as this transaction reads them, and the credential is not revoked.
 -- The locks are let go at once, by undoing the block they were taken in, so that
 -- nobody keeps his own membership from being ended; and they are hardly waited for,
@@ -280,8 +247,12 @@ AS $$
 DECLARE
     read_row text;
 BEGIN
-    IF NOT tenancy_private.reads_the_past() THEN
-        RETURN;
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'a workspace cannot be entered in a transaction that is READ ONLY and %',
+            upper(current_setting('transaction_isolation'))
+        USING ERRCODE = '25006',
+        CONSTRAINT = 'snapshot_not_checked',
+        HINT = 'Leave out READ ONLY, or use READ COMMITTED.';
     END IF;
     FOREACH read_row IN ARRAY rows LOOP
         EXECUTE format('SELECT FROM %s FOR SHARE', read_row);
@@ -302,49 +273,36 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(text, text[], uuid) FROM public;
 
+-- What every way to enter ends with: looks up what the person may do there, and sets and
+-- seals the variables. A role is given where it does not come from a membership. True, so
+-- that callers can assign it, as all that is done at each entry.
+--
 -- Entering is for logins to which policies apply: for any other, a workspace would
 -- isolate nothing. The role in force is checked, so SET ROLE counts.
-CREATE FUNCTION tenancy_private.check_login() RETURNS boolean
-LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    login CONSTANT name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
-    sees_all text;
-BEGIN
-    IF pg_has_role(login, 'tenancy_service', 'USAGE') OR pg_has_role(login, 'tenancy_owner', 'USAGE')
-        OR pg_has_role(login, 'tenancy_writer', 'USAGE') OR pg_has_role(login, 'tenancy_legacy', 'USAGE')
-    THEN
-        SELECT CASE
-            WHEN r.rolsuper THEN 'is a superuser'
-            WHEN pg_has_role(login, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
-            WHEN pg_has_role(login, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
-            WHEN pg_has_role(login, 'tenancy_service', 'USAGE') THEN 'has the rights of tenancy_service'
-            ELSE 'has the rights of tenancy_legacy'
-        END INTO sees_all
-        FROM pg_roles AS r
-        WHERE r.rolname = login;
-    ELSE
-        SELECT 'bypasses row-level security' INTO sees_all
-        FROM pg_roles AS r
-        WHERE r.rolname = login AND r.rolbypassrls;
-    END IF;
-    IF sees_all IS NOT NULL THEN
-        RAISE EXCEPTION '% %, and sees every workspace', login, sees_all
-        USING ERRCODE = '28000',
-        CONSTRAINT = 'login_sees_everything',
-        HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
-        'log calls tenancy.enter_as_service().';
-    END IF;
-    RETURN true;
-END;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
-
-CREATE FUNCTION tenancy_private.enter_as(user_id uuid, organization_id uuid) RETURNS boolean
+--
+-- The latch is a transaction-level advisory lock, which the application cannot
+-- release before the transaction ends, so clearing the variables does not make
+-- room for a second identity. Its first key comes from the transaction's start
+-- and its second from the identity under the seal's key: entering again as oneself
+-- finds its own, also after a rotation, and any other lock with that first key means
+-- that somebody else has entered.
+--
+-- Looking for one's own locks means copying everybody's, some microseconds for
+-- each transaction that is open on the server, so it is done only where it can
+-- find something. Whoever enters has scanned the keys, and the session's own count of
+-- that is kept until the transaction ends and cannot be reset by the application (nor
+-- can track_counts be changed by it). While it is zero, nobody has entered; asking
+-- for it to be reported after this transaction makes it zero for the next.
+--
+-- Each function, operator and query that is in here is looked up anew in each
+-- transaction, which costs more than to run it: so there is one query, and few of the others.
+CREATE FUNCTION tenancy_private.enter_as(
+    user_id uuid,
+    organization_id uuid,
+    is_checked boolean DEFAULT true,
+    role text DEFAULT NULL,
+    credential_id uuid DEFAULT NULL
+) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -352,34 +310,66 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    held_role text;
-    held_bits text;
+    scans CONSTANT bigint := pg_stat_get_xact_numscans('tenancy_private.seal_keys'::regclass);
+    login CONSTANT text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    latch_transaction CONSTANT integer := interval_hash(now() - timestamptz 'epoch');
+    -- A key stands for its maker, and a person's workspace has the person's id.
+    identity CONSTANT bytea := uuid_send(coalesce(credential_id, user_id)) || uuid_send(coalesce(organization_id, user_id));
+    held_role text := role;
+    bits text;
+    key_id text;
+    rotation bigint;
+    inner_block bytea;
+    outer_block bytea;
+    sees_all boolean;
+    done boolean;
 BEGIN
-    IF user_id IS NULL THEN
-        RAISE EXCEPTION 'user_id is required to enter a workspace'
-        USING ERRCODE = '22004',
-        CONSTRAINT = 'user_id_required',
-        HINT = 'Call tenancy.enter(user_id) for the personal workspace, tenancy.enter(user_id, organization_id) for an '
-        'organization''s.';
+    IF now() = statement_timestamp() THEN
+        PERFORM tenancy_private.require_transaction();
     END IF;
-    IF organization_id IS NULL THEN
-        SELECT CASE u.role::text WHEN 'admin' THEN 'staff' ELSE '' END, b.bits INTO held_role, held_bits
+    IF organization_id IS NULL AND role IS NULL THEN
+        SELECT CASE u.role::text WHEN 'admin' THEN 'staff' ELSE '' END INTO held_role
         FROM public.users AS u
-        INNER JOIN tenancy_private.role_bits AS b ON b.role = 'person'
         WHERE u.id = enter_as.user_id;
-    ELSE
-        SELECT b.role, b.bits INTO held_role, held_bits
-        FROM public.organization_memberships AS m
-        INNER JOIN tenancy.workspaces AS w ON m.organization_id = w.id
-        INNER JOIN tenancy_private.role_bits AS b ON b.role = m.role::text
-        WHERE m.organization_id = enter_as.organization_id
-            AND m.user_id = enter_as.user_id
-            AND w.deleted_at IS NULL;
     END IF;
-    IF held_role IS NULL THEN
+    -- SELECT INTO is never run by a parallel worker, which would keep the count of
+    -- scans to itself. No index has the last condition, so the keys are scanned.
+    SELECT
+        k.id, k.rotation, k.inner_block, k.outer_block, r.oid IS NOT NULL,
+        coalesce(held_role, m.role::text), b.bits
+    INTO STRICT key_id, rotation, inner_block, outer_block, sees_all, held_role, bits
+    FROM tenancy_private.seal_keys AS k
+    LEFT JOIN (
+        public.organization_memberships AS m INNER JOIN tenancy.workspaces AS w ON m.organization_id = w.id
+    )
+        ON m.organization_id = enter_as.organization_id
+        AND m.user_id = enter_as.user_id
+        AND w.deleted_at IS NULL
+    LEFT JOIN tenancy_private.role_bits AS b ON b.role = CASE
+        WHEN enter_as.organization_id IS NOT NULL THEN coalesce(held_role, m.role::text)
+        WHEN held_role IS NOT NULL THEN 'person'
+    END
+    LEFT JOIN pg_roles AS r ON r.rolname = login AND (
+        r.rolbypassrls
+        OR pg_has_role(r.oid, 'tenancy_service'::regrole, 'USAGE') OR pg_has_role(r.oid, 'tenancy_owner'::regrole, 'USAGE')
+        OR pg_has_role(r.oid, 'tenancy_writer'::regrole, 'USAGE') OR pg_has_role(r.oid, 'tenancy_legacy'::regrole, 'USAGE')
+    )
+    WHERE coalesce(k.superseded_at, 'infinity') = 'infinity';
+
+    IF is_checked AND sees_all THEN
+        PERFORM tenancy_private.refuse_login(login);
+    END IF;
+    IF bits IS NULL THEN
+        IF user_id IS NULL THEN
+            RAISE EXCEPTION 'user_id is required to enter a workspace'
+            USING ERRCODE = '22004',
+            CONSTRAINT = 'user_id_required',
+            HINT = 'Call tenancy.enter(user_id) for the personal workspace, tenancy.enter(user_id, organization_id) for an '
+            'organization''s.';
+        END IF;
         PERFORM tenancy_private.refuse_member();
     END IF;
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+    IF role IS NULL AND tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh('membership', CASE
             WHEN organization_id IS NULL THEN ARRAY[format('public.users AS u WHERE u.id = %L', user_id)]
             ELSE ARRAY[
@@ -391,10 +381,35 @@ BEGIN
             ]
         END);
     END IF;
-    RETURN tenancy_private.seal_context(user_id, organization_id, held_role, held_bits);
+    IF scans > 0 OR pg_stat_get_xact_numscans('tenancy_private.seal_keys'::regclass) = 0 THEN
+        PERFORM tenancy_private.check_latch(
+            latch_transaction, identity, pg_stat_get_xact_numscans('tenancy_private.seal_keys'::regclass) > scans
+        );
+    END IF;
+
+    -- In this order; a PERFORM would start an executor.
+    done := pg_advisory_xact_lock_shared(latch_transaction, tenancy_private.latch_identity(inner_block, identity)) IS NOT NULL
+        AND pg_stat_force_next_flush() IS NOT NULL;
+    IF tenancy_private.may_carry() THEN
+        RETURN set_config('backtrace_functions', tenancy_private.carried(
+            rotation,
+            set_config('tenancy.current_user_id', coalesce(user_id::text, ''), true),
+            set_config('tenancy.current_organization_id', coalesce(organization_id::text, ''), true),
+            set_config('tenancy.context', concat(
+                key_id, repeat('0', 64), bits, '_', held_role, '_', replace(credential_id::text, '-', '')
+            ), true)
+        ), true) IS NOT NULL;
+    END IF;
+    bits := concat(bits, '_', held_role, '_', replace(credential_id::text, '-', ''));
+    RETURN set_config('tenancy.context', concat(key_id, tenancy_private.seal(
+        inner_block, outer_block,
+        set_config('tenancy.current_user_id', coalesce(user_id::text, ''), true),
+        set_config('tenancy.current_organization_id', coalesce(organization_id::text, ''), true),
+        bits
+    ), bits), true) IS NOT NULL;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.enter_as(uuid, uuid) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.enter_as(uuid, uuid, boolean, text, uuid) FROM public;
 
 CREATE FUNCTION tenancy.enter(user_id uuid, organization_id uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -407,7 +422,6 @@ AS $$
 DECLARE
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
     done := tenancy_private.enter_as(user_id, organization_id);
 END;
 $$;
@@ -431,7 +445,7 @@ AS $$
 DECLARE
     done boolean;
 BEGIN
-    done := tenancy_private.enter_as(user_id, organization_id);
+    done := tenancy_private.enter_as(user_id, organization_id, is_checked => false);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_as_service(uuid, uuid) FROM public;
@@ -449,23 +463,20 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 DECLARE
-    held_bits text;
+    staff_id CONSTANT uuid := (
+        SELECT u.id FROM public.users AS u WHERE u.id = enter_platform.user_id AND u.role::text = 'admin'
+    );
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
-    SELECT b.bits INTO held_bits
-    FROM public.users AS u
-    INNER JOIN tenancy_private.role_bits AS b ON b.role = 'staff'
-    WHERE u.id = enter_platform.user_id AND u.role::text = 'admin';
-    IF held_bits IS NULL THEN
+    IF staff_id IS NULL THEN
         PERFORM tenancy_private.refuse_member();
     END IF;
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+    IF tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh(
             'account', ARRAY[format('public.users AS u WHERE u.id = %L', user_id)]
         );
     END IF;
-    done := tenancy_private.seal_context(user_id, '00000000-0000-0000-0000-000000000000', 'staff', held_bits);
+    done := tenancy_private.enter_as(user_id, '00000000-0000-0000-0000-000000000000', role => 'staff');
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.enter_platform(uuid) FROM public;

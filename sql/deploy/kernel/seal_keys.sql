@@ -97,10 +97,12 @@ CREATE FUNCTION tenancy_private.carried(
     rotation bigint, user_id text, organization_id text, context text
 ) RETURNS text
 LANGUAGE sql
-IMMUTABLE
+STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-RETURN rotation || '_' || replace(user_id || ',' || organization_id, '-', '_') || ' ' || context;
+RETURN concat(
+    rotation, '_', replace(concat(user_id, ',', organization_id), '-', '_'), ' ', context
+);
 REVOKE ALL ON FUNCTION tenancy_private.carried(bigint, text, text, text) FROM public;
 
 -- Sessions are not blocked while this runs. A transaction that entered under

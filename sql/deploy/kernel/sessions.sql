@@ -137,7 +137,6 @@ AS $$
 DECLARE
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
     done := tenancy_private.enter_as(user_id, organization_id);
     SELECT s.session_id, s.token, s.expires_at
     INTO start_session.session_id, start_session.token, start_session.expires_at
@@ -226,7 +225,6 @@ DECLARE
     found record;
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
     SELECT s.id, s.user_id, u.organization_id, u.last_seen_at INTO found
     FROM tenancy_private.user_sessions AS s
     INNER JOIN tenancy_private.session_uses AS u ON s.id = u.session_id
@@ -239,7 +237,7 @@ BEGIN
         CONSTRAINT = 'invalid_session',
         HINT = 'It is unknown, was revoked, or has expired: the person logs in again.';
     END IF;
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+    IF tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh(
             'session', ARRAY[format('tenancy_private.user_sessions AS s WHERE s.id = %L', found.id)], found.id
         );
@@ -373,9 +371,7 @@ BEGIN
         CONSTRAINT = 'session_not_found',
         HINT = 'tenancy.sessions() lists those of the current user.';
     END IF;
-    INSERT INTO tenancy_private.revocations (credential_id, place)
-    SELECT revoke_session.session_id, tenancy_private.revocation_place(revoke_session.session_id)
-    WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = revoke_session.session_id);
+    PERFORM tenancy_private.revoke(session_id);
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_session(uuid) FROM public;
@@ -392,19 +388,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
-DECLARE
-    revoked integer;
 BEGIN
     PERFORM tenancy_private.require_person();
-    INSERT INTO tenancy_private.revocations (credential_id, place)
-    SELECT s.id, tenancy_private.revocation_place(s.id)
-    FROM tenancy_private.user_sessions AS s
-    WHERE s.user_id = tenancy.current_user_id()
-        AND s.id IS DISTINCT FROM revoke_sessions.keep
-        AND s.expires_at > clock_timestamp()
-        AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id);
-    GET DIAGNOSTICS revoked = ROW_COUNT;
-    RETURN revoked;
+    RETURN tenancy_private.revoke(VARIADIC ARRAY(
+        SELECT s.id
+        FROM tenancy_private.user_sessions AS s
+        WHERE s.user_id = tenancy.current_user_id()
+            AND s.id IS DISTINCT FROM revoke_sessions.keep
+            AND s.expires_at > clock_timestamp()
+    ));
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_sessions(uuid) FROM public;

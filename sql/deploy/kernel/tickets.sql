@@ -153,7 +153,6 @@ DECLARE
     identity record;
     done boolean;
 BEGIN
-    done := tenancy_private.check_login();
     SELECT t.key_id, t.user_id, t.organization_id INTO identity
     FROM tenancy_private.read_ticket(ticket) AS t;
     IF identity.user_id IS NULL THEN
@@ -164,7 +163,7 @@ BEGIN
         'org (organization, or absent) and exp (at most an hour ahead).';
     END IF;
     -- A key that was revoked is still there for a transaction that reads what was.
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+    IF tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh(
             'key', ARRAY[format('tenancy_private.ticket_keys AS k WHERE k.id = %L', identity.key_id)]
         );

@@ -11,21 +11,20 @@ SET LOCAL lock_timeout = '2s';
 DROP FUNCTION tenancy.enter_platform(uuid);
 DROP FUNCTION tenancy.enter_as_service(uuid, uuid);
 DROP FUNCTION tenancy.enter(uuid, uuid);
-DROP FUNCTION tenancy_private.enter_as(uuid, uuid);
-DROP FUNCTION tenancy_private.check_login();
+DROP FUNCTION tenancy_private.enter_as(uuid, uuid, boolean, text, uuid);
 DROP FUNCTION tenancy_private.check_fresh(text, text[], uuid);
+DROP FUNCTION tenancy_private.revoke(uuid[]);
 DROP FUNCTION tenancy_private.revocation_place(uuid);
 DROP FUNCTION tenancy_private.credential_span(uuid);
 CALL tenancy_private.forget_contract('tenancy_private.revocations');
 DROP TABLE tenancy_private.revocations;
 DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
-DROP FUNCTION tenancy_private.seal_context(uuid, uuid, text, text, uuid);
+DROP FUNCTION tenancy_private.require_transaction();
+DROP FUNCTION tenancy_private.refuse_login(name);
 DROP FUNCTION tenancy_private.may_carry();
-DROP FUNCTION tenancy_private.check_latch(integer, text);
-DROP FUNCTION tenancy_private.latch_identity(bytea, text);
-CALL tenancy_private.forget_contract('tenancy_private.latch_scans');
-DROP TABLE tenancy_private.latch_scans;
+DROP FUNCTION tenancy_private.check_latch(integer, bytea, boolean);
+DROP FUNCTION tenancy_private.latch_identity(bytea, bytea);
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -58,15 +58,8 @@ CHANGES = {
         ("IF was_revoked_at IS NULL THEN", "IF true THEN"),
         (" SKIP LOCKED", ""),
         ("PERFORM tenancy_private.refuse_api_key_id();", "RETURN;"),
-        (
-            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
-            "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations",
-        ),
-        (
-            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
-            "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations",
-        ),
-        ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
+        ("IF tenancy_private.revoke(id) > 0 THEN", "IF false THEN"),
+        ("IF tenancy_private.revoke(id) > 0 THEN", "IF tenancy_private.revoke(id) >= 0 THEN"),
     ],
     "tenancy_private.find_api_key(text)": [
         ("AND k.key_hash = encode(sha256(convert_to(key, 'UTF8')), 'hex')", ""),
@@ -83,7 +76,7 @@ CHANGES = {
     ],
     "tenancy.enter_with_api_key(text)": [
         ("IF found.id IS NULL THEN", "IF false THEN"),
-        ("NOT LIKE 'read %'", "= ''"),
+        ("IF tenancy_private.reads_the_past()", "IF false"),
         ("format('public.api_keys AS k WHERE k.id = %L', found.id),", ""),
         ("coalesce(found.organization_id, found.user_id)", "NULL"),
         ("], found.id", "]"),
@@ -92,9 +85,7 @@ CHANGES = {
         ("AND NOT current_setting('transaction_read_only')::boolean", ""),
         ("THEN '' ELSE 'user' END", "THEN '' ELSE 'owner' END"),
         ("THEN '' ELSE", "THEN 'staff' ELSE"),
-        ("THEN 'person' ELSE 'user' END", "THEN 'person' ELSE 'owner' END"),
-        ("THEN 'person' ELSE", "THEN 'staff' ELSE"),
-        ("        found.id\n", "        NULL\n"),
+        ("credential_id => found.id", "credential_id => NULL"),
         ("found.user_id, found.organization_id,", "found.user_id, NULL,"),
     ],
     "tenancy_private.leave_api_keys()": [

@@ -9,7 +9,7 @@ CURRENT = "tenancy.current_workspace_id()"
 CARRIED = "tenancy_private.carried(bigint,text,text,text)"
 # Where the parameter and what it is compared with have nothing in common.
 FALLS_BACK = [
-    (CARRIED, "(rotation || '_'::text)", "('0'::text || '_'::text)"),
+    (CARRIED, "concat(rotation, '_'", "concat('0', '_'"),
     (CURRENT, "pg_catalog.pg_sequence_last_value('tenancy.seal_rotations')", "'1'"),
     (CURRENT, "pg_catalog.current_setting('tenancy.current_user_id', true), ','", "'', ','"),
     (CURRENT, "pg_catalog.current_setting('tenancy.current_organization_id', true)\n", "''\n"),

@@ -23,7 +23,6 @@ CHANGES = {
         ("tenancy.current_organization_id()", "NULL"),
     ],
     "tenancy.start_session(uuid,uuid,text,interval)": [
-        ("done := tenancy_private.check_login();", ""),
         ("enter_as(user_id, organization_id)", "enter_as(user_id, NULL)"),
     ],
     "tenancy.start_session_with_ticket(text,text,interval)": [
@@ -36,12 +35,11 @@ CHANGES = {
         ("WHERE u.session_id = record_session_use.session_id;", ";"),
     ],
     "tenancy_private.enter_session(text,boolean,uuid)": [
-        ("done := tenancy_private.check_login();", ""),
         ("s.token_hash = sha256(convert_to(token, 'UTF8'))", "true"),
         (f"AND {_OPEN}", ""),
         ("AND s.expires_at > clock_timestamp()", ""),
         ("IF found.id IS NULL THEN", "IF false THEN"),
-        ("NOT LIKE 'read %'", "= ''"),
+        ("IF tenancy_private.reads_the_past()", "IF false"),
         (", found.id\n        )", "\n        )"),
         ("WHERE s.id = %L", "WHERE false"),
         (" AND NOT current_setting('transaction_read_only')::boolean", ""),
@@ -70,23 +68,13 @@ CHANGES = {
         (f" AND {_CURRENT}", ""),
         ("s.id = revoke_session.session_id AND ", ""),
         ("IF NOT EXISTS (", "IF false AND NOT EXISTS ("),
-        (
-            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
-            "WHERE false AND EXISTS (SELECT FROM tenancy_private.revocations",
-        ),
-        (
-            "WHERE NOT EXISTS (SELECT FROM tenancy_private.revocations",
-            "WHERE true OR EXISTS (SELECT FROM tenancy_private.revocations",
-        ),
-        ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
+        ("PERFORM tenancy_private.revoke(session_id);", ""),
     ],
     "tenancy.revoke_sessions(uuid)": [
         ("PERFORM tenancy_private.require_person();", ""),
-        (f"{_CURRENT}\n        AND ", ""),
+        (f"{_CURRENT}\n            AND ", ""),
         ("AND s.id IS DISTINCT FROM revoke_sessions.keep", ""),
-        (f"AND {_OPEN}", ""),
         ("AND s.expires_at > clock_timestamp()", ""),
-        ("tenancy_private.revocation_place(", "tenancy_private.credential_span("),
     ],
     "tenancy_private.forget_session()": [("WHERE r.credential_id = old.id", ""), ("r.credential_id = old.id", "false")],
 }
