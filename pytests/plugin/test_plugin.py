@@ -1,4 +1,4 @@
-"""A developer's project runs the plugin, and its database is as it was afterwards."""
+"""A developer's project runs the plugin, which leaves the database unchanged."""
 
 from __future__ import annotations
 
