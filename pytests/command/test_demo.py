@@ -260,7 +260,7 @@ def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
     assert (status, complaints) == (0, "")
     lines = [line.strip() for line in said.splitlines()]
     assert "password=" not in said
-    removal = lines[lines.index("To remove it all:") + 1 :]
+    removal = lines[lines.index("To remove everything:") + 1 :]
     try:
         for line in [line for line in lines if line.startswith("psql ") and "enter(" in line]:
             tried = run(shlex.split(line))
@@ -466,7 +466,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "an invitation can be used again": (
         _body("tenancy.accept_invitation", "i.accepted_at IS NULL AND"),
-        "is used again",
+        "is used a second time",
     ),
     "a revoked invitation can be used": (
         _body("tenancy.accept_invitation", "AND i.revoked_at IS NULL"),
