@@ -403,7 +403,7 @@ ELSEWHERE = {
         "command/test_bundle.py",
         "test_an_installed_package_says_its_version",
     ),
-    "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+    "README.md: ./dev run     # creates a small platform without tenants": ("command/test_demo.py", "test_"),
     "docs/console.md: ./dev run --console    # on the demonstration's data, wi": (
         "command/test_demo.py",
         "test_the_console_shows_the_data_to_people_of_each_role",
