@@ -1,4 +1,4 @@
-"""Fixtures: a server a run, a deployed template, a clone of it for each test.
+"""Fixtures: a server for the run, a deployed template, and a copy of it for each test.
 
 README.md in this folder says how to use them.
 """
@@ -30,8 +30,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _run = ExitStack()
 
-# The files that take longest, in this order: a worker takes a file at a time, and
-# the run is over when the last one is. "./dev test --durations=0" says what takes how long.
+# The slowest files, in this order: a worker takes a file at a time, and the run ends
+# with the last one. "./dev test --durations=0" shows the durations.
 SLOWEST = (
     "proof/test_mutation.py",
     "command/test_demo.py",
@@ -63,7 +63,7 @@ SLOWEST = (
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server before the workers, so that they inherit it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A script's background jobs are born deaf to it, and what the tests start would be, too.
+        # Background jobs of a script ignore it, and so would programs that the tests start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     distributed = getattr(config.option, "dist", "no") != "no"
     if distributed and not config.option.collectonly and not hasattr(config, "workerinput"):
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Gives a worker a file at a time, and of the mutations, which all workers share, an item."""
+    """Gives a worker a file at a time, but single items of the mutations, which all workers share."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid if "::test_mutations[" in nodeid else str(super()._split_scope(nodeid))
@@ -79,12 +79,12 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
-    """Have files shared out as above."""
+    """Use this scheduler."""
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have workers begin with the files that take longest."""
+    """Let workers begin with the slowest files."""
     if not hasattr(config, "workerinput"):
         return
     folder = Path(__file__).parent
@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server, if it was us who started it."""
+    """Stop the server, if this process started it."""
     _run.close()
 
 
@@ -118,8 +118,8 @@ def logins(server: Server) -> Logins:
 
 @pytest.fixture
 def _logins_of_the_test(server: Server) -> Iterator[list[str]]:
-    # The databases depend on this, so that they are gone before the logins,
-    # which may own something in them.
+    # Databases depend on this, so that they are dropped before the logins, which may own
+    # objects in them.
     names: list[str] = []
     yield names
     server.execute(*(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)) for name in names))
@@ -136,7 +136,7 @@ def _shared(server: Server, template: str, logins: Logins) -> Iterator[Shared]:
 def database(
     request: pytest.FixtureRequest, server: Server, template: str, logins: Logins, _logins_of_the_test: list[str]
 ) -> Iterator[Database]:
-    """Return a database with everything deployed: its own, or that of all tests of the file that are marked so."""
+    """Return a database with everything deployed: a separate one, or the shared one of the file's marked tests."""
     marker = request.node.get_closest_marker("shared_database")
     if marker is not None and marker.args != (False,):
         shared: Shared = request.getfixturevalue("_shared")
@@ -150,7 +150,7 @@ def database(
 
 @pytest.fixture
 def state(server: Server, _logins_of_the_test: list[str]) -> Iterator[Callable[..., Database]]:
-    """Return a function that makes a database as an application left it, with a part of the plan deployed.
+    """Return a function that creates a database with an application's tables and a part of the plan.
 
     ``state(KEYLESS + ROWS)``, ``state(KEYLESS, "@phase-3")`` or ``state(KEYLESS, "@phase-3", owned=True)``;
     see ``Server.state``.
@@ -168,7 +168,7 @@ def state(server: Server, _logins_of_the_test: list[str]) -> Iterator[Callable[.
 
 @pytest.fixture
 def database_at(state: Callable[..., Database]) -> Callable[[str], Database]:
-    """Return a function that makes a database deployed up to a tag or change."""
+    """Return a function that creates a database deployed up to a tag or change."""
     return lambda to: state(at=to)
 
 
@@ -180,7 +180,7 @@ def empty_database(state: Callable[..., Database]) -> Database:
 
 @pytest.fixture
 def sqitch() -> Callable[[Database], Sqitch]:
-    """Return a function that gives sqitch for a database."""
+    """Return a function that returns sqitch for a database."""
     return lambda database: database.server.sqitch(database.name)
 
 
@@ -193,13 +193,13 @@ def admin(database: Database) -> Iterator[Connection]:
 
 @pytest.fixture
 def people(admin: Connection) -> People:
-    """Return what makes users, organizations and memberships."""
+    """Return a factory for users, organizations and memberships."""
     return People(admin)
 
 
 @pytest.fixture
 def connect(database: Database) -> Iterator[Callable[..., Connection]]:
-    """Return a function that opens connections, which the end of the test closes.
+    """Return a function that opens connections; they are closed after the test.
 
     ``connect(logins.app)`` or ``connect(logins.app, autocommit=True)``
     """
@@ -262,7 +262,7 @@ def as_app(database: Database, logins: Logins) -> Entered:
 
 @pytest.fixture
 def new_login(server: Server, _logins_of_the_test: list[str]) -> Callable[..., str]:
-    """Return a function that makes a login for this test alone.
+    """Return a function that creates a login for this test.
 
     ``new_login("tenancy_service")`` or, with no group at all, ``new_login()``.
     """
@@ -276,6 +276,6 @@ def new_login(server: Server, _logins_of_the_test: list[str]) -> Callable[..., s
 
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedServer]:
-    """Return a server for this test alone: to crash it, or to change its roles."""
+    """Return a separate server for this test, to crash it or to change its roles."""
     with start_embedded() as server:
         yield server

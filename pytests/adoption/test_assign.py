@@ -1,4 +1,4 @@
-"""tenancy.assign() itself: what it gives, what it leaves, and how it shares the table with who else writes."""
+"""tenancy.assign(): which rows it assigns and leaves, and how it works beside concurrent writers."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_only_what_is_nobodys(
     admin.execute("UPDATE public.instances SET user_id = %s WHERE gpu_profile = '6'", [ann.id])
     assert _assign(service, "public.instances", acme) == ROWS - 6
     assert _owned(admin, bulk) == 5
-    # A key is somebody's, and no condition makes it an organization's.
+    # Keys have an owner, so no condition selects them.
     admin.execute(
         "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash) VALUES (%s, 'ci', 'pk_a', 'x')", [ann.id]
     )

@@ -1,4 +1,4 @@
-"""What a DBA does between two phases is respected: neither undone nor in the way of the next, or of a revert."""
+"""A DBA's changes between two phases stay, and stop neither the next phase nor a revert."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NewLogin = Callable[..., str]
 
 IS_MEMBER = "SELECT pg_has_role(%s, 'tenancy_legacy', 'MEMBER')"
 
-# What is done at each tag, in every table that a phase touches, under names of its own.
+# Changes at each tag in every table that a phase touches, with names of their own.
 TABLES = ("users", "organizations", "organization_memberships", "api_keys", "instances", "models")
 ACTIONS = """
 ALTER TABLE public.{table} ADD note{number} text NOT NULL DEFAULT 'none', ADD old{number} integer;
@@ -44,7 +44,7 @@ def test_columns_triggers_indexes_and_grants_between_all_phases(state: State, ne
     run.verify()
     _act(database, len(TAGS), login)
     run.revert()
-    # The same done to tables that no phase has ever touched.
+    # The same changes to tables that no phase has touched.
     untouched = state(KEYLESS + TOUCH + ROWS)
     for number in range(len(TAGS) + 1):
         _act(untouched, number, login)
@@ -65,7 +65,7 @@ def test_a_login_that_was_cut_over_stays_so_and_is_named(state: State, new_login
         assert f"{login} was cut over and stays so: it sees nothing of public.{table}" in output
         assert database.fetch(IS_MEMBER, login) == [(False,)]
     run.verify()
-    # A way back and forth is no reason to hand it everything again.
+    # A revert and a new deploy must not grant it everything again.
     run.revert("@phase-3")
     assert f"{login} was cut over" in run.deploy("@phase-4")
     assert database.fetch(IS_MEMBER, login) == [(False,)]

@@ -1,4 +1,4 @@
-"""Phase 9 on the tables of a platform that is in use: whose rows are, there and back, and what is refused."""
+"""Phase 9 on the tables of a live platform: the owners of rows, a round trip, and refusals."""
 
 # ruff: noqa: S608, E501  (the statements are the tests' own)
 
@@ -50,7 +50,7 @@ UPSERT = (
     " SELECT '2026-01-02', NULL, NULL, 3"
     " ON CONFLICT (bucket_minute, provider_id_key, instance_id_key) DO UPDATE SET amount_eur = excluded.amount_eur"
 )
-# What each workspace's rows add up to, without what a phase added.
+# The sums of each workspace's rows, without columns that a phase added.
 OWNED = (
     "SELECT coalesce(i.organization_id, i.user_id), sum(c.amount_eur) FROM finops.cost_actual_minute AS c"
     " INNER JOIN public.instances AS i ON i.id = c.instance_id GROUP BY 1 ORDER BY 1"
@@ -81,7 +81,7 @@ def test_rows_go_where_their_instances_and_keys_are(platform: Database, logins: 
     assert by_workspace == {"00000000-0000-0000-0001-00000000000b": 200, ANN: 401}
     assert platform.fetch("SELECT DISTINCT user_id::text FROM finops.inference_usage") == [(ANN,)]
 
-    # The job of before goes on, and what it writes late is counted once.
+    # The old job continues, and its late rows are counted once.
     with platform.connect(logins.old) as old:
         old.execute(UPSERT.encode())
     assert platform.fetch(WORKSPACES) == platform.fetch(OWNED)
@@ -92,7 +92,7 @@ def test_rows_go_where_their_instances_and_keys_are(platform: Database, logins: 
         ).fetchone() or (None,)
     assert sums == dict(platform.fetch("SELECT coalesce(k::text, ''), v FROM (" + OWNED + ") AS o (k, v)"))[ACME]
 
-    # Somebody's own words, which the schema of before has no place for.
+    # Data that the earlier schema cannot hold.
     platform.execute(
         "UPDATE finops.inference_usage SET user_id = '00000000-0000-0000-0000-00000000000b' WHERE charged_amount_eur = 7",
         f"UPDATE finops.inference_usage SET workspace_id = '{ACME}' WHERE charged_amount_eur = 8",
@@ -102,7 +102,7 @@ def test_rows_go_where_their_instances_and_keys_are(platform: Database, logins: 
     Replay(platform).revert("@phase-7")
     assert platform.dump() == before
     assert platform.fetch("SELECT id, charged_amount_eur FROM finops.inference_usage ORDER BY id") == kept
-    # Whose a call was cannot be found out again, once its key is gone.
+    # A call's owner cannot be derived again once its key is deleted.
     platform.execute("DELETE FROM public.api_keys")
     Replay(platform).deploy("@phase-9")
     assert platform.fetch(whose) == wanted

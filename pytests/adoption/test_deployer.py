@@ -1,4 +1,4 @@
-"""Who deploys need not be a superuser, and several databases of one server share the roles."""
+"""The deployer need not be a superuser, and several databases of one server share the roles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _version_of(directory: Path) -> str:
     return found[1] if found else "default"
 
 
-# The server of the run's version, and every other that this machine has.
+# The server of the run's version, and all other versions on this machine.
 BINARIES = [
     find_binaries(),
     *(path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()),
@@ -46,7 +46,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def roles(cluster: Server) -> Iterator[Callable[..., str]]:
-    """Return a function that makes a role; databases and roles are gone after the test."""
+    """Return a function that creates a role; databases and roles are dropped after the test."""
 
     def make(attributes: str = "LOGIN") -> str:
         name = cluster.new_name("role")
@@ -140,7 +140,7 @@ def test_the_owner_with_createrole_deploys_and_reverts(cluster: Server, roles: C
     with database.connect(autocommit=True) as connection:
         connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE kind = 'organization'")
         count = connection.execute("SELECT count(*) FROM tenancy.workspaces WHERE plan = 'subscriber'").fetchone()
-    # What was used comes back, by the same hand.
+    # The same deployer restores everything.
     run.revert("@phase-0")
     run.deploy()
     run.verify()
@@ -180,8 +180,8 @@ def test_a_superuser_finishes_the_hardening_and_the_deployer_reverts_the_rest(
         assert connection.execute(query).fetchone() == (True,)
         connection.execute("CALL tenancy.harden_database()")
         assert connection.execute(query).fetchone() == (False,)
-    # Whoever reverts cannot give back what only a superuser could take. It is
-    # said, and the rest goes on; or it fails with words that say what to do.
+    # The deployer cannot restore what only a superuser could revoke. The revert
+    # reports that and continues, or fails and says what to do.
     try:
         run.revert()
     except ScriptError as error:
@@ -229,7 +229,7 @@ def test_a_deployer_who_does_not_own_the_tables_is_told_so(cluster: Server, role
     assert "HINT:  Nothing was changed. Give the deployer what it lacks, or deploy as a superuser." in output
     assert _groups(cluster) == []
 
-    # And what it says is enough.
+    # Following the message is enough.
     grants = set(re.findall(rf"as a superuser, (GRANT {owner} TO {deployer}[^;]*);", output))
     assert len(grants) == 1, output
     cluster.execute(*(sql.SQL(grant) for grant in grants))
@@ -247,7 +247,7 @@ def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Serve
     deployer, app = roles("LOGIN CREATEROLE"), roles()
     database = _database(cluster, deployer)
     if cluster.version >= 16:
-        # Before 16 CREATEROLE was enough to join any role.
+        # Before 16, CREATEROLE was enough to join any role.
         with pytest.raises(ScriptError) as error:
             Replay(database, deployer).deploy()
         hints = re.findall(r"(GRANT tenancy_\w+ TO \S+ WITH ADMIN OPTION)", error.value.output)
@@ -258,7 +258,7 @@ def test_roles_that_a_superuser_made_before_are_asked_for_by_name(cluster: Serve
     run.verify()
     _works(database, app)
     run.revert()
-    # The first database needs them still.
+    # The first database still needs them.
     assert len(_groups(cluster)) == 7
     Replay(first).revert()
     assert _groups(cluster) == []
@@ -287,11 +287,11 @@ def test_two_databases_share_the_roles(cluster: Server, roles: Callable[..., str
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
     Replay(second).revert()
     with second.connect(autocommit=True) as connection:
-        # The people made above stay, like any row of an adopted table.
+        # The people created above stay, like all rows of an adopted table.
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (6,)
     assert differences(before[1], second.dump()) == ""
     assert _groups(cluster) == []
-    # And from the start again.
+    # And again from the start.
     Replay(first).deploy()
     _works(first, app)
     Replay(first).revert("@phase-0")

@@ -1,4 +1,4 @@
-"""The example of an application that is not the platform: deployed, used, and taken back, as its README says."""
+"""The example of another application is deployed, used and reverted as its README says."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_kernel_makes_nothing_of_the_platform(invoicing: Database) -> None:
         assert admin.execute("SELECT relname FROM pg_class WHERE relname = ANY(%s)", [list(PLATFORM)]).fetchall() == []
         assert admin.execute("SELECT to_regnamespace('finops')").fetchall() == [(None,)]
         (words,) = admin.execute("SELECT array_agg(DISTINCT split_part(permission, '.', 1)) FROM tenancy.permissions")
-        # finops.view is the permission that shows a workspace its wallet, too.
+        # finops.view also shows a workspace its wallet.
         assert not {"instances", "models", "offerings"} & set(words[0])
 
 
@@ -103,7 +103,7 @@ def test_the_old_application_goes_on(invoicing: Database, logins: Logins) -> Non
 
 @pytest.fixture
 def two_companies(invoicing: Database) -> Iterator[tuple[Database, dict[str, UUID]]]:
-    """Yield the database with two organizations, and who is who in it."""
+    """Yield the database with two organizations, and the people in it."""
     with invoicing.connect(autocommit=True) as admin:
         people = People(admin)
         ann, bob, eve = (people.user(name) for name in ("ann", "bob", "eve"))
@@ -144,7 +144,7 @@ def test_each_company_sees_its_own(two_companies: tuple[Database, dict[str, UUID
     with database.entered(logins.app, ids["eve"], ids["globex"]) as eve:
         for table in ("customers", "projects", "tasks", "invoices", "notes"):
             assert eve.execute(f"SELECT count(*) FROM {table}".encode()).fetchall() == [(0,)]  # noqa: S608
-        # Another company's parent and one that does not exist are one error.
+        # Another company's parent and a nonexistent one raise the same error.
         for parent in (project, 10**9):
             with pytest.raises(psycopg.errors.ForeignKeyViolation) as error, eve.transaction():
                 eve.execute("INSERT INTO tasks (project_id, title) VALUES (%s, 'Steal')", [parent])

@@ -1,4 +1,4 @@
-"""The tables of a rental platform that no phase knows, under the contracts of the example."""
+"""A rental platform's tables outside of the phases, under the contracts of the example."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -63,7 +63,7 @@ WORKBENCH = ("workbench_projects", "workbench_runs", "workbench_messages")
 def test_who_sees_the_workbench_and_what_hangs_on_instances(rental: Database, logins: Logins) -> None:
     instance = {"instance_state_history": 1, "instance_volumes": 1, "instance_metrics": 1}
     assert _seen(rental, logins, ANN, ACME) == dict.fromkeys(WORKBENCH, 1) | instance
-    # The project is shown to the organization, its run and what was said in it are not.
+    # The project is shared with the organization, but its run and messages are not.
     assert _seen(rental, logins, CID, ACME) == dict(zip(WORKBENCH, (1, 0, 0), strict=True)) | instance
     nothing = dict.fromkeys((*WORKBENCH, *instance), 0)
     assert _seen(rental, logins, BOB, BULK) == nothing | {"instance_state_history": 1}
@@ -85,7 +85,7 @@ def test_a_run_that_is_shown_shows_its_messages(rental: Database, logins: Logins
         (CID, ACME, "INSERT INTO public.workbench_projects (name) VALUES ('Mine')", "1"),
         (CID, None, "INSERT INTO public.workbench_projects (name) VALUES ('Mine')", "1"),
         (CID, ACME, f"INSERT INTO public.workbench_runs (project_id) VALUES ('{PROJECT}')", "1"),
-        # Another's project, shown or not, is its author's to change.
+        # Only the author can change a project, shared or not.
         (CID, ACME, "UPDATE public.workbench_projects SET name = 'x'", "0"),
         (ANN, ACME, "UPDATE public.workbench_projects SET name = 'x'", "1"),
         (BOB, BULK, "UPDATE public.workbench_projects SET name = 'x'", "0"),
@@ -114,7 +114,7 @@ def test_a_run_that_is_shown_shows_its_messages(rental: Database, logins: Logins
             f"INSERT INTO public.workbench_messages (run_id, role, content) VALUES ('{RUN}', 'user', 'x')",
             "1",
         ),
-        # Only services write what hangs on instances, and nobody reads a worker's token.
+        # Only services write children of instances, and nobody can read a worker's token.
         (ANN, ACME, f"INSERT INTO public.instance_volumes (instance_id, size_gb) VALUES ('{INSTANCE}', 1)", "42501"),
         (ANN, ACME, "UPDATE public.instance_state_history SET to_status = 'x'", "42501"),
         (ANN, ACME, "SELECT token_hash FROM public.worker_auth_tokens", "42501"),
@@ -150,7 +150,7 @@ def test_it_is_taken_back(server: Server) -> None:
             *("instance_volumes", "instance_metrics", "worker_auth_tokens"),
             *("regions", "zones", "instance_types", "action_types"),
         ]
-        # The key that the example puts in the place of the application's own, and what it made for it.
+        # The foreign key that replaces the application's own, and its index.
         database.execute(
             *(f"CALL tenancy.unprotect('public.{table}')" for table in protected[:1]),
             "ALTER TABLE public.workbench_runs DROP CONSTRAINT workbench_runs_project_id_fkey",

@@ -1,4 +1,4 @@
-"""Columns of an application's own: sequences, defaults, generated ones, and those that must have a value."""
+"""An application's own columns: sequences, defaults, generated columns and required values."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_value_that_nobody_would_give_is_asked_for_first(state: State, logins:
     assert f"public.{table}.{name} may not be null and has no default, and functions add rows" in output
     statement = f"ALTER TABLE public.{table} ALTER COLUMN {name} SET DEFAULT "
     assert f"{statement}...;" in output
-    # Also when the application's own trigger is what gives it.
+    # Also if the application's own trigger sets it.
     database.execute(
         f"CREATE FUNCTION public.give() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN new.{name} := coalesce(new.{name}, {value}); RETURN new; END $$",
@@ -134,7 +134,7 @@ def test_a_value_that_nobody_would_give_is_asked_for_first(state: State, logins:
     Replay(database).deploy("@phase-7")
     with database.entered(logins.app, ANN) as connection:
         connection.execute("SELECT tenancy.create_organization('Two words')")
-    # A trigger that goes later leaves an error with a name.
+    # If the trigger is dropped later, the error has a name.
     database.execute(f"DROP TRIGGER give ON public.{table}")
     call = {
         "organizations": "create_organization('Three words')",
@@ -169,7 +169,7 @@ def test_when_a_key_was_used_does_not_depend_on_the_zone_of_a_session(hanging: D
         return when
 
     first = used("Pacific/Kiritimati")
-    # The superuser's session has the zone that the database gives.
+    # The superuser's session has the database's time zone.
     assert hanging.fetch("SELECT abs(extract(EPOCH FROM now() - %s::timestamp)) < 60", first) == [(True,)]
     assert used("Pacific/Pago_Pago") == first
     assert used("UTC") == first

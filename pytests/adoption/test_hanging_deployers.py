@@ -1,4 +1,4 @@
-"""What hangs on the login that deploys: privileges that it gives by default, and the role that it begins with."""
+"""The deployer's own settings: its default privileges, and the role in which it starts."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_deployer_who_may_not_grant_what_a_trigger_needs_is_told(
 
 @pytest.fixture
 def server_roles() -> Callable[[Database, str], None]:
-    """Return a function that lets a login deploy, as far as the roles of the server go."""
+    """Return a function that gives a login the server's roles that a deployer needs."""
 
     def grant(database: Database, login: str) -> None:
         database.execute(

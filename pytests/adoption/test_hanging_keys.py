@@ -1,4 +1,4 @@
-"""Keys that PostgreSQL 18 writes down and does not keep: not enforced ones are none, unchecked ones are checked."""
+"""Keys of PostgreSQL 18: NOT ENFORCED ones do not count, NOT VALID ones are validated."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -19,7 +19,7 @@ from support.server import Logins, Server
 ANN, BOB = (UUID(f"00000000-0000-0000-0000-00000000000{letter}") for letter in "ab")
 BULK = UUID("00000000-0000-0000-0001-00000000000b")
 
-# What only 18 can write is made as 18 makes it, or on an older server is what it comes to there: nothing.
+# Syntax of 18; on an older server there is no equivalent, so nothing is created.
 UNENFORCED = """
 ALTER TABLE public.users ADD PRIMARY KEY (id);
 ALTER TABLE public.organization_memberships ADD CONSTRAINT theirs FOREIGN KEY (user_id) REFERENCES public.users (id)
@@ -58,7 +58,7 @@ def test_a_key_that_is_not_enforced_gets_one_beside_it(state: State, logins: Log
     assert database.fetch("SELECT count(*) FROM public.organization_memberships WHERE user_id = %s", BOB) == [(0,)]
     with pytest.raises(psycopg.Error, match="no such membership"), database.entered(logins.app, BOB, BULK):
         pass
-    # The application's own is left as it is.
+    # The application's own key stays unchanged.
     run.revert()
     assert differences(before, database.dump()) == ""
 

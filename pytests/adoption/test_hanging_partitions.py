@@ -1,4 +1,4 @@
-"""Partitioned and inherited tables: records by month are adopted, and everything else is refused by name."""
+"""Partitioned and inheriting tables: tables by month are adopted, others are refused by name."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -55,14 +55,14 @@ def test_records_by_month_are_adopted_and_given_back(state: State, logins: Login
         USAGE,
     )
     assert keys == [(7, True)]
-    # A partition that comes later has everything by itself.
+    # A later partition gets everything automatically.
     database.execute(
         "CREATE TABLE finops.usage_2026_03 PARTITION OF finops.inference_usage"
         " FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')"
     )
     ((indexes,),) = database.fetch("SELECT count(*) FROM pg_indexes WHERE tablename = 'usage_2026_03'")
     assert indexes == 11
-    # What somebody used stays, and names nobody any more.
+    # Used rows stay, without their person.
     database.execute(
         "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
         f" SELECT o.id, u.id, 'owner' FROM public.organizations AS o, public.users AS u"
@@ -98,7 +98,7 @@ def test_a_deploy_that_was_stopped_among_partitions_goes_on_or_back(state: State
     # The third statement of the kind for a partition is one too many.
     database.execute(
         "CREATE SEQUENCE public.stops",
-        # Indexes are built by statements of their own, which name the partition; keys come from within a block.
+        # Indexes are built by separate statements that name the partition; keys are added in a block.
         "CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
         " IF (tg_tag = 'ALTER TABLE' OR current_query() ~ 'usage_') AND nextval('public.stops') > 3 THEN"
         " RAISE EXCEPTION 'stopped by the test'; END IF; END $$",

@@ -1,4 +1,4 @@
-"""Constraints of an application's own are refused in words, and money is a number."""
+"""Violations of an application's own constraints have clear errors, and money must be a finite number."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -133,7 +133,7 @@ def test_amounts_from_before_that_are_no_numbers_are_counted_first(state: State,
     query = f"SELECT * FROM {table} WHERE {column} IN ('NaN', 'Infinity', '-Infinity')"
     assert f"{table}: 1 row whose {column} is NaN or infinite: {query};" in output
     database.execute(f"UPDATE {table} SET {column} = 0")
-    # One that comes after that is found where the rule is made, and the deploy goes on there.
+    # A later one is found when the constraint is added, and the deploy continues there.
     run = Replay(database)
     run.deploy("@phase-4")
     before = database.dump()

@@ -1,4 +1,4 @@
-"""Tables that are meant and stand elsewhere: the deploy does not make empty ones beside them."""
+"""Tables in another schema or under a similar name: the deploy does not create empty ones beside them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_unrelated_tables_of_the_same_name_are_explained(state: State, monkeypat
     database.execute(
         "CREATE SCHEMA auth",
         "CREATE TABLE auth.users (id uuid PRIMARY KEY)",
-        # A common name, and none of the columns.
+        # A common name, but without the columns.
         "CREATE SCHEMA ml",
         "CREATE TABLE ml.models (id uuid PRIMARY KEY)",
         "CREATE TABLE auth.providers (number bigint)",

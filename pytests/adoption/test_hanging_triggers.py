@@ -1,4 +1,4 @@
-"""Triggers of the application that write tables of its own: our functions run them, with the rights that they need."""
+"""The application's triggers that write its own tables: our functions run them with the necessary rights."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -21,7 +21,7 @@ ACME = UUID("00000000-0000-0000-0001-00000000000a")
 
 
 def _written(database: Database) -> tuple[set[tuple[str, str]], set[str]]:
-    """Return what the triggers noted, the name of each table that noted it with it, and as which roles."""
+    """Return the triggers' notes with the table's name, and the roles that wrote them."""
     noted = database.fetch(
         "SELECT 'trail', what, login FROM public.trail UNION ALL SELECT 'entries', what, login FROM audit.entries"
         " UNION ALL SELECT 'totals', what, NULL FROM audit.totals"
@@ -58,7 +58,7 @@ def test_functions_run_the_triggers_of_the_application(state: State, logins: Log
 
 
 def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: Logins) -> None:
-    """A key goes by a foreign key from the personal workspace, and its trigger must not become the owner of keys."""
+    """Deleting a person deletes their keys by a foreign key, and the trigger must not run as the owner of keys."""
     database = state(HANGING, WHOLE_PLAN, owned=True)
     database.execute(
         f"INSERT INTO public.organization_memberships (organization_id, user_id, role, updated_at)"
@@ -75,7 +75,7 @@ def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: L
         ("entries", "DELETE users"),
         ("trail", "DELETE organization_memberships"),
     } <= written
-    # From 18 on it goes as whoever owns its table.
+    # From 18 on it is deleted as the owner of its table.
     ((owner,),) = database.fetch("SELECT tableowner FROM pg_tables WHERE tablename = 'api_keys'")
     assert "tenancy_writer" in roles
     assert roles <= {"tenancy_writer", owner}
@@ -106,7 +106,7 @@ def test_tenants_who_write_a_table_themselves_need_the_function_to_be_a_definers
     assert "touch" not in output
     Replay(database).deploy()
     insert = "INSERT INTO public.instances (status) VALUES ('provisioning')"
-    # A schema that one may not use is not looked into.
+    # A schema without USAGE is not searched.
     with pytest.raises(psycopg.errors.UndefinedTable), database.entered(logins.app, ANN, ACME) as connection:
         connection.execute(insert)
     database.execute(*{line.partition("ALTER")[1] + line.partition("ALTER")[2] for line in told})

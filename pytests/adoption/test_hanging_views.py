@@ -1,4 +1,4 @@
-"""Views, functions and children through which rows stay visible are listed, by a deploy, protect() and status."""
+"""A deploy, protect() and status list views, functions and children through which rows stay visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NewLogin = Callable[..., str]
 ANN = UUID("00000000-0000-0000-0000-00000000000a")
 ACME = UUID("00000000-0000-0000-0001-00000000000a")
 
-# What shows everybody's instances, and what does not.
+# Objects that show everybody's instances, and others that do not.
 VIEWS = """
 CREATE VIEW public.fleet AS SELECT id, status FROM public.instances;
 CREATE VIEW public.fleet_size AS SELECT count(*) FROM public.fleet;
@@ -76,7 +76,7 @@ def test_ways_around_the_policies_are_listed_when_a_phase_closes_the_table(
         ):
             assert connection.execute(query.encode()).fetchone() == (1,), query
         assert connection.execute("SELECT count(*) FROM public.own_fleet").fetchone() == (0,)
-    # Also a while afterwards, until the statements are run.
+    # Also later, until the statements are run.
     capsys.readouterr()
     cli.main(["status", "--json", database.dsn()])
     ways = json.loads(capsys.readouterr().out)["ways_around"]

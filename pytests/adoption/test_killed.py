@@ -1,4 +1,4 @@
-"""Killed at any moment, the next command completes what was begun; ``./dev prove --kills`` kills for long."""
+"""After a kill at any moment the next command completes the work; ``./dev prove --kills`` runs longer."""
 
 from __future__ import annotations
 

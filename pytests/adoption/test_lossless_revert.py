@@ -1,4 +1,4 @@
-"""What people entered outlives a revert: it is there again when the phase is deployed again."""
+"""A revert loses no data: it returns when the phase is deployed again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from support.scripts import ScriptError
 from support.server import Logins, Server
 from support.states import on_the_way_down
 
-# None is the database as it was before anything was deployed.
+# None is the database before anything was deployed.
 EARLIER: list[str | None] = [None, *TAGS[:-1]]
 
-# The keys are not kept on purpose, and how often the owners changed means
-# nothing between two transactions. Sorted by content.
+# Keys are deliberately not kept, and the count of owner changes is
+# meaningless between transactions. Sorted by content.
 KEPT = {
     **dict.fromkeys(TABLES, "to_jsonb(t)"),
     "tenancy.workspaces": "to_jsonb(t) - 'owner_changes'",
@@ -40,7 +40,7 @@ def _archived(database: Database) -> list[str]:
 
 
 class Used:
-    """A database in which people have done everything that the phases offer."""
+    """A database in which people have used everything that the phases offer."""
 
     def __init__(self, database: Database, logins: Logins) -> None:
         with database.connect(autocommit=True) as connection:
@@ -62,7 +62,7 @@ class Used:
                 "INSERT INTO tenancy.role_delegations VALUES ('manager', 'admin')",
             ):
                 connection.execute(statement.format(ann=self.ann.id))
-            # Rows of every other table that the project may have made.
+            # Rows of every other table that the project may have created.
             rest = ROWS.partition("INSERT INTO public.providers")
             connection.execute(
                 ("INSERT INTO public.providers" + rest[2])
@@ -101,7 +101,7 @@ def adopted(state: Callable[..., Database]) -> Database:
 
 
 class Reverted:
-    """A used database at each tag on its way down: a copy stays at each, and the original goes on."""
+    """A used database, reverted tag by tag, with a copy at each tag."""
 
     def __init__(self, database: Database, logins: Logins, *, is_adopted: bool) -> None:
         self.is_adopted = is_adopted
@@ -112,7 +112,7 @@ class Reverted:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["made by the plan", "adopted"])
 def reverted(request: pytest.FixtureRequest, server: Server, logins: Logins) -> Iterator[Reverted]:
-    """Yield one of which the plan made the tables, and one of which an application had made them."""
+    """Yield one with tables from the plan, and one with an application's tables."""
     is_adopted: bool = request.param
     database = server.create(server.state(KEYLESS if is_adopted else "", WHOLE_PLAN, owned=is_adopted))
     reverted = Reverted(database, logins, is_adopted=is_adopted)
@@ -125,7 +125,7 @@ def test_everything_is_there_again(reverted: Reverted, to: str | None) -> None:
     database = reverted.at[to]
     run = Replay(database)
     if reverted.is_adopted:
-        # What the application had before is its own, and never goes anywhere.
+        # The application's earlier data stays where it is.
         with database.connect() as connection:
             for table in TABLES:
                 assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
@@ -138,7 +138,7 @@ def test_everything_is_there_again(reverted: Reverted, to: str | None) -> None:
 
 
 def test_all_ways_down_and_up(adopted: Database, logins: Logins) -> None:
-    """Revert and deploy tag by tag, with something done at each."""
+    """Revert and deploy tag by tag, with changes at each."""
     Used(adopted, logins)
     before, run = adopted.values(KEPT), Replay(adopted)
     for to in reversed(EARLIER):
@@ -156,7 +156,7 @@ def test_changes_of_the_old_application_in_between_are_respected(
     run.revert(to)
     with adopted.connect(autocommit=True) as connection:
         people = People(connection)
-        # Usage and instances hang on a person; the old application clears them, too.
+        # Usage and instances refer to a person; the old application clears them too.
         connection.execute("DELETE FROM finops.inference_usage")
         # Without keys, nothing cascades.
         for statement in (
@@ -199,11 +199,11 @@ def test_changes_of_the_old_application_in_between_are_respected(
 
 
 def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins) -> None:
-    """A deploy that stopped before it took the archive back, and the way down again."""
+    """A deploy that stopped before it restored the archive, and another revert."""
     used, run = Used(database, logins), Replay(database)
     before = database.values(KEPT)
     run.revert("@phase-0")
-    # Somebody wrote an organization whose slug clashes: the deploy stops half way.
+    # An organization with a taken slug was written, so the deploy stops halfway.
     with database.connect(autocommit=True) as connection:
         connection.execute(
             "INSERT INTO public.organizations (id, name, slug) VALUES (gen_random_uuid(), 'x', %s)",

@@ -1,4 +1,4 @@
-"""Whose each key, instance and model is outlives a revert, whatever the old application does meanwhile."""
+"""The owners of keys, instances and models survive a revert, whatever the old application does meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Key:
-    """An API key, and what an application presents."""
+    """An API key, with its text."""
 
     id: UUID
     text: str
@@ -91,7 +91,7 @@ class Platform:
         return Key(*row)
 
     def works(self, key: Key) -> bool:
-        """Say whether somebody can enter with a key."""
+        """Return whether a key can enter."""
         with self.database.connect(self.logins.app) as connection:
             try:
                 connection.execute("SELECT tenancy.enter_with_api_key(%s)", [key.text])
@@ -100,11 +100,11 @@ class Platform:
             return True
 
     def rows(self) -> dict[str, list[str]]:
-        """Return what has to be there again."""
+        """Return the rows that must be restored."""
         return self.database.values(KEPT)
 
     def execute(self, *statements: str, **values: Any) -> None:
-        """Do something as the old application, which sees everything."""
+        """Run a statement as the old application, which sees everything."""
         with self.database.connect(self.logins.old, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement, values)
@@ -116,7 +116,7 @@ class Platform:
         return None if row is None else row[0]
 
 
-# As an application that takes keys seriously has them.
+# The keys of a careful application.
 ADOPTED = KEYLESS + "ALTER TABLE public.api_keys ALTER COLUMN user_id SET NOT NULL;"
 
 
@@ -161,7 +161,7 @@ def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform) -
         assert platform.one(stopped, id=key.id) is True
     for key in (platform.personal, platform.expiring):
         assert platform.one(stopped, id=key.id) is False
-    # Nothing that the old application does to it lets the archive forget what it was.
+    # Whatever the old application does to it, the archive keeps its owner.
     platform.execute("UPDATE api_keys SET last_used_at = now()")
     run.deploy("@phase-6")
     assert platform.works(platform.shared)
@@ -176,7 +176,7 @@ def test_what_the_old_application_did_in_between_counts(platform: Platform) -> N
     run = Replay(platform.database)
     run.revert(BEFORE)
     platform.execute(
-        # Revokes a key that worked, and one that the revert stopped, by hand.
+        # Revokes a working key, and one that the revert revoked, manually.
         "UPDATE api_keys SET revoked_at = now() WHERE id IN (%(expiring)s, %(shared)s)",
         # Hands one over.
         "UPDATE api_keys SET user_id = %(bob)s WHERE id = %(personal)s",
@@ -262,7 +262,7 @@ def test_models_that_came_twice_meanwhile_are_said(platform: Platform) -> None:
 
 # -- stopped halfway -----------------------------------------------------------------
 
-# Ends the session, as when psql is killed, at the n-th command that changes something.
+# Ends the session, like a killed psql, at the n-th command that changes something.
 SABOTAGE = """
 CREATE SCHEMA sabotage;
 CREATE TABLE sabotage.statements (at bigint);
@@ -291,7 +291,7 @@ def _stop_at(database: Database, place: float, statements: int, run: Callable[[]
 
 @pytest.fixture(scope="module")
 def statements(server: Server) -> dict[str, int]:
-    """Return how many commands the way back has, and the way there."""
+    """Return the numbers of commands in the revert and the deploy."""
     copy = server.create(server.state(ADOPTED, "@phase-6", owned=True))
 
     def counted(run: Callable[[str], str], to: str) -> int:
@@ -339,7 +339,7 @@ def test_a_deploy_that_was_stopped_goes_on_or_back(
     at_rest, run = database.dump(), _tool(database, place)
     _stop_at(database, place, statements["deploy"], lambda: run.deploy("@phase-6"))
     if then == "revert":
-        # One further back than the deploy began, which takes what stopped halfway along.
+        # One further back than the deploy's start, including the interrupted change.
         run.revert("@phase-2")
         replay.deploy(BEFORE)
         assert differences(at_rest, database.dump()) == ""
@@ -352,7 +352,7 @@ def test_a_deploy_that_was_stopped_goes_on_or_back(
     assert _archived(platform) == []
 
 
-# Stops whoever makes the trigger, with the trigger made and not yet to be seen, until a lock is free.
+# Makes the trigger's creator wait for a lock while the trigger exists but is not visible yet.
 _STOP_AT_THE_TRIGGER = """
 CREATE FUNCTION public.stop_at_the_trigger() RETURNS event_trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
 BEGIN
@@ -369,7 +369,7 @@ EXECUTE FUNCTION public.stop_at_the_trigger();
 
 
 def test_writes_during_the_copy_of_owners_are_kept(platform: Platform) -> None:
-    """A row that somebody holds lets the revert wait in the middle, and changes hands there."""
+    """A locked row makes the revert wait in the middle, and changes its owner there."""
     run = Replay(platform.database)
     with platform.database.connect() as holder, platform.database.connect(autocommit=True) as watcher:
         watcher.execute(_STOP_AT_THE_TRIGGER)

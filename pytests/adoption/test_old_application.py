@@ -1,4 +1,4 @@
-"""The application that was there before goes on as it was, at each tag, until somebody cuts it over."""
+"""At each tag the old application keeps working until it is cut over."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -29,7 +29,7 @@ TABLES = (
 
 @dataclass
 class Old:
-    """An old database, and the logins that it has always had."""
+    """An old database with its logins."""
 
     database: Database
     owner: str
@@ -52,7 +52,7 @@ def old(empty_database: Database, new_login: NewLogin) -> Old:
 
 
 def _day(database: Database, login: str) -> None:
-    """Do what the old application does all day, as it has always done it."""
+    """Run the old application's daily work."""
     with database.connect(login) as connection:
         ann, bob, acme, bulk = (uuid4() for _ in range(4))
         for user in (ann, bob):
@@ -71,7 +71,7 @@ def _day(database: Database, login: str) -> None:
                 [organization, ann, organization, bob],
             )
             connection.commit()
-        # Hands it over, demoting first.
+        # Hands ownership over, demoting first.
         for user, role in ((ann, "admin"), (bob, "owner")):
             connection.execute(
                 "UPDATE organization_memberships SET role = %s WHERE organization_id = %s AND user_id = %s",
@@ -90,7 +90,7 @@ def _day(database: Database, login: str) -> None:
             "INSERT INTO users (id, email, role) VALUES (%s, 'e', 'user') ON CONFLICT DO NOTHING", [uuid4()]
         )
         connection.commit()
-        # The temporary tables that reports are made of.
+        # Temporary tables for reports.
         connection.execute("CREATE TEMP TABLE report AS SELECT count(*) AS n FROM users")
         assert connection.execute("SELECT n > 3 FROM report").fetchone() == (True,)
         connection.commit()
@@ -108,7 +108,7 @@ def _day(database: Database, login: str) -> None:
 
 
 def _work(database: Database, login: str, *, keyed: bool) -> None:
-    """Rent machines and serve models, without a word of whose they are."""
+    """Rent machines and serve models, without naming owners."""
     with database.connect(login) as connection:
         user, key, model, instance = (uuid4() for _ in range(4))
         connection.execute("INSERT INTO users (id, email, role) VALUES (%s, %s, 'user')", [user, f"{user}@example.com"])
@@ -126,7 +126,7 @@ def _work(database: Database, login: str, *, keyed: bool) -> None:
             [key, user],
         )
         connection.commit()
-        # States and names are its own business, as they have always been.
+        # It still writes its own states and names.
         for status in ("ready", "terminated", "on holiday"):
             connection.execute("UPDATE instances SET status = %s WHERE id = %s", [status, instance])
         connection.execute("UPDATE models SET metadata = '{}', model_id = %s WHERE id = %s", [f"hub/x/{model}", model])
@@ -149,14 +149,14 @@ def _work(database: Database, login: str, *, keyed: bool) -> None:
         connection.execute("DELETE FROM instances WHERE id = %s", [instance])
         if not keyed:
             connection.execute("DELETE FROM api_keys WHERE user_id = %s", [user])
-        # The keys go with their user.
+        # The keys are deleted with their user.
         connection.execute("DELETE FROM users WHERE id = %s", [user])
         assert connection.execute("SELECT count(*) FROM api_keys WHERE id = %s", [key]).fetchone() == (0,)
         connection.commit()
 
 
 def _orphans(database: Database) -> list[Any]:
-    """Return the people and organizations without a workspace, and the reverse."""
+    """Return people and organizations without a workspace, and workspaces without either."""
     with database.connect() as connection:
         if connection.execute("SELECT to_regclass('tenancy.workspaces')").fetchone() == (None,):
             return []
@@ -203,7 +203,7 @@ def test_a_reading_login_is_named_by_the_deploy_and_sees_nothing_until_granted(o
         connection.execute(f"GRANT tenancy_auditor TO {old.reader}")
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
-    # Revoked by the revert no more than it was granted by the deploy.
+    # The deploy did not grant it, so the revert does not revoke it.
     run.revert("@phase-0")
     with old.database.connect(old.reader) as connection:
         assert connection.execute(count).fetchone() == (2,)
@@ -285,7 +285,7 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
     told = Replay(rehearsal).revert()
     assert f"{old.owner} keeps tenancy_service, for the databases {old.database.name}" in told
     assert rows() == [(2,)]
-    # The last one takes it, a login at a time.
+    # The last revert revokes it, login by login.
     told = Replay(old.database).revert("@phase-0")
     assert "keeps tenancy_service" not in told
     assert rows() == [(2,)]
@@ -295,7 +295,7 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
 
 
 def _refused(database: Database, login: str, statements: tuple[str, ...]) -> list[str]:
-    """Return the statements that a login is refused for want of a right, of those given."""
+    """Return those of the given statements that a login lacks rights for."""
     refused = []
     with database.connect(login, autocommit=True) as connection:
         for statement in statements:
@@ -324,7 +324,7 @@ def test_a_login_that_only_wrote_usage_never_learns_anything(old: Old) -> None:
     )
 
     def writes() -> None:
-        """As the old application does: for somebody's key, and for nobody."""
+        """Like the old application: for a person's key, and for nobody."""
         with old.database.connect(old.usage_writer) as connection:
             connection.execute(
                 "INSERT INTO finops.inference_usage (id, occurred_at, api_key_id) VALUES"
@@ -341,7 +341,7 @@ def test_a_login_that_only_wrote_usage_never_learns_anything(old: Old) -> None:
         writes()
         assert _refused(old.database, old.usage_writer, reading) == list(reading), tag
     assert _refused(old.database, old.usage_writer, ours) == list(ours)
-    # A call of a key of Ann's is hers, and that of nobody is the platform's.
+    # A call with Ann's key belongs to her, one without a key to the platform.
     with old.database.connect() as connection:
         landed = connection.execute(
             "SELECT workspace_id::text, count(*) FROM finops.inference_usage"
@@ -358,7 +358,7 @@ def test_a_login_that_only_wrote_usage_never_learns_anything(old: Old) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         writes()
     old.database.execute(f"GRANT tenancy_legacy TO {old.usage_writer}")
-    # A revert takes what it granted, and leaves what there was.
+    # A revert revokes its own grants, and leaves earlier ones.
     run.revert("@phase-7")
     with old.database.connect(old.usage_writer) as connection:
         assert connection.execute("SELECT pg_has_role('tenancy_legacy', 'MEMBER')").fetchone() == (False,)
@@ -366,7 +366,7 @@ def test_a_login_that_only_wrote_usage_never_learns_anything(old: Old) -> None:
     assert _refused(old.database, old.usage_writer, reading) == list(reading)
 
 
-# A table, and what a login that only inserts there writes: the tables that the phases close.
+# The tables that the phases close, each with an insert of a login that only inserts there.
 INSERTED = {
     "public.users": "(id, email, role) VALUES (gen_random_uuid(), 'new@example.com', 'user')",
     "public.organizations": "(id, name, slug) VALUES (gen_random_uuid(), 'New', 'new')",
@@ -450,7 +450,7 @@ def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:
     if old.database.server.version >= 16:
         _day(old.database, old.writer)
     else:
-        # Before 16 inheriting belongs to the role, and is not ours to change.
+        # Before 16 INHERIT belongs to the role, so it cannot be changed here.
         assert f"{old.writer}" in told
         assert "NOINHERIT" in told or "INHERIT" in told
 
@@ -471,7 +471,7 @@ def test_the_cut_over_is_a_revoke(old: Old, who: str) -> None:
         if who == "writer":
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("CREATE TEMP TABLE t (i integer)")
-    # Migrated, it enters workspaces like any other.
+    # After the migration it enters workspaces like any other login.
     with old.database.connect(autocommit=True) as connection:
         connection.execute(f"GRANT tenancy_app TO {login}")
     with old.database.connect(login) as connection:
@@ -484,6 +484,6 @@ def test_the_cut_over_is_a_revoke(old: Old, who: str) -> None:
         )
         assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() == (1,)
-    # And back again: a revert gives it back what it had, as if it had never been cut over.
+    # A revert restores its rights, as if it had never been cut over.
     run.revert()
     _day(old.database, login)

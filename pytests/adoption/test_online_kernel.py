@@ -1,4 +1,4 @@
-"""Phases 1 to 3 on a busy database: nobody fails, and what was stopped goes on or back from there."""
+"""Phases 1 to 3 on a busy database: nobody fails, and interrupted changes continue in either direction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FROM generate_series(1, {PEOPLE}) AS n;
 
 
 def _transaction(choose: random.Random, _session: int) -> list[Statement]:
-    """Return what the application does next with its people."""
+    """Return the application's next statements on its people."""
     user = UUID(int=choose.randint(1, PEOPLE))
     organization = UUID(int=(1 << 48) + choose.randint(1, PEOPLE // 10))
     new, made = uuid4(), uuid4()
@@ -65,7 +65,7 @@ def _transaction(choose: random.Random, _session: int) -> list[Statement]:
         new,
     )
     if kind == 2:
-        # In the other order than a deploy may lock them.
+        # In the opposite order to a deploy's locks.
         return [company, people, member]
     return [
         people,
@@ -88,7 +88,7 @@ def _without_workspace(database: Database) -> tuple[Any, ...] | None:
 def large(server: Server, _logins_of_the_test: list[str]) -> Iterator[Database]:
     filled = server.once("people", lambda building: building.fill(FILL), lambda: server.template("@phase-0"))
     database = server.create(filled)
-    # As a server has it that nobody tuned for tests.
+    # A default server's setting, not a test's.
     server.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '1s'").format(sql.Identifier(database.name)))
     yield database
     server.drop(database.name)
@@ -121,7 +121,7 @@ def test_nobody_fails_while_the_phases_come_and_go(
         assert busy.done > 10
         if name.startswith("deploy"):
             assert _without_workspace(large) == (0,)
-    # A lock is waited for two seconds at most, and so is whoever stands behind it.
+    # The wait for a lock is limited to two seconds, and so is the wait behind it.
     assert max(waited for waited, _ in waits.values()) < 5
 
 
@@ -200,7 +200,7 @@ def test_a_change_that_was_stopped_goes_on_and_goes_back(
     run.verify()
     run.revert(before)
     stop(run)
-    # Whatever the change left behind goes with the one before it.
+    # Leftovers of the change are removed with the change before it.
     run.revert("@phase-0")
     # Keys of that phase are called ours too; a check is what a later change had begun.
     begun = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conname ~ 'tenancy'"

@@ -1,4 +1,4 @@
-"""Phase 0 on a busy database: it blocks nobody, can be stopped anywhere, and goes on or back from there."""
+"""Phase 0 on a busy database: it blocks nobody, and after an interruption anywhere continues in either direction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.server import Server
 
 Real = Callable[[Database], Sqitch]
 
-# Raises at the n-th statement that changes a table or an index, wherever that is.
+# Raises at the n-th statement that changes a table or an index.
 SABOTAGE = """
 CREATE SCHEMA sabotage;
 CREATE SEQUENCE sabotage.statements;
@@ -41,7 +41,7 @@ MEND = "DROP EVENT TRIGGER sabotage; DROP SCHEMA sabotage CASCADE"
 
 @dataclass(frozen=True)
 class Stages:
-    """A keyless platform, as it was and as phase 0 leaves it."""
+    """A platform without keys, before and after phase 0."""
 
     prepared: str
     deployed: str
@@ -104,7 +104,7 @@ def _fails(action: Callable[[], Any]) -> str:
 # -- stopped, and then ----------------------------------------------------------------
 
 PLACES = [0.0, 0.1, 0.25, 0.37, 0.65, 0.99]
-# At one place of each test sqitch does it all; wherever it is, sqitch does the same.
+# At one place of each test sqitch runs it, for comparison; the other places use replays.
 BY_SQITCH = {0.25, 0.3, 0.5}
 
 
@@ -156,7 +156,7 @@ def test_a_revert_that_was_stopped_can_be_deployed_again(stages: Stages, clone: 
     run = _tool(database, place)
     assert "stopped by the test" in _fails(lambda: run.revert())
     _disarm(database)
-    # What the stopped change had taken back is missing until it is reverted.
+    # What the interrupted revert removed is missing until it is completed.
     run.revert("kernel/base_tables")
     run.deploy("@phase-0")
     assert database.dump() == stages.after
@@ -241,7 +241,7 @@ def test_orphans_that_came_meanwhile_are_counted_and_can_be_found(stages: Stages
 
 @dataclass
 class Traffic:
-    """Sessions that read and write all the time, and what they met."""
+    """Sessions that read and write all the time, and their results."""
 
     database: Database
     users: list[UUID]
@@ -271,7 +271,7 @@ class Traffic:
                 time.sleep(random.random() / 50)
 
     def read(self, timed: Callable[..., Any]) -> None:
-        """Read what has no index at first."""
+        """Read columns that have no index at first."""
         timed("SELECT count(*) FROM public.api_keys WHERE user_id = %s", random.choice(self.users))
         timed("SELECT * FROM public.users WHERE id = %s", random.choice(self.users))
 
@@ -282,7 +282,7 @@ class Traffic:
         timed("INSERT INTO public.api_keys (id, user_id) VALUES (%s, %s)", uuid4(), user)
 
     def change(self, timed: Callable[..., Any]) -> None:
-        """Write them the other way round."""
+        """Write them in the other order."""
         key = timed(
             "SELECT id, user_id FROM public.api_keys TABLESAMPLE SYSTEM (0.1) LIMIT 1",
         ).fetchone()
@@ -332,6 +332,6 @@ def test_readers_and_writers_go_on_during_deploy_and_revert(
             f" {deploying:.2f} s during the deploy, {reverting:.2f} s during the revert"
         )
     assert traffic.failures == []
-    # Behind a lock that is wanted nobody waits longer than half a second, and two at most are wanted at once.
+    # Nobody waits behind a requested lock for more than half a second, and at most two are requested at once.
     assert max(deploying, reverting) < 1 + 1
     assert empty_database.dump() == before

@@ -1,4 +1,4 @@
-"""Phases 4 to 6 on large, busy tables: nobody fails, nobody waits for long, and no owner is lost on the way."""
+"""Phases 4 to 6 on large, busy tables: nobody fails or waits for long, and no owner is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NewLogin = Callable[..., str]
 BEFORE = TAGS[TAGS.index("@phase-4") - 1]
 WAY = [BEFORE, "@phase-4", "@phase-5", "@phase-6"]
 
-# PG_TENANCY_TEST_ROWS=1000000 is the size at which a wrong lock cannot be overlooked.
+# With PG_TENANCY_TEST_ROWS=1000000 every wrong lock shows.
 INSTANCES = int(os.environ.get("PG_TENANCY_TEST_ROWS", "20000"))
 API_KEYS = INSTANCES * 3 // 10
 MODELS = INSTANCES // 10
@@ -57,14 +57,14 @@ def _id(kind: int, number: int) -> UUID:
 
 
 def _work(choose: random.Random, session: int) -> list[Statement]:
-    """Return what the application does next; what two sessions would both change, one leaves to the other."""
+    """Return the application's next statements, so that two sessions do not change the same rows."""
 
     def mine(kind: int, number: int) -> UUID:
         return _id(kind, choose.randrange(number // 4) * 4 + session % 4 or 4)
 
     action = choose.randrange(7)
     if action == 0:
-        # With its columns: a prepared "SELECT *" fails once, whoever adds a column.
+        # With columns: a prepared "SELECT *" fails once after any new column.
         return [
             ("SELECT id, status FROM public.instances WHERE id = %s", mine(5, INSTANCES)),
             ("SELECT id, name FROM public.models WHERE id = %s", mine(4, MODELS)),
@@ -74,7 +74,7 @@ def _work(choose: random.Random, session: int) -> list[Statement]:
     used = ("UPDATE public.api_keys SET last_used_at = now() WHERE id = %s", mine(6, API_KEYS))
     renamed = ("UPDATE public.models SET name = 'Renamed' WHERE id = %s", mine(4, MODELS // 2))
     if action == 1:
-        # Neighbours, which a batch has both, in either order.
+        # Neighbours in a batch, in either order.
         first = choose.randrange(INSTANCES // 8 - 1) * 8 + session + 1
         return choose.sample([(*state, _id(5, first)), (*state, _id(5, first + 4))], 2)
     if action in (2, 3):
@@ -125,14 +125,14 @@ def large(server: Any, _logins_of_the_test: list[str]) -> Iterator[Database]:
         connection.execute(FILL)
     with database.connect(autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
-    # As a server has it that nobody tuned for tests.
+    # A default server's setting, not a test's.
     server.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '1s'").format(sql.Identifier(database.name)))
     yield database
     server.drop(database.name)
 
 
 def _assign(database: Database) -> None:
-    """Give organizations half of everything, in batches as a DBA would do it, and people some of the rest."""
+    """Assign half of everything to organizations, in batches like a DBA, and some of the rest to people."""
     with database.connect(autocommit=True) as connection:
         organizations = [_id(1, number) for number in range(1, 11)]
         for place, organization in enumerate(organizations):
@@ -158,7 +158,7 @@ def _assign(database: Database) -> None:
 
 
 def _owned(database: Database) -> dict[str, tuple[Any, ...] | None]:
-    """Return a digest of what has an owner, and of what the application never changes of it."""
+    """Return a digest of the rows with owners, from columns that the application never changes."""
     columns = {
         "public.instances": "id, organization_id, user_id, workspace_id, model_workspace_id",
         "public.models": "id, organization_id, workspace_id",
@@ -212,5 +212,5 @@ def test_nobody_fails_while_the_phases_come_and_go(
         during(f"deploy {tag} again", partial(run.deploy, tag))
     assert _owned(large) == owned
     run.verify()
-    # A lock is waited for half a second at most, and so is whoever stands behind it; there are up to four.
+    # The wait for a lock is limited to half a second, and so is the wait behind it; there are up to four.
     assert max(waits.values()) < 5

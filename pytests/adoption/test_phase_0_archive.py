@@ -1,4 +1,4 @@
-"""What people entered into tables that phase 0 made waits in an archive when it is reverted."""
+"""A revert of phase 0 archives the rows of tables that it created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first change says: what is in the way, what to do about it, and that the server's release has holes."""
+"""The first change's messages: obstacles, their remedies, and an outdated server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_refusal_says_what_to_do_before_the_next_deploy(
 
 @pytest.fixture
 def warning(empty_database: Database) -> Iterator[Warn]:
-    """Return a function that gives the warning about a release, by default the server's."""
+    """Return a function that returns the warning about a release, by default the server's."""
     with empty_database.connect() as connection:
         connection.execute(RELEASES.read_bytes())
 

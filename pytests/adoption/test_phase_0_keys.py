@@ -1,4 +1,4 @@
-"""Phase 0 gives every table of a platform its keys and indexes, keeps those that are there, and takes its own back."""
+"""Phase 0 adds missing keys and indexes, keeps existing ones, and a revert removes only its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, PRIMARY_KEYS, ROWS, TABLES, primary_keys, rows_of
 from support.replay import Replay
 
-# (table, column, referred table, what a delete does)
+# (table, column, referenced table, delete action)
 FOREIGN_KEYS = {
     ("public.organizations", "created_by_user_id", "public.users", "SET NULL"),
     ("public.organization_memberships", "organization_id", "public.organizations", "CASCADE"),
@@ -59,7 +59,7 @@ def test_a_platform_without_keys_gets_every_key(keyless: Database) -> None:
     with keyless.connect() as connection:
         before = rows_of(connection)
     Replay(keyless).deploy("@phase-0")
-    # Costs may be of no instance, so that a unique key, where NULLs are one value, is all that they get.
+    # The instance of costs may be NULL, so they only get a unique key with NULLS NOT DISTINCT.
     costs = "finops.cost_actual_minute"
     assert primary_keys(keyless) == {table: key for table, key in PRIMARY_KEYS.items() if table != costs}
     query = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u'"
@@ -178,7 +178,7 @@ def test_keys_that_are_there_are_kept_under_their_names(named: Database) -> None
         "organization_memberships_tenancy_key",
         "organization_memberships_tenancy_organization_id_fkey",
         "organization_memberships_tenancy_user_id_fkey",
-        # The usual name belongs to an index that is no key.
+        # An index that is not a key has the usual name.
         "providers_tenancy_pkey1",
         "provider_settings_pkey",
         "settings_provider",
@@ -198,7 +198,7 @@ def test_keys_that_are_there_are_kept_under_their_names(named: Database) -> None
         "public.settings_some",
         "public.provider_settings_tenancy_provider_id_idx",
     }
-    # The column cannot be null, so that a delete of the creator is refused, as it was.
+    # The column is NOT NULL, so deleting the creator is refused, as before.
     assert named.fetch("SELECT confdeltype FROM pg_constraint WHERE conname = 'tenants_by'") == [("a",)]
     assert "public.users.created_at" in output
     assert "time zone" in output
@@ -238,7 +238,7 @@ def test_absent_tables_are_created_and_existing_ones_kept(empty_database: Databa
         empty_database.execute("DROP SCHEMA finops")
     before = empty_database.dump()
     Replay(empty_database).deploy("@phase-0")
-    # Adopted costs may be of no instance, so that they get no primary key, and none to what they name.
+    # The instance of adopted costs may be NULL, so they get no primary key, and no foreign keys.
     adopted = names & {"finops.cost_actual_minute"}
     assert primary_keys(empty_database) == {table: key for table, key in PRIMARY_KEYS.items() if table not in adopted}
     assert set(_foreign_keys(empty_database)) == {key for key in FOREIGN_KEYS if key[0] not in adopted}

@@ -1,4 +1,4 @@
-"""Phase 0 says at once all that is wrong with tables that exist, and changes nothing until it is corrected."""
+"""Phase 0 reports all obstacles of existing tables at once, and changes nothing until they are removed."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_rows_that_a_key_would_not_allow_are_counted_with_a_query_that_finds_the
         assert len(keyless.fetch(query)) == count
     assert keyless.dump() == before
 
-    # To mend a row can leave others without it, which the next deploy says.
+    # Correcting a row can leave dangling references to it, which the next deploy reports.
     for _ in range(3):
         keyless.execute(*(query.replace("SELECT *", "DELETE", 1) for _, query in found.values()))
         try:

@@ -1,4 +1,4 @@
-"""The groups belong to the whole server: who makes them, which are refused, and who drops them."""
+"""Groups belong to the whole server: their creation, refusals and removal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def embedded() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture
 def alone(embedded: EmbeddedServer) -> Iterator[Server]:
-    """Return a server that no other test shares the roles of; databases and roles are gone after the test."""
+    """Return a server whose roles no other test uses; databases and roles are dropped after the test."""
     server = Server(embedded.dsn(), "alone", "secret", str(embedded.bin_dir), embedded.version)
     yield server
     server.clean_up(frozenset())
@@ -181,7 +181,7 @@ def test_a_deployer_is_told_every_privilege_that_is_missing(alone: Server) -> No
         KEYLESS,
         "CREATE ROLE alone_dba LOGIN PASSWORD 'secret'",
         "CREATE ROLE tenancy_owner",
-        # sqitch's own tables come before anything of ours.
+        # sqitch creates its own tables first.
         f"GRANT CREATE, TEMPORARY ON DATABASE {database.name} TO alone_dba",
     )
     output = _refusal(Replay(database, "alone_dba"))
@@ -191,7 +191,7 @@ def test_a_deployer_is_told_every_privilege_that_is_missing(alone: Server) -> No
         "alone_dba is not a member of the existing role tenancy_owner",
         "alone_dba may not grant USAGE and CREATE on the schema public",
         "alone_dba is neither the owner of public.users nor a member of its owner",
-        # Who is a member of a superuser can become it.
+        # A member of a superuser can become it.
         "as a superuser, ALTER TABLE public.users OWNER TO alone_dba;",
     ):
         assert problem in output

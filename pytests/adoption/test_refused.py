@@ -1,4 +1,4 @@
-"""A deploy that was refused has done nothing, so nothing is taken back, by its revert or by sqitch itself."""
+"""A refused deploy has changed nothing, so neither its revert nor sqitch itself undoes anything."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _contents(database: Database) -> tuple[str, dict[str, list[str]]]:
 
 
 def _with_columns(state: State, table: str, type_: str) -> Database:
-    """Return a database whose table has columns of the names that a phase would add, all of them its own."""
+    """Return a database whose own columns have the names of a phase's new columns."""
     database = state(KEYLESS + ROWS, _before(REFUSED[table]))
     value = f"'{ACME}'"
     database.execute(
         f"ALTER TABLE public.{table} ADD workspace_id {type_} DEFAULT {value}",
-        # A model of an organization's would be in the way of other instances.
+        # An organization's model would conflict with other instances.
         f"ALTER TABLE public.{table} ADD organization_id uuid" + ("" if table == "models" else f" DEFAULT {value}"),
         f"ALTER TABLE public.{table} ADD IF NOT EXISTS expires_at timestamptz DEFAULT '2001-01-01'",
     )
@@ -52,7 +52,7 @@ def test_a_revert_after_a_refusal_changes_nothing(state: State, table: str, type
     run.verify()
     run.revert(_before(tag))
     assert _contents(database) == before
-    # What was in the way is renamed, and the same command goes on.
+    # After renaming the obstacle, the same command continues.
     database.execute(f"ALTER TABLE public.{table} RENAME workspace_id TO place")
     run.deploy(tag)
     run.verify()
@@ -69,14 +69,14 @@ def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, 
     with pytest.raises(SqitchError) as error:
         sqitch(database).run("deploy", "--mode", mode)
     assert "column_in_the_way" in error.value.output or "must be free for pg-tenancy" in error.value.output
-    # Of what was deployed before the refusal it reverts everything.
+    # It reverts everything deployed before the refusal.
     assert "not ok" not in error.value.output.partition("Reverting")[2]
     assert _contents(database) == before
     sqitch(database).verify()
 
 
 def test_sqitch_takes_back_what_stopped_halfway(state: State, sqitch: Real) -> None:
-    """The change that failed is not among those that sqitch reverts: the one before it finds what there is of it."""
+    """The revert of the change before a failed one, which sqitch does not revert, finds its leftovers."""
     database = state(KEYLESS + ROWS, "@phase-3")
     before = _contents(database)
     database.execute(
@@ -94,7 +94,7 @@ def test_sqitch_takes_back_what_stopped_halfway(state: State, sqitch: Real) -> N
 
 
 def test_keys_that_were_an_organizations_before_are_left_alone(state: State) -> None:
-    """An application that has always known whose its keys are goes on with them after a revert."""
+    """An application whose keys have always had owners keeps them after a revert."""
     database = state(KEYLESS + ROWS, "@phase-3")
     database.execute(f"ALTER TABLE public.api_keys ADD organization_id uuid DEFAULT '{ACME}'")
     before = _contents(database)
@@ -105,7 +105,7 @@ def test_keys_that_were_an_organizations_before_are_left_alone(state: State) -> 
 
 
 def test_a_batch_that_changes_nothing_is_an_error_and_goes_on_afterwards(state: State) -> None:
-    """A trigger of the application that puts back what a batch writes would have it tried for ever."""
+    """If a trigger of the application undid a batch's writes, the batch would be retried forever."""
     database = state(KEYLESS + ROWS, "@phase-3")
     database.execute(
         "CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",

@@ -25,7 +25,7 @@ ANN, BOB, CID = (UUID(f"00000000-0000-0000-0000-00000000000{letter}") for letter
 ACME, BULK, DUST = (UUID(f"00000000-0000-0000-0001-00000000000{letter}") for letter in "abc")
 READY, LEGACY, ENDED = (UUID(f"00000000-0000-0000-0005-00000000000{letter}") for letter in "abc")
 
-# What the DBA grants where the deploy says that triggers of the application run as tenancy_writer.
+# The DBA's grants after the deploy's warning that the application's triggers run as tenancy_writer.
 FOR_TRIGGERS = """
 GRANT INSERT ON public.user_events, public.organization_events, public.api_key_events, public.instance_state_history
 TO tenancy_writer;
@@ -43,7 +43,7 @@ def _tables(database: Database) -> list[str]:
 
 
 def _columns(database: Database) -> dict[str, str]:
-    """Return of each table an expression of the columns that it has now."""
+    """Return an expression for each table with its current columns."""
     found = database.fetch(
         "SELECT a.attrelid::regclass::text, string_agg('t.' || quote_ident(a.attname), ', ' ORDER BY a.attnum)"
         " FROM pg_attribute AS a WHERE a.attrelid::regclass::text = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped"
@@ -68,7 +68,7 @@ def test_every_tag_is_deployed_and_reverted(own_server: EmbeddedServer, by: str)
     server.execute(sql.SQL("ALTER ROLE {} CREATEROLE").format(sql.Identifier(owner)))
     database.fill(TABLES + ROWS, owner)
     columns = _columns(database)
-    # What has no activation is activated by the deploy, until a revert.
+    # The deploy activates rows without activations, until a revert.
     otherwise = columns | {
         "public.instances": re.sub(r", t\.(tech|eco)_\w+|, t\.is_operational", "", columns["public.instances"])
     }
@@ -91,7 +91,7 @@ def test_every_tag_is_deployed_and_reverted(own_server: EmbeddedServer, by: str)
             else:
                 assert database.values(columns) == rows, to
     assert differences(whole, everything(database)) == ""
-    # And once more, with what the reverts kept. Where that is put back, triggers of the application note it.
+    # And again, with data from the reverts. When that is restored, the application's triggers record it.
     run.deploy()
     run.verify()
     kept = {table: row for table, row in otherwise.items() if not table.endswith("_events")}
@@ -103,7 +103,7 @@ def test_the_old_login_gets_the_answers_that_it_always_got(platform: Callable[..
     database = platform(owned=True)
     ((owner,),) = database.fetch("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.users'::regclass")
     before = answers(database, owner)
-    # Nearly all of it works, or nothing would be compared.
+    # Nearly all statements must work, or nothing would be compared.
     assert sum(rows < 0 for rows, _ in before.values()) <= 8, before
     for tag in TAGS:
         Replay(database).deploy(tag)
@@ -137,7 +137,7 @@ def test_costs_keep_their_rows_of_three_levels_and_get_no_key(platform: Callable
     keys = (
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE conrelid = 'finops.cost_actual_minute'::regclass AND contype <> 'c'"
-        # Our own column has none of theirs to mind (18).
+        # Our own column has no such constraint (18).
         " AND pg_get_constraintdef(oid) <> 'NOT NULL workspace_id' ORDER BY 1"
     )
     assert database.fetch(keys) == platform().fetch(keys)
@@ -200,7 +200,7 @@ def test_plans_and_colors_are_taken_over_and_kept_in_step(platform: Callable[...
         old.execute("UPDATE public.users SET account_plan = 'subscriber' WHERE id = %s", [BOB])
         assert _workspace(database, logins.app, ANN, ACME) == ("free", "red")
         assert _workspace(database, logins.app, BOB, None)[0] == "subscriber"
-        # A color that is none, and what it was before.
+        # An invalid color, and a valid one before.
         old.execute("UPDATE public.organizations SET sidebar_color = 'red;}' WHERE id = %s", [ACME])
         assert re.fullmatch("#[0-9a-f]{6}", _workspace(database, logins.app, ANN, ACME)[1])
 
@@ -239,7 +239,7 @@ def test_letters_that_were_sent_still_work_and_only_once(platform: Callable[...,
     with database.connect(autocommit=True) as old:
         query = "SELECT accepted_at IS NOT NULL FROM public.organization_invitations WHERE token = 'letter-to-dee'"
         assert old.execute(query).fetchall() == [(True,)]
-        # And what the old application does is done.
+        # The old application's changes take effect.
         old.execute(
             "INSERT INTO public.organization_invitations (organization_id, email, token, expires_at)"
             " SELECT %s, n || '@example.com', 'letter-to-' || n, now() + interval '1 day'"
@@ -331,7 +331,7 @@ def test_deleting_an_organization_with_instances_is_refused_with_two_ways_out(
         hint = str(error.value.diag.message_hint)
         assert "tenancy.delete_organization()" in hint
         assert "tenancy.purge_organization()" in hint
-        # One without goes as it did.
+        # An organization without instances is deleted as before.
         assert service.execute("DELETE FROM public.organizations WHERE id = %s", [DUST]).rowcount == 1
     with database.entered(logins.app, ANN, ACME) as connection:
         connection.execute("SELECT tenancy.delete_organization()")
@@ -341,7 +341,7 @@ def test_deleting_an_organization_with_instances_is_refused_with_two_ways_out(
         service.execute("SELECT tenancy.purge_organization(%s)", [ACME])
         assert service.execute("SELECT id FROM public.instances ORDER BY id").fetchall() == [(LEGACY,), (ENDED,)]
         assert service.execute("SELECT count(*) FROM public.organizations WHERE id = %s", [ACME]).fetchone() == (0,)
-        # Who a call was billed to is no user, and stays.
+        # The customer of a call is not a user, and stays.
         billed = "SELECT count(*) FROM finops.inference_usage WHERE customer_id IS NOT NULL AND instance_id IS NULL"
         assert service.execute(billed).fetchone() == (1,)
 

@@ -1,4 +1,4 @@
-"""A replay leaves what sqitch leaves, so that the other tests may do with replays."""
+"""A replay has the same result as sqitch, so other tests can use replays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.platform import KEYLESS, ROWS, fill_and_grant
 from support.replay import TAGS, Replay
 from support.scripts import differences, everything
 
-# All that sqitch writes down but when it did. What a change that is reverted required, it lists in any order.
+# Everything that sqitch records except times. It lists a reverted change's requirements in any order.
 HISTORY = {
     "sqitch.events": "to_jsonb(t) - 'committed_at'"
     " || jsonb_build_object('requires', ARRAY(SELECT unnest(t.requires) ORDER BY 1))"
@@ -27,7 +27,7 @@ DEPLOYED = {
 
 @dataclass(frozen=True)
 class Found:
-    """A database as text, and what its registry says."""
+    """A database as text, with sqitch's registry."""
 
     schema: str
     deployed: dict[str, list[str]]
@@ -43,11 +43,11 @@ def _registry(database: Database) -> str:
 
 
 def _trip(run: Sqitch | Replay, database: Database) -> dict[str, Found]:
-    """Go up tag by tag and back down, and return what was found after each step."""
+    """Deploy and revert tag by tag, and return the state after each step."""
     found = {}
     for tag in TAGS:
         run.deploy(tag)
-        # With sqitch each change is verified as it comes. What came before it has to stay as it was, too.
+        # sqitch verifies each change when it is deployed. Earlier changes must stay valid too.
         Replay(database).verify()
         found[f"up to {tag}"] = _found(database)
     for to in [*TAGS[-2::-1], None]:

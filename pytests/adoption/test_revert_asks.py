@@ -1,4 +1,4 @@
-"""A revert asks first what of the application needs what it would drop: found later, it would end in the middle."""
+"""A revert first checks which objects of the application depend on what it drops, so it does not fail halfway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.scripts import ScriptError, everything
 State = Callable[..., Database]
 Real = Callable[[Database], Sqitch]
 
-# What an application may hang on ours; with what its DBA is told to do.
+# Dependencies of an application, each with the remedy in the message.
 NEEDING = {
     "a default": (
         "CREATE TABLE public.notes (id integer, by uuid DEFAULT tenancy.current_user_id())",
@@ -96,7 +96,7 @@ def test_columns_of_ours_in_the_applications_tables_count_too(state: State) -> N
 
 
 def test_dependencies_of_an_earlier_phase_do_not_stop_a_later_revert(state: State) -> None:
-    """A revert that leaves phase 1 where it is leaves what stands on it, too."""
+    """A revert that keeps phase 1 keeps objects that depend on it."""
     database = state(KEYLESS + ROWS, "@phase-7")
     for statement, _, _ in (NEEDING["a default"], NEEDING["a view"]):
         database.execute(*statement.split("; "))
@@ -107,14 +107,14 @@ def test_dependencies_of_an_earlier_phase_do_not_stop_a_later_revert(state: Stat
 
 
 def test_sqitch_stops_where_everything_works(state: State, sqitch: Real) -> None:
-    """It does not say how far it goes, so it is asked phase by phase."""
+    """Scripts check phase by phase, because sqitch does not tell them the target."""
     database = state(KEYLESS + ROWS, "@phase-2")
     database.execute(NEEDING["a default"][0])
     with pytest.raises(SqitchError) as error:
         sqitch(database).revert()
     assert NEEDING["a default"][1] in error.value.output
     assert "CASCADE would drop the application's objects" in error.value.output
-    # Said before the first change, too.
+    # Also reported before the first change.
     told = error.value.output.partition("kernel/audit_log_policies")[2].partition("kernel/memberships_functions")[0]
     assert "WARNING:  a revert of earlier phases will be refused: default value for column by" in told
     assert error.value.output.count("WARNING:  a revert of earlier phases") == 1

@@ -1,4 +1,4 @@
-"""Every change of the plan goes back to exactly where it came from."""
+"""Every change of the plan reverts to exactly the state before it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_change_goes_back_in_an_adopted_database(
     _walk(Replay(empty_database))
     with empty_database.connect() as connection:
         assert rows_of(connection, *kept) == before
-    # Whose a call was is kept, because its key may be gone by the next deploy.
+    # A call's owner is kept, because its key may be deleted before the next deploy.
     assert _leftovers(empty_database) == ([("tenancy_archive",)] if tables is KEYLESS else [])
 
 
@@ -233,7 +233,7 @@ def test_roles_and_memberships_of_the_cluster_are_as_they_were(own_server: Embed
     before = roles()
     Replay(database).deploy()
     assert database.fetch("SELECT pg_has_role(%s, 'tenancy_service', 'USAGE')", owner) == [(True,)]
-    # Granted by a person since, and gone with the group.
+    # Granted by a person, and removed with the group.
     server.execute(sql.SQL("GRANT tenancy_app TO {}").format(sql.Identifier(owner)))
     Replay(database).revert()
     assert roles() == before

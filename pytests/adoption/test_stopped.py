@@ -1,7 +1,7 @@
-"""What was stopped goes on: whichever command comes next finds out what its scripts have done.
+"""Interrupted work continues: the next command, in either direction, finds out what the scripts have done.
 
-sqitch notes a change once its script has committed and its verify script has run.
-What is killed in between has done the one and not the other.
+sqitch records a change once its script has committed and its verify script has run.
+A kill in between leaves a committed change without a record.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def _pairs(first: int) -> list[tuple[Change, Change]]:
 
 
 def _twice(kind: str, change: Change) -> list[Step]:
-    """Stop a command between its script and sqitch's note of it, and run it again."""
+    """Stop a command between its script and sqitch's record of it, and run it again."""
     return [Step(kind, change, is_noted=False), Step(kind, change)]
 
 
 def _up(first: int) -> list[Step]:
-    """Deploy everything: of each pair the earlier was reverted, which sqitch has not noted, when the later comes."""
+    """Deploy everything: in each pair the earlier change was reverted, without sqitch's record, before the later."""
     steps = [step for change in PLAN[:first] for step in _twice("deploy", change)]
     for earlier, later in _pairs(first):
         steps += [Step("deploy", earlier, is_run=False), *_twice("deploy", later)]
@@ -49,7 +49,7 @@ def _up(first: int) -> list[Step]:
 
 
 def _down(first: int) -> list[Step]:
-    """Revert everything: of each pair the later was deployed, which sqitch has not noted, when the earlier goes."""
+    """Revert everything: in each pair the later change was deployed, without sqitch's record, before the earlier."""
     steps = [step for change in PLAN[first + 2 * len(_pairs(first)) :] for step in _twice("revert", change)]
     for earlier, later in reversed(_pairs(first)):
         steps += [Step("revert", later, is_run=False), *_twice("revert", earlier)]
@@ -57,7 +57,7 @@ def _down(first: int) -> list[Step]:
 
 
 def test_after_every_change_either_command_goes_on(state: State) -> None:
-    """Each change is in one pair the earlier, in another the later, and its script is run twice in both directions."""
+    """Each change is the earlier one of one pair and the later one of another, and its script runs twice both ways."""
     database = state(KEYLESS + ROWS)
     run = Replay(database)
     before, deployed = everything(database), everything(state(KEYLESS + ROWS, WHOLE_PLAN))
@@ -79,7 +79,7 @@ def _makes_something(change: Change) -> bool:
 
 
 def test_a_database_that_stops_long_statements_is_deployed_to_and_verified(state: State) -> None:
-    """A backfill that was stopped each time after a while would never come to its end."""
+    """Without progress, a backfill that is always interrupted would never end."""
     database = state(KEYLESS + MANY)
     limits = ["statement_timeout = '60ms'", "idle_in_transaction_session_timeout = '60ms'"]
     if database.server.version >= 17:
@@ -128,7 +128,7 @@ def test_a_backfill_goes_on_where_it_was_stopped(state: State, change: str, tabl
     run = Replay(database)
     with pytest.raises(ScriptError, match="stopped"):
         run.deploy(change)
-    # What was done is not looked at again: a row that is undone meanwhile stays so.
+    # Finished rows are not read again: a row that is changed back meanwhile stays so.
     undo = undone.format(kept=kept, first=f"'{first}'")
     database.execute(f"DROP TRIGGER stop ON {kept}", f"SET session_replication_role = replica; {undo}")
     run.deploy(change)
@@ -136,7 +136,7 @@ def test_a_backfill_goes_on_where_it_was_stopped(state: State, change: str, tabl
 
 
 def _left_over(database: Database, change: str) -> int:
-    """Return how many rows a backfill has not done."""
+    """Return the number of rows that a backfill has not processed."""
     query = {
         "kernel/workspaces_backfill": "SELECT count(*) FROM public.users AS u"
         " WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = u.id)",
@@ -150,7 +150,7 @@ def _left_over(database: Database, change: str) -> int:
 
 
 def test_statements_of_a_killed_psql_are_waited_for(state: State) -> None:
-    """And what it began may be an index, which waits for whoever waits for it in one long statement."""
+    """Its statement may be an index build, which waits for transactions that wait for it."""
     database = state(KEYLESS + ROWS, "@phase-0")
     run = Replay(database)
     with database.connect(autocommit=True) as before, database.connect(autocommit=True) as watcher:
@@ -172,7 +172,7 @@ def test_statements_of_a_killed_psql_are_waited_for(state: State) -> None:
 
 
 def test_nobody_but_a_deployer_holds_up_a_deploy(state: State, new_login: Callable[..., str]) -> None:
-    """Anybody may take an advisory lock, whatever is meant by it."""
+    """Anybody may take an advisory lock."""
     database, login = state(KEYLESS + ROWS, "@phase-1"), new_login("tenancy_app")
     with database.connect(login) as connection:
         connection.execute("SELECT pg_advisory_lock(8100420170330141), pg_advisory_lock(8100420170330142)")

@@ -1,4 +1,4 @@
-"""Phases 4 to 6 on tables that an application made: which columns and rows they take, refuse and give back."""
+"""Phases 4 to 6 on an application's tables: the columns and rows that they accept, refuse and restore."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -26,7 +26,7 @@ ACME, BULK = (UUID(f"00000000-0000-0000-0001-00000000000{letter}") for letter in
 
 
 def _execute(database: Database, *statements: str) -> None:
-    """Run statements as the superuser, who knows four people and organizations by name."""
+    """Run statements as the superuser, with names for four people and organizations."""
     for name, id_ in (("ann", ANN), ("bob", BOB), ("acme", ACME), ("bulk", BULK)):
         statements = tuple(statement.replace(f"{{{name}}}", f"'{id_}'") for statement in statements)
     database.execute(*statements)
@@ -39,7 +39,7 @@ def _refusal(run: Replay, to: str) -> str:
 
 
 def _just_before(state: State, tag: str) -> Database:
-    """Return a database in which the phase's first table is what comes next."""
+    """Return a database right before the phase's first table."""
     return state(KEYLESS + ROWS, "kernel/tenant_tables" if tag == "@phase-4" else TAGS[TAGS.index(tag) - 1])
 
 
@@ -160,7 +160,7 @@ def test_rows_with_an_organization_get_its_workspace_and_keep_it(keyless: Databa
     run.revert(BEFORE)
     assert differences(before, keyless.dump()) == ""
     assert set(keyless.fetch("SELECT organization_id, user_id FROM public.instances")) == {(ACME, None), (None, BOB)}
-    # The column is the application's, and what it says now counts.
+    # The column is the application's, so its current value counts.
     _execute(
         keyless,
         "UPDATE public.instances SET organization_id = {bulk} WHERE organization_id = {acme}",
@@ -266,7 +266,7 @@ def test_an_expiry_that_was_there_stays(keyless: Database) -> None:
         assert keyless.fetch(expired) == [(True, None)]
         run.revert(BEFORE)
         assert differences(before, keyless.dump()) == ""
-        # When it expired is the application's business as before.
+        # The expiry is up to the application, as before.
         assert keyless.fetch(expired) == [(True, None)]
 
 

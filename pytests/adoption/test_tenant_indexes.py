@@ -1,4 +1,4 @@
-"""Phases 4 to 6 beside the indexes that an application made."""
+"""Phases 4 to 6 with an application's own indexes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_models_that_are_there_twice_are_refused_with_the_query(state: Callable[
     run = Replay(keyless)
     keyless.execute(
         "INSERT INTO public.models (id, name, model_id) SELECT gen_random_uuid(), 'twice', 'hub/small'",
-        # NULL is not a name twice.
+        # Two NULLs are not duplicates.
         "INSERT INTO public.models (id, name) SELECT gen_random_uuid(), 'none' FROM generate_series(1, 3)",
     )
     before = keyless.dump()

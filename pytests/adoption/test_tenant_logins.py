@@ -1,4 +1,4 @@
-"""Phases 4 to 6 close tables that logins use: who goes on, who is warned, and who is let go by the revert."""
+"""Phases 4 to 6 close tables: which logins keep working, are warned about, and lose groups in the revert."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -66,7 +66,7 @@ def test_half_a_deploy_that_is_reverted_lets_everybody_go(
     keyless.execute(f"GRANT INSERT ON public.{table} TO {writer}")
     before = keyless.dump()
     run.deploy(PLAN[position(change) - 2].script)
-    # The last thing that the change adds is there already, as somebody else's.
+    # Somebody else's object has the name of the last one that the change adds.
     theirs = f"{table}_tenancy_workspace_id_fkey"
     keyless.execute(f"ALTER TABLE public.{table} ADD CONSTRAINT {theirs} CHECK (id IS NULL) NOT VALID")
     with pytest.raises(ScriptError):
@@ -80,7 +80,7 @@ def test_half_a_deploy_that_is_reverted_lets_everybody_go(
 
 
 def test_a_login_of_its_own_survives_the_cut_over_of_another(state: State, new_login: NewLogin) -> None:
-    """A login that a person granted the group keeps it through deploy and revert."""
+    """If a person granted the group to a login, deploy and revert keep it."""
     keyless, granted = state(KEYLESS + ROWS, BEFORE), new_login("tenancy_service")
     run = Replay(keyless)
     keyless.execute(f"GRANT INSERT ON public.instances TO {granted}")

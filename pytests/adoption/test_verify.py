@@ -22,7 +22,7 @@ Run = Callable[[Database], Sqitch]
 
 TAGS = [tag for tag in replay.TAGS if tag != "@phase-0"]
 
-# Tables that somebody in a workspace can read, and the tag that protects each.
+# Tables that are readable in a workspace, with the tag that protects each.
 PROTECTED = {
     "public.users": 1,
     "public.organizations": 1,
@@ -46,7 +46,7 @@ PROTECTED = {
     **dict.fromkeys(sorted([*MONEY, *OFFERINGS]), 12),
 }
 
-# Of one table: what is damaged, the statement that does it, and how the complaint must begin.
+# For one table: the damage, its statement, and the beginning of the message.
 DAMAGES = """
 SELECT d.what, d.statement, d.complaint
 FROM (SELECT %(table)s::regclass AS oid, %(table)s AS name) AS t
@@ -136,7 +136,7 @@ ORDER BY 1
 
 
 def _complaints(connection: psycopg.Connection[Any], *statements: str) -> list[str]:
-    """Return what verify says of a database after some statements, which are taken back."""
+    """Return verify's messages after some statements, which are rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute(";".join(statements).encode())
         try:
@@ -153,7 +153,7 @@ def test_each_damage_to_a_table_is_named(database_at: Callable[[str], Database],
         assert {table for table in tables if not table.startswith("tenancy_private.")} == {
             table for table, since in PROTECTED.items() if TAGS.index(f"@phase-{since}") <= TAGS.index(tag)
         } | ({"tenancy.audit_log"} if tag == "@phase-1" else set())
-        # What differs in different things is done at once: the first damage to each, then the second.
+        # Damages to different objects are made together: the first of each object, then the second.
         rounds: dict[int, list[tuple[str, str, str]]] = defaultdict(list)
         seen: Counter[tuple[str, str]] = Counter()
         for table in tables:
@@ -181,7 +181,7 @@ def test_the_statements_in_the_detail_restore_the_contracts(database: Database) 
                     admin.execute("CALL tenancy_private.verify_contracts()")
                 admin.execute((error.value.diag.message_detail or "").encode())
                 admin.execute("CALL tenancy_private.verify_contracts()")
-        # Privileges that were taken and given again stand in another order.
+        # Revoked and granted privileges have another order.
         assert _set_of_statements(database.dump()) == _set_of_statements(before)
 
 
@@ -274,7 +274,7 @@ def copies(server: Server, database: Database) -> Iterator[dict[str, Database]]:
 def test_a_copy_is_verified_too(copies: dict[str, Database]) -> None:
     for copy in copies.values():
         with copy.connect(autocommit=True) as admin:
-            # Privileges on the database itself, and on PostgreSQL's functions, do not come along.
+            # Copies lack privileges on the database itself and on PostgreSQL's functions.
             admin.execute("CALL tenancy.harden_database()")
             Replay(copy).verify()
             _, policy, privileges = _complaints(

@@ -13,13 +13,13 @@ from support.two_tenants import TwoTenants, two_tenants
 
 @pytest.fixture(scope="module")
 def proof(request: pytest.FixtureRequest) -> str:
-    """Return how the database knows its contexts: carried or, where a file's mark says so, sealed (``BOTH``)."""
+    """Return the proof of contexts: carried or, if the file is marked with ``BOTH``, sealed too."""
     return str(getattr(request, "param", "carried"))
 
 
 @pytest.fixture(scope="module")
 def tenants(server: Server, template: str, logins: Logins, proof: str) -> Iterator[TwoTenants]:
-    """Return two tenants that the tests of a file share, since what they do is rolled back."""
+    """Return two tenants that the tests of a file share; all changes are rolled back."""
     with two_tenants(server, template, logins) as tenants:
         if proof == "sealed":
             seal_contexts(tenants.database)

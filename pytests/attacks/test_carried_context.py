@@ -1,4 +1,4 @@
-"""The parameter that carries the context: nobody but the functions sets it, and nothing else passes for it."""
+"""The parameter that carries the context: only the functions can set it, and nothing else is accepted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CARRIER = "SELECT current_setting('backtrace_functions')"
 
 
 def _carried(tenants: TwoTenants, login: str) -> str:
-    """Return what the parameter says for a user of Acme."""
+    """Return the parameter's value for a user of Acme."""
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         (text,) = connection.execute(CARRIER).fetchone() or ("",)
     return str(text)
@@ -95,7 +95,7 @@ def test_no_permission_moves_to_another_place(tenants: TwoTenants, login: str, i
 @pytest.mark.parametrize("variable", ["current_user_id", "current_organization_id"])
 @pytest.mark.parametrize("written", ["_", "", ",", " "])
 def test_an_id_is_written_in_one_way(tenants: TwoTenants, login: str, variable: str, written: str) -> None:
-    # In the parameter "_" stands for a hyphen, and is none in a UUID.
+    # The parameter has "_" for a hyphen, which a UUID does not accept.
     with tenants.entered(tenants.members["user"], tenants.acme, login) as connection:
         before = context(connection)
         set_context(connection, {variable: before[variable].replace("-", written)})
@@ -105,7 +105,7 @@ def test_an_id_is_written_in_one_way(tenants: TwoTenants, login: str, variable: 
 
 
 def test_a_path_with_operators_of_ones_own_says_nothing_else(tenants: TwoTenants, login: str) -> None:
-    # A role that may create nothing has none of these: here somebody has made them.
+    # A role that may create nothing cannot create these; here somebody else did.
     with tenants.database.connect(autocommit=True) as admin:
         admin.execute("CREATE SCHEMA hostile")
         admin.execute("GRANT USAGE ON SCHEMA hostile TO PUBLIC")

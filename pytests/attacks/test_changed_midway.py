@@ -1,6 +1,6 @@
-"""Attacks that change the variables in the midst of a statement, after the floor has verified them.
+"""Attacks that change the variables in the middle of a statement, after the floor has verified them.
 
-What a policy reads a second time may by then be something else: permissions, the person, the workspace.
+Permissions, person and workspace may be different when a policy reads them a second time.
 """
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
@@ -28,8 +28,8 @@ def own(tenants: TwoTenants) -> dict[str, dict[str, UUID]]:
     return make_own_tables(tenants)
 
 
-# Where the variables are set: by a sub-select that PostgreSQL takes for one more value of the key, before or
-# after the scan's own; in a row that is there before the table is; in each row.
+# Places that set the variables: a sub-select that PostgreSQL treats as another value of the key, before or
+# after the scan's own; a row that is computed before the table is read; each row.
 PLACES = {
     "a value of the key": "SELECT {what} FROM {table} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "a value of the key, joined": "SELECT a.{what} FROM {table} AS a JOIN {table} AS b USING ({key})"
@@ -53,7 +53,7 @@ SETTINGS = ((), ("enable_seqscan", "enable_bitmapscan"), ("enable_indexscan", "e
 
 
 def seen(connection: Connection, query: str) -> list[Any]:
-    """Return the values that a query shows under any of the settings; where it fails as it should it shows none."""
+    """Return the values that a query shows with any of the settings; none if it fails as it must."""
     values: list[Any] = []
     for settings in SETTINGS:
         with suppress(psycopg.errors.InvalidAuthorizationSpecification), connection.transaction(force_rollback=True):
@@ -72,7 +72,7 @@ def change(name: str, value: str) -> str:
     return f"set_config('tenancy.{name}', '{value}', true)"
 
 
-# Table: its key, a column, and who lacks the permission to see it.
+# Table: its key, a column, and a person without the permission to see it.
 GUARDED = {
     "tenancy.audit_log": ("workspace_id", "action"),
     "tenancy.invitations": ("organization_id", "email"),
@@ -204,7 +204,7 @@ def test_a_key_that_is_set_midway_to_be_a_person_shows_no_private_note(
 
 # -- writes ------------------------------------------------------------------------------
 
-# Set before, put back before the floor looks, and set again after it.
+# Set before, restored before the floor verifies, and set again afterwards.
 WRITES = (
     "DELETE FROM {table} WHERE {key} = (SELECT {workspace} WHERE {change} IS NOT NULL)",
     "WITH x AS MATERIALIZED (SELECT {change} AS v) DELETE FROM {table} USING x WHERE v IS NOT NULL",
@@ -226,7 +226,7 @@ BEFORE = ("the context that was entered", "the changed one", "the changed one, p
 
 
 def rows_as_admin(tenants: TwoTenants, connection: Connection, table: str) -> list[Any]:
-    """Return a table's rows as whoever sees all would, in the same transaction."""
+    """Return all rows of a table, in the same transaction."""
     connection.execute("RESET ROLE")
     return connection.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t.id::text").fetchall()
 
@@ -242,7 +242,7 @@ def test_a_variable_set_midway_changes_no_row(tenants: TwoTenants, what: str, wr
         "workspace": ("public.notes", "body", "user_id"),
     }[what]
     user = tenants.members["user"]
-    # The superuser becomes a member of the group for a while, and sees afterwards what has become of it.
+    # The superuser acts as the group, and then checks the result.
     with tenants.database.connect() as connection:
         untouched = rows_as_admin(tenants, connection, table)
         connection.execute("SET ROLE tenancy_app")
@@ -272,7 +272,7 @@ def test_a_variable_set_midway_changes_no_row(tenants: TwoTenants, what: str, wr
         if before != BEFORE[0]:
             connection.execute(f"SELECT {changes}")
         if before == BEFORE[2]:
-            # A NULL test costs nothing, so PostgreSQL asks it before all else.
+            # A NULL test has no cost, so PostgreSQL evaluates it first.
             statement = statement.replace("WHERE", f"WHERE (SELECT {back}) IS NOT NULL AND", 1)
         with (
             suppress(psycopg.errors.InvalidAuthorizationSpecification, psycopg.errors.InsufficientPrivilege),
@@ -280,12 +280,12 @@ def test_a_variable_set_midway_changes_no_row(tenants: TwoTenants, what: str, wr
         ):
             connection.execute(statement.encode())
         after = rows_as_admin(tenants, connection, table)
-        # One's own shared note is nobody's here.
+        # The person's own shared note is not visible here.
         assert after == untouched
         connection.rollback()
 
 
-# An INSERT is verified where its rows are checked, and what is done for a row before that must not tell.
+# An INSERT is verified when its rows are checked; nothing before that may reveal anything.
 INSERTS = {
     "public.instances": ("provider_id, model_id", "provider, model"),
     "public.models": ("name, model_id", "'x', 'x'"),
@@ -367,7 +367,7 @@ def test_between_two_fetches_nothing_can_be_changed_to_see_more(tenants: TwoTena
 
 @pytest.fixture(scope="module")
 def sealed(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    """Return tenants whose contexts nothing carries: there a transaction can have two that are good."""
+    """Return tenants with sealed contexts, with which a transaction can have two valid ones."""
     with two_tenants(server, template, logins) as tenants:
         make_own_tables(tenants)
         seal_contexts(tenants.database)
@@ -375,7 +375,7 @@ def sealed(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants
 
 
 def protect_users(admin: Connection, permission: str | None, columns: str) -> None:
-    """Protect the accounts anew, as the change that does it."""
+    """Protect the accounts again, as their change does."""
     with admin.transaction():
         admin.execute("CALL tenancy_private.revise('public.users')")
         admin.execute("CALL tenancy.protect('public.users', key => 'id', people => 'members')")
@@ -383,9 +383,9 @@ def protect_users(admin: Connection, permission: str | None, columns: str) -> No
 
 
 def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
-    """Enter Acme as its user, and return what sets the good seals of Acme and of the own workspace.
+    """Enter Acme as its user, and return statements that set the valid seals of Acme and of the personal workspace.
 
-    A savepoint that is undone takes the latch along; in the own workspace a person holds every permission.
+    Rolling back a savepoint removes the latch; in the personal workspace a person has every permission.
     """
     user = tenants.members["user"]
     connection.execute("SAVEPOINT s")
@@ -402,7 +402,7 @@ def enter_twice(tenants: TwoTenants, connection: Connection) -> tuple[str, str]:
 def test_a_moderator_elsewhere_moderates_nothing_here(sealed: TwoTenants, login: str, write: str) -> None:
     with sealed.session(login) as connection:
         _, personal = enter_twice(sealed, connection)
-        # Two of one's own come first, by the index: at one the floors are verified, at the other the seal changes.
+        # Two own rows come first in the index: at one the floors are verified, at the other the seal changes.
         for number in (1, 2):
             connection.execute("INSERT INTO public.notes (id, body) VALUES (%s, 'mine')", [UUID(int=number)])
         connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
@@ -418,7 +418,7 @@ def test_a_reader_of_a_catalogue_elsewhere_reads_nothing_of_it_here(sealed: TwoT
     of_acme = f"SELECT name FROM {table} WHERE workspace_id = '{sealed.acme.id}'"
     with sealed.admin() as admin:
         hidden = {name for (name,) in admin.execute(of_acme.encode()).fetchall()}
-        # As where a DBA has taken it.
+        # As if a DBA had revoked it.
         admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = (%s, 'user')", [permission])
         try:
             with sealed.session(login) as connection:
@@ -437,7 +437,7 @@ def test_a_reader_of_a_catalogue_elsewhere_reads_nothing_of_it_here(sealed: TwoT
 
 
 def test_a_reader_of_accounts_elsewhere_reads_none_here(sealed: TwoTenants, login: str) -> None:
-    # As where a DBA asks for a permission, which the floor of accounts can.
+    # As if a DBA required a permission, which the floor of accounts supports.
     with sealed.admin() as admin:
         admin.execute("DELETE FROM tenancy.role_permissions WHERE (permission, role) = ('settings.view', 'user')")
         protect_users(admin, "settings.view", "id, email")
@@ -463,8 +463,8 @@ def test_a_reader_of_accounts_elsewhere_reads_none_here(sealed: TwoTenants, logi
 
 
 def test_a_row_is_nobodys_who_is_set_between_two_columns(state: Callable[..., Database], logins: Logins) -> None:
-    # Tenants may not name user_id. Where the application had it before other columns, their values are worked out
-    # between its default and that of the workspace.
+    # Tenants may not write user_id. If the application had it before other columns, their values are computed
+    # between its default and the workspace's.
     database = state(at="@phase-4")
     database.execute(
         "ALTER TABLE public.instances ADD user_id uuid REFERENCES public.users (id) ON DELETE SET NULL",

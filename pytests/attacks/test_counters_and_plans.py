@@ -1,4 +1,4 @@
-"""Attacks that read no row and learn of it all the same: by counters, statistics and plans."""
+"""Attacks that learn about rows without reading them: by counters, statistics and plans."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -31,7 +31,7 @@ COUNTERS = ("pg_stat_get_xact_numscans", "pg_stat_get_xact_tuples_returned", "pg
 
 @contextmanager
 def may_read_counters(tenants: TwoTenants, login: str) -> Iterator[None]:
-    """Give the counters back, as on a server where the deployer could not take them."""
+    """Grant the counters to PUBLIC again, as on a server where the deployer could not revoke them."""
     functions = sql.SQL(", ").join(sql.SQL("{}(oid)").format(sql.Identifier(name)) for name in COUNTERS)
     with tenants.admin() as admin:
         admin.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(functions, sql.Identifier(login)))
@@ -64,7 +64,7 @@ def test_counters_do_not_tell_a_guess_that_hits_from_one_that_misses(
             seen = connection.execute(f"SELECT count(*) FROM {table} WHERE {probe}", guess).fetchone()
             assert seen == (0,)
             after = counts(connection, table)
-            # Which of two indexes is used follows statistics; what counts is what it found.
+            # Statistics decide which of two indexes is used; only the rows found matter.
             return [
                 sum(row[column] for row in after) - sum(row[column] for row in before)
                 for column in range(1, 1 + len(COUNTERS))
@@ -96,7 +96,7 @@ def test_counters_do_not_tell_that_there_is_an_account_whose_member_is_asked_for
                 for column in range(1, 1 + len(COUNTERS))
             ]
 
-        # Another organization's member, and somebody in none.
+        # Another organization's member, and a person without an organization.
         for user in (tenants.outsider.id, tenants.person.id):
             assert moved(user) == moved(uuid4())
 
@@ -195,7 +195,7 @@ def test_explain_analyze_does_not_tell_a_guess_that_hits_from_one_that_misses(
 
 
 def _numbers(plan: Any) -> list[tuple[str, Any]]:
-    """Return what a plan counted, node by node."""
+    """Return a plan's counts, node by node."""
     if isinstance(plan, list):
         return [pair for part in plan for pair in _numbers(part)]
     if not isinstance(plan, dict):

@@ -1,4 +1,4 @@
-"""Attacks on the functions that run as their owner: shadowed names, arguments, settings."""
+"""Attacks on SECURITY DEFINER functions: shadowed names, arguments, settings."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -13,7 +13,7 @@ from psycopg import sql
 
 from support.two_tenants import Connection, TwoTenants, refused
 
-# Every function that an application may call, and what it answers Acme's owner.
+# Every function that an application may call, with its result for Acme's owner.
 CALLS = {
     "current_user_id()": "owner",
     "current_organization_id()": "acme",
@@ -39,7 +39,7 @@ CHANGES = (
 
 
 def use_everything(tenants: TwoTenants, connection: Connection) -> None:
-    """Call every function, as Acme's owner, and look at what it answers."""
+    """Call every function as Acme's owner, and check its result."""
     answers = {"owner": tenants.acme.owner.id, "acme": tenants.acme.id, "role": "owner", "name": "Acme"}
     tenants.enter(connection, tenants.acme.owner, tenants.acme)
     for call, answer in CALLS.items():
@@ -87,7 +87,7 @@ TABLES = (
 
 @pytest.fixture
 def temporary(tenants: TwoTenants, login: str) -> Iterator[None]:
-    """Let the application make temporary objects, as on a database that nobody hardened."""
+    """Let the application create temporary objects, as in a database without hardening."""
     names = sql.Identifier(tenants.database.name), sql.Identifier(login)
     with tenants.admin() as admin:
         admin.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(*names))
@@ -303,7 +303,7 @@ def test_the_keys_are_closed_to_a_login_that_may_read_all_data(tenants: TwoTenan
             query = f"SELECT count(*) FROM tenancy_private.{table}"
             assert admin.execute(query).fetchone() != (0,)
             assert connection.execute(query).fetchone() == (0,)
-        # And the floor is not for sale either.
+        # The floor cannot be weakened either.
         connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
         assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
 

@@ -1,4 +1,4 @@
-"""Attacks that read no row and learn of it all the same: by errors, or their absence."""
+"""Attacks that learn about rows without reading them: by errors or their absence."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -47,8 +47,8 @@ def test_without_a_context_the_error_does_not_depend_on_a_row(tenants: TwoTenant
                     with pytest.raises(psycopg.Error) as raised, connection.transaction():
                         connection.execute(f"SELECT 1 FROM {table} WHERE {probe}", guess)
                     diag = raised.value.diag
-                    # Which of the calls is the first depends on the plan, and may. PL/pgSQL names an expression
-                    # only where it has planned it just now: the first time in a session.
+                    # The first of the calls depends on the plan, which is fine. PL/pgSQL names an expression only
+                    # when it plans it, which is the first time in a session.
                     where = re.sub(r'(PL/pgSQL|SQL) expression "tenancy.verify_context\(\)"\n', "", str(diag.context))
                     answers.setdefault((table, probe, str(planner)), set()).add(
                         (diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, where)
@@ -99,7 +99,7 @@ def test_without_a_context_every_shape_of_query_fails_before_a_row_is_reached(
                         connection.execute(statement, {"guess": guess})
 
 
-# What a variable can be set to, by itself or with others: the answer is an error, and the same for every guess.
+# Values of a variable, alone or with others: the result is an error, the same for every guess.
 GARBAGE = {
     "no user": {"current_user_id": ""},
     "a user who is none": {"current_user_id": "garbage"},
@@ -160,7 +160,7 @@ def test_garbage_in_a_variable_is_answered_alike_whatever_row_is_asked_about(
                 for table, (key, column, hit) in EVERY_TABLE.items():
                     for statement in STATEMENTS:
                         answers = set()
-                        # The nearest id there is.
+                        # The nearest existing id.
                         for guess in (known[hit], UUID(int=known[hit].int ^ 1)):
                             with pytest.raises(psycopg.Error) as raised, connection.transaction():
                                 connection.execute(

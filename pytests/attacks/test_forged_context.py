@@ -1,4 +1,4 @@
-"""Attacks on the session context: set by hand."""
+"""Attacks on the session context: manual settings."""
 
 # ruff: noqa: S608  (a block is a transaction; the statements are the attacks)
 
@@ -105,7 +105,7 @@ def test_changing_one_variable_breaks_the_seal(tenants: TwoTenants, login: str, 
             connection.execute("SELECT set_config(%s, %s, true)", [f"tenancy.{variable}", value])
             with refused("28000", "invalid_context"), connection.transaction():
                 names(connection)
-            # Putting it back is no forgery.
+            # Restoring the value is not a forgery.
             set_context(connection, before)
             assert names(connection) == ["Acme"]
 
@@ -130,7 +130,7 @@ def test_no_other_split_of_the_sealed_text_has_the_same_seal(tenants: TwoTenants
             for first, second in itertools.combinations(cuts, 2)
         ]
         assert before in splits
-        # Without the separators, and with what PostgreSQL takes for the same UUID.
+        # Without separators, and in other spellings of the same UUID.
         user, organization = before["current_user_id"], before["current_organization_id"]
         splits += [
             before | {"current_user_id": user + organization, "current_organization_id": ""},
@@ -144,7 +144,7 @@ def test_no_other_split_of_the_sealed_text_has_the_same_seal(tenants: TwoTenants
             before | {"current_organization_id": str(UUID(int=0))},
             before | {"context": before["context"] + " "},
             before | {"context": before["context"] + "_"},
-            # As the parameter has them, one behind the other.
+            # Concatenated, as in the parameter.
             before | {"current_user_id": f"{user},{organization}", "current_organization_id": ""},
             before | {"current_organization_id": f"{organization} {before['context']}", "context": ""},
             before | {"current_user_id": f"{user},{organization} {before['context']}", "context": ""},
@@ -193,7 +193,7 @@ def test_every_part_of_the_sealed_context_is_sealed(tenants: TwoTenants, login: 
 
 
 def test_the_parts_of_two_contexts_do_not_mix(tenants: TwoTenants, login: str) -> None:
-    # Four that are good at the same instant, in one transaction each.
+    # Four that are valid at the same time, in one transaction each.
     contexts = []
     for user, organization in (
         (tenants.members["owner"], tenants.acme),
@@ -301,7 +301,7 @@ def test_a_context_that_is_the_sessions_default_is_refused_and_does_no_harm(
                 tenants.enter(connection, tenants.members["user"], tenants.acme)
                 assert names(connection) == ["Acme"]
                 connection.commit()
-                # What comes back after the transaction is the forgery, and no workspace.
+                # After the transaction the forged value returns, but no workspace.
                 with refused("28000", "invalid_context"):
                     names(connection)
         finally:

@@ -1,4 +1,4 @@
-"""A policy and a grant that somebody adds later widen what is permitted, and never what is a tenant's."""
+"""Later policies and grants can permit more within a workspace, but never rows of other tenants."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -24,7 +24,7 @@ APPEND_ONLY = {
     "tenancy.credit_grant_uses",
     "tenancy.ledger_checkpoints",
 }
-# A table, and the column that says whose a row is.
+# A table, and the column that holds a row's owner.
 TABLES = {
     "public.organizations": "id",
     "public.organization_memberships": "organization_id",
@@ -64,7 +64,7 @@ def tenants(request: pytest.FixtureRequest, server: Server, template: str, login
 
 @pytest.fixture
 def login(tenants: TwoTenants) -> str:
-    """Return a login that all of the policies are for."""
+    """Return a login to which all policies apply."""
     return tenants.logins.app
 
 
@@ -130,7 +130,7 @@ def test_a_permissive_policy_writes_no_row_of_another_workspace(tenants: TwoTena
                 with connection.transaction():
                     connection.execute(statement.encode())
             except psycopg.Error as error:
-                # What keeps a row from being written need not be the policy.
+                # Something other than the policy may refuse the row.
                 if error.sqlstate not in {"42501", "23502", "23503", "23505", "23514", "2F002", "55000", "42809"}:
                     raise
             connection.execute("RESET ROLE")

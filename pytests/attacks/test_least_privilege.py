@@ -1,7 +1,7 @@
-"""What the application roles own, hold and are named in leaves a hole of PostgreSQL's own nothing to aim at.
+"""The application roles' ownership, privileges and policies leave holes in PostgreSQL itself nothing to exploit.
 
-Each rule is a query over the catalogs that finds its offenders. None is found in what was deployed, and the
-query finds the one that is then made.
+Each rule is a query over the catalogs that finds violations. It finds none in the deployed database, and finds
+the one that the test then creates.
 """
 
 # ruff: noqa: S608  (the statements are the test's own)
@@ -22,7 +22,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 ENTERING = ("tenancy_app", "tenancy_credentialed")
 ROLES = (*ENTERING, "tenancy_service", "tenancy_auditor")
 
-# A table, and what its rows show of whose they are.
+# A table, and its columns that show a row's owner.
 TABLES = {
     "public.users": "id",
     "public.organizations": "id",
@@ -81,7 +81,7 @@ WHERE p.polpermissive AND r.role::regrole = ANY (p.polroles)
 
 
 def test_a_restriction_is_of_all_who_enter(admin: Connection) -> None:
-    # Of the group that all of them belong to, with what it is granted.
+    # The group of all of them, with its grants.
     everybody = ("tenancy_credentialed",)
     for role in ENTERING:
         assert admin.execute("SELECT pg_has_role(%s, 'tenancy_credentialed', 'USAGE')", [role]).fetchone() == (True,)
@@ -101,7 +101,7 @@ def _seen(connection: Connection, table: str) -> set[Any]:
 
 
 def _take_out(admin: Connection, role: str) -> None:
-    """Leave a role in no policy; its privileges stay."""
+    """Remove a role from all policies; its privileges stay."""
     policies = admin.execute(
         "SELECT polrelid::regclass::text, polname::text,"
         " ARRAY(SELECT r::regrole::text FROM unnest(polroles) AS r WHERE r <> %(role)s::regrole)"
@@ -132,7 +132,7 @@ def test_a_role_that_is_in_no_policy_sees_nothing_and_the_others_what_they_saw(
         before = seen(other)
         with here.admin() as admin:
             _take_out(admin, role)
-        # What inherits from the group goes with it.
+        # Roles that inherit from the group are included.
         for out in (login, logins.app) if role in ENTERING else (login,):
             assert seen(out) == {table: set() for table in TABLES}
         assert seen(other) == before
@@ -170,7 +170,7 @@ def test_what_is_written_ends_at_the_workspace_without_the_floor_of_reading(
     columns = {"public.api_keys": "name", "public.instances": "status", "public.models": "name"}
     with two_tenants(server, template, logins) as here:
         with here.admin() as admin:
-            # What tenants may delete, too, and nothing that keeps it.
+            # Also tables from which tenants may delete, without a protecting key.
             admin.execute("UPDATE public.instances SET model_id = NULL")
             admin.execute("DELETE FROM public.organization_models")
             admin.execute("SELECT tenancy.define_permission('models.purge', roles => '{owner}')")
@@ -210,8 +210,8 @@ WHERE (c.relkind IN ('v', 'm', 'f') OR c.relhasrules) AND c.relnamespace::regnam
         OR has_table_privilege(r.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
     )
 """
-# A unique key whose every column the role may write: what is hidden could be met by its value. A key of one
-# random id is met by whoever knows the id already.
+# A unique key with only columns that the role may write could reveal a hidden row's value. A key of one
+# random id reveals it only to those who know the id.
 KEYS_TO_MEET = """
 SELECT r.role, i.indexrelid::regclass::text
 FROM pg_index AS i
@@ -241,7 +241,7 @@ def test_no_application_role_writes_or_reads_through_a_view(admin: Connection) -
 
 
 def test_no_unique_key_can_be_written_whole_by_whoever_enters(admin: Connection) -> None:
-    # So a new row can be like a row of its own workspace and like no other.
+    # So a new row can conflict only with rows of its own workspace.
     assert offenders(admin, KEYS_TO_MEET, ENTERING) == []
     admin.execute("ALTER TABLE public.models ADD CONSTRAINT one_name UNIQUE (name)")
     assert offenders(admin, KEYS_TO_MEET, ENTERING) == [(role, "one_name") for role in ENTERING]

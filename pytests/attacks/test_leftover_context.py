@@ -1,4 +1,4 @@
-"""Attacks on the session context: copied, left over, and what outlives a transaction."""
+"""Attacks on the session context: copies, leftovers, and objects that outlive a transaction."""
 
 # ruff: noqa: S608  (a block is a transaction; the statements are the attacks)
 
@@ -80,9 +80,9 @@ def test_a_seal_is_refused_after_a_commit_inside_a_do_block(tenants: TwoTenants,
 
 
 def test_in_one_message_a_seal_lasts_for_its_own_identity_alone(tenants: TwoTenants) -> None:
-    # Transactions that travel in one message start at the same instant, so a
-    # seal can be copied from one to the next. What it opens is the workspace
-    # that was entered, which whoever sent the message had just entered.
+    # Transactions in one message start at the same time, so a seal can be
+    # copied from one to the next. It opens only the workspace that the sender
+    # of the message had just entered.
     with tenants.session(tenants.logins.app, autocommit=True) as connection, refused("28000", "invalid_context"):
         connection.execute(
             f"BEGIN; SELECT tenancy.enter('{tenants.acme.owner.id}', '{tenants.acme.id}');"

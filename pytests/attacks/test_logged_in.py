@@ -1,4 +1,4 @@
-"""Attacks with the sessions of people: one's own that lasts, and holding up somebody else's."""
+"""Attacks with people's sessions: sessions that last too long, and blocking other people's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.two_tenants import Connection, TwoTenants, refused
 
 @contextmanager
 def credentialed(tenants: TwoTenants) -> Iterator[Connection]:
-    """Yield a connection of the login that names nobody, which waits for no lock for long."""
+    """Yield a connection of the login that may not name users, with a short lock timeout."""
     with tenants.session(tenants.logins.credentialed) as connection:
         connection.execute("SET lock_timeout = '500ms'")
         connection.commit()
@@ -21,7 +21,7 @@ def credentialed(tenants: TwoTenants) -> Iterator[Connection]:
 
 
 def log_in(connection: Connection, tenants: TwoTenants, user: User, organization: Organization | None = None) -> str:
-    """Start a session for good, and return its token."""
+    """Start a committed session, and return its token."""
     ticket = tenants.key.ticket(user, organization, session=True)
     row = connection.execute("SELECT token FROM tenancy.start_session_with_ticket(%s, 'x')", [ticket]).fetchone()
     connection.commit()
@@ -50,7 +50,7 @@ def test_nobody_keeps_others_from_logging_in(tenants: TwoTenants) -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"session": False}, {"session": "true"}, {"session": 1}])
 def test_a_ticket_for_a_request_becomes_no_session(tenants: TwoTenants, claims: dict[str, object]) -> None:
-    # Whoever holds it could enter all workspaces of the person with the session, and for a year.
+    # With the session, its holder could enter all workspaces of the person, for a year.
     with credentialed(tenants) as connection, refused("28000", "invalid_ticket"):
         ticket = tenants.key.ticket(tenants.members["owner"], tenants.acme, **claims)
         connection.execute("SELECT tenancy.start_session_with_ticket(%s)", [ticket])

@@ -1,4 +1,4 @@
-"""Attacks with keys that a tenant names itself: to take over, move, hide or find out rows of another tenant."""
+"""Attacks with keys chosen by a tenant: to take over, move, hide or find another tenant's rows."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -18,7 +18,7 @@ from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
 Ids = dict[str, dict[str, UUID]]
 
-# A table, a column that may be written, and the columns besides that a new row needs.
+# A table, a writable column, and the other columns that a new row requires.
 TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
     "public.projects": ("project", "name", {}),
     "public.tasks": ("task", "title", {}),
@@ -28,10 +28,10 @@ TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
     "public.models": ("model", "name", {"model_id": "gen_random_uuid()"}),
     "public.instances": ("instance", "status", {"provider_id": "'{provider}'"}),
 }
-# What a new row's other columns say is not what the constraints of the platform check.
+# Other columns of a new row are not checked by the platform's constraints.
 STATUS = {"public.instances": "provisioning"}
 
-# Ways to write a row under a key of one's choice. {id} is the key, {column} the column, {value} its value.
+# Ways to write a row with a chosen key. {id} is the key, {column} the column, {value} its value.
 WAYS = {
     "insert": "INSERT INTO {table} (id, {columns}) VALUES ('{id}', {values})",
     "insert, returning": "INSERT INTO {table} (id, {columns}) VALUES ('{id}', {values}) RETURNING id",
@@ -61,7 +61,7 @@ WAYS = {
 
 
 def key_of(table: str) -> str:
-    """Return the name of a table's key, as an answer has it; the platform's keys were made by the deploy."""
+    """Return the name of a table's key in errors; the deploy created the platform's keys."""
     name = table.split(".")[1]
     return f"'{name}_tenancy_pkey'" if table in STATUS or name == "models" else f"'{name}_pkey'"
 
@@ -91,7 +91,7 @@ def statement_of(table: str, way: str, key: UUID, provider: UUID) -> str:
 
 
 def answer(connection: Connection, statement: str, *hidden: UUID) -> tuple[Any, ...]:
-    """Do something, undo it, and return all that a client is told; what it has sent itself is blanked."""
+    """Run a statement, roll it back, and return everything that the client is told, without its own values."""
     try:
         with connection.transaction(force_rollback=True):
             done = connection.execute(statement.encode())
@@ -122,13 +122,13 @@ def rows(tenants: TwoTenants) -> dict[str, list[Any]]:
 def test_the_row_of_another_tenant_stays_as_it_is_and_nothing_of_it_is_said(
     tenants: TwoTenants, ids: Ids, login: str, table: str
 ) -> None:
-    """At most that the id is taken, which nobody finds by guessing."""
+    """It reveals at most that the id is taken, which cannot be found by guessing."""
     kind, column, _ = TABLES[table]
     taken, before = ids["other"][kind], rows(tenants)
     with tenants.admin() as admin:
         query = f"SELECT {column}::text FROM {table} WHERE id = %s".encode()
         (secret,) = admin.execute(query, [taken]).fetchone() or ("",)
-    # Committed, so that whatever came of it would be seen.
+    # Committed, so that any effect would be visible.
     with tenants.database.connect(login) as connection:
         tenants.enter(connection, tenants.members["owner"], tenants.acme)
         for way in WAYS:
@@ -169,7 +169,7 @@ def test_a_duplicate_of_ones_own_and_of_anothers_is_one_error(
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_way_to_write_anothers_key_is_one_error(tenants: TwoTenants, ids: Ids, login: str, table: str) -> None:
-    """That of a duplicate, before the row that has the key is looked at for anything."""
+    """The error is that of a duplicate, before anything else of the existing row is read."""
     kind = TABLES[table][0]
     with tenants.entered(login=login) as connection:
         answers = {
@@ -182,7 +182,7 @@ def test_every_way_to_write_anothers_key_is_one_error(tenants: TwoTenants, ids: 
 
 
 def test_a_key_that_was_free_is_the_tenants_and_nobody_elses(tenants: TwoTenants, ids: Ids, login: str) -> None:
-    """Whoever knows an id before it is used takes it at most: nothing of the other's goes into that row."""
+    """Knowing an id before it is used only allows taking it: the other tenant's data does not go into that row."""
     chosen = uuid4()
     with tenants.database.connect(login) as connection:
         tenants.enter(connection, tenants.members["owner"], tenants.acme)
@@ -215,7 +215,7 @@ def test_a_child_does_not_go_to_another_tenants_parent_nor_take_its_child(
                 f" ON CONFLICT (id) DO UPDATE SET {column} = excluded.{column}",
             ):
                 answers.add(answer(connection, statement, there))
-        # Its child, under one's own parent.
+        # Its child, under an own parent.
         said = answer(
             connection,
             f"INSERT INTO {table} (id, {column}, {text}) VALUES ('{ids['other'][kind]}', '{ids['own'][parent]}', 'x')",
@@ -227,7 +227,7 @@ def test_a_child_does_not_go_to_another_tenants_parent_nor_take_its_child(
 
 
 def test_an_authors_key_is_taken_over_by_no_colleague(tenants: TwoTenants, ids: Ids, login: str) -> None:
-    """In the same organization: the private note of its owner, and somebody who does not see it."""
+    """In the same organization: the owner's private note, and a person who cannot see it."""
     note, colleague = ids["own"]["note"], tenants.members["user"]
     with tenants.entered(colleague, tenants.acme, login) as connection:
         for way in WAYS:
@@ -257,7 +257,7 @@ def test_an_authors_key_is_taken_over_by_no_colleague(tenants: TwoTenants, ids: 
 def test_a_row_is_given_to_nobody_not_even_to_oneself(
     tenants: TwoTenants, ids: Ids, login: str, table: str, column: str
 ) -> None:
-    """Refused before a row is looked at, and not put back in silence afterwards."""
+    """Refused before a row is read, and not silently reset afterwards."""
     assert ids
     owners = (tenants.acme.id, tenants.globex.id, tenants.person.id, UUID(int=0))
     before = rows(tenants)

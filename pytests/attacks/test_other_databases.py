@@ -1,8 +1,7 @@
-"""A seal of one database opens no other: not a copy of it, and not what a dump of it restores.
+"""A database's seal is not valid in another database, nor in a copy or a restored dump.
 
-A copy has the keys of its original, in another file; a dump has none, and where it is restored there are others.
-So the tests make seals as somebody would who has read all that is secret, for the very transaction, and with one
-thing at a time from the original.
+A copy has its original's keys in another file; a dump has none, and a restored database has new ones. So the tests
+compute seals for a transaction with knowledge of all secrets, taking one part at a time from the original.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from support.two_tenants import Connection, TwoTenants, refused
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the seal of a database is made from."""
+    """The inputs of a database's seal."""
 
     key_id: str
     inner_block: bytes
@@ -59,7 +58,7 @@ class Secrets:
 def dump(tenants: TwoTenants) -> bytes:
     original = tenants.database
     with original.connect() as admin:
-        # With an older key beside the current one, and with all that PostgreSQL would learn of both.
+        # With an older key besides the current one, and with statistics of both.
         admin.execute("SELECT tenancy.rotate_seal_key()")
         admin.execute("ANALYZE")
     return subprocess.run(
@@ -116,7 +115,7 @@ def test_the_seal_is_what_this_file_takes_it_for(tenants: TwoTenants, other: Dat
 def test_a_copy_has_the_keys_and_a_restored_dump_has_others(
     tenants: TwoTenants, other: Database, request: pytest.FixtureRequest
 ) -> None:
-    # Otherwise what follows would prove nothing.
+    # Otherwise the following would prove nothing.
     here, there = Secrets.of(tenants.database), Secrets.of(other)
     assert here.key_id == there.key_id
     assert here.file != there.file
@@ -143,13 +142,13 @@ def test_a_dump_has_the_ids_of_the_keys_and_no_key(tenants: TwoTenants, dump: by
     assert len(keys) == len({*keys}) == 2 * len(ids) + 1
     for key in keys:
         assert len(key) == 64
-        # As text has it, and no half of it either.
+        # Neither as text, nor half of it.
         for half in (key[:32], key[32:]):
             assert half.hex().encode() not in dump
 
 
 def test_no_statistics_are_gathered_of_keys(tenants: TwoTenants, dump: bytes) -> None:
-    # A dump that is asked for statistics has values of columns in it.
+    # A dump with statistics contains column values.
     assert dump
     with tenants.admin() as admin:
         assert (
@@ -161,14 +160,14 @@ def test_no_statistics_are_gathered_of_keys(tenants: TwoTenants, dump: bytes) ->
             ).fetchall()
             == []
         )
-        # Of what is no secret there are some.
+        # It has values that are not secret.
         assert admin.execute(
             "SELECT count(*) > 0 FROM pg_statistic WHERE starelid = 'tenancy_private.seal_keys'::regclass"
         ).fetchone() == (True,)
 
 
 def test_a_key_stays_what_it_was_made_as(tenants: TwoTenants) -> None:
-    # A generated column is worked out anew where a column that it is made from is written.
+    # A generated column is computed again when its source column is written.
     with tenants.admin() as admin:
         before = admin.execute("SELECT to_jsonb(k) - 'valid_until' FROM tenancy_private.seal_keys AS k").fetchall()
         admin.execute("UPDATE tenancy_private.seal_keys SET valid_until = valid_until")
@@ -209,7 +208,7 @@ def test_a_context_that_was_copied_from_the_one_is_refused_in_the_other(
         set_context(there, context(here))
         with refused("28000", "invalid_context"), there.transaction():
             names(there)
-        # And there it works as ever.
+        # In its own database it still works.
         tenants.enter(there, tenants.outsider, tenants.globex)
         assert names(there) == ["Globex"]
 

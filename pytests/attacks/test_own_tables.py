@@ -1,4 +1,4 @@
-"""Attacks on tables of an application's own: children, authors, keys that somebody names, sequences, locks."""
+"""Attacks on an application's own tables: children, authors, chosen keys, sequences, locks."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -23,7 +23,7 @@ def ids(tenants: TwoTenants) -> Ids:
 
 
 def answer(connection: Connection, statement: str) -> tuple[Any, ...]:
-    """Do something, with all that is checked at the end of a transaction, and return what is said of it."""
+    """Run a statement with deferred checks, and return its error."""
     try:
         with connection.transaction(force_rollback=True):
             done = connection.execute(statement.encode())
@@ -74,7 +74,7 @@ def test_another_tenants_open_transaction_holds_nobody_up(tenants: TwoTenants, i
             connection, f"INSERT INTO public.tasks (project_id, title) VALUES ('{ids['other']['project']}', 'x')"
         )
         assert said[:2] == ("23503", "tasks_tenancy_project_id_fkey")
-        # And what is one's own goes on.
+        # Own rows still work.
         connection.execute("INSERT INTO public.tasks (project_id, title) VALUES (%s, 'x')", [ids["own"]["project"]])
         connection.execute("UPDATE public.notes SET body = 'own'")
 
@@ -89,7 +89,7 @@ def test_the_effect_of_a_delete_ends_at_the_workspace(tenants: TwoTenants, ids: 
         assert connection.execute("SELECT id FROM public.projects").fetchall() == [(ids["other"]["project"],)]
         assert connection.execute("SELECT id FROM public.tasks").fetchall() == [(ids["other"]["task"],)]
         remarks = connection.execute("SELECT id, workspace_id, task_id FROM public.remarks").fetchall()
-        # SET NULL takes the reference and leaves the workspace.
+        # SET NULL clears the reference and keeps the workspace.
         assert sorted(remarks, key=str) == sorted(
             [
                 (ids["own"]["remark"], tenants.acme.id, None),
@@ -110,7 +110,7 @@ def test_children_and_theirs_go_where_a_service_moves_their_parent(tenants: TwoT
             assert connection.execute(
                 f"SELECT workspace_id FROM public.{table} WHERE id = %s".encode(), [ids["own"][name]]
             ).fetchone() == (tenants.globex.id,)
-        # A new child is where its parent is, whatever workspace is named.
+        # A new child belongs to its parent's workspace, whatever workspace is named.
         connection.execute(
             "INSERT INTO public.tasks (workspace_id, project_id, title) VALUES (%s, %s, 'by a service')",
             [tenants.acme.id, ids["other"]["project"]],
@@ -239,7 +239,7 @@ def test_a_moderator_changes_shared_rows_and_cannot_hide_them(tenants: TwoTenant
 
 # -- plans ---------------------------------------------------------------------------------
 
-# Table, its text, and one that only a hidden row has: another tenant's, or a colleague's private note.
+# Table, its text column, and a text that only a hidden row has: another tenant's, or a colleague's private note.
 HIDDEN = [
     ("public.projects", "name", "other"),
     ("public.tasks", "title", "other"),
@@ -260,7 +260,7 @@ def test_no_plan_tells_a_hidden_row_from_none(
     assert ids
     nothing = f"{hidden[:-1]}~"
     wrong = []
-    # A user has no private note to see, and an owner may write the rest.
+    # A user cannot see a private note, and an owner may write the rest.
     who = tenants.members["user"] if table == "public.notes" else tenants.acme.owner
     allowed = {
         "public.projects": ("SELECT", "UPDATE", "DELETE"),

@@ -1,8 +1,8 @@
-"""No plan tells a hidden row from none, whatever the planner is told.
+"""No plan distinguishes a hidden row from a nonexistent one, whatever the planner's settings.
 
-PostgreSQL lets a query's own comparisons run before a policy's where they cannot
-leak and are cheaper. What comes after them is then executed or not, and EXPLAIN
-ANALYZE says which.
+PostgreSQL evaluates a query's own comparisons before a policy's if they are leakproof
+and cheaper. The following steps are then executed or not, and EXPLAIN ANALYZE shows
+which.
 """
 
 # ruff: noqa: S608  (the statements are made here)
@@ -22,9 +22,9 @@ from support.planner import SETTINGS, plan_of
 
 AsApp = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
 
-# An attacker's own, which is worked out for a row that has got past the rest.
+# An attacker's own condition, which is evaluated for rows that pass the others.
 THEN = " <> (SELECT current_setting('server_version') || 'x')"
-# Table: column, another column that is a text, and whether hidden rows have an id or a word there.
+# Table: column, a text column, and whether hidden rows have an id or a word there.
 TABLES = {
     "public.organizations": ("name", "slug", "word"),
     "public.organization_memberships": ("user_id", "role", "user"),
@@ -63,7 +63,7 @@ def test_no_plan_tells_a_hidden_row_from_none(
     }
     hidden = names[kind]
     assert admin.execute(f"SELECT FROM {table} WHERE {first} = '{hidden}'".encode()).rowcount > 0
-    # Next to it, and without statistics: what the planner expects is no answer here.
+    # A neighbouring value, without statistics: the planner's estimates do not matter here.
     nothing = UUID(int=hidden.int ^ 1) if isinstance(hidden, UUID) else f"{hidden[:-1]}~"
     wrong = []
     with as_app(ann, acme) as connection:
@@ -71,7 +71,7 @@ def test_no_plan_tells_a_hidden_row_from_none(
             "{c} = '{v}'",
             "{c} >= '{v}' AND {c} <= '{v}'",
             "{c} = '{v}' AND {d}" + THEN,
-            # PostgreSQL takes these for half as dear
+            # PostgreSQL estimates these at half the cost
             "{c} = ANY('{{{v}}}')",
             "{c} >= ANY('{{{v}}}') AND {c} <= ANY('{{{v}}}') AND {d}" + THEN,
         ):

@@ -1,4 +1,4 @@
-"""Attacks that start from the session: roles, settings, what other sessions do."""
+"""Attacks from the session: roles, settings, other sessions' activity."""
 
 # ruff: noqa: PT012, S608  (a block is a transaction; the statements are the attacks)
 
@@ -33,7 +33,7 @@ def test_the_application_is_a_member_of_its_own_group_alone(tenants: TwoTenants,
         assert above.fetchall() == ([("tenancy_credentialed",)] if own == "tenancy_app" else [])
     with tenants.entered(login=login) as connection:
         for role in (*GROUPS, "pg_read_all_data", "pg_write_all_data", "pg_monitor", superuser, tenants.logins.service):
-            # Before 16 a membership cannot be without SET ROLE, by which nobody gains anything here.
+            # Before 16 every membership allows SET ROLE, which gains nothing here.
             if role == own or (role == "tenancy_credentialed" and connection.info.server_version < 160000):
                 continue
             for statement in (f'SET ROLE "{role}"', f"SELECT set_config('role', '{role}', true)"):
@@ -41,7 +41,7 @@ def test_the_application_is_a_member_of_its_own_group_alone(tenants: TwoTenants,
                     connection.execute(statement)
             with refused("42501"), connection.transaction():
                 connection.execute(f'SET SESSION AUTHORIZATION "{role}"')
-        # The group itself sees what its member sees.
+        # The group sees the same as its member.
         connection.execute(f"SET ROLE {own}")
         assert connection.execute("SELECT name FROM public.organizations").fetchall() == [("Acme",)]
 
@@ -60,7 +60,7 @@ def test_no_group_is_more_than_a_group(tenants: TwoTenants, group: str) -> None:
 
 
 def test_a_table_owner_who_forgets_sees_what_the_policies_say(tenants: TwoTenants) -> None:
-    # Row-level security is forced: no query runs outside of it but a superuser's.
+    # Row-level security is forced: only a superuser's queries bypass it.
     with tenants.admin() as admin:
         for table in ("public.users", "public.organizations", "tenancy.workspaces", "tenancy.audit_log"):
             assert admin.execute(
@@ -89,7 +89,7 @@ def test_settings_that_switch_protection_off_are_not_the_applications(
     with tenants.entered(login=login) as connection:
         with pytest.raises(psycopg.Error) as raised, connection.transaction():
             connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
-        # Some cannot be changed by anybody once the session runs.
+        # Some cannot be changed in a running session.
         assert raised.value.sqlstate in {"42501", "55P02"}
 
 
@@ -122,8 +122,8 @@ def test_locks_are_not_for_tenants(tenants: TwoTenants, login: str) -> None:
 
 
 def test_locks_of_another_session_reveal_nobody(tenants: TwoTenants, login: str) -> None:
-    # Where nobody could harden the database pg_locks is everybody's. The latch of a
-    # transaction must not be computable from the ids of a person and an organization.
+    # Without hardening everybody can read pg_locks. The latch of a transaction
+    # must not be computable from the ids of a person and an organization.
     with tenants.entered(tenants.outsider, tenants.globex, login) as theirs, tenants.admin() as admin:
         pid = theirs.info.backend_pid
         for identity in (
@@ -218,7 +218,7 @@ def test_a_login_with_the_rights_of_functions_or_from_before_enters_nothing(
 
 
 def test_the_floor_holds_for_a_login_that_is_also_a_service(tenants: TwoTenants, new_login: Callable[..., str]) -> None:
-    # Granting both is a mistake; it must not show more than the stricter says.
+    # Granting both is a mistake; the stricter one must win.
     with tenants.session(new_login("tenancy_app", "tenancy_service")) as connection:
         with refused("28000", "no_context"), connection.transaction():
             connection.execute("SELECT name FROM public.organizations")

@@ -59,7 +59,7 @@ def test_clearing_the_context_makes_no_room_for_another(tenants: TwoTenants, log
                 names(connection)
         with refused("28000", "context_already_set"), connection.transaction():
             tenants.enter(connection, tenants.outsider, tenants.globex)
-        # Coming back as oneself is allowed.
+        # Entering again as the same person is allowed.
         tenants.enter(connection, tenants.acme.owner, tenants.acme)
         assert names(connection) == ["Acme"]
 
@@ -78,8 +78,8 @@ def test_a_transaction_enters_one_workspace(tenants: TwoTenants, login: str, whe
 def test_what_a_savepoint_has_undone_opens_no_more_than_was_entered(
     tenants: TwoTenants, login: str, proof: str
 ) -> None:
-    # A rollback to a savepoint makes room for another identity. Where the context is sealed, the text of the first is
-    # still a good one: whoever has kept it goes back to where the credential had let him in, and nowhere else.
+    # A rollback to a savepoint allows another identity. With a sealed context, the text of the first seal is still
+    # valid: anybody who kept it can return only to the workspace that they had entered with the credential.
     with tenants.session(login) as connection:
         connection.execute("SAVEPOINT before")
         tenants.enter(connection, tenants.members["user"], tenants.acme)
@@ -110,7 +110,7 @@ def test_what_a_savepoint_has_undone_opens_no_more_than_was_entered(
         assert names(connection) == ["Acme"]
         assert connection.execute("SELECT tenancy.current_role()").fetchone() == ("user",)
         assert connection.execute("SELECT action FROM tenancy.audit_log").fetchall() == []
-        # It is no door to a third.
+        # It does not open a third workspace.
         with refused("28000", "context_already_set"), connection.transaction():
             tenants.enter(connection, tenants.person)
         connection.commit()
@@ -133,7 +133,7 @@ def test_the_platform_is_open_to_its_staff_alone(tenants: TwoTenants) -> None:
     with tenants.entered(tenants.staff) as connection:
         with refused("28000", "context_already_set"), connection.transaction():
             connection.execute("SELECT tenancy.enter_platform(%s)", [tenants.staff.id])
-        # The seal of a personal workspace is none of the platform's.
+        # The seal of a personal workspace is not valid for the platform's.
         own = context(connection)
         for forged in (
             platform,
@@ -176,7 +176,7 @@ def test_the_platforms_workspace_is_no_organization(tenants: TwoTenants) -> None
             with pytest.raises(psycopg.Error) as raised, connection.transaction():
                 connection.execute(f"SELECT tenancy.{call}".encode())
             assert raised.value.sqlstate in {"42501", "P0002", "55000"}, (call, raised.value)
-        # Nothing of a tenant's is written there.
+        # No tenant's row is written there.
         assert connection.execute(
             "UPDATE public.instances SET gpu_profile = 'x' RETURNING workspace_id"
         ).fetchall() == [(PLATFORM,)]
@@ -211,7 +211,7 @@ def test_a_key_has_the_bits_of_a_user_and_its_credential_last(tenants: TwoTenant
         assert entered["context"].endswith(f"_user_{sealed.credential}")
         with refused("42501", "person_required"), connection.transaction():
             connection.execute("SELECT tenancy.require_person()")
-        # Neither with nor without the credential does it become its maker.
+        # It cannot become its creator, with or without the credential.
         for forged in (sealed.but(credential=""), sealed.but(role="owner", credential=""), str(of_a_user)):
             connection.execute("SELECT set_config('tenancy.context', %s, true)", [forged])
             for statement in ("SELECT tenancy.require_person()", "UPDATE public.api_keys SET name = 'x'"):
@@ -225,7 +225,7 @@ LATCH = "hashint8((extract(EPOCH FROM now()) * 1000000)::bigint)"
 @pytest.mark.parametrize("lock", ["pg_advisory_xact_lock_shared", "pg_advisory_xact_lock", "pg_advisory_lock_shared"])
 def test_taking_the_lock_of_another_identity_opens_no_second_workspace(tenants: TwoTenants, lock: str) -> None:
     identity = f"{tenants.outsider.id}/{tenants.globex.id}"
-    # Which of two locks the server lists first depends on the instant.
+    # The order of two locks in the list varies.
     for _ in range(12):
         with tenants.entered() as connection:
             connection.execute(f"SELECT {lock}({LATCH}, hashtext(%s))", [identity])
@@ -239,7 +239,7 @@ def test_a_lock_taken_beforehand_opens_no_second_workspace(tenants: TwoTenants) 
             f"SELECT pg_advisory_xact_lock_shared({LATCH}, hashtext(%s))",
             [f"{tenants.outsider.id}/{tenants.globex.id}"],
         )
-        # Whether it shuts oneself out or not, it lets nobody else in.
+        # It may lock the person out, but lets nobody else in.
         with suppress(psycopg.errors.InvalidAuthorizationSpecification), connection.transaction():
             tenants.enter(connection, tenants.acme.owner, tenants.acme)
         with refused("28000", "context_already_set"):
@@ -268,7 +268,7 @@ def test_a_lock_taken_beforehand_opens_no_second_workspace(tenants: TwoTenants) 
 def test_no_setting_of_the_session_opens_a_second_workspace(
     tenants: TwoTenants, login: str, settings: dict[str, str]
 ) -> None:
-    # Left in a pooled connection by one request, for another to use.
+    # Left in a pooled connection by one request and used by another.
     with tenants.session(login) as connection:
         for name, value in settings.items():
             if name == "parallel":
@@ -288,7 +288,7 @@ def test_no_setting_of_the_session_opens_a_second_workspace(
 
 
 INJECTIONS = [
-    # A value computed first, the hidden rows read next, in one statement.
+    # In one statement, a value is computed first, and then hidden rows are read.
     "WITH x AS MATERIALIZED (SELECT set_config('tenancy.current_organization_id', '{globex}', true))"
     " SELECT p.name FROM x CROSS JOIN LATERAL"
     " (SELECT name FROM public.organizations WHERE x.set_config <> '' OFFSET 0) AS p",
@@ -364,7 +364,7 @@ def test_entering_needs_a_transaction_block(tenants: TwoTenants) -> None:
     with tenants.session(tenants.logins.app, autocommit=True) as connection:
         with refused("25P01", "transaction_required"):
             connection.execute(f"SELECT tenancy.enter('{tenants.acme.owner.id}')")
-        # With parameters the server cannot tell, and the next statement does.
+        # With parameters the server cannot detect it, but the next statement can.
         with suppress(psycopg.errors.NoActiveSqlTransaction):
             connection.execute("SELECT tenancy.enter(%s, %s)", [tenants.acme.owner.id, tenants.acme.id])
         with refused("28000", "no_context"):
@@ -416,7 +416,7 @@ def test_a_membership_that_is_removed_opens_nothing_from_the_next_transaction_on
         )
         with tenants.entered(tenants.person, tenants.acme) as connection:
             admin.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [tenants.person.id])
-            # The functions that change something look again.
+            # Functions that change something check again.
             with refused("28000", "not_a_member"), connection.transaction():
                 connection.execute("SELECT tenancy.remove_member(%s)", [tenants.members["user"].id])
             connection.commit()

@@ -1,4 +1,4 @@
-"""Attacks on tickets: whatever is wrong with one, the answer is one and the same."""
+"""Attacks on tickets: every invalid ticket raises the same error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.two_tenants import Key, TwoTenants, base64url, refused
 
 
 def forgeries(tenants: TwoTenants) -> dict[str, Any]:
-    """Return tickets that must not open anything, by what is wrong with them."""
+    """Return invalid tickets by their fault."""
     key, user, organization = tenants.key, tenants.acme.owner, tenants.acme
     good = key.ticket(user, organization)
     header, claims, signature = good.split(".")
@@ -194,7 +194,7 @@ def test_every_forged_ticket_gets_the_same_answer(tenants: TwoTenants, login: st
 
 
 def test_two_claims_of_one_name_are_read_as_the_last(tenants: TwoTenants, login: str) -> None:
-    # Signed by whoever may sign, so no forgery; but it must be one of them, whole.
+    # Signed with a valid key, so not a forgery, but malformed.
     claims = f'{{"sub": "{tenants.outsider.id}", "sub": "{tenants.person.id}", "exp": {int(time.time()) + 60}}}'
     with tenants.session(login) as connection:
         connection.execute("SELECT tenancy.enter_with_ticket(%s)", [tenants.key.sign(claims.encode())])

@@ -1,4 +1,4 @@
-"""Attacks by not committing: who is kept waiting by a transaction that stays open."""
+"""Attacks by not committing: who must wait for an open transaction."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import pytest
 from support.access_matrix import CALLS
 from support.two_tenants import Connection, TwoTenants, refused
 
-# What two tenants share has to be written by one after the other: the other organization has
-# returned money to this one's wallet. docs/money.md says what to do about it.
+# Two tenants must write shared rows one after the other: the other organization has refunded
+# money to this one's wallet. docs/money.md says what to do about it.
 SHARED = {"reverse_usage('{call}')"}
-# Procedures, which no tenant may call.
+# Procedures, which tenants may not call.
 DBAS = ("allow(", "drop_policies(", "harden_database(", "protect(", "publish(", "unprotect(")
-# After these there is nothing to hold on to.
+# These end the object that would be locked.
 LAST = ("delete_", "leave_", "revoke_")
 
 
 def attempt(tenants: TwoTenants, connection: Connection, call: str, side: str, *, keeps: bool = False) -> str:
-    """Make a call of the matrix on the rows of a side, and return the error's SQLSTATE or "ok"."""
+    """Make a call of the matrix on one side's rows, and return the error's SQLSTATE or "ok"."""
     mine, other = (tenants.acme, tenants.globex) if side == "own" else (tenants.globex, tenants.acme)
-    # One account for an e-mail address: who wants the same one waits, as docs/dba.md says.
+    # An e-mail address has one account: a second transaction with it waits, as docs/dba.md says.
     filled = call.replace("new@example.com", f"{side}@example.com").format(
         **tenants.rows[side],
         acme=mine.id,

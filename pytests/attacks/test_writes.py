@@ -1,4 +1,4 @@
-"""Attacks that change: rows of others, structure, rights, the log of it all."""
+"""Attacks that write: other tenants' rows, the schema, privileges, the audit log."""
 
 # ruff: noqa: S608  (the statements are the attacks, and their ids are the test's own)
 
@@ -93,9 +93,9 @@ def test_the_structure_of_a_table_is_not_the_applications(tenants: TwoTenants, l
         ):
             with pytest.raises(psycopg.Error) as raised, connection.transaction():
                 connection.execute(statement)
-            # A constraint on statistics of a system column is found before the right is.
+            # The error about statistics of a system column comes before the privilege check.
             assert raised.value.sqlstate in {"42501", "0A000"}, statement
-        # A grant by somebody who may not grant is an error or a warning.
+        # A grant without the right to grant is an error or a warning.
         with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
             connection.execute(f"GRANT ALL ON {table} TO PUBLIC")
         connection.commit()
@@ -175,7 +175,7 @@ def test_nobody_changes_the_audit_log(tenants: TwoTenants, new_login: object) ->
                 with refused("42501", "audit_log_is_append_only"):
                     admin.execute(statement)
         admin.execute("RESET ROLE")
-        # Not even where triggers are switched off for replication.
+        # Not even with triggers switched off for replication.
         admin.execute("SET session_replication_role = replica")
         with refused("42501", "audit_log_is_append_only"):
             admin.execute("DELETE FROM tenancy.audit_log")

@@ -1,4 +1,4 @@
-"""Activation in the Python client: the same answers and errors, whichever driver."""
+"""Activation in the Python client: the same results and errors with every driver."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def acme(people: People) -> Organization:
 
 @pytest.fixture
 def model(acme: Organization, admin: Connection) -> UUID:
-    """Return a model of Acme's that nobody has activated."""
+    """Return a model of Acme without activations."""
     made: UUID = admin.execute(
         "INSERT INTO public.models (name, model_id, organization_id) VALUES ('Small', %s, %s) RETURNING id",
         [f"hub/{uuid4()}", acme.id],

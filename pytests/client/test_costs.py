@@ -1,4 +1,4 @@
-"""FinOps in the Python client: the same answers, and the same Decimals, whichever driver."""
+"""FinOps in the Python client: the same results and Decimals with every driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each error of the database is an exception of the client, and half a migration says so."""
+"""Each error of the database is an exception of the client, also during a migration."""
 
 # ruff: noqa: PT012  (the whole block of a workspace is what raises)
 
@@ -54,7 +54,7 @@ SQL = Path(__file__).resolve().parents[2] / "sql"
 
 
 class Cast:
-    """An organization with a member of each role, and a stranger."""
+    """An organization with a member of each role, and a person without one."""
 
     def __init__(self, people: People) -> None:
         self.owner, self.admin, self.manager, self.user, self.stranger = (people.user() for _ in range(5))
@@ -72,7 +72,7 @@ def cast(people: People) -> Cast:
 
 Act = Callable[[Any, Cast, Client], Awaitable[object]]
 
-# Who does what in Acme (None: in the person's own workspace), and what comes of it.
+# Actor and action in Acme (None: in the personal workspace), with the result.
 REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
     (
         "a context that was changed by hand",
@@ -236,7 +236,7 @@ async def test_an_error_of_the_database_is_an_exception(
     constraint: str,
     first: bool,
 ) -> None:
-    """In the pipeline with the entering call, and after it."""
+    """In the same pipeline as entering, and after it."""
     user: User = getattr(cast, who)
     async with client.connect(dsn) as conn:
         with pytest.raises(TenancyError) as raised:
@@ -306,7 +306,7 @@ async def test_a_login_that_sees_everything_enters_no_workspace(
 async def test_a_service_says_who_acts_without_a_workspace_of_the_client(
     client: Client, database: Database, logins: Logins, cast: Cast
 ) -> None:
-    """It sees all workspaces as before, so it opens its transaction by itself."""
+    """It sees all workspaces as before, so it opens its own transaction."""
     async with client.connect(database.dsn(logins.service)) as conn, client.transaction(conn):
         await client.query(conn, "SELECT tenancy.enter_as_service($1, $2)", [cast.owner.id, cast.acme.id])
         rows = await client.query(conn, "SELECT tenancy.current_user_id(), tenancy.current_workspace_id()")
@@ -328,7 +328,7 @@ async def test_the_audit_log_is_append_only(client: Client, database: Database, 
 async def test_a_refusal_that_arrives_while_the_first_statement_is_being_sent_is_the_refusal(
     client: Client, dsn: str, cast: Cast, megabytes: int
 ) -> None:
-    """And not the news that the statement was skipped."""
+    """Not the message that the statement was skipped."""
     query, text = client.sql("SELECT length($1::text)"), "x" * (megabytes << 20)
     async with client.connect(dsn) as conn:
         for _ in range(2):
@@ -345,7 +345,7 @@ async def test_a_refusal_leaves_nothing_in_the_drivers_log(
     client: Client, dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with client.connect(dsn) as conn:
-        # Often: what psycopg would say of it depends on when the refusal arrives.
+        # Repeated, because psycopg's own error depends on when the refusal arrives.
         for _ in range(50):
             with pytest.raises(NotAMemberError):
                 await client.fetch_all(conn, "SELECT 1", user_id=uuid4())
@@ -382,14 +382,14 @@ async def test_the_last_owner_stays_also_in_fetch_all(client: Client, dsn: str, 
                 conn, "SELECT tenancy.leave_organization()", user_id=cast.owner.id, organization_id=cast.acme.id
             )
         assert not client.in_transaction(conn)
-        # And the connection works on, with what it has prepared.
+        # The connection still works, with its prepared statements.
         rows = await client.fetch_all(conn, "SELECT 1", user_id=cast.owner.id, organization_id=cast.acme.id)
         assert [tuple(row) for row in rows] == [(1,)]
 
 
 @pytest.mark.shared_database(False)
 async def test_a_commit_that_fails_is_an_error(client: Client, database: Database, dsn: str, cast: Cast) -> None:
-    """A constraint that is checked at COMMIT, from a table of the application's own."""
+    """A deferred constraint of the application's own table."""
     with database.connect() as admin:
         admin.execute("CREATE TABLE public.note (id integer PRIMARY KEY, of integer)")
         admin.execute(
@@ -413,7 +413,7 @@ async def test_a_commit_that_fails_is_an_error(client: Client, database: Databas
 async def test_a_refused_user_does_not_run_the_first_statement(
     client: Client, dsn: str, cast: Cast, admin: Connection
 ) -> None:
-    """Not even one that the connection has prepared before, or is about to."""
+    """Not even a statement that the connection has prepared or is about to prepare."""
     admin.execute("CREATE SEQUENCE public.runs")
     admin.execute("GRANT USAGE ON SEQUENCE public.runs TO tenancy_app")
     count = "SELECT nextval('public.runs')"
@@ -430,7 +430,7 @@ async def test_a_refused_user_does_not_run_the_first_statement(
 
 def test_every_error_of_a_function_for_applications_has_a_class() -> None:
     raised = re.compile(r"ERRCODE = '(\w{5})',\s*CONSTRAINT = '(\w+)'")
-    # What only services, auditors and DBAs can run into.
+    # Errors that only services, auditors and DBAs can get.
     not_for_applications = {
         "ticket_key_not_found",
         "deleted_organization_not_found",
@@ -446,7 +446,7 @@ def test_every_error_of_a_function_for_applications_has_a_class() -> None:
     }
     scripts = [path.read_text() for path in (SQL / "deploy").glob("*/*.sql")]
     functions = [
-        # Contracts are made of procedures, and by DBAs.
+        # Only DBAs call the procedures of contracts.
         made
         for script in scripts
         if "GRANT EXECUTE ON FUNCTION tenancy." in script
@@ -569,7 +569,7 @@ async def test_an_api_key_waits_for_its_phase(
         assert raised.value.phase == 4
 
 
-# What somebody in Acme sends, and what the client says of the table.
+# A statement in Acme, and the client's message about the table.
 NOT_GRANTED = {
     "an INSERT that names the owner": (
         "INSERT INTO public.models (name, model_id, organization_id) VALUES ('x', 'x', $1)",
@@ -617,7 +617,7 @@ async def test_a_refused_write_lists_the_writable_columns(
             assert not error.deletable
             assert (", ".join(error.insertable) or "INSERT is not allowed") in (error.hint or "")
             assert not client.in_transaction(conn)
-        # And the connection works on.
+        # The connection still works.
         assert len(await client.fetch_all(conn, "SELECT id FROM public.models", **entry)) == 0
 
 
@@ -644,7 +644,7 @@ async def test_a_refusal_is_explained_by_the_table_and_not_by_another_of_a_simil
             with pytest.raises(NotGrantedError) as raised:
                 await client.fetch_all(conn, f'DELETE FROM public."{table}"', **entry)  # noqa: S608
             assert raised.value.table.strip('"') == table
-        # What is not pg-tenancy's passes unchanged.
+        # Other errors pass unchanged.
         for statement in ("SELECT id FROM public.private", "CREATE TABLE public.mine (id uuid)"):
             with pytest.raises(client.error):
                 await client.fetch_all(conn, statement, **entry)

@@ -1,4 +1,4 @@
-"""The synchronous modules are those that the asynchronous ones make."""
+"""The synchronous modules match the asynchronous ones from which they are generated."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ async def assert_no_context(client: Client, conn: Any) -> None:
 
 
 async def assert_clean(client: Client, pool: Any) -> None:
-    """Be the next user of a pool of one connection."""
+    """Act as the next user of a pool of one connection."""
     async with client.taken(pool) as conn:
         if client.name != "asyncpg":
             assert conn.autocommit is False  # as the pool gave it
@@ -159,7 +159,7 @@ async def test_after_the_backend_was_terminated_before_the_commit(
 
 @pytest.mark.parametrize("answer", [1, 2, 3])
 async def test_after_the_connection_was_cut(client: Client, dsn: str, acme: Organization, answer: int) -> None:
-    """Instead of the answer to entering, to a statement, and to the COMMIT."""
+    """Instead of the response to entering, to a statement, and to the COMMIT."""
     with Proxy(dsn) as proxy:
         async with client.pool(proxy.dsn) as pool:
             async with client.taken(pool):
@@ -175,7 +175,7 @@ async def test_after_the_connection_was_cut(client: Client, dsn: str, acme: Orga
 
 
 class CancelAt:
-    """Awaits a coroutine and cancels the task at some of the points where it waits.
+    """Awaits a coroutine, and cancels the task at some of its waits.
 
     Args:
         coroutine: what is awaited.
@@ -201,7 +201,7 @@ class CancelAt:
             if self.passed in self._points:
                 task = asyncio.current_task()
                 assert task is not None
-                # By way of the loop, as another task would do it.
+                # Through the loop, as another task would do it.
                 asyncio.get_running_loop().call_soon(task.cancel)
             try:
                 argument = yield future
@@ -211,7 +211,7 @@ class CancelAt:
 
 
 async def cancelled_at(coroutine: Awaitable[object], *points: int) -> int:
-    """Run a coroutine in a task of its own and return how often it waited."""
+    """Run a coroutine in a separate task, and return how often it waited."""
     cancelling = CancelAt(coroutine, *points)
 
     async def task() -> object:
@@ -226,7 +226,7 @@ WAYS = ["workspace", "fetch_all", "api_key"]
 
 
 async def entry_of(client: Client, dsn: str, acme: Organization, way: str) -> dict[str, Any]:
-    """Return how somebody enters the organization."""
+    """Return the keywords with which a person enters the organization."""
     entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
     if way != "api_key":
         return entry
@@ -235,7 +235,7 @@ async def entry_of(client: Client, dsn: str, acme: Organization, way: str) -> di
 
 
 async def use(client: Client, source: Any, entry: dict[str, Any], way: str) -> None:
-    """Do a bit of everything in a workspace."""
+    """Use a workspace in several ways."""
     if way == "fetch_all":
         await client.fetch_all(source, MINE, **entry)
         return
@@ -245,7 +245,7 @@ async def use(client: Client, source: Any, entry: dict[str, Any], way: str) -> N
             await ws.execute("SELECT pg_catalog.pg_sleep(0.001)")
 
 
-# A run that is cancelled may wait a few times more than one that is not.
+# A cancelled run may wait a few times more.
 MORE = 5
 
 
@@ -316,7 +316,7 @@ async def test_after_a_cancelled_opening_that_the_block_kept_to_itself(
     client = async_client
     async with client.pool(dsn) as pool:
         for _ in range(5):
-            # The server may have been faster, and then there is nothing to complain of.
+            # The server may have been faster, which is fine.
             with suppress(TransactionAbortedError):
                 async with client.workspace(pool, user_id=acme.owner.id, organization_id=acme.id) as ws:
                     await cancelled_at(ws.execute(MINE), 1)
@@ -327,7 +327,7 @@ async def test_after_a_cancelled_opening_that_the_block_kept_to_itself(
 async def test_a_block_does_not_go_on_without_its_workspace_after_a_cancelled_opening(
     async_client: Client, dsn: str, acme: Organization, way: str
 ) -> None:
-    """A statement that needs no context would be run for somebody who was never let in."""
+    """A statement without protected tables would run for a person who was refused."""
     client, entry = async_client, await entry_of(async_client, dsn, acme, way)
     async with client.pool(dsn) as pool:
         for first in ("open", "execute"):
@@ -380,7 +380,7 @@ async def test_after_control_c(dsn: str, acme: Organization) -> None:
     with Proxy(dsn) as proxy:
         proxy.on_sent = interrupt
         async with client.pool(proxy.dsn) as pool:
-            # Caught here: pytest-asyncio's runner takes SIGINT for itself.
+            # Caught here, because pytest-asyncio's runner handles SIGINT itself.
             before = signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 with pytest.raises(KeyboardInterrupt):
@@ -404,7 +404,7 @@ async def test_a_connection_of_the_application_is_left_as_it_was(client: Client,
 
 
 async def test_after_a_savepoint_that_was_left_open(dsn: str, acme: Organization) -> None:
-    """With one, psycopg refuses to end the transaction, so the connection has to go."""
+    """With one, psycopg refuses to end the transaction, so the connection must be closed."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         savepoint = conn.transaction()
         with (

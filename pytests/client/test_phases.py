@@ -1,4 +1,4 @@
-"""What phases 3 to 11 bring to the Python client: invitations, API keys, instances, models, users."""
+"""The Python client's methods for phases 3 to 11: invitations, API keys, instances, models, users."""
 
 # ruff: noqa: PT012  (the whole block of a workspace is what raises)
 
@@ -272,7 +272,7 @@ async def test_a_pool_is_clean_after_a_cancelled_acceptance(async_client: Client
 
 
 def messages(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Cut what a client that is logged in sent into messages: each its kind and its body."""
+    """Split a client's bytes after the login into messages, each with kind and body."""
     while sent:
         (length,) = struct.unpack_from("!i", sent, 1)
         yield sent[:1], sent[5 : 1 + length]
@@ -281,7 +281,7 @@ def messages(sent: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize("way", ["api_key", "peek", "accept"])
 async def test_a_secret_is_sent_as_a_parameter_and_never_in_a_text(client: Client, dsn: str, way: str) -> None:
-    """Texts are logged, and shown in pg_stat_activity."""
+    """Statement texts are logged and shown in pg_stat_activity."""
     secret = "sk_such_a_secret_as_never_was"
     sent = bytearray()
     with Proxy(dsn) as proxy:
@@ -424,7 +424,7 @@ async def test_what_the_table_of_api_keys_refuses_says_what_is_allowed(
 
 
 def instance_of(admin: Connection, organization: Organization, status: str, **more: UUID) -> UUID:
-    """Make an instance of an organization, as a plain insert by the superuser."""
+    """Insert an instance of an organization as the superuser."""
     provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
     made: UUID = admin.execute(
         "INSERT INTO public.instances (provider_id, organization_id, status, model_id)"
@@ -435,7 +435,7 @@ def instance_of(admin: Connection, organization: Organization, status: str, **mo
 
 
 def transition(admin: Connection, action: str) -> tuple[str, str]:
-    """Return a state that allows the action, and the one that it leads to."""
+    """Return a state that allows the action, and the resulting state."""
     row = admin.execute(
         "SELECT from_status, to_status FROM tenancy.instance_transitions WHERE action = %s"
         " ORDER BY from_status LIMIT 1",
@@ -458,7 +458,7 @@ async def test_an_instance_is_terminated_or_reinstalled(
 
 
 def legacy_instance(admin: Connection, **more: Any) -> UUID:
-    """Make an instance that belongs to nobody, as there were before the migration."""
+    """Insert an instance without an owner, as before the migration."""
     provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
     made: UUID = admin.execute(
         "INSERT INTO public.instances (provider_id, status, ip_address, model_id, terminated_at)"
@@ -486,7 +486,7 @@ async def test_everybody_lists_legacy_instances_a_page_at_a_time_in_the_own_work
             first = await ws.legacy_instances(page_size=3)
             rest = await ws.legacy_instances(after_id=first[-1].id, page_size=3)
             assert [*first, *rest] == everything
-            # They are no rows of this workspace.
+            # They are not rows of this workspace.
             assert await ws.fetch_value("SELECT count(*) FROM public.instances") == 0
     (shown,) = [found for found in everything if found.id == ended]
     assert shown == LegacyInstance(ended, shown.provider_id, None, "terminated", shown.created_at, yesterday)
@@ -639,7 +639,7 @@ async def test_platform_staff_list_everybody_a_page_at_a_time(client: Client, co
 
 
 class Cast:
-    """An organization with a member of each role, strangers, and what they have."""
+    """An organization with a member of each role, other people, and their objects."""
 
     def __init__(self, people: People, admin: Connection) -> None:
         self.admin_connection = admin
@@ -650,7 +650,7 @@ class Cast:
         )
 
     def wrong_state(self, action: str) -> str:
-        """Return a state that does not allow the action, but another one."""
+        """Return a state that allows another action, but not this one."""
         rows = self.admin_connection.execute(
             "SELECT from_status FROM tenancy.instance_transitions"
             " UNION SELECT to_status FROM tenancy.instance_transitions"
@@ -660,7 +660,7 @@ class Cast:
         return str(rows[0][0])
 
     def model(self, organization: Organization | None = None) -> UUID:
-        """Make a model, public without an organization."""
+        """Insert a model, which is public without an organization."""
         made: UUID = self.admin_connection.execute(
             "INSERT INTO public.models (name, model_id, organization_id) VALUES ('Small', %s, %s) RETURNING id",
             [f"hub/{uuid4()}", organization and organization.id],
@@ -716,7 +716,7 @@ async def insert_a_model(ws: Any, cast: Cast, client: Client) -> None:
     await ws.execute("INSERT INTO public.models (name, model_id) VALUES ('Small', 'hub/small')")
 
 
-# Who does what in Acme (False: in the person's own workspace; staff: in the platform's), and what comes of it.
+# Actor and action in Acme (False: in the personal workspace; staff: in the platform's), with the result.
 REFUSED: list[tuple[str, str, bool, Act, type[TenancyError], str, str]] = [
     (
         "a user who invites",
@@ -1094,7 +1094,7 @@ async def test_a_refusal_of_the_database_is_an_exception(
 
 
 async def test_a_model_that_the_workspace_does_not_see_is_refused(client: Client, conn: Any, cast: Cast) -> None:
-    """It is a foreign key, so the message is PostgreSQL's own and comes without a hint."""
+    """A foreign key's message is PostgreSQL's own, without a hint."""
     with pytest.raises(ModelNotVisibleError) as raised:
         async with client.workspace(conn, user_id=cast.owner.id, organization_id=cast.acme.id) as ws:
             await use_an_unknown_model(ws, cast, client)
@@ -1134,7 +1134,7 @@ async def test_a_rule_of_the_applications_own_table_is_an_exception_too(
 
 
 async def test_a_model_id_that_the_workspace_has_is_taken(client: Client, conn: Any, acme: Organization) -> None:
-    """It is an index, so the message is PostgreSQL's own and comes without a hint."""
+    """A unique index's message is PostgreSQL's own, without a hint."""
     insert = client.sql("INSERT INTO public.models (name, model_id) VALUES ('m', $1)")
     async with client.workspace(conn, **owner_of(acme)) as ws:
         await ws.execute(insert, ["acme/bot"])
@@ -1168,7 +1168,7 @@ def test_every_missing_object_is_a_not_found_error() -> None:
         assert issubclass(kind, NotFoundError)
 
 
-# -- while the migration is on its way ----------------------------------------------------
+# -- during the migration -----------------------------------------------------------------
 
 COSTS_OF = (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 2, 1, tzinfo=timezone.utc))
 LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
@@ -1216,7 +1216,7 @@ LATER: list[tuple[int, str, Callable[[Any], Awaitable[object]]]] = [
 async def test_a_call_of_a_later_phase_names_the_phase(
     client: Client, database_at: Callable[[str], Database], logins: Logins, tag: str
 ) -> None:
-    # In the plan's order, which is not that of the numbers.
+    # In the plan's order, which differs from the order of the numbers.
     phases, database = [int(name.removeprefix("phase-")) for name in PHASES], database_at(f"@{tag}")
     later = phases[PHASES.index(tag) + 1 :]
     with database.connect(autocommit=True) as admin:
@@ -1292,7 +1292,7 @@ async def test_a_person_stays_logged_in_until_the_session_ends(client: Client, c
     assert (listed.client, listed.expires_at) == ("Firefox", session.expires_at)
     assert listed.expires_at - listed.started_at == timedelta(hours=1)
 
-    # Another tab is elsewhere, and the session stays.
+    # Another tab is in another workspace, and the session stays.
     async with client.workspace(conn, session=session.token, personal=True) as ws:
         assert (await ws.current()).id == owner
     async with client.workspace(conn, session=session.token) as ws:

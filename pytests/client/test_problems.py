@@ -1,4 +1,4 @@
-"""Every error is a problem document, which reveals nothing where the mistake is the application's own."""
+"""Every error is a problem document, which reveals nothing about the application's own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that met another transaction is done again, and nothing else is."""
+"""Only conflicts with other transactions are retried."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_serialization_failure_is_retried(client: Client, dsn: str, acme
     async with client.connect(dsn) as conn, client.connect(dsn) as other:
         work = Renaming(client, other, acme, conflicts=2)
         done = await client.run(conn, work, **work.entry, isolation_level="repeatable read", retries=2)
-        # The last attempt saw what the others had done meanwhile.
+        # The last attempt saw the other transaction's changes.
         assert (done, work.attempts) == ("Acme12!", 3)
         async with client.workspace(conn, **work.entry) as ws:
             assert (await ws.current()).name == "Acme12!"
@@ -69,7 +69,7 @@ async def test_the_last_failure_is_raised(client: Client, dsn: str, acme: Organi
 async def test_a_failure_at_the_commit_is_retried(
     client: Client, dsn: str, acme: Organization, database: Database
 ) -> None:
-    """SERIALIZABLE may find out only there."""
+    """SERIALIZABLE may detect it only there."""
     with database.connect() as admin:
         admin.execute("CREATE TABLE public.on_call (doctor text PRIMARY KEY, present boolean NOT NULL)")
         admin.execute("INSERT INTO public.on_call VALUES ('Ann', true), ('Bob', true)")

@@ -1,4 +1,4 @@
-"""How often the client waits for the server, counted by a proxy in between."""
+"""The client's round trips, counted by a proxy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_fetch_all_is_one_round_trip_with_psycopg(
 ) -> None:
     client = psycopg_client
     async with client.connect(proxy.dsn, autocommit=autocommit) as conn:
-        # psycopg prepares a query that comes back often: still one.
+        # psycopg prepares frequent queries: still one.
         for _ in range(8):
             with proxy.counting() as trips:
                 rows = await client.fetch_all(conn, QUERY, ["Acme"], user_id=acme.owner.id, organization_id=acme.id)
@@ -66,7 +66,7 @@ async def test_fetch_all_is_one_round_trip_with_psycopg(
 async def test_nothing_is_sent_behind_the_sync_that_ends_a_transaction(
     proxy: Proxy, acme: Organization, psycopg_client: Client
 ) -> None:
-    # A pooler has given the backend to somebody else by then, and would keep the next one for a stray message.
+    # By then a pooler has given the backend to another client, and would keep the next one for a stray message.
     client, sent = psycopg_client, bytearray()
     async with client.connect(proxy.dsn) as conn:
         proxy.on_sent = sent.extend
@@ -140,7 +140,7 @@ async def test_a_workspace_takes_no_more_round_trips_than_a_transaction_of_async
             async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
                 await ws.fetch_all("SELECT $1::text", ["a workspace"])
             assert trips() <= plain
-        # asyncpg keeps the query prepared, and prepares none of ours.
+        # asyncpg keeps the query prepared, and does not prepare ours.
         with proxy.counting() as trips:
             await client.fetch_all(conn, "SELECT $1::text", ["again"], user_id=acme.owner.id)
         assert trips() == 3
@@ -151,13 +151,13 @@ async def test_a_refused_user_costs_one_more_to_roll_back(proxy: Proxy, acme: Or
     async with client.connect(proxy.dsn) as conn:
         with proxy.counting() as trips, pytest.raises(NotAMemberError):
             await client.fetch_all(conn, "SELECT 1", user_id=acme.id)
-        # The server sends an error at once: the client may see it before it has sent the rest.
+        # The server sends an error immediately, so the client may see it before it has sent the rest.
         assert trips() in {2, 3}
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=repr)
 async def test_an_api_key_costs_asyncpg_one_round_trip_more(proxy: Proxy, acme: Organization, client: Client) -> None:
-    """It travels as a parameter, and not as a part of the script."""
+    """It is sent as a parameter, not in the script."""
     async with client.connect(proxy.dsn) as conn:
         async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:
             key = await active_api_key(ws)
@@ -205,7 +205,7 @@ async def test_entering_is_prepared_like_any_other_statement(
     prepared = "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE starts_with(statement, 'SELECT tenancy.')"
     for threshold, expected in ((2, ["SELECT tenancy.enter($1::uuid, $2::uuid)"]), (None, [])):
         async with client.connect(dsn, prepare_threshold=threshold) as conn:
-            # And again after a rollback, with which psycopg forgets what was prepared.
+            # Also after a rollback, when psycopg forgets prepared statements.
             for _ in range(3):
                 for _ in range(5):
                     assert await client.fetch_all(conn, QUERY, ["Acme"], **entry) == [(acme.id,)]

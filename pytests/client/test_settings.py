@@ -1,4 +1,4 @@
-"""What phases 8 and 10 bring to the Python client: settings, secrets and modules."""
+"""The Python client's methods for phases 8 and 10: settings, secrets and modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value that is mistyped is an error of pg-tenancy at the call, and nothing is sent."""
+"""An invalid value is an error of pg-tenancy at the call, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LONG = "x" * (10 << 20)
 ANN = uuid4()
 
 CALLS = {name: call for name, call in vars(_sql).items() if isinstance(call, Call)}
-# What a statement says of its placeholders, and what is checked.
+# The types of a statement's placeholders, and the checks.
 CASTS: dict[str, tuple[type[Argument], ...]] = {
     "uuid": (Id,),
     "text": (Text, Secret, Value),
@@ -78,7 +78,7 @@ def test_every_placeholder_of_every_call_is_checked(name: str) -> None:
 
 
 class Shouted(str):
-    """Shows itself as something else."""
+    """Has a misleading str()."""
 
     __slots__ = ()
 
@@ -87,13 +87,13 @@ class Shouted(str):
 
 
 class Role(str, Enum):
-    """Of which psycopg would send the name."""
+    """psycopg would send its name."""
 
     ADMIN = "admin"
 
 
 class OtherId(UUID):
-    """Shows itself as somebody else's."""
+    """Has the str() of another person's id."""
 
     def __str__(self) -> str:
         return str(ANN)
@@ -111,7 +111,7 @@ NO_ID: list[object] = [
     f" {ANN}",
     f"{{{ANN}}}",
     f"urn:uuid:{ANN}",
-    # UUID() takes these two, for the ids of somebody else.
+    # UUID() accepts these two, as other people's ids.
     "1_345678-1234-1234-1234-123456789012",
     "\u06602345678-1234-1234-1234-123456789012",
     "12345678-1234-1234-1234-123456789012\0",
@@ -185,7 +185,7 @@ def test_a_value_of_another_kind_is_refused_in_a_few_words(argument: Argument, v
 
 
 def test_a_value_is_sent_as_exactly_its_kind() -> None:
-    """The drivers send a subclass each in its own way: psycopg of an Enum the name."""
+    """The drivers send subclasses differently: for an Enum, psycopg sends the name."""
     number = UUID("12345678-1234-1234-1234-123456789012")
     for given in (number, str(number), str(number).upper(), number.hex, OtherId(str(number)), Shouted(number)):
         assert Id("it")(given) == number
@@ -300,7 +300,7 @@ async def test_a_credential_that_is_not_there_beside_one_that_is_does_not_count(
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ZERO = Decimal(0)
 WALLET = Wallet(ANN, "EUR", ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 0, b"")
-# Each method with acceptable arguments, the id of somebody who may be there or not.
+# Each method with valid arguments; the person with the id may not exist.
 METHODS: dict[str, dict[str, Any]] = {
     "has_permission": {"permission": "instances.view"},
     "create_organization": {"name": "New", "slug": "new"},

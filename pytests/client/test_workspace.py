@@ -1,4 +1,4 @@
-"""What a workspace is to the application: one transaction, typed answers, clear refusals."""
+"""A workspace for the application: one transaction, typed results, clear errors."""
 
 # ruff: noqa: PT012  (the whole block of a workspace is what raises)
 
@@ -111,7 +111,7 @@ async def test_staff_work_in_the_platforms_workspace(client: Client, conn: Any, 
         assert await ws.has_permission("organization.delete") is False
         assert await ws.my_permissions() >= {"models.create", "models.update", "models.delete", "instances.update"}
         assert [(found.name, found.is_current) for found in await ws.my_organizations()] == [("Acme", False)]
-        # A model that is made here is public.
+        # A model created here is public.
         assert await ws.fetch_value(insert, ["hub/ws"]) == PLATFORM
     rows = await client.fetch_all(conn, insert, ["hub/fetch_all"], user_id=str(staff.id), platform=True)
     assert [tuple(row) for row in rows] == [(PLATFORM,)]
@@ -120,7 +120,7 @@ async def test_staff_work_in_the_platforms_workspace(client: Client, conn: Any, 
         return await ws.fetch_value(insert, ["hub/run"])
 
     assert await client.run(conn, work, user_id=staff.id, platform=True, isolation_level="serializable") == PLATFORM
-    # And in the next transaction the same connection is not there any more.
+    # In the next transaction the same connection is not in the workspace.
     async with client.workspace(conn, user_id=staff.id, platform=False) as ws:
         here = await ws.current()
         assert (here.kind, here.id, here.role) == ("personal", staff.id, None)
@@ -392,7 +392,7 @@ def test_identities_are_checked_before_anything_is_sent(client: Client, dsn: str
             {"ticket": "a.b.c", "platform": True},
             {"api_key": "sk_", "platform": True},
             {"organization_id": uuid4()},
-            # A misspelt keyword is no personal workspace.
+            # A misspelt keyword must not enter the personal workspace.
             {"user_id": uuid4(), "organisation_id": uuid4()},
             {"user_id": uuid4(), "organization": uuid4()},
             {"user_id": uuid4(), "readonly": True},
@@ -417,7 +417,7 @@ def test_identities_are_checked_before_anything_is_sent(client: Client, dsn: str
 
 
 class _PoolOfAnotherDriver:
-    """Has the methods of psycopg's pools, and what it gives is none of psycopg's connections."""
+    """Has the methods of psycopg's pools, but does not return psycopg's connections."""
 
     def __init__(self) -> None:
         self.given = object()
@@ -454,7 +454,7 @@ async def test_a_pool_of_another_driver_is_refused_and_has_its_connection_back(p
 
 
 def test_asyncpg_takes_nothing_that_only_has_its_methods() -> None:
-    # A lock has acquire(), too.
+    # A lock also has acquire().
     with pytest.raises(TypeError, match=r"a workspace needs a Connection or a Pool of asyncpg, not Lock$"):
         CLIENTS[2].module.workspace(asyncio.Lock(), user_id=uuid4())
 
@@ -467,7 +467,7 @@ def test_a_pool_of_another_flavour_is_refused_before_it_gives_a_connection(clien
 
 
 class _Stub:
-    """Passes for a connection or a pool as long as nothing is sent."""
+    """Looks like a connection or a pool until something is sent."""
 
     def __init__(self, client: Client) -> None:
         self.is_in_transaction = self.close = lambda: None
@@ -494,7 +494,7 @@ async def test_a_ticket_says_who_and_where(
         async with client.workspace(conn, ticket=ticket) as ws:
             here = await ws.current()
             assert (here.id, here.role) == (acme.id, "owner")
-        # This login may not name users by itself, and is told what it may.
+        # This login may not name users, and the error says what it may do.
         for entry in ({"user_id": acme.owner.id}, {"user_id": acme.owner.id, "platform": True}):
             with pytest.raises(LoginMayNotEnterError, match="enters with ticket=, session= or api_key=") as raised:
                 await client.fetch_all(conn, "SELECT 1", **entry)
@@ -515,7 +515,7 @@ async def test_a_login_that_is_granted_nothing_hears_which_role_it_needs(
         ):
             with pytest.raises(LoginMayNotEnterError, match=needed):
                 await client.fetch_all(conn, "SELECT 1", **entry)
-    # A privilege that a statement of the application's own lacks is not of this kind.
+    # A missing privilege of the application's own statement is another error.
     async with client.connect(database.dsn(new_login("tenancy_app"))) as conn:
         with pytest.raises(NotGrantedError) as raised:
             await client.fetch_all(conn, "SELECT password_hash FROM public.users", user_id=people.user().id)

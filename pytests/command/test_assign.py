@@ -1,4 +1,4 @@
-"""Legacy rows become an organization's: batch after batch, and again from where that stopped."""
+"""Legacy rows are assigned to an organization in batches, and an interrupted assignment continues."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def acme(people: People) -> Organization:
 
 @pytest.fixture(autouse=True)
 def _legacy_instances(admin: Connection) -> None:
-    """Make rows as the application made them before the migration."""
+    """Insert rows as the application did before the migration."""
     admin.execute(
         "WITH cloud AS (INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id)"
         " INSERT INTO public.instances (provider_id, status, gpu_profile)"
@@ -145,7 +145,7 @@ def test_an_unknown_table_is_named(dsn: str, acme: Organization, table: str) -> 
 def test_a_table_that_belongs_to_no_workspace_is_refused(dsn: str, acme: Organization, table: str) -> None:
     with pytest.raises(TableNotProtectedError, match=table) as raised:
         assign(dsn, table, acme.id)
-    # Not that a phase is missing, which may be deployed.
+    # Not PhaseNotDeployedError: the phase may be deployed.
     assert "has given a workspace_id" in (raised.value.hint or "")
 
 
@@ -195,7 +195,7 @@ def test_a_batch_that_met_another_transaction_is_tried_again(
         " IF nextval('public.attempts') = 3 THEN RAISE EXCEPTION 'met' USING ERRCODE = '40P01'; END IF;"
         " RETURN true; END; $$"
     )
-    # Counting writes nothing, and so cannot ask a sequence.
+    # Counting is read-only, so it cannot use a sequence.
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = Assignment(connection, "public.instances", acme.id)
         found._condition = "public.collide()"
@@ -208,8 +208,8 @@ def test_a_batch_that_met_another_transaction_is_tried_again(
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Return a function that runs a command: its exit status, output and complaints."""
-    # A run on a given server has this set, and the command would use it.
+    """Return a function that runs a command, and returns its exit status, output and errors."""
+    # A run on a given server sets this, and the command would use it.
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -225,7 +225,7 @@ def test_the_command_gives_and_counts_line_by_line(
     assert (status, complaint) == (0, "")
     lines = [line.strip() for line in output.splitlines()]
     assert lines[:-1] == [f'"public"."instances": {done} of 25' for done in (10, 20, 25)]
-    assert lines[-1].endswith('25 rows of "public"."instances" are Acme\'s now')
+    assert lines[-1].endswith('25 rows of "public"."instances" assigned to Acme')
     assert owned(admin, acme) == ROWS
     status, output, _ = run("assign", dsn, "public.instances", "acme")
     assert (status, output.startswith("Nothing to assign: ")) == (0, True)
@@ -295,7 +295,7 @@ def test_a_name_cannot_write_to_the_terminal_of_the_dba(run: Answer, dsn: str, p
 def test_an_interruption_leaves_what_is_done_and_says_how_to_go_on(
     dsn: str, admin: Connection, acme: Organization, ending: str
 ) -> None:
-    """While the second batch is on its way, which looks at every row for long."""
+    """During the second batch, which is slow for every row."""
     given = "(SELECT count(*) FROM public.instances AS i WHERE i.organization_id IS NOT NULL)"
     slow = f"pg_catalog.pg_sleep(CASE {given} WHEN 0 THEN 0 ELSE 5 END) IS NOT NULL"
     assignment = command("assign", dsn, "public.instances", "acme", "--where", slow, "--batch", "10", "--yes")

@@ -1,4 +1,4 @@
-"""What is handed to others holds everything that a deploy needs."""
+"""Bundle and wheel contain everything that a deploy needs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_database_deployed_from_the_bundle_is_the_same(bundle: Path, database:
 def test_a_database_deployed_from_the_bundle_of_the_kernel_is_what_its_plan_makes(
     kernel_bundle: Path, server: Server, template: str
 ) -> None:
-    # By the name of the platform's plan, for the bundle has but one.
+    # Under the name of the platform's plan, because the bundle has only one plan.
     made = _deployed_from(kernel_bundle, server)
     planned = server.create()
     try:
@@ -196,11 +196,11 @@ def test_an_afternoon_with_ones_own_application_goes_as_the_page_says(distributi
     (tmp_path / "dist").symlink_to(distributions)
     programs = tmp_path / "venv" / "bin"
     run([sys.executable, "-m", "venv", "--without-pip", str(programs.parent)], check=True, env=os.environ)
-    # The one pip that there is, which need not be installed into the environment first.
+    # The existing pip, so that none must be installed into the environment.
     pip = f'exec {sys.executable} -m pip --python {programs / "python"} --disable-pip-version-check "$@"'
     (programs / "pip").write_text(f"#!/bin/sh\n{pip}\n")
     (programs / "pip").chmod(0o755)
-    # A server of its own, as roles have the names that the page gives them.
+    # A separate server, because the roles have the names on the page.
     with server_of_this_run({}) as server:
         database = server.create(name="shop_test")
         alone = {name: value for name, value in environment().items() if name != "PYTHONPATH"} | {

@@ -1,4 +1,4 @@
-"""The command line: what it does to a database, what it says, how it ends, and that no password is shown."""
+"""The command line: effects, output and exit status; no password is shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAST = PHASES[-1]
 
 @pytest.fixture(autouse=True)
 def _no_given_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A run on a given server has this set, and the commands would use it.
+    # A run on a given server sets this, and the commands would use it.
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
     monkeypatch.setenv("SQITCH_FULLNAME", "Ann Admin")
     monkeypatch.setenv("SQITCH_EMAIL", "ann@example.com")
@@ -37,7 +37,7 @@ def _no_given_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Answer:
-    """Return a function that runs a command: its exit status, output and complaints."""
+    """Return a function that runs a command, and returns its exit status, output and errors."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         return answer(capsys, *arguments)
@@ -61,7 +61,7 @@ def test_status_says_the_phase_and_what_is_pending(
     status, output, _ = run("status", dsn)
     assert status == 0
     assert output.startswith(f"phase {tag.removeprefix('phase-')}, ")
-    # What comes after the last phase waits for the next.
+    # Changes after the last phase belong to the next one.
     assert ("up to date" in output) is (tag == LAST and bool(read_plan()[-1].tags))
 
     status, output, _ = run("status", "--json", dsn)
@@ -119,7 +119,7 @@ def test_status_names_the_logins_that_policies_do_not_keep_to_a_workspace(
     database.execute(
         f"ALTER ROLE {bypass} BYPASSRLS",
         f"ALTER ROLE {elevated} SUPERUSER",
-        # It cannot log in itself, and whoever is a member does not inherit.
+        # It cannot log in, and its member does not inherit.
         f"ALTER ROLE {group} NOLOGIN",
         f"ALTER ROLE {through} NOINHERIT",
         f"GRANT {group}, {bypass} TO {through}",
@@ -164,7 +164,7 @@ def test_deploy_revert_and_verify_follow_the_phases(
     assert all(change.name in output for change in read_phases()[0].changes)
     assert "Ann Admin" in run("status")[1]
 
-    # A phase is known by its number and with its @, too.
+    # A phase can be named by its number and with an @.
     assert run("deploy", "--to", f"@{PHASES[1]}")[0] == 0
     assert _phase(dsn) == PHASES[1]
     status, output, _ = run("deploy", "--to", "0")
@@ -212,7 +212,7 @@ def test_the_plan_of_the_kernel_is_found_by_whoever_comes_later(
     names = [change.name for change in kernel]
     assert known() == ("kernel", PHASES[1], names)
 
-    # It goes on with the plan that it began with, and no other is taken.
+    # It continues with its first plan, and refuses another one.
     status, _, complaint = run("deploy", "--plan", "platform")
     assert (status, "was deployed with the plan kernel, not with platform" in complaint) == (2, True)
     status, _, complaint = run("deploy", "--to", "instances_policies")
@@ -225,7 +225,7 @@ def test_the_plan_of_the_kernel_is_found_by_whoever_comes_later(
     assert known() == ("kernel", LAST, names)
     status, output, _ = run("status")
     assert output.startswith(f"phase {LAST.removeprefix('phase-')}, {len(kernel)} changes, up to date.\nplan: kernel\n")
-    # Tags of phases that bring it nothing are no phases of it.
+    # Tags of phases that add nothing to the kernel are not its phases.
     headings = [line for line in output.splitlines() if line.startswith("@")]
     assert headings == [
         f"@{phase.tag}: {phase.title}"
@@ -241,12 +241,12 @@ def test_the_plan_of_the_kernel_is_found_by_whoever_comes_later(
     status, _, complaint = run("verify")
     assert (status, "kernel/api_keys_policies" in complaint) == (1, True)
 
-    # A phase of the other plan is where the last one before it was.
+    # A phase of the other plan stands for the last phase before it.
     assert run("revert", "--to", "phase-6", "--yes")[0] == 0
     assert known() == ("kernel", "phase-4", names)
     status, output, _ = run("revert", "--all", "--yes")
     assert (status, output.splitlines()[-1]) == (0, "Reverted: nothing is deployed.")
-    # Then there is a choice again.
+    # Then the plan can be chosen again.
     assert run("deploy", "--to", "platform/existing_tables")[0] == 0
     assert json.loads(run("status", "--json")[1])["plan"] == "platform"
 
@@ -398,7 +398,7 @@ def test_help_says_what_each_command_is_for(run: Answer) -> None:
 
 
 def test_no_password_is_printed_or_in_the_list_of_processes(empty_database: Database) -> None:
-    # The demonstration's is in test_demo.py. A server that asks for no password is given one, too.
+    # test_demo.py tests the demonstration. A server without passwords accepts one too.
     password = str(conninfo_to_dict(empty_database.dsn()).get("password") or token_urlsafe())
     dsn = make_conninfo(empty_database.dsn(), password=password)
     said = ""
@@ -453,7 +453,7 @@ def test_the_matrix_follows_the_database(database: Database, run: Answer) -> Non
         connection.execute("SELECT tenancy.define_permission('boats.sink')")
     document = json.loads(run("matrix", "--json", database.dsn())[1])
     assert document["permissions"]["boats.sail"] == ["user", "staff"]
-    # Nobody in an organization holds it, and everybody in his own workspace.
+    # Nobody in an organization holds it, but everybody in their personal workspace.
     assert document["permissions"]["boats.sink"] == []
     assert document["permissions"]["members.view"] == ["owner"]
 

@@ -1,4 +1,4 @@
-"""The demonstration: that it ends well, that it notices what is not well, and that it leaves nothing behind."""
+"""The demonstration: it succeeds, notices faults, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from support.replayed_demo import in_one_go, replay_in_one_go
 from support.server import Server
 
 SMALL = 0.05
-# With everybody who is shown, and smaller than the command line takes.
+# With everybody who is shown, but smaller than the command line allows.
 SMALLEST = 0.02
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A place in which the demonstration has ended well."""
+    """A place after a successful demonstration."""
 
     place: Place
     result: Demonstration
@@ -59,8 +59,8 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed(server: Server, template: str) -> Iterator[Deployed]:
-    # With the template the groups are there before, so that nobody removes them
-    # while another test uses them.
+    # The template has created the groups before, so that nobody drops them while
+    # another test uses them.
     with Place(server.dsn) as place:
         with pytest.MonkeyPatch.context() as patch:
             replay_in_one_go(patch, server)
@@ -114,7 +114,7 @@ def replayed(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
 
 @pytest.mark.slow
 def test_on_a_given_server_it_prints_one_document_and_removes_everything(server: Server, template: str) -> None:
-    # A server that asks for no password is given one, too.
+    # A server without passwords accepts one too.
     password = str(conninfo_to_dict(server.dsn).get("password") or token_urlsafe())
     dsn = make_conninfo(server.dsn, password=password)
     with processes() as seen:
@@ -142,7 +142,7 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
         "instances_model_id_fkey",
         "credentials_denied",
     } <= {attempt["name"] for attempt in document["refusals"]}
-    # Everybody's view is of the one workspace.
+    # Each view is of one workspace.
     for view in document["views"]:
         in_organization = view["workspace"] not in ("personal", "platform")
         assert view["seen"]["organizations"] == in_organization
@@ -151,18 +151,18 @@ def test_on_a_given_server_it_prints_one_document_and_removes_everything(server:
             assert view["seen"]["users"] == view["seen"]["members()"]
     (staff,) = (view for view in document["views"] if view["workspace"] == "platform")
     assert (staff["role"], staff["seen"]["members()"], staff["seen"]["legacy_instances()"]) == ("staff", None, None)
-    # Two of the accounts that it makes stay.
+    # Two of the accounts that it creates stay.
     assert staff["seen"]["users"] == len(generate(SMALL).people) + 2
-    # Every phase that brings something to do has been used.
+    # Every phase with something to do was used.
     assert {line.split()[0] for line in document["work"]} == {
         f"@{phase.tag}" for phase in read_phases() if phase.tag not in ("phase-0", "")
     }
-    # What is shown once is not shown here.
+    # Secrets that are shown once are not shown here.
     assert not re.search(r"(inv|pgt_[0-9a-f]{8})_[0-9a-f]{8}", ended.stdout)
     assert any("sqitch\0deploy" in arguments for arguments in seen)
     assert not [arguments for arguments in seen if password in arguments]
     assert password not in ended.stdout
-    # There is nothing to connect to any more.
+    # The database no longer exists.
     assert (document["connections"], document["statements"]) == ({}, [])
     made = document["database"]
     suffix = made.removeprefix("pg_tenancy_demo_")
@@ -190,7 +190,7 @@ def test_without_keep_no_command_is_printed_for_a_server_that_is_gone(
     assert complaints == ""
     assert "all checks passed" in said
     assert "Everything was removed" in said
-    # No colors where it is no terminal.
+    # No colors without a terminal.
     assert "\033" not in said
     assert "psql" not in said
     assert "postgresql://" not in said
@@ -234,13 +234,13 @@ def test_what_was_kept_on_a_given_server_goes_with_the_printed_commands(
     assert (status, complaints) == (0, "")
     lines = [line.strip() for line in said.splitlines()]
     assert "password=" not in said
-    removal = lines[lines.index("To remove it all:") + 1 :]
+    removal = lines[lines.index("To remove everything:") + 1 :]
     try:
         for line in [line for line in lines if line.startswith("psql ") and "enter(" in line]:
             tried = run(shlex.split(line))
             assert tried.returncode == 0, tried.stderr
     finally:
-        # The given server's own password is for whoever removes it to give.
+        # The given server's own password is not shown.
         password = str(conninfo_to_dict(server.dsn).get("password") or "")
         for line in removal:
             given = environment(**({"PGPASSWORD": password} if password else {}))
@@ -313,14 +313,14 @@ def test_the_rows_have_everybody_that_is_shown(scale: float) -> None:
     strangers = {cast.nobody.id, cast.founder.id, cast.guest.id}
     assert len(strangers) == 3
     assert not strangers & {person for _, person in roles}
-    # Rows as wide as their tables.
+    # All columns.
     for table, columns in COLUMNS.items():
         assert {len(row) for row in platform.rows[table]} == {len(columns.split())}
 
 
 # -- it notices ---------------------------------------------------------------------
 
-# The floor of reading is all that says which rows, but for the list of people.
+# Only the floor for reading selects rows, except in the list of people.
 _OPEN = "DROP POLICY {0}_tenant ON {1}; ALTER POLICY {0}_select ON {1} USING (true)"
 # The workspace's own rows and the platform's.
 _WITH_PLATFORM = (
@@ -329,7 +329,7 @@ _WITH_PLATFORM = (
 
 
 def _body(function: str, old: str, new: str = "") -> str:
-    """Return what puts other words into the body of a function."""
+    """Return a statement that replaces text in a function's body."""
     return f"""
         DO $hole$
         DECLARE
@@ -343,7 +343,7 @@ def _body(function: str, old: str, new: str = "") -> str:
     """
 
 
-# What is broken, and words that one of the failures must have.
+# The fault, and words that one of the failures must contain.
 HOLES: dict[str, tuple[str, str]] = {
     "organizations are open": (_OPEN.format("organizations", "public.organizations"), "rows of organizations"),
     "memberships are open": (
@@ -438,7 +438,7 @@ HOLES: dict[str, tuple[str, str]] = {
     ),
     "an invitation can be used again": (
         _body("tenancy.accept_invitation", "i.accepted_at IS NULL AND"),
-        "is used again",
+        "is used a second time",
     ),
     "a revoked invitation can be used": (
         _body("tenancy.accept_invitation", "AND i.revoked_at IS NULL"),
@@ -517,7 +517,7 @@ HOLES: dict[str, tuple[str, str]] = {
         "moves an instance",
     ),
     "an instance of a person has become the platform's": (
-        # At once, for a row that has no owner any more stays where it was.
+        # In one statement, because a row without an owner would stay where it was.
         "ALTER TABLE public.instances DISABLE TRIGGER USER;"
         " UPDATE public.instances SET user_id = NULL, workspace_id = '00000000-0000-0000-0000-000000000000'"
         " WHERE user_id IS NOT NULL",
@@ -598,7 +598,7 @@ HOLES: dict[str, tuple[str, str]] = {
 
 
 class _Kept(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that is given back when it is left, as to a pool that trusts nobody."""
+    """A connection that is reset when it is returned, as by a careful pool."""
 
     def __exit__(self, *_: object) -> None:
         self.rollback()

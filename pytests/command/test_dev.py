@@ -1,4 +1,4 @@
-"""The tools around the code keep what they promise."""
+"""The development tools work as documented."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_dev_refuses_a_command_that_it_does_not_know() -> None:
 def test_dev_collects_tests_without_a_server_and_without_pgtap(tmp_path: Path) -> None:
     listed = run(
         [str(ROOT / "dev"), "test", "-q", "--co", "pytests/command/test_dev.py"],
-        # Where there is no server to be started.
+        # Without a server to start.
         env=environment(PG_TENANCY_PG_BIN=str(tmp_path)),
     )
     assert (listed.returncode, listed.stderr) == (0, "")

@@ -85,7 +85,7 @@ def doors(server: Server, template: str, logins: Logins) -> Iterator[Database]:
 
 @pytest.fixture
 def run(doors: Database, capsys: pytest.CaptureFixture[str]) -> Answer:
-    """Return a function that tries the doors: its exit status, output and complaints."""
+    """Return a function that tries the doors, and returns its exit status, output and errors."""
 
     def run(*arguments: str, login: str | None = None) -> tuple[int, str, str]:
         return answer(capsys, "matrix", "--doors", "--allow-database", doors.name, *arguments, doors.dsn(login))
@@ -139,7 +139,7 @@ def test_each_door_reaches_what_trying_shows(doors: Database, run: Answer) -> No
 
 
 def test_keys_are_tried_with_rows_of_another_tenant(doors: Database, run: Answer, server: Server) -> None:
-    """The trigger that refuses is gone, a key of one column is opened, and the one of two stays."""
+    """Without the refusing trigger, a key of one column leads to other tenants, and one of two columns does not."""
     doors.execute(
         "ALTER TABLE public.tasks DISABLE TRIGGER t_refuse",
         "INSERT INTO tenancy_private.access VALUES"
@@ -173,14 +173,14 @@ def test_it_is_a_table_and_a_picture(run: Answer, tmp_path: Path) -> None:
     tree = ET.fromstring(picture.read_text())  # noqa: S314
     titles = [title.text or "" for title in tree.iter("{http://www.w3.org/2000/svg}title")]
     assert "view public.v_all to public.projects: others" in "\n".join(titles)
-    # What nobody can read may lead to each of the three.
+    # An unreadable function may lead to each of the three tables.
     assert len(titles) - 1 == len(WANTED) + 2
 
 
 def test_a_role_that_may_nothing_reaches_nothing(run: Answer, new_login: Callable[..., str]) -> None:
     reached = {each["name"]: each["reach"] for each in json.loads(run("--json", "--role", new_login())[1])["doors"]}
     assert not [name for name in reached if name.startswith("public.v_")]
-    # Everybody may call a function until somebody revokes that.
+    # Everybody may call a new function until that is revoked.
     assert reached["f_all()"] == OTHERS
     assert reached["t_all on public.projects"] == UNTRACED
 
@@ -192,11 +192,11 @@ def test_what_it_needs_is_said(
     assert (status, complaint) == (1, "pg-tenancy: role nobody at all does not exist\n")
     status, _, complaint = run(login=logins.service)
     assert (status, "require a superuser" in complaint) == (1, True)
-    # Its name says nothing of tests.
+    # Its name does not look like a test database's.
     assert main(["matrix", "--doors", doors.dsn()]) == 1
     complaint = capsys.readouterr().err
     assert f"the database {doors.name} looks live" in complaint
-    assert f"use a copy, or say --allow-database {doors.name}" in complaint
+    assert f"use a copy, or allow it with --allow-database {doors.name}" in complaint
 
 
 def test_the_call_of_the_document(

@@ -101,7 +101,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_a_process_killed_while_its_server_starts_leaves_nothing() -> None:
-    # Not tmp_path, which the server's user may not enter when we are root.
+    # Not tmp_path, which the server's user may not enter if we are root.
     with tempfile.TemporaryDirectory(prefix="pgt-test-", dir="/tmp") as name:
         temporary = Path(name)
         temporary.chmod(0o777)

@@ -1,4 +1,4 @@
-"""What a stranger reads of the command line: help, mistakes, completions, and what is not installed."""
+"""The command line for new users: help, usage errors, completion, and missing extras."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_document_has_every_command_and_the_completions_of_the_help() -> Non
 
 
 def _completed(shell: str, *typed: str) -> set[str]:
-    """Return what a shell is told to offer for the last word."""
+    """Return the completions for the last word."""
     words = ["pg-tenancy", *typed]
     asked = {"COMP_WORDS": shlex.join(words), "COMP_CWORD": typed[-1] if shell == "fish" else str(len(typed))}
     answer = run(command(), env=environment(_PG_TENANCY_COMPLETE=f"{shell}_complete", **asked), check=True).stdout
@@ -124,7 +124,7 @@ def test_a_shell_is_told_what_can_follow(shell: str, capsys: pytest.CaptureFixtu
     assert f"_PG_TENANCY_COMPLETE={shell}_complete" in capsys.readouterr().out
 
 
-# Each asks its shell for what it would show when Tab is pressed.
+# Asks each shell for its completions.
 ASKING = {
     "bash": 'eval "$(pg-tenancy completion bash)"; COMP_WORDS=(pg-tenancy lint --format sa); COMP_CWORD=3;'
     ' _pg_tenancy_completion pg-tenancy; echo "${COMPREPLY[@]}"',

@@ -1,4 +1,4 @@
-"""A large table is protected while everybody works: stopped, killed, and taken back."""
+"""Protecting a large table without blocking anybody: interrupted, killed, and undone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS = 200_000
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Return a function that runs ``protect``: its exit status, output and complaints."""
+    """Return a function that runs ``protect``, and returns its exit status, output and errors."""
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -78,7 +78,7 @@ def _is_protected(database: Database) -> bool:
 
 
 class _Writers:
-    """The old application, which writes all the time, and a service that moves projects."""
+    """The old application, which keeps writing, and a service that moves projects."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -118,7 +118,7 @@ class _Writers:
                 self.longest = max(self.longest, time.monotonic() - begun)
 
     def _write(self, connection: psycopg.Connection[object], _: Organization) -> None:
-        # Whoever writes a child of what is being moved is refused, protected or not.
+        # Writing a child of a row that is being moved is refused, protected or not.
         a_project = "(SELECT id FROM public.projects WHERE name < 'p3' ORDER BY random() LIMIT 1)"
         what = random.randrange(3)
         if what == 0:
@@ -175,7 +175,7 @@ def test_a_large_table_of_children_is_protected_under_writers_stopped_and_killed
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✔ public.tasks is protected" in done.stdout
     assert writers.errors == []
-    # Nobody waited for as long as the table takes.
+    # Nobody waited for the whole duration.
     assert writers.longest < 5
     assert writers.written > 100
     assert (_is_protected(database), _strays(database)) == (True, 0)
@@ -202,7 +202,7 @@ def test_it_leaves_what_protect_leaves_in_one_transaction(database: Database, ru
             )
         made.append((database.dump(), _strays(database)))
         database.execute("CALL tenancy.unprotect('public.tasks')", "CALL tenancy.unprotect('public.projects')")
-    # Comments tell who built an index, and nothing else differs.
+    # Only the comments on indexes differ.
     first, second = (
         sorted(line for line in dump.splitlines() if line and not line.startswith(("--", "COMMENT ON INDEX")))
         for dump, _ in made
@@ -217,7 +217,7 @@ def test_what_was_begun_is_taken_back_or_ended_in_one_transaction(
     _make_tables(database, 100)
     database.execute("CALL tenancy.protect('public.projects')")
     _give_projects(database, acme)
-    # What the function of the trigger reads of the parent stays granted until that is unprotected.
+    # The trigger function's grant on the parent stays until the parent is unprotected.
     database.execute(
         "CALL tenancy.protect('public.tasks', parent => 'project_id')", "CALL tenancy.unprotect('public.tasks')"
     )
@@ -397,7 +397,7 @@ def test_a_row_that_somebody_holds_is_moved_when_it_is_free(
     with database.connect() as holding:
 
         def held(*arguments: object) -> None:
-            # Not before: the first step waits for whoever is writing.
+            # Not before, because the first step waits for writers.
             holding.execute("SELECT FROM public.tasks WHERE id = 7 FOR UPDATE")
             move(*arguments)  # type: ignore[arg-type]
 

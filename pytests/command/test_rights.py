@@ -1,4 +1,4 @@
-"""What the commands say to a login that may not: what is missing, and what to do; never a traceback."""
+"""Errors for a login that lacks rights: what is missing and what to do, never a traceback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ON_A_DATABASE = {
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Return a function that runs a command on a database: its exit status, output and complaints."""
+    """Return a function that runs a command on a database, and returns its exit status, output and errors."""
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(name: str, dsn: str, *arguments: str) -> tuple[int, str, str]:
@@ -44,7 +44,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         ("verify", "permission denied for schema sqitch", "Connect as the login that deployed, {owner}, or as a"),
         ("revert", "permission denied for schema sqitch", "Connect as the login that deployed, {owner}, or as a"),
         ("matrix", "permission denied for schema tenancy", "GRANT tenancy_service TO {login}; or connect as the login"),
-        ("console", "permission denied to create role", "--prepare makes two logins and a key: connect as a superuser"),
+        (
+            "console",
+            "permission denied to create role",
+            "--prepare creates two logins and a key: connect as a superuser",
+        ),
         (
             "assign",
             "{login} may not assign rows",
@@ -83,7 +87,7 @@ def test_a_login_that_may_look_does_as_it_was_told(
     document = json.loads(run("status", database.dsn(login), "--json")[1])
     assert (document["unprotected_tables"], document["ways_around"]) == (None, None)
     assert document["unrestricted_logins"]
-    # Whoever may look at the record may not go on with it.
+    # A login that may read sqitch's records may not deploy.
     for name, what in (("deploy", "deploy or revert"), ("revert", "deploy or revert"), ("verify", "verify what")):
         status, _, complaint = run(name, database.dsn(login))
         assert (status, f"{login} may not {what}" in complaint) == (1, True)
@@ -100,7 +104,7 @@ def test_whoever_may_make_no_schema_is_told_before_sqitch_begins(
     assert first == f"pg-tenancy: {login} may not create schemas in database {name}"
     assert second.startswith(f"GRANT CREATE ON DATABASE {name} TO {login}; or connect as its owner, ")
     empty_database.execute(second.partition("; ")[0])
-    # What then is missing the first change says.
+    # The first change reports what else is missing.
     status, _, complaint = run("deploy", empty_database.dsn(login))
     assert (status, "Give the deployer what it lacks" in complaint) == (1, True)
 

@@ -1,4 +1,4 @@
-"""What the command line does with what was stopped: by Ctrl-C, by a kill, or by what the application needs."""
+"""The command line after an interruption: by Ctrl-C, by a kill, or by dependencies of the application."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = Callable[..., Database]
 
 
 def _interrupted(arguments: list[str], after: str) -> tuple[int, str]:
-    """Run pg-tenancy on a terminal, press Ctrl-C once it has written something; return its status and its output."""
+    """Run pg-tenancy on a terminal, press Ctrl-C after some output, and return its status and output."""
     ours, theirs = pty.openpty()
 
     def take_terminal() -> None:
@@ -82,7 +82,7 @@ def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Databa
     assert main(["deploy", "--to", "phase-0", dsn]) == 0
     assert _status(empty_database) == (11, [])
     code, output = _interrupted(["revert", "--all", "--yes", dsn], "platform/foreign_keys")
-    assert (code, "stopped as asked" in output, "Traceback" in output) == (1, True, False)
+    assert (code, "stopped as requested" in output, "Traceback" in output) == (1, True, False)
     left, stopped = _status(empty_database)
     assert (0 < left < 11, stopped) == (True, [])
     assert main(["revert", "--all", "--yes", dsn]) == 0
@@ -94,14 +94,14 @@ def test_ctrl_c_ends_a_deploy_and_a_revert_after_a_change(empty_database: Databa
 def test_a_killed_change_is_reported_and_either_command_continues(
     state: State, capsys: pytest.CaptureFixture[str], stopped: str, command: str
 ) -> None:
-    """After a killed revert of the last change sqitch says that everything is deployed, and would say so for ever."""
+    """After a killed revert of the last change sqitch alone would always report that everything is deployed."""
     last, before = PLAN[position("@phase-0") - 1], PLAN[position("@phase-0") - 2]
     database = state(KEYLESS + ROWS, (last if stopped == "revert" else before).script)
     Replay(database).run(Step(stopped, last, is_noted=False))
     assert _status(database)[1] == [f"{stopped} {last.name}"]
     assert main(["status", database.dsn()]) == 0
     told = capsys.readouterr().out
-    assert f"a {stopped} was stopped here" in told
+    assert f"a {stopped} was interrupted here" in told
     assert "this phase is half done" in told
     assert main(["verify", database.dsn()]) == 1
     what = "after it took back" if stopped == "revert" else "after"
@@ -140,14 +140,14 @@ def test_a_signal_to_the_command_is_a_ctrl_c(empty_database: Database, tmp_path:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 1
-    assert "stopped as asked" in (tmp_path / "output").read_text()
+    assert "stopped as requested" in (tmp_path / "output").read_text()
     deployed, stopped = _status(empty_database)
     assert (0 < deployed < len(PLAN), stopped) == (True, [])
 
 
 def test_ctrl_c_ends_a_verify_at_once(database: Database) -> None:
     with database.connect() as connection:
-        # It has to wait for this.
+        # It must wait for this.
         connection.execute("LOCK TABLE tenancy_private.protected_tables")
         process = subprocess.Popen(
             [sys.executable, "-m", "pg_tenancy.tools", "verify", database.dsn()], stderr=subprocess.PIPE, text=True
@@ -166,7 +166,7 @@ def test_ctrl_c_ends_a_verify_at_once(database: Database) -> None:
 
 
 def test_a_time_limit_of_a_database_does_not_stop_sqitch(empty_database: Database) -> None:
-    """Its own session waits in a transaction for as long as a script takes."""
+    """While a script runs, sqitch's own session waits in a transaction."""
     empty_database.execute(f"ALTER DATABASE {empty_database.name} SET idle_in_transaction_session_timeout = '10ms'")
     dsn = empty_database.dsn()
     assert main(["deploy", "--to", "phase-0", dsn]) == 0

@@ -192,7 +192,7 @@ def test_a_key_is_shown_once_whatever_one_does(console: Console, open_as: LogIn)
     page.goto("/me/keys")
     page.get_by_label("Name", exact=True).fill("shown once")
     page.get_by_role("button", name="Create key").click()
-    shown = page.get_by_label("Keep this key now.")
+    shown = page.get_by_label("Copy this key now.")
     key = shown.input_value()
     assert len(key) > 20
     page.reload()
@@ -286,7 +286,7 @@ def test_a_tab_of_somebody_else_sends_nothing_in_the_name_of_who_came_after(cons
     came.get_by_role("button", name="Log in").click()
     expect(came).to_have_url(f"{console.address}/me/dashboard")
     left.get_by_role("button", name="Create key").click()
-    expect(left.get_by_role("alert")).to_contain_text("The form is too old")
+    expect(left.get_by_role("alert")).to_contain_text("This form has expired")
     came.goto("/me/keys")
     expect(came.locator('input[value="of the tab that was left"]')).to_have_count(0)
 
@@ -367,7 +367,7 @@ def test_a_browser_without_scripts_is_enough(console: Console, open_as: LogIn) -
     page.goto(f"{place_of(console.tenants.acme)}/keys")
     page.get_by_label("Name", exact=True).fill("without scripts")
     page.get_by_role("button", name="Create key").click()
-    expect(page.get_by_label("Keep this key now.")).to_be_visible()
+    expect(page.get_by_label("Copy this key now.")).to_be_visible()
 
 
 def test_the_console_speaks_french(console: Console, open_as: LogIn) -> None:

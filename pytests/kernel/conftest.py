@@ -1,4 +1,4 @@
-"""An application's own tables: protected and shared by a file's tests, or a copy for a test."""
+"""An application's own tables: protected and shared by a file's tests, or a copy for one test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.server import Logins, Server
 
 @pytest.fixture(scope="module")
 def app(server: Server, logins: Logins) -> Iterator[Application]:
-    """Return the application with its tables protected, for tests that leave nothing behind."""
+    """Return the application with protected tables, for tests that leave nothing behind."""
     made = application(server, logins, protected=True)
     yield made
     server.drop(made.database.name)
@@ -20,7 +20,7 @@ def app(server: Server, logins: Logins) -> Iterator[Application]:
 
 @pytest.fixture
 def own_app(server: Server, logins: Logins) -> Iterator[Application]:
-    """Return the application with its tables protected, for a test alone."""
+    """Return the application with protected tables, for one test."""
     made = application(server, logins, protected=True)
     yield made
     server.drop(made.database.name)
@@ -28,7 +28,7 @@ def own_app(server: Server, logins: Logins) -> Iterator[Application]:
 
 @pytest.fixture
 def bare_app(server: Server, logins: Logins) -> Iterator[Application]:
-    """Return the application before anything of it was protected, for a test alone."""
+    """Return the application with unprotected tables, for one test."""
     made = application(server, logins, protected=False)
     yield made
     server.drop(made.database.name)

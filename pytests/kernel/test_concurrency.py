@@ -1,4 +1,4 @@
-"""What several sessions do at once, apart from owners and keys."""
+"""Concurrent sessions, except for owners and keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_eight_organizations_of_one_name_get_eight_slugs(
             connection.commit()
 
     outcomes = at_once(8, create)
-    # SERIALIZABLE may ask some of them to try again, as it may of anybody.
+    # SERIALIZABLE may require some of them to retry.
     assert set(outcomes) <= ({"done", "40001"} if level is IsolationLevel.SERIALIZABLE else {"done"})
     done = outcomes.count("done")
     assert done >= 1
@@ -102,7 +102,7 @@ def test_a_membership_that_is_removed_stops_at_the_next_transaction(
     connection = connect(logins.app)
     connection.execute("SELECT tenancy.enter(%s, %s)", [member.id, organization.id])
     admin.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [member.id])
-    # It goes on reading until it ends, and changes nothing any more.
+    # It keeps reading until it ends, but can no longer write.
     assert connection.execute("SELECT count(*) FROM public.organizations").fetchone() == (1,)
     with pytest.raises(psycopg.Error) as error, connection.transaction():
         connection.execute("SELECT tenancy.leave_organization()")
@@ -178,7 +178,7 @@ def test_purge_and_restore_of_one_organization_exclude_each_other(
 def test_a_user_and_a_membership_come_and_go_without_a_deadlock_that_stays(
     database: Database, logins: Logins, people: People, admin: Connection
 ) -> None:
-    """Each of six sessions makes an organization, fills it, and takes it away again, with the same few users."""
+    """Each of six sessions creates an organization, fills it, and deletes it, with the same few users."""
     users = [people.user() for _ in range(4)]
 
     def work(number: int, barrier: threading.Barrier) -> None:
@@ -214,7 +214,7 @@ def test_a_user_and_a_membership_come_and_go_without_a_deadlock_that_stays(
 def test_two_organizations_that_read_their_latest_and_add_one_do_not_conflict(
     database: Database, logins: Logins, people: People, admin: Connection, login: str
 ) -> None:
-    """SERIALIZABLE remembers what was read, which must be the workspace's own and no page of everybody's."""
+    """SERIALIZABLE tracks reads, which must be the workspace's own rows and not a shared page."""
     organizations = [people.organization(), people.organization()]
     admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud')")
     for organization in organizations:

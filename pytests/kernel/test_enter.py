@@ -1,4 +1,4 @@
-"""Entering a workspace, however the transaction around it was sent."""
+"""Entering a workspace, however the transaction is sent."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_read_only_transaction_can_be_entered(database: Database, logins: Logi
 def test_read_only_is_no_way_around_the_check_of_an_old_snapshot(
     database: Database, logins: Logins, people: People, level: str
 ) -> None:
-    """READ ONLY ends with the savepoint that it was set in, and what was entered stays."""
+    """READ ONLY ends with its savepoint, and the workspace stays."""
     organization = people.organization()
     member = people.member(organization)
     with database.connect(logins.app) as connection:
@@ -121,7 +121,7 @@ def test_read_only_is_no_way_around_the_check_of_an_old_snapshot(
 
 
 def test_entering_does_not_wait_for_an_administrator(database: Database, logins: Logins, people: People) -> None:
-    """Whoever waited, and held the own membership meanwhile, would stop the one who ends it."""
+    """A waiting transaction that held its membership would block the one that ends it."""
     organization = people.organization()
     owner, member = people.member(organization, "owner"), people.member(organization)
     with database.connect(logins.app) as first, database.connect(logins.app) as second:

@@ -1,4 +1,4 @@
-"""``tenancy.explain_access()`` says what a try would find, with the reason, and to nobody who could learn from it."""
+"""``tenancy.explain_access()`` predicts an attempt's result, with the reason, only for logins that see everything."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.shared_database
 
 PLATFORM = UUID(int=0)
 
-# Who works where: the name of a user, and of an organization.
+# Users and their organizations.
 ACTORS = [
     *((name, "acme") for name in ("ann", "abe", "max", "uma")),
     ("gina", "globex"),

@@ -1,4 +1,4 @@
-"""An organization that had an owner keeps one, whatever several sessions do at once."""
+"""An organization always keeps an owner, whatever several sessions do at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Connect = Callable[..., Connection]
 
 LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
 
-# What can take an owner away: by the owner, by the other owner, by a service.
+# Ways to remove an owner: by the owner, by the other owner, by a service.
 BY_THE_OWNER = {
     "demotes": "SELECT tenancy.change_member_role(%(owner)s, 'user')",
     "leaves": "SELECT tenancy.leave_organization()",
@@ -55,8 +55,8 @@ BY_A_SERVICE = {
 }
 WAYS = {**BY_THE_OWNER, **BY_THE_OTHER, **BY_A_SERVICE}
 
-# How the one who comes second may hear of it. A person whom the first one
-# demoted or removed cannot go on either.
+# Possible errors of the second session. A person whom the first one demoted
+# or removed cannot continue either.
 REFUSALS = {
     "organization_keeps_an_owner",
     "40001",
@@ -230,7 +230,7 @@ def test_a_service_hands_over_demoting_first(
         )
     connection.commit()
     assert _owners(admin, organization) == 1
-    # By moving the membership to the heir, and by replacing the rows.
+    # By moving the membership to the successor, and by replacing the rows.
     connection.execute(
         "UPDATE public.organization_memberships SET user_id = %s WHERE user_id = %s", [people.user().id, heir.id]
     )
@@ -254,7 +254,7 @@ def test_set_constraints_immediate_only_says_it_sooner(people: People, connect: 
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.execute(demote, [organization.owner.id])
     connection.rollback()
-    # Done, made good, checked, and undone afterwards: the check comes again.
+    # Done, compensated, checked, and then undone: it is checked again.
     connection.execute(demote, [organization.owner.id])
     connection.execute(promote, [heir.id])
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -269,14 +269,14 @@ def test_savepoints_do_not_lose_the_check(people: People, connect: Connect, logi
     heir = people.member(organization, "user")
     change = "UPDATE public.organization_memberships SET role = %s WHERE user_id = %s"
     connection = connect(logins.service)
-    # The promotion that made up for it is rolled back.
+    # The compensating promotion is rolled back.
     connection.execute(change, ["user", organization.owner.id])
     connection.execute("SAVEPOINT s")
     connection.execute(change, ["owner", heir.id])
     connection.execute("ROLLBACK TO s")
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.commit()
-    # The demotion in a released savepoint counts, in one that was rolled back it does not.
+    # A demotion in a released savepoint counts, but not in one that was rolled back.
     connection.execute("SAVEPOINT s")
     connection.execute(change, ["user", organization.owner.id])
     connection.execute("RELEASE s")
@@ -303,7 +303,7 @@ def test_an_organization_that_goes_takes_its_owners_along(people: People, connec
                 sql.SQL("DELETE FROM public.{} WHERE id = %s").format(sql.Identifier(table)), [ids[table]]
             )
         connection.commit()
-    # The memberships first, as an application without foreign keys does it.
+    # The memberships first, like an application without foreign keys.
     organization = people.organization()
     connection.execute("DELETE FROM public.organization_memberships WHERE organization_id = %s", [organization.id])
     connection.execute("DELETE FROM public.organizations WHERE id = %s", [organization.id])
@@ -346,7 +346,7 @@ def test_a_prepared_transaction_is_checked_when_it_is_prepared(prepared_transact
         second.execute("SET lock_timeout = '100ms'")
         second.execute("BEGIN")
         second.execute("DELETE FROM public.organization_memberships WHERE user_id = %s", [bob.id])
-        # It waits for the prepared one, as it would for any other.
+        # It waits for the prepared transaction, like for any other.
         with pytest.raises(psycopg.errors.LockNotAvailable):
             second.execute("PREPARE TRANSACTION 'two'")
         first.execute("COMMIT PREPARED 'one'")
@@ -401,7 +401,7 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
                             },
                         )
                         if choose.random() < 0.5:
-                            # Somebody new keeps the numbers up.
+                            # A new member replaces the lost one.
                             service.execute(
                                 "INSERT INTO public.organization_memberships VALUES (%s, %s, 'owner')"
                                 " ON CONFLICT DO NOTHING",
@@ -412,10 +412,10 @@ def test_random_changes_by_six_sessions_leave_every_organization_an_owner(
                     except psycopg.Error as error:
                         connection.rollback()
                         outcomes.append(name_of(error))
-                        # What a retry solves is retried, as an application does.
+                        # Retryable errors are retried, as in an application.
                         if error.sqlstate in {"40001", "40P01"} and again < 10:
                             again += 1
-                            # Entering does not wait for a change that is under way, so the next try is later.
+                            # Entering does not wait for a running change, so the next attempt is later.
                             time.sleep(choose.random() * 0.002 * 2**again)
                             continue
                         if error.sqlstate in {"40001", "40P01"}:

@@ -1,4 +1,4 @@
-"""Tables of an application under protect(), allow() and publish(): whose rows one sees and writes."""
+"""An application's tables under protect(), allow() and publish(): which rows a person can see and write."""
 
 # ruff: noqa: S608  (the names of tables are the tests' own)
 

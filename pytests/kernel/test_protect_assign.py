@@ -1,4 +1,4 @@
-"""tenancy.assign() for an application's own tables: rows from before become an organization's."""
+"""tenancy.assign() for an application's own tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASSIGN = "SELECT tenancy.assign(%s, %s, %s, %s)"
 def assign(
     app: Application, table: str, condition: str = "true", *, size: int = 5000, login: str | None = None
 ) -> list[int]:
-    """Give rows to Acme until there are none left; return how many each call gave."""
+    """Assign rows to Acme until none are left; return the number of each call."""
     given: list[int] = []
     while not given or given[-1]:
         with app.connected(login or app.logins.service, keep=True) as connection:
@@ -27,7 +27,7 @@ def test_rows_from_before_become_an_organizations(own_app: Application, login: s
     assert assign(own_app, "public.customers", login=name) == [1]
     with own_app.entered("ann", own_app.acme) as connection:
         assert all_of(connection, "SELECT name FROM public.customers") == ["Acme customer", "legacy customer"]
-        # What hangs on them came along.
+        # Their children moved too.
         assert all_of(connection, "SELECT name FROM public.projects") == ["Acme project", "legacy project"]
         assert all_of(connection, "SELECT title FROM public.tasks") == ["Acme task", "legacy task"]
     with own_app.entered("gina", own_app.globex) as connection:

@@ -1,4 +1,4 @@
-"""Rows with an author under protect(): one's own, and those of others that are shared."""
+"""Rows with an author under protect(): own rows, and shared rows of others."""
 
 # ruff: noqa: S608  (statements are the tests' own)
 
@@ -18,7 +18,7 @@ BODIES = "SELECT body FROM public.notes"
 
 @contextmanager
 def with_key(app: Application, who: str) -> Iterator[Connection]:
-    """Yield a connection that entered Acme with a key which somebody made; nothing stays but the key."""
+    """Yield a connection that entered Acme with a key; only the key stays."""
     with app.entered(who, app.acme, keep=True) as connection:
         key = one(connection, "SELECT key FROM tenancy.create_api_key('program')")
     with app.database.connect() as admin:
@@ -36,7 +36,7 @@ def test_one_sees_ones_own_and_what_is_shared_in_the_workspace(app: Application)
         ("gina", app.globex, ["gina private", "gina shared"]),
         ("gus", app.globex, ["gina shared"]),
         ("pat", None, ["pat private", "pat shared"]),
-        # One's own are those of the workspace.
+        # Own rows are those of the workspace.
         ("abe", None, []),
     ):
         with app.entered(who, organization) as connection:
@@ -70,10 +70,10 @@ def test_the_author_comes_by_itself_and_can_be_nobody_else(app: Application) -> 
 @pytest.mark.parametrize("statement", ["UPDATE public.notes SET is_shared = is_shared", "DELETE FROM public.notes"])
 def test_one_writes_ones_own_and_moderators_what_is_shared(app: Application, statement: str) -> None:
     for who, organization, bodies in (
-        # Not the moderator: what others share stays.
+        # Not the moderator: shared rows of others stay.
         ("uma", app.acme, ["uma private", "uma shared"]),
         ("max", app.acme, []),
-        # A moderator, of the own organization alone.
+        # A moderator, only in the own organization.
         ("ann", app.acme, ["abe shared", "uma shared"]),
         ("abe", app.acme, ["abe private", "abe shared", "uma shared"]),
         ("gina", app.globex, ["gina private", "gina shared"]),

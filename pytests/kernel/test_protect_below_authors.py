@@ -1,4 +1,4 @@
-"""Children of rows with an author under protect(): seen by whom their parent is seen by."""
+"""Children of rows with an author under protect(): visible with their parent."""
 
 # ruff: noqa: S608  (statements are the tests' own)
 
@@ -44,7 +44,7 @@ def app(server: Server, logins: Logins) -> Iterator[Application]:
     """Yield the application with answers to notes, and quotes of answers."""
     made = application(server, logins, protected=True)
     made.run(TABLES + CONTRACTS + ROWS)
-    # One that answers nothing is the workspace's.
+    # An answer without a note belongs to the workspace.
     with made.entered("uma", made.acme, keep=True) as connection:
         connection.execute("INSERT INTO public.answers (text) VALUES ('loose')")
     yield made
@@ -92,7 +92,7 @@ def test_only_the_author_writes_below_a_row(app: Application) -> None:
         # Kept for what follows.
         answer = one(connection, insert, note)
     with app.entered("uma", app.acme) as connection:
-        # A note that is hidden is refused as one that does not exist, and one that is shared, too.
+        # A hidden note is refused like a nonexistent one, and so is a shared one.
         for other in (private, note, app.number("public.notes", "gina shared"), "99999999-0000-4000-8000-000000000000"):
             with refused("42501"), connection.transaction():
                 connection.execute(insert, [other])
@@ -130,7 +130,7 @@ def test_what_begins_anew_above_is_followed_still(own_app: Application) -> None:
 
 
 def test_a_page_of_children_reads_few_parents(own_app: Application) -> None:
-    """Each child asks for its parent once, by the index, and no more than the query reads."""
+    """Each child that the query reads looks up its parent once, by the index."""
     own_app.run(
         CONTRACTS,
         ROWS,

@@ -1,4 +1,4 @@
-"""Children under protect(): their tenant is their parent's, and the key to it keeps what it did."""
+"""Children under protect(): they have their parent's tenant, and the foreign key keeps its action."""
 
 # ruff: noqa: S608  (the names of tables are the tests' own)
 
@@ -16,7 +16,7 @@ ABSENT = 999_999
 
 
 def error_of(connection: Connection, statement: str, *values: object) -> psycopg.Error:
-    """Return what a statement fails with, and go on."""
+    """Return a statement's error, and continue."""
     with pytest.raises(psycopg.Error) as raised, connection.transaction():
         connection.execute(statement.encode(), values)
     return raised.value
@@ -146,7 +146,7 @@ def test_a_delete_does_what_it_did(bare_app: Application, action: str, left: obj
     with bare_app.connected(bare_app.owner) as connection:
         if isinstance(left, str):
             found = error_of(connection, "DELETE FROM public.projects")
-            # PostgreSQL 18 tells RESTRICT from the others.
+            # PostgreSQL 18 has a separate error for RESTRICT.
             assert found.sqlstate in {left, "23503"}
             assert found.diag.constraint_name == "tasks_tenancy_project_id_fkey"
         else:

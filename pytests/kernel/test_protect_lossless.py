@@ -1,4 +1,4 @@
-"""protect() and back: what an application's tables were, they are, and which row was whose is kept."""
+"""protect() and back: an application's tables are restored, and the owners of rows are kept."""
 
 # ruff: noqa: S608  (the names of tables are the tests' own)
 
@@ -158,7 +158,7 @@ def _is_service(connection: Connection, login: str) -> bool:
 def test_the_login_from_before_is_a_service_while_one_table_needs_it(
     bare_app: Application, new_login: Callable[..., str]
 ) -> None:
-    # One that has nothing in any other database.
+    # A role without objects in other databases.
     login = new_login()
     bare_app.run(
         f'ALTER TABLE public.customers OWNER TO "{login}"', f'GRANT INSERT, SELECT ON public.notes TO "{login}"'
@@ -230,7 +230,7 @@ def test_a_table_of_any_name_in_any_schema(bare_app: Application, table: str) ->
         f"CALL tenancy.protect('{schema}.parts', parent => 'of_id')",
         f"CALL tenancy.allow('{schema}.parts', 'INSERT', 'customers.view', columns => 'of_id')",
     ]
-    # Twice: a revision protects again.
+    # Twice, because a revision protects again.
     bare_app.run(permission, *calls, *calls)
     for who, organization in (("ann", bare_app.acme), ("gus", bare_app.globex)):
         with bare_app.entered(who, organization, keep=True) as connection:
@@ -314,7 +314,7 @@ def test_a_partitioned_table_is_protected_at_its_root(bare_app: Application) -> 
                 with refused("42501"), connection.transaction():
                     connection.execute(f"SELECT name FROM public.events_{year}".encode())
     with bare_app.connected(bare_app.owner) as connection:
-        # Rows of partitions are not lost to whoever sees everything.
+        # Logins that see everything still see rows of partitions.
         bare_app.run(f'ALTER TABLE public.events OWNER TO "{bare_app.owner}"')
         assert one(connection, "SELECT count(*) FROM public.events") == 8
     kept = whose(bare_app, "public.events")

@@ -1,4 +1,4 @@
-"""What protect(), allow(), publish() and define_permission() refuse, each by its name, and change nothing then."""
+"""Refusals of protect(), allow(), publish() and define_permission() have names and change nothing."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_numbers_are_the_databases_where_all_tenants_share_them(kinds: Applicati
         connection.execute("CALL tenancy.protect('public.seats')")
         hint = "All tenants share their numbers, unless the unique keys that they are in begin with workspace_id."
         assert said == [("tenants leave these columns of public.seats to their defaults: place, price, seat", hint)]
-        # A uuid in the key is nobody's to guess, and numbers of a workspace are its own.
+        # A uuid in the key cannot be guessed, and a workspace's numbers are its own.
         connection.execute(
             "CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => 'id, hall, page, own_number')"
         )

@@ -1,4 +1,4 @@
-"""The key of the seal is changed while everybody works."""
+"""The key of the seal is rotated while everybody works."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Connect = Callable[..., Connection]
 
 @pytest.fixture(params=["carried", "sealed"])
 def proof(request: pytest.FixtureRequest, database: Database) -> str:
-    """Return in turn how the database knows its contexts."""
+    """Return each proof of contexts in turn."""
     if request.param == "sealed":
         seal_contexts(database)
     return str(request.param)
 
 
 def _work(database: Database, logins: Logins, people: People, rotate: Callable[[], None]) -> tuple[list[str], int]:
-    """Let six sessions enter and query while the key is changed over and over."""
+    """Let six sessions enter and query while the key is rotated repeatedly."""
     stop, outcomes = threading.Event(), []
     organizations = [people.organization() for _ in range(6)]
 
@@ -91,7 +91,7 @@ def test_a_rotation_that_keeps_nothing_ends_only_what_was_open(
         time.sleep(0.05)
 
     outcomes, _ = _work(database, logins, people, rotate)
-    # Who entered before, and asks, or enters again.
+    # Sessions that entered before, and query or enter again.
     assert set(outcomes) <= {"done", "invalid_context", "context_already_set"}
     assert outcomes.count("done") > 6
     assert admin.execute("SELECT count(*) FROM tenancy_private.seal_keys").fetchone() == (1,)
@@ -112,7 +112,7 @@ def test_what_is_open_at_a_rotation(people: People, admin: Connection, connect: 
     entered.rollback()
     entered.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
     assert entered.execute("SELECT count(*) FROM public.organizations").fetchone() == (1,)
-    # Nothing is left that could tell that the other one is the same person.
+    # Nothing is left to show that the other one is the same person.
     with pytest.raises(psycopg.Error) as error:
         kept.execute("SELECT tenancy.enter(%s, %s)", [organization.owner.id, organization.id])
     assert name_of(error.value) == "context_already_set"
@@ -180,7 +180,7 @@ def test_two_hundred_transactions_hold_their_workspaces(roomy: Server, record_pr
         probe = stack.enter_context(database.connect(logins.app))
 
         def cost() -> float:
-            """Return the microseconds that entering takes, in the best of some rounds."""
+            """Return the microseconds of entering, the best of several rounds."""
             rounds = []
             for _ in range(30):
                 start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""An application with nothing of pg-tenancy in it, to plant faults in."""
+"""An application without pg-tenancy, in which faults are planted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from support.server import Server
 
 @dataclass(frozen=True)
 class Stranger:
-    """Its database, and the names that SQL in ``support/linted.py`` is written with."""
+    """Its database, and the names for SQL in ``support/linted.py``."""
 
     database: Database
     names: dict[str, str]
 
     def sql(self, text: str) -> str:
-        """Return the text with the names in it."""
+        """Return the text with the names."""
         for key, name in self.names.items():
             text = text.replace("tenancy_service_{app}" if key == "trusted" else f"{{{key}}}", name)
         return text
@@ -29,7 +29,7 @@ class Stranger:
 
 @pytest.fixture(scope="session")
 def stranger(server: Server) -> Iterator[Stranger]:
-    """Return it, to be left as it was."""
+    """Return it; tests must leave it unchanged."""
     database = server.create()
     names = {"trusted": server.new_name("trusted"), "app": server.new_name("app"), "owner": server.new_name("owner")}
     for name in names.values():

@@ -1,4 +1,4 @@
-"""``pg-tenancy lint --against BASE``: what is new, and what a difference does."""
+"""``pg-tenancy lint --against BASE``: new findings, and the effects of differences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW_TABLE = (
     "GRANT SELECT ON app.notes TO {app};"
 )
 
-# A statement, and what it does: the verdict of each object that differs.
+# A statement, and the verdict on each object that differs.
 DIFFERENCES = {
     "ALTER TABLE app.tasks DISABLE ROW LEVEL SECURITY": {"table app.tasks": "dangerous"},
     "ALTER TABLE app.tasks NO FORCE ROW LEVEL SECURITY": {"table app.tasks": "dangerous"},
@@ -117,7 +117,7 @@ def test_new_findings_are_fixed_ones_the_other_way_round(stranger: Stranger) -> 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Return a function that lints a database: its exit status, output and complaints."""
+    """Return a function that lints a database, and returns its exit status, output and errors."""
     monkeypatch.delenv("PG_TENANCY_DSN", raising=False)
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
@@ -137,7 +137,7 @@ def changed(server: Server, stranger: Stranger) -> Iterator[Database]:
 
 
 def _found(output: str) -> list[tuple[str, str]]:
-    # Roles are the whole server's, and other tests make theirs meanwhile.
+    # Roles belong to the whole server, and other tests create some meanwhile.
     return [
         (each["rule"], each["object"])
         for each in json.loads(output)["findings"]
@@ -158,7 +158,7 @@ def test_only_what_is_new_is_reported(changed: Database, stranger: Stranger, run
         status, output, complaints = run(changed.dsn(), "--format", "json", "--against", against)
         assert (status, complaints) == (1, "")
         assert _found(output) == NEW
-    # Without a change there is nothing, whatever the base has.
+    # Without a change nothing is reported, whatever the base has.
     status, output, _ = run(changed.dsn(), "--format", "json", "--against", changed.dsn())
     assert (status, _found(output)) == (0, [])
 
@@ -172,7 +172,7 @@ def test_a_change_that_is_meant_is_exempted_and_then_no_more(
     arguments: list[Any] = [changed.dsn(), "--baseline", baseline, "--format", "json"]
     status, output, _ = run(*arguments, "--against", stranger.database.dsn())
     assert (status, _found(output)) == (0, [])
-    # Beside itself there is no such change any more; where nothing is compared, that is not asked.
+    # Compared with itself there is no such change; without a base it is not checked.
     status, output, _ = run(*arguments, "--against", changed.dsn())
     assert (status, _found(output)) == (1, [("exemption_unused", f"{NEW[1][0]}: {NEW[1][1]}")])
     assert ("exemption_unused", f"{NEW[1][0]}: {NEW[1][1]}") not in _found(run(*arguments)[1])

@@ -1,4 +1,4 @@
-"""What other linters say of pg-tenancy's database is answered, and each answer is true of what it is about."""
+"""Every finding of other linters in pg-tenancy's database has an answer, and each answer is true."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_answer_is_about_something(admin: psycopg.Connection[Any]) -> None:
         assert {rule: bool(_objects(admin, tool, rule)) for tool, rule in RULES} == {rule: True for _, rule in RULES}
 
 
-# What would be wrong with such an object, and must not be answered: a statement, the rule and the object.
+# Real faults of such objects, which must not be answered: a statement, the rule and the object.
 WRONG = [
     (
         "CREATE POLICY wrong ON public.models TO tenancy_credentialed USING (true)",

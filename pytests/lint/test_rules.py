@@ -1,4 +1,4 @@
-"""Each rule finds the fault that is planted, and nothing in what is like it and right."""
+"""Each rule finds its planted fault, and nothing in similar correct objects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def admin_of_the_stranger(stranger: Stranger) -> Iterator[Connection]:
 
 
 def _found(connection: Connection, stranger: Stranger, statements: str, *rules: Rule) -> list[Finding]:
-    """Return what the rules find after these statements, and undo them."""
+    """Return the rules' findings after these statements, and roll them back."""
     with connection.transaction(force_rollback=True):
         if statements:
             connection.execute(stranger.sql(statements).encode())
@@ -44,7 +44,7 @@ def _name(plant: Plant) -> str:
 def test_a_fault_is_found(admin_of_the_stranger: Connection, stranger: Stranger, plant: Plant) -> None:
     fault = plant.fault
     if "NOT ENFORCED" in fault and admin_of_the_stranger.info.server_version < 180000:
-        # There is no such thing before; what there is is told apart.
+        # It is not reported before; other findings are excluded.
         fault, plant = fault.replace("NOT ENFORCED", "NOT VALID"), Plant(plant.rule, "", plant.object, "warning", "")
     found = _found(admin_of_the_stranger, stranger, fault, RULES[plant.rule])
     assert (stranger.sql(plant.object), plant.severity) in [(each.object, each.severity) for each in found]
@@ -83,7 +83,7 @@ def test_a_well_made_application_has_no_finding_above_info(
     others = [rule for rule in RULES.values() if rule.name != "server_outdated"]
     found = _found(admin_of_the_stranger, stranger, "", *others)
     assert [each for each in found if each.severity != "info"] == []
-    # Roles are the whole server's, and other tests make theirs meanwhile.
+    # Roles belong to the whole server, and other tests create some meanwhile.
     assert {each.rule for each in found if not each.object.startswith("role ")} == {
         "new_tables_unguarded",
         "statistics_public",

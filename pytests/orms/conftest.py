@@ -1,4 +1,4 @@
-"""Two tenants whose rows an application's ORM writes; another's rows are the same after each test."""
+"""Two tenants whose rows an ORM writes; each test checks that other tenants' rows stay the same."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _of_others(tenants: TwoTenants) -> dict[str, list[str]]:
 
 @pytest.fixture(autouse=True)
 def _others_are_untouched(tenants: TwoTenants, ids: Ids) -> Iterator[None]:
-    """Whatever somebody in Acme writes, no row of anybody else changes, comes or goes."""
+    """Check that no write in Acme changes, adds or removes another tenant's row."""
     assert ids
     before = _of_others(tenants)
     yield

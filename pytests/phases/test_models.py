@@ -1,4 +1,4 @@
-"""Models: an organization's own and public ones, and who may change which."""
+"""Models: an organization's own and public ones, and who may change them."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -31,7 +31,7 @@ INSERT = "INSERT INTO public.models (name, model_id) VALUES ('new', 'new') RETUR
 
 @dataclass
 class Catalogue:
-    """Two organizations with a model each, a public one, and who is beside them."""
+    """Two organizations with a model each, a public model, and other people."""
 
     users: dict[str, User]
     acme: Organization
@@ -159,7 +159,7 @@ def test_the_owner_of_a_model_cannot_be_written(catalogue: Catalogue, as_app: As
 def test_a_model_id_is_unique_within_a_workspace(catalogue: Catalogue, as_app: AsApp) -> None:
     insert = "INSERT INTO public.models (name, model_id) VALUES ('same', %s)"
     with as_app(catalogue.users["ann"], catalogue.acme) as connection:
-        # That others have it, or that it is public, is no matter.
+        # Other organizations' or public models with this id do not matter.
         for name, outcome in (
             ("of/globex", "done"),
             ("of/public", "done"),

@@ -1,4 +1,4 @@
-"""An application whose protected tables are proved, and get holes."""
+"""An application with protected tables, in which tests plant holes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.server import Logins, Server
 
 @pytest.fixture(scope="module")
 def app(server: Server, logins: Logins) -> Iterator[Application]:
-    """Return the application with its tables protected, which no test changes."""
+    """Return the application with protected tables; no test changes it."""
     made = application(server, logins, protected=True)
     yield made
     server.drop(made.database.name)
@@ -28,6 +28,6 @@ def _superuser(app: Application) -> Iterator[Connection]:
 
 @pytest.fixture
 def admin(_superuser: psycopg.Connection) -> Iterator[Connection]:
-    """Return the superuser's connection in a transaction of which nothing stays."""
+    """Return the superuser's connection in a transaction that is rolled back."""
     with _superuser.transaction(force_rollback=True):
         yield _superuser

@@ -1,4 +1,4 @@
-"""A change by hand of what protect() and allow() made is a finding, whether it opens anything or not."""
+"""Every manual change to the results of protect() and allow() is a finding, even a harmless one."""
 
 from __future__ import annotations
 

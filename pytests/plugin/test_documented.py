@@ -1,4 +1,4 @@
-"""What README.md, docs/testing.md and docs/integrations.md tell of the plugin and of errors is so."""
+"""README.md, docs/testing.md and docs/integrations.md describe the plugin and errors correctly."""
 
 from __future__ import annotations
 

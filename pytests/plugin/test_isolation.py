@@ -419,7 +419,7 @@ def test_a_view_of_more_tables_is_proved_with_the_last(admin: Connection, app: A
     ("statement", "table", "words"),
     [
         ("SELECT 1", "public.missing", "table public.missing does not exist"),
-        ("SELECT 1", "public.users", "came with pg-tenancy"),
+        ("SELECT 1", "public.users", "belongs to pg-tenancy"),
         ("CREATE TABLE public.bare (id int)", "public.bare", "CALL tenancy.protect('public.bare')"),
         (
             "ALTER TABLE public.customers ADD CHECK (name ~ '^[A-Z]{3}$') NOT VALID",

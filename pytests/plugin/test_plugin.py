@@ -1,4 +1,4 @@
-"""A developer's project runs the plugin, and its database is as it was afterwards."""
+"""A developer's project runs the plugin, which leaves the database unchanged."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_other_names_are_refused(app: Application, name: str) -> None:
 
 
 def test_only_a_superuser_can_act_as_everybody(app: Application) -> None:
-    with app.connected(app.logins.service) as connection, pytest.raises(ValueError, match="need a superuser"):
+    with app.connected(app.logins.service) as connection, pytest.raises(ValueError, match="require a superuser"):
         refuse_live(connection, [app.database.name])
 
 

@@ -1,4 +1,4 @@
-"""What the proofs of documents begin with."""
+"""Fixtures for the proofs of documents."""
 
 from __future__ import annotations
 

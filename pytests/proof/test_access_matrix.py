@@ -1,4 +1,4 @@
-"""The database does what the access matrix says, cell by cell."""
+"""The database matches the access matrix, cell by cell."""
 
 # ruff: noqa: S608  (the statements are made of the matrix, and the ids are the test's own)
 
@@ -77,7 +77,7 @@ ERRORS: dict[str, tuple[str, str | None]] = {
     "status": ("55000", "share_state_invalid"),
 }
 
-# Which column of a table says whose a row is.
+# The owner column of each table.
 WORKSPACE = {
     "public.users": "id",
     "public.organizations": "id",
@@ -101,7 +101,7 @@ PLATFORM = UUID(int=0)
 # The actors that enter with an API key, and which.
 KEYS = {"key": "organization", "personal_key": "personal"}
 
-# A statement for each command that would succeed if it were allowed.
+# For each command a statement that succeeds if it is allowed.
 INSERTS = {
     "public.users": "(email) VALUES ('new@example.com')",
     "public.organizations": "(name, slug) VALUES ('New', 'new')",
@@ -174,7 +174,7 @@ UPDATED = {
 
 
 class Actors:
-    """The actors' sessions, each in a transaction of its own in its workspace."""
+    """The actors' sessions, each in a separate transaction in its workspace."""
 
     def __init__(self, tenants: TwoTenants, members: dict[str, User], stack: ExitStack) -> None:
         self.tenants = tenants
@@ -184,7 +184,7 @@ class Actors:
         self._sessions: dict[str, Connection] = {}
 
     def session(self, actor: str) -> Connection:
-        """Return the actor's connection; what a test does in it has to be undone."""
+        """Return the actor's connection; tests must roll back their changes."""
         if actor not in self._sessions:
             logins = self.tenants.logins
             login = {
@@ -225,7 +225,7 @@ class Actors:
         return self._sessions[actor]
 
     def user(self, actor: str) -> User:
-        """Return who the actor is; Acme's owner where it is nobody in particular."""
+        """Return the actor's person; Acme's owner if it has none."""
         tenants = self.tenants
         people = {
             "outsider": tenants.outsider,
@@ -236,7 +236,7 @@ class Actors:
         return people.get(actor) or tenants.members.get(actor, tenants.acme.owner)
 
     def workspace(self, actor: str) -> UUID:
-        """Return the workspace the actor is in, or Acme for who is in none."""
+        """Return the actor's workspace, or Acme if it is in none."""
         if actor in {"personal", "person", "staff", "personal_key"}:
             return self.user(actor).id
         if actor == "platform":
@@ -263,7 +263,7 @@ def actors(server: Server, template: str, logins: Logins) -> Iterator[Actors]:
 
 
 def attempt(connection: Connection, statement: str, *values: Any) -> tuple[tuple[str, str | None], int, list[Any]]:
-    """Run a statement and undo it; return its error or ("ok", None), how many rows, and the rows."""
+    """Run a statement and roll it back; return its error or ("ok", None), the number of rows, and the rows."""
     outcome: tuple[str, str | None] = ("ok", None)
     count, rows = 0, []
     try:

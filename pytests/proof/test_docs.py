@@ -1,4 +1,4 @@
-"""What the documents list is what there is: errors, exceptions, answers, columns that can be written."""
+"""The documents' lists are complete: errors, exceptions, statuses and writable columns."""
 
 from __future__ import annotations
 

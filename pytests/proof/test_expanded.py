@@ -1,4 +1,4 @@
-"""What sql/policies says for readers is what a database has: EXPANDED.sql, and the table in README.md."""
+"""EXPANDED.sql and the table in README.md of sql/policies match a database."""
 
 from __future__ import annotations
 

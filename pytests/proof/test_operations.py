@@ -1,4 +1,4 @@
-"""What docs/operations.md says of PostgreSQL and of drivers is so."""
+"""The statements in docs/operations.md about PostgreSQL and drivers are true."""
 
 from __future__ import annotations
 

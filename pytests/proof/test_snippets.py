@@ -1,4 +1,4 @@
-"""What the documents tell people to type works as it stands there."""
+"""The snippets in the documents work as they are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 @dataclass(frozen=True)
 class Snippet:
-    """What stands between two fences, by its document and its first line."""
+    """A fenced block, identified by its document and first line."""
 
     document: str
     language: str
@@ -89,7 +89,7 @@ PYTHON = [
 
 
 def _active_key(ws: Any) -> str:
-    """Make a key of Acme's that works."""
+    """Create a valid key of Acme."""
     new = ws.create_api_key("ci")
     for aspect in ("tech", "eco"):
         ws.activate("api_key", new.id, aspect)
@@ -195,7 +195,7 @@ INCLUDED = {
 
 @dataclass(frozen=True)
 class Statements:
-    """How statements are run: as whom, and after which; in a transaction that is undone where they change roles."""
+    """How statements are run: as which login, and after which others; rolled back if they change roles."""
 
     before: str = ""
     login: str | None = None
@@ -326,7 +326,7 @@ def test_the_console_says_what_it_says_there(
         assert line.replace("48,210 rows", "1 row").replace("0b6f…", str(acme.id)) in screen
 
 
-# What stands so in a file that a test runs: models of an ORM's project, parts of the examples.
+# Snippets that are parts of tested files: models of ORM projects, and the examples.
 _EXAMPLE = "examples/projects"
 _DJANGO = f"{_EXAMPLE}/django_app"
 _ORMS = "pytests/orms"
@@ -369,7 +369,7 @@ def test_what_is_shown_is_a_part_of_what_runs(name: str) -> None:
     assert _unindented(SNIPPETS[name].text) in _unindented((ROOT / PARTS[name]).read_text())
 
 
-# What a test compares with what there is.
+# Snippets that a test compares with the real thing.
 TOLD_BY = {
     "README.md: def test_projects(assert_isolated):": "plugin/test_documented.py",
     "docs/commands.md: $ pg-tenancy status postgresql://ann@host/application": "command/test_rights.py",
@@ -388,7 +388,7 @@ def test_a_test_compares_what_is_told(name: str) -> None:
     assert Path(name.split(":")[0]).name in (ROOT / "pytests" / TOLD_BY[name]).read_text()
 
 
-# What a test follows from its first command to the last.
+# Documents that a test follows from the first command to the last.
 FOLLOWED = [name for name in SNIPPETS if name.startswith("docs/getting-started.md: ")]
 
 
@@ -397,13 +397,13 @@ def test_a_test_follows_the_whole_page() -> None:
     assert FOLLOWED
 
 
-# What is run by a test elsewhere.
+# Snippets that tests elsewhere run.
 ELSEWHERE = {
     "README.md: ./dev wheel                                  # builds th": (
         "command/test_bundle.py",
         "test_an_installed_package_says_its_version",
     ),
-    "README.md: ./dev run     # makes a small platform without tenants,": ("command/test_demo.py", "test_"),
+    "README.md: ./dev run     # creates a small platform without tenants": ("command/test_demo.py", "test_"),
     "docs/console.md: ./dev run --console    # on the demonstration's data, wi": (
         "command/test_demo.py",
         "test_the_console_shows_the_data_to_people_of_each_role",
@@ -434,13 +434,13 @@ def test_lint_runs(
     for line in commands:
         command, _, file = line.partition(" #")[0].partition(">")
         arguments = [database.dsn() if re.search("DSN|MAIN|://", word) else word for word in shlex.split(command)]
-        # It has found what it has, and 2 is that it could not look.
+        # Findings are fine; status 2 would mean that it could not run.
         assert main(arguments) in {0, 1}
         if file:
             (tmp_path / file.strip()).write_text(capsys.readouterr().out)
 
 
-# What a test reads from the document, and runs as the people it names.
+# Snippets that a test runs as the people that they name.
 READ_BY = {
     "docs/data-apis.md: CREATE ROLE web NOLOGIN IN ROLE tenancy_app;": "web/test_postgrest.py",
     "docs/data-apis.md: SELECT tenancy.enter_with_ticket(substr(current_setting(": "web/test_postgrest.py",

@@ -1,1 +1,1 @@
-"""What the tests stand on: a server, databases, logins, people."""
+"""The basis of the tests: a server, databases, logins and people."""

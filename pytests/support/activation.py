@@ -20,14 +20,14 @@ def activate(
     kind: str,
     object_id: UUID | str,
 ) -> None:
-    """Have an organization's owner give an object both activations."""
+    """Activate an object twice as the organization's owner."""
     with as_app(organization.owner, organization) as connection:
         for aspect in ("tech", "eco"):
             connection.execute("SELECT tenancy.activate(%s, %s, %s)", [kind, object_id, aspect])
 
 
 def activate_all(admin: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """Give everything that organizations have both activations, as the superuser."""
+    """Activate all objects of organizations twice, as the superuser."""
     for table in ("models", "instances", "api_keys", "organization_models"):
         admin.execute(
             f"UPDATE public.{table} SET tech_activated_at = now(), eco_activated_at = now() WHERE NOT is_operational"  # noqa: S608

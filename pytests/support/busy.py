@@ -1,4 +1,4 @@
-"""An application at work while the database changes under it, and how long it waited."""
+"""An application that keeps working while its database changes, and its waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Work = Callable[[random.Random, int], list[Statement]]
 
 
 class Busy:
-    """An application that reads and writes all the time, and how long it waited."""
+    """An application that reads and writes all the time, and its waits."""
 
     def __init__(self, database: Database, login: str, work: Work, sessions: int = 4) -> None:
         self._database, self._login, self._transaction, self._sessions = database, login, work, sessions
@@ -68,7 +68,7 @@ class Busy:
 
 
 def patiently(run: Callable[[], Any]) -> int:
-    """Do it again while a lock cannot be had, as a DBA does, and return how often."""
+    """Retry while a lock is not available, like a DBA, and return how often."""
     for attempt in range(20):
         try:
             run()

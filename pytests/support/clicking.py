@@ -1,4 +1,4 @@
-"""Many people who click at once in the console, and the same page of an application without tenants."""
+"""Many people who click at once in the console, and the same page in an application without tenants."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def found_town(connection: psycopg.Connection[Any], organizations: int, people: 
 
 @dataclass
 class Clicks:
-    """What came of it: how many pages, how long each took, and what was seen where it must not be."""
+    """The result: the number of pages, their times, and rows seen in the wrong workspace."""
 
     seconds: list[float] = field(default_factory=list)
     marks: int = 0
@@ -139,7 +139,7 @@ async def _citizen(client: httpx.AsyncClient, town: Town, position: int, clicks:
 
 @contextmanager
 def _plain(console: Console) -> Iterator[str]:
-    """Serve the screen of instances as an application shows it that has the tenant in each WHERE."""
+    """Serve the screen of instances like an application that names the tenant in each WHERE."""
     pool = AsyncConnectionPool(console.tenants.database.dsn(), min_size=1, open=False)
     pages = Pages(Cookies(console.key, secure=False))
 

@@ -1,4 +1,4 @@
-"""The command line: in the test's own process, or as a program, which no test waits for in vain."""
+"""The command line: in the test's own process, or as a program with a time limit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Answer = Callable[..., tuple[int, str, str]]
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run a command in this process; return its exit status, output and complaints."""
+    """Run a command in this process; return its exit status, output and errors."""
     capsys.readouterr()
     return main(arguments), *capsys.readouterr()
 
@@ -53,7 +53,7 @@ def without_signals(arguments: Sequence[str]) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return our environment without what would choose a database, and with what is given."""
+    """Return our environment without variables that choose a database, and with the given ones."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""The session context as an attacker handles it: read out, copied, set by hand."""
+"""The session context as an attacker uses it: read, copied, set manually."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("proof", ["carried", "sealed"], indirect=True, sc
 
 
 def seal_contexts(database: Database) -> None:
-    """Have contexts sealed, as on a server where nobody may grant the parameter that carries them."""
+    """Use sealed contexts, as on a server where the parameter that carries them cannot be granted."""
     database.execute(SEALED)
 
 

@@ -1,4 +1,4 @@
-"""What hangs on an application's tables: triggers, sequences, defaults, generated columns, rules of its own."""
+"""Objects that depend on an application's tables: triggers, sequences, defaults, generated columns, constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deploys and reverts that are killed at any moment, and what comes next: ``./dev prove --kills 200``.
+"""Deploys and reverts that are killed at any moment, and the next command: ``./dev prove --kills 200``.
 
 One database goes back and forth between the tags. On the way sqitch is killed, or its
 psql, or the server's process that works for it, which makes the whole server recover.

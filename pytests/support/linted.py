@@ -1,4 +1,4 @@
-"""A small application that isolates its tenants well, with nothing of pg-tenancy, and faults to plant in it."""
+"""A small, well isolated application without pg-tenancy, and faults to plant in it."""
 
 # ruff: noqa: S608  (the statements are made here)
 

@@ -1,4 +1,4 @@
-"""Plans as somebody sees them who wants to know of hidden rows."""
+"""Plans as an attacker who looks for hidden rows sees them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 
 __all__ = ["SETTINGS", "pages_of", "plan_of"]
 
-# What anybody may set, and thereby choose how a table is read.
+# Settings that anybody may change, and that select how a table is read.
 SETTINGS = {
     "as it is": "SELECT 1",
     "no index": "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off;"
@@ -39,7 +39,7 @@ def plan_of(connection: psycopg.Connection[Any], query: str, settings: str, valu
     plan = "\n".join(line for (line,) in explained)
     for value in values:
         plan = plan.replace(str(value), "?")
-    # The memory of a sort and how many workers came in time are no answer.
+    # A sort's memory and the number of launched workers reveal nothing.
     plan = re.sub(r"Memory: \d+kB", "", plan)
     if settings == "parallel":
         plan = re.sub(r"loops=[1-9]\d*|Workers Launched: \d+|Rows Removed by Filter: [1-9]\d*", "", plan)
@@ -47,9 +47,9 @@ def plan_of(connection: psycopg.Connection[Any], query: str, settings: str, valu
 
 
 def pages_of(connection: psycopg.Connection[Any], query: str) -> int:
-    """Return how many pages a statement reads, together with the functions that it calls.
+    """Return the number of pages that a statement and its functions read.
 
-    The first time in a session it reads the catalog, too.
+    The first time in a session this includes the catalog.
     """
     ((explained,),) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode()).fetchall()
     top = explained[0]["Plan"]

@@ -1,4 +1,4 @@
-"""The plan's scripts, one after the other in a single psql.
+"""Runs the plan's scripts one after the other in a single psql.
 
 sqitch starts a psql for each script, which is most of the time that a deploy
 takes. Where the scripts are the subject and sqitch is not, this runs the same

@@ -1,4 +1,4 @@
-"""A database for many tests: many are over sooner than a copy is made."""
+"""A database for many tests, because many tests take less time than a copy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Shared:
-    """A database that is given to one test after the other.
+    """A database that tests use one after the other.
 
     What users do is gone before the next one, but for the audit log and the ledger, from which
     nothing can be deleted. Tests that change anything else need a database of their own: they
@@ -39,7 +39,7 @@ class Shared:
         return self._database
 
     def empty(self) -> None:
-        """Delete what a test has left, and check that it has changed nothing else."""
+        """Delete a test's rows, and check that it has changed nothing else."""
         try:
             self._admin.execute("SELECT pg_temp.empty()")
             assert self._state() == self._before, "this test needs a database of its own"

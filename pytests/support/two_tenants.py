@@ -37,13 +37,13 @@ def base64url(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Key:
-    """A key that signs tickets."""
+    """A key to sign tickets."""
 
     id: str
     secret: str = field(repr=False)
 
     def ticket(self, user: User | UUID, organization: Organization | UUID | None = None, **claims: Any) -> str:
-        """Sign a ticket that is good for a minute, or what ``claims`` say; None leaves a claim out."""
+        """Sign a ticket that is valid for a minute, or with other ``claims``; None omits a claim."""
         named = {"sub": str(id_of(user)), "exp": int(time.time()) + 60}
         if organization is not None:
             named["org"] = str(id_of(organization))
@@ -112,7 +112,7 @@ class TwoTenants:
             yield connection
 
     def enter(self, connection: Connection, user: User, organization: Organization | None = None) -> None:
-        """Enter a workspace by the way that is open to the connection's login."""
+        """Enter a workspace in the way that the connection's login may use."""
         if connection.info.user == self.logins.credentialed:
             connection.execute("SELECT tenancy.enter_with_ticket(%s)", [self.key.ticket(user, organization)])
         else:
@@ -142,7 +142,7 @@ $$
 
 @contextmanager
 def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    """Make a database with two tenants in it, for as long as the block lasts."""
+    """Create a database with two tenants for the duration of the block."""
     database = server.create(template)
     nobody = server.create_login(server.new_name("nobody"))
     try:

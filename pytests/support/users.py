@@ -33,7 +33,7 @@ def usernames(connection: Connection) -> list[str]:
 
 
 def error_of(connection: Connection, statement: str, *values: Any) -> psycopg.Error:
-    """Return a statement's error, and go on as if nothing had been."""
+    """Return a statement's error, and roll it back."""
     with pytest.raises(psycopg.Error) as raised, connection.transaction():
         connection.execute(statement, values or None)
     return raised.value

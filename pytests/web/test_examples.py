@@ -1,4 +1,4 @@
-"""The example's applications serve two organizations, each its own rows."""
+"""The example applications serve two organizations, each with its own rows."""
 
 from __future__ import annotations
 

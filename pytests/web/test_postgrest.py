@@ -1,4 +1,4 @@
-"""Below PostgREST, as docs/data-apis.md says: the statements that it sends for a request, in its order."""
+"""PostgREST as in docs/data-apis.md: the statements that it sends for a request, in its order."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class OfTheDatabase:
     generated = True
     db_returning = True
 
-    # For migrations it is the ordinary field that it is made of.
+    # For migrations it is an ordinary field.
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()
         return name, f"django.db.models.{type(self).__bases__[1].__name__}", args, kwargs
@@ -59,7 +59,7 @@ def in_workspace(user: uuid.UUID, organization: uuid.UUID | None = None) -> Iter
 
 
 class Note(models.Model):
-    """A row of an author; its id is the database's to make."""
+    """A row of an author; the database generates its id."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     user_id = MadeUUIDField(editable=False)
@@ -108,7 +108,7 @@ class Instance(models.Model):
 
 
 class OwnedProject(models.Model):
-    """The same table, with the column that says whose a row is."""
+    """The same table, with the owner column."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.TextField()
@@ -120,7 +120,7 @@ class OwnedProject(models.Model):
 
 
 class PlainProject(models.Model):
-    """The same table by somebody who has read nothing."""
+    """The same table, declared without reading the documentation."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.TextField()

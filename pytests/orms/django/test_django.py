@@ -47,7 +47,7 @@ Begin = Callable[[], AbstractContextManager[None]]
 
 
 def _connected(dsn: str) -> Any:
-    """Return a further connection, as whoever runs migrations."""
+    """Return another connection, as the login that runs migrations."""
     wrapper = connections.create_connection("default")
     wrapper.settings_dict = {**wrapper.settings_dict}
     _connect(wrapper, dsn)
@@ -84,7 +84,7 @@ def project(begin: Begin) -> Project:
 
 
 def said(error: BaseException, *ids: UUID) -> tuple[str, ...]:
-    """Return all that the server says, with ids that were sent left out."""
+    """Return the server's message without the sent ids."""
     diag = error.__cause__.diag  # type: ignore[union-attr]
     parts = [diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint]
     text = "|".join(str(part) for part in parts)
@@ -240,7 +240,7 @@ def test_nothing_reaches_a_row_of_another_tenant(begin: Begin, ids: Ids) -> None
 
 
 def test_the_owner_is_not_named(begin: Begin, tenants: TwoTenants, project: Project) -> None:
-    """Django leaves such a field out of what it writes, and so changes nothing; what it writes is refused."""
+    """Django does not write such a field, so nothing changes; if it does, the write is refused."""
     for organization in (tenants.acme.id, tenants.globex.id):
         with begin():
             assert OwnedProject.objects.filter(pk=project.pk).update(workspace_id=organization) == 0

@@ -1,4 +1,4 @@
-"""Views of an application, and who sends its requests."""
+"""Views of an application, and the senders of its requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_tenancy.errors import LastOwnerError
 
 
 def who(request: HttpRequest) -> Any:
-    """Believe who the request says it is from."""
+    """Trust the sender that the request names."""
     if "X-Api-Key" in request.headers:
         return {"api_key": request.headers["X-Api-Key"]}
     if request.path == "/public":
@@ -25,7 +25,7 @@ def who(request: HttpRequest) -> Any:
 
 
 def projects(request: HttpRequest) -> HttpResponse:
-    """List the projects, or make one."""
+    """List the projects, or create one."""
     if request.method == "POST":
         project = Project.objects.create(name=request.POST["name"])
         if "fail" in request.POST:
@@ -35,7 +35,7 @@ def projects(request: HttpRequest) -> HttpResponse:
 
 
 def workspace(request: HttpRequest) -> HttpResponse:
-    """Tell the workspace, before a savepoint that is undone and after it."""
+    """Return the workspace before and after a savepoint that is rolled back."""
     found = []
     for _ in range(2):
         with connection.cursor() as cursor:
@@ -55,7 +55,7 @@ def by_itself(request: HttpRequest) -> HttpResponse:
 
 @transaction.non_atomic_requests
 async def asynchronous(request: HttpRequest) -> HttpResponse:
-    """Query from a coroutine: Django runs what is in a transaction in a thread."""
+    """Query from a coroutine: Django runs transactions in a thread."""
     from asgiref.sync import sync_to_async
 
     def inside() -> int:

@@ -22,7 +22,7 @@ TAKEN = {
 }
 DENIED = {"code": "42501", "message": "permission denied for table projects", "detail": None}
 
-# What each step of each ORM comes to, see its steps.ts.
+# The result of each step of each ORM; see its steps.ts.
 EXPECTED: dict[str, Any] = {
     "create": [True, "open", True],
     "made": [36, "open"],
@@ -52,7 +52,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "sequelize": {"upsertOfEverything": DENIED},
     "knex": {"upsertOfEverything": DENIED},
     "prisma": {
-        # Prisma does not pass on what the server says in detail.
+        # Prisma does not pass on the server's detail.
         "childOfAnothers": EXPECTED["childOfAnothers"] | {"detail": None},
         **dict.fromkeys(
             ("ownerNamed", "anotherOwnerNamed", "moved"), DENIED | {"message": "permission denied for table models"}

@@ -43,7 +43,7 @@ def in_workspace(engine: Engine, user: UUID, organization: UUID | None = None) -
 
 
 class Note(Base):
-    """A row of an author; its id is the database's to make."""
+    """A row of an author; the database generates its id."""
 
     __tablename__ = "notes"
 

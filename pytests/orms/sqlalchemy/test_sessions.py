@@ -47,7 +47,7 @@ def _url(tenants: TwoTenants, login: str | None, driver: str = "psycopg") -> str
 
 @pytest.fixture(scope="module")
 def engine(tenants: TwoTenants, ids: Ids) -> Iterator[Engine]:
-    """Return an engine with one connection, so that each test gets what the one before has left."""
+    """Return an engine with one connection, so that each test gets the previous one's leftovers."""
     engine = enter_workspaces(create_engine(_url(tenants, tenants.logins.app), pool_size=1, max_overflow=0))
     yield engine
     engine.dispose()
@@ -118,7 +118,7 @@ def test_no_transaction_starts_without_a_workspace(engine: Engine, acme: dict[st
         with workspace_context(**acme):
             assert session.scalars(select(Project.id)).all()
     with engine.connect() as connection:
-        # The same connection of the engine, after a beginning that failed.
+        # The same connection, after a failed begin.
         for _ in range(2):
             with pytest.raises(NoContextError, match="starts in no workspace"):
                 connection.execute(text("SELECT 1"))
@@ -154,7 +154,7 @@ def test_a_transaction_is_not_taken_along_into_another_workspace(
                 session.scalars(select(Project.id)).all()
             with outside_workspaces(), pytest.raises(ContextAlreadySetError):
                 session.scalars(select(Project.id)).all()
-            # Equal is the same, and the refusals have undone nothing.
+            # Equal values are the same workspace, and the refusals have rolled back nothing.
             with workspace_context(user_id=str(acme["user_id"]), organization_id=acme["organization_id"]):
                 assert session.scalars(select(Project.name).where(Project.name == "of Acme")).all() == ["of Acme"]
         with pytest.raises(NoContextError):
@@ -179,7 +179,7 @@ def test_a_session_takes_no_objects_into_another_workspace(
             session.rollback()
             with holds:
                 session.execute(WHERE)
-            # It stays refused, in either workspace, until the transaction is given up.
+            # It stays refused in both workspaces until the transaction is rolled back.
             for entry in (globex, acme):
                 with workspace_context(**entry), pytest.raises(ContextAlreadySetError, match="in another workspace"):
                     session.execute(WHERE)
@@ -199,7 +199,7 @@ def test_a_session_takes_no_objects_into_another_workspace(
             session.flush()
             assert project.workspace_id == tenants.globex.id
             session.rollback()
-        # Nor is what is added in another one while a transaction of the first goes on.
+        # Nor is an object added in another workspace while a transaction of the first is open.
         with workspace_context(**acme):
             session.expunge_all()
             session.add(Project(name="of Acme"))
@@ -364,7 +364,7 @@ async def test_errors_are_those_of_the_client(
                 await session.execute(WHERE)
             assert (refused.value.sqlstate, refused.value.constraint) == ("28000", "not_a_member")
             assert refused.value.__cause__ is not refused.value
-        # And the session works on.
+        # The session still works.
         with workspace_context(user_id=tenants.members["user"].id, organization_id=tenants.acme.id):
             session.add(Project(name="x"))
             with pytest.raises(PermissionDeniedError, match=r"projects\.create") as denied:
@@ -412,7 +412,7 @@ async def test_what_postgresql_refuses_can_be_explained_by_asynchronous_drivers(
     refused = await explained("UPDATE projects SET workspace_id = NULL", **acme)
     assert isinstance(refused, NotGrantedError)
     assert "name" in refused.updatable
-    # This is of pg-tenancy itself already, with the same SQLSTATE.
+    # This is already pg-tenancy's own error, with the same SQLSTATE.
     uma: dict[str, Any] = {"user_id": tenants.members["user"].id, "organization_id": tenants.acme.id}
     assert await explained("INSERT INTO projects (name) VALUES ('x')", **uma) is None
 
@@ -429,7 +429,7 @@ def test_a_login_or_a_mode_that_isolates_nothing_is_refused(
         connection.execute(text("SELECT 1"))
     with outside_workspaces(), autocommit.connect() as connection:
         connection.execute(text("SELECT 1"))
-    # What is made of the engine enters, too.
+    # Engines derived from it enter too.
     with workspace_context(**acme), engine.execution_options(isolation_level="SERIALIZABLE").connect() as connection:
         assert connection.execute(WHERE).scalar_one() == acme["organization_id"]
 

@@ -45,7 +45,7 @@ def project(begin: Begin) -> Project:
 
 
 def said(error: DBAPIError, *ids: UUID) -> tuple[str, ...]:
-    """Return all that the server says, with ids that were sent left out."""
+    """Return the server's message without the sent ids."""
     diag = error.orig.diag  # type: ignore[union-attr]
     parts = [diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint]
     text = "|".join(str(part) for part in parts)

@@ -14,7 +14,7 @@ from support.people import Organization, People, User
 
 @dataclass(frozen=True)
 class Acme:
-    """An organization, its people by role, and the ids of what it has by kind."""
+    """An organization, its people by role, and the ids of its objects by kind."""
 
     organization: Organization
     people: dict[str, User]
@@ -23,7 +23,7 @@ class Acme:
 
 @pytest.fixture
 def acme(people: People, admin: psycopg.Connection[tuple[Any, ...]]) -> Acme:
-    """Return Acme with an instance, a model and an API key that nobody has activated."""
+    """Return Acme with an instance, a model and an API key without activations."""
     users = {role: people.user(role) for role in ("owner", "admin", "manager", "user")}
     organization = people.organization("Acme", **users)
     provider, objects = uuid4(), {kind: uuid4() for kind in ("instance", "model", "api_key")}

@@ -1,4 +1,4 @@
-"""Activation: who gives it, what waits for it, and that nothing else writes it."""
+"""Activation: who may give it, what requires it, and that nothing else writes it."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -29,7 +29,7 @@ MAY = {"tech": {"owner", "admin"}, "eco": {"owner", "manager"}}
 
 
 class Acme(Protocol):
-    """What the fixture makes."""
+    """The fixture's objects."""
 
     organization: Organization
     people: dict[str, User]

@@ -1,4 +1,4 @@
-"""Acme, and keys that are made and used in its database."""
+"""Acme, and functions to create and use its keys."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @pytest.fixture
 def acme(people: People) -> Acme:
-    """Return an organization with a member of each role, and a person beside it."""
+    """Return an organization with a member of each role, and a person outside of it."""
     ann, abe, max_, uma, pat = (people.user(name) for name in ("ann", "abe", "max", "uma", "pat"))
     return Acme(people.organization("Acme", owner=ann, admin=abe, manager=max_, user=uma), ann, abe, max_, uma, pat)
 
 
 @pytest.fixture
 def make(as_app: Callable[..., AbstractContextManager[Connection]], admin: Connection) -> Make:
-    """Return a function that makes a key as somebody somewhere, and activates it."""
+    """Return a function that creates and activates a key for a person in a workspace."""
 
     def make(user: User, organization: Organization | None = None, expires: str | None = None) -> Made:
         with as_app(user, organization) as connection:
@@ -42,7 +42,7 @@ def make(as_app: Callable[..., AbstractContextManager[Connection]], admin: Conne
 
 @pytest.fixture
 def with_key(database: Database, logins: Logins) -> WithKey:
-    """Return a function that opens a transaction which entered with a key."""
+    """Return a function that opens a transaction entered with a key."""
 
     @contextmanager
     def enter(key: str | Made, login: str | None = None) -> Iterator[Connection]:

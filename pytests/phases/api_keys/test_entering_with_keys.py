@@ -1,4 +1,4 @@
-"""API keys: what a key opens, what it never does, and that it adds nothing to who has entered."""
+"""API keys: what a key opens, what it never allows, and that it adds nothing to a person who has entered."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_every_key_that_does_not_work_is_one_error(
     with as_app(acme.ann, gone) as connection:
         connection.execute("SELECT tenancy.delete_organization()")
     admin.execute("UPDATE public.api_keys SET expires_at = now() - interval '1 s' WHERE id = %s", [expired.id])
-    # A key that is nobody's, as the application from before may have left one.
+    # A key without an owner, as the old application may have left one.
     admin.execute("UPDATE public.api_keys SET user_id = NULL WHERE id = %s", [legacy.id])
     admin.execute(
         "INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash) VALUES (NULL, 'n', 'old_legacy', %s)",
@@ -201,7 +201,7 @@ def test_an_organizations_key_outlives_its_makers_account(
     with with_key(made) as connection:
         assert one(connection, "SELECT tenancy.current_user_id(), tenancy.current_organization_id()") == (None, acme.id)
         assert [row[:4] for row in connection.execute(LIST)] == [(made.id, None, acme.id, acme.id)]
-        # What it may do as a user, it does.
+        # It can do what the role user may do.
         assert one(connection, "SELECT count(*) FROM tenancy.members()") == 3
         assert connection.execute("SELECT name FROM tenancy.my_organizations()").fetchall() == [("Acme",)]
         assert one(connection, "SELECT tenancy.badge(%s)", acme.id) == "Org: Acme"
@@ -247,12 +247,12 @@ def test_a_key_does_not_change_who_has_entered(
                 connection.execute(ENTER, [second.key])
             connection.rollback()
     with with_key(ours) as connection:
-        # Again with the same is entering again as oneself.
+        # Entering again with the same key is allowed.
         connection.execute(ENTER, [ours.key])
         for call, values in (("enter(%s, %s)", [acme.ann.id, acme.id]), ("enter(%s)", [acme.ann.id])):
             with refused("28000", "context_already_set"), connection.transaction():
                 connection.execute(f"SELECT tenancy.{call}", values)
-        # Nor with the variables cleared first, or in a savepoint that is taken back.
+        # Nor with cleared variables, or in a savepoint that is rolled back.
         with refused("28000", "context_already_set"), connection.transaction():
             connection.execute("SELECT set_config('tenancy.context', '', true)")
             connection.execute("SELECT tenancy.enter(%s, %s)", [acme.ann.id, acme.id])

@@ -1,4 +1,4 @@
-"""API keys: whose they are, who sees and changes them, and how one is found."""
+"""API keys: their owners, who may see and change them, and look-ups."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -182,7 +182,7 @@ def test_keys_of_the_application_from_before_work(
 ) -> None:
     key = f"{prefix}9f3KxQ7pLm2Z"
     with connect(logins.old) as old:
-        # It knows of no workspace, and maybe of organizations.
+        # It knows no workspaces, but perhaps organizations.
         columns, values = ("organization_id, ", "%s, ") if organization else ("", "")
         old.execute(
             f"INSERT INTO api_keys ({columns}user_id, name, key_prefix, key_hash) VALUES ({values}%s, 'k', %s, %s)",

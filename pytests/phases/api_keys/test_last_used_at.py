@@ -1,4 +1,4 @@
-"""API keys: a use is written down, without holding up anybody."""
+"""API keys: a use is recorded without blocking anybody."""
 
 from __future__ import annotations
 
@@ -104,6 +104,6 @@ def test_other_isolation_levels_write_it_too_and_fail_for_no_use_of_others(
     connection.execute("SELECT 1")
     with with_key(made):
         pass
-    # Its snapshot is from before that use: what the key is can be told only by trying again.
+    # Its snapshot is older than that use, so only a retry can tell whether the key is valid.
     with refused("40001"):
         connection.execute(ENTER, [made.key])

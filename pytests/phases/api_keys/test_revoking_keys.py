@@ -1,4 +1,4 @@
-"""API keys: a revoked key opens nothing, and revoking waits for nobody."""
+"""API keys: a revoked key opens nothing, and revoking does not wait."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_revoking_waits_for_nobody_who_uses_the_key(
             connection.execute("SELECT tenancy.revoke_api_key(%s)", [made.id])
         with refused("28000", "invalid_api_key"), with_key(made):
             pass
-        # Again is no error, and another change waits for nobody either.
+        # Repeating it is not an error, and another change does not wait either.
         with as_app(acme.abe, acme.organization) as connection:
             connection.execute("SET LOCAL lock_timeout = '500ms'")
             connection.execute("SELECT tenancy.revoke_api_key(%s)", [made.id])
             connection.execute("SELECT tenancy.create_api_key('next')")
     with refused("28000", "invalid_api_key"), with_key(made):
         pass
-    # With the next change the row says it too, with the time when it was revoked.
+    # The next change writes it to the row, with the time of the revocation.
     with as_app(acme.ann, acme.organization) as connection:
         connection.execute("SELECT tenancy.create_api_key('one more')")
     assert one(admin, "SELECT revoked_at IS NOT NULL FROM public.api_keys WHERE id = %s", made.id)
@@ -74,7 +74,7 @@ def test_the_log_says_who_revoked_a_key_that_was_in_use(
                 connection.execute("SELECT tenancy.revoke_api_key(%s)", [made.id])
     once = [(acme.abe.id, acme.id, "admin", {"revoked_at": None}, True)]
     assert admin.execute(revocations, [str(made.id)]).fetchall() == once
-    # It reaches the row with somebody else's change, which is not a revocation.
+    # Another change writes it to the row, which is not a revocation.
     with as_app(acme.ann, acme.organization) as connection:
         connection.execute("SELECT tenancy.create_api_key('next')")
     assert one(admin, "SELECT revoked_at IS NOT NULL FROM public.api_keys WHERE id = %s", made.id)

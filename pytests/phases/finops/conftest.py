@@ -1,4 +1,4 @@
-"""Acme, Globex, a person, and what they spent."""
+"""Acme, Globex, a person, and their costs."""
 
 # ruff: noqa: S608  (the statements are the tests' own)
 
@@ -42,7 +42,7 @@ class Costs:
         return {"acme": self.acme.id, "globex": self.globex.id, "pat": self.users["pat"].id, "platform": PLATFORM}
 
     def minutes(self, instance: str, start: datetime, count: int, step: int = 1) -> None:
-        """Have an instance cost something each minute, or each so many."""
+        """Add costs of an instance for every minute, or every few minutes."""
         with self.admin.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
@@ -54,7 +54,7 @@ class Costs:
             )
 
     def call(self, at: datetime, **columns: Any) -> UUID:
-        """Have somebody call a model."""
+        """Add a call of a model."""
         made = uuid4()
         values = {
             "id": made,
@@ -76,14 +76,14 @@ class Costs:
         return Decimal(self.random.randrange(1, 10**9)) / Decimal(10**8)
 
     def roll_up(self) -> int:
-        """Have a service add up everything, and return how often it had to be asked."""
+        """Let a service add up everything, and return the number of calls."""
         rounds = 0
         while self.admin.execute("SELECT finops.roll_up(50)").fetchone() != (0,):
             rounds += 1
         return rounds
 
     def rows(self, workspace: UUID, start: datetime, end: datetime) -> dict[str, Decimal]:
-        """Return the sums of the rows of a workspace, without any function of ours."""
+        """Return the sums of a workspace's rows, without our functions."""
         (instances, inference, earned) = self.admin.execute(
             "SELECT (SELECT coalesce(sum(amount_eur), 0) FROM finops.cost_actual_minute WHERE workspace_id = %(w)s"
             " AND instance_id IS NOT NULL AND bucket_minute >= %(a)s AND bucket_minute < %(z)s),"
@@ -98,7 +98,7 @@ class Costs:
 
 @pytest.fixture
 def costs(people: People, admin: Connection) -> Costs:
-    """Return the two organizations and what they have, with nothing spent yet."""
+    """Return the two organizations and their objects, without costs."""
     users = {name: people.user(name) for name in ("ann", "abe", "max", "uma", "pat")}
     users["sam"] = people.user("sam", role="admin")
     acme = people.organization("Acme", owner=users["ann"], admin=users["abe"], manager=users["max"], user=users["uma"])
@@ -142,7 +142,7 @@ def costs(people: People, admin: Connection) -> Costs:
 
 @pytest.fixture
 def spent(costs: Costs, request: pytest.FixtureRequest) -> Costs:
-    """Return the same with two months of costs, the last of them when the tests that ask for them began."""
+    """Return the same with two months of costs, up to now."""
     now = request.module.NOW
     for number, name in enumerate(costs.instances):
         costs.minutes(name, now - timedelta(days=60, minutes=17 * number), 150, step=577)
@@ -164,7 +164,7 @@ def spent(costs: Costs, request: pytest.FixtureRequest) -> Costs:
 
 @pytest.fixture
 def enter(database: Database, logins: Logins, costs: Costs) -> Any:
-    """Return a function that enters a workspace as one who may see its costs."""
+    """Return a function that enters a workspace as a person who may see its costs."""
     return lambda workspace, login=None: database.entered(
         login or logins.app,
         {

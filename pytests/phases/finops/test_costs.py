@@ -1,4 +1,4 @@
-"""FinOps: what is answered is what the rows add up to, to whoever may see it."""
+"""FinOps: results equal the sums of the rows, for people who may see them."""
 
 # ruff: noqa: S608, E501  (the statements are the tests' own)
 
@@ -77,7 +77,7 @@ def compare(costs: Costs, enter: Enter) -> None:
 
 
 def by_bucket(costs: Costs, workspace: UUID, start: datetime, end: datetime, bucket: str, zone: str) -> list[Any]:
-    """Return the series as a query on the rows gives it."""
+    """Return the series from a query on the rows."""
     return costs.admin.execute(
         "SELECT date_trunc(%(b)s, t, %(zone)s), sum(i), sum(u), sum(e) FROM ("
         " SELECT bucket_minute AS t, amount_eur AS i, 0 AS u, 0 AS e FROM finops.cost_actual_minute"
@@ -96,7 +96,7 @@ def test_answers_are_the_sums_of_the_rows(spent: Costs, enter: Enter) -> None:
     assert spent.admin.execute("SELECT count(*) > 300 FROM tenancy_private.cost_hours").fetchone() == (True,)
     assert spent.admin.execute("SELECT count(*) > 100 FROM tenancy_private.cost_day_parts").fetchone() == (True,)
     compare(spent, enter)
-    # Late, corrected, moved and deleted rows, before and after they are rolled up anew.
+    # Late, corrected, moved and deleted rows, before and after they are rolled up again.
     spent.minutes("acme", NOW - timedelta(days=33, minutes=1), 3, step=1441)
     spent.admin.execute(
         "UPDATE finops.cost_actual_minute SET amount_eur = amount_eur * 2 WHERE extract(MINUTE FROM bucket_minute) = 7"
@@ -139,7 +139,7 @@ def test_whose_a_call_is(costs: Costs) -> None:
     }
     found = "SELECT id, workspace_id, user_id FROM finops.inference_usage"
     assert {i: (w, u) for i, w, u in costs.admin.execute(found).fetchall()} == calls
-    # What loses its key or its consumer stays, and what is told later goes there.
+    # Rows that lose their key or consumer stay; rows whose consumer is set later move.
     costs.admin.execute("DELETE FROM public.api_keys")
     costs.admin.execute("UPDATE finops.inference_usage SET consumer_organization_id = NULL")
     assert {i: (w, u) for i, w, u in costs.admin.execute(found).fetchall()} == calls
@@ -165,7 +165,7 @@ def test_minutes_stay_where_the_instance_was(costs: Costs, database: Database, l
     costs.minutes("legacy", NOW - timedelta(hours=1), 2)
     query = "SELECT workspace_id FROM finops.cost_actual_minute ORDER BY bucket_minute"
     assert costs.admin.execute(query).fetchall() == [(PLATFORM,), (PLATFORM,), (costs.acme.id,), (costs.acme.id,)]
-    # Unless somebody takes them along.
+    # Unless they are assigned too.
     with database.connect(logins.service) as service:
         service.execute("SELECT tenancy.assign('finops.cost_actual_minute', %s)", [costs.acme.id])
     assert costs.admin.execute(query).fetchall() == [(costs.acme.id,)] * 4
@@ -213,7 +213,7 @@ def test_tables_show_what_functions_add_up(spent: Costs, as_app: AsApp, enter: E
                 " (SELECT coalesce(sum(charged_amount_eur), 0) FROM finops.inference_usage),"
                 " (SELECT count(*) FROM finops.cost_actual_minute WHERE instance_id IS NULL)"
             ).fetchone()
-        # The platform alone sees totals, and nobody counts them.
+        # Only the platform sees totals, and no sum includes them.
         assert found == (wanted["instances"], wanted["inference"], int(name == "platform"))
     compare(spent, enter)
     with as_app(spent.users["uma"], spent.acme) as connection:
@@ -255,7 +255,7 @@ def test_a_price_is_the_instances_or_its_types(costs: Costs, enter: Enter) -> No
         "INSERT INTO public.instance_types VALUES ('00000000-0000-0000-0000-000000000001', 'H100', 2.5);"
         "GRANT SELECT ON public.instance_types TO tenancy_owner;"
         "UPDATE public.instances SET instance_type_id = '00000000-0000-0000-0000-000000000001', hourly_price_eur = NULL;"
-        # Types that come after the phase are the DBA's to name.
+        # A DBA adds types that are created after the phase.
         "CREATE OR REPLACE FUNCTION finops.hourly_price(instance uuid) RETURNS numeric LANGUAGE sql STABLE SECURITY DEFINER"
         " SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS 'SELECT coalesce(i.hourly_price_eur,"
         " t.cost_per_hour::numeric) FROM public.instances AS i LEFT JOIN public.instance_types AS t"

@@ -1,4 +1,4 @@
-"""The rollups: right at every instant, kept by workers, and made again from what is there."""
+"""The rollups: always correct, maintained by workers, and rebuilt from the rows."""
 
 # ruff: noqa: E501  (statements)
 
@@ -23,7 +23,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Enter = Callable[..., AbstractContextManager[Connection]]
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-# One statement, so one instant: what the functions say beside what the rows add up to.
+# One statement, so one snapshot: the functions' results and the sums of the rows.
 LOOK = """
 SELECT
     (SELECT (instances_eur, inference_eur, earned_eur) FROM finops.costs_summary(%(a)s, %(z)s)),
@@ -80,7 +80,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
                 connection.execute(
                     chance.choice(WRITES).encode(),
                     {
-                        # Some of it is later than what has been added up, and some not yet.
+                        # Some rows are later than the rollups, and some are not.
                         "at": datetime.now(timezone.utc) - timedelta(minutes=chance.randrange(60 * 60)),
                         "p": costs.provider,
                         "i": costs.instances[chance.choice(["acme", "acme 2"])],
@@ -93,14 +93,14 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
     def add_up(chance: random.Random) -> None:
         with database.connect(logins.service) as connection:
             connection.execute("SELECT finops.roll_up(%s)", [chance.randrange(1, 40)])
-        # Back to where nothing is marked, so that moving on meets the writers again and again.
+        # Back to a time without marks, so that moving forward meets the writers repeatedly.
         if chance.random() < 0.03:
             admin.execute("UPDATE tenancy_private.cost_state SET rolled_before = '-infinity'")
 
     def look(chance: random.Random) -> None:
         end = datetime.now(timezone.utc) + timedelta(days=chance.randrange(2))
         values = {"w": costs.acme.id, "a": end - timedelta(hours=chance.randrange(1, 80)), "z": end}
-        # A service sees the rows of the others, too, by whom it earned.
+        # A service also sees the consumers' rows, from which it earned.
         with database.connect(logins.service) as connection:
             connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [costs.users["ann"].id, costs.acme.id])
             summary, series, by, rows = connection.execute(LOOK.encode(), values).fetchone() or (None,) * 4
@@ -155,7 +155,7 @@ def test_a_writer_that_stays_open_keeps_marks_where_they_are(costs: Costs, datab
 def test_how_often_a_worker_is_asked_does_not_grow_with_the_hours_that_have_rows(costs: Costs) -> None:
     for number in range(60):
         costs.call(START - timedelta(hours=37 * number), consumer_organization_id=costs.acme.id)
-    # To move on, to add up, and to find that there is nothing left.
+    # To move forward, to add up, and to find nothing left.
     assert costs.roll_up() <= 4
     found = costs.admin.execute("SELECT count(*), sum(calls) FROM tenancy_private.cost_hours").fetchone()
     assert found == (60, 60)

@@ -70,7 +70,7 @@ def test_states(platform: Platform, as_app: AsApp, status: str, action: str) -> 
 def test_a_context_that_is_changed_in_a_statement_permits_nothing(
     platform: Platform, connect: Connect, logins: Logins
 ) -> None:
-    # A manager who may change instances and not terminate them; at home he may do both.
+    # A manager who may change instances but not terminate them; in the personal workspace both are allowed.
     platform.admin.execute(
         "INSERT INTO tenancy.role_permissions (role, permission) VALUES ('manager', 'instances.update')"
     )

@@ -1,4 +1,4 @@
-"""Instances: with which models."""
+"""Instances: their models."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -61,7 +61,7 @@ def test_a_guess_at_a_model_is_one_error_whether_or_not_there_is_one(platform: P
         "an organization's": platform.globex.id,
     }
     answers: dict[str, dict[str, Any]] = {}
-    # The other organization is set in the midst of the statement, and stays or is put back after the defaults.
+    # The other organization is set in the middle of the statement, and stays or is reset after the defaults.
     there, back = (
         f"set_config('tenancy.current_organization_id', '{organization.id}', true)"
         for organization in (platform.globex, platform.acme)
@@ -71,7 +71,7 @@ def test_a_guess_at_a_model_is_one_error_whether_or_not_there_is_one(platform: P
         f" SELECT '{platform.provider}', {{}}, %s FROM (SELECT {there} AS v OFFSET 0) AS x WHERE v IS NOT NULL"
     )
     with as_app(platform.users["ann"], platform.acme) as connection:
-        # Twice: the first time PL/pgSQL says of an error where it plans, too.
+        # Twice: the first time PL/pgSQL's error also says where it plans.
         for name, guess in [*guesses.items()] * 2:
             for statement in (
                 f"INSERT INTO public.instances (provider_id, model_id) VALUES ('{platform.provider}', %s)",
@@ -122,7 +122,7 @@ def test_no_row_links_two_tenants_whoever_writes_it(platform: Platform, connect:
             "instances_tenancy_model_workspace_id_check",
             "instances_tenancy_model_workspace_id_fkey",
         }
-    # A model that moves takes the instances of its new organization along, and refuses those of others.
+    # Moving a model updates the instances of its new organization, and is refused if others use it.
     assert attempt(service, f"UPDATE models SET organization_id = '{platform.globex.id}'") != "done"
     service.commit()
     assert platform.row(instance, "workspace_id, model_workspace_id") == (platform.acme.id, platform.acme.id)

@@ -1,4 +1,4 @@
-"""Instances: whose they are when services write them, and what becomes of them with their workspace."""
+"""Instances: their owners when services write them, and the end of their workspace."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -65,7 +65,7 @@ def test_a_service_that_names_a_person_lands_there(platform: Platform, connect: 
         (instance,) = service.execute(
             "INSERT INTO public.instances (provider_id, user_id) VALUES (%s, %s) RETURNING id", [platform.provider, pat]
         ).fetchone() or (None,)
-        # A row is not moved by what it loses.
+        # Losing a reference does not move a row.
         service.execute("UPDATE public.instances SET user_id = NULL")
     assert platform.row(instance, "workspace_id, organization_id, user_id") == (pat, None, None)
 

@@ -22,7 +22,7 @@ INSERT = "INSERT INTO public.instances (provider_id, status) VALUES (%s, 'provis
 
 @pytest.fixture
 def busy(platform: Platform) -> Platform:
-    """Give both organizations so many instances that each has pages of the index to itself."""
+    """Give both organizations enough instances to fill separate pages of the index."""
     for organization in (platform.acme, platform.globex):
         platform.admin.execute(
             "INSERT INTO public.instances (provider_id, organization_id, status, created_at)"
@@ -34,7 +34,7 @@ def busy(platform: Platform) -> Platform:
 
 
 def commits(platform: Platform, connect: Connect, logins: Logins, query: str) -> list[str]:
-    """Let both organizations read, then both insert, then both commit; return what came of each."""
+    """Let both organizations read, then insert, then commit; return both results."""
     outcomes = []
     with ExitStack() as stack:
         sessions = []
@@ -64,7 +64,7 @@ def test_organizations_that_read_their_latest_and_insert_do_not_conflict(
 
 
 def test_those_that_read_every_page_do(busy: Platform, connect: Connect, logins: Logins) -> None:
-    """The server keeps its word here, so the test above can fail."""
+    """A conflict is detected here, so the test above can fail."""
     everything = "SELECT id, status FROM public.instances WHERE status || '' = 'ready' ORDER BY id LIMIT 20"
     indexes = busy.admin.execute(
         "SELECT i.indexrelid::regclass::text FROM pg_index AS i"

@@ -21,7 +21,7 @@ def acme(people: People) -> Organization:
 
 @pytest.fixture
 def invited(as_app: Callable[..., AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]]) -> Invite:
-    """Return a function that invites an address into an organization as its owner, and commits."""
+    """Return a function that invites an address to an organization as its owner, and commits."""
 
     def make(organization: Organization, email: str = "new@example.com", *values: Any) -> Invitation:
         with as_app(organization.owner, organization) as connection:

@@ -1,4 +1,4 @@
-"""Invitations: what accepting gives, to whom, and what it leaves alone."""
+"""Accepting invitations: its effects, for whom, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_unknown_address_gets_an_account_with_what_was_given(
     ).fetchone()
     assert account == ("New.Person@Example.com", *GIVEN, "user", True)
     assert members(admin, acme) == {"ann@example.com": "owner", "New.Person@Example.com": "manager"}
-    # The account is one like any other: it has its personal workspace, and enters the organization.
+    # The account is ordinary: it has a personal workspace, and can enter the organization.
     with as_app(user):
         pass
     with as_app(user, acme) as connection:
@@ -134,7 +134,7 @@ def test_another_workspace_that_was_entered_stays_as_it_is(
         assert connection.execute(variables).fetchone() == before
         assert connection.execute("SELECT tenancy.current_user_id()").fetchone() == (globex.owner.id,)
         assert connection.execute("SELECT count(*) FROM public.organizations").fetchone() == (0 if personal else 1,)
-    # It was the invited address that joined, and not who happened to call.
+    # The account of the invited address joined, not the caller.
     assert members(admin, acme) == {"ann@example.com": "owner", "new@example.com": "owner"}
 
 
@@ -227,7 +227,7 @@ def test_an_organization_that_is_purged_takes_its_invitations_along(
 def test_an_address_of_several_accounts_goes_to_the_one_that_spells_it_so(
     acme: Organization, invited: Invite, people: People, connect: Connect, logins: Logins, admin: Connection
 ) -> None:
-    # An adopted application may have them, and make another at any time.
+    # An adopted application may have some, and create others at any time.
     small, large = people.user("bob", email="bob@example.com"), people.user("Bob", email="Bob@Example.com")
     connection = connect(logins.app, autocommit=True)
     assert connection.execute(ACCEPT_ALONE, [invited(acme, "Bob@Example.com").token]).fetchone() == (large.id, acme.id)

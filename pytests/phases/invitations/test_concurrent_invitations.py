@@ -1,4 +1,4 @@
-"""Invitations: what comes of several sessions at the same instant."""
+"""Invitations: several sessions at the same time."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_one_address_has_one_open_invitation_whatever_its_case(
         with refused("23505", "invitation_pending"):
             invited(acme, email)
     assert statuses(as_app, acme) == [("New.Person@Example.com", "pending")]
-    # Another organization's is no business of Acme's, nor the other way round.
+    # Invitations of another organization do not affect Acme's, and vice versa.
     invited(people.organization("Globex"), "new.person@example.com")
 
 
@@ -76,7 +76,7 @@ def test_after_an_expiry_one_invites_again(
         connection.execute(REVOKE, [first.id])
     second = invited(acme, "New@Example.com")
     assert statuses(as_app, acme) == [("New@Example.com", "pending"), ("new@example.com", "expired")]
-    # The first does not come to life, whatever somebody writes into it.
+    # The first does not become valid again, whatever is written to it.
     admin.execute("UPDATE tenancy.invitations SET expires_at = 'infinity' WHERE id = %s", [first.id])
     connection = connect(logins.app, autocommit=True)
     with refused("28000", "invalid_invitation"):

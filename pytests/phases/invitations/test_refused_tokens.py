@@ -1,4 +1,4 @@
-"""Invitations: a token that is no good is refused in one way, whatever is wrong with it."""
+"""Invitations: every invalid token raises the same error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dead(
     logins: Logins,
     admin: Connection,
 ) -> dict[str, str | None]:
-    """Return a token for each way in which one can be bad."""
+    """Return a token for each kind of fault."""
     expired, lapsed, revoked, used = (
         invited(acme, f"{name}@example.com") for name in ("expired", "lapsed", "revoked", "used")
     )
@@ -110,7 +110,7 @@ def test_how_long_a_refusal_takes_does_not_say_why(
                 connection.execute(ACCEPT_ALONE, [dead[name]])
             took[name].append(time.perf_counter_ns() - start)
     medians = {name: statistics.median(times[20:]) for name, times in took.items()}
-    # Where a password is hashed for some and not for others it is 60 times.
+    # If a password were hashed only for some, the factor would be 60.
     assert max(medians.values()) / min(medians.values()) < 2, medians
 
 
@@ -120,7 +120,7 @@ def test_an_invitation_ends_by_the_clock(acme: Organization, as_app: Entered, co
     late = connect(logins.app)
     late.execute(PEEK, [invitation.token])
     time.sleep(0.45)
-    # Not by when the transaction began.
+    # Not at the start of the transaction.
     for statement in (PEEK, ACCEPT_ALONE):
         with refused("28000", "invalid_invitation"), late.transaction():
             late.execute(statement, [invitation.token])

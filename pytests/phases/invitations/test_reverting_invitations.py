@@ -54,7 +54,7 @@ def test_a_revert_keeps_the_invitations_and_their_tokens_work_afterwards(
     assert admin.execute("SELECT count(*) FROM tenancy.audit_log").fetchone() == entries
     assert admin.execute("SELECT to_regnamespace('tenancy_archive')").fetchone() == (None,)
 
-    # What goes in between takes along what it would have taken along.
+    # Rows deleted in between also delete their dependents.
     run.revert("@phase-2")
     admin.execute("DELETE FROM public.organizations WHERE id = %s", [gone.id])
     admin.execute("DELETE FROM public.users WHERE email IN ('bob@example.com', 'used@example.com')")

@@ -1,4 +1,4 @@
-"""Invitations: a token is kept as a hash, and the log says what became of it."""
+"""Invitations: only a token's hash is stored, and the log records its use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_token_is_in_no_table_no_log_no_statistics_and_no_dump(own_server: Emb
             except psycopg.Error as error:
                 said = f"{error} {error.diag.message_detail} {error.diag.context}"
             assert token not in said
-            # What another session could see of it meanwhile.
+            # The statement as another session could see it meanwhile.
             seen = admin.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [app.info.backend_pid])
             assert token not in str(seen.fetchall())
 
@@ -99,7 +99,7 @@ def test_the_audit_log_has_one_entry_for_each_change(
         ("invitation.create", str(first.id), acme.owner.id),
         ("invitation.create", str(second.id), acme.owner.id),
         ("invitation.update", str(second.id), acme.owner.id),
-        # In no workspace: first that it was used, then whose account it is.
+        # Outside of a workspace: first its use, then the account.
         ("invitation.update", str(first.id), None),
         ("invitation.update", str(first.id), None),
     ]

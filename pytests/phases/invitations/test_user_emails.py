@@ -1,4 +1,4 @@
-"""Invitations: which account has which address, found by an index and told to nobody."""
+"""Invitations: accounts are found by address with an index, and revealed to nobody."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def unfilled(database_at: Callable[[str], Database]) -> Database:
 
 def test_the_addresses_of_those_who_were_here_before_are_taken(unfilled: Database, logins: Logins) -> None:
     run, locked = Replay(unfilled), UUID(int=(1 << 48) + 7)
-    # Whoever holds a row meanwhile is not waited for, and what he writes is what counts.
+    # It does not wait for locked rows, and the value written there counts.
     with unfilled.connect(logins.old) as old, unfilled.connect(autocommit=True) as admin:
         run.deploy("kernel/user_emails")
         old.execute("UPDATE public.users SET updated_at = now() WHERE id = %s", [UUID(int=(1 << 48) + 8)])

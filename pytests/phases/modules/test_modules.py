@@ -1,4 +1,4 @@
-"""Which modules open for whom, and what an application adds."""
+"""Which modules open for whom, and modules of an application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two organizations with wallets, and what a service and the functions of a phase do with them."""
+"""Two organizations with wallets, and the calls of services and phases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SELECT balance, held, granted, unpaid, overdraft, version, chain, currency FROM 
 
 @dataclass
 class Movement:
-    """What move_money() answers."""
+    """The result of move_money()."""
 
     transfer_id: UUID
     replayed: bool
@@ -54,13 +54,13 @@ class Money:
 
     @contextmanager
     def service(self, *, autocommit: bool = True) -> Iterator[Connection]:
-        """Give a connection of a service."""
+        """Yield a connection of a service."""
         with self.database.connect(self.logins.service, autocommit=autocommit) as connection:
             yield connection
 
     @contextmanager
     def inside(self, *, autocommit: bool = True) -> Iterator[Connection]:
-        """Give a connection that works as functions of pg-tenancy do."""
+        """Yield a connection with the rights of pg-tenancy's functions."""
         with self.database.connect(autocommit=autocommit) as connection:
             connection.execute("SET SESSION ROLE tenancy_owner")
             yield connection
@@ -83,13 +83,13 @@ class Money:
         return Decimal(self.wallet(workspace)["balance"])
 
     def problems(self, workspace: UUID | None = None) -> list[str]:
-        """Return what reconcile() finds."""
+        """Return the findings of reconcile()."""
         with self.service() as connection:
             return [row[0] for row in connection.execute("SELECT problem FROM tenancy.reconcile(%s)", [workspace])]
 
     @staticmethod
     def one(connection: Connection, query: str, *values: Any) -> Any:
-        """Return the one value that a query answers."""
+        """Return a query's single value."""
         row = connection.execute(query, values).fetchone()
         assert row is not None
         return row[0]
@@ -106,14 +106,14 @@ class Money:
         asked: str = "",
         hold: UUID | None = None,
     ) -> Movement:
-        """Move money; what was asked is the reference unless something else is said."""
+        """Move money; the default reference is derived from the request."""
         fingerprint = hashlib.sha256((asked or reference).encode()).digest()
         row = connection.execute(_MOVE, (payer, payee, amount, kind, reference, fingerprint, hold)).fetchone()
         assert row is not None
         return Movement(*row)
 
     def at_once(self, count: int, deed: Callable[[Connection, int], Any]) -> list[Any]:
-        """Do something in so many sessions at the same instant; return answers and names of errors."""
+        """Run something in several sessions at once; return results and names of errors."""
         start = threading.Barrier(count)
         answers: list[Any] = [None] * count
 

@@ -1,4 +1,4 @@
-"""Balances that the application had before, kept in step with wallets, and back again."""
+"""The application's existing balances stay synchronized with wallets, in both directions."""
 
 # ruff: noqa: S608  (the statements name tables and ids of the test's own)
 
@@ -38,7 +38,7 @@ def adopted(state: Callable[..., Database], money: Any) -> tuple[Database, Any, 
 
 
 def column(database: Database, table: str, row: UUID) -> Decimal:
-    """Return what the application reads."""
+    """Return the application's balance."""
     ((value,),) = database.fetch(f"SELECT wallet_balance_eur FROM public.{table} WHERE id = %s", row)
     return Decimal(value)
 
@@ -55,7 +55,7 @@ def test_a_balance_written_by_the_old_application_becomes_an_entry(adopted: tupl
     database, money, ann, acme = adopted
     with database.connect(money.logins.old, autocommit=True) as old:
         old.execute("UPDATE public.users SET wallet_balance_eur = wallet_balance_eur - 2.34 WHERE id = %s", [ann])
-        # It never asked for a limit.
+        # It has no limit.
         old.execute("UPDATE public.organizations SET wallet_balance_eur = -7 WHERE id = %s", [acme])
         new = uuid4()
         old.execute(
@@ -78,7 +78,7 @@ def test_a_movement_is_written_back_truncated_to_cents(adopted: tuple[Database, 
         assert (money.balance(acme), column(database, "organizations", acme)) == (Decimal("-4.999"), Decimal("-4.99"))
         with database.connect(money.logins.old, autocommit=True) as old:
             old.execute("UPDATE public.users SET wallet_balance_eur = wallet_balance_eur + 1 WHERE id = %s", [ann])
-        # What is less than a cent is not lost.
+        # Fractions of a cent are not lost.
         assert (money.balance(ann), column(database, "users", ann)) == (Decimal("13.339"), Decimal("13.33"))
     assert money.problems() == []
 

@@ -1,4 +1,4 @@
-"""Killed amid payments, the server loses none and doubles none; ``./dev prove --payments`` kills for long."""
+"""A server killed during payments loses and repeats none; ``./dev prove --payments`` runs longer."""
 
 from __future__ import annotations
 

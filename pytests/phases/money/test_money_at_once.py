@@ -1,4 +1,4 @@
-"""Many sessions move money at the same instant; a server dies in the middle."""
+"""Many sessions move money at the same time; a server crashes in the middle."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_hot_wallets_that_pay_each_other_do_not_deadlock(money: Any, acme: Organ
 
 @pytest.fixture
 def durable() -> Iterator[EmbeddedServer]:
-    """Return a server of its own that has written what it answers, as far as the system, which is not killed."""
+    """Return a separate server that has passed its committed data to the operating system, which is not killed."""
     with EmbeddedServer(durable=False, settings={"synchronous_commit": "on"}) as server:
         yield server
 
@@ -209,7 +209,7 @@ def test_a_killed_server_leaves_whole_movements(durable: EmbeddedServer, money: 
     assert money.problems() == []
     with money.inside() as connection:
         kept = {row[0] for row in connection.execute("SELECT reference FROM tenancy.transfers WHERE kind = 'usage'")}
-        # What was answered is there; what was asked when it died can be asked again.
+        # Confirmed movements exist; requests during the crash can be repeated.
         assert set(done) <= kept
         for reference in [*done[-20:], *(f"{number}-again" for number in range(4))]:
             moved = money.move(connection, acme, globex, "0.5", reference)

@@ -37,7 +37,7 @@ def test_the_same_request_answers_as_it_did(money: Any, acme: Organization, glob
     money.top_up(acme.id, "10")
     with money.inside() as connection:
         first = money.move(connection, acme.id, globex.id, "2", "call-1")
-        # The price may have changed since; what was asked has not.
+        # The price may have changed since, but the request is the same.
         again = money.move(connection, acme.id, globex.id, "3", "call-1")
         assert (again.transfer_id, again.replayed, again.charged) == (first.transfer_id, True, 2)
         with pytest.raises(errors.UniqueViolation) as refused:
@@ -190,7 +190,7 @@ def test_an_expired_hold_frees_itself_when_the_wallet_is_touched(
         connection.execute("SELECT pg_sleep(0.01)")
         assert money.move(connection, acme.id, globex.id, 4, "other").charged == 4
         assert money.wallet(acme.id)["held"] == 0
-        # What it was for was served all the same.
+        # The call was served all the same.
         assert money.move(connection, acme.id, globex.id, 7, "served", hold=hold).unpaid == 1
     assert money.problems() == []
 
@@ -202,7 +202,7 @@ def test_a_released_hold_is_over(money: Any, acme: Organization, globex: Organiz
         for _ in range(2):
             connection.execute("SELECT tenancy_private.release_hold(%s)", [hold])
         assert money.wallet(acme.id)["held"] == 0
-        # Nobody pays less by naming a hold that holds nothing, or another's.
+        # An empty hold, or another payer's, does not reduce the price.
         for number, unknown in enumerate((hold, uuid4())):
             with pytest.raises(errors.NoDataFound):
                 money.move(connection, acme.id, globex.id, 100, f"call-{number}", hold=unknown)
@@ -273,7 +273,7 @@ def test_a_provider_owes_reversed_money_that_is_spent(money: Any, both_orders: l
             ).fetchone()
             assert answer == (1, 3)
             assert (money.balance(payee), money.wallet(payee)["unpaid"]) == (0, 3)
-            # What it earns next is not for paying out.
+            # Its next earnings cannot be paid out.
             money.move(connection, payer, payee, 2, f"next-{payer}")
             with pytest.raises(psycopg.Error) as refused:
                 service.execute("SELECT tenancy.pay_out(%s, 1, 'more')", [payee])
@@ -328,7 +328,7 @@ def test_grants_are_spent_in_order_expire_and_are_never_paid_out(
         moved = money.move(connection, acme.id, globex.id, 2, "call")
         left = dict(service.execute("SELECT id, remaining FROM tenancy.credit_grants").fetchall())
         assert left == {first: 0, sooner: 1, later: 2}
-        # Given back, it is a grant again and not money.
+        # A refund returns to the grant and does not become money.
         service.execute("SELECT tenancy.refund(%s, 'sorry')", [moved.transfer_id])
         left = dict(service.execute("SELECT id, remaining FROM tenancy.credit_grants").fetchall())
         assert left == {first: 1, sooner: 2, later: 2}
@@ -364,7 +364,7 @@ def test_limits_count_what_is_spent_and_held(money: Any, acme: Organization, glo
         connection.execute(hold, [acme.id, 3, "four", None, person])
         with pytest.raises(psycopg.Error):
             connection.execute(hold, [acme.id, "0.000001", "five", None, person])
-        # One that is set late knows what was spent before.
+        # A limit that is set later counts earlier spending.
         service.execute("SELECT tenancy.set_spending_limit(%s, 8)", [acme.id])
         with pytest.raises(psycopg.Error):
             money.move(connection, acme.id, globex.id, 1, "whole")
@@ -396,7 +396,7 @@ def test_a_deferred_wallet_has_its_entries_once_they_are_folded(
             money.move(connection, acme.id, globex.id, 2, f"call-{number}")
         assert money.balance(globex.id) == 1
         assert money.problems() == []
-        # What waits can be spent.
+        # Waiting credits can be spent.
         assert money.move(connection, globex.id, acme.id, 4, "back").charged == 4
         assert money.balance(globex.id) == 7
         money.move(connection, acme.id, globex.id, 2, "late")

@@ -1,4 +1,4 @@
-"""Who sees and moves which money, and what comes to light of whoever rewrites it."""
+"""Who may see and move which money, and how rewriting it is detected."""
 
 # ruff: noqa: S608  (the statements name tables of the test's own list)
 
@@ -258,7 +258,7 @@ def test_a_ledger_that_was_written_anew_does_not_have_what_the_tenant_kept(
         assert kept is not None
         assert connection.execute("SELECT * FROM tenancy.verify_statement(%s, %s)", kept).fetchall() == []
     admin.execute("ALTER TABLE tenancy.ledger_entries DISABLE TRIGGER USER")
-    # A superuser who computes every hash again: an entry is said to have been made a day before.
+    # A superuser dates an entry back by a day, and recomputes every hash.
     admin.execute(
         """
         DO $$
@@ -281,7 +281,7 @@ def test_a_ledger_that_was_written_anew_does_not_have_what_the_tenant_kept(
     with as_app(acme.owner, acme.id) as connection:
         found = connection.execute("SELECT problem FROM tenancy.verify_statement(%s, %s)", kept).fetchall()
     assert ("the ledger was written anew",) in found
-    # Checkpoints tell it to everybody, unless they were written anew as well.
+    # Checkpoints reveal it, unless they were rewritten too.
     assert "the ledger was written anew" in money.problems()
 
 

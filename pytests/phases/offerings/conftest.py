@@ -1,4 +1,4 @@
-"""A provider, two consumers with money, and people beside them."""
+"""A provider, two consumers with money, and other people."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -24,7 +24,7 @@ AsApp = Callable[..., AbstractContextManager[Connection]]
 
 @dataclass
 class Market:
-    """Acme offers, Globex and pat use, Initech looks on."""
+    """Acme is the provider, Globex and pat are consumers, Initech is neither."""
 
     database: Database
     logins: Logins
@@ -39,7 +39,7 @@ class Market:
 
     @contextmanager
     def at(self, who: str) -> Iterator[Connection]:
-        """Enter where somebody belongs: ann and max in Acme, gus and uma in Globex, ida in Initech, pat at home."""
+        """Enter a person's workspace: ann and max Acme, gus and uma Globex, ida Initech, pat the personal one."""
         place = {"ann": self.acme, "max": self.acme, "abe": self.acme, "gus": self.globex, "uma": self.globex}
         place["ida"] = self.initech
         with self.as_app(self.users[who], place.get(who)) as connection:
@@ -58,7 +58,7 @@ class Market:
         )
 
     def call(self, who: str, function: str, *values: Any, **named: Any) -> Any:
-        """Call a function of tenancy in a transaction of somebody's, and return its row or its value."""
+        """Call a function of tenancy as a person in a transaction, and return its row or its value."""
         arguments = ", ".join(["%s"] * len(values) + [f"{name} => %s" for name in named])
         with self.at(who) as connection:
             row = connection.execute(
@@ -67,7 +67,7 @@ class Market:
         return row[0] if row is not None and len(row) == 1 else row
 
     def publish(self, code: str, price: str | None = "0.2", activated: bool = True, **more: Any) -> UUID:
-        """Publish an offering as Acme's owner, who gives both activations unless it is not to be activated."""
+        """Publish an offering as Acme's owner, with both activations by default."""
         self.offerings[code] = self.call(
             "ann", "publish_offering", self.model, code, code.title(), eur_per_1k=price and Decimal(price), **more
         )
@@ -77,19 +77,19 @@ class Market:
         return self.offerings[code]
 
     def agree(self, who: str, offering: UUID, **terms: Any) -> UUID:
-        """Ask and approve."""
+        """Request and approve access."""
         request = self.call(who, "request_access", offering)
         return self.call("ann", "approve_access", request, **terms)  # type: ignore[no-any-return]
 
     def balance(self, who: str) -> Decimal:
-        """Return what a workspace has."""
+        """Return a workspace's balance."""
         row = self.admin.execute(
             "SELECT balance FROM tenancy.wallets WHERE workspace_id = %s", [self.workspace(who)]
         ).fetchone()
         return Decimal(row[0]) if row else Decimal(0)
 
     def problems(self) -> list[tuple[Any, ...]]:
-        """Return what ledger, calls and FinOps disagree on."""
+        """Return the differences between ledger, calls and FinOps."""
         with self.service() as connection:
             return [
                 *connection.execute("SELECT * FROM tenancy.reconcile()").fetchall(),
@@ -97,7 +97,7 @@ class Market:
             ]
 
     def left(self) -> tuple[int, ...]:
-        """Count what calls leave behind."""
+        """Count the rows that calls create."""
         row = self.admin.execute(
             "SELECT (SELECT count(*) FROM tenancy.offering_usage), (SELECT count(*) FROM finops.inference_usage),"
             " (SELECT count(*) FROM tenancy.transfers WHERE kind = 'usage'),"
@@ -110,7 +110,7 @@ class Market:
 
 @pytest.fixture
 def market(database: Database, logins: Logins, people: People, admin: Connection, as_app: AsApp) -> Market:
-    """Give a market with nothing offered yet."""
+    """Yield a market without offerings."""
     users = {name: people.user(name) for name in ("ann", "abe", "max", "gus", "uma", "ida", "pat")}
     acme = people.organization("Acme", owner=users["ann"], admin=users["abe"], manager=users["max"])
     globex = people.organization("Globex", owner=users["gus"], user=users["uma"])

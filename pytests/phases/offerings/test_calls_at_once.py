@@ -1,4 +1,4 @@
-"""Many sessions of tenants call offerings at the same instant, and some of them mean harm."""
+"""Many sessions of tenants call offerings at the same time, some of them maliciously."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_one_request_id_from_ten_sessions_with_other_numbers(market: Market, bot
             connection.execute("SELECT tenancy.record_usage('r', %s, %s, 0)", [bot, 1000 + number])
 
     assert at_once(10, call) == ["done"] + ["reference_reused"] * 9
-    # One of the ten is the same call again.
+    # One of the ten is a repeated call.
     assert at_once(10, call) == ["done"] + ["reference_reused"] * 9
     assert market.left()[0] == 1
     assert market.problems() == []
@@ -131,7 +131,7 @@ def test_authorizing_and_recording_in_one_transaction_ends_with_one_of_two(marke
 
 
 def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market, bot: UUID) -> None:
-    """Sixteen sessions of both authorize, record, release and reverse, now and then with a price that changes."""
+    """Sixteen sessions of both authorize, record, release and reverse calls, while prices change."""
     other = offering_of_globex(market)
     expected = {"done", "insufficient_funds", "already_reversed"}
     outcomes: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def test_two_organizations_that_call_each_other_wait_in_no_circle(market: Market
 
 
 def test_a_share_that_ends_while_many_call(market: Market) -> None:
-    """Whatever is recorded was allowed when it began; once the revoking is over nothing is."""
+    """Every recorded call was allowed when it began; after the revocation none is."""
     secret = market.publish("secret", "1", visibility="private")
     share = market.call("ann", "share_offering", secret, market.globex.id)
     told: list[str] = []

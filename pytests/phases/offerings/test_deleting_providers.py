@@ -1,4 +1,4 @@
-"""An organization that offers models is deleted, and what others called of it stays theirs."""
+"""Deleting an organization with offerings keeps other workspaces' calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a workspace finds, what it is told by a name, and what is never told."""
+"""Which offerings a workspace can find and resolve, and what is never revealed."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_unlisted_is_found_by_its_name_and_used_by_a_right(shop: Market) -> None
 
 
 def told(market: Market, who: str, function: str, *values: object) -> tuple[object, ...]:
-    """Return everything that an error says."""
+    """Return all parts of an error."""
     with pytest.raises(psycopg.Error) as caught:
         market.call(who, function, *values)
     said = caught.value.diag
@@ -116,7 +116,7 @@ def told(market: Market, who: str, function: str, *values: object) -> tuple[obje
 @pytest.mark.parametrize("who", ["uma", "gus", "ida", "pat"])
 def test_nobody_learns_what_a_private_offering_is_called(shop: Market, who: str) -> None:
     secret = shop.offerings["secret"]
-    # Somebody whose share was revoked knows no more than others.
+    # After a revoked share a workspace sees no more than others.
     share = shop.call("ann", "share_offering", secret, shop.globex.id)
     shop.call("ann", "revoke_share", share)
     assert told(shop, who, "resolve_offering", "acme/secret") == told(shop, who, "resolve_offering", "acme/nothing")
@@ -139,7 +139,7 @@ def test_nobody_learns_what_a_private_offering_is_called(shop: Market, who: str)
 
 
 def test_an_offering_that_becomes_private_looks_deleted(market: Market) -> None:
-    """Somebody asked for it, used it, tried it: none of that tells what it is called now."""
+    """Having requested, used or tried it does not reveal its current name."""
     paid = market.publish("paid", visibility="public", access_policy="pay_per_token")
     taste = market.publish("taste", visibility="public", access_policy="trial", trial_tokens=1000)
     market.call("gus", "request_access", paid)
@@ -163,7 +163,7 @@ def test_an_offering_that_becomes_private_looks_deleted(market: Market) -> None:
     assert seen() == [set(), set(), set(), {None}]
     for call in (("request_access", taste), ("authorize_usage", taste, 1), ("record_usage", "r3", taste, 1, 0)):
         assert told(market, "gus", *call)[1] == "offering_not_found"
-    # What was paid is still told, and the same request again answers as it did.
+    # Payments stay visible, and a repeated request returns the same.
     assert market.call("uma", "record_usage", "r1", paid, 1000, 0)[5] is True
     share = market.call("ann", "share_offering", paid, market.globex.id)
     assert seen()[1:3] == [{"acme/codename"}, {"acme/codename"}]

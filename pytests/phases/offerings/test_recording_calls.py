@@ -1,4 +1,4 @@
-"""What a call costs: once, at the price of its moment, from one wallet to the other."""
+"""Calls are charged once, at the price of their time, from one wallet to the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bot(market: Market) -> UUID:
 
 
 def priced_since(market: Market, offering: UUID, price: str, ago: str) -> None:
-    """Have a price begin in the past, which the functions let nobody do."""
+    """Backdate a price, which the functions do not allow."""
     market.admin.execute(
         "INSERT INTO tenancy.offering_prices (organization_id, offering_id, valid_from, number, eur_per_1k)"
         " VALUES (%s, %s, now() - %s::interval, 1, %s)",

@@ -1,4 +1,4 @@
-"""Back to before offerings, and forward again, on a database that had some already."""
+"""Reverting and redeploying offerings in a database that had some before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may use what: visibility, access policy, plan, share, request and agreement."""
+"""Access to offerings: visibility, access policy, plan, share, request and agreement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RIGHTS = ("nothing", "asked", "agreement", "ended", "used_up", "share", "paused"
 
 
 def expected(visibility: str, policy: str, plan: str, right: str) -> str:
-    """Say in Python what the database has to answer: a right, a reason, or unknown."""
+    """Return the expected answer, computed in Python: a right, a reason, or unknown."""
     if right == "share":
         return "share"
     if right == "agreement":
@@ -46,7 +46,7 @@ def expected(visibility: str, policy: str, plan: str, right: str) -> str:
 
 
 def prepare(market: Market, cases: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], UUID]:
-    """Make an offering for each case, with what its consumer has of it, in a transaction for each side."""
+    """Create an offering for each case, with the consumer's right, in a transaction for each side."""
     with market.at("ann") as connection:
         ids = {
             case: connection.execute(
@@ -115,7 +115,7 @@ def test_table(market: Market, plan: str) -> None:
 
 
 def asked(connection: Connection, name: str, offering: UUID) -> list[str]:
-    """Resolve by name and by id, authorize and record; all four have to say the same."""
+    """Resolve by name and by id, authorize and record; all four must agree."""
     resolve = "SELECT CASE WHEN is_allowed THEN access ELSE reason END FROM tenancy.resolve_offering(%s)"
     answers = []
     for statement, values in (

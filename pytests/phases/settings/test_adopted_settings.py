@@ -1,4 +1,4 @@
-"""Settings that an application had before: values stay in its tables, and both see the same."""
+"""An application's existing settings: values stay in its tables, and both sides see the same."""
 
 # ruff: noqa: S608  (the names are the test's own)
 
@@ -22,7 +22,7 @@ from support.server import Logins
 State = Callable[..., Database]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# As the platform has them: organizations' values, definitions, and what is everybody's.
+# The platform's tables: organizations' values, definitions, and global values.
 ADOPTED = (
     KEYLESS.replace(
         "CREATE TABLE public.provider_settings (\n    id uuid, provider_id uuid, key text,",
@@ -65,7 +65,7 @@ STORED = "SELECT organization_id::text, key, value_int, value_text FROM public.p
 
 
 class Adopted:
-    """A database with settings of before, and ways to ask in it."""
+    """A database with existing settings, and helpers to query it."""
 
     def __init__(self, database: Database, logins: Logins) -> None:
         self.database, self.logins = database, logins
@@ -229,7 +229,7 @@ def test_organizations_values_return_where_the_column_is_ours(state: State, logi
     before = state(KEYLESS + ROWS, "@phase-10", owned=True)
     database.execute("SELECT tenancy.define_setting('quota', 'int', 'subject')")
     here = Adopted(database, logins)
-    # What was there is the platform's.
+    # Existing values belong to the platform.
     assert here.shown(BOB, BULK)["quota"] == (3, "platform", True)
     here.ask(ANN, ACME, SET, PROVIDER, "quota", "7")
     here.ask(ANN, "platform", SET, PROVIDER, "quota", "4")
@@ -279,7 +279,7 @@ def test_obstacles_are_named_and_nothing_is_changed(state: State, damage: str, c
 
 
 def test_the_kernel_has_settings_without_providers(people: People, admin: Connection, as_app: Any) -> None:
-    """Subjects are whatever the application says: nothing asks whether they exist."""
+    """Subjects are the application's own: their existence is not checked."""
     admin.execute(
         "DROP FUNCTION tenancy_private.adopted_settings(uuid, uuid, text);"
         "DROP FUNCTION tenancy_private.write_adopted_setting(uuid, uuid, text, jsonb);"

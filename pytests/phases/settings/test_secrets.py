@@ -1,4 +1,4 @@
-"""A secret goes in, and comes out for services alone; it is in no answer, error, log entry or statistic."""
+"""Only services can read a secret; it is in no result, error, log entry or statistic."""
 
 from __future__ import annotations
 
@@ -194,13 +194,13 @@ def test_a_secret_is_in_nothing_that_an_application_reads(place: Place, admin: C
             "SELECT most_common_vals::text, histogram_bounds::text FROM pg_stats",
         ):
             assert SECRET not in str(place.ask(who, query)), query
-    # What another session could see of the statement that sets it, where it is a parameter.
+    # The statement as another session could see it, with the secret as a parameter.
     with place.database.connect(place.logins.app) as connection:
         place.enter(connection, "owner")
         connection.execute(SET, [place.provider, "access_key", SECRET])
         seen = admin.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [connection.info.backend_pid])
         assert SECRET not in str(seen.fetchall())
-    # Nor is it anywhere else than in its table.
+    # It is only in its own table.
     for table in ("tenancy.audit_log", "tenancy.settings", "public.provider_settings", "pg_statistic", "pg_stats"):
         rows = admin.execute(sql.SQL("SELECT t::text FROM {} AS t").format(sql.Identifier(*table.split("."))))
         assert SECRET not in str(rows.fetchall()), table
@@ -256,8 +256,8 @@ def test_a_setting_that_becomes_a_secret_is_shown_no_longer(place: Place, admin:
 def test_a_secret_is_not_in_the_servers_log(own_server: EmbeddedServer) -> None:
     server = Server(own_server.dsn(), "own", "secret", str(own_server.bin_dir), own_server.version)
     database, logins = Database(server, server.template()), server.logins()
-    # What a caller writes into its own statement is the caller's to hide: as a parameter, and with
-    # log_parameter_max_length = 0 where statements are logged.
+    # Callers must hide their own statements' values: by parameters, and with
+    # log_parameter_max_length = 0 if statements are logged.
     own_server_settings = {
         "log_min_messages": "debug5",
         "log_error_verbosity": "verbose",
@@ -283,7 +283,7 @@ def test_a_secret_is_not_in_the_servers_log(own_server: EmbeddedServer) -> None:
         admin.execute("SELECT pg_reload_conf()")
     with database.connect(logins.app, autocommit=True) as connection:
         connection.add_notice_handler(lambda notice: said.append(f"{notice.message_primary} {notice.message_detail}"))
-        # A setting is not folded into the caller's own plan.
+        # A setting is not inlined into the caller's plan.
         connection.execute("SELECT set_config('app.secret', %s, false)", [SECRET])
         for statement in chatty:
             connection.execute(statement.encode())

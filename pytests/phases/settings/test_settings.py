@@ -1,4 +1,4 @@
-"""Which value counts, who sees it, who sets it, and what keeps two people apart."""
+"""The effective value, who may see and set it, and concurrent changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users: what the application's own constraints and triggers refuse is refused in words."""
+"""Users: violations of the application's own constraints and triggers have clear errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES = (
     "ALTER TABLE public.users ADD CONSTRAINT users_last_name_check CHECK (last_name <> 'Nobody')",
     "CREATE UNIQUE INDEX users_first_name_idx ON public.users (lower(first_name)) WHERE first_name <> 'Example'",
 )
-# What is given to any of the functions, and what comes of it: SQLSTATE, name, message, hint.
+# Arguments of the functions, and the result: SQLSTATE, name, message, hint.
 BROKEN: list[tuple[str, str, tuple[str, str, str, str]]] = [
     (
         "a username that is taken",
@@ -64,7 +64,7 @@ BROKEN: list[tuple[str, str, tuple[str, str, str, str]]] = [
 
 @pytest.fixture
 def adopted(people: People, admin: Connection) -> User:
-    """Give the users rules of the application's own, and return one whose name is taken."""
+    """Add an application's own rules for users, and return a user whose name is taken."""
     for rule in RULES:
         admin.execute(rule)
     return people.user("taken")
@@ -161,7 +161,7 @@ def test_a_username_is_taken_whatever_the_key_is_called(
 def test_a_key_of_the_application_on_addresses_says_that_the_address_is_taken(
     acme: Organization, people: People, as_app: AsApp, admin: Connection
 ) -> None:
-    """One that finds more alike than pg-tenancy does, here because the dots do not count."""
+    """A unique key that treats more values as equal than pg-tenancy, here because it ignores dots."""
     people.user("taken", email="t.aken@example.com")
     admin.execute("CREATE UNIQUE INDEX u ON public.users (replace(email, '.', '')) INCLUDE (username)")
     with as_app(acme.owner, acme) as connection:

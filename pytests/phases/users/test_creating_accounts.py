@@ -1,4 +1,4 @@
-"""Users: who makes accounts, of which addresses, and what is refused first."""
+"""Users: who may create accounts, with which addresses, and the order of refusals."""
 
 from __future__ import annotations
 

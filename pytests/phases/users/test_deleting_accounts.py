@@ -1,4 +1,4 @@
-"""Users: who deletes which account, what goes with it, and what keeps it."""
+"""Users: who may delete which account, what is deleted with it, and what prevents it."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -29,7 +29,7 @@ AsApp = Callable[..., Any]
 
 # -- deleting: in an organization ----------------------------------------------
 
-# Who ends whose membership: users.delete, and the delegation pairs.
+# Who may remove whom: users.delete, and the delegation pairs.
 ENDS = {"owner": set(ROLES), "admin": {"admin", "user"}, "manager": set(), "user": set()}
 
 

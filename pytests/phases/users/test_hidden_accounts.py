@@ -1,4 +1,4 @@
-"""Users: nothing tells a hidden account from one that does not exist."""
+"""Users: a hidden account is indistinguishable from a nonexistent one."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 
@@ -20,7 +20,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 AsApp = Callable[..., Any]
 
 
-# The same question about somebody hidden and about nobody.
+# The same query for a hidden account and a nonexistent one.
 QUESTIONS = {
     "any of one": "email = ANY('{{{email}}}')",
     "any of one, and more": "email >= ANY('{{{email}}}') AND email <= ANY('{{{email}}}')"
@@ -189,5 +189,5 @@ def test_the_id_of_a_hidden_account_cannot_be_found_by_halving(
                         [[UUID(int=0), uuid4()]],
                     ).fetchall()
                 plans.add(re.findall(r"Rows Removed by Filter: (\d+)", str(rows)).__str__())
-            # Those that the filter takes away are members, or none at all.
+            # The filter removes members or no rows.
             assert plans <= {"[]", "['1']"} | {f"['{n}']" for n in range(5)}, plans

@@ -39,7 +39,7 @@ def crowded(server: Server, template: str) -> Iterator[tuple[str, Organization, 
             " SELECT %s, id FROM public.users WHERE username ~ '^u' ORDER BY id LIMIT 4999",
             [throng.id],
         )
-        # So that autovacuum, which goes by these numbers, makes no statistics of its own.
+        # So that autovacuum, which uses these counters, creates no statistics.
         admin.execute("SELECT pg_stat_force_next_flush()")
         admin.execute("SELECT pg_stat_reset()")
     yield database.name, crowd, throng
@@ -94,7 +94,7 @@ def test_the_members_are_found_by_the_primary_key(
     nodes = _scans(root)
     assert not [n for n in nodes if n["Node Type"] == "Seq Scan"]
     assert any(n.get("Index Name") == "users_tenancy_pkey" for n in nodes)
-    # An index entry, a row and, at the most, the way down the index for each member.
+    # For each member an index entry, a row and at most a descent of the index.
     assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] <= 200 * 4 + 100
 
 
@@ -123,6 +123,6 @@ def test_a_member_by_id_takes_as_many_blocks_in_a_large_organization(
             for _ in range(10):
                 assert len(connection.execute(query).fetchall()) == 1
             blocks.append(pages_of(connection, query))
-    # The keys of both tables and what the context is verified with. An index may be a page further at a page's end.
+    # The keys of both tables, and the verification of the context. An index scan may need one more page.
     assert max(blocks) <= 25, blocks
     assert abs(blocks[0] - blocks[1]) <= 2, blocks

@@ -1,4 +1,4 @@
-"""Users: statistics from when the tables were small make nobody read a whole one."""
+"""Users: with outdated statistics of small tables, no query reads a whole table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def outgrown(server: Server, template: str) -> Iterator[tuple[str, Organization]
             " SELECT o.id, u.id, 'owner' FROM public.organizations AS o JOIN public.users AS u"
             " ON u.email IN (o.name || '@example.com', o.name || '0@example.com')"
         )
-        # So that autovacuum, which goes by these numbers, makes no newer statistics.
+        # So that autovacuum, which uses these counters, creates no newer statistics.
         admin.execute("SELECT pg_stat_force_next_flush()")
         admin.execute("SELECT pg_stat_reset()")
     yield database.name, first
@@ -72,7 +72,7 @@ def test_old_statistics_make_nobody_read_a_whole_table(
     outgrown: tuple[str, Organization], as_app: AsApp, admin: Connection, query: str, rows: int
 ) -> None:
     first = outgrown[1]
-    # How many scans of whole tables there were in this transaction.
+    # The number of sequential scans in this transaction.
     admin.execute("GRANT EXECUTE ON FUNCTION pg_stat_get_xact_numscans(oid) TO PUBLIC")
     scans = (
         "SELECT sum(pg_stat_get_xact_numscans(oid)) FROM pg_class"

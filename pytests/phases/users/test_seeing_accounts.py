@@ -1,4 +1,4 @@
-"""Users: who sees which accounts, and that nobody sees one without a context."""
+"""Users: who may see which accounts, and that nobody sees any without a context."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 

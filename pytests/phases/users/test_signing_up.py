@@ -1,4 +1,4 @@
-"""Signing up: an account for somebody whom nobody has invited."""
+"""Signing up: accounts without an invitation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users: who changes what of whose account, and that nobody makes or unmakes platform staff."""
+"""Users: who may change what in which account, and that nobody can change platform staff."""
 
 # ruff: noqa: S608  (the statements are the test's own)
 

@@ -741,7 +741,7 @@ BEGIN
         CONSTRAINT = 'application_needs_tenancy',
         DETAIL = array_to_string(objects, E'\n'),
         HINT = 'Nothing of the phase was reverted. Remove these dependencies with the statements in the detail, or others, and '
-        'revert again. CASCADE would drop what is the application''s.';
+        'revert again. CASCADE would drop the application''s objects.';
     ELSIF further_objects <> '{}' THEN
         RAISE WARNING 'a revert of earlier phases will be refused: %', split_part(further_objects[1], ': ', 1)
         USING DETAIL = array_to_string(further_objects, E'\n'),
