@@ -85,7 +85,8 @@ class Protection:
         if kind == "p":
             raise InvalidArgumentError(
                 f"{self.table} is partitioned and cannot be protected online",
-                hint=f"Protect it in one transaction, which blocks its users meanwhile: CALL tenancy.protect('{self.table}');",
+                hint="Protect it in one transaction, which blocks its users meanwhile:"
+                f" CALL tenancy.protect('{self.table}');",
             )
         found = self._one(
             "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
