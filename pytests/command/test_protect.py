@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -186,6 +187,21 @@ def test_a_large_table_of_children_is_protected_under_writers_stopped_and_killed
             " WHERE conrelid = 'public.tasks'::regclass AND NOT convalidated UNION ALL SELECT count(*) FROM pg_index"
             " WHERE indrelid = 'public.tasks'::regclass AND indisvalid"
         ).fetchall() == [(ROWS + writers.inserted,), (0,), (0,), (0,), (4,)]
+
+
+def test_interrupted_while_the_server_answers_it_ends_the_session(database: Database, run: Answer) -> None:
+    _make_tables(database, 100)
+    with database.connect(autocommit=True) as connection:
+
+        def interrupt(step: str) -> NoReturn:
+            connection.pgconn.send_query(b"SELECT pg_sleep(0.2)")
+            raise KeyboardInterrupt
+
+        protection = protecting.Protection(connection, "public.projects", protecting.Shape())
+        with pytest.raises(KeyboardInterrupt):
+            protection.run(5000, "", interrupt)
+        assert connection.closed
+    assert run(database.dsn(), "public.projects")[0] == 0
 
 
 def test_it_leaves_what_protect_leaves_in_one_transaction(database: Database, run: Answer) -> None:

@@ -348,7 +348,7 @@ PARTS = {
     "docs/integrations.md: def who(": f"{_EXAMPLE}/fastapi_app.py",
     "docs/integrations.md: async def context(entry: Annotated[dict[str, Any], Depen": "pytests/web/test_starlette.py",
     'docs/integrations.md: "ENGINE": "pg_tenancy.django",': f"{_DJANGO}/settings.py",
-    "docs/integrations.md: # After the one that authenticates, in an application th": f"{_DJANGO}/settings.py",
+    "docs/integrations.md: # List it after the middleware that authenticates.": f"{_DJANGO}/settings.py",
     "docs/integrations.md: with workspace_context(user_id=user, organization_id=org": (
         "pytests/orms/django/test_requests.py"
     ),

@@ -346,6 +346,8 @@ QUESTIONS: list[Question] = [
     ("app", None, None, "SELECT tenancy.enter_as_service('{ann}')", "42501"),
     ("service", None, None, "SELECT tenancy.enter_with_api_key('k_acme-1')", "login_sees_everything"),
     superuser("SELECT tenancy.enter_with_ticket('x')", "login_sees_everything"),
+    ("service", None, None, "SELECT tenancy.enter_with_session('x')", "login_sees_everything"),
+    ("service", None, None, "SELECT tenancy.enter_platform('{uma}')", "login_sees_everything"),
     # A role that SET ROLE has put in force counts, and not the session's.
     superuser(["SET LOCAL ROLE tenancy_app", "enter ann acme", "SELECT tenancy.current_role()"], [("owner",)]),
     superuser(["SET LOCAL ROLE tenancy_owner", "enter ann acme", "SELECT 1"], "login_sees_everything"),
@@ -446,6 +448,19 @@ def _bypasses(probed: Probed) -> None:
             connection.rollback()
 
 
+def _in_force(probed: Probed) -> None:
+    """A login enters nothing while the role of services is in force, whose rights it does not inherit."""
+    connection, login = probed.connections[None], f"{probed.database.name}_both"
+    try:
+        connection.execute(f"CREATE ROLE {login} NOINHERIT IN ROLE tenancy_app, tenancy_service".encode())
+        connection.execute(f"SET LOCAL SESSION AUTHORIZATION {login}".encode())
+        connection.execute("SET LOCAL ROLE tenancy_service")
+        answer = error_of(connection, ENTER, probed.ids["ann"], probed.ids["acme"])
+        assert answer == "login_sees_everything", answer
+    finally:
+        connection.rollback()
+
+
 def _old_snapshots(probed: Probed) -> None:
     """A transaction that reads the past enters nothing that has been closed since."""
     acme = [probed.ids["uma"], probed.ids["acme"]]
@@ -516,7 +531,8 @@ def _matrix_waits(probed: Probed) -> None:
 
 OTHERS = {
     "current_workspace_id no context fresh session": _fresh_session,
-    "refuse_login enter_as bypasses row-level security": _bypasses,
+    "check_login enter_as bypasses row-level security": _bypasses,
+    "check_login enter_as session_user and role": _in_force,
     "check_fresh reads_the_past enter_as enter_platform snapshot": _old_snapshots,
     "refresh_role_bits role_permissions wait": _matrix_waits,
     "enter_as current_workspace_id replay": _replay,

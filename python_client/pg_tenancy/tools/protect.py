@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.pq import TransactionStatus
 
 from pg_tenancy.errors import InvalidArgumentError, PermissionDeniedError, PhaseNotDeployedError, is_transient
 
@@ -289,9 +290,11 @@ class Protection:
         try:
             yield
         finally:
-            # A broken connection has already released it.
-            if not self._conn.broken and not self._conn.closed:
+            if self._conn.info.transaction_status == TransactionStatus.IDLE:
                 self._conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [_DEPLOY_LOCK])
+            else:
+                # Broken, or interrupted with an answer still to come: the end of the session releases it.
+                self._conn.close()
 
     @contextmanager
     def _watched(self, report: OnProgress) -> Iterator[None]:

@@ -319,6 +319,7 @@ DECLARE
     done boolean;
 BEGIN
     IF found.id IS NULL THEN
+        PERFORM tenancy_private.check_login();
         RAISE EXCEPTION 'the API key is not valid'
         USING ERRCODE = '28000',
         CONSTRAINT = 'invalid_api_key',

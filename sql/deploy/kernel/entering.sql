@@ -71,34 +71,41 @@ SECURITY INVOKER
 RETURN has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET');
 REVOKE ALL ON FUNCTION tenancy_private.may_carry() FROM public;
 
--- Names what lets a login see every workspace.
-CREATE FUNCTION tenancy_private.refuse_login(login name) RETURNS void
+-- Refuses a login that sees every workspace, and names what lets it. enter_as() has
+-- looked already; what refuses a credential before asks here, so that a wrong login is
+-- told first.
+CREATE FUNCTION tenancy_private.check_login() RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    RAISE EXCEPTION '% %, and sees every workspace', login, (
+DECLARE
+    login CONSTANT name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    sees_all CONSTANT text := (
         SELECT CASE
             WHEN r.rolsuper THEN 'is a superuser'
             WHEN r.rolbypassrls THEN 'bypasses row-level security'
             WHEN pg_has_role(r.oid, 'tenancy_owner', 'USAGE') THEN 'has the rights of tenancy_owner'
             WHEN pg_has_role(r.oid, 'tenancy_writer', 'USAGE') THEN 'has the rights of tenancy_writer'
             WHEN pg_has_role(r.oid, 'tenancy_service', 'USAGE') THEN 'has the rights of tenancy_service'
-            ELSE 'has the rights of tenancy_legacy'
+            WHEN pg_has_role(r.oid, 'tenancy_legacy', 'USAGE') THEN 'has the rights of tenancy_legacy'
         END
         FROM pg_roles AS r
         WHERE r.rolname = login
-    )
-    USING ERRCODE = '28000',
-    CONSTRAINT = 'login_sees_everything',
-    HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
-    'log calls tenancy.enter_as_service().';
+    );
+BEGIN
+    IF sees_all IS NOT NULL THEN
+        RAISE EXCEPTION '% %, and sees every workspace', login, sees_all
+        USING ERRCODE = '28000',
+        CONSTRAINT = 'login_sees_everything',
+        HINT = 'Connect with a login of tenancy_app. A service that wants the context for functions, defaults and the audit '
+        'log calls tenancy.enter_as_service().';
+    END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.refuse_login(name) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
 
 -- In autocommit the context would be gone before the next statement, which
 -- then raises no_context. The sooner it is said the better, but only the
@@ -357,7 +364,7 @@ BEGIN
     WHERE coalesce(k.superseded_at, 'infinity') = 'infinity';
 
     IF is_checked AND sees_all THEN
-        PERFORM tenancy_private.refuse_login(login);
+        PERFORM tenancy_private.check_login();
     END IF;
     IF bits IS NULL THEN
         IF user_id IS NULL THEN
@@ -469,6 +476,7 @@ DECLARE
     done boolean;
 BEGIN
     IF staff_id IS NULL THEN
+        PERFORM tenancy_private.check_login();
         PERFORM tenancy_private.refuse_member();
     END IF;
     IF tenancy_private.reads_the_past() THEN

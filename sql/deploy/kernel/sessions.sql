@@ -232,6 +232,7 @@ BEGIN
         AND s.expires_at > clock_timestamp()
         AND NOT EXISTS (SELECT FROM tenancy_private.revocations AS r WHERE r.credential_id = s.id);
     IF found.id IS NULL THEN
+        PERFORM tenancy_private.check_login();
         RAISE EXCEPTION 'the session is not valid'
         USING ERRCODE = '28000',
         CONSTRAINT = 'invalid_session',

@@ -156,6 +156,7 @@ BEGIN
     SELECT t.key_id, t.user_id, t.organization_id INTO identity
     FROM tenancy_private.read_ticket(ticket) AS t;
     IF identity.user_id IS NULL THEN
+        PERFORM tenancy_private.check_login();
         RAISE EXCEPTION 'the ticket is not valid'
         USING ERRCODE = '28000',
         CONSTRAINT = 'invalid_ticket',

@@ -21,7 +21,7 @@ DROP TABLE tenancy_private.revocations;
 DROP FUNCTION tenancy_private.reads_the_past();
 DROP FUNCTION tenancy_private.refuse_member();
 DROP FUNCTION tenancy_private.require_transaction();
-DROP FUNCTION tenancy_private.refuse_login(name);
+DROP FUNCTION tenancy_private.check_login();
 DROP FUNCTION tenancy_private.may_carry();
 DROP FUNCTION tenancy_private.check_latch(integer, bytea, boolean);
 DROP FUNCTION tenancy_private.latch_identity(bytea, bytea);

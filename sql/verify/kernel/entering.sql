@@ -15,7 +15,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.latch_identity(bytea, bytea)',
     'tenancy_private.check_latch(integer, bytea, boolean)',
     'tenancy_private.may_carry()',
-    'tenancy_private.refuse_login(name)',
+    'tenancy_private.check_login()',
     'tenancy_private.require_transaction()',
     'tenancy_private.refuse_member()',
     'tenancy_private.reads_the_past()',

@@ -75,6 +75,7 @@ CHANGES = {
         ("jsonb_build_object('id', record_api_key_use.api_key_id)", '\'{"name": "uma"}\''),
     ],
     "tenancy.enter_with_api_key(text)": [
+        ("PERFORM tenancy_private.check_login();", ""),
         ("IF found.id IS NULL THEN", "IF false THEN"),
         ("IF tenancy_private.reads_the_past()", "IF false"),
         ("format('public.api_keys AS k WHERE k.id = %L', found.id),", ""),

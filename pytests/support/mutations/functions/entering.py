@@ -14,7 +14,7 @@ CHANGES = {
         ("AND l.objsubid = 2", "AND l.objsubid = 1"),
     ],
     "tenancy_private.require_transaction()": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
-    "tenancy_private.refuse_login(name)": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
+    "tenancy_private.check_login()": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
     "tenancy_private.refuse_member()": [("RAISE EXCEPTION", "RETURN; RAISE EXCEPTION")],
     "tenancy_private.reads_the_past()": [
         ("(current_setting('transaction_isolation'::text) !~~ 'read %'::text)", "false"),
@@ -80,6 +80,7 @@ CHANGES = {
     "tenancy.enter_platform(uuid)": [
         (" AND u.role::text = 'admin'", ""),
         ("u.id = enter_platform.user_id AND ", ""),
+        ("PERFORM tenancy_private.check_login();", ""),
         ("IF staff_id IS NULL THEN", "IF false THEN"),
         ("role => 'staff'", "role => 'owner'"),
         ("'00000000-0000-0000-0000-000000000000', role", "NULL, role"),

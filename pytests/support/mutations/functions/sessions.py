@@ -35,6 +35,7 @@ CHANGES = {
         ("WHERE u.session_id = record_session_use.session_id;", ";"),
     ],
     "tenancy_private.enter_session(text,boolean,uuid)": [
+        ("PERFORM tenancy_private.check_login();", ""),
         ("s.token_hash = sha256(convert_to(token, 'UTF8'))", "true"),
         (f"AND {_OPEN}", ""),
         ("AND s.expires_at > clock_timestamp()", ""),

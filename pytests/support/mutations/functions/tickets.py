@@ -24,5 +24,6 @@ CHANGES = {
         ("OR jsonb_typeof(claims -> 'sub') IS DISTINCT FROM 'string'", ""),
         ("OR jsonb_typeof(claims -> 'exp') IS DISTINCT FROM 'number'", ""),
     ],
+    "tenancy.enter_with_ticket(text)": [("PERFORM tenancy_private.check_login();", "")],
     "tenancy.revoke_ticket_key(text)": [("IF NOT FOUND", "IF false")],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def protect(
             terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() changes its options.")
             return OK
         steps = _Steps(terminal, connection)
+        # Of a rollback that fails after Ctrl-C, which is reported below.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody can keep working.", "bold")
         try:
             protection.run(batch_size, contract, steps.begin)
