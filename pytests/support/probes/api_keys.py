@@ -401,6 +401,9 @@ def _nobody_waits_for_a_key(probed: Probed) -> None:
         probed.admin.execute("DELETE FROM public.api_keys WHERE name = 'x'")
 
 
+_NOTED = "SELECT count(*) FROM tenancy.audit_log"
+
+
 def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
     """Whoever has come in as a person, and does not commit, keeps none of the person's keys alive."""
     connection, other = probed.connections["app"], probed.connections["other"]
@@ -412,6 +415,7 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
         ):
             with probed.admin.transaction(force_rollback=True):
                 probed.admin.execute(probed.filled(held).encode())
+                noted = probed.admin.execute(_NOTED).fetchall()[0][0]
                 for step in ("revoke", "again"):
                     other.execute(WAIT)
                     other.execute(ENTER, [probed.ids["ann"], None])
@@ -428,6 +432,7 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
                     found = error_of(other, revoke)
                     other.commit()
                     assert probed.admin.execute(FORGOTTEN).rowcount == 1, found
+                    assert probed.admin.execute(_NOTED).fetchall() == [(noted + 1,)]
                 other.rollback()
         # Nor does the next change wait for another that takes what has reached its row from there.
         probed.admin.execute(probed.filled(REVOKED.format("now()", "'{k_ann}'")).encode())

@@ -346,6 +346,7 @@ QUESTIONS: list[Question] = [
     ("app", None, None, "SELECT tenancy.enter_as_service('{ann}')", "42501"),
     ("service", None, None, "SELECT tenancy.enter_with_api_key('k_acme-1')", "login_sees_everything"),
     superuser("SELECT tenancy.enter_with_ticket('x')", "login_sees_everything"),
+    ("service", None, None, "SELECT tenancy.enter_with_api_key('x')", "login_sees_everything"),
     ("service", None, None, "SELECT tenancy.enter_with_session('x')", "login_sees_everything"),
     ("service", None, None, "SELECT tenancy.enter_platform('{uma}')", "login_sees_everything"),
     # A role that SET ROLE has put in force counts, and not the session's.
