@@ -351,3 +351,17 @@ def test_amounts_are_finite(costs: Costs) -> None:
                 " VALUES (%s, %s, %s, %s)",
                 [NOW, costs.provider, costs.instances["acme"], amount],
             )
+
+
+@pytest.mark.parametrize("hour", ["past", "now"])
+def test_an_hour_that_ends_between_tests_is_nobodys_change(costs: Costs, hour: str) -> None:
+    # The first leaves the shared database as if it had been deployed two hours ago, the second as it is now.
+    costs.minutes("acme", NOW - timedelta(hours=3), 1)
+    costs.roll_up()
+    if hour == "past":
+        costs.admin.execute(
+            "UPDATE tenancy_private.cost_state"
+            " SET marked_before = marked_before - interval '2 hours', rolled_before = rolled_before - interval '2 hours'"
+        )
+    found = "SELECT rolled_before > now() - interval '70 minutes' FROM tenancy_private.cost_state"
+    assert costs.admin.execute(found).fetchone() == (hour == "now",)
