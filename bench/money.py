@@ -70,7 +70,6 @@ INNER JOIN (SELECT workspace_id AS id, row_number() OVER (ORDER BY workspace_id)
 CROSS JOIN generate_series(1, {each}) AS n
 GROUP BY p.id, q.id;
 RESET session_replication_role;
-VACUUM ANALYZE;
 """
 
 
@@ -247,6 +246,7 @@ def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
 
 def _reconcile(admin: Connection, entries: int, count: int, wallets: list[UUID]) -> None:
     admin.execute(_LEDGER.format(each=max(1, entries // 2 // count)))
+    admin.execute("VACUUM ANALYZE")
     (total,) = admin.execute("SELECT count(*) FROM tenancy.ledger_entries").fetchone()
     start = time.perf_counter()
     assert not admin.execute("SELECT * FROM tenancy.reconcile()").fetchall()
