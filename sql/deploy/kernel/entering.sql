@@ -397,17 +397,15 @@ BEGIN
     -- In this order; a PERFORM would start an executor.
     done := pg_advisory_xact_lock_shared(latch_transaction, tenancy_private.latch_identity(inner_block, identity)) IS NOT NULL
         AND pg_stat_force_next_flush() IS NOT NULL;
+    bits := concat(bits, '_', held_role, '_', replace(credential_id::text, '-', ''));
     IF tenancy_private.may_carry() THEN
         RETURN set_config('backtrace_functions', tenancy_private.carried(
             rotation,
             set_config('tenancy.current_user_id', coalesce(user_id::text, ''), true),
             set_config('tenancy.current_organization_id', coalesce(organization_id::text, ''), true),
-            set_config('tenancy.context', concat(
-                key_id, repeat('0', 64), bits, '_', held_role, '_', replace(credential_id::text, '-', '')
-            ), true)
+            set_config('tenancy.context', concat(key_id, repeat('0', 64), bits), true)
         ), true) IS NOT NULL;
     END IF;
-    bits := concat(bits, '_', held_role, '_', replace(credential_id::text, '-', ''));
     RETURN set_config('tenancy.context', concat(key_id, tenancy_private.seal(
         inner_block, outer_block,
         set_config('tenancy.current_user_id', coalesce(user_id::text, ''), true),
