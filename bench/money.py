@@ -4,6 +4,9 @@ The plain transaction is BEGIN, INSERT of the transfer, two UPDATEs of wallets, 
 entries, COMMIT, prepared and sent as one pipeline. Its tables have the same columns and
 indexes, but no row-level security, triggers, limits, lock order or hashes. Both wait for their
 commit, take turns, and pay between a thousand wallets; then many sessions pay one wallet.
+
+A tenant's call is an entry into its workspace and record_usage(), in one pipeline. Its plain
+transaction also inserts the call and its cost, with prices that it knows.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +30,11 @@ from pg_tenancy.tools.sqitch import Sqitch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_SERVICE = "CREATE ROLE bench_service LOGIN IN ROLE tenancy_service; CREATE ROLE bench_plain LOGIN"
+_LOGINS = """
+CREATE ROLE bench_service LOGIN IN ROLE tenancy_service;
+CREATE ROLE bench_app LOGIN IN ROLE tenancy_app;
+CREATE ROLE bench_plain LOGIN;
+"""
 _PEOPLE = """
 INSERT INTO public.users (id, email, username)
 SELECT gen_random_uuid(), n || '@example.com', 'user-' || n FROM generate_series(1, {wallets}) AS n
@@ -57,6 +65,32 @@ _ENTRIES = (
     " SELECT w.workspace_id, w.version, $3, 'usage', CASE w.workspace_id WHEN $1 THEN -0.001 ELSE 0.001 END, w.balance,"
     " now(), clock_timestamp(), $4, $4 FROM plain.wallets AS w WHERE w.workspace_id IN ($1, $2)"
 )
+_USAGE = (
+    "INSERT INTO plain.offering_usage (workspace_id, request_id, id, provider_id, offering_id, access, user_id,"
+    " input_tokens, output_tokens, eur_per_1k, amount, unpaid, occurred_at)"
+    " VALUES ($1, $3, $4, $2, $5, 'pay_per_token', $6, 5, 0, 0.2, 0.001, 0, now())"
+)
+_COST = (
+    "INSERT INTO plain.inference_usage (id, occurred_at, input_tokens, total_tokens, unit_price_eur_per_1k_tokens,"
+    " charged_amount_eur, provider_organization_id, consumer_organization_id, organization_model_id, workspace_id,"
+    " user_id) VALUES ($3, now(), 5, 5, 0.2, 0.001, $2, $1, $4, $1, $5)"
+)
+# Everybody's organizations, each with an offering.
+_ORGANIZATIONS = """
+INSERT INTO public.organizations (id, name, slug, created_by_user_id)
+SELECT gen_random_uuid(), 'Organization ' || n, 'organization-' || n, u.id
+FROM generate_series(1, {organizations}) AS n CROSS JOIN (SELECT id FROM public.users LIMIT 1) AS u;
+INSERT INTO public.organization_memberships (organization_id, user_id, role)
+SELECT o.id, o.created_by_user_id, 'owner' FROM public.organizations AS o;
+INSERT INTO public.models (id, name, model_id, organization_id)
+SELECT o.id, 'Bot', 'bot', o.id FROM public.organizations AS o;
+SELECT tenancy.top_up(o.id, 100000, 'bench') FROM public.organizations AS o;
+CREATE TABLE plain.offering_usage (LIKE tenancy.offering_usage INCLUDING ALL);
+CREATE TABLE plain.inference_usage (LIKE finops.inference_usage INCLUDING ALL);
+ALTER TABLE plain.inference_usage ALTER workspace_id DROP DEFAULT, ALTER user_id DROP DEFAULT;
+INSERT INTO plain.wallets SELECT * FROM tenancy.wallets ON CONFLICT DO NOTHING;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA plain TO bench_plain;
+"""
 # Pairs and references are unique.
 _LEDGER = """
 SET session_replication_role = replica;
@@ -73,21 +107,74 @@ RESET session_replication_role;
 """
 
 
-def _plain(connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
-    transfer = UUID(int=random.getrandbits(128))
+def _plain_movement(payer: UUID, payee: UUID, reference: str, transfer: UUID) -> list[tuple[str, tuple[object, ...]]]:
     first, second = sorted([(payer, _DEBIT), (payee, _CREDIT)])
-    connection.pipeline(
-        ("BEGIN", ()),
+    return [
         (_TRANSFER, (payer, payee, reference, transfer)),
         (first[1], (first[0],)),
         (second[1], (second[0],)),
         (_ENTRIES, (payer, payee, transfer, "\\x" + "00" * 32)),
-        ("COMMIT", ()),
-    )
+    ]
+
+
+def _plain(connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
+    transfer = UUID(int=random.getrandbits(128))
+    connection.pipeline(("BEGIN", ()), *_plain_movement(payer, payee, reference, transfer), ("COMMIT", ()))
 
 
 def _ours(connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
     connection.execute(_CHARGE, payer, payee, reference)
+
+
+@dataclass(frozen=True)
+class Market:
+    """Organizations that use each other's offerings; one person is the owner of all."""
+
+    person: UUID
+    offerings: dict[UUID, UUID]
+
+    def pair(self, chance: random.Random) -> tuple[UUID, UUID]:
+        """Return a consumer and a provider."""
+        payer, payee = chance.sample(list(self.offerings), 2)
+        return payer, payee
+
+    def plain(self, connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
+        """Write the rows of a call."""
+        transfer = UUID(int=random.getrandbits(128))
+        connection.pipeline(
+            ("BEGIN", ()),
+            *_plain_movement(payer, payee, reference, transfer),
+            (_USAGE, (payer, payee, reference, transfer, self.offerings[payee], self.person)),
+            (_COST, (payer, payee, transfer, self.offerings[payee], self.person)),
+            ("COMMIT", ()),
+        )
+
+    def ours(self, connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
+        """Enter and record a call."""
+        connection.pipeline(
+            ("BEGIN", ()),
+            ("SELECT tenancy.enter($1, $2)", (self.person, payer)),
+            ("SELECT tenancy.record_usage($1, $2, 5, 0)", (reference, self.offerings[payee])),
+            ("COMMIT", ()),
+        )
+
+
+def _market(admin: Connection, app: str, organizations: int) -> Market:
+    admin.execute(_ORGANIZATIONS.format(organizations=organizations))
+    offerings = {}
+    people = admin.execute("SELECT id, created_by_user_id FROM public.organizations").fetchall()
+    with psycopg.connect(app, autocommit=True) as connection:
+        for organization, person in people:
+            with connection.transaction():
+                connection.execute("SELECT tenancy.enter(%s, %s)", [person, organization])
+                (offering,) = connection.execute(
+                    "SELECT tenancy.publish_offering(%s, 'bot', 'Bot', 'public', 'pay_per_token', 0.2)", [organization]
+                ).fetchone()
+                for aspect in ("tech", "eco"):
+                    connection.execute("SELECT tenancy.activate('offering', %s, %s)", [offering, aspect])
+            offerings[organization] = offering
+    admin.execute("VACUUM ANALYZE")
+    return Market(people[0][1], offerings)
 
 
 def _throughput(
@@ -105,6 +192,7 @@ def _throughput(
     def session(number: int) -> None:
         connection = Libpq(dsn, pinned=False)
         chance = random.Random()
+        pay(connection, *pair(chance), f"{chance.getrandbits(64)}")  # which plans and compiles
         begin.wait()
         while not stop.is_set():
             pay(connection, *pair(chance), f"{chance.getrandbits(64)}")
@@ -128,6 +216,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="The cost of a movement of money.")
     parser.add_argument("--wallets", type=int, default=1000)
+    parser.add_argument("--organizations", type=int, default=200, help="organizations that call each other's models")
     parser.add_argument("--rounds", type=int, default=1500, help="movements of each kind, one after the other")
     parser.add_argument("--seconds", type=float, default=3, help="seconds of each measurement with many sessions")
     parser.add_argument("--looks", type=int, default=3)
@@ -137,7 +226,7 @@ def main() -> None:
     with EmbeddedServer(settings={"max_connections": "100", "max_wal_size": "4GB"}) as server:
         Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
-            admin.execute(_SERVICE)
+            admin.execute(_LOGINS)
             admin.execute(_PEOPLE.format(wallets=arguments.wallets))
             admin.execute("SELECT tenancy.top_up(id, 100000, 'bench') FROM public.users")
             admin.execute(_PLAIN)
@@ -176,6 +265,7 @@ def main() -> None:
                 folded = admin.execute("SELECT tenancy.fold_credits()").fetchone()
                 print(f"  folding them: {folded[0] / (time.perf_counter() - started):,.0f} a second")
             _batches(server.dsn(), plain, wallets)
+            _tenants(admin, server.dsn("postgres", "bench_app"), plain, arguments)
             _reconcile(admin, arguments.entries, arguments.wallets, wallets)
 
 
@@ -206,6 +296,19 @@ def _turns(ours: str, plain: str, wallets: list[UUID], rounds: int) -> list[tupl
     return taken
 
 
+def _tenants(admin: Connection, ours: str, plain: str, arguments: argparse.Namespace) -> None:
+    market = _market(admin, ours, arguments.organizations)
+    for sessions in (1, 8):
+        looks = [
+            (
+                _throughput(plain, sessions, arguments.seconds, market.plain, market.pair),
+                _throughput(ours, sessions, arguments.seconds, market.ours, market.pair),
+            )
+            for _ in range(arguments.looks)
+        ]
+        _print_throughput(f"a tenant's enter and call, sessions: {sessions}", looks)
+
+
 def _print(title: str, taken: list[tuple[float, float]]) -> None:
     plain, ours = (statistics.median(pair[place] for pair in taken) * 1000 for place in (0, 1))
     print(f"{title}: {ours:.2f} ms, plain {plain:.2f} ms, {ours / plain:.2f} times")
@@ -214,7 +317,7 @@ def _print(title: str, taken: list[tuple[float, float]]) -> None:
 def _print_throughput(title: str, looks: list[tuple[float, float]]) -> None:
     plain, ours = (statistics.median(pair[place] for pair in looks) for place in (0, 1))
     ratio = statistics.median(mine / theirs for theirs, mine in looks)
-    print(f"{title}: {ours:,.0f} a second, plain {plain:,.0f}, {ratio:.0%}")
+    print(f"{title}: {ours:,.0f} a second, plain {plain:,.0f}, {ratio:.0%} of it, {1 / ratio:.2f} times the time")
 
 
 def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
