@@ -386,16 +386,19 @@ def test_a_limit_begins_anew_with_the_month(money: Any, acme: Organization, glob
 
 
 def test_a_deferred_wallet_has_its_entries_once_they_are_folded(
-    money: Any, acme: Organization, globex: Organization
+    money: Any, acme: Organization, globex: Organization, people: People
 ) -> None:
+    somebody = people.user("somebody").id
     money.top_up(acme.id, "100")
     money.top_up(globex.id, "1")
+    money.top_up(somebody, "1")
     with money.service() as service, money.inside() as connection:
         service.execute("SELECT tenancy.set_deferred_credit(%s, true)", [globex.id])
         for number in range(5):
             money.move(connection, acme.id, globex.id, 2, f"call-{number}")
         assert money.balance(globex.id) == 1
-        assert money.problems() == []
+        for wallet in (None, acme.id, globex.id, somebody):
+            assert money.problems(wallet) == [], "credits wait, and nothing is wrong with anybody's wallet"
         # Waiting credits can be spent.
         assert money.move(connection, globex.id, acme.id, 4, "back").charged == 4
         assert money.balance(globex.id) == 7

@@ -16,6 +16,7 @@ from psycopg import errors
 
 from support.activation import activate
 from support.people import Organization, People, User
+from support.planner import pages_of
 
 TABLES = (
     "wallets", "transfers", "ledger_entries", "wallet_holds", "credit_grants", "credit_grant_uses", "unpaid_amounts",
@@ -306,6 +307,31 @@ def test_entries_before_a_checkpoint_are_not_verified_again(
         with pytest.raises(psycopg.Error) as refused:
             service.execute("SELECT tenancy.take_checkpoint()")
         assert refused.value.diag.constraint_name == "ledger_broken"
+
+
+def test_proving_one_wallet_reads_no_other(
+    busy: UUID, money: Any, people: People, acme: Organization, admin: psycopg.Connection[Any], as_app: AsApp
+) -> None:
+    others = [people.user(name).id for name in ("ann", "bea")]
+    for other in others:
+        money.top_up(other, "100")
+    admin.execute(
+        "SELECT tenancy_private.move_money_batch(%s, %s, 'usage', array_agg(n::text),"
+        " array_agg(sha256(convert_to(n::text, 'UTF8'))), array_agg(0.001::numeric), array_agg(now()))"
+        " FROM generate_series(1, 5000) AS n",
+        others,
+    )
+    admin.execute("ANALYZE")
+    with money.service() as service:
+        for function in ("reconcile", "reconcile_usage"):
+            proof = f"SELECT * FROM tenancy.{function}('{acme.id}')"
+            service.execute(proof.encode())
+            assert pages_of(service, proof) < 250, function
+        assert pages_of(service, "SELECT * FROM tenancy.reconcile()") > 500
+    with as_app(acme.owner, acme.id) as connection:
+        proof = "SELECT * FROM tenancy.verify_statement()"
+        assert connection.execute(proof.encode()).fetchall() == []
+        assert pages_of(connection, proof) < 250
 
 
 def test_money_outlives_the_account(money: Any, people: People, acme: Organization, admin: Any) -> None:

@@ -198,6 +198,10 @@ class Trials:
         last = self._by_text.get(self._noticed_by.get(mutation.name, ""))
         if last:
             yield last
+        # A function in other words is most likely noticed by what noticed its old ones.
+        function = mutation.name.partition(": ")[0]
+        siblings = {text for name, text in self._noticed_by.items() if name.startswith(f"{function}: ")}
+        yield from (self._by_text[text] for text in sorted(siblings & self._by_text.keys()))
         names = {name for name in re.findall(r"\w+", mutation.name) if "_" in name or name.endswith("s")}
         for part in (self._probes[:SUMMARIES], self._probes[SUMMARIES:]):
             # What shares most names with the mutated thing comes first.

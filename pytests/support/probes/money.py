@@ -22,11 +22,15 @@ _SPENT = "SELECT spent::text FROM tenancy.spending_limits WHERE workspace_id = '
 _SILENT = "ALTER TABLE {} DISABLE TRIGGER USER"
 
 _ENTRY = "workspace_id = '{acme}' AND version = 3"
+_FALSE_KIND = f"UPDATE tenancy.ledger_entries SET kind = 'other' WHERE {_ENTRY}"
+_PENDING = (
+    "INSERT INTO tenancy_private.pending_credits"
+    " VALUES ('{bulk}', gen_random_uuid(), 'order', 7, now(), now(), sha256(''))"
+)
 # What somebody does to the ledger, and what is found.
 _BROKEN = (
     (
         f"DELETE FROM tenancy.ledger_entries WHERE {_ENTRY}",
-        "a balance does not follow from the one before",
         "an entry was changed",
         "entries are missing from the chain",
         "the halves of a movement do not add up to nothing",
@@ -47,7 +51,7 @@ _BROKEN = (
         f"UPDATE tenancy.ledger_entries SET created_at = created_at - interval '1 s' WHERE {_ENTRY}",
         "an entry was changed",
     ),
-    (f"UPDATE tenancy.ledger_entries SET kind = 'other' WHERE {_ENTRY}", "a movement was changed"),
+    (_FALSE_KIND, "a movement was changed"),
     (
         f"UPDATE tenancy.ledger_entries SET digest = sha256('') WHERE {_ENTRY}",
         "a movement was changed",
@@ -531,6 +535,41 @@ QUESTIONS: list[Question] = [
             [(problem,) for problem in problems],
         )
         for statement, *problems in _BROKEN
+    ),
+    # Of one wallet, and of what came after a checkpoint.
+    *(
+        superuser(
+            [
+                _SILENT.format("tenancy.ledger_entries"),
+                _SILENT.format("tenancy.ledger_checkpoints"),
+                *before,
+                f"SELECT DISTINCT problem FROM tenancy.reconcile({which}) ORDER BY 1",
+            ],
+            [(problem,) for problem in problems],
+        )
+        for before, which, problems in (
+            ([_FALSE_KIND], "'{acme}'", ["a movement was changed"]),
+            ([_FALSE_KIND], "'{bulk}'", []),
+            ([_FALSE_KIND], "since => 'infinity'", []),
+            ([_FALSE_KIND], "since => '-infinity'", ["a movement was changed"]),
+            (
+                ["SELECT tenancy.top_up('{acme}', 1, 'later')", _FALSE_KIND.replace("= 3", "= 11")],
+                "since => 'infinity'",
+                ["a movement was changed"],
+            ),
+            (
+                [
+                    "SELECT tenancy.top_up('{acme}', 1, 'later')",
+                    "SELECT tenancy.take_checkpoint()",
+                    "UPDATE tenancy.ledger_checkpoints SET chain = '' WHERE workspace_id = '{acme}' AND version = 10",
+                ],
+                "since => (SELECT min(c.created_at) FROM tenancy.ledger_checkpoints AS c)",
+                ["the ledger was written anew"],
+            ),
+            ([_PENDING], "'{bulk}'", ["the halves of a movement do not add up to nothing"]),
+            ([_PENDING], "'{acme}'", []),
+            ([_PENDING], "since => 'infinity'", ["the halves of a movement do not add up to nothing"]),
+        )
     ),
     ("service", None, None, "SELECT * FROM tenancy.reconcile()", []),
     ("auditor", None, None, "SELECT * FROM tenancy.reconcile()", []),

@@ -106,162 +106,185 @@ COMMENT ON FUNCTION tenancy.statement(timestamptz, timestamptz) IS
 'The entries of the current workspace from since until before until, in order. References are shown to the payer. '
 'Requires finops.view. Raises 42501 permission_denied.';
 
--- The errors in the ledger, one row each; none if it is consistent. Of one workspace or
--- of all, and of the entries after a checkpoint, or of everything.
-CREATE FUNCTION tenancy_private.ledger_problems(wanted uuid, since timestamptz)
-RETURNS TABLE (problem text, workspace_id uuid, transfer_id uuid, expected text, found text)
+-- The entries that are to be proved: of one workspace or of all, and those after the
+-- last checkpoint before a time, or all. The planner puts this query in place of a call,
+-- and joins its tables with others: it does not do so with a WITH.
+CREATE FUNCTION tenancy_private.entries_to_prove(wanted uuid, since timestamptz)
+RETURNS SETOF tenancy.ledger_entries
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
+BEGIN ATOMIC
+    SELECT
+        e.workspace_id, e.version, e.account, e.transfer_id, e.kind, e.amount, e.balance_after,
+        e.occurred_at, e.created_at, e.digest, e.chain
+    FROM tenancy.ledger_entries AS e
+    LEFT JOIN ( -- noqa: ST05
+        SELECT c.workspace_id, max(c.version) AS version FROM tenancy.ledger_checkpoints AS c
+        WHERE c.created_at <= since
+        GROUP BY c.workspace_id
+    ) AS s ON e.workspace_id = s.workspace_id
+    WHERE (wanted IS NULL OR e.workspace_id = wanted) AND e.version > coalesce(s.version, 0);
+END;
+REVOKE ALL ON FUNCTION tenancy_private.entries_to_prove(uuid, timestamptz) FROM public;
+
+-- The errors in the ledger, one row each; none if it is consistent. The statements are
+-- planned for what is asked: one wallet is read by its indexes, and all of them in parallel.
+CREATE FUNCTION tenancy_private.ledger_problems(wanted uuid, since timestamptz)
+RETURNS TABLE (problem text, workspace_id uuid, transfer_id uuid, expected text, found text)
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 SET work_mem = '128MB'
 SET jit = off
 AS $$
-WITH starts AS MATERIALIZED (
-    SELECT DISTINCT ON (c.workspace_id) c.workspace_id, c.version, c.balance, c.chain
-    FROM tenancy.ledger_checkpoints AS c
-    WHERE c.created_at <= since AND (wanted IS NULL OR c.workspace_id = wanted)
-    ORDER BY c.workspace_id, c.version DESC
-),
-
-entries AS MATERIALIZED (
-    SELECT
-        e.workspace_id, e.version, e.account, e.transfer_id, e.kind, e.amount, e.balance_after, e.occurred_at,
-        e.created_at, e.digest, e.chain, s.version AS start_version, s.balance AS start_balance, s.chain AS start_chain
-    FROM tenancy.ledger_entries AS e
-    LEFT JOIN starts AS s ON e.workspace_id = s.workspace_id
-    WHERE (wanted IS NULL OR e.workspace_id = wanted)
-        AND e.version > coalesce(s.version, 0)
-),
-
-chained AS (
-    SELECT
-        e.*,
-        lag(e.version, 1, coalesce(e.start_version, 0)) OVER earlier AS old_version,
-        lag(e.balance_after, 1, coalesce(e.start_balance, 0)) OVER earlier AS old_balance,
-        lag(e.chain, 1, coalesce(e.start_chain, '\x')) OVER earlier AS old_chain
-    FROM entries AS e
-    WHERE e.account = 'wallet'
-    WINDOW earlier AS (PARTITION BY e.workspace_id ORDER BY e.version)
-),
-
-newest AS (
-    SELECT DISTINCT ON (e.workspace_id) e.workspace_id, e.version, e.balance_after, e.chain
-    FROM entries AS e
-    WHERE e.account = 'wallet'
-    ORDER BY e.workspace_id, e.version DESC
-),
-
--- The other half of a movement is in another wallet.
-sums AS (
-    SELECT e.transfer_id, sum(e.amount) AS total, count(*) AS halves, max(abs(e.amount)) AS amount
+#variable_conflict use_column
+BEGIN
+    -- Each entry, with the one before it and its movement.
+    RETURN QUERY
+    SELECT p.problem, c.workspace_id, c.transfer_id, p.expected, p.found
     FROM (
-        SELECT x.transfer_id, x.amount FROM entries AS x
-        UNION ALL
-        SELECT c.transfer_id, c.amount FROM tenancy_private.pending_credits AS c
-        UNION ALL
-        SELECT o.transfer_id, o.amount
-        FROM (SELECT DISTINCT x.transfer_id FROM entries AS x WHERE wanted IS NOT NULL OR since IS NOT NULL) AS x
-        INNER JOIN tenancy.ledger_entries AS o ON x.transfer_id = o.transfer_id
-        WHERE NOT EXISTS (
-            SELECT FROM entries AS m
-            WHERE m.workspace_id = o.workspace_id AND m.version = o.version AND m.account = o.account
-        )
-    ) AS e
-    GROUP BY e.transfer_id
-)
+        SELECT
+            e.workspace_id, e.transfer_id, e.version, e.balance_after, e.chain, e.digest,
+            coalesce(b.balance_after, 0) + e.amount AS balance,
+            e.version = coalesce(b.version, 0) + 1 AS has_previous,
+            e.balance_after = coalesce(b.balance_after, 0) + e.amount AS has_balance,
+            e.chain = tenancy.entry_hash(
+                coalesce(b.chain, '\x'), e.workspace_id, e.version, e.transfer_id, e.amount, e.balance_after, e.created_at,
+                e.digest
+            ) AS has_chain,
+            e.digest = t.digest AND e.kind = t.kind AND e.occurred_at = t.occurred_at
+            AND e.workspace_id IN (t.workspace_id, t.payee_id) AS has_movement
+        FROM tenancy_private.entries_to_prove(wanted, since) AS e
+        LEFT JOIN tenancy.ledger_entries AS b
+            ON e.workspace_id = b.workspace_id AND e.version = b.version + 1 AND b.account = 'wallet'
+        LEFT JOIN (
+            SELECT
+                t.id, t.workspace_id, t.payee_id, t.kind, t.occurred_at,
+                tenancy.transfer_digest(
+                    t.workspace_id, t.payee_id, t.amount, t.kind, t.reference, t.fingerprint, t.occurred_at, t.reverses
+                ) AS digest
+            FROM tenancy.transfers AS t
+        ) AS t ON e.transfer_id = t.id
+        WHERE e.account = 'wallet'
+    ) AS c
+    CROSS JOIN LATERAL (
+        VALUES
+        ('entries are missing from the chain', c.has_previous, (c.version - 1)::text, c.version::text),
+        ('a balance does not follow from the one before', c.has_balance, c.balance::text, c.balance_after::text),
+        ('an entry was changed', c.has_chain, NULL, encode(c.chain, 'hex')),
+        ('a movement was changed', c.has_movement, NULL, encode(c.digest, 'hex'))
+    ) AS p (problem, is_right, expected, found)
+    WHERE (c.has_previous AND c.has_balance AND c.has_chain AND c.has_movement) IS NOT TRUE
+        AND p.is_right IS NOT TRUE;
 
-SELECT 'entries are missing from the chain', c.workspace_id, c.transfer_id, (c.old_version + 1)::text, c.version::text
-FROM chained AS c WHERE c.version <> c.old_version + 1
-UNION ALL
-SELECT
-    'a balance does not follow from the one before', c.workspace_id, c.transfer_id, (c.old_balance + c.amount)::text,
-    c.balance_after::text
-FROM chained AS c WHERE c.balance_after <> c.old_balance + c.amount
-UNION ALL
-SELECT 'an entry was changed', c.workspace_id, c.transfer_id, NULL, encode(c.chain, 'hex')
-FROM chained AS c
-WHERE c.chain <> tenancy.entry_hash(
-        c.old_chain, c.workspace_id, c.version, c.transfer_id, c.amount, c.balance_after, c.created_at, c.digest
+    -- The halves of each movement, of which one may be another wallet's, or be pending.
+    RETURN QUERY
+    WITH named AS (
+        SELECT e.transfer_id FROM tenancy_private.entries_to_prove(wanted, since) AS e
+        WHERE wanted IS NOT NULL OR since IS NOT NULL
+        UNION
+        SELECT c.transfer_id FROM tenancy_private.pending_credits AS c
+        WHERE c.workspace_id = wanted OR (wanted IS NULL AND since IS NOT NULL)
+    ),
+
+    halves AS (
+        SELECT e.transfer_id, e.amount FROM tenancy.ledger_entries AS e WHERE wanted IS NULL AND since IS NULL
+        UNION ALL
+        SELECT c.transfer_id, c.amount FROM tenancy_private.pending_credits AS c WHERE wanted IS NULL AND since IS NULL
+        UNION ALL
+        SELECT e.transfer_id, e.amount FROM tenancy.ledger_entries AS e INNER JOIN named AS n ON e.transfer_id = n.transfer_id
+        UNION ALL
+        SELECT c.transfer_id, c.amount
+        FROM tenancy_private.pending_credits AS c INNER JOIN named AS n ON c.transfer_id = n.transfer_id
+    ),
+
+    sums AS MATERIALIZED (
+        SELECT h.transfer_id, sum(h.amount) AS total, count(*) AS halves, max(abs(h.amount)) AS amount
+        FROM halves AS h
+        GROUP BY h.transfer_id
     )
-UNION ALL
-SELECT 'a movement was changed', c.workspace_id, c.transfer_id, NULL, encode(c.digest, 'hex')
-FROM chained AS c
-LEFT JOIN tenancy.transfers AS t ON c.transfer_id = t.id
-WHERE c.digest IS DISTINCT FROM tenancy.transfer_digest(
-        t.workspace_id, t.payee_id, t.amount, t.kind, t.reference, t.fingerprint, t.occurred_at, t.reverses
-    )
-    OR c.kind <> t.kind OR c.occurred_at <> t.occurred_at
-    OR c.workspace_id NOT IN (t.workspace_id, t.payee_id)
-UNION ALL
-SELECT 'the halves of a movement do not add up to nothing', NULL, s.transfer_id, '0', s.total::text
-FROM sums AS s WHERE s.total <> 0 OR s.halves <> 2
-UNION ALL
-SELECT
-    'a movement was not booked, or not whole', t.workspace_id, t.id, (t.amount - coalesce(u.amount, 0))::text,
-    coalesce(s.amount, 0)::text
-FROM tenancy.transfers AS t
-LEFT JOIN tenancy.unpaid_amounts AS u ON t.workspace_id = u.workspace_id AND t.id = u.transfer_id
-LEFT JOIN sums AS s ON t.id = s.transfer_id
-WHERE (wanted IS NULL OR t.workspace_id = wanted)
-    AND (since IS NULL OR t.created_at > since)
-    AND t.amount - coalesce(u.amount, 0) <> coalesce(s.amount, 0)
-    -- One's own offering: the movement is kept, and nothing moves.
-    AND NOT (t.workspace_id = t.payee_id AND s.amount IS NULL AND t.kind NOT IN (
-        'top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted'
-    ))
-UNION ALL
-SELECT 'a wallet is not where its entries are', w.workspace_id, NULL,
-    concat_ws(' ', coalesce(n.version, s.version, 0), coalesce(n.balance_after, s.balance, 0)),
-    concat_ws(' ', w.version, w.balance)
-FROM tenancy.wallets AS w
-LEFT JOIN newest AS n ON w.workspace_id = n.workspace_id
-LEFT JOIN starts AS s ON w.workspace_id = s.workspace_id
-WHERE (wanted IS NULL OR w.workspace_id = wanted)
-    AND (
-        w.version <> coalesce(n.version, s.version, 0)
-        OR w.balance <> coalesce(n.balance_after, s.balance, 0)
-        OR w.chain <> coalesce(n.chain, s.chain, '\x')
-    )
-UNION ALL
-SELECT 'the ledger was written anew', c.workspace_id, e.transfer_id, encode(c.chain, 'hex'), encode(e.chain, 'hex')
-FROM tenancy.ledger_checkpoints AS c
-LEFT JOIN tenancy.ledger_entries AS e
-    ON c.workspace_id = e.workspace_id AND c.version = e.version AND e.account = 'wallet'
-WHERE (wanted IS NULL OR c.workspace_id = wanted)
-    AND (since IS NULL OR EXISTS (
-        SELECT FROM starts AS s WHERE s.workspace_id = c.workspace_id AND s.version = c.version
-    ))
-    AND (e.chain IS DISTINCT FROM c.chain OR e.balance_after IS DISTINCT FROM c.balance)
-UNION ALL
-SELECT 'entries without a wallet', n.workspace_id, NULL, NULL, n.version::text
-FROM newest AS n
-WHERE NOT EXISTS (SELECT FROM tenancy.wallets AS w WHERE w.workspace_id = n.workspace_id)
-UNION ALL
-SELECT 'a wallet holds something else than its holds', w.workspace_id, NULL, h.amount::text, w.held::text
-FROM tenancy.wallets AS w
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.amount), 0) AS amount FROM tenancy.wallet_holds AS x
-    WHERE x.workspace_id = w.workspace_id AND NOT x.is_freed
-) AS h
-WHERE (wanted IS NULL OR w.workspace_id = wanted) AND w.held <> h.amount
-UNION ALL
-SELECT 'a wallet was granted something else than its grants', w.workspace_id, NULL, g.amount::text, w.granted::text
-FROM tenancy.wallets AS w
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.remaining), 0) AS amount FROM tenancy.credit_grants AS x
-    WHERE x.workspace_id = w.workspace_id
-) AS g
-WHERE (wanted IS NULL OR w.workspace_id = wanted) AND w.granted <> g.amount
-UNION ALL
-SELECT 'a wallet owes something else than what is unpaid', w.workspace_id, NULL, u.amount::text, w.unpaid::text
-FROM tenancy.wallets AS w
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.remaining), 0) AS amount FROM tenancy.unpaid_amounts AS x
-    WHERE x.workspace_id = w.workspace_id
-) AS u
-WHERE (wanted IS NULL OR w.workspace_id = wanted) AND w.unpaid <> u.amount;
+
+    SELECT 'the halves of a movement do not add up to nothing', NULL::uuid, s.transfer_id, '0', s.total::text
+    FROM sums AS s WHERE s.total <> 0 OR s.halves <> 2
+    UNION ALL
+    SELECT
+        'a movement was not booked, or not whole', t.workspace_id, t.id, (t.amount - coalesce(u.amount, 0))::text,
+        coalesce(s.amount, 0)::text
+    FROM tenancy.transfers AS t
+    LEFT JOIN tenancy.unpaid_amounts AS u ON t.workspace_id = u.workspace_id AND t.id = u.transfer_id
+    LEFT JOIN sums AS s ON t.id = s.transfer_id
+    WHERE (wanted IS NULL OR t.workspace_id = wanted)
+        AND (since IS NULL OR t.created_at > since)
+        AND t.amount - coalesce(u.amount, 0) <> coalesce(s.amount, 0)
+        -- One's own offering: the movement is kept, and nothing moves.
+        AND NOT (t.workspace_id = t.payee_id AND s.amount IS NULL AND t.kind NOT IN (
+            'top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted'
+        ));
+
+    -- Each wallet, with its newest entry and what it holds, was granted and owes.
+    RETURN QUERY
+    SELECT p.problem, w.workspace_id, NULL::uuid, p.expected, p.found
+    FROM tenancy.wallets AS w
+    LEFT JOIN LATERAL (
+        SELECT e.version, e.balance_after AS balance, e.chain FROM tenancy.ledger_entries AS e
+        WHERE e.workspace_id = w.workspace_id AND e.account = 'wallet'
+        ORDER BY e.version DESC
+        LIMIT 1
+    ) AS e ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(h.amount), 0) AS held FROM tenancy.wallet_holds AS h
+        WHERE h.workspace_id = w.workspace_id AND NOT h.is_freed
+    ) AS h
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(g.remaining), 0) AS granted FROM tenancy.credit_grants AS g
+        WHERE g.workspace_id = w.workspace_id
+    ) AS g
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(u.remaining), 0) AS unpaid FROM tenancy.unpaid_amounts AS u
+        WHERE u.workspace_id = w.workspace_id
+    ) AS u
+    CROSS JOIN LATERAL (
+        VALUES
+        (
+            'a wallet is not where its entries are',
+            w.version = coalesce(e.version, 0)
+            AND w.balance = coalesce(e.balance, 0)
+            AND w.chain = coalesce(e.chain, '\x'),
+            concat_ws(' ', coalesce(e.version, 0), coalesce(e.balance, 0)), concat_ws(' ', w.version, w.balance)
+        ),
+        ('a wallet holds something else than its holds', w.held = h.held, h.held::text, w.held::text),
+        ('a wallet was granted something else than its grants', w.granted = g.granted, g.granted::text, w.granted::text),
+        ('a wallet owes something else than what is unpaid', w.unpaid = u.unpaid, u.unpaid::text, w.unpaid::text)
+    ) AS p (problem, is_right, expected, found)
+    WHERE (wanted IS NULL OR w.workspace_id = wanted) AND NOT p.is_right;
+
+    RETURN QUERY
+    SELECT 'entries without a wallet', e.workspace_id, NULL::uuid, NULL, max(e.version)::text
+    FROM tenancy.ledger_entries AS e
+    WHERE (wanted IS NULL OR e.workspace_id = wanted)
+        AND NOT EXISTS (SELECT FROM tenancy.wallets AS w WHERE w.workspace_id = e.workspace_id)
+    GROUP BY e.workspace_id;
+
+    -- All checkpoints, or the last one before the time.
+    RETURN QUERY
+    SELECT 'the ledger was written anew', c.workspace_id, e.transfer_id, encode(c.chain, 'hex'), encode(e.chain, 'hex')
+    FROM tenancy.ledger_checkpoints AS c
+    LEFT JOIN tenancy.ledger_entries AS e
+        ON c.workspace_id = e.workspace_id AND c.version = e.version AND e.account = 'wallet'
+    WHERE (wanted IS NULL OR c.workspace_id = wanted)
+        AND (e.chain IS DISTINCT FROM c.chain OR e.balance_after IS DISTINCT FROM c.balance)
+        AND (since IS NULL OR (
+            c.created_at <= since AND NOT EXISTS (
+                SELECT FROM tenancy.ledger_checkpoints AS x
+                WHERE x.workspace_id = c.workspace_id AND x.version > c.version AND x.created_at <= since
+            )
+        ));
+END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.ledger_problems(uuid, timestamptz) FROM public;
 

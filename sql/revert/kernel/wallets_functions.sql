@@ -27,6 +27,7 @@ DROP FUNCTION tenancy.top_up(uuid, numeric, text);
 DROP FUNCTION tenancy_private.require_positive(numeric);
 DROP FUNCTION tenancy.verify_statement(bigint, bytea);
 DROP FUNCTION tenancy_private.ledger_problems(uuid, timestamptz);
+DROP FUNCTION tenancy_private.entries_to_prove(uuid, timestamptz);
 DROP FUNCTION tenancy.statement(timestamptz, timestamptz);
 DROP FUNCTION tenancy.wallet();
 

@@ -9,7 +9,6 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy.reconcile_usage(uuid);
-DROP FUNCTION tenancy_private.usage_problems(uuid);
 DROP FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integer);
 DROP FUNCTION tenancy.offering_earnings(timestamptz, timestamptz);
 DROP FUNCTION tenancy.reverse_usage(uuid);

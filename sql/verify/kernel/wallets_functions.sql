@@ -10,6 +10,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.verify_statement(bigint, bytea)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
 CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.entries_to_prove(uuid, timestamptz)',
     'tenancy_private.ledger_problems(uuid, timestamptz)',
     'tenancy_private.require_positive(numeric)'
 ]);

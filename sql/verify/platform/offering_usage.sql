@@ -17,8 +17,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.record_usage(uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid)',
     'tenancy_private.record_usages(uuid, tenancy.usage_request[], uuid, uuid)',
     'tenancy_private.calling_user()',
-    'tenancy_private.require_consumer(uuid)',
-    'tenancy_private.usage_problems(uuid)'
+    'tenancy_private.require_consumer(uuid)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.authorize_usage(uuid, bigint, interval)',

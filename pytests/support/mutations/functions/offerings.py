@@ -249,7 +249,7 @@ CHANGES = {
         ("WHERE u.provider_id = provider AND u.offering_id", "WHERE u.offering_id"),
         ("AND u.occurred_at >= since", ""),
     ],
-    "tenancy_private.usage_problems(uuid)": [
+    "tenancy.reconcile_usage(uuid)": [
         ("'call_without_movement', u.workspace_id", "'nothing', u.workspace_id"),
         ("'movement_without_call', t.workspace_id", "'nothing', t.workspace_id"),
         ("OR u.amount <> CASE", "OR 0 <> 0 * CASE"),
