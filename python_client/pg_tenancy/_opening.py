@@ -125,8 +125,8 @@ _OPTIONS: Final = {
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
 # The annotations of the classes themselves: Python 3.10 has no order for inherited ones.
-_WHO: Final = (*Who.__annotations__,)
-_KEYWORDS: Final = (*Who.__annotations__, *Options.__annotations__)
+_WHO: Final = dict.fromkeys(Who.__annotations__)
+_KEYWORDS: Final = dict.fromkeys((*Who.__annotations__, *Options.__annotations__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,12 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
             workspace by itself.
         TenancyError: a value is not acceptable, see ``Who``.
     """
-    _require_keywords(entry, _KEYWORDS if options else _WHO)
+    keywords = _KEYWORDS if options else _WHO
+    if not entry.keys() <= keywords.keys():
+        # Python takes any: a misspelt organization_id would mean the personal workspace.
+        unknown = next(name for name in entry if name not in keywords)
+        msg = f"a workspace has no {unknown}; it takes {', '.join(keywords)}"
+        raise TypeError(msg)
     given: Sequence[str] = [name for name in _CREDENTIALS if entry.get(name) is not None]
     if not given:
         # All None: the first of them says that it is missing.
@@ -196,7 +201,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
         msg = "a workspace is entered with exactly one of user_id, ticket, session and api_key"
         raise TypeError(msg)
     (way,) = given
-    platform = _PLATFORM(entry.get("platform", False))
+    platform = "platform" in entry and _PLATFORM(entry["platform"])
     organization_id = entry.get("organization_id")
     if platform and (way != "user_id" or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace does not belong to an organization"
@@ -204,7 +209,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
     if way not in ("user_id", "session") and organization_id is not None:
         msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"
         raise TypeError(msg)
-    personal = _PERSONAL(entry.get("personal", False))
+    personal = "personal" in entry and _PERSONAL(entry["personal"])
     if personal and (way != "session" or organization_id is not None):
         msg = "personal goes with session alone: with user_id it is the workspace without an organization_id"
         raise TypeError(msg)
@@ -282,17 +287,6 @@ def explain(error: BaseException, call: Call | None) -> TenancyError | None:
         if ours is None and call in _ENTERING:
             ours = translate_denied(error, call.function)
     return ours
-
-
-def _require_keywords(entry: Who, keywords: tuple[str, ...]) -> None:
-    """Refuse a keyword that does not exist.
-
-    Python takes any: a misspelt organization_id would mean the personal workspace.
-    """
-    for name in entry:
-        if name not in keywords:
-            msg = f"a workspace has no {name}; it takes {', '.join(keywords)}"
-            raise TypeError(msg)
 
 
 def _identity(call: Call, *values: object) -> Identity:
