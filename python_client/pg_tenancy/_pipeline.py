@@ -40,7 +40,7 @@ _NO, _SHOULD = Prepare.NO, Prepare.SHOULD
 _SYNC, _ABORTED, _FAILED = ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED, ExecStatus.FATAL_ERROR
 _COPY: Final = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH})
 
-_TEXT, _UUID = 25, 2950
+_OIDS: Final = {"text": 25, "uuid": 2950}
 
 # What cannot end a transaction. CALL and DO can, where no BEGIN has started it.
 _is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
@@ -50,18 +50,17 @@ class _Command:
     """A statement of pg-tenancy's own, of which nothing is wanted but that it is done.
 
     Args:
-        text: one statement, with ``$1`` placeholders.
-        are_texts: for each placeholder whether it is a text, and otherwise a uuid.
+        text: one statement, with placeholders like ``$1::uuid`` or ``$1::text``.
 
     """
 
     __slots__ = ("formats", "query", "types")
 
-    def __init__(self, text: str, are_texts: tuple[bool, ...]) -> None:
+    def __init__(self, text: str) -> None:
         # These two names are what psycopg knows a prepared statement by.
         self.query = text.encode()
-        self.types = tuple([_TEXT if is_text else _UUID for is_text in are_texts])
-        self.formats = [Format.TEXT if is_text else Format.BINARY for is_text in are_texts]
+        self.types = tuple([_OIDS[cast] for cast in re.findall(r"\$\d::(\w+)", text)])
+        self.formats = [Format.BINARY] * len(self.types)
 
 
 # The same few, but for the limits of time that an application may set.
@@ -172,7 +171,7 @@ class Trip:
     def _send_command(self, text: str, values: tuple[Any, ...] = ()) -> None:
         """Send a command, prepared if the connection does that. A value is a uuid, a text or None."""
         pgconn, prepared = self._conn.pgconn, self._conn._prepared
-        command = _command(text, tuple([type(value) is str for value in values]))
+        command = _command(text)
         sent = [None if value is None else value.encode() if type(value) is str else value.bytes for value in values]
         prepare, name = prepared.get(command)
         if prepare is _NO:
