@@ -115,6 +115,7 @@ _ENTERING: Final = (
     ENTER_WITH_API_KEY,
     START_SESSION,
 )
+_WITH_LASTING_SECRETS: Final = frozenset({ENTER_WITH_API_KEY.function, ENTER_WITH_SESSION.function})
 _CREDENTIALS: Final = ("user_id", "ticket", "session", "api_key")
 _PERSONAL: Final = Flag("personal")
 _PLATFORM: Final = Flag("platform")
@@ -143,7 +144,7 @@ class Identity:
         A server shows and logs texts. An id says little to whoever reads them and a
         ticket expires soon, but a session or an API key opens the workspace for long.
         """
-        return self.call in (ENTER_WITH_API_KEY, ENTER_WITH_SESSION, ENTER_WITH_SESSION_IN)
+        return self.call.function in _WITH_LASTING_SECRETS
 
     def pyformat(self) -> str:
         """Return the call with the placeholders of psycopg's ordinary cursors."""
@@ -168,6 +169,9 @@ class Start:
         if self.statement_timeout_ms is None:
             return (self.begin,)
         return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
+
+
+_PLAIN: Final = Start("BEGIN", None)
 
 
 def identify(entry: Who, *, options: bool = True) -> Identity:
@@ -259,6 +263,8 @@ def options_of(entry: Entry) -> Options:
 
 def start(options: Options) -> Start:
     """Compose the command that starts the transaction; None leaves a mode out."""
+    if not options:
+        return _PLAIN
     modes: list[LiteralString] = []
     if (level := options.get("isolation_level")) is not None:
         modes.append(_LEVELS[level])
