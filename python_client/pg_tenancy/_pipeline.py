@@ -5,7 +5,7 @@ a Flush, for which PgBouncer would keep a backend that nobody else gets: behind 
 COMMIT it has given the backend away when it answered the Sync. Here the messages leave
 together, with one Sync behind them. BEGIN, the call that enters and COMMIT have no
 rows, so they need no cursor; the application's statement has psycopg's, which knows
-how to adapt and when to prepare.
+how to adapt and when to prepare, or ``Tuples`` where nobody sees the cursor.
 
 What is used is internal to psycopg, 3.2 and 3.3: how a cursor makes, sends and takes
 a statement, and what the connection remembers of prepared ones.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg import errors, generators
 from psycopg._preparing import Prepare
+from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
     from psycopg.abc import Params, QueryNoTemplate
 
-__all__ = ["Trip", "set_autocommit"]
+__all__ = ["Trip", "Tuples", "set_autocommit"]
 
 # Python before 3.12 calls a function for each of these names.
 _BAD: Final = ConnStatus.BAD
 _NO, _SHOULD = Prepare.NO, Prepare.SHOULD
 _SYNC, _ABORTED, _FAILED = ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED, ExecStatus.FATAL_ERROR
+_TUPLES: Final = ExecStatus.TUPLES_OK
 _COPY: Final = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH})
 
 _OIDS: Final = {"text": 25, "uuid": 2950}
@@ -70,6 +72,54 @@ _command = lru_cache(maxsize=100)(_Command)
 def set_autocommit(conn: Connection[Any] | AsyncConnection[Any], value: bool) -> None:
     """Set it on a connection that is idle, without the lock and the wait that psycopg has for that."""
     conn._autocommit = value
+
+
+class Tuples:
+    """What a trip needs of a cursor, for rows that are tuples: a whole cursor takes longer than entering.
+
+    Args:
+        conn: a connection that makes psycopg's ordinary cursors and tuples.
+
+    Attributes:
+        rows: those of the statement, None if it has no rows.
+
+    """
+
+    __slots__ = ("_tx", "adapters", "connection", "rows")
+
+    _tx: Any
+
+    def __init__(self, conn: Connection[Any] | AsyncConnection[Any]) -> None:
+        # The first two are what adapting needs.
+        self.connection: Any = conn
+        self.adapters = conn.adapters
+        self.rows: list[Any] | None = None
+
+    def _convert_query(self, query: QueryNoTemplate, params: Params | None) -> PostgresQuery:
+        made = PostgresQuery(self._tx)
+        made.convert(query, params)
+        return made
+
+    def _get_prepared(self, made: PostgresQuery, prepare: bool | None) -> tuple[Prepare, bytes]:
+        return self.connection._prepared.get(made, prepare)  # type: ignore[no-any-return]
+
+    def _execute_send(self, made: PostgresQuery, *, force_extended: bool) -> None:
+        self.connection.pgconn.send_query_params(made.query, made.params, made.types, made.formats)
+
+    def _send_prepare(self, name: bytes, made: PostgresQuery) -> None:
+        self.connection.pgconn.send_prepare(name, made.query, made.types)
+
+    def _send_query_prepared(self, name: bytes, made: PostgresQuery) -> None:
+        self.connection.pgconn.send_query_prepared(name, made.params, made.formats)
+
+    def _check_results(self, results: list[Any]) -> None:
+        """Do nothing: what is no error has rows or has none."""
+
+    def _set_results(self, results: list[Any]) -> None:
+        (result,) = results
+        if result.status == _TUPLES:
+            self._tx.set_pgresult(result)
+            self.rows = self._tx.load_rows(0, result.ntuples, tuple)
 
 
 class Trip:
@@ -105,7 +155,7 @@ class Trip:
 
     def run(
         self,
-        cursor: Cursor[Any] | AsyncCursor[Any] | None = None,
+        cursor: Cursor[Any] | AsyncCursor[Any] | Tuples | None = None,
         query: QueryNoTemplate = "",
         params: Params | None = None,
         prepare: bool | None = None,

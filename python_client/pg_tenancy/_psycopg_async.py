@@ -19,7 +19,7 @@ from psycopg.rows import Row, scalar_row, tuple_row
 from pg_tenancy import _opening, _refusals
 from pg_tenancy._calls_async import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
-from pg_tenancy._pipeline import Trip, set_autocommit
+from pg_tenancy._pipeline import Trip, Tuples, set_autocommit
 from pg_tenancy._retries_async import again
 from pg_tenancy._sql import GRANTED, Call
 from pg_tenancy._waits_async import give_back, is_pool
@@ -151,6 +151,11 @@ class Workspace(Calls, Generic[Row]):
 
     async def fetch_all(self, query: QueryNoTemplate, params: Params | None = None) -> list[Row]:
         """Run a query and return its rows; the errors are those of ``execute``."""
+        if not self._opened and (tuples := _tuples(self._connection())):
+            await self._begin(self._connection(), tuples, query, params)
+            if tuples.rows is None:
+                raise psycopg.ProgrammingError("the last operation didn't produce records")
+            return tuples.rows
         cursor = await self.execute(query, params)
         return await cursor.fetchall()
 
@@ -173,6 +178,9 @@ class Workspace(Calls, Generic[Row]):
     async def _fetch_all_and_commit(self, query: QueryNoTemplate, params: Params | None) -> list[Row]:
         """Run the whole transaction in one round trip."""
         conn = self._connection()
+        if tuples := _tuples(conn):
+            await self._begin(conn, tuples, query, params, commit=True)
+            return tuples.rows or []
         cursor = conn.cursor()
         await self._begin(conn, cursor, query, params, commit=True)
         # A statement without rows has no number of a row; its description would be made of all columns.
@@ -205,7 +213,7 @@ class Workspace(Calls, Generic[Row]):
     async def _begin(
         self,
         conn: AsyncConnection[Row],
-        cursor: AsyncCursor[Any] | None = None,
+        cursor: AsyncCursor[Any] | Tuples | None = None,
         query: QueryNoTemplate = "",
         params: Params | None = None,
         *,
@@ -385,6 +393,11 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
     else:
         problem = _NOT_IDLE[conn.info.transaction_status]
     raise _refusals.not_idle(problem)
+
+
+def _tuples(conn: AsyncConnection[Any]) -> Tuples | None:
+    """Return what takes the rows of a connection that makes tuples of them with psycopg's ordinary cursors."""
+    return Tuples(conn) if conn.row_factory is tuple_row and conn.cursor_factory is AsyncCursor else None
 
 
 def _is_connection(conn: object) -> bool:
