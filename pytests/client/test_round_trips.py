@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pg_tenancy import _pipeline
 from pg_tenancy.errors import NotAMemberError, NotGrantedError
 from support.clients import CLIENTS, Client, active_api_key
 from support.database import Database
@@ -116,6 +117,22 @@ async def test_fetch_all_sends_entering_and_the_statement_and_nothing_else(
             await client.fetch_all(conn, query, params, **entry, **options)
             assert begin in sent
         proxy.on_sent = None
+
+
+async def test_fetch_all_sends_a_commit_through_a_libpq_that_needs_one(
+    proxy: Proxy, acme: Organization, psycopg_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 16.0, a deferred constraint that failed left an IndexError and answers to nobody."""
+    monkeypatch.setattr(_pipeline, "_LIBPQ_COUNTS", False)
+    client, sent = psycopg_client, bytearray()
+    async with client.connect(proxy.dsn, prepare_threshold=0) as conn:
+        for _ in range(2):
+            proxy.on_sent = sent.extend
+            rows = await client.fetch_all(conn, QUERY, ["Acme"], user_id=acme.owner.id, organization_id=acme.id)
+            proxy.on_sent = None
+            assert rows == [(acme.id,)]
+        assert messages(bytes(sent)).endswith("BDE" * 4 + "S")
+        assert not client.in_transaction(conn)
 
 
 async def test_fetch_all_through_a_pool_is_one_round_trip_with_psycopg(

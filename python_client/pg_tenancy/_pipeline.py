@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg import errors, generators
+from psycopg import errors, generators, pq
 from psycopg._preparing import Prepare
 from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
@@ -43,6 +43,10 @@ _TUPLES: Final = ExecStatus.TUPLES_OK
 _COPY: Final = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH})
 
 _OIDS: Final = {"text": 25, "uuid": 2950}
+
+# Others lose count of the answers when the end of a transaction fails that has no COMMIT.
+_LIBPQ: Final = pq.version()
+_LIBPQ_COUNTS = _LIBPQ >= 160003 or 150007 <= _LIBPQ < 160000 or 140012 <= _LIBPQ < 150000
 
 # What cannot end a transaction. CALL and DO can, where no BEGIN has started it.
 _is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
@@ -181,7 +185,7 @@ class Trip:
             # Not all that starts a query for psycopg, which would send a BEGIN.
             cursor._tx = Transformer(cursor)
             made = cursor._convert_query(query, params)
-            if commit and begin == ("BEGIN",) and _is_query(made.query):
+            if commit and begin == ("BEGIN",) and _LIBPQ_COUNTS and _is_query(made.query):
                 # What is sent until a Sync is one transaction anyway.
                 begin, commit = (), False
         pgconn.enter_pipeline_mode()
