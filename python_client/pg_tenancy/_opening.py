@@ -126,6 +126,8 @@ _OPTIONS: Final = {
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
 # The annotations of the classes themselves: Python 3.10 has no order for inherited ones.
+# With these there is nothing to choose, and looking for others would take as long as all other checks.
+_MOSTLY: Final = frozenset({"user_id", "organization_id"})
 _WHO: Final = dict.fromkeys(Who.__annotations__)
 _KEYWORDS: Final = dict.fromkeys((*Who.__annotations__, *Options.__annotations__))
 
@@ -191,6 +193,8 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
             workspace by itself.
         TenancyError: a value is not acceptable, see ``Who``.
     """
+    if "user_id" in entry and entry.keys() <= _MOSTLY:
+        return _identity(ENTER, entry["user_id"], entry.get("organization_id"))
     keywords = _KEYWORDS if options else _WHO
     if not entry.keys() <= keywords.keys():
         # Python takes any: a misspelt organization_id would mean the personal workspace.
