@@ -115,6 +115,30 @@ async def test_after_a_block_that_ended_its_own_transaction(
         await assert_clean(client, pool)
 
 
+async def test_after_a_fetch_all_that_ended_or_began_a_transaction(
+    client: Client, dsn: str, acme: Organization
+) -> None:
+    entry: dict[str, Any] = {"user_id": acme.owner.id, "organization_id": acme.id}
+    async with client.pool(dsn) as pool:
+        for command in ("COMMIT", "ROLLBACK", "BEGIN"):
+            with suppress(TransactionEndedError):
+                assert await client.fetch_all(pool, command, **entry) == []
+            await assert_clean(client, pool)
+
+
+@pytest.mark.shared_database(False)
+async def test_a_statement_does_not_end_the_transaction_of_fetch_all_and_go_on(
+    client: Client, dsn: str, acme: Organization, admin: Connection
+) -> None:
+    admin.execute("CREATE PROCEDURE public.finish() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'")
+    async with client.pool(dsn) as pool:
+        for statement in ("CALL public.finish()", "; -- SELECT\nCALL public.finish()", "DO 'BEGIN COMMIT; END'"):
+            with pytest.raises(client.error) as raised:
+                await client.fetch_all(pool, statement, user_id=acme.owner.id, organization_id=acme.id)
+            assert getattr(raised.value, "sqlstate", None) == "2D000"
+            await assert_clean(client, pool)
+
+
 async def test_after_a_statement_timeout(client: Client, dsn: str, acme: Organization) -> None:
     async with client.pool(dsn) as pool:
         with pytest.raises(client.error) as stopped:

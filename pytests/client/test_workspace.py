@@ -16,6 +16,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.adapt import Loader
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -208,6 +210,34 @@ async def test_the_cursor_factory_of_the_connection_is_kept(
             async with client.workspace(conn, user_id=ann.id) as ws:
                 assert await ws.fetch_value(f"SELECT {placeholder}::text", ["first"]) == "first"
                 assert await ws.fetch_value(f"SELECT {placeholder}::text", ["later"]) == "later"
+
+
+class _Shout(Loader):
+    def load(self, data: Any) -> str:
+        return bytes(data).decode().upper()
+
+
+async def test_the_first_statement_is_adapted_and_refused_as_any_other(
+    psycopg_client: Client, dsn: str, people: People
+) -> None:
+    client = psycopg_client
+    entry: dict[str, Any] = {"user_id": people.user().id}
+    query = sql.SQL("SELECT {}::text, %(word)s::text, %(n)s").format(sql.Literal("it's"))
+    params: Any = {"word": "a", "n": 1}
+    async with client.connect(dsn, prepare_threshold=1) as conn:
+        conn.adapters.register_loader("text", _Shout)
+        for _ in range(4):  # not prepared, being prepared, and prepared
+            rows = client.module.fetch_all(conn, query, params, **entry)
+            assert (await rows if client.is_async else rows) == [("IT'S", "A", 1)]
+            async with client.workspace(conn, **entry) as ws:
+                assert await ws.fetch_all(query, params) == await ws.fetch_all(query, params) == [("IT'S", "A", 1)]
+        for first in ("SELECT 1", "SET LOCAL work_mem = '1MB'"):
+            with pytest.raises(psycopg.ProgrammingError, match="the last operation didn't produce records"):
+                async with client.workspace(conn, **entry) as ws:
+                    await ws.fetch_all(first)
+                    await ws.fetch_all("SET LOCAL work_mem = '1MB'")
+        assert await client.fetch_all(conn, "SET LOCAL work_mem = '1MB'", **entry) == []
+        assert await client.fetch_all(conn, "SELECT", **entry) == [()]
 
 
 async def test_a_savepoint_inside_is_fine(client: Client, conn: Any, people: People) -> None:

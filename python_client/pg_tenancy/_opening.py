@@ -115,6 +115,7 @@ _ENTERING: Final = (
     ENTER_WITH_API_KEY,
     START_SESSION,
 )
+_WITH_LASTING_SECRETS: Final = frozenset({ENTER_WITH_API_KEY.function, ENTER_WITH_SESSION.function})
 _CREDENTIALS: Final = ("user_id", "ticket", "session", "api_key")
 _PERSONAL: Final = Flag("personal")
 _PLATFORM: Final = Flag("platform")
@@ -125,8 +126,10 @@ _OPTIONS: Final = {
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
 # The annotations of the classes themselves: Python 3.10 has no order for inherited ones.
-_WHO: Final = (*Who.__annotations__,)
-_KEYWORDS: Final = (*Who.__annotations__, *Options.__annotations__)
+# With these there is nothing to choose, and looking for others would take as long as all other checks.
+_MOSTLY: Final = frozenset({"user_id", "organization_id"})
+_WHO: Final = dict.fromkeys(Who.__annotations__)
+_KEYWORDS: Final = dict.fromkeys((*Who.__annotations__, *Options.__annotations__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class Identity:
         A server shows and logs texts. An id says little to whoever reads them and a
         ticket expires soon, but a session or an API key opens the workspace for long.
         """
-        return self.call in (ENTER_WITH_API_KEY, ENTER_WITH_SESSION, ENTER_WITH_SESSION_IN)
+        return self.call.function in _WITH_LASTING_SECRETS
 
     def pyformat(self) -> str:
         """Return the call with the placeholders of psycopg's ordinary cursors."""
@@ -170,6 +173,9 @@ class Start:
         return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
 
 
+_PLAIN: Final = Start("BEGIN", None)
+
+
 def identify(entry: Who, *, options: bool = True) -> Identity:
     """Choose the way in from what the application has in hand.
 
@@ -187,7 +193,14 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
             workspace by itself.
         TenancyError: a value is not acceptable, see ``Who``.
     """
-    _require_keywords(entry, _KEYWORDS if options else _WHO)
+    if "user_id" in entry and entry.keys() <= _MOSTLY:
+        return _identity(ENTER, entry["user_id"], entry.get("organization_id"))
+    keywords = _KEYWORDS if options else _WHO
+    if not entry.keys() <= keywords.keys():
+        # Python takes any: a misspelt organization_id would mean the personal workspace.
+        unknown = next(name for name in entry if name not in keywords)
+        msg = f"a workspace has no {unknown}; it takes {', '.join(keywords)}"
+        raise TypeError(msg)
     given: Sequence[str] = [name for name in _CREDENTIALS if entry.get(name) is not None]
     if not given:
         # All None: the first of them says that it is missing.
@@ -196,7 +209,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
         msg = "a workspace is entered with exactly one of user_id, ticket, session and api_key"
         raise TypeError(msg)
     (way,) = given
-    platform = _PLATFORM(entry.get("platform", False))
+    platform = "platform" in entry and _PLATFORM(entry["platform"])
     organization_id = entry.get("organization_id")
     if platform and (way != "user_id" or organization_id is not None):
         msg = "platform goes with user_id alone: the platform's workspace does not belong to an organization"
@@ -204,7 +217,7 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
     if way not in ("user_id", "session") and organization_id is not None:
         msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"
         raise TypeError(msg)
-    personal = _PERSONAL(entry.get("personal", False))
+    personal = "personal" in entry and _PERSONAL(entry["personal"])
     if personal and (way != "session" or organization_id is not None):
         msg = "personal goes with session alone: with user_id it is the workspace without an organization_id"
         raise TypeError(msg)
@@ -254,6 +267,8 @@ def options_of(entry: Entry) -> Options:
 
 def start(options: Options) -> Start:
     """Compose the command that starts the transaction; None leaves a mode out."""
+    if not options:
+        return _PLAIN
     modes: list[LiteralString] = []
     if (level := options.get("isolation_level")) is not None:
         modes.append(_LEVELS[level])
@@ -282,17 +297,6 @@ def explain(error: BaseException, call: Call | None) -> TenancyError | None:
         if ours is None and call in _ENTERING:
             ours = translate_denied(error, call.function)
     return ours
-
-
-def _require_keywords(entry: Who, keywords: tuple[str, ...]) -> None:
-    """Refuse a keyword that does not exist.
-
-    Python takes any: a misspelt organization_id would mean the personal workspace.
-    """
-    for name in entry:
-        if name not in keywords:
-            msg = f"a workspace has no {name}; it takes {', '.join(keywords)}"
-            raise TypeError(msg)
 
 
 def _identity(call: Call, *values: object) -> Identity:

@@ -5,228 +5,283 @@ a Flush, for which PgBouncer would keep a backend that nobody else gets: behind 
 COMMIT it has given the backend away when it answered the Sync. Here the messages leave
 together, with one Sync behind them. BEGIN, the call that enters and COMMIT have no
 rows, so they need no cursor; the application's statement has psycopg's, which knows
-how to adapt and when to prepare.
+how to adapt and when to prepare, or ``Tuples`` where nobody sees the cursor.
 
-What is used is internal to psycopg, 3.2 and 3.3: where a pipeline keeps messages and
-expects answers, and what the connection remembers of prepared statements.
+What is used is internal to psycopg, 3.2 and 3.3: how a cursor makes, sends and takes
+a statement, and what the connection remembers of prepared ones.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg import errors, generators
+from psycopg import errors, generators, pq
 from psycopg._preparing import Prepare
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator
 
     from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
     from psycopg.abc import Params, QueryNoTemplate
 
-__all__ = ["Command", "Statement", "together"]
+__all__ = ["Trip", "Tuples", "set_autocommit"]
 
-_COPY = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH})
+# Python before 3.12 calls a function for each of these names.
+_BAD: Final = ConnStatus.BAD
+_NO, _SHOULD = Prepare.NO, Prepare.SHOULD
+_SYNC, _ABORTED, _FAILED = ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED, ExecStatus.FATAL_ERROR
+_TUPLES: Final = ExecStatus.TUPLES_OK
+_COPY: Final = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH})
 
-_TEXT, _UUID = 25, 2950
+_OIDS: Final = {"text": 25, "uuid": 2950}
+
+# Others lose count of the answers when the end of a transaction fails that has no COMMIT.
+_LIBPQ: Final = pq.version()
+_LIBPQ_COUNTS = _LIBPQ >= 160003 or 150007 <= _LIBPQ < 160000 or 140012 <= _LIBPQ < 150000
+
+# What cannot end a transaction. CALL and DO can, where no BEGIN has started it.
+_is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
 
 
-class Command:
+class _Command:
     """A statement of pg-tenancy's own, of which nothing is wanted but that it is done.
 
     Args:
-        text: one statement, with ``$1`` placeholders.
-        values: uuids, texts and None.
-
-    Attributes:
-        is_done: whether the server has said so.
+        text: one statement, with placeholders like ``$1::uuid`` or ``$1::text``.
 
     """
 
-    __slots__ = ("_formats", "_values", "is_done", "query", "types")
+    __slots__ = ("formats", "query", "types")
 
-    def __init__(self, text: str, values: Sequence[object] = ()) -> None:
+    def __init__(self, text: str) -> None:
         # These two names are what psycopg knows a prepared statement by.
         self.query = text.encode()
-        self.types = tuple([_TEXT if isinstance(value, str) else _UUID for value in values])
-        self._values = [_sent(value) for value in values]
-        self._formats = [Format.TEXT if isinstance(value, str) else Format.BINARY for value in values]
-        self.is_done = False
-
-    def put(self, queue: _Queue) -> None:
-        """Put the messages on the queue, prepared if the connection does that."""
-        pgconn, prepared = queue.pgconn, queue.prepared
-        prepare, name = prepared.get(self)
-        key = prepared.maybe_add_to_cache(self, prepare, name)
-        if prepare is Prepare.NO:
-            send = partial(pgconn.send_query_params, self.query, self._values, self.types, self._formats)
-        else:
-            if prepare is Prepare.SHOULD:
-                queue.put(partial(pgconn.send_prepare, name, self.query, self.types), None)
-            send = partial(pgconn.send_query_prepared, name, self._values, self._formats)
-        queue.put(send, (self, None if key is None else (key, prepare, name)))
-
-    # A cursor does the same with an answer.
-
-    def _check_results(self, results: Sequence[Any]) -> None:
-        """Do nothing: what is wrong with an answer is found before."""
-
-    def _set_results(self, results: Sequence[Any]) -> None:
-        self.is_done = True
+        self.types = tuple([_OIDS[cast] for cast in re.findall(r"\$\d::(\w+)", text)])
+        self.formats = [Format.BINARY] * len(self.types)
 
 
-def _sent(value: object) -> bytes | None:
-    if isinstance(value, UUID):
-        return value.bytes
-    return None if value is None else str(value).encode()
+# The same few, but for the limits of time that an application may set.
+_command = lru_cache(maxsize=100)(_Command)
 
 
-class Statement:
-    """A statement that is to travel with others, and the cursor that will have its rows.
+def set_autocommit(conn: Connection[Any] | AsyncConnection[Any], value: bool) -> None:
+    """Set it on a connection that is idle, without the lock and the wait that psycopg has for that."""
+    conn._autocommit = value
+
+
+class Tuples:
+    """What a trip needs of a cursor, for rows that are tuples. A whole one costs an eighth of a transaction.
 
     Args:
-        cursor: what adapts the parameters and takes the answer.
-        query: one statement.
-        params: the values of its placeholders.
-        prepare: whether to prepare it; psycopg decides if None.
+        conn: a connection that makes psycopg's ordinary cursors and tuples.
+
+    Attributes:
+        rows: those of the statement, None if it has no rows.
 
     """
 
-    __slots__ = ("_cursor", "_params", "_prepare", "_query")
+    __slots__ = ("_tx", "adapters", "connection", "rows")
 
-    def __init__(
-        self,
-        cursor: Cursor[Any] | AsyncCursor[Any],
-        query: QueryNoTemplate,
-        params: Params | None = None,
-        prepare: bool | None = None,
-    ) -> None:
-        self._cursor = cursor
-        self._query = query
-        self._params = params
-        self._prepare = prepare
+    _tx: Any
 
-    def put(self, queue: _Queue) -> Generator[Any, Any, None]:
-        """Put the messages on the queue, as the cursor puts them into a pipeline."""
-        conn: Any = self._cursor.connection
-        conn._pipeline = queue
-        try:
-            yield from self._cursor._execute_gen(self._query, self._params, prepare=self._prepare)
-        finally:
-            conn._pipeline = None
+    def __init__(self, conn: Connection[Any] | AsyncConnection[Any]) -> None:
+        # The first two are what adapting needs.
+        self.connection: Any = conn
+        self.adapters = conn.adapters
+        self.rows: list[Any] | None = None
 
+    def _convert_query(self, query: QueryNoTemplate, params: Params | None) -> PostgresQuery:
+        made = PostgresQuery(self._tx)
+        made.convert(query, params)
+        return made
 
-class _Queue:
-    """Messages to send, and who takes the answers, each in its order.
+    def _get_prepared(self, made: PostgresQuery, prepare: bool | None) -> tuple[Prepare, bytes]:
+        return self.connection._prepared.get(made, prepare)  # type: ignore[no-any-return]
 
-    To a cursor it is a pipeline.
-    """
+    def _execute_send(self, made: PostgresQuery, *, force_extended: bool) -> None:
+        self.connection.pgconn.send_query_params(made.query, made.params, made.types, made.formats)
 
-    def __init__(self, conn: Any) -> None:
-        self.pgconn = conn.pgconn
-        self.prepared = conn._prepared
-        self.command_queue: deque[Callable[[], object]] = deque()
-        self.result_queue: deque[Any] = deque()
+    def _send_prepare(self, name: bytes, made: PostgresQuery) -> None:
+        self.connection.pgconn.send_prepare(name, made.query, made.types)
 
-    def put(self, send: Callable[[], object], answered: Any) -> None:
-        """Add a message and who takes its answer, None if that only has to be good."""
-        self.command_queue.append(send)
-        self.result_queue.append(answered)
+    def _send_query_prepared(self, name: bytes, made: PostgresQuery) -> None:
+        self.connection.pgconn.send_query_prepared(name, made.params, made.formats)
 
-    def _communicate_gen(self) -> Generator[Any, Any, None]:
-        """Send nothing yet."""
-        yield from ()
+    def _check_results(self, results: list[Any]) -> None:
+        """Do nothing: what is no error has rows or has none."""
 
-    def take(self, results: Any) -> None:
-        """Give an answer to whoever is next."""
-        status = results[0].status
-        if not self.result_queue:
-            # All are answered but for the end, so this is the connection's: PgBouncer lost the server.
-            raise errors.error_from_result(results[0], encoding=self.pgconn._encoding)
-        answered = self.result_queue.popleft()
-        if answered is not None and answered[1] is not None:
-            # Of a failure, too, for psycopg to know what is prepared.
-            self.prepared.validate(*answered[1], results)
-        if status == ExecStatus.FATAL_ERROR:
-            raise errors.error_from_result(results[0], encoding=self.pgconn._encoding)
-        if status == ExecStatus.PIPELINE_ABORTED:
-            raise errors.PipelineAborted("skipped, for what went before failed")
-        if answered is not None:
-            answered[0]._check_results(results)
-            answered[0]._set_results(results)
+    def _set_results(self, results: list[Any]) -> None:
+        (result,) = results
+        if result.status == _TUPLES:
+            self._tx.set_pgresult(result)
+            self.rows = self._tx.load_rows(0, result.ntuples, tuple)
 
 
-def together(
-    conn: Connection[Any] | AsyncConnection[Any],
-    before: Sequence[Command],
-    statement: Statement | None = None,
-    after: Sequence[Command] = (),
-) -> Generator[Any, Any, None]:
-    """Send commands, a statement and commands, and read the answers, for ``conn.wait()``.
+class Trip:
+    """Commands, a statement and a command, which travel together.
 
     Where one fails, the server skips what follows.
 
     Args:
-        conn: a connection that is idle, and in autocommit.
-        before: what is sent first.
-        statement: what follows.
-        after: and what follows that.
+        conn: a connection that is idle.
+        begin: the commands that start the transaction.
+        enter: the command that follows them, with the values of its placeholders.
 
-    Raises:
-        psycopg.Error: what went wrong first. A statement that cannot be made of its
-            query and parameters is found before anything is sent.
+    Attributes:
+        is_open: whether the server has done all of that.
+
     """
-    queue = _Queue(conn)
-    if statement is not None:
-        yield from statement.put(queue)
-        # First made, because that can fail, and sent after those.
-        sends, answered = queue.command_queue, queue.result_queue
-        queue.command_queue, queue.result_queue = deque(), deque()
-    for command in before:
-        command.put(queue)
-    if statement is not None:
-        queue.command_queue.extend(sends)
-        queue.result_queue.extend(answered)
-    for command in after:
-        command.put(queue)
-    yield from _exchange(queue)
 
+    __slots__ = ("_answers", "_begin", "_conn", "_enter", "is_open")
 
-def _exchange(queue: _Queue) -> Generator[Any, Any, None]:
-    pgconn = queue.pgconn
-    pgconn.enter_pipeline_mode()
-    try:
-        for send in queue.command_queue:
+    def __init__(
+        self,
+        conn: Connection[Any] | AsyncConnection[Any],
+        begin: tuple[str, ...],
+        enter: tuple[str, tuple[object, ...]] | None = None,
+    ) -> None:
+        self._conn: Any = conn
+        self._begin = begin
+        self._enter = enter
+        # For each message the cursor that takes the answer, and what is to be noted of
+        # prepared statements: the key, whether this made it, and the name.
+        self._answers: list[tuple[Any, Any, Any, bytes]] = []
+        self.is_open = False
+
+    def run(
+        self,
+        cursor: Cursor[Any] | AsyncCursor[Any] | Tuples | None = None,
+        query: QueryNoTemplate = "",
+        params: Params | None = None,
+        prepare: bool | None = None,
+        commit: bool = False,
+    ) -> Generator[Any, Any, None]:
+        """Send everything and read the answers, for ``conn.wait()``.
+
+        Args:
+            cursor: a new one, which adapts the parameters and takes the answer of a
+                statement; None for no statement.
+            query: the statement.
+            params: the values of its placeholders.
+            prepare: whether to prepare it; psycopg decides if None.
+            commit: whether to commit behind it.
+
+        Raises:
+            psycopg.Error: what went wrong first. A statement that cannot be made of its
+                query and parameters is found before anything is sent.
+        """
+        conn, begin, made = self._conn, self._begin, None
+        pgconn = conn.pgconn
+        if cursor is not None:
+            # Not all that starts a query for psycopg, which would send a BEGIN.
+            cursor._tx = Transformer(cursor)
+            made = cursor._convert_query(query, params)
+            if commit and begin == ("BEGIN",) and _LIBPQ_COUNTS and _is_query(made.query):
+                # What is sent until a Sync is one transaction anyway.
+                begin, commit = (), False
+        pgconn.enter_pipeline_mode()
+        try:
+            if conn._prepared._to_flush:
+                self._send_room()
+            for text in begin:
+                self._send_command(text)
+            if self._enter is not None:
+                self._send_command(*self._enter)
+            opening = len(self._answers)
+            if cursor is not None:
+                self._send_statement(cursor, made, prepare)
+            if commit:
+                self._send_command("COMMIT")
+            pgconn.pipeline_sync()
+            yield from generators.send(pgconn)
+            yield from self._receive(opening)
+        finally:
+            if pgconn.status != _BAD:
+                # After that and after an interruption there are answers left.
+                with suppress(psycopg.OperationalError):
+                    pgconn.exit_pipeline_mode()
+
+    def _send_room(self) -> None:
+        """Drop the prepared statements that made room for others, as psycopg does it in a pipeline."""
+        conn = self._conn
+        conn._pipeline = pipeline = SimpleNamespace(command_queue=deque(), result_queue=deque())
+        try:
+            deque(conn._prepared.maintain_gen(conn), 0)
+        finally:
+            conn._pipeline = None
+        for send in pipeline.command_queue:
             send()
-        pgconn.pipeline_sync()
-        yield from generators.send(pgconn)
+            self._answers.append((None, None, None, b""))
+
+    def _send_command(self, text: str, values: tuple[Any, ...] = ()) -> None:
+        """Send a command, prepared if the connection does that. A value is a uuid, a text or None."""
+        pgconn, prepared = self._conn.pgconn, self._conn._prepared
+        command = _command(text)
+        sent = [None if value is None else value.encode() if type(value) is str else value.bytes for value in values]
+        prepare, name = prepared.get(command)
+        if prepare is _NO:
+            pgconn.send_query_params(command.query, sent, command.types, command.formats)
+        else:
+            if prepare is _SHOULD:
+                pgconn.send_prepare(name, command.query, command.types)
+                self._answers.append((None, prepared.key(command), None, name))
+            pgconn.send_query_prepared(name, sent, command.formats)
+        self._answers.append((None, prepared.maybe_add_to_cache(command, prepare, name), prepare, name))
+
+    def _send_statement(self, cursor: Any, made: Any, prepare: bool | None) -> None:
+        """Send the application's statement, as its cursor does."""
+        prepared = self._conn._prepared
+        prepare, name = cursor._get_prepared(made, prepare)
+        if prepare is _NO:
+            cursor._execute_send(made, force_extended=True)
+        else:
+            if prepare is _SHOULD:
+                cursor._send_prepare(name, made)
+                self._answers.append((None, prepared.key(made), None, name))
+            cursor._send_query_prepared(name, made)
+        self._answers.append((cursor, prepared.maybe_add_to_cache(made, prepare, name), prepare, name))
+
+    def _receive(self, opening: int) -> Generator[Any, Any, None]:
+        """Read the answers, of which so many are those of what is sent first."""
+        pgconn, prepared, answers = self._conn.pgconn, self._conn._prepared, iter(self._answers)
         first: psycopg.Error | None = None
         while True:
             results = yield from generators.fetch_many(pgconn)
             status = results[-1].status
-            if status == ExecStatus.PIPELINE_SYNC:
+            if status == _SYNC:
                 break
             if status in _COPY:
                 # It cannot be left again: the block closes the connection.
                 raise psycopg.NotSupportedError(
                     "COPY cannot be the first statement of a workspace: use it with the workspace's connection()"
                 )
-            try:
-                queue.take(results)
-            except psycopg.Error as error:
-                first = first or error
-            if pgconn.status == ConnStatus.BAD:
-                break
+            # Where all are answered but for the end, either what is checked at the end
+            # was found wrong, or PgBouncer lost the server.
+            cursor, key, prepare, name = next(answers, (None, None, None, b""))
+            if key is not None:
+                # Of a failure, too, for psycopg to know what is prepared.
+                if prepare is not None:
+                    prepared.validate(key, prepare, name, results)
+                elif status in (_FAILED, _ABORTED):
+                    prepared._names.pop(key, None)
+            if status == _FAILED:
+                first = first or errors.error_from_result(results[-1], encoding=pgconn._encoding)
+                if pgconn.status == _BAD:
+                    break
+            elif status != _ABORTED:
+                opening -= 1
+                self.is_open = self.is_open or opening == 0
+                if cursor is not None:
+                    cursor._check_results(results)
+                    cursor._set_results(results)
         if first is not None:
             raise first
-    finally:
-        if pgconn.status != ConnStatus.BAD:
-            # After that and after an interruption there are answers left.
-            with suppress(psycopg.OperationalError):
-                pgconn.exit_pipeline_mode()

@@ -20,7 +20,7 @@ from psycopg.rows import Row, scalar_row, tuple_row
 from pg_tenancy import _opening, _refusals
 from pg_tenancy._calls import Calls
 from pg_tenancy._opening import Entry, Identity, IsolationLevel, Options
-from pg_tenancy._pipeline import Command, Statement, together
+from pg_tenancy._pipeline import Trip, Tuples, set_autocommit
 from pg_tenancy._retries import again
 from pg_tenancy._sql import GRANTED, Call
 from pg_tenancy._waits import give_back, is_pool
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     Source = Connection[Row] | ConnectionPool[Connection[Row]]
 
 T = TypeVar("T")
+
+# Python before 3.12 calls a function for each of these names.
+_IDLE, _INTRANS, _INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
+_OFF = PipelineStatus.OFF
 
 _LEVELS: dict[psycopg.IsolationLevel, IsolationLevel] = {
     psycopg.IsolationLevel.READ_UNCOMMITTED: "read committed",  # the same to Postgres
@@ -64,6 +68,7 @@ class Workspace(Calls, Generic[Row]):
         self._identity = identity
         self._options = options
         self._conn: Connection[Row] | None = None
+        self._begun = False
         self._opened = False
         self._entered = False
         self._autocommit = False
@@ -147,6 +152,11 @@ class Workspace(Calls, Generic[Row]):
 
     def fetch_all(self, query: QueryNoTemplate, params: Params | None = None) -> list[Row]:
         """Run a query and return its rows; the errors are those of ``execute``."""
+        if not self._opened and (tuples := _tuples(self._connection())):
+            self._begin(self._connection(), tuples, query, params)
+            if tuples.rows is None:
+                raise psycopg.ProgrammingError("the last operation didn't produce records")
+            return tuples.rows
         cursor = self.execute(query, params)
         return cursor.fetchall()
 
@@ -169,8 +179,11 @@ class Workspace(Calls, Generic[Row]):
     def _fetch_all_and_commit(self, query: QueryNoTemplate, params: Params | None) -> list[Row]:
         """Run the whole transaction in one round trip."""
         conn = self._connection()
+        if tuples := _tuples(conn):
+            self._begin(conn, tuples, query, params, commit=True)
+            return tuples.rows or []
         cursor = conn.cursor()
-        self._begin(conn, Statement(cursor, query, params), commit=True)
+        self._begin(conn, cursor, query, params, commit=True)
         # A statement without rows has no number of a row; its description would be made of all columns.
         return [] if cursor.rownumber is None else cursor.fetchall()
 
@@ -189,7 +202,7 @@ class Workspace(Calls, Generic[Row]):
         call: Call | None = None,
     ) -> None:
         if not self._opened:
-            self._begin(self._connection(), Statement(cursor, query, params, prepare), call=call)
+            self._begin(self._connection(), cursor, query, params, prepare=prepare, call=call)
             return
         if not self._entered:
             raise _refusals.not_entered()
@@ -201,39 +214,41 @@ class Workspace(Calls, Generic[Row]):
     def _begin(
         self,
         conn: Connection[Row],
-        first: Statement | None = None,
+        cursor: Cursor[Any] | Tuples | None = None,
+        query: QueryNoTemplate = "",
+        params: Params | None = None,
         *,
+        prepare: bool | None = None,
         call: Call | None = None,
         commit: bool = False,
     ) -> None:
-        """Send BEGIN, the entering call and the first statement together."""
+        """Send BEGIN, the entering call, the first statement and perhaps the COMMIT together."""
         _require_idle(conn)
-        before = [Command(text) for text in _start_of(conn, self._options).commands()]
-        entering = None
-        if self._identity is not None:
-            entering = Command(self._identity.call.text, self._identity.values)
-            before.append(entering)
-        # The BEGIN is ours: psycopg's own would come with a Sync of its own.
-        conn.set_autocommit(True)
+        identity = self._identity
+        enter = None if identity is None else (identity.call.text, identity.values)
+        trip = Trip(conn, _begin_of(conn, self._options), enter)
+        self._begun = True
         try:
             with conn.lock:
-                conn.wait(together(conn, before, first, [Command("COMMIT")] if commit else ()))
+                # The BEGIN is ours, also for a statement behind a COMMIT of the application's.
+                set_autocommit(conn, True)
+                conn.wait(trip.run(cursor, query, params, prepare, commit))
         except psycopg.Error as error:
-            if entering is not None and before[0].is_done and not entering.is_done:
-                call = self._identity.call if self._identity else None
+            if identity is not None and not trip.is_open:
+                call = identity.call
             _raise(error, call)
         finally:
-            self._opened = conn.pgconn.transaction_status != TransactionStatus.IDLE
-            self._entered = entering is None or entering.is_done
+            self._opened = conn.pgconn.transaction_status != _IDLE
+            self._entered = trip.is_open
 
     def _commit(self, conn: Connection[Row]) -> None:
         """Commit the block, and never mistake a rollback for a commit."""
         if not self._opened:
             return
-        status = conn.info.transaction_status
-        if status == TransactionStatus.INERROR:
+        status = conn.pgconn.transaction_status
+        if status == _INERROR:
             raise _refusals.aborted()
-        if status == TransactionStatus.IDLE:
+        if status == _IDLE:
             raise _refusals.ended()
         if not self._entered:
             raise _refusals.not_entered()
@@ -243,18 +258,18 @@ class Workspace(Calls, Generic[Row]):
         """End the transaction if there is one, or else the connection; only then a refusal can be explained."""
         refused = None
         try:
-            if self._opened and conn.info.transaction_status in _IN_TRANSACTION:
+            if self._opened and conn.pgconn.transaction_status in (_INTRANS, _INERROR):
                 conn.rollback()
-                if exc is not None and is_not_granted(exc):
-                    cursor = RawCursor(conn, row_factory=tuple_row)
-                    cursor.execute(GRANTED, [message_of(exc)], prepare=False)
-                    refused = translate_not_granted(exc, cursor.fetchone())
-            if _is_idle(conn):
-                conn.set_autocommit(self._autocommit)
+            if exc is not None and self._begun and _is_idle(conn) and is_not_granted(exc):
+                cursor = RawCursor(conn, row_factory=tuple_row)
+                cursor.execute(GRANTED, [message_of(exc)], prepare=False)
+                refused = translate_not_granted(exc, cursor.fetchone())
         except psycopg.Error:
             pass  # what went wrong first is worth more, and the connection is closed below
         finally:
-            if not _is_idle(conn) and (self._opened or conn is not self._source):
+            if _is_idle(conn):
+                set_autocommit(conn, self._autocommit)
+            elif self._opened or conn is not self._source:
                 # Not conn.close(), which a pool may take for a return.
                 conn.pgconn.finish()
             if conn is not self._source:
@@ -351,11 +366,9 @@ def fetch_all(
         TenancyError: as for ``workspace``; nothing was committed.
         psycopg.Error: the statement or the COMMIT failed; nothing was committed.
     """
-    with workspace(source, **entry) as ws:
+    with Workspace(source, _opening.identify(entry), _opening.options_of(entry)) as ws:
         return ws._fetch_all_and_commit(query, params)
 
-
-_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 _NOT_IDLE = {
     TransactionStatus.ACTIVE: "is busy with another statement",
@@ -367,7 +380,7 @@ _NOT_IDLE = {
 
 def _is_idle(conn: Connection[Any]) -> bool:
     pgconn = conn.pgconn
-    return pgconn.transaction_status == TransactionStatus.IDLE and pgconn.pipeline_status == PipelineStatus.OFF
+    return pgconn.transaction_status == _IDLE and pgconn.pipeline_status == _OFF
 
 
 def _require_idle(conn: Connection[Any]) -> None:
@@ -376,11 +389,16 @@ def _require_idle(conn: Connection[Any]) -> None:
         return
     if conn.closed:
         problem = "is closed"
-    elif conn.pgconn.pipeline_status != PipelineStatus.OFF:
+    elif conn.pgconn.pipeline_status != _OFF:
         problem = "is in a pipeline"
     else:
         problem = _NOT_IDLE[conn.info.transaction_status]
     raise _refusals.not_idle(problem)
+
+
+def _tuples(conn: Connection[Any]) -> Tuples | None:
+    """Return what takes the rows of a connection that makes tuples of them with psycopg's ordinary cursors."""
+    return Tuples(conn) if conn.row_factory is tuple_row and conn.cursor_factory is Cursor else None
 
 
 def _is_connection(conn: object) -> bool:
@@ -391,8 +409,10 @@ def _wrong_source(source: object) -> TypeError:
     return TypeError(f"a workspace needs a Connection or a ConnectionPool, not {type(source).__name__}")
 
 
-def _start_of(conn: Connection[Any], options: Options) -> _opening.Start:
+def _begin_of(conn: Connection[Any], options: Options) -> tuple[str, ...]:
     """Compose the BEGIN from the options, and from the connection where they are silent."""
+    if not options and conn.isolation_level is None and conn.read_only is None and conn.deferrable is None:
+        return ("BEGIN",)
     chosen: Options = {**options}
     if chosen.get("isolation_level") is None and conn.isolation_level is not None:
         chosen["isolation_level"] = _LEVELS[conn.isolation_level]
@@ -400,7 +420,7 @@ def _start_of(conn: Connection[Any], options: Options) -> _opening.Start:
         chosen["read_only"] = conn.read_only
     if chosen.get("deferrable") is None:
         chosen["deferrable"] = conn.deferrable
-    return _opening.start(chosen)
+    return _opening.start(chosen).commands()
 
 
 def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:

@@ -40,7 +40,7 @@ class Call:
         Raises:
             TenancyError: one of them is not acceptable.
         """
-        return tuple(argument(value) for argument, value in zip(self.takes, values, strict=True))
+        return tuple([argument(value) for argument, value in zip(self.takes, values, strict=True)])
 
 
 _ACCOUNT: Final = tuple(Text(name, optional=True) for name in ("username", "first_name", "last_name", "password_hash"))

@@ -99,9 +99,11 @@ class Argument(ABC):
 class Id(Argument):
     """A UUID, or the text of one."""
 
+    def __call__(self, value: Any) -> Any:
+        """Return the value, mostly as it is."""
+        return value if type(value) is UUID else super().__call__(value)
+
     def _checked(self, value: Any) -> UUID:
-        if type(value) is UUID:
-            return value
         if isinstance(value, UUID):
             # Built anew from its number: a subclass might be sent as something else.
             return UUID(int=value.int)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from psycopg_pool import AsyncConnectionPool
 
 __all__ = ["give_back", "is_pool", "sleep"]
@@ -22,4 +24,34 @@ def is_pool(source: object) -> bool:
 
 async def give_back(pool: AsyncConnectionPool[Any], conn: AsyncConnection[Any]) -> None:
     """Return the connection to its pool, even when the task is cancelled meanwhile."""
-    await asyncio.shield(pool.putconn(conn))
+    giving = pool.putconn(conn)
+    try:
+        first = giving.send(None)
+    except StopIteration:
+        # Mostly there is nothing to wait for, and no need of a task, which takes longer than all this.
+        return
+    await asyncio.shield(_finish(_Rest(giving, first)))
+
+
+async def _finish(rest: _Rest) -> None:
+    await rest
+
+
+class _Rest:
+    """What is left of a coroutine that was started and waits for something."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: object) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            while True:
+                try:
+                    sent = yield self._waits_for
+                except BaseException as error:
+                    self._waits_for = self._coroutine.throw(error)
+                else:
+                    self._waits_for = self._coroutine.send(sent)
+        except StopIteration:
+            return

@@ -75,11 +75,11 @@ class Workspace(Calls):
 
     # Without an identity it is a transaction in no workspace, for what needs none.
     def __init__(self, source: Any, identity: Identity | None, options: Options) -> None:
-        if not isinstance(source, asyncpg.Pool | asyncpg.Connection | PoolConnectionProxy):
-            msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
-            raise TypeError(msg)
         self._source = source
         self._pool = source if isinstance(source, asyncpg.Pool) else None
+        if self._pool is None and not isinstance(source, asyncpg.Connection | PoolConnectionProxy):
+            msg = f"a workspace needs a Connection or a Pool of asyncpg, not {type(source).__name__}"
+            raise TypeError(msg)
         self._identity = identity
         self._start = _opening.start(options)
         self._conn: Any = None
