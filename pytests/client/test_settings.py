@@ -24,6 +24,8 @@ from pg_tenancy.results import Module, ProviderStatus, Provisioning, SettingLeve
 from support.clients import Client, assert_error
 from support.people import Organization, People, User
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -385,6 +385,22 @@ def test_a_missing_program_comes_with_the_line_that_installs_it(
     assert "apt-get install sqitch libdbd-pg-perl postgresql-client" in complaint
 
 
+def test_sqitch_calls_the_newest_psql_and_not_debians_script_that_looks_for_it(
+    empty_database: Database, run: Answer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script, versions = tmp_path / "pg_wrapper", tmp_path / "versions"
+    script.write_text("#!/bin/sh\nexit 1\n")
+    script.chmod(0o755)
+    (tmp_path / "psql").symlink_to(script)
+    for version, program in (("9.6", script), ("15", script), ("100", empty_database.server.program("psql"))):
+        (versions / version / "bin").mkdir(parents=True)
+        (versions / version / "bin" / "psql").symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for place, status in ((tmp_path / "nowhere", 1), (versions, 0)):
+        monkeypatch.setattr("pg_tenancy.tools.sqitch._VERSIONS", place)
+        assert run("deploy", "--to", "kernel/roles", empty_database.dsn())[0] == status
+
+
 def test_help_says_what_each_command_is_for(run: Answer) -> None:
     status, output, _ = run("--help")
     assert status == 0

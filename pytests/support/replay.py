@@ -31,6 +31,27 @@ PLAN = read_plan()
 TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
 WHOLE_PLAN = PLAN[-1].script
 
+# What DISCARD ALL does, but for DISCARD PLANS: a plan is made anew where it has to be, and making
+# all of them anew for each script takes a tenth of a deploy.
+NEW_SESSION = """
+DO $$
+BEGIN
+    IF now() <> statement_timestamp() THEN
+        RAISE EXCEPTION 'the script left its transaction open';
+    END IF;
+    PERFORM pg_advisory_unlock_all();
+END;
+$$;
+CLOSE ALL;
+SET SESSION AUTHORIZATION DEFAULT;
+RESET ALL;
+RESET ROLE;
+DEALLOCATE ALL;
+UNLISTEN *;
+DISCARD TEMP;
+DISCARD SEQUENCES;
+"""
+
 Row = dict[str, object]
 
 _TIMES = {"committed_at", "created_at", "installed_at"}
@@ -121,8 +142,8 @@ class Replay:
                 arguments.append(f"--file={SQL / step.kind / script}.sql")
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
-            # A new session but for psql's own variables. It fails if the script left its transaction open.
-            arguments += ["--command=DISCARD ALL", "--command=RESET ROLE"]
+            # A new session but for psql's own variables.
+            arguments.append(f"--command={NEW_SESSION}")
         first = registry.tables if self._deployed() is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
 

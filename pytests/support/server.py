@@ -260,9 +260,15 @@ class Server:
     # -- taking part in a run --------------------------------------------------
 
     def environment(self) -> dict[str, str]:
-        """Return the variable by which another process joins this run."""
+        """Return the variables by which another process joins this run, and finds the server's programs first.
+
+        Debian's psql is a script that looks for the program, in ten times the time that the program takes.
+        """
         known = ("dsn", "run", "password", "bin_dir", "version")
-        return {_VARIABLE: json.dumps({name: getattr(self, name) for name in known})}
+        return {
+            _VARIABLE: json.dumps({name: getattr(self, name) for name in known}),
+            "PATH": f"{Path(self.program('psql')).parent}{os.pathsep}{os.environ['PATH']}",
+        }
 
     def clean_up(self, roles_before: frozenset[str]) -> None:
         """Drop the run's databases and logins, and the groups that came with them."""

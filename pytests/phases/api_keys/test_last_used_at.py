@@ -13,6 +13,8 @@ from support.api_keys import ENTER, Acme, Make, WithKey, one
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 

@@ -18,6 +18,8 @@ from support.racing import Session, at_once
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 Entered = Callable[..., AbstractContextManager[Connection]]

@@ -16,6 +16,8 @@ from support.racing import name_of
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 Entered = Callable[..., AbstractContextManager[Connection]]

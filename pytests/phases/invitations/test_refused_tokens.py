@@ -17,6 +17,8 @@ from support.people import Organization, People
 from support.server import Logins
 from support.two_tenants import refused
 
+pytestmark = pytest.mark.shared_database
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 Entered = Callable[..., AbstractContextManager[Connection]]

@@ -45,6 +45,10 @@ _INSTALL = (
 )
 
 
+# Where Debian's packages put the programs of each version; psql in PATH is their script that chooses one.
+_VERSIONS = Path("/usr/lib/postgresql")
+_CHOOSER = "pg_wrapper"
+
 # Every script waits for this lock before it begins (sql/notes/begin.psql).
 _STOP_LOCK = 8100420170330142
 
@@ -120,6 +124,17 @@ def find_sqitch() -> str:
         if shutil.which(program) is None:
             raise SqitchNotFoundError(f"{program} is not installed. {_INSTALL}")
     return str(shutil.which("sqitch"))
+
+
+def _chosen_programs() -> Path | None:
+    """Return the directory of the psql that Debian's script would choose, or None where psql is not that script.
+
+    The script takes several times as long as psql itself, and sqitch calls it for each script of each change.
+    """
+    if Path(shutil.which("psql") or "").resolve().name != _CHOOSER:
+        return None
+    programs = [path for path in _VERSIONS.glob("*/bin/psql") if path.parts[-3].isdigit()]
+    return max(programs, key=lambda path: int(path.parts[-3])).parent if programs else None
 
 
 def read_plan(project: Path | None = None, plan: str = "platform") -> list[Change]:
@@ -206,7 +221,7 @@ class Sqitch:
         on_line: called with each line that sqitch prints, as it prints it.
         on_stop: called when SIGINT or SIGTERM stops a deploy or a revert, which ends after the current change.
             A second signal ends it at once.
-        program_directory: where to look for ``psql`` before ``PATH``.
+        program_directory: where to look for ``psql`` before ``PATH``; default: where Debian's script would find it.
         environment: further environment variables for sqitch.
 
     """
@@ -323,8 +338,9 @@ class Sqitch:
 
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, **libpq_environment(self.dsn), **self.environment}
-        if self.program_directory is not None:
-            environment["PATH"] = f"{self.program_directory}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        programs = self.program_directory or _chosen_programs()
+        if programs is not None:
+            environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
         if self.isolated:
             environment |= {
                 "SQITCH_SYSTEM_CONFIG": os.devnull,
