@@ -803,12 +803,10 @@ BEGIN
         RETURN;
     END IF;
     -- A table of another schema may have the same name.
-    SELECT f.name INTO function_name
-    FROM generate_series(1, 1000) AS n (number)
-    CROSS JOIN LATERAL tenancy_private.name_for(table_name, concat('taken', nullif(n.number, 1))) AS f (name)
-    WHERE to_regprocedure(format('tenancy_private.%I()', f.name)) IS NULL
-    ORDER BY n.number
-    LIMIT 1;
+    FOR number IN 1 .. 1000 LOOP
+        function_name := tenancy_private.name_for(table_name, concat('taken', nullif(number, 1)));
+        EXIT WHEN to_regprocedure(format('tenancy_private.%I()', function_name)) IS NULL;
+    END LOOP;
     EXECUTE format(
         'CREATE FUNCTION tenancy_private.%I() RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
         'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
