@@ -364,6 +364,9 @@ def test_the_tables_are_as_their_contracts_say(app: Application) -> None:
         "DROP TRIGGER customers_tenancy_permission ON public.customers",
         "ALTER TABLE public.customers DISABLE TRIGGER customers_tenancy_permission",
         "DROP TRIGGER tasks_tenancy_workspace ON public.tasks",
+        "CREATE OR REPLACE FUNCTION tenancy_private.customers_tenancy_taken() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN new; END'",
+        "ALTER FUNCTION tenancy_private.customers_tenancy_taken() OWNER TO CURRENT_USER",
         "REVOKE SELECT (name) ON public.countries FROM tenancy_credentialed",
     ],
 )

@@ -148,6 +148,16 @@ def test_a_table_that_somebody_dropped_can_be_forgotten(own_app: Application) ->
         connection.execute("CALL tenancy_private.verify_contracts()")
 
 
+def test_the_check_of_taken_keys_goes_with_a_table_that_was_dropped(own_app: Application) -> None:
+    checks = "SELECT proname::text FROM pg_proc WHERE proname ~ '^customers_tenancy_taken'"
+    with own_app.connected() as connection:
+        assert all_of(connection, checks) == ["customers_tenancy_taken"]
+        number = one(connection, "SELECT 'public.customers'::regclass::oid")
+    own_app.run("DROP TABLE public.customers CASCADE", f"CALL tenancy.unprotect('{number}')")
+    with own_app.connected() as connection:
+        assert all_of(connection, checks) == []
+
+
 # -- who sees everything ---------------------------------------------------------
 
 
@@ -249,6 +259,66 @@ def test_a_table_of_any_name_in_any_schema(bare_app: Application, table: str) ->
         assert all_of(connection, f"SELECT name FROM {table}") == ["ann", "gus"]
     bare_app.run(f"CALL tenancy.unprotect('{quoted}')")
     assert bare_app.database.dump() == before
+
+
+def test_tables_of_one_name_in_two_schemas_look_for_their_own_keys(bare_app: Application) -> None:
+    bare_app.run("SELECT tenancy.define_permission('items.write', '{owner,user}')")
+    tables = ("crm.items", "shop.items")
+    for table in tables:
+        bare_app.run(
+            f"CREATE SCHEMA {table.split('.')[0]}",
+            f"CREATE TABLE {table} (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), code text)",
+            f"CREATE UNIQUE INDEX items_code ON {table} (lower(code)) WHERE code <> 'any'",
+            f"CALL tenancy.protect('{table}')",
+            *(
+                f"CALL tenancy.allow('{table}', '{command}', 'items.write', columns => '{columns}')"
+                for command, columns in (("SELECT", "id, code"), ("INSERT", "id, code"), ("UPDATE", "code"))
+            ),
+        )
+    # Each organization has a code in one of the tables, and nothing in the other.
+    for table, who, organization in (
+        ("crm.items", "gus", bare_app.globex),
+        ("shop.items", "ann", bare_app.acme),
+    ):
+        with bare_app.entered(who, organization, keep=True) as connection:
+            connection.execute(f"INSERT INTO {table} (code) VALUES ('One'), ('any')")
+    upsert = (
+        "INSERT INTO {} (code) VALUES ('{}') ON CONFLICT (lower(code)) WHERE code <> 'any' DO UPDATE SET code = 'x'"
+    )
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        connection.execute("INSERT INTO crm.items (code) VALUES ('any')")
+        connection.execute(upsert.format("shop.items", "ONE").encode())
+        assert all_of(connection, "SELECT code FROM shop.items ORDER BY 1") == ["any", "x"]
+        with refused("23505", "items_code"):
+            connection.execute(upsert.format("crm.items", "ONE").encode())
+    assert "items_tenancy_taken" in bare_app.database.dump()
+    bare_app.run(*(f"CALL tenancy.unprotect('{table}')" for table in tables))
+    assert "items_tenancy_taken" not in bare_app.database.dump()
+
+
+def test_columns_may_be_called_as_plpgsql_calls_things(bare_app: Application) -> None:
+    columns = "new, old, found, tg_op, t, n"
+    bare_app.run(
+        "CREATE TABLE public.odd (id uuid DEFAULT gen_random_uuid(), new text, old text, found text, tg_op text,"
+        " t text, n text, UNIQUE (id), UNIQUE (new, found), UNIQUE (n, t, old))",
+        "SELECT tenancy.define_permission('odd.write', '{owner,user}')",
+        "CALL tenancy.protect('public.odd')",
+        *(
+            f"CALL tenancy.allow('public.odd', '{command}', 'odd.write', columns => '{columns}')"
+            for command in ("SELECT", "INSERT", "UPDATE")
+        ),
+    )
+    insert = f"INSERT INTO public.odd ({columns}) VALUES ({{}})"
+    with bare_app.entered("gus", bare_app.globex, keep=True) as connection:
+        connection.execute(insert.format("'a', 'b', 'c', 'd', 'e', 'f'").encode())
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        connection.execute(insert.format("'a', 'b', 'x', 'd', 'x', 'f'").encode())
+        for values, key in (
+            ("'a', 'y', 'c', 'y', 'y', 'y'", "odd_new_found_key"),
+            ("'z', 'b', 'z', 'z', 'e', 'f'", "odd_n_t_old_key"),
+        ):
+            with refused("23505", key), connection.transaction():
+                connection.execute(f"{insert.format(values)} ON CONFLICT DO NOTHING".encode())
 
 
 def test_columns_are_split_and_quoted(bare_app: Application) -> None:

@@ -286,6 +286,21 @@ ADDED_HALF = ADOPTED + (
 )
 
 
+def test_a_plain_column_of_an_application_is_made_consistent(state: Callable[..., Any]) -> None:
+    """Also in rows in which nothing else has to change."""
+    plain = ADOPTED.replace(
+        "GENERATED ALWAYS AS (tech_activated_at IS NOT NULL AND eco_activated_at IS NOT NULL) STORED", ""
+    )
+    database = state(
+        KEYLESS + ROWS + plain + "UPDATE public.instances SET tech_activated_at = now(), eco_activated_at = now(),"
+        " is_operational = false;",
+        "@phase-7",
+    )
+    Replay(database).deploy("@phase-11")
+    with database.connect(autocommit=True) as admin:
+        assert admin.execute("SELECT DISTINCT is_operational FROM public.instances").fetchall() == [(True,)]
+
+
 def test_columns_that_an_application_has_keep_what_they_say(state: Callable[..., Any], logins: Logins) -> None:
     database = state(KEYLESS + ROWS + ADDED_HALF, "@phase-7")
     with database.connect(autocommit=True) as admin:

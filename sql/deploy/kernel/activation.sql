@@ -415,9 +415,9 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_activation_write() FROM public;
 
 -- Keeps is_operational consistent with the activations and the workspace. A row that
 -- moves to another organization is activated there; rows of a person or of the platform
--- stay operational. Arguments: the column with the owner of a row; whether the
--- application had the columns, which then apply to every row; and whether it generates
--- is_operational.
+-- stay operational. Arguments: the column with the owner of a row, workspace_id or
+-- organization_id; whether the application had the columns, which then apply to every row;
+-- and whether it generates is_operational.
 CREATE FUNCTION tenancy_private.keep_activation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -430,10 +430,27 @@ DECLARE
     nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
     is_adopted CONSTANT boolean := tg_argv[1];
     is_generated CONSTANT boolean := tg_argv[2];
-    workspace CONSTANT uuid := to_jsonb(new) ->> tg_argv[0];
-    workspace_before CONSTANT uuid := CASE WHEN tg_op = 'UPDATE' THEN to_jsonb(old) ->> tg_argv[0] END;
-    of_organization CONSTANT boolean := tenancy_private.is_organization(workspace);
+    workspace uuid;
+    workspace_before uuid;
+    of_organization boolean;
 BEGIN
+    -- Not by way of to_jsonb(), which would cost more than the rest. In an INSERT, old is NULL.
+    IF tg_argv[0] = 'workspace_id' THEN
+        workspace := new.workspace_id;
+        workspace_before := old.workspace_id;
+    ELSE
+        workspace := new.organization_id;
+        workspace_before := old.organization_id;
+    END IF;
+    -- Where the columns are ours they have been kept from the start, so most updates end here.
+    IF NOT is_adopted AND workspace_before = workspace AND (
+        new.tech_activated_at, new.tech_activated_by, new.eco_activated_at, new.eco_activated_by, new.is_operational
+    ) IS NOT DISTINCT FROM (
+        old.tech_activated_at, old.tech_activated_by, old.eco_activated_at, old.eco_activated_by, old.is_operational
+    ) THEN
+        RETURN new;
+    END IF;
+    of_organization := tenancy_private.is_organization(workspace);
     IF new.tech_activated_by IS NOT NULL THEN
         new.tech_activated_at := coalesce(new.tech_activated_at, now());
     END IF;

@@ -23,9 +23,10 @@ COMMENT ON TABLE tenancy_private.contracts IS
 'The row-level security, policies, privileges and triggers that each table of tenants must have; see contract_of().';
 
 -- The contract of a table as the catalog has it now. The triggers are those that
--- call functions of ours. On a table of the application, privileges are those of
--- PUBLIC and of the roles that tenants come with; on ours, those of the other
--- groups too, and in tenancy_private those of anybody but the owner.
+-- call functions of ours, together with a function that was made for this table. On a
+-- table of the application, privileges are those of PUBLIC and of the roles that tenants
+-- come with; on ours, those of the other groups too, and in tenancy_private those of
+-- anybody but the owner.
 CREATE FUNCTION tenancy_private.contract_of(table_name regclass)
 RETURNS TABLE (kind text, name name, definition text)
 LANGUAGE sql
@@ -97,7 +98,14 @@ UNION ALL
 SELECT
     'trigger',
     t.tgname,
-    pg_get_triggerdef(t.oid) || CASE t.tgenabled
+    CASE
+        WHEN p.proname LIKE '%\_tenancy\_taken%' THEN rtrim(pg_get_functiondef(p.oid), E'\n') || format(
+            '; ALTER FUNCTION %1$s OWNER TO %2$I; REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; ',
+            p.oid::regprocedure, pg_get_userbyid(p.proowner)
+        )
+        ELSE ''
+    END
+    || pg_get_triggerdef(t.oid) || CASE t.tgenabled
         WHEN 'O' THEN ''
         ELSE format('; ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
             CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, t.tgname)

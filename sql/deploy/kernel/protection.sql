@@ -357,13 +357,13 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    place CONSTANT integer := nullif(tg_argv[CASE tg_op WHEN 'INSERT' THEN 0 WHEN 'UPDATE' THEN 1 ELSE 2 END], '');
 BEGIN
-    IF row_security_active(tg_relid) AND pg_has_role('tenancy_credentialed', 'USAGE') THEN
-        IF substr(current_setting('tenancy.context', true), place, 1) IS DISTINCT FROM '1' THEN
-            PERFORM tenancy.require_access(tg_relid, tg_op);
-        END IF;
+    IF row_security_active(tg_relid) AND pg_has_role('tenancy_credentialed', 'USAGE') AND substr(
+        current_setting('tenancy.context', true),
+        nullif(tg_argv[CASE tg_op WHEN 'INSERT' THEN 0 WHEN 'UPDATE' THEN 1 ELSE 2 END], '')::integer,
+        1
+    ) IS DISTINCT FROM '1' THEN
+        PERFORM tenancy.require_access(tg_relid, tg_op);
     END IF;
     RETURN NULL;
 END;
@@ -667,9 +667,8 @@ REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM publ
 -- A key that another tenant's row has. An upsert would look at that row, and work out its
 -- own WHERE for it before PostgreSQL asks any policy. So every way of writing such a key
 -- ends here, as a duplicate of one's own does. Nothing is looked at that was not committed
--- when the statement began: who knows an id before it is used can still meet it so.
--- Arguments: what unique keys are of, each with the query for its values. A key is looked
--- up when it is met: the application may have dropped it or given it another name.
+-- when the statement began: who knows an id before it is used can still meet it so. A key
+-- is looked up when it is met: the application may have dropped it or given it another name.
 CREATE FUNCTION tenancy_private.columns_of_key(index_id oid) RETURNS text
 LANGUAGE sql
 STABLE
@@ -686,45 +685,78 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.columns_of_key(oid) FROM public;
 
-CREATE FUNCTION tenancy_private.refuse_taken_key() RETURNS trigger
+CREATE FUNCTION tenancy_private.refuse_taken_key(table_name regclass, columns text) RETURNS void
 LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY DEFINER
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
-SET debug_print_plan = off
 AS $$
 DECLARE
-    taken boolean;
-    key name;
+    key record;
 BEGIN
-    FOR place IN 0 .. tg_nargs - 1 BY 2 LOOP
-        EXECUTE tg_argv[place + 1] INTO taken USING new;
-        IF taken THEN
-            -- Without a context no row is revealed.
-            PERFORM tenancy.current_workspace_id();
-            SELECT c.relname INTO key
-            FROM pg_index AS i
-            INNER JOIN pg_class AS c ON i.indexrelid = c.oid
-            WHERE i.indrelid = tg_relid AND i.indisunique
-                AND tenancy_private.columns_of_key(i.indexrelid) = tg_argv[place]
-            ORDER BY c.relname
-            LIMIT 1;
-            CONTINUE WHEN NOT FOUND;
-            RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', key
-            USING ERRCODE = '23505',
-            CONSTRAINT = key,
-            SCHEMA = tg_table_schema,
-            TABLE = tg_table_name;
-        END IF;
-    END LOOP;
-    RETURN new;
+    -- Without a context no row is revealed.
+    PERFORM tenancy.current_workspace_id();
+    SELECT c.relname AS name, t.relname AS table_name, n.nspname AS table_schema INTO key
+    FROM pg_index AS i
+    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+    INNER JOIN pg_class AS t ON i.indrelid = t.oid
+    INNER JOIN pg_namespace AS n ON t.relnamespace = n.oid
+    WHERE i.indrelid = refuse_taken_key.table_name AND i.indisunique
+        AND tenancy_private.columns_of_key(i.indexrelid) = refuse_taken_key.columns
+    ORDER BY c.relname
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'duplicate key value violates unique constraint "%"', key.name
+        USING ERRCODE = '23505',
+        CONSTRAINT = key.name,
+        SCHEMA = key.table_schema,
+        TABLE = key.table_name;
+    END IF;
 END;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key() FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key(regclass, text) FROM public;
+
+CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
+    ) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
+
+-- A function that no table uses any more, also because somebody has dropped the table.
+CREATE PROCEDURE tenancy_private.drop_idle_key_checks()
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    idle regprocedure;
+BEGIN
+    FOR idle IN
+        SELECT p.oid FROM pg_proc AS p
+        WHERE p.pronamespace = 'tenancy_private'::regnamespace AND p.proname LIKE '%\_tenancy\_taken%'
+            AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgfoid = p.oid)
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', idle);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_idle_key_checks() FROM public;
 
 -- Creates the trigger of a table whose tenants write a key that all of them share,
--- and change rows: an upsert requires both.
+-- and change rows: an upsert requires both. Its function is the table's own, so that
+-- PostgreSQL plans the look-up once a session: to plan it costs ten times as much as to
+-- look. Columns of the table may have any name, so the new row has one of ours.
 CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -732,19 +764,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'taken');
-    keys CONSTANT text := (
+    checks CONSTANT text := (
         SELECT
             string_agg(
                 format(
-                    '%L, %L', k.columns, format(
-                        'SELECT EXISTS (SELECT FROM %s AS t WHERE (%s) = (SELECT %2$s FROM (SELECT ($1).*) AS n)%s AND (%s))',
-                        p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
-                        concat_ws(
-                            ' OR ', format('t.%1$I <> ($1).%1$I', p.key),
-                            CASE WHEN p.author IS NOT NULL THEN format('t.%1$I IS DISTINCT FROM ($1).%1$I', p.author) END
-                        )
-                    )
-                ), ', ' ORDER BY c.relname
+                    E'    IF EXISTS (\n        SELECT FROM %s AS t\n'
+                    '        WHERE (%s) = (SELECT %2$s FROM (SELECT (tenancy_new).*) AS n)%s\n            AND (%s)\n'
+                    '    ) THEN\n        PERFORM tenancy_private.refuse_taken_key(tg_relid, %L);\n    END IF;\n',
+                    p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
+                    concat_ws(
+                        ' OR ', format('t.%1$I <> tenancy_new.%1$I', p.key),
+                        CASE WHEN p.author IS NOT NULL THEN format('t.%1$I IS DISTINCT FROM tenancy_new.%1$I', p.author) END
+                    ),
+                    k.columns
+                ), '' ORDER BY c.relname
             )
         FROM tenancy_private.protected_tables AS p
         INNER JOIN tenancy_private.access AS a ON p.table_name = a.table_name AND a.command = 'INSERT'
@@ -762,38 +795,38 @@ DECLARE
         ) AS k
         WHERE p.table_name = set_key_trigger.table_name AND NOT coalesce(k.has_key, false) AND k.is_named
     );
+    function_name name;
 BEGIN
-    IF keys IS NOT NULL THEN
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
-            'WHEN (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%L::regclass)) '
-            'EXECUTE FUNCTION tenancy_private.refuse_taken_key(%s)',
-            trigger_name, table_name, format('%s', table_name), keys
-        );
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
-        CALL tenancy_private.record_triggers(table_name, trigger_name);
-    ELSE
-        CALL tenancy_private.drop_trigger(table_name, trigger_name);
+    CALL tenancy_private.drop_trigger(table_name, trigger_name);
+    CALL tenancy_private.drop_idle_key_checks();
+    IF checks IS NULL THEN
+        RETURN;
     END IF;
+    -- A table of another schema may have the same name.
+    FOR number IN 1 .. 1000 LOOP
+        function_name := tenancy_private.name_for(table_name, concat('taken', nullif(number, 1)));
+        EXIT WHEN to_regprocedure(format('tenancy_private.%I()', function_name)) IS NULL;
+    END LOOP;
+    EXECUTE format(
+        'CREATE FUNCTION tenancy_private.%I() RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
+        'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
+        function_name, format(
+            E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
+        )
+    );
+    EXECUTE format('REVOKE ALL ON FUNCTION tenancy_private.%I() FROM PUBLIC', function_name);
+    EXECUTE format('ALTER FUNCTION tenancy_private.%I() OWNER TO tenancy_owner', function_name);
+    EXECUTE format(
+        'CREATE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
+        'WHEN (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%L::regclass)) '
+        'EXECUTE FUNCTION tenancy_private.%I()',
+        trigger_name, table_name, format('%s', table_name), function_name
+    );
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+    CALL tenancy_private.record_triggers(table_name, trigger_name);
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_key_trigger(regclass) FROM public;
-
-CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
-    ) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, trigger_name);
-    END IF;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
 
 -- The changes begin with this: they alone change who reads and writes a table of theirs.
 CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])
@@ -1343,6 +1376,7 @@ BEGIN
     DELETE FROM tenancy_private.closed_tables AS c WHERE c.table_name = forget_table.table_name;
     DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = forget_table.table_name;
     CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
+    CALL tenancy_private.drop_idle_key_checks();
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.forget_table(regclass) FROM public;
@@ -1388,6 +1422,7 @@ BEGIN
     END IF;
     CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));
     CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'taken'));
+    CALL tenancy_private.drop_idle_key_checks();
     IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);
     ELSE

@@ -47,6 +47,9 @@ CHANGES = {
         ("AND NOT pg_has_role('tenancy_owner', 'MEMBER')", "AND false"),
     ],
     "tenancy_private.keep_activation()": [
+        ("AND workspace_before = workspace AND (", "AND ("),
+        ("old.eco_activated_by, old.is_operational\n", "old.eco_activated_by, new.is_operational\n"),
+        ("FROM (\n        old.tech_activated_at, ", "FROM (\n        new.tech_activated_at, "),
         ("IF new.tech_activated_by IS NOT NULL THEN", "IF false THEN"),
         ("IF new.eco_activated_by IS NOT NULL THEN", "IF false THEN"),
         ("IF workspace_before <> workspace AND workspace_before <> nil", "IF false AND workspace_before <> nil"),

@@ -31,6 +31,7 @@ CHANGES = {
         ),
         ("OR g.relnamespace = 'tenancy'::regnamespace AND g.grantee = 'tenancy_service'", ""),
         ("OR g.relnamespace = 'tenancy_private'::regnamespace", ""),
+        ("WHEN p.proname LIKE", "WHEN false AND p.proname LIKE"),
         ("CASE t.tgenabled\n        WHEN 'O' THEN ''", "CASE 'O'\n        WHEN 'O' THEN ''"),
         (
             "AND p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)",
