@@ -814,7 +814,13 @@ BEGIN
             E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
         )
     );
-    EXECUTE format('REVOKE ALL ON FUNCTION tenancy_private.%I() FROM PUBLIC', function_name);
+    -- Also from those to whom default privileges of the one who deploys have given it.
+    EXECUTE format('REVOKE ALL ON FUNCTION tenancy_private.%I() FROM ', function_name) || (
+        SELECT concat_ws(', ', 'PUBLIC', string_agg(a.grantee::regrole::text, ', '))
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+        WHERE p.oid = to_regprocedure(format('tenancy_private.%I()', function_name)) AND a.grantee NOT IN (0, p.proowner)
+    );
     EXECUTE format('ALTER FUNCTION tenancy_private.%I() OWNER TO tenancy_owner', function_name);
     EXECUTE format(
         'CREATE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
