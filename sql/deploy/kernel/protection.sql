@@ -795,7 +795,7 @@ DECLARE
         ) AS k
         WHERE p.table_name = set_key_trigger.table_name AND NOT coalesce(k.has_key, false) AND k.is_named
     );
-    function_name name;
+    check_function text;
 BEGIN
     CALL tenancy_private.drop_trigger(table_name, trigger_name);
     CALL tenancy_private.drop_idle_key_checks();
@@ -804,29 +804,31 @@ BEGIN
     END IF;
     -- A table of another schema may have the same name.
     FOR number IN 1 .. 1000 LOOP
-        function_name := tenancy_private.name_for(table_name, concat('taken', nullif(number, 1)));
-        EXIT WHEN to_regprocedure(format('tenancy_private.%I()', function_name)) IS NULL;
+        check_function := format(
+            'tenancy_private.%I()', tenancy_private.name_for(table_name, concat('taken', nullif(number, 1)))
+        );
+        EXIT WHEN to_regprocedure(check_function) IS NULL;
     END LOOP;
     EXECUTE format(
-        'CREATE FUNCTION tenancy_private.%I() RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
+        'CREATE FUNCTION %s RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
         'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
-        function_name, format(
+        check_function, format(
             E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
         )
     );
     -- Also from those to whom default privileges of the one who deploys have given it.
-    EXECUTE format('REVOKE ALL ON FUNCTION tenancy_private.%I() FROM ', function_name) || (
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM ', check_function) || (
         SELECT concat_ws(', ', 'PUBLIC', string_agg(a.grantee::regrole::text, ', '))
         FROM pg_proc AS p
         CROSS JOIN LATERAL aclexplode(p.proacl) AS a
-        WHERE p.oid = to_regprocedure(format('tenancy_private.%I()', function_name)) AND a.grantee NOT IN (0, p.proowner)
+        WHERE p.oid = to_regprocedure(check_function) AND a.grantee NOT IN (0, p.proowner)
     );
-    EXECUTE format('ALTER FUNCTION tenancy_private.%I() OWNER TO tenancy_owner', function_name);
+    EXECUTE format('ALTER FUNCTION %s OWNER TO tenancy_owner', check_function);
     EXECUTE format(
         'CREATE TRIGGER %I BEFORE INSERT ON %s FOR EACH ROW '
         'WHEN (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%L::regclass)) '
-        'EXECUTE FUNCTION tenancy_private.%I()',
-        trigger_name, table_name, format('%s', table_name), function_name
+        'EXECUTE FUNCTION %s',
+        trigger_name, table_name, format('%s', table_name), check_function
     );
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
     CALL tenancy_private.record_triggers(table_name, trigger_name);
