@@ -1,8 +1,8 @@
 -- Access to public.api_keys, revision 1.
 --
--- In an organization the organization's keys, in personal mode one's own. Made and
--- revoked by functions, because the key has to be hashed and a revocation is for
--- good; the name can be changed here, by a person. Nobody reads key_hash.
+-- In an organization the organization's keys, in personal mode one's own. Functions create and
+-- revoke keys, because a key must be hashed and a revocation is final; people can change the
+-- name here. Nobody reads key_hash.
 CALL tenancy.protect('public.api_keys');
 CALL tenancy.allow('public.api_keys', 'SELECT', 'api_keys.view', columns =>
     'id, user_id, organization_id, name, key_prefix, created_at, expires_at, last_used_at, '

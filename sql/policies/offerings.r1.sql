@@ -1,9 +1,9 @@
 -- Access to offerings and their usage, revision 1.
 --
--- An organization sees what it offers, to whom, for how much, and what it was asked. What others
--- offer comes from functions, by two indexed paths: community_catalog(), resolve_offering(),
--- shared_offerings(), access_requests(). Calls belong to whoever pays. Written by functions, and
--- what the platform had before also by services.
+-- An organization sees its offerings, shares and prices, and the requests that it received.
+-- Offerings of others are shown by functions, with two indexed queries: community_catalog(),
+-- resolve_offering(), shared_offerings(), access_requests(). Calls belong to the payer. Written
+-- by functions, and the platform's own tables also by services.
 CALL tenancy.protect('public.organization_models', key => 'organization_id');
 CALL tenancy.allow('public.organization_models', 'SELECT', 'offerings.view', -- noqa: PRS
     "for" => 'organization', columns =>

@@ -1,7 +1,8 @@
 -- Access to wallets and the ledger, revision 1.
 --
--- The workspace's own money, for the roles that hold finops.view. A movement belongs to whoever
--- pays: the payee sees its own entry, not the payer's reference. Written by functions only.
+-- The workspace's own money, for the roles that hold finops.view. A movement belongs to the
+-- payer: the payee sees its own entry, but not the payer's reference. Written by functions
+-- only.
 CALL tenancy.protect('tenancy.wallets');
 CALL tenancy.allow('tenancy.wallets', 'SELECT', 'finops.view', columns =>
     'workspace_id, currency, balance, held, granted, unpaid, overdraft, version, chain, '

@@ -1,7 +1,7 @@
 -- Access to tenancy.workspaces, revision 1.
 --
--- The current workspace's own row. A service sees all and changes color and plan;
--- who is deleted is for tenancy.delete_organization() and its way back.
+-- The current workspace's own row. A service sees all, and changes color and plan; only
+-- tenancy.delete_organization() and restore_organization() change deleted_at.
 CALL tenancy.protect('tenancy.workspaces', key => 'id');
 CALL tenancy.allow('tenancy.workspaces', 'SELECT', NULL, columns =>
     'id, kind, user_id, organization_id, color, plan, created_at, deleted_at');

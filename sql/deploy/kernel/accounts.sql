@@ -11,8 +11,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- No more than a mailer needs: something, an @, something, and nothing that
--- could make two addresses or a header line of it.
+-- Checks no more than a mailer needs: some text, an @, some text, and no character that could
+-- turn it into two addresses or a header line.
 CREATE FUNCTION tenancy_private.checked_email(email text) RETURNS text
 LANGUAGE plpgsql
 IMMUTABLE
@@ -38,8 +38,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_email(text) FROM public;
 
--- The only place that writes accounts: changes the given columns of the account with a key
--- or, without a key, creates one. Answers as write_data() does.
+-- Only this function writes accounts: it changes the given columns of the account with a key
+-- or, without a key, creates one. Returns what write_data() returns.
 CREATE FUNCTION tenancy_private.write_user(
     key jsonb,
     email text,
@@ -107,11 +107,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.new_user(text, text, text, text, text) FROM public;
 COMMENT ON FUNCTION tenancy_private.new_user(text, text, text, text, text) IS
-'Makes an account and answers with its id. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
+'Creates an account and returns its id. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
 'user_data_invalid.';
 
--- An existing member keeps their role. The organization's counter is not
--- needed, because nobody stops being an owner.
+-- Existing members keep their role. The organization's counter is not needed, because nobody
+-- ceases to be an owner.
 CREATE FUNCTION tenancy_private.add_member(
     joined_organization_id uuid, new_member_id uuid, given_role text
 ) RETURNS void

@@ -12,9 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- An organization's object becomes operational once two people have answered
--- for it: one for its technical side, one for its costs. The tables to which
--- this applies are data.
+-- An organization's object becomes operational after two approvals, a technical and an economic
+-- one. The tables to which this applies are data.
 CREATE TABLE tenancy_private.activatable (
     kind         text        NOT NULL,
     table_name   regclass    NOT NULL,
@@ -32,8 +31,8 @@ COMMENT ON TABLE tenancy_private.activatable IS
 'is_adopted: the application had the columns; is_generated: it computes is_operational itself; activated_at: when '
 'the deploy activated existing rows.';
 
--- Deactivations of rows that somebody else held at that time: keeping a transaction
--- open must keep nothing alive. They reach their row with the next change.
+-- Deactivations of rows that another transaction had locked: nobody can keep an object alive by
+-- leaving a transaction open. The next change of the row applies them.
 CREATE TABLE tenancy_private.pending_deactivations (
     kind   text NOT NULL,
     id     uuid NOT NULL,
@@ -134,7 +133,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.activation_of(tenancy_private.activatable, uuid) FROM public;
 
--- Names the missing activation and who can give it.
+-- Names the missing activation and the roles that can give it.
 CREATE FUNCTION tenancy_private.refuse_use(
     activatable tenancy_private.activatable, id uuid, missing text[]
 ) RETURNS void
@@ -172,8 +171,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_use(tenancy_private.activatable, uuid, text[])
 FROM public;
 
--- A workspace asks about its own rows, and about public ones where there are some; a
--- service about every row.
+-- A workspace can ask about its own rows and about public ones, if the table has any; a service
+-- about every row.
 CREATE FUNCTION tenancy.require_operational(kind text, id uuid) RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -213,7 +212,7 @@ COMMENT ON FUNCTION tenancy.require_operational(text, uuid) IS
 'Raises 55000 not_operational, naming the missing activations and the roles that can give them, unless both exist. '
 'Raises 22023 kind_invalid, P0002 <kind>_not_found, and 42501 permission_denied where the kind has a permission use.';
 
--- One entry for one activation that was given or taken.
+-- One entry for each activation that was given or revoked.
 CREATE FUNCTION tenancy_private.record_activation(
     kind text, workspace_id uuid, id uuid, aspect text, old_values jsonb, new_values jsonb
 ) RETURNS void
@@ -226,7 +225,7 @@ AS $$
 DECLARE
     at_column CONSTANT text := aspect || '_activated_at';
     by_column CONSTANT text := aspect || '_activated_by';
-    -- A service writes without a context; one that is forged still raises.
+    -- A service writes without a context; a forged context still raises.
     entered CONSTANT boolean := coalesce(current_setting('tenancy.context', true), '') <> '';
     acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
     acting_organization CONSTANT uuid := CASE WHEN entered THEN tenancy.current_organization_id() END;
@@ -251,8 +250,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_activation(text, uuid, uuid, text, jsonb, jsonb)
 FROM public;
 
--- Both activations of an object meet here: act_in_organization() lets one person after
--- the other through, and looks up the role again.
+-- Both activations of an object are set here: act_in_organization() makes simultaneous callers
+-- wait for each other, and looks up the role again.
 CREATE FUNCTION tenancy_private.set_activation(
     kind text, id uuid, aspect text, wanted boolean
 ) RETURNS boolean
@@ -280,7 +279,7 @@ BEGIN
     acting := tenancy_private.act_in_organization(activatable.subject || '.activate_' || aspect);
     SELECT p.key INTO key FROM tenancy_private.protected_tables AS p WHERE p.table_name = activatable.table_name;
 
-    -- An object that was deactivated while another transaction held it.
+    -- Objects that were deactivated while another transaction had locked them.
     FOR pending IN
         SELECT d.id, d.aspect FROM tenancy_private.pending_deactivations AS d WHERE d.kind = set_activation.kind
     LOOP
@@ -381,8 +380,8 @@ COMMENT ON FUNCTION tenancy.deactivate(text, uuid, text) IS
 
 -- == What hangs on a table ==
 
--- Where the columns are ours, nobody writes them but the two functions, and whoever may
--- deploy. It asks as the caller: tenants have no right to these columns, services have.
+-- If pg-tenancy added the columns, only the two functions and the deployer write them. The
+-- trigger runs as the caller: tenants have no right to these columns, but services have.
 CREATE FUNCTION tenancy_private.refuse_activation_write() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -434,7 +433,8 @@ DECLARE
     workspace_before uuid;
     of_organization boolean;
 BEGIN
-    -- Not by way of to_jsonb(), which would cost more than the rest. In an INSERT, old is NULL.
+    -- Without to_jsonb(), which would cost more than everything else here. In an INSERT, old is
+    -- NULL.
     IF tg_argv[0] = 'workspace_id' THEN
         workspace := new.workspace_id;
         workspace_before := old.workspace_id;
@@ -442,7 +442,8 @@ BEGIN
         workspace := new.organization_id;
         workspace_before := old.organization_id;
     END IF;
-    -- Where the columns are ours they have been kept from the start, so most updates end here.
+    -- Columns that pg-tenancy added have been consistent from the start, so most updates end
+    -- here.
     IF NOT is_adopted AND workspace_before = workspace AND (
         new.tech_activated_at, new.tech_activated_by, new.eco_activated_at, new.eco_activated_by, new.is_operational
     ) IS NOT DISTINCT FROM (
@@ -477,7 +478,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_activation() FROM public;
 
--- Arguments: the kind, and the column that says whose a row is.
+-- Arguments: the kind, and the column with the owner of a row.
 CREATE FUNCTION tenancy_private.audit_activation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -492,7 +493,7 @@ DECLARE
     changed text;
 BEGIN
     FOREACH changed IN ARRAY ARRAY['tech', 'eco'] LOOP
-        -- One that was taken while somebody held the row was recorded then.
+        -- A revocation made while another transaction had locked the row was recorded then.
         IF (was ->> (changed || '_activated_at') IS NULL) <> (is_now ->> (changed || '_activated_at') IS NULL)
             AND NOT EXISTS (
                 SELECT FROM tenancy_private.pending_deactivations AS d
@@ -511,7 +512,7 @@ REVOKE ALL ON FUNCTION tenancy_private.audit_activation() FROM public;
 
 -- == The calls that a change is made of ==
 
--- How many of the columns the application already has: all or none.
+-- Checks that the application has all of the columns or none.
 CREATE PROCEDURE tenancy_private.check_activatable(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -564,7 +565,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.check_activatable(regclass) FROM public;
 
--- Opens the columns to whoever reads the rest of a row, or takes them out of the contract.
+-- Opens the columns to the readers of the rest of a row, or removes them from the contract.
 CREATE PROCEDURE tenancy_private.show_activations(table_name regclass, shown boolean)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -590,7 +591,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.show_activations(regclass, boolean) FROM public;
 
--- In one transaction, which reads no row: each new column begins with a constant.
+-- In one transaction that reads no row: each new column has a constant default.
 CREATE PROCEDURE tenancy_private.add_activations(
     change text, table_name regclass, kind text, subject text
 )
@@ -662,8 +663,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_activations(text, regclass, text, text) FROM public;
 
--- The one call that makes what a table holds something to be activated. Its permissions
--- are <subject>.activate_tech and <subject>.activate_eco.
+-- The one call that gives a table activations. Their permissions are <subject>.activate_tech
+-- and <subject>.activate_eco.
 CREATE PROCEDURE tenancy_private.make_activatable(
     change text, table_name regclass, kind text, subject text
 )
@@ -689,8 +690,8 @@ BEGIN
         COMMIT;
     END IF;
     activatable := tenancy_private.activatable_of(kind);
-    -- Existing columns keep one activation of two; tables without them keep
-    -- working.
+    -- Rows with one of two activations in existing columns keep just that one; objects in
+    -- tables without such columns keep working.
     IF activatable.is_adopted THEN
         CALL tenancy_private.in_batches(
             change, 'activations', table_name, table_name::text,
@@ -728,7 +729,7 @@ BEGIN
         CALL tenancy_private.drop_archived(archive);
         COMMIT;
     END IF;
-    -- Last, so that the log has what people did and nothing of the above.
+    -- Last, so that the log contains people's actions and none of the above.
     IF NOT tenancy_private.has_part(table_name, 'trigger', auditor, change) THEN
         CALL tenancy_private.patiently(ARRAY[table_name], 'SHARE ROW EXCLUSIVE', pg_catalog.format(
             'CREATE TRIGGER %1$I AFTER UPDATE ON %2$s FOR EACH ROW '
@@ -768,9 +769,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_triggers_of(regclass, text) FROM public;
 
--- The way back. Who activated what and when is kept, but of rows that the deploy itself
--- activated: the next one does so again. While rows are copied, a trigger keeps those that
--- are written meanwhile. Columns of the application's own stay, as it left them.
+-- The way back. Activations are archived with their accounts and times, except those by the
+-- deploy itself, which the next deploy repeats. While rows are copied, a trigger archives
+-- concurrent writes. Columns of the application stay as they are.
 CREATE PROCEDURE tenancy_private.release_activatable(change text, table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -846,7 +847,7 @@ BEGIN
             )
         );
     ELSE
-        -- First what would put back, or record, what the batches write.
+        -- First the triggers that would undo or record the writes of the batches.
         IF tenancy_private.has_part(table_name, 'trigger', follower, change) THEN
             CALL tenancy_private.patiently(ARRAY[table_name], 'ACCESS EXCLUSIVE', pg_catalog.format(
                 'CALL tenancy_private.drop_triggers_of(%L, %L)', table_name, change
@@ -880,7 +881,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_activatable(text, regclass) FROM public;
 
--- For the verify scripts: the columns and what keeps them. Contracts compare the triggers.
+-- For the verify scripts: compares the columns and their constraints. Contracts compare the
+-- triggers.
 CREATE PROCEDURE tenancy_private.verify_activatable(table_name regclass, kind text)
 LANGUAGE plpgsql
 SECURITY INVOKER

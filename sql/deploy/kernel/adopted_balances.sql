@@ -5,10 +5,9 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- An application may have balances of its own, in wallet_balance_eur of users and
--- organizations. Until it stops writing them, the two are synchronized: a balance that
--- it writes becomes a ledger entry, and an entry changes the balance, truncated to
--- cents.
+-- An application may have its own balances, in wallet_balance_eur of users and organizations.
+-- Until it stops writing them, both sides are synchronized: a balance that it writes becomes a
+-- ledger entry, and an entry changes the balance, truncated to cents.
 
 DO $$
 DECLARE
@@ -48,9 +47,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Makes the wallet agree with its column, whose row the caller has locked. The first
--- time the column's balance is put into the wallet; later it is what the wallet has, and
--- a difference is what the application has written.
+-- Makes the wallet agree with its column, whose row the caller has locked. The first time, the
+-- column's balance is put into the wallet; after that the two are equal, and a difference was
+-- written by the application.
 CREATE FUNCTION tenancy_private.take_balance(workspace_id uuid, balance numeric) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -68,7 +67,7 @@ BEGIN
     IF NOT abs(change) < 100000000000000 THEN
         PERFORM tenancy_private.checked_amount(change);
     END IF;
-    -- An organization that was deleted has a balance, too.
+    -- A deleted organization has a balance too.
     INSERT INTO tenancy.wallets (workspace_id) VALUES (take_balance.workspace_id)
     ON CONFLICT ON CONSTRAINT wallets_pkey DO NOTHING;
     SELECT w.* INTO wallet FROM tenancy.wallets AS w
@@ -80,7 +79,7 @@ BEGIN
     kind := CASE wallet.adoption WHEN 'none' THEN 'opening' ELSE 'adopted' END;
     reference := CASE wallet.adoption WHEN 'none' THEN 'opening' ELSE gen_random_uuid()::text END;
     IF change <> 0 OR wallet.adoption <> 'in_step' THEN
-        -- The application asks for no limit, and is not to fail for one.
+        -- The application knows no limit, and its writes must not fail because of one.
         UPDATE tenancy.wallets AS w
         SET adoption = 'in_step', overdraft = greatest(w.overdraft, -(w.balance + change))
         WHERE w.workspace_id = take_balance.workspace_id;
@@ -109,7 +108,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.take_written_balance() FROM public;
 
--- Writes where it differs alone: what the application has just written does not.
+-- Writes only where it differs: what the application has just written does not.
 CREATE FUNCTION tenancy_private.write_balance() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

@@ -6,8 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Wallets for existing balances, and for those that a revert kept. A balance that is
--- written meanwhile gets its wallet by that.
+-- Wallets for existing balances, and for those that a revert kept. A concurrent write of a
+-- balance creates its own wallet.
 SET ROLE tenancy_owner;
 
 SELECT format(

@@ -7,8 +7,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 CALL tenancy_private.make_activatable(
     'kernel/api_keys_activation', 'public.api_keys', kind => 'api_key', subject => 'api_keys'
 );
@@ -18,8 +18,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A deactivation that was made since this transaction's snapshot shows in the row, which
--- tenancy_private.check_fresh() has looked at, or in the place beside it that it has taken.
+-- A deactivation since this transaction's snapshot is either in the row, which
+-- tenancy_private.check_fresh() has checked, or in pending_deactivations, where an INSERT meets
+-- it.
 CREATE OR REPLACE FUNCTION tenancy_private.require_usable_api_key(api_key_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE

@@ -35,8 +35,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_api_key_name(text) FROM public;
 
--- Definer: who writes the table may not call what this calls. Which writers are
--- asked says the trigger.
+-- SECURITY DEFINER, because the writer of the table may not call the functions that this calls.
+-- The trigger's condition selects the writers to check.
 CREATE FUNCTION tenancy_private.check_api_key_name() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -54,8 +54,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_api_key_name() FROM public;
 
--- The first of every function that changes a key. In an organization the role is
--- looked up again, because the one in the context may have been taken away.
+-- Every function that changes a key calls this first. In an organization the role is looked up
+-- again, because the one in the context may have been revoked.
 CREATE FUNCTION tenancy_private.act_on_api_keys(permission text) RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
@@ -74,8 +74,8 @@ BEGIN
         PERFORM tenancy.require_permission(permission);
     END IF;
 
-    -- What was revoked while somebody held it, as one does who enters with the key and
-    -- writes when.
+    -- Keys that were revoked while another transaction had locked their row, as entering with a
+    -- key does when it writes last_used_at.
     FOR free IN
         SELECT k.id, r.revoked_at
         FROM tenancy_private.revocations AS r
@@ -100,8 +100,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_on_api_keys(text) FROM public;
 
--- pgt_, eight characters to find it by, and a secret of 244 random bits. So much
--- chance needs no slow hash, and looking one up costs no more than a guess.
+-- A key is pgt_, eight characters to find it by, and a secret of 244 random bits, which need no
+-- slow hash.
 CREATE FUNCTION tenancy.create_api_key(
     name text, expires_at timestamptz DEFAULT NULL, OUT id uuid, OUT key text
 )
@@ -140,9 +140,9 @@ REVOKE ALL ON FUNCTION tenancy.create_api_key(text, timestamptz) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.create_api_key(text, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_api_key(text, timestamptz) IS
-'Makes an API key, the person''s in personal mode and else the organization''s, and shows it, this once. Requires '
-'api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, 42501 '
-'permission_denied, person_required.';
+'Creates an API key, in personal mode the person''s and otherwise the organization''s, and returns it, only this '
+'once. Requires api_keys.create. Raises 22023 api_key_name_invalid, api_key_expiry_invalid, api_key_data_invalid, '
+'42501 permission_denied, person_required.';
 
 CREATE FUNCTION tenancy_private.refuse_api_key_id() RETURNS void
 LANGUAGE plpgsql
@@ -229,13 +229,12 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_api_key(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_api_key(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_api_key(uuid) IS
-'Ends a key of the current workspace: nobody enters with it any more from the next transaction on. Waits for nobody. '
+'Ends a key of the current workspace: from the next transaction on nobody can enter with it. Waits for nobody. '
 'Requires api_keys.revoke. Raises P0002 api_key_not_found.';
 
--- One statement for every key there is and is not, so that what is wrong with
--- one cannot be told by the time it takes. The prefix is of whatever length the
--- application gave its keys: theirs work too, if the hash is SHA-256 in
--- hexadecimal digits.
+-- One statement for every key, valid or not, so that the time that it takes does not reveal
+-- what is wrong with a key. The prefix may have any length: existing keys of the application
+-- work too, if their hash is SHA-256 in hexadecimal digits.
 CREATE FUNCTION tenancy_private.find_api_key(
     key text, OUT id uuid, OUT user_id uuid, OUT organization_id uuid, OUT last_used_at timestamptz
 )
@@ -263,8 +262,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.find_api_key(text) FROM public;
 
--- At most once a minute, and never behind somebody else: whoever finds the row
--- held leaves the writing to him.
+-- At most once a minute, and without waiting: if the row is locked, the other transaction is
+-- writing the time anyway.
 CREATE FUNCTION tenancy_private.record_api_key_use(api_key_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -286,7 +285,7 @@ BEGIN
     END IF;
 EXCEPTION
     WHEN serialization_failure THEN
-        -- Somebody wrote it since this transaction's snapshot.
+        -- Another transaction has written it since this one's snapshot.
         NULL;
 END;
 $$;
@@ -349,8 +348,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.enter_with_api_key(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.enter_with_api_key(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.enter_with_api_key(text) IS
-'Enters the workspace that an API key belongs to: a person''s, or an organization''s with the role user, whatever '
-'became of its maker. Never as platform staff. Raises 28000 invalid_api_key and what tenancy.enter() raises.';
+'Enters the workspace that an API key belongs to: a person''s, or an organization''s with the role user, even if its '
+'creator has left. Never as platform staff. Raises 28000 invalid_api_key and what tenancy.enter() raises.';
 
 -- Objects that a deleted account created for organizations stay. The contents
 -- of its personal workspace are deleted with the workspace.
@@ -377,9 +376,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.leave_api_keys() FROM public;
 
--- A revocation that reaches its row was recorded when it was made. The columns are
--- not compared where the trigger is made: that would keep the application from
--- changing their types.
+-- A revocation that is applied to its row later was recorded when it was made. The columns are
+-- not compared in the trigger's WHEN, because the application could then not change their
+-- types.
 CREATE FUNCTION tenancy_private.audit_api_key() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -389,7 +388,7 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 BEGIN
-    -- Many say only when the key was used, and before anybody has entered.
+    -- Most updates change only the time of the last use, before anybody has entered.
     IF to_jsonb(old) - 'last_used_at' = to_jsonb(new) - 'last_used_at' THEN
         RETURN NULL;
     END IF;

@@ -11,8 +11,8 @@ CALL tenancy_private.revise('public.api_keys');
 
 \ir ../../policies/api_keys.r1.sql
 
--- Once more at the end: the audit log asks only then who it was, and RETURNING can
--- have changed the session variables in between.
+-- Checked again at the end: only then does the audit log read the acting user, and RETURNING
+-- may have changed the session variables in between.
 CREATE TRIGGER api_keys_tenancy_permission_after
 AFTER UPDATE ON public.api_keys
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy.check_permission();

@@ -7,20 +7,19 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
--- A key is a person's or an organization's. An organization's outlives the
--- account of whoever made it, so its maker may be nobody.
+-- A key belongs to a person or an organization. An organization's key outlives the account of
+-- its creator, so user_id may be NULL.
 --
--- Before this change a key was its user's. After a revert an organization's would be the
--- key of whoever made it, so the revert stops it until the next deploy, as it does one
--- that has expired, unless the application has always known whose its keys are and when
--- they expire. Where a key has to be somebody's, one that is nobody's is put down under
--- somebody meanwhile, and stopped.
--- The archive says what was done, so that the next deploy can tell it from what the
--- application did: a key that the revert stopped works again, unless somebody else has
--- revoked it since, and is its maker's or nobody's again.
+-- Before this change a key belonged to its user. After a revert an organization's key would be
+-- its creator's, so the revert revokes it until the next deploy, as it does an expired one,
+-- unless the application itself has columns for the organization and the expiry. If user_id is
+-- NOT NULL, a key without a creator is given to an owner of the organization meanwhile, and
+-- revoked. The archive records this, so that the next deploy can distinguish it from changes by
+-- the application: a key that the revert revoked works again, unless somebody else has revoked
+-- it since, and gets its former user_id back.
 CALL tenancy_private.adopt_online(
     'kernel/api_keys_workspaces', 'public.api_keys',
     owner_column => 'user_id',

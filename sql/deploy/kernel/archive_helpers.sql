@@ -10,10 +10,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A revert goes back to a schema that has no place for some of what users
--- entered. It copies those rows into the schema tenancy_archive first, and the
--- next deploy takes them from there. The schema belongs to whoever reverts,
--- because tenancy_owner may be dropped by the same revert.
+-- The older schema has no place for some of the data that users entered. A revert first copies
+-- those rows into the schema tenancy_archive, and the next deploy restores them. The schema
+-- belongs to the login that reverts, because the same revert may drop tenancy_owner.
 CREATE PROCEDURE tenancy_private.archive_table(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -34,7 +33,7 @@ REVOKE ALL ON ROUTINE tenancy_private.archive_table(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.archive_table (regclass) IS
 'Copies a table into the schema tenancy_archive, for a revert that is about to drop it.';
 
--- Called at the end of a deploy that took its rows back.
+-- Called at the end of a deploy that restored the rows.
 CREATE PROCEDURE tenancy_private.drop_archived(relation name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -49,7 +48,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_archived(name) FROM public;
 COMMENT ON PROCEDURE tenancy_private.drop_archived (name) IS
-'Drops a table of the schema tenancy_archive, and the schema with its last one.';
+'Drops a table of the schema tenancy_archive, and the schema after its last table.';
 
 \ir ../../notes/done.psql
 COMMIT;

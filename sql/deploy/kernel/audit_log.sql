@@ -28,10 +28,10 @@ CREATE TABLE tenancy.audit_log (
     CONSTRAINT audit_log_pkey PRIMARY KEY (workspace_id, id)
 );
 COMMENT ON TABLE tenancy.audit_log IS
-'Append-only. Who (user_id, role, database_user) did what (action, object) where (workspace_id is whom it concerns, '
-'organization_id where the user was), with the old and new values, never a secret.';
+'Append-only. Who (user_id, role, database_user) did what (action, object) where (workspace_id is the workspace '
+'concerned, organization_id that of the user), with old and new values, never a secret.';
 COMMENT ON COLUMN tenancy.audit_log.user_id IS
-'Who acted in a workspace; NULL where a service or a DBA wrote without entering one.';
+'The user who acted in a workspace; NULL if a service or a DBA wrote without entering one.';
 CREATE INDEX audit_log_occurred_at_idx ON tenancy.audit_log (workspace_id, occurred_at);
 
 -- Closed until audit_log_policies opens it.
@@ -53,17 +53,16 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_audit_change() FROM public;
 
--- For its owner and for superusers too; ALWAYS, so that no replication role
--- switches it off.
+-- This binds the owner and superusers too; ALWAYS, so that session_replication_role does not
+-- switch it off.
 CREATE TRIGGER audit_log_append_only
 BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy.audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.refuse_audit_change();
 ALTER TABLE tenancy.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
 
--- One entry for a row that was changed. Arguments: what happened, the row before
--- and after, and what a trigger is given: what the row is called, the column with
--- its workspace, the one with its id, and the columns to record; a column that is
--- not named, a secret above all, is never copied.
+-- One entry for a changed row. Arguments: the action, the row before and after, and the
+-- trigger's arguments: the name of the object, the column with its workspace, the one with its
+-- id, and the columns to record. Other columns, secrets above all, are never copied.
 CREATE FUNCTION tenancy_private.record_change(
     operation text, old_row jsonb, new_row jsonb, arguments text[]
 ) RETURNS void
@@ -80,7 +79,7 @@ DECLARE
     -- other, and neither log names the other workspace.
     moved CONSTANT boolean :=
         operation = 'UPDATE' AND old_row -> arguments[1] IS DISTINCT FROM new_row -> arguments[1];
-    -- A service writes without a context; one that is forged still raises.
+    -- A service writes without a context; a forged context still raises.
     entered CONSTANT boolean := coalesce(current_setting('tenancy.context', true), '') <> '';
     acting_user CONSTANT uuid := CASE WHEN entered THEN tenancy.current_user_id() END;
     acting_organization CONSTANT uuid := CASE WHEN entered THEN tenancy.current_organization_id() END;
@@ -116,9 +115,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_change(text, jsonb, jsonb, text[]) FROM public;
 
--- The trigger: one entry for each row that a statement changed. The rows are whole
--- here, with their secrets, and debug_print_plan, which everybody may set, would
--- show them to the client and write them to the server's log.
+-- The trigger: one entry for each row that a statement changed. It sees whole rows with their
+-- secrets, and debug_print_plan, which everybody may set, would show them to the client and
+-- write them to the server's log.
 CREATE FUNCTION tenancy_private.audit() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -139,9 +138,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.audit() FROM public;
 
--- In the policies of tenancy_auditor, once for each table of a statement, and before
--- the table is opened, whether a row is found or not. The line in the server's log is
--- not taken back by a ROLLBACK.
+-- The policies of tenancy_auditor call this once for each table of a statement, before the
+-- table is opened, whether a row is found or not. A ROLLBACK does not remove the line in the
+-- server's log.
 CREATE FUNCTION tenancy.record_read(table_name regclass) RETURNS oid
 LANGUAGE plpgsql
 VOLATILE
@@ -151,7 +150,7 @@ SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
 AS $$
 DECLARE
-    -- Not the cast to text, which the auditor's settings would change.
+    -- Not a cast to text, whose result depends on the auditor's search_path.
     read_table CONSTANT text := (
         SELECT n.nspname || '.' || c.relname
         FROM pg_class AS c
@@ -174,7 +173,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.record_read(regclass) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.record_read(regclass) TO tenancy_auditor;
 COMMENT ON FUNCTION tenancy.record_read(regclass) IS
-'Records that the auditor reads a table, in the audit log and in the server''s log, and answers the table''s oid.';
+'Records that the auditor reads a table, in the audit log and in the server''s log, and returns the table''s oid.';
 
 RESET ROLE;
 
@@ -188,7 +187,7 @@ BEGIN
 END;
 $$;
 
--- The tables that others write to last, so that nobody waits for the above.
+-- Tables in use are locked last, so that nobody waits for the above.
 CALL tenancy_private.patiently(
     ARRAY[
         'public.organizations', 'public.organization_memberships', 'tenancy.workspaces'

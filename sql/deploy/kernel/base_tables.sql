@@ -9,8 +9,8 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- CREATE only as long as this transaction makes tables. USAGE for good: a
--- foreign key is checked with the rights of the owner of the table it names.
+-- CREATE only while this transaction creates tables. USAGE for good, because a foreign key is
+-- checked with the rights of the referenced table's owner.
 GRANT USAGE, CREATE ON SCHEMA public TO tenancy_owner;
 GRANT USAGE ON SCHEMA public TO tenancy_service;
 
@@ -54,7 +54,7 @@ BEGIN
             archived.schema_name, archived.table_name);
     END LOOP;
 
-    -- Later phases may have something in it still.
+    -- Later phases may still have tables in it.
     IF to_regnamespace('tenancy_archive') IS NOT NULL THEN
         BEGIN
             DROP SCHEMA tenancy_archive;
@@ -90,8 +90,9 @@ CREATE TABLE public.users (
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE public.users IS 'People. Each works without any organization, too.';
-COMMENT ON COLUMN public.users.role IS 'On the platform: admin is its staff. Says nothing of organizations.';
+COMMENT ON TABLE public.users IS 'People. They can work without an organization.';
+COMMENT ON COLUMN public.users.role IS
+'The role on the platform: admin is its staff. It has no meaning in organizations.';
 \endif
 
 \if :organizations_is_absent
@@ -104,7 +105,7 @@ CREATE TABLE public.organizations (
     updated_at         timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE public.organizations IS 'Tenants.';
-COMMENT ON COLUMN public.organizations.slug IS 'The name as addresses and offerings write it.';
+COMMENT ON COLUMN public.organizations.slug IS 'The short name for addresses and offerings.';
 \endif
 
 \if :organization_memberships_is_absent
@@ -114,7 +115,7 @@ CREATE TABLE public.organization_memberships (
     role            text        NOT NULL DEFAULT 'user',
     created_at      timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE public.organization_memberships IS 'Who belongs to which organization, as what.';
+COMMENT ON TABLE public.organization_memberships IS 'The members of organizations, with their roles.';
 \endif
 
 \if :api_keys_is_absent
@@ -128,7 +129,7 @@ CREATE TABLE public.api_keys (
     last_used_at timestamptz,
     revoked_at   timestamptz
 );
-COMMENT ON TABLE public.api_keys IS 'Credentials of programs. Only a hash of each is kept.';
+COMMENT ON TABLE public.api_keys IS 'Credentials of programs; only their hashes are stored.';
 \endif
 
 RESET ROLE;

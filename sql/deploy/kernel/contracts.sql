@@ -22,11 +22,11 @@ CREATE TABLE tenancy_private.contracts (
 COMMENT ON TABLE tenancy_private.contracts IS
 'The row-level security, policies, privileges and triggers that each table of tenants must have; see contract_of().';
 
--- The contract of a table as the catalog has it now. The triggers are those that
--- call functions of ours, together with a function that was made for this table. On a
--- table of the application, privileges are those of PUBLIC and of the roles that tenants
--- come with; on ours, those of the other groups too, and in tenancy_private those of
--- anybody but the owner.
+-- The contract of a table as the catalog has it now. It includes the triggers that call
+-- functions of pg-tenancy, with a function that was made for this table. For a table of the
+-- application it includes the privileges of PUBLIC and of the tenants' roles; for pg-tenancy's
+-- tables those of the other groups too, and in tenancy_private those of every role but the
+-- owner.
 CREATE FUNCTION tenancy_private.contract_of(table_name regclass)
 RETURNS TABLE (kind text, name name, definition text)
 LANGUAGE sql
@@ -120,7 +120,7 @@ REVOKE ALL ON ROUTINE tenancy_private.contract_of(regclass) FROM public;
 COMMENT ON FUNCTION tenancy_private.contract_of(regclass) IS
 'A table''s row-level security, policies, privileges of tenants'' roles and triggers of pg-tenancy, as they are now.';
 
--- Every contract file ends with this. What PUBLIC holds is never a part of it.
+-- Every contract file ends with this. Privileges of PUBLIC are never a part of it.
 CREATE PROCEDURE tenancy_private.record_contract(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -146,10 +146,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.record_contract(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.record_contract (regclass) IS
-'Writes down the policies, privileges and row-level security of a table, for verify_contracts() to compare.';
+'Records the policies, privileges and row-level security of a table, for verify_contracts() to compare.';
 
--- Triggers by name, so that one that somebody else has dropped meanwhile is not
--- forgotten when another is added.
+-- Triggers by name, so that adding one does not hide that somebody has dropped another
+-- meanwhile.
 CREATE PROCEDURE tenancy_private.record_triggers(table_name regclass, VARIADIC names name[])
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -186,7 +186,7 @@ WHERE c.table_name = forget_triggers.table_name AND c.kind = 'trigger' AND c.nam
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.forget_triggers(regclass, name[]) FROM public;
 
--- Of a table that is about to be dropped, or to be as it was before.
+-- For a table that is about to be dropped or restored.
 CREATE PROCEDURE tenancy_private.forget_contract(table_name regclass)
 LANGUAGE sql
 SECURITY INVOKER
@@ -204,8 +204,8 @@ WHERE c.table_name = forget_contract.table_name
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.forget_contract(regclass) FROM public;
 
--- Every contract file in sql/policies starts with this, so that a table has
--- exactly the policies which its newest revision names.
+-- Every contract file in sql/policies starts with this, so that a table has exactly the
+-- policies of its newest revision.
 CREATE PROCEDURE tenancy.drop_policies(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -227,9 +227,9 @@ REVOKE ALL ON ROUTINE tenancy.drop_policies(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy.drop_policies (regclass) IS
 'Drops all policies of a table; the caller must own the table.';
 
--- A table of ours is born closed, and a revert closes it again: nobody but the
--- functions reads or writes it, whatever default privileges say. In the schema
--- tenancy row-level security is forced, and the owner needs a policy.
+-- A table of pg-tenancy is created closed, and a revert closes it again: only the functions
+-- read and write it, whatever the default privileges are. In the schema tenancy row-level
+-- security is forced, and the owner needs a policy.
 CREATE PROCEDURE tenancy_private.close_own_table(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -265,7 +265,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_own_table(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.close_own_table (regclass) IS
-'Closes a table of pg-tenancy to everybody but its owner, with no privilege and no policy besides.';
+'Closes a table of pg-tenancy to everybody but its owner: no other privilege, no other policy.';
 
 -- Differences between a table and its contract: one row for each, with the
 -- statements that repair it.
@@ -364,7 +364,7 @@ COMMENT ON PROCEDURE tenancy_private.verify_contracts () IS
 
 CALL tenancy_private.close_own_table('tenancy_private.contracts');
 
--- Closed from the start, by a change that had no contracts yet.
+-- Created and closed by a change before contracts existed.
 CALL tenancy_private.record_contract('tenancy_private.changes');
 
 \ir ../../notes/done.psql

@@ -112,7 +112,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.find_row(tenancy_private.protected_tables, text) FROM public;
 
--- For callers that see all rows: others could learn that a hidden row exists.
+-- Only for callers that see all rows: others could learn that a hidden row exists.
 CREATE FUNCTION tenancy.explain_access(
     table_name regclass, row_id text, user_id uuid, organization_id uuid DEFAULT NULL
 ) RETURNS TABLE (command text, allowed boolean, reason text)
@@ -250,9 +250,9 @@ REVOKE ALL ON FUNCTION tenancy.explain_access(regclass, text, uuid, uuid) FROM p
 GRANT EXECUTE ON FUNCTION tenancy.explain_access(regclass, text, uuid, uuid)
 TO tenancy_service, tenancy_auditor;
 COMMENT ON FUNCTION tenancy.explain_access(regclass, text, uuid, uuid) IS
-'Why somebody in a workspace sees a row of a protected table or not, and may write it or not: one row '
-'for each command. For logins that see everything; an auditor''s question is recorded. Raises 55000 '
-'table_not_protected, 22023 row_id_invalid, 42501 table_not_readable.';
+'Explains why somebody in a workspace sees a row of a protected table or not, and may write it or not: one row for '
+'each command. For logins that see everything; an auditor''s call is recorded. Raises 55000 table_not_protected, '
+'22023 row_id_invalid, 42501 table_not_readable.';
 
 \ir ../../notes/done.psql
 COMMIT;

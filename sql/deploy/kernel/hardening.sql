@@ -10,16 +10,15 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What every PostgreSQL database lets everybody do, and what a tenant must not:
--- make temporary objects, make objects in the schema public, see other
--- sessions' statements, stop other sessions, export a snapshot in which a
--- membership is kept alive, use large objects that have one owner for all
--- tenants, and read the statistics functions, which count rows that row-level
--- security hid, the locks, which under SERIALIZABLE tell what a function has read,
--- and currtid2(), which finds the newest version of a row that is hidden. What is
--- taken from PUBLIC here is given to tenancy_service and tenancy_legacy, so that the old
--- application goes on, and the statistics and the locks to the monitoring roles. Each is
--- written down for the way back.
+-- Every PostgreSQL database lets everybody do things that a tenant must not: create temporary
+-- objects and objects in the schema public; see other sessions' statements and stop other
+-- sessions; export a snapshot, in which a membership stays alive; use large objects, which have
+-- one owner for all tenants; read the statistics functions, which count rows that row-level
+-- security hid; read the locks, which under SERIALIZABLE reveal what a function has read; and
+-- call currtid2(), which finds the newest version of a hidden row. Privileges revoked from
+-- PUBLIC are granted to tenancy_service and tenancy_legacy, so that the old application keeps
+-- working, and those on statistics and locks to the monitoring roles. Each is recorded for the
+-- way back.
 CREATE TABLE tenancy_private.revoked_from_public (
     object_kind text NOT NULL,
     object      text NOT NULL,
@@ -28,10 +27,10 @@ CREATE TABLE tenancy_private.revoked_from_public (
 );
 CALL tenancy_private.close_own_table('tenancy_private.revoked_from_public');
 COMMENT ON TABLE tenancy_private.revoked_from_public IS
-'What this change took from PUBLIC, so that a revert gives back exactly that.';
+'The privileges that this change revoked from PUBLIC, so that a revert restores exactly these.';
 
--- Grants of a database do not come along when it is restored or copied, so
--- this can be called again: CALL tenancy.harden_database().
+-- A restored or copied database lacks the grants on the database itself, so this can be called
+-- again: CALL tenancy.harden_database().
 CREATE PROCEDURE tenancy.harden_database()
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -91,7 +90,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.harden_database() FROM public;
 COMMENT ON PROCEDURE tenancy.harden_database () IS
-'Takes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
+'Revokes from PUBLIC what would let one tenant observe or disturb another. Run it again after a restore.';
 
 RESET ROLE;
 

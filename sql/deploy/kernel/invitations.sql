@@ -11,9 +11,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- An invitation promises a membership to whoever shows the token that was sent
--- to an address. Only a hash of the token is kept, so that nobody who reads the
--- table, or a backup of it, can join.
+-- An invitation promises a membership to the holder of the token that was sent to an address.
+-- Only a hash of the token is stored, so that a reader of the table, or of a backup, cannot
+-- join.
 CREATE TABLE tenancy.invitations (
     id                  uuid        NOT NULL DEFAULT gen_random_uuid(),
     organization_id     uuid        NOT NULL,
@@ -37,18 +37,18 @@ CREATE TABLE tenancy.invitations (
     )
 );
 COMMENT ON TABLE tenancy.invitations IS
-'One row an invitation: the address, the organization, the role, and how it ended.';
+'One row for each invitation: the address, the organization, the role, and how it ended.';
 COMMENT ON COLUMN tenancy.invitations.email IS
-'As it was typed; looked up in small letters.';
+'As entered; looked up in lower case.';
 COMMENT ON COLUMN tenancy.invitations.token_hash IS
 'SHA-256 of the token. No application role may read it.';
 COMMENT ON COLUMN tenancy.invitations.accepted_by_user_id IS
-'The account that became a member; NULL again when the account is gone.';
+'The account that became a member; NULL after the account was deleted.';
 COMMENT ON COLUMN tenancy.invitations.lapsed_at IS
-'When another invitation took the place of this one, which had expired.';
+'When another invitation replaced this one, which had expired.';
 
--- With the workspace's column in each, so that a tenant's query is led to no
--- entry of another's.
+-- Each contains the workspace's column, so that a tenant's query reaches no entry of another
+-- tenant.
 CREATE UNIQUE INDEX invitations_token_hash_idx
 ON tenancy.invitations (token_hash, organization_id);
 CREATE UNIQUE INDEX invitations_pending_idx
@@ -81,7 +81,7 @@ BEGIN
 END;
 $$;
 
--- The tables that others write to last, so that nobody waits for the above.
+-- Tables in use are locked last, so that nobody waits for the above.
 CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.organizations']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );

@@ -9,10 +9,10 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- An application may have invitations of its own, with tokens in plain text. Pending ones
--- are adopted by the hash of their token, so that links already sent keep working, and
--- further changes by the application are applied here too. An invitation that is accepted
--- or revoked here ends there as well, so that no token works twice.
+-- An application may have its own invitations, with tokens in plain text. Pending ones are
+-- adopted by the hash of their token, so that links already sent keep working, and further
+-- changes by the application are applied here too. An invitation accepted or revoked here also
+-- ends there, so that no token works twice.
 SELECT (
     SELECT count(*) = 6 AND bool_and(
         CASE
@@ -30,8 +30,8 @@ SELECT (
 
 SET LOCAL ROLE tenancy_owner;
 
--- Makes of a row of the application what it stands for. The newest invitation of an
--- address is the one that is open.
+-- Creates or updates the invitation that a row of the application represents. Of several
+-- invitations of an address the newest is pending.
 CREATE FUNCTION tenancy_private.adopt_invitation(invitation jsonb) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -119,7 +119,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.take_invitation() FROM public;
 
--- The row there may be gone, or never have been: then nothing is to be done.
+-- If the application's row was deleted or never existed, there is nothing to do.
 CREATE FUNCTION tenancy_private.end_adopted_invitation() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE

@@ -29,8 +29,8 @@ REVOKE ALL ON FUNCTION tenancy_private.invitation_status(
     timestamptz, timestamptz, timestamptz, timestamptz, timestamptz
 ) FROM public;
 
--- A token has 244 random bits, so looking for its hash, and a hash that is fast,
--- are safe: there is nothing to try out.
+-- A token has 244 random bits and cannot be guessed, so a fast hash and a look-up by it are
+-- safe.
 CREATE FUNCTION tenancy_private.token_hash(token text) RETURNS bytea
 LANGUAGE sql
 IMMUTABLE
@@ -39,9 +39,8 @@ SECURITY INVOKER
 RETURN sha256(convert_to(token, 'UTF8'));
 REVOKE ALL ON FUNCTION tenancy_private.token_hash(text) FROM public;
 
--- An inviter learns of the address whether it is a member's, and of nobody
--- outside of the organization whether there is an account. Two invitations at
--- once wait for each other at the organization's counter.
+-- An inviter learns whether the address belongs to a member, but not whether anybody else has
+-- an account. Simultaneous invitations wait for each other at the organization's counter.
 CREATE FUNCTION tenancy.invite_member(
     email text,
     role text DEFAULT 'user',
@@ -121,10 +120,10 @@ REVOKE ALL ON FUNCTION tenancy.invite_member(text, text, interval) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.invite_member(text, text, interval)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.invite_member(text, text, interval) IS
-'Invites an e-mail address into the current organization, and shows the token, this once: send it to that address '
-'and show it to nobody else. Requires members.invite, and a delegation for the role. Raises 23505 already_a_member, '
-'invitation_pending, 22023 email_invalid, invitation_expiry_invalid, unknown_role, 42501 permission_denied, '
-'delegation_denied.';
+'Invites an e-mail address into the current organization, and returns the token, only this once: send it to that '
+'address and show it to nobody else. Requires members.invite, and a delegation for the role. Raises 23505 '
+'already_a_member, invitation_pending, 22023 email_invalid, invitation_expiry_invalid, unknown_role, 42501 '
+'permission_denied, delegation_denied.';
 
 CREATE FUNCTION tenancy.invitations()
 RETURNS TABLE (
@@ -211,7 +210,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_invitation(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_invitation(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_invitation(uuid) IS
-'Takes an open invitation of the current organization back. Requires members.invite, and a delegation for the role '
+'Revokes a pending invitation of the current organization. Requires members.invite, and a delegation for the role '
 'that it promised. Raises P0002 invitation_not_found, 55000 invitation_not_pending, 42501 permission_denied, '
 'delegation_denied.';
 
@@ -233,13 +232,12 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_invitation() FROM public;
 
--- For people who belong to nothing yet: the token is their only credential, and
--- no context is needed, read or created. It opens the account of the invited
--- address, whoever the caller is.
+-- For people who may not be members of anything yet: the token is their only credential, and no
+-- context is needed, read or created. It acts for the account of the invited address, whoever
+-- the caller is.
 --
--- One statement uses the invitation up and finds out whether it may be used, so
--- that of many who come at once one is the first, and a token that is wrong
--- costs the same for whatever reason.
+-- One statement both checks the invitation and uses it, so that only one of several
+-- simultaneous callers succeeds, and every invalid token takes the same time.
 CREATE FUNCTION tenancy.accept_invitation(
     token text,
     username text DEFAULT NULL,
@@ -267,8 +265,8 @@ BEGIN
         AND i.expires_at > clock_timestamp()
         AND w.id = i.organization_id AND w.deleted_at IS NULL
     RETURNING i.id, i.organization_id, i.email, i.role INTO invitation;
-    -- It may have been deleted since this transaction looked. Changes of the
-    -- organization are not waited for, and not held up.
+    -- The organization may have been deleted since this transaction's snapshot. This neither
+    -- waits for changes of the organization nor blocks them.
     IF tenancy_private.reads_the_past() THEN
         PERFORM FROM tenancy.workspaces AS w
         WHERE w.id = invitation.organization_id AND w.deleted_at IS NULL
@@ -286,7 +284,7 @@ BEGIN
     user_id := tenancy_private.user_with_email(invitation.email);
     IF user_id IS NULL THEN
         PERFORM tenancy_private.lock_email(invitation.email);
-        -- Another invitation of the same address may have made the account since.
+        -- Another invitation of the same address may have created the account since.
         user_id := tenancy_private.user_with_email(invitation.email);
     END IF;
     IF user_id IS NULL THEN
@@ -305,9 +303,9 @@ REVOKE ALL ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) F
 GRANT EXECUTE ON FUNCTION tenancy.accept_invitation(text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.accept_invitation(text, text, text, text, text) IS
-'Makes the account of the invited address a member, and the account first, with what is given here, if there is '
-'none; of one that is there nothing is changed. A token works once. Requires no context and makes none: enter '
-'afterwards. Raises 28000 invalid_invitation, 21000 email_ambiguous, 23505 username_taken, 22023 user_data_invalid.';
+'Makes the account of the invited address a member; if there is none, creates it with the given data. An existing '
+'account is not changed. A token works once. Requires no context and creates none: enter afterwards. Raises 28000 '
+'invalid_invitation, 21000 email_ambiguous, 23505 username_taken, 22023 user_data_invalid.';
 
 CREATE FUNCTION tenancy.peek_invitation(
     token text, OUT organization_name text, OUT role text, OUT account_exists boolean
@@ -342,8 +340,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.peek_invitation(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.peek_invitation(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.peek_invitation(text) IS
-'What the page shows that asks whether to accept: the organization, the role, and whether the invited address has an '
-'account already. Uses nothing up. Raises 28000 invalid_invitation.';
+'What a page that asks whether to accept shows: the organization, the role, and whether the invited address has an '
+'account. Does not use the token. Raises 28000 invalid_invitation.';
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -10,7 +10,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A change that closes tables also closes them to the application that is using them: every
+-- A change that closes tables also closes them to the application in use, that is, to every
 -- role that owns one of them or may write to one. If it may already read and write all tables
 -- that services use, it is granted tenancy_service and still sees everything. Any other login
 -- would gain access by that, for example to passwords: it is granted tenancy_legacy, which has
@@ -25,11 +25,11 @@ CREATE TABLE tenancy_private.legacy_logins (
 );
 CALL tenancy_private.close_own_table('tenancy_private.legacy_logins');
 COMMENT ON TABLE tenancy_private.legacy_logins IS
-'The roles to which a change granted tenancy_service or tenancy_legacy, and the first of the tables that it closed, so '
-'that its revert takes it from no other.';
+'The roles to which a change granted tenancy_service or tenancy_legacy, and the first of the tables that it closed, '
+'so that its revert revokes the group from these roles alone.';
 
--- The tables of the application that services may use, and those about to be closed, without
--- those that pg-tenancy made: nobody had rights on them before.
+-- The tables of the application that services may use, and those about to be closed, except
+-- those that pg-tenancy created: nobody had rights on them before.
 CREATE FUNCTION tenancy_private.tables_of_services(tables regclass[]) RETURNS regclass[]
 LANGUAGE sql
 STABLE
@@ -49,7 +49,7 @@ WHERE c.relkind IN ('r', 'p')
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.tables_of_services(regclass[]) FROM public;
 
--- One that was cut over stays cut over: it is in the table, and is granted nothing again.
+-- A login that was cut over stays so: it is in the table, and nothing is granted to it again.
 CREATE PROCEDURE tenancy_private.keep_legacy_logins(
     tables regclass[], by_protect boolean DEFAULT false
 )
@@ -90,15 +90,16 @@ BEGIN
             FROM unnest(tenancy_private.tables_of_services(tables)) AS t (name)
             CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
         ) AS rights
-        -- Also one that bypasses row-level security: it needs the functions that
-        -- fill the columns of later changes.
+        -- Also a role that bypasses row-level security: it needs the functions that fill the
+        -- columns of later changes.
         WHERE NOT r.rolsuper
             AND r.rolname NOT IN (
                 'tenancy_owner', 'tenancy_writer', 'tenancy_app',
                 'tenancy_credentialed', 'tenancy_service', 'tenancy_legacy', 'tenancy_auditor'
             )
             AND NOT pg_has_role(r.oid, 'tenancy_legacy', 'USAGE')
-            -- One of ours that may do more with these tables by it than before is named.
+            -- A member of tenancy_service is named only if a deploy made it one and it would
+            -- gain rights on these tables.
             AND (
                 NOT pg_has_role(r.oid, 'tenancy_service', 'USAGE') OR NOT rights.has_all AND EXISTS (
                     SELECT FROM tenancy_private.legacy_logins AS l WHERE l.role = r.rolname
@@ -158,9 +159,9 @@ COMMENT ON PROCEDURE tenancy_private.keep_legacy_logins (regclass [], boolean) I
 'Grants tenancy_service or tenancy_legacy to the roles that own or may write to one of these tables, before a change '
 'closes them.';
 
--- Only where a deploy granted it and nobody has revoked it since. Roles belong to
--- all databases of the server: it stays with a login that has tables, or rights to
--- some, in another one where pg-tenancy is deployed too.
+-- Only if a deploy granted the group and nobody has revoked it since. Roles belong to all
+-- databases of the server: a login that owns tables or has rights on some in another database
+-- with pg-tenancy keeps the group.
 CREATE PROCEDURE tenancy_private.drop_legacy_logins(
     tables regclass[], by_protect boolean DEFAULT false
 )
@@ -171,7 +172,7 @@ AS $$
 DECLARE
     holder record;
 BEGIN
-    -- Another table that is closed may need it still.
+    -- Another closed table may still need it.
     UPDATE tenancy_private.legacy_logins AS l
     SET table_name = o.table_name
     FROM (
@@ -226,7 +227,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_legacy_logins(regclass[], boolean) FROM public;
 COMMENT ON PROCEDURE tenancy_private.drop_legacy_logins (regclass [], boolean) IS
-'Takes back what keep_legacy_logins granted for these tables.';
+'Revokes what keep_legacy_logins granted for these tables.';
 
 RESET ROLE;
 

@@ -20,7 +20,8 @@ SET LOCAL ROLE tenancy_owner;
 \ir ../../lint/keys.psql
 \ir ../../lint/indexes.psql
 
--- If a rule fails, everything fails, so that nobody takes an incomplete result for complete.
+-- If a rule fails, the whole call fails, so that nobody takes an incomplete result for a
+-- complete one.
 CREATE FUNCTION tenancy.lint(tenant_columns text[] DEFAULT NULL, trusted_roles text[] DEFAULT NULL)
 RETURNS TABLE (rule text, severity text, object text, problem text, remedy text)
 LANGUAGE plpgsql
@@ -32,7 +33,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    -- One query of all bodies, so that each fact is computed once and not for every rule.
+    -- One query with the bodies of all rules, so that each fact is computed only once.
     facts CONSTANT text := (
         SELECT string_agg(format('%I AS MATERIALIZED (%s)', p.proname, b.body), ', ')
         FROM pg_proc AS p

@@ -42,8 +42,7 @@ CALL tenancy_private.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- From now on. The rows that are there are checked by the next change, while
--- others read and write.
+-- This applies to new rows. The next change checks existing rows, while others read and write.
 ALTER TABLE public.organization_memberships
 ADD CONSTRAINT organization_memberships_tenancy_role_check
 CHECK (role IS NOT NULL AND role::text IN ('owner', 'admin', 'manager', 'user')) NOT VALID;

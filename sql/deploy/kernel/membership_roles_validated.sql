@@ -9,7 +9,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- Reads the table and lets others read and write.
+-- This reads the table while others read and write.
 ALTER TABLE public.organization_memberships
 VALIDATE CONSTRAINT organization_memberships_tenancy_role_check;
 

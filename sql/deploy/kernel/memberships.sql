@@ -14,12 +14,11 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- An organization that had an owner keeps one, whatever takes the owner away:
--- a function, a service's SQL, a cascade from users, or two sessions at once.
--- Looking is not enough, because both would look before either is done. Each
--- writes the same counter first: under READ COMMITTED the second then waits
--- and sees what the first did, under REPEATABLE READ it fails (40001). An
--- organization that goes as a whole takes its owners along.
+-- An organization with an owner keeps one, whatever would remove the last: a function, a
+-- service's SQL, a cascade from users, or two sessions at once. A check alone is not enough,
+-- because both sessions would check before either commits. So each writes the same counter
+-- first: under READ COMMITTED the second waits and then sees the change of the first, and under
+-- REPEATABLE READ it fails (40001). Deleting the organization itself deletes its owners too.
 CREATE FUNCTION tenancy_private.keep_an_owner() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -75,7 +74,7 @@ REVOKE ALL ON FUNCTION tenancy_private.keep_an_owner_on_truncate() FROM public;
 
 RESET ROLE;
 
--- Deferred, so that handing an organization over may demote before it promotes.
+-- Deferred, so that a transaction may demote one owner before it promotes another.
 CREATE CONSTRAINT TRIGGER organization_memberships_tenancy_owner
 AFTER DELETE ON public.organization_memberships
 DEFERRABLE INITIALLY DEFERRED

@@ -11,7 +11,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The matrix says who may deal with roles at all, role_delegations with which.
+-- The matrix says who may change roles at all, and role_delegations which ones.
 CREATE FUNCTION tenancy_private.check_delegation(acting_role text, dealt_role text) RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -78,8 +78,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.role_of_member(uuid, uuid) FROM public;
 
--- The trigger on the memberships would find it at COMMIT; a function's caller
--- should hear of it at once.
+-- The trigger on the memberships would raise only at COMMIT; a function's caller should get the
+-- error at once.
 CREATE FUNCTION tenancy_private.check_other_owner(organization_id uuid, user_id uuid) RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -105,8 +105,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_other_owner(uuid, uuid) FROM public;
 
--- From each membership to its user by the keys, whatever the statistics say: those
--- from when there was one organization only have it read both tables as a whole.
+-- Goes from each membership to its user by the keys, whatever the statistics are: with those of
+-- a database with one organization PostgreSQL would read both tables completely.
 CREATE FUNCTION tenancy.members()
 RETURNS TABLE (
     user_id uuid,
@@ -148,12 +148,11 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.members() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.members() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.members() IS
-'The people of the current organization, the longest members first. Requires members.view.';
+'The members of the current organization, in the order in which they joined. Requires members.view.';
 
--- One member by the keys, where the policies of public.users would collect all
--- members first. The LEFT JOIN always reads the membership first: the account of
--- somebody who is not a member here is not read, so EXPLAIN (BUFFERS) of a call
--- does not reveal whether it exists.
+-- Finds one member by the keys, where the policies of public.users would first collect all
+-- members. The LEFT JOIN always reads the membership first: the account of a non-member is not
+-- read, so EXPLAIN (BUFFERS) of a call does not reveal whether it exists.
 CREATE FUNCTION tenancy.member(id uuid)
 RETURNS TABLE (
     user_id uuid,
@@ -191,8 +190,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.member(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.member(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.member(uuid) IS
-'A member of the current organization by the user''s id, and no row for everybody else. Requires members.view. '
-'Raises 42501 permission_denied, 55000 organization_required.';
+'A member of the current organization by the user''s id; no row for anybody else. Requires members.view. Raises 42501 '
+'permission_denied, 55000 organization_required.';
 
 CREATE FUNCTION tenancy.change_member_role(user_id uuid, role text) RETURNS void
 LANGUAGE plpgsql

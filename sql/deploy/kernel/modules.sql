@@ -11,9 +11,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The parts of an application and who may open them, as data, so that a front end
--- draws only what the database permits. This closes nothing by itself: tables and
--- functions require permissions of their own.
+-- The parts of an application and who may open them, as data, so that a front end shows only
+-- what the database permits. This closes nothing by itself: tables and functions require their
+-- own permissions.
 CREATE TABLE tenancy.modules (
     key        text    NOT NULL,
     name       text    NOT NULL,
@@ -76,7 +76,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.module_state(tenancy.modules) FROM public;
 
--- Why not, in words for the person who looks for it.
+-- The reason why a module is not visible, in words for people.
 CREATE FUNCTION tenancy_private.module_reason(module tenancy.modules, state text) RETURNS text
 LANGUAGE plpgsql
 STABLE
@@ -177,7 +177,7 @@ GRANT EXECUTE ON FUNCTION tenancy.require_module(text) TO tenancy_credentialed, 
 COMMENT ON FUNCTION tenancy.require_module(text) IS
 'Raises P0002 unknown_module, 55000 organization_required or 42501 module_forbidden, unless the module is visible.';
 
--- An application's own modules, and other conditions for those that came with it.
+-- Defines an application's own modules, and changes the conditions of shipped ones.
 CREATE FUNCTION tenancy.define_module(
     key text,
     name text,

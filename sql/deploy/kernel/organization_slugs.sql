@@ -15,11 +15,10 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- A slug names one organization, whatever its case. A unique index on
--- organizations would say more than that: a tenant who may order the table by
--- it and count the rows that row-level security removed, which EXPLAIN ANALYZE
--- does, reads out every slug. So the slugs that are taken are kept here, where
--- no tenant can look.
+-- A slug names one organization, whatever its case. A unique index on organizations would
+-- reveal more than that: a tenant could order the table by it, count the rows that row-level
+-- security removed with EXPLAIN ANALYZE, and so read every slug. So taken slugs are kept here,
+-- where no tenant can look.
 CREATE TABLE tenancy_private.organization_slugs (
     slug            text NOT NULL,
     organization_id uuid NOT NULL,
@@ -30,7 +29,7 @@ CREATE TABLE tenancy_private.organization_slugs (
 );
 CALL tenancy_private.close_own_table('tenancy_private.organization_slugs');
 COMMENT ON TABLE tenancy_private.organization_slugs IS
-'The slugs that are taken, in small letters; kept by a trigger on public.organizations.';
+'The taken slugs, in lower case; maintained by a trigger on public.organizations.';
 
 CREATE FUNCTION tenancy_private.take_slug() RETURNS trigger
 LANGUAGE plpgsql
@@ -39,7 +38,7 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
--- A slug that somebody else is about to take is as good as taken.
+-- A slug that another transaction is about to take counts as taken.
 SET lock_timeout = '250ms'
 AS $$
 BEGIN

@@ -30,8 +30,8 @@ $$;
 
 \ir ../../notes/begun.psql
 
--- The slugs of the organizations that were here before. Under the row's lock, so
--- that a slug that changes meanwhile is not taken back.
+-- The slugs of existing organizations. Each row is locked, so that a concurrent change of a
+-- slug is not overwritten.
 CALL tenancy_private.in_batches(
     :'change', 'slugs', 'public.organizations', 'public.organizations',
     't.slug IS NOT NULL AND NOT EXISTS '

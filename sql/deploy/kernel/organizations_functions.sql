@@ -28,7 +28,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_personal() FROM public;
 
--- For who reads in the current organization, which it returns. Verifies once.
+-- For functions that read in the current organization; returns it. Verifies the context once.
 CREATE FUNCTION tenancy_private.read_in_organization(permission text) RETURNS uuid
 LANGUAGE plpgsql
 STABLE
@@ -50,11 +50,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.read_in_organization(text) FROM public;
 
--- Every function that changes an organization or who is in it begins here: it
--- checks the permission, makes changes of one organization wait for each
--- other, and looks the role up again, because the one in the context may have
--- been taken away since the transaction entered. Writing the counter, not just
--- locking its row, makes the second of two changes fail under REPEATABLE READ.
+-- Every function that changes an organization or its members begins here: it checks the
+-- permission, makes changes of one organization wait for each other, and looks the role up
+-- again, because the one in the context may have been revoked since the transaction entered. It
+-- writes the counter instead of only locking its row, so that the second of two changes fails
+-- under REPEATABLE READ.
 CREATE FUNCTION tenancy_private.act_in_organization(
     permission text, OUT organization_id uuid, OUT user_id uuid, OUT role text
 )
@@ -99,8 +99,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_in_organization(text) FROM public;
 
--- A name that others see must not imitate another: no control characters and no
--- characters that change the direction of the text. At most 200 characters.
+-- Names that others see must not imitate other names: no control characters and no characters
+-- that change the direction of the text. At most 200 characters.
 CREATE FUNCTION tenancy_private.plain_text(given text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -159,9 +159,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_slug(text) FROM public;
 
--- "Société Générale (Paris)" becomes societe-generale-paris: letters are taken
--- apart (Unicode NFKD), their marks dropped, the rest of what is not a letter
--- or digit becomes a hyphen.
+-- "Société Générale (Paris)" becomes societe-generale-paris: letters are decomposed (Unicode
+-- NFKD), their marks are dropped, and everything else but letters and digits becomes a hyphen.
 CREATE FUNCTION tenancy_private.slug_from_name(name text) RETURNS text
 LANGUAGE plpgsql
 IMMUTABLE
@@ -184,8 +183,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.slug_from_name(text) FROM public;
 
--- The columns that everybody in the organization may read. An adopted table can
--- have more, and its row type too, but what they hold is not for a tenant.
+-- A row with only the columns that everybody in the organization may read. An adopted table,
+-- and so its row type, can have more columns, which tenants must not see.
 CREATE FUNCTION tenancy_private.organization_row(organization_id uuid) RETURNS public.organizations
 LANGUAGE plpgsql
 STABLE
@@ -205,9 +204,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.organization_row(uuid) FROM public;
 
--- A slug made from a name that is taken gets random characters: counting up
--- would say how many organizations have that name. Four at first, and four more
--- each time, so that nobody can use up a name for everybody else.
+-- If the slug of a name is taken, random characters are appended: a number would reveal how
+-- many organizations have that name. Four at first, and four more each time, so that nobody can
+-- exhaust a name.
 CREATE FUNCTION tenancy.create_organization(name text, slug text DEFAULT NULL)
 RETURNS public.organizations
 LANGUAGE plpgsql
@@ -238,7 +237,8 @@ BEGIN
             EXIT;
         EXCEPTION
             WHEN unique_violation THEN
-                -- Of the unique keys that an adopted table may have another slug helps against one.
+                -- An adopted table may have several unique keys, and only for one of them does
+                -- another slug help.
                 GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
                 IF violated <> 'organization_slug_taken' OR create_organization.slug IS NOT NULL OR attempt = 8 THEN
                     RAISE;
@@ -257,9 +257,9 @@ REVOKE ALL ON FUNCTION tenancy.create_organization(text, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_organization(text, text) IS
-'Makes an organization whose owner is the current user; enter it in the next transaction. Without a slug one is made '
-'from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, organization_data_invalid, 23505 '
-'organization_slug_taken.';
+'Creates an organization whose owner is the current user; enter it in the next transaction. Without a slug one is '
+'derived from the name. Raises 22023 organization_name_invalid, organization_slug_invalid, organization_data_invalid, '
+'23505 organization_slug_taken.';
 
 CREATE FUNCTION tenancy.my_organizations()
 RETURNS TABLE (id uuid, name text, slug text, role text, is_current boolean)
@@ -274,7 +274,7 @@ DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();
     current_workspace_id CONSTANT uuid := tenancy.current_workspace_id();
 BEGIN
-    -- A key can enter the workspace to which it belongs.
+    -- A key can enter only the workspace to which it belongs.
     IF tenancy.current_credential_id() IS NOT NULL THEN
         RETURN QUERY
         SELECT
@@ -304,7 +304,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.my_organizations() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.my_organizations() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.my_organizations() IS
-'The organizations that the current user can enter, in alphabetical order: what a switcher lists.';
+'The organizations that the current user can enter, in alphabetical order, for a switcher.';
 
 CREATE FUNCTION tenancy.update_organization(
     name text DEFAULT NULL, slug text DEFAULT NULL, color text DEFAULT NULL
@@ -348,7 +348,7 @@ REVOKE ALL ON FUNCTION tenancy.update_organization(text, text, text) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.update_organization(text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_organization(text, text, text) IS
-'Changes what is given of the current organization''s name, slug and banner color. Requires organization.update.';
+'Changes the given ones of the current organization''s name, slug and banner color. Requires organization.update.';
 
 CREATE FUNCTION tenancy.delete_organization() RETURNS void
 LANGUAGE plpgsql
@@ -370,7 +370,7 @@ REVOKE ALL ON FUNCTION tenancy.delete_organization() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_organization() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_organization() IS
 'Deletes the current organization: nobody can enter it any more. Its rows stay until a service calls '
-'purge_organization(), and restore_organization() brings it back. Requires organization.delete.';
+'purge_organization(); restore_organization() undoes the deletion. Requires organization.delete.';
 
 CREATE FUNCTION tenancy_private.refuse_deleted(organization_id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -425,8 +425,8 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_deleted(organization_id);
     END IF;
-    -- The workspace first: what a table of the application would only make ownerless goes
-    -- with it.
+    -- The workspace first, so that its rows are deleted too in tables of the application that
+    -- would only set the organization to NULL.
     DELETE FROM tenancy.workspaces AS w WHERE w.id = purge_organization.organization_id;
     PERFORM tenancy_private.delete_rows(
         'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
@@ -436,7 +436,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.purge_organization(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.purge_organization(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.purge_organization(uuid) IS
-'Removes a deleted organization and what hangs on it, for good. Raises P0002 deleted_organization_not_found.';
+'Removes a deleted organization and everything that depends on it, for good. Raises P0002 '
+'deleted_organization_not_found.';
 
 \ir ../../notes/done.psql
 COMMIT;

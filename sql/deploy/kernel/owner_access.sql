@@ -14,15 +14,14 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The functions of pg-tenancy run as tenancy_owner, which reads and locks rows in tables
--- of the application and never writes them: a table's triggers run with the rights of
--- whoever writes, and the owner of such a table could create one that reads the keys.
--- Writes are done as tenancy_writer, which has no other rights. These two procedures
--- grant and revoke both roles' rights. If tenancy_owner already owns the table, revoking
--- would remove the owner's own rights. Rights on other objects that writing the table
--- requires are granted too: for a trigger of the application that logs each change
--- elsewhere, or a number from a sequence. They are recorded, so that the last table that
--- needs one revokes it.
+-- The functions of pg-tenancy run as tenancy_owner, which reads and locks rows in tables of the
+-- application and never writes them: a table's triggers run with the writer's rights, and the
+-- owner of such a table could create one that reads the keys. tenancy_writer, which has no
+-- other rights, does the writing. These two procedures grant and revoke both roles' rights. If
+-- tenancy_owner already owns the table, revoking would remove the owner's own rights. Rights on
+-- other objects that writing the table requires are granted too: for a trigger of the
+-- application that logs each change elsewhere, or a number from a sequence. They are recorded,
+-- so that the last table that needs one revokes it.
 CREATE TABLE tenancy_private.writer_rights (
     table_name regclass NOT NULL,
     kind       text     NOT NULL,
@@ -32,7 +31,7 @@ CREATE TABLE tenancy_private.writer_rights (
 );
 CALL tenancy_private.close_own_table('tenancy_private.writer_rights');
 COMMENT ON TABLE tenancy_private.writer_rights IS
-'What tenancy_writer was granted besides the tables that it writes, for which of these.';
+'Rights on other objects that tenancy_writer was granted, and the written table that needs each.';
 
 CREATE FUNCTION tenancy_private.writer_has(kind text, object text, privilege text) RETURNS boolean
 LANGUAGE sql
@@ -116,9 +115,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.revoke_from_owner(regclass) FROM public;
 
--- Whoever owns a function may alter it, and a trigger of the application runs as
--- tenancy_writer: one that made this SECURITY INVOKER would find itself running as
--- tenancy_owner at the next call, so each function of tenancy_writer asks first.
+-- The owner of a function may alter it, and triggers of the application run as tenancy_writer:
+-- if one made this SECURITY INVOKER, it would run as tenancy_owner at the next call. So each
+-- function of tenancy_writer first checks its role.
 --
 -- Returns the inserted row, or NULL if one existed. Columns without a given value get
 -- their default; an id or a time that is required and has no default gets a value here.
@@ -149,7 +148,7 @@ DECLARE
     columns CONSTANT text := (
         SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.name) FROM jsonb_object_keys(given) AS k (name)
     );
-    -- A time comes with its zone, which a column without one would drop.
+    -- A column without a time zone would drop the zone of a time.
     expressions CONSTANT text := (
         SELECT string_agg(CASE coalesce(nullif(t.typbasetype, 0), t.oid)
             WHEN 'timestamp'::regtype THEN format('($1 ->> %L)::timestamptz', k.name)
@@ -235,9 +234,9 @@ BEGIN
 END;
 $$;
 
--- An adopted table has rules of its own. A violation is reported with a name and
--- without the row, which PostgreSQL's message would reveal. Returns normally for any
--- other error: a trigger of the application has messages of its own.
+-- An adopted table has its own rules. A violation is reported with a name and without the row,
+-- which PostgreSQL's message would reveal. Returns normally for any other error: triggers of
+-- the application have their own messages.
 CREATE FUNCTION tenancy_private.refuse_data(
     written regclass,
     state text,
@@ -360,11 +359,11 @@ REVOKE ALL ON FUNCTION tenancy_private.refuse_data(
 COMMENT ON FUNCTION tenancy_private.refuse_data(
     regclass, text, text, text, text, text, text, jsonb
 ) IS
-'What an error says that writing a table met: 22023 user_data_invalid, organization_data_invalid and so on, or 23505 '
-'username_taken, email_taken, organization_slug_taken; nothing where it is about something else.';
+'Raises for an error in writing a table: 22023 user_data_invalid, organization_data_invalid and so on, or 23505 '
+'username_taken, email_taken, organization_slug_taken; returns for any other error.';
 
--- Inserts a row of values that somebody gives, or with a key writes them to the rows that
--- have it. Returns the row, or the values; NULL where no row has the key.
+-- Inserts a row of the given values, or with a key writes them to the rows that have it.
+-- Returns the row, or the values; NULL if no row has the key.
 CREATE FUNCTION tenancy_private.write_data(
     table_name regclass,
     new_values jsonb,
@@ -412,7 +411,7 @@ AS $$
 BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO tenancy_owner', routine);
-    -- A function's new owner needs CREATE on its schema, for that instant.
+    -- A function's new owner needs CREATE on its schema at that moment.
     GRANT CREATE ON SCHEMA tenancy_private TO tenancy_writer;
     EXECUTE format('ALTER FUNCTION %s OWNER TO tenancy_writer', routine);
     REVOKE CREATE ON SCHEMA tenancy_private FROM tenancy_writer;
@@ -423,14 +422,14 @@ REVOKE ALL ON ROUTINE tenancy_private.give_to_writer(regprocedure) FROM public;
 COMMENT ON PROCEDURE tenancy_private.give_to_writer (regprocedure) IS
 'Makes tenancy_writer the owner of a function that writes tables of the application; tenancy_owner alone calls it.';
 
--- As the one who deploys, who may grant what the tables' owners may.
+-- As the deployer, who may grant whatever the tables' owners may.
 RESET ROLE;
 
 CALL tenancy_private.give_to_writer('tenancy_private.insert_row(regclass, jsonb, boolean)');
 CALL tenancy_private.give_to_writer('tenancy_private.update_rows(regclass, jsonb, jsonb)');
 CALL tenancy_private.give_to_writer('tenancy_private.delete_rows(regclass, jsonb)');
 
--- Defaults of columns call functions in there.
+-- Defaults of columns call functions in this schema.
 GRANT USAGE ON SCHEMA tenancy TO tenancy_writer;
 
 CALL tenancy_private.grant_to_owner('public.users');

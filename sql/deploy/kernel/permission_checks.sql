@@ -64,7 +64,7 @@ GRANT EXECUTE ON FUNCTION tenancy.my_permissions() TO tenancy_credentialed, tena
 COMMENT ON FUNCTION tenancy.my_permissions() IS
 'The permissions of the current role, in alphabetical order; in personal mode all of them.';
 
--- Says who could have done it, so that the person knows whom to ask.
+-- Names the roles that hold the permission, so that the person knows whom to ask.
 CREATE FUNCTION tenancy_private.refuse_permission(
     permission text, held_role text DEFAULT tenancy.current_role()
 ) RETURNS void

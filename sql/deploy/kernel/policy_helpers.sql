@@ -10,7 +10,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Which of them were on before.
+-- The settings before a table was closed.
 CREATE TABLE tenancy_private.closed_tables (
     table_name        regclass NOT NULL,
     row_security      boolean  NOT NULL,
@@ -22,10 +22,10 @@ COMMENT ON TABLE tenancy_private.closed_tables IS
 'The tables that close_table() closed, whether row-level security was enabled and forced there before, and what PUBLIC '
 'was granted.';
 
--- Ways in which rows of a table stay visible to roles that its policies are for, or that
--- are not services: views with their owner's rights, functions with their owner's rights,
--- partitions and children under their own names. A function is found by its text, which
--- names the table, or a view, after FROM or the like.
+-- Ways in which rows of a table stay visible to roles to which its policies apply, or that are
+-- not services: views with their owner's rights, functions with their owner's rights,
+-- partitions and children under their own names. A function is found by its text, which names
+-- the table or a view of it, after FROM or the like.
 CREATE FUNCTION tenancy_private.ways_around(table_name regclass)
 RETURNS TABLE (object text, open_to text, remedy text)
 LANGUAGE sql
@@ -49,7 +49,7 @@ children AS (
     SELECT i.inhrelid FROM children AS p INNER JOIN pg_inherits AS i ON i.inhparent = p.oid
 ),
 
--- Services see everything anyway, and so does who owns the table, until it is cut over.
+-- Services see everything anyway, and so does the table's owner until its cut-over.
 outsiders AS (
     SELECT 0::oid AS oid, 'PUBLIC' AS name
     UNION ALL
@@ -79,7 +79,8 @@ ways AS (
         format('REVOKE EXECUTE ON ROUTINE %s FROM', p.oid::regprocedure)
     FROM pg_proc AS p
     WHERE p.prosecdef
-        -- A condition of this table alone, so that no text of our own functions is searched.
+        -- A condition on this table alone, so that the texts of pg-tenancy's own functions are
+        -- not searched.
         AND p.pronamespace <> ALL(ARRAY(
             SELECT n.oid FROM pg_namespace AS n
             WHERE n.nspname IN ('pg_catalog', 'information_schema', 'tenancy', 'tenancy_private', 'tenancy_archive')
@@ -124,8 +125,8 @@ SELECT
     CASE WHEN w.remedy LIKE '%;' THEN w.remedy ELSE format('%s %s;', w.remedy, w.grantees) END
 FROM open_ways AS w
 INNER JOIN pg_roles AS r ON w.owner = r.oid
--- Rows that the policies keep from the owner, nobody sees by it; those of a materialized view
--- are there, and a table's are nobody's but by its name.
+-- A view shows nobody the rows that policies hide from its owner. A materialized view contains
+-- all rows, and a partition's policies are its own.
 WHERE w.kind IN ('materialized view ', 'table ')
     OR r.rolsuper OR r.rolbypassrls
     OR pg_has_role(r.oid, 'tenancy_service', 'USAGE') OR pg_has_role(r.oid, 'tenancy_legacy', 'USAGE')
@@ -134,11 +135,10 @@ ORDER BY 1;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.ways_around(regclass) FROM public;
 
--- Closes a table: from here on nobody reads or writes a row without a policy,
--- the table's owner included. A table that has policies of its own is refused,
--- because the contract files replace all policies of a table, and policies
--- that somebody wrote for a reason must not vanish without a word. An index that
--- does not know whose row it points to stays, with a warning.
+-- Closes a table: from here on nobody, not even the table's owner, reads or writes a row
+-- without a policy. A table with policies of its own is refused: the contract files replace all
+-- policies of a table, and those that somebody wrote for a reason must not vanish silently. An
+-- index without the workspace's column stays, with a warning.
 CREATE PROCEDURE tenancy_private.close_table(table_name regclass, workspace_column name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -157,7 +157,7 @@ DECLARE
         INNER JOIN pg_am AS am ON c.relam = am.oid
         WHERE i.indrelid = table_name
             AND am.amname IN ('btree', 'hash')
-            -- Nothing is to be done about a key of random ids.
+            -- Nothing needs to be done about a key of random ids.
             AND NOT (i.indisprimary AND i.indnkeyatts = 1 AND EXISTS (
                 SELECT FROM pg_attribute AS a
                 WHERE a.attrelid = table_name AND a.attnum = i.indkey[0] AND a.atttypid = 'uuid'::regtype
@@ -192,8 +192,8 @@ BEGIN
     FROM pg_class AS c
     WHERE c.oid = close_table.table_name
     ON CONFLICT DO NOTHING;
-    -- Tenants would have PUBLIC's rights too, on columns of their own rows that the contract
-    -- leaves out. Logins from before the migration keep them.
+    -- Tenants would have PUBLIC's rights too, on columns that the contract omits. Logins from
+    -- before the migration keep them.
     EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', table_name);
     FOR public_privileges IN
         SELECT t.public_privileges FROM tenancy_private.closed_tables AS t
@@ -209,7 +209,7 @@ REVOKE ALL ON ROUTINE tenancy_private.close_table(regclass, name) FROM public;
 COMMENT ON PROCEDURE tenancy_private.close_table (regclass, name) IS
 'Enables and forces row-level security on a table that has no policies yet.';
 
--- The way back of close_table: the table is as open as its grants say, and as it was.
+-- Undoes close_table(): the table is again as open as its grants, and as it was before.
 CREATE PROCEDURE tenancy_private.reopen_table(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -239,14 +239,14 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.reopen_table(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy_private.reopen_table (regclass) IS
-'Drops the policies of a table, switches its row-level security off, if it was, and takes the application roles'' '
-'privileges.';
+'Drops the policies of a table, disables its row-level security if it was disabled before, and revokes the '
+'application roles'' privileges.';
 
--- The ones below serve the verify scripts: each compares a whole answer and
--- raises with the name of what differs.
+-- The procedures below are for the verify scripts: each compares a complete result and raises
+-- with the name of each difference.
 --
--- A procedure that commits cannot pin its search_path, and one that writes rows of
--- the application leaves its triggers theirs: those are never SECURITY DEFINER.
+-- A procedure that commits cannot set a search_path, and one that writes rows of the
+-- application leaves its triggers theirs: these are never SECURITY DEFINER.
 CREATE PROCEDURE tenancy_private.verify_routines(
     routines text[], callers text[] DEFAULT '{}', pinned boolean DEFAULT true
 )
@@ -293,8 +293,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_routines(text[], text[], boolean) FROM public;
 
--- The functions that tenancy_writer owns: they check as whom they run before anything
--- else.
+-- The functions that tenancy_writer owns: each first checks the role as which it runs.
 CREATE PROCEDURE tenancy_private.verify_writers(routines text[])
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -328,8 +327,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_writers(text[]) FROM public;
 
--- A table of tenants: its key column, what keeps it true, and no key of ours
--- that is not validated.
+-- A table of tenants: its key column, trigger, constraints and indexes are there and valid.
 CREATE PROCEDURE tenancy_private.verify_tenant_table(table_name regclass, indexes text[])
 LANGUAGE plpgsql
 SECURITY INVOKER

@@ -12,8 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The arguments of protect() and allow(), as data: policies, grants and triggers
--- are made from them, and verify, the matrix and error messages read them.
+-- The arguments of protect() and allow(), as data: policies, grants and triggers are created
+-- from them, and verify, the matrix and error messages read them.
 CREATE TABLE tenancy_private.protected_tables (
     table_name regclass NOT NULL,
     shape      text     NOT NULL,
@@ -28,8 +28,8 @@ CREATE TABLE tenancy_private.protected_tables (
 );
 CALL tenancy_private.close_own_table('tenancy_private.protected_tables');
 COMMENT ON TABLE tenancy_private.protected_tables IS
-'The tables that protect() and publish() were called for, and the column that says whose each row is; shipped are those '
-'that pg-tenancy''s own changes call them for.';
+'The tables for which protect() and publish() were called, and the column with the owner of each row; shipped: the '
+'call was in one of pg-tenancy''s own changes.';
 
 CREATE TABLE tenancy_private.access (
     table_name regclass NOT NULL,
@@ -46,18 +46,17 @@ CREATE TABLE tenancy_private.access (
 );
 CALL tenancy_private.close_own_table('tenancy_private.access');
 COMMENT ON TABLE tenancy_private.access IS
-'Which permission each command on a protected table needs, on which columns; person keeps API keys out, workspace keeps '
-'personal workspaces out.';
+'The permission and the columns of each allowed command on a protected table; person excludes API keys, workspace '
+'excludes personal workspaces.';
 
 -- == The form of a policy: every expression that a policy has is made here ==
 -- The numbers are those of docs/planner.md.
 
--- The claim of the session variables, which the floor compares with the verified
--- value. Written out in policies, because a function would be parsed at each planning
--- (4). Elsewhere it may be believed only by a condition that is true of no row outside
--- of the floor, and by the WITH CHECK of a write, which is evaluated at once: a
--- tenant's own SQL can change the variables after the floor has verified them, in the
--- middle of a statement (8).
+-- The claim of the session variables, which the floor compares with the verified value. Written
+-- out in policies, because a function would be parsed at each planning (4). A tenant's own SQL
+-- can change the variables in the middle of a statement, after the floor has verified them (8).
+-- So elsewhere only two kinds of conditions may trust the claim: those that pass no row outside
+-- of the floor, and the WITH CHECK of a write, which is evaluated at once.
 CREATE FUNCTION tenancy_private.claimed_workspace() RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -67,8 +66,8 @@ RETURN 'coalesce(nullif(current_setting(''tenancy.current_organization_id'', tru
     'nullif(current_setting(''tenancy.current_user_id'', true), ''''))::uuid';
 REVOKE ALL ON FUNCTION tenancy_private.claimed_workspace() FROM public;
 
--- An expression that only those with the permission get; everybody if may is empty.
--- Whatever verifies beside it or in it is evaluated in the same expression (8).
+-- The expression if the condition may holds, else NULL; an empty condition always holds. A
+-- verification beside or inside it belongs to the same expression (8).
 CREATE FUNCTION tenancy_private.only_if(may text, expression text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -80,14 +79,13 @@ RETURN CASE may
 END;
 REVOKE ALL ON FUNCTION tenancy_private.only_if(text, text) FROM public;
 
--- The floor of a command, which no policy added later widens. Its first half compares
--- the column with the verified value and with what is claimed by somebody who may do
--- this, so PostgreSQL compares these two with each other before it opens the table: an
--- error for want of a context depends on no row, and permission and seal are looked at
--- in one go, between which nothing can change (8). The second half costs what the
--- cheapest condition costs, is made of nothing but what PostgreSQL takes for leakproof,
--- and is no index condition, so a query's own comparisons come after it wherever no index
--- is used (1, 2).
+-- The floor of a command, which no later policy can widen. Its first half compares the column
+-- with the verified workspace and with the claimed one, which is NULL without the permission.
+-- So PostgreSQL compares these two with each other before it opens the table: the error without
+-- a context depends on no row, and permission and seal are checked in one expression, in the
+-- middle of which nothing can change (8). The second half costs as little as the cheapest
+-- condition, consists only of operators that PostgreSQL considers leakproof, and cannot be an
+-- index condition, so a query's own comparisons come after it wherever no index is used (1, 2).
 CREATE FUNCTION tenancy_private.floor(
     key name, verified text, claimed text, may text DEFAULT ''
 ) RETURNS text
@@ -102,10 +100,11 @@ RETURN format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.floor(name, text, text, text) FROM public;
 
--- Lets every row pass or raises before the table is opened: what is true of every row is
--- compared twice, so that PostgreSQL compares the two answers first. It does so below an
--- outer join, before 16, only for what is strict, as "=" is and IS NULL is not. A
--- condition without a column of the table would be asked once a row (3).
+-- Lets every row pass or raises before the table is opened: an expression that is true for
+-- every row is compared twice, so that PostgreSQL first compares the two values with each
+-- other. Below an outer join it does so before version 16 only for strict operators, such as
+-- "=" but not IS NULL. A condition without a column of the table would be evaluated once for
+-- each row (3).
 CREATE FUNCTION tenancy_private.gate(never_null text, is_true text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -114,11 +113,10 @@ SECURITY INVOKER
 RETURN format('(%1$s = %1$s, %1$s = %1$s) = (SELECT %2$s, true)', never_null, is_true);
 REVOKE ALL ON FUNCTION tenancy_private.gate(text, text) FROM public;
 
--- For floors that are a list, in which every row is looked up by halves (6).
--- PostgreSQL does what it takes for cheap first, and must take this for cheaper
--- than any comparison of a query's own: EXPLAIN ANALYZE would otherwise say whether
--- a hidden row had got past one. Strict and not strict inside, so that it is not
--- put into the query in pieces that cost more.
+-- For floors with a list, in which each row is found by binary search (6). PostgreSQL evaluates
+-- cheap conditions first, so this must seem cheaper than any comparison of a query's own:
+-- otherwise EXPLAIN ANALYZE would reveal whether a hidden row passed one. The function is
+-- STRICT but its body is not, so that PostgreSQL does not inline it, which would cost more.
 CREATE FUNCTION tenancy.is_listed(id uuid, sorted_ids uuid[]) RETURNS boolean
 LANGUAGE sql
 IMMUTABLE
@@ -129,9 +127,10 @@ COST 1e-30
 RETURN coalesce(sorted_ids[width_bucket(id, sorted_ids)] = id, false);
 REVOKE ALL ON FUNCTION tenancy.is_listed(uuid, uuid[]) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.is_listed(uuid, uuid[]) TO tenancy_credentialed, tenancy_service;
-COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a list that is sorted and has no NULL.';
+COMMENT ON FUNCTION tenancy.is_listed(uuid, uuid[]) IS 'Whether an id is in a sorted list without NULLs.';
 
--- The gate of a floor that is a list: the context verifies, says what is claimed, and may.
+-- The gate of a floor with a list: the context is verified, equals the claim, and has the
+-- permission.
 CREATE FUNCTION tenancy_private.list_gate(key name, may text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -144,11 +143,11 @@ RETURN tenancy_private.gate(
 );
 REVOKE ALL ON FUNCTION tenancy_private.list_gate(name, text) FROM public;
 
--- The floor for reading a catalogue: the workspace's own rows and the platform's. A
--- list is for small tables (5). The gate has no equality with the verified value, so the
--- list that decides is one of what is verified, and asks for the permission again: a
--- transaction can have two good seals, and the gate may have been asked about the other
--- (8). The second list is for the index.
+-- The floor for reading a catalogue: the workspace's own rows and the platform's. A list is for
+-- small tables (5). The gate compares no column with the verified value, so the deciding list,
+-- in is_listed(), contains the verified workspace and checks the permission again: a
+-- transaction can have two valid seals, and the gate may have verified the other one (8). The
+-- other list is for the index.
 CREATE FUNCTION tenancy_private.catalogue_floor(key name, may text DEFAULT '') RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -164,7 +163,7 @@ RETURN tenancy_private.list_gate(key, may) || format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.catalogue_floor(name, text) FROM public;
 
--- The floor of accounts: a person is in many workspaces, so this is a list, too (6).
+-- The floor of accounts: a person can be in many workspaces, so this is a list too (6).
 CREATE FUNCTION tenancy_private.members_floor(key name, may text DEFAULT '') RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -177,8 +176,8 @@ RETURN tenancy_private.list_gate(key, may) || format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.members_floor(name, text) FROM public;
 
--- True where the claimed context may use a row of access; the empty text where everybody
--- in a workspace may.
+-- A condition that is true if the claimed context may use a command; empty if everybody in a
+-- workspace may.
 CREATE FUNCTION tenancy_private.may(permission text, person boolean, workspace text) RETURNS text
 LANGUAGE sql
 STABLE
@@ -194,7 +193,7 @@ RETURN concat_ws(
         FROM tenancy.permissions AS p
         WHERE p.permission = may.permission -- noqa: RF01
     ),
-    -- The credential stands last.
+    -- The credential comes last.
     CASE WHEN person THEN 'right(current_setting(''tenancy.context'', true), 1) = ''_''' END,
     CASE workspace
         WHEN 'organization'
@@ -222,8 +221,8 @@ RETURN '(SELECT CASE WHEN right(current_setting(''tenancy.context'', true), 1) =
     'THEN tenancy.current_user_id() END)';
 REVOKE ALL ON FUNCTION tenancy_private.verified_author() FROM public;
 
--- Lets rows pass that one has written oneself, and those of which otherwise is true.
--- A query's own comparisons come after it, as after the floor (2).
+-- Lets the author's own rows pass, and those for which otherwise is true. A query's own
+-- comparisons come after it, as after the floor (2).
 CREATE FUNCTION tenancy_private.author_floor(author name, otherwise text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -249,14 +248,14 @@ INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.con
 INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
 WHERE k.conrelid = key_to_parent.table_name AND k.contype = 'f' AND a.attname = key_to_parent.parent
     AND k.confrelid <> k.conrelid
--- The one that protect() made includes the workspace.
+-- The key created by protect() includes the workspace.
 ORDER BY cardinality(k.conkey) DESC
 LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.key_to_parent(regclass, name) FROM public;
 
--- Of a child below an author's table: that its parent can be seen, which the parent's own
--- policies decide, or that whoever writes is the author. Nothing for any other child. One
+-- For a child below an author's table: its parent is visible, which the parent's own policies
+-- decide, or for a write the writer is the parent's author. NULL for any other child. A row
 -- without a parent passes.
 CREATE FUNCTION tenancy_private.parent_floor(
     table_name regclass, parent name, is_written boolean, depth integer DEFAULT 1
@@ -319,7 +318,7 @@ BEGIN
     FROM tenancy_private.access AS a
     LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
     WHERE a.table_name = require_access.table_name AND a.command = require_access.command;
-    -- A function of the application's own that asks here has no floor to rely on.
+    -- A function of the application that calls this has no floor to rely on.
     PERFORM tenancy.current_workspace_id();
     IF wanted.permission IS NULL THEN
         PERFORM tenancy_private.refuse_permission(format('%s on %s', command, table_name));
@@ -345,11 +344,11 @@ COMMENT ON FUNCTION tenancy.require_access(regclass, text) IS
 'Raises 42501 permission_denied or person_required unless the context may use a command, INSERT, UPDATE or DELETE, on a '
 'protected table.';
 
--- A policy alone would turn a write without the permission into "UPDATE 0" (7). It runs
--- as the caller, because it has to know who that is: services, the definer
--- functions and superusers are not asked. Its arguments, for INSERT, UPDATE and DELETE,
--- are where in the context the permission stands; where one is empty, and where the
--- answer is no, require_access() says the rest. The context is verified by the floor.
+-- A policy alone would turn a write without the permission into "UPDATE 0" (7). The trigger
+-- runs as the caller, whom it must know: services, definer functions and superusers are not
+-- checked. Its arguments are the positions in the context of the permissions for INSERT, UPDATE
+-- and DELETE; if one is empty or the permission is missing, require_access() does the rest. The
+-- floor verifies the context.
 CREATE FUNCTION tenancy.check_permission() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -393,9 +392,8 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_policy(regclass, text, text, text, text, text)
 FROM public;
 
--- Creates the floor of a command again; may is empty if the command was not allowed to
--- anybody. The floor of SELECT is called <table>_tenant, the others have the command
--- in their names.
+-- Creates the floor of a command again; may is empty if the command was not allowed. The floor
+-- of SELECT is called <table>_tenant, the others have the command in their names.
 CREATE PROCEDURE tenancy_private.set_floor(
     protected tenancy_private.protected_tables, command text, may text DEFAULT ''
 )
@@ -431,8 +429,8 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_floor(tenancy_private.protected_tables, text, text)
 FROM public;
 
--- The policies of services, functions, logins from before the migration, and the auditor.
--- An auditor's reading is recorded once a statement.
+-- The policies of services, functions, logins from before the migration, and the auditor. An
+-- auditor's access is recorded once for each statement.
 CREATE PROCEDURE tenancy_private.add_readers_of_all(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -504,8 +502,8 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.open_to_children(tenancy_private.protected_tables)
 FROM public;
 
--- A child below an author's table is seen by whom its parent is seen by, and not by the
--- whole workspace.
+-- A child below an author's table is visible to those who see its parent, not to the whole
+-- workspace.
 CREATE PROCEDURE tenancy_private.follow_parent(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -531,7 +529,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.follow_parent(tenancy_private.protected_tables) FROM public;
 
--- Policies of a partitioned table do not hold where somebody reads a partition itself.
+-- Policies of a partitioned table do not apply to queries of a partition by its own name.
 CREATE PROCEDURE tenancy_private.require_closed_partitions(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -568,7 +566,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_closed_partitions(regclass) FROM public;
 
--- Objects that show the rows with the rights of somebody who sees all of them.
+-- Warns of objects that show the rows with the rights of a role that sees all of them.
 CREATE PROCEDURE tenancy_private.warn_of_views(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -636,7 +634,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_protected(tenancy_private.protected_tables) FROM public;
 
--- Makes the trigger of a table, as access says.
+-- Creates the trigger of a table from tenancy_private.access.
 CREATE PROCEDURE tenancy_private.set_permission_trigger(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -664,11 +662,12 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_permission_trigger(regclass) FROM public;
 
--- A key that another tenant's row has. An upsert would look at that row, and work out its
--- own WHERE for it before PostgreSQL asks any policy. So every way of writing such a key
--- ends here, as a duplicate of one's own does. Nothing is looked at that was not committed
--- when the statement began: who knows an id before it is used can still meet it so. A key
--- is looked up when it is met: the application may have dropped it or given it another name.
+-- A key that another tenant's row has. An upsert would read that row, and evaluate its own
+-- WHERE for it before PostgreSQL checks any policy. So every write of such a key raises here,
+-- as for a duplicate of the tenant's own. Only rows committed before the statement began are
+-- checked: somebody who knows an id in advance can still hit it while it is being inserted. The
+-- key is looked up when the error is raised, because the application may have dropped or
+-- renamed it.
 CREATE FUNCTION tenancy_private.columns_of_key(index_id oid) RETURNS text
 LANGUAGE sql
 STABLE
@@ -733,7 +732,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
 
--- A function that no table uses any more, also because somebody has dropped the table.
+-- Drops functions that no table uses any more, for instance because the table was dropped.
 CREATE PROCEDURE tenancy_private.drop_idle_key_checks()
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -753,10 +752,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_idle_key_checks() FROM public;
 
--- Creates the trigger of a table whose tenants write a key that all of them share,
--- and change rows: an upsert requires both. Its function is the table's own, so that
--- PostgreSQL plans the look-up once a session: to plan it costs ten times as much as to
--- look. Columns of the table may have any name, so the new row has one of ours.
+-- Creates the trigger of a table in which tenants write a key that they all share and may also
+-- update rows: an upsert requires both. Each table has its own function, so that PostgreSQL
+-- plans the look-up once a session: planning costs ten times as much as the look-up itself.
+-- Columns of the table may have any name, so the new row gets the name tenancy_new.
 CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -788,7 +787,7 @@ DECLARE
             SELECT
                 tenancy_private.columns_of_key(i.indexrelid) AS columns,
                 bool_or(o.attname = p.key) AS has_key,
-                -- An expression is made of something.
+                -- An expression counts as written.
                 bool_or(o.attname IS NULL OR o.attname = ANY(a.columns)) AS is_named
             FROM generate_series(1, i.indnkeyatts) AS n (place)
             LEFT JOIN pg_attribute AS o ON o.attrelid = i.indrelid AND o.attnum = i.indkey[n.place - 1] AND o.attnum > 0
@@ -816,7 +815,7 @@ BEGIN
             E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
         )
     );
-    -- Also from those to whom default privileges of the one who deploys have given it.
+    -- Also from roles to which the deployer's default privileges granted it.
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM ', check_function) || (
         SELECT concat_ws(', ', 'PUBLIC', string_agg(a.grantee::regrole::text, ', '))
         FROM pg_proc AS p
@@ -836,7 +835,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_key_trigger(regclass) FROM public;
 
--- The changes begin with this: they alone change who reads and writes a table of theirs.
+-- Changes begin with this: only they define access to their tables.
 CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -849,7 +848,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.revise(regclass[]) FROM public;
 
--- Calls by hand would leave such a table as no release has it, until the next revision.
+-- A manual call would leave such a table in a state of no release, until the next revision.
 CREATE PROCEDURE tenancy_private.refuse_shipped(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -875,7 +874,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.refuse_shipped(regclass) FROM public;
 
--- A key of the application's own is a foreign key, or nothing ends with the tenant.
+-- A key column of the application needs a foreign key: otherwise the rows outlive their tenant.
 CREATE PROCEDURE tenancy_private.warn_of_orphans(table_name regclass, key name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -907,9 +906,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.warn_of_orphans(regclass, name) FROM public;
 
--- Columns of numbers in a unique key that holds for all tenants together: each could try
--- which numbers others have, and take those that come next. Where the key has the
--- workspace in it, numbers are the workspace's own, and beside a uuid nobody guesses.
+-- Numeric columns in a unique key that spans all tenants: a tenant could find out which numbers
+-- others have, and take the next ones. If the key includes the workspace, the numbers belong to
+-- it; beside a uuid they cannot be guessed.
 CREATE FUNCTION tenancy_private.shared_numbers(table_name regclass, key name) RETURNS name[]
 LANGUAGE sql
 STABLE
@@ -1001,7 +1000,8 @@ BEGIN
     FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
         CALL tenancy_private.set_floor(protected, command);
     END LOOP;
-    -- PostgreSQL takes restrictions in the order of their names: this comes after the floor.
+    -- PostgreSQL applies restrictive policies in the order of their names: this comes after the
+    -- floor.
     IF protected.shape = 'author' THEN
         CALL tenancy_private.add_policy(
             table_name, 'tenant_author', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed',
@@ -1024,7 +1024,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.protect(regclass, name, name, name, name, boolean, text) FROM public;
 COMMENT ON PROCEDURE tenancy.protect (regclass, name, name, name, name, boolean, text) IS
-'Isolates a table by the column that says whose each row is. Nobody in a workspace may do anything until allow() says so.';
+'Isolates a table by the column with the owner of each row. Nobody in a workspace has access until allow() is called.';
 
 CREATE PROCEDURE tenancy_private.require_columns(table_name regclass, columns name[])
 LANGUAGE plpgsql
@@ -1073,8 +1073,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM public;
 
--- PostgreSQL checks a foreign key without any policy: a column that tenants write
--- and that refers to rows of tenants would link to them, and reveal which exist.
+-- PostgreSQL checks foreign keys without policies: a column that tenants write and that refers
+-- to rows of tenants could link to other tenants' rows, and reveal which exist.
 CREATE PROCEDURE tenancy_private.require_own_references(
     table_name regclass, key name, columns name[]
 )
@@ -1096,7 +1096,7 @@ BEGIN
         AND a.attname = ANY(columns)
         AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
         AND p.key <> r.attname
-        -- Another key over both columns says what this one does not.
+        -- Another key over both columns may compare the workspaces.
         AND NOT EXISTS (
             SELECT FROM pg_constraint AS o
             WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
@@ -1172,9 +1172,8 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
 
--- A column of type serial takes its default from a sequence, with the rights of the
--- inserting login. (An identity column needs none, and does not reveal its
--- position.)
+-- A serial column reads its default from a sequence with the rights of the inserting login. (An
+-- identity column requires none, and does not reveal its position.)
 CREATE PROCEDURE tenancy_private.grant_sequences(table_name regclass, grantee name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1300,16 +1299,15 @@ BEGIN
     INSERT INTO tenancy_private.access AS a (table_name, command, permission, columns, person, workspace)
     VALUES (
         allow.table_name, allow.command, allow.permission, named,
-        -- A program with a key is not an author: raise an error, where a policy would be
-        -- silent.
+        -- A program with a key is not an author, and gets an error instead of a policy's
+        -- silence.
         allow.person OR protected.shape = 'author' AND allow.command <> 'SELECT',
         allow."for"
     );
 
     CALL tenancy_private.set_floor(protected, command, tenancy_private.may(permission, person, "for"));
-    -- The floor says who may and which rows; what is left to say is that somebody may.
-    -- Of accounts it gives the index what it can use, so that no hidden row is reached
-    -- and counted.
+    -- The floor decides on permission and rows; this policy only grants access. For accounts it
+    -- contains a condition for the index, so that no hidden row is reached and counted.
     CALL tenancy_private.add_policy(
         table_name, lower(command), 'PERMISSIVE', command, 'tenancy_credentialed',
         CASE protected.shape
@@ -1317,8 +1315,8 @@ BEGIN
             ELSE format('%I IS NOT NULL', protected.key)
         END
     );
-    -- The author's own rows are written by the author, shared ones also by who moderates in
-    -- the workspace that the row is in: the floor may have verified another seal (8).
+    -- Authors write their own rows; moderators in the row's workspace also write shared ones.
+    -- The workspace is verified here, because the floor may have verified another seal (8).
     IF protected.shape = 'author' AND command <> 'SELECT' THEN
         condition := 'false';
         IF command <> 'INSERT' AND protected.shared IS NOT NULL
@@ -1370,10 +1368,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.allow(regclass, text, text, text, boolean, text) FROM public;
 COMMENT ON PROCEDURE tenancy.allow (regclass, text, text, text, boolean, text) IS
-'Lets those who hold a permission use a command on a protected table, on the columns named. person => true keeps API keys '
-'out, "for" => ''organization'' personal workspaces.';
+'Allows holders of a permission to use a command on a protected table, on the given columns. person => true excludes '
+'API keys, "for" => ''organization'' personal workspaces.';
 
--- Of a table that somebody has dropped without unprotect(): only its number is left.
+-- For a table that was dropped without unprotect(): only its oid is left.
 CREATE PROCEDURE tenancy_private.forget_table(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1389,9 +1387,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.forget_table(regclass) FROM public;
 
--- The way back: a table of the application is as open as its grants say, and as it
--- was; one of pg-tenancy's own is closed, as the change that made it left it. Columns
--- and rows stay.
+-- The way back: a table of the application is again as open as its grants, and as it was
+-- before; one of pg-tenancy's own is closed, as when it was created. Columns and rows stay.
 CREATE PROCEDURE tenancy.unprotect(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1407,7 +1404,7 @@ BEGIN
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
     IF NOT FOUND AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
-        -- What pg-tenancy protect began online, and nobody ended.
+        -- Steps of an unfinished pg-tenancy protect.
         SELECT a.attname INTO parent
         FROM pg_constraint AS c
         INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
@@ -1442,10 +1439,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.unprotect(regclass) FROM public;
 COMMENT ON PROCEDURE tenancy.unprotect (regclass) IS
-'Takes back what protect(), allow() and publish() did to a table. Raises 55000 table_not_protected.';
+'Undoes what protect(), allow() and publish() did to a table. Raises 55000 table_not_protected.';
 
--- A table that everybody in a workspace may read, and that services and a DBA
--- write.
+-- For a table that everybody in a workspace may read, and that services and DBAs write.
 CREATE PROCEDURE tenancy.publish(table_name regclass, columns text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -1477,10 +1473,10 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy.publish(regclass, text) FROM public;
 COMMENT ON PROCEDURE tenancy.publish (regclass, text) IS
-'Lets everybody who is in a workspace read the named columns of a table that belongs to no tenant.';
+'Allows everybody in a workspace to read the given columns of a table that belongs to no tenant.';
 
--- For clients that compose INSERT and UPDATE, and for who wants to know why one is
--- refused: PostgreSQL's message names the table alone.
+-- For clients that compose INSERT and UPDATE, and to find out why one is refused: PostgreSQL's
+-- message names only the table.
 CREATE FUNCTION tenancy.writable_columns(table_name regclass)
 RETURNS TABLE (column_name name, can_insert boolean, can_update boolean)
 LANGUAGE sql

@@ -23,8 +23,8 @@ CREATE TABLE tenancy.permissions (
 COMMENT ON TABLE tenancy.permissions IS 'Every permission, and its place in the sealed context.';
 CALL tenancy_private.close_own_table('tenancy.permissions');
 
--- The permission matrix is data: a DBA who wants managers to create instances
--- inserts a row, and every policy, trigger and function follows.
+-- The permission matrix is data: to let managers create instances, a DBA inserts a row, and
+-- every policy, trigger and function follows it.
 CREATE TABLE tenancy.role_permissions (
     permission text NOT NULL,
     role       text NOT NULL,
@@ -35,15 +35,15 @@ CREATE TABLE tenancy.role_permissions (
     CHECK (role IN ('owner', 'admin', 'manager', 'user', 'staff'))
 );
 COMMENT ON TABLE tenancy.role_permissions IS
-'Which role holds which permission: the roles of an organization, and staff in the platform''s workspace. In a personal '
-'workspace the user holds every permission.';
+'The permissions that each role holds: the roles of an organization, and staff in the platform''s workspace. In a '
+'personal workspace the user holds every permission.';
 
 -- Closed until role_permissions_policies opens it.
 CALL tenancy_private.close_own_table('tenancy.role_permissions');
 
--- A permission says that somebody may deal with roles at all, this table which
--- ones: a change of role needs both the old and the new one here, an
--- invitation the promised one, a removal the one that the member has.
+-- A permission decides whether a role may assign roles at all, and this table which ones: a
+-- change of role requires both the old and the new one here, an invitation the promised one,
+-- and a removal the member's.
 CREATE TABLE tenancy.role_delegations (
     role           text NOT NULL,
     delegated_role text NOT NULL,
@@ -53,12 +53,12 @@ CREATE TABLE tenancy.role_delegations (
     CHECK (delegated_role IN ('owner', 'admin', 'manager', 'user'))
 );
 COMMENT ON TABLE tenancy.role_delegations IS
-'Which roles somebody of a role may give and take.';
+'The roles that a role may give and take.';
 
 CALL tenancy_private.close_own_table('tenancy.role_delegations');
 
--- The character at a permission's number is 1 where the role holds it, so that
--- entering reads one row.
+-- The character at a permission's number is 1 if the role holds it, so that entering reads one
+-- row.
 CREATE TABLE tenancy_private.role_bits (
     role text NOT NULL,
     bits text NOT NULL,
@@ -66,8 +66,8 @@ CREATE TABLE tenancy_private.role_bits (
 );
 CALL tenancy_private.close_own_table('tenancy_private.role_bits');
 COMMENT ON TABLE tenancy_private.role_bits IS
-'What each role may do, as it is sealed: one character for each permission. The role person is that of a personal '
-'workspace, and holds all.';
+'The permissions of each role, as they are sealed: one character for each permission. The role person is that of a '
+'personal workspace, and holds all.';
 
 CREATE FUNCTION tenancy_private.refresh_role_bits() RETURNS trigger
 LANGUAGE plpgsql
@@ -116,7 +116,7 @@ ALTER TABLE tenancy.role_permissions ENABLE ALWAYS TRIGGER role_permissions_bits
 CALL tenancy_private.record_triggers('tenancy.permissions', 'permissions_bits');
 CALL tenancy_private.record_triggers('tenancy.role_permissions', 'role_permissions_bits');
 
--- An application's own permissions, and who holds them.
+-- Defines an application's own permissions, and the roles that hold them.
 CREATE FUNCTION tenancy.define_permission(permission text, roles text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -143,7 +143,7 @@ BEGIN
         CONSTRAINT = 'role_invalid',
         HINT = 'The roles are owner, admin, manager and user, and staff in the platform''s workspace.';
     END IF;
-    -- Asked before, because a conflict uses up a number.
+    -- Checked first, because a conflict would use up a number.
     INSERT INTO tenancy.permissions (permission)
     SELECT define_permission.permission
     WHERE NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = define_permission.permission)
@@ -158,7 +158,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.define_permission(text, text[]) FROM public;
 COMMENT ON FUNCTION tenancy.define_permission(text, text[]) IS
-'Makes a permission of the application''s own known, or changes who holds one: exactly these roles. Raises 22023 '
+'Defines a permission of the application, or changes the roles that hold one: exactly these roles. Raises 22023 '
 'permission_invalid, role_invalid.';
 
 -- The permissions of a context are sealed as one character each, so a permission
@@ -223,7 +223,7 @@ INSERT INTO tenancy.role_delegations (role, delegated_role) VALUES
 
 RESET ROLE;
 
--- A matrix that a DBA had changed before a revert comes back as it was.
+-- Restores a matrix that a DBA had changed before a revert.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.role_permissions') IS NOT NULL THEN

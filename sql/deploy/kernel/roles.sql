@@ -9,9 +9,9 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- Roles belong to the whole cluster: another database may have made them
--- before, or be making them at this moment. A role that has the name but could
--- log in, or bypass a policy, is somebody else's and is not taken over.
+-- Roles belong to the whole cluster: another database may have created them, or be creating
+-- them right now. A role with such a name that can log in or bypass policies is not
+-- pg-tenancy's, and is refused.
 DO $$
 DECLARE
     wanted CONSTANT jsonb := jsonb_build_object(
@@ -61,9 +61,8 @@ BEGIN
     END LOOP;
 END; $$;
 
--- Policies and grants name tenancy_credentialed alone. tenancy_app is a member that
--- may, besides, enter by naming a user; a member that does not inherit would be
--- denied everything.
+-- Policies and grants name only tenancy_credentialed. tenancy_app is a member that may also
+-- enter by naming a user; a member without INHERIT would have no access.
 SELECT format(
     'ALTER ROLE tenancy_app INHERIT; GRANT tenancy_credentialed TO tenancy_app %s',
     CASE
@@ -74,10 +73,10 @@ SELECT format(
 WHERE NOT pg_has_role('tenancy_app', 'tenancy_credentialed', 'USAGE')
 \gexec
 
--- A superuser may do all this as it is. Any other role that deploys must be
--- able to act as the owner, and to see the rows that policies will hide. A login that
--- has become a superuser by SET ROLE, as ALTER ROLE ... SET role does, sees them, but
--- which roles it may act as is asked of the login.
+-- A superuser may do all this anyway. Any other deployer must be able to act as the owner, and
+-- to see the rows that policies will hide. A login that has become a superuser by SET ROLE, for
+-- instance through ALTER ROLE ... SET role, sees them, but the roles that it may set are those
+-- of the login itself.
 DO $$
 DECLARE
     is_superuser CONSTANT boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
@@ -112,10 +111,10 @@ BEGIN
     END LOOP;
 END; $$;
 
--- A context in a parameter that no application can set needs no seal, which saves two
--- thirds of the cost of verifying. This parameter is for tracing C functions by name,
--- and no function has a name like a context. A deployer who may not grant it, as on many
--- hosted servers, uses the seal.
+-- A context in a parameter that no application can set needs no seal, which saves two thirds of
+-- the cost of verification. This parameter names C functions to trace, and no function has a
+-- name like a context. If the deployer may not grant it, as on many hosted servers, the seal is
+-- used.
 DO $$
 BEGIN
     IF NOT has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET') THEN
@@ -139,19 +138,18 @@ SELECT format(
 )
 \gexec
 
--- A function is born closed. Only this global form has an effect: with IN
--- SCHEMA, what PUBLIC has by default stays.
+-- New functions are closed. Only this global form has an effect: with IN SCHEMA, PUBLIC keeps
+-- its default privilege.
 ALTER DEFAULT PRIVILEGES FOR ROLE tenancy_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- Keys and inner workings. Nobody but the owner gets USAGE, so a grant on an
--- object in here, should one ever be made by mistake, still opens nothing.
+-- Keys and internals. Only the owner has USAGE, so even a mistaken grant on an object in this
+-- schema opens nothing.
 CREATE SCHEMA tenancy_private AUTHORIZATION tenancy_owner;
-COMMENT ON SCHEMA tenancy_private IS 'Keys and inner workings of pg-tenancy. No application role may look in.';
+COMMENT ON SCHEMA tenancy_private IS 'Keys and internals of pg-tenancy, closed to the roles of applications.';
 
 SET LOCAL ROLE tenancy_owner;
 
--- Here each script notes in its own transaction what it did, see
--- notes/begin_deploy.psql.
+-- Each script records itself here in its own transaction, see notes/begin_deploy.psql.
 CREATE TABLE tenancy_private.changes (
     change   text        NOT NULL,
     state    text        NOT NULL,
@@ -163,10 +161,11 @@ CREATE TABLE tenancy_private.changes (
 );
 ALTER TABLE tenancy_private.changes ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE tenancy_private.changes IS
-'The changes that are in this database, by the word of their own scripts; sqitch notes them a moment later.';
-COMMENT ON COLUMN tenancy_private.changes.change IS 'Its name; with @2 behind it where the plan has it a second time.';
-COMMENT ON COLUMN tenancy_private.changes.made IS 'The tables and routines of ours that came with it.';
-COMMENT ON COLUMN tenancy_private.changes.progress IS 'How far batches have come, by what they do.';
+'The changes in this database, as recorded by their own scripts; sqitch records them a moment later.';
+COMMENT ON COLUMN tenancy_private.changes.change IS
+'The name; followed by @2 for the second change of that name in the plan.';
+COMMENT ON COLUMN tenancy_private.changes.made IS 'The tables and routines of pg-tenancy that it created.';
+COMMENT ON COLUMN tenancy_private.changes.progress IS 'The progress of batches, by their task.';
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -10,7 +10,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- What applications call, and what they may look at.
+-- Functions that applications call, and tables that they may read.
 CREATE SCHEMA tenancy AUTHORIZATION tenancy_owner;
 COMMENT ON SCHEMA tenancy IS 'Workspaces, the sealed session context, and the functions that applications call.';
 

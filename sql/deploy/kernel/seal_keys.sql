@@ -10,8 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- HMAC after RFC 2104, of which the key's two padded blocks are worked out
--- once: a message then costs two calls of core sha256().
+-- HMAC according to RFC 2104, with the key's two padded blocks computed once: a message then
+-- costs two calls of core sha256().
 CREATE FUNCTION tenancy_private.hmac_block(key bytea, pad integer) RETURNS bytea
 LANGUAGE plpgsql
 IMMUTABLE
@@ -34,7 +34,7 @@ REVOKE ALL ON FUNCTION tenancy_private.hmac_block(bytea, integer) FROM public;
 COMMENT ON FUNCTION tenancy_private.hmac_block(bytea, integer) IS
 'The key block of HMAC-SHA256 (RFC 2104): pad is 54 for the inner, 92 for the outer one.';
 
--- 244 random bits out of the server's strong generator, spread over 256.
+-- 244 random bits of the server's strong generator, spread over 256.
 CREATE FUNCTION tenancy_private.random_bytes() RETURNS bytea
 LANGUAGE sql
 VOLATILE
@@ -43,10 +43,9 @@ SECURITY INVOKER
 RETURN sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 REVOKE ALL ON FUNCTION tenancy_private.random_bytes() FROM public;
 
--- For columns that are generated: PostgreSQL takes the function's word that it always
--- answers the same, asks it once for each row that is written, and leaves the answer out
--- of every dump. So whoever has read a dump knows no key, and where it is restored the
--- keys are others.
+-- For generated columns: PostgreSQL believes that the function is IMMUTABLE, calls it once for
+-- each written row, and omits the result from every dump. So a dump reveals no key, and a
+-- restored database has other keys.
 CREATE FUNCTION tenancy_private.random_block(id text) RETURNS bytea
 LANGUAGE sql
 IMMUTABLE
@@ -55,14 +54,14 @@ SECURITY INVOKER
 RETURN tenancy_private.random_bytes() || tenancy_private.random_bytes();
 REVOKE ALL ON FUNCTION tenancy_private.random_block(text) FROM public;
 COMMENT ON FUNCTION tenancy_private.random_block(text) IS
-'A key as long as a block of SHA-256, another one at each call.';
+'A key as long as a block of SHA-256, different at each call.';
 
--- How often the key was changed. Verifying a context reads it without a query.
+-- The number of key rotations. Verifying a context reads it without a query.
 CREATE SEQUENCE tenancy.seal_rotations;
 REVOKE ALL ON SEQUENCE tenancy.seal_rotations FROM public;
 GRANT SELECT ON SEQUENCE tenancy.seal_rotations
 TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
-COMMENT ON SEQUENCE tenancy.seal_rotations IS 'How often rotate_seal_key() was called.';
+COMMENT ON SEQUENCE tenancy.seal_rotations IS 'The number of calls of rotate_seal_key().';
 
 -- Proves that tenancy.enter() set the context. Kept where no application role
 -- has USAGE; row-level security without a policy and not forced on the owner
@@ -80,7 +79,7 @@ CREATE TABLE tenancy_private.seal_keys (
     CONSTRAINT seal_keys_pkey PRIMARY KEY (id),
     CONSTRAINT seal_keys_id_check CHECK (id ~ '^[0-9a-f]{8}$')
 );
--- Nor has a dump that is asked for statistics: there are none of these columns.
+-- A dump with statistics does not contain them either: these columns have none.
 ALTER TABLE tenancy_private.seal_keys
 ALTER COLUMN inner_block SET STATISTICS 0,
 ALTER COLUMN outer_block SET STATISTICS 0;
@@ -133,16 +132,16 @@ BEGIN
     INSERT INTO tenancy_private.seal_keys (id, rotation)
     VALUES (
         substr(encode(uuid_send(gen_random_uuid()), 'hex'), 1, 8),
-        -- Not nextval(), of which a standby hears only now and then. It counts at once, and
-        -- who enters before the new key is committed has the old one's number.
+        -- Not nextval(), which a standby sees only now and then. This takes effect at once, and
+        -- a transaction that enters before the new key is committed has the old one's number.
         setval('tenancy.seal_rotations', pg_sequence_last_value('tenancy.seal_rotations') + 1)
     );
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.rotate_seal_key(interval) FROM public;
 COMMENT ON FUNCTION tenancy.rotate_seal_key(interval) IS
-'Makes a new key for the seal of the context. Transactions that were entered under an older one fail with '
-'invalid_context once "keep" is over; with ''0'' at once. Raises 22023 keep_invalid.';
+'Creates a new key for the seal of the context. Transactions that entered under an older one fail with '
+'invalid_context after "keep", with ''0'' at once. Raises 22023 keep_invalid.';
 
 DO $$
 BEGIN

@@ -13,9 +13,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- What a person stays logged in with: several at a time, each in a workspace of its
--- own. Only a hash of the token is kept, so that nobody who reads the table, or a
--- backup of it, can come in.
+-- Sessions keep a person logged in: several at a time, each in its own workspace. Only a hash
+-- of the token is stored, so that a reader of the table, or of a backup, cannot enter.
 CREATE TABLE tenancy_private.user_sessions (
     id         uuid        NOT NULL DEFAULT gen_random_uuid(),
     user_id    uuid        NOT NULL,
@@ -31,11 +30,11 @@ CREATE TABLE tenancy_private.user_sessions (
 CREATE INDEX user_sessions_user_id_idx ON tenancy_private.user_sessions (user_id);
 CALL tenancy_private.close_own_table('tenancy_private.user_sessions');
 
--- Apart from it, what is written while somebody uses it.
+-- A separate table for the data that is written while a session is in use.
 CREATE TABLE tenancy_private.session_uses (
     session_id      uuid        NOT NULL,
-    -- No foreign key: where the organization is gone, entering it is refused. Without a
-    -- value it would be the personal workspace that is entered.
+    -- No foreign key: entering a deleted organization is refused, whereas NULL would mean the
+    -- personal workspace.
     organization_id uuid,
     last_seen_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT session_uses_pkey PRIMARY KEY (session_id),
@@ -44,8 +43,8 @@ CREATE TABLE tenancy_private.session_uses (
 );
 CALL tenancy_private.close_own_table('tenancy_private.session_uses');
 
--- A session is revoked in tenancy_private.revocations, which go with it. No foreign key
--- from there: it would wait for whoever deletes the session.
+-- Sessions are revoked in tenancy_private.revocations, whose rows are deleted with the session.
+-- No foreign key: it would wait for a transaction that deletes the session.
 CREATE FUNCTION tenancy_private.forget_session() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -66,8 +65,8 @@ AFTER DELETE ON tenancy_private.user_sessions
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.forget_session();
 CALL tenancy_private.record_triggers('tenancy_private.user_sessions', 'user_sessions_forget');
 
--- The last part of starting one, in the workspace that was entered. Sessions of the
--- person that have ended go with it.
+-- The last step of starting a session, in the entered workspace. It also deletes ended sessions
+-- of the person.
 CREATE FUNCTION tenancy_private.add_session(
     client text, lasts interval, OUT session_id uuid, OUT token text, OUT expires_at timestamptz
 )
@@ -80,7 +79,8 @@ AS $$
 DECLARE
     starting CONSTANT timestamptz := clock_timestamp();
     me CONSTANT uuid := tenancy.current_user_id();
-    -- In seconds: an interval of many months compares as less than it adds.
+    -- In seconds, because an interval of many months compares as shorter than the time that it
+    -- adds.
     lifetime CONSTANT double precision := extract(EPOCH FROM lasts);
 BEGIN
     IF lifetime IS NULL OR lifetime <= 0 OR lifetime > 366 * 86400 THEN
@@ -89,7 +89,7 @@ BEGIN
         CONSTRAINT = 'session_length_invalid',
         HINT = 'Leave it out for 30 days.';
     END IF;
-    -- Both rows, as whoever uses a session, or moves it, has locked the second.
+    -- Locks both rows, because using or switching a session locks the second.
     DELETE FROM tenancy_private.user_sessions AS s
     WHERE s.id IN (
         SELECT e.id
@@ -106,7 +106,7 @@ BEGIN
     VALUES (
         me,
         sha256(convert_to(token, 'UTF8')),
-        -- A browser says what it likes of itself, and nobody must fail to log in for it.
+        -- A browser can send any name, which must not prevent logging in.
         nullif(btrim(tenancy_private.plain_text(add_session.client)), ''),
         starting,
         starting + make_interval(secs => lifetime)
@@ -147,8 +147,9 @@ REVOKE ALL ON FUNCTION tenancy.start_session(uuid, uuid, text, interval) FROM pu
 GRANT EXECUTE ON FUNCTION tenancy.start_session(uuid, uuid, text, interval)
 TO tenancy_app, tenancy_service;
 COMMENT ON FUNCTION tenancy.start_session(uuid, uuid, text, interval) IS
-'Enters a workspace, as tenancy.enter() does, and starts a session of the person there. Shows its token, this once. '
-'client is what the person knows it by. Raises 22023 session_length_invalid, and what tenancy.enter() raises.';
+'Enters a workspace, as tenancy.enter() does, and starts a session of the person there. Returns its token, only this '
+'once. client is a description by which the person recognizes it. Raises 22023 session_length_invalid, and what '
+'tenancy.enter() raises.';
 
 CREATE FUNCTION tenancy.start_session_with_ticket(
     ticket text, client text DEFAULT NULL, lasts interval DEFAULT '30 days',
@@ -163,8 +164,8 @@ SET debug_print_plan = off
 AS $$
 BEGIN
     PERFORM tenancy.enter_with_ticket(ticket);
-    -- One for a request opens one workspace for a minute, and must not become one that
-    -- opens all of the person's for a year.
+    -- A request's ticket opens one workspace for a minute, and must not become a session that
+    -- opens all of the person's workspaces for a year.
     IF convert_from(tenancy_private.decode_base64url(split_part(ticket, '.', 2)), 'UTF8')::jsonb -> 'session'
         IS DISTINCT FROM 'true'
     THEN
@@ -185,7 +186,7 @@ COMMENT ON FUNCTION tenancy.start_session_with_ticket(text, text, interval) IS
 'Enters the workspace that a ticket with the claim session names and starts a session of the person there: see '
 'tenancy.start_session() and tenancy.enter_with_ticket().';
 
--- At most once a minute, and never behind somebody else.
+-- At most once a minute, and without waiting.
 CREATE FUNCTION tenancy_private.record_session_use(session_id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -204,14 +205,14 @@ BEGIN
     END IF;
 EXCEPTION
     WHEN serialization_failure THEN
-        -- Somebody wrote it since this transaction's snapshot.
+        -- Another transaction has written it since this one's snapshot.
         NULL;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.record_session_use(uuid) FROM public;
 
--- What all ways in with a session do. One statement for every token there is and is
--- not, so that what is wrong with one cannot be told by the time it takes.
+-- Common to all functions that enter with a session. One statement for every token, valid or
+-- not, so that the time that it takes does not reveal what is wrong with a token.
 CREATE FUNCTION tenancy_private.enter_session(
     token text, is_elsewhere boolean, organization_id uuid
 ) RETURNS uuid
@@ -312,7 +313,7 @@ REVOKE ALL ON FUNCTION tenancy.switch_session(text, uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.switch_session(text, uuid)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.switch_session(text, uuid) IS
-'Enters a workspace, in which the session is from now on: the organization''s, or the personal one without one. Returns '
+'Enters a workspace and moves the session there: the organization''s, or without one the personal workspace. Returns '
 'the session''s id. Raises what tenancy.enter_with_session(token) raises.';
 
 CREATE FUNCTION tenancy.sessions(token text DEFAULT NULL)
@@ -350,7 +351,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.sessions(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.sessions(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.sessions(text) IS
-'The person''s own sessions that are valid, in all workspaces, the last used first; the one of the token is current. An '
+'The person''s own valid sessions in all workspaces, the last used first; the one with the given token is current. An '
 'organization_id of NULL is the personal workspace. Raises 42501 person_required.';
 
 CREATE FUNCTION tenancy.revoke_session(session_id uuid) RETURNS void
@@ -378,8 +379,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_session(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_session(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_session(uuid) IS
-'Ends one of the person''s own sessions: nobody enters with it any more from the next transaction on. Waits for '
-'nobody. Raises P0002 session_not_found, 42501 person_required.';
+'Ends one of the person''s own sessions: from the next transaction on nobody can enter with it. Waits for nobody. '
+'Raises P0002 session_not_found, 42501 person_required.';
 
 CREATE FUNCTION tenancy.revoke_sessions(keep uuid DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql
@@ -403,11 +404,12 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.revoke_sessions(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.revoke_sessions(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.revoke_sessions(uuid) IS
-'Ends all of the person''s own sessions but the one to keep, and returns how many. Raises 42501 person_required.';
+'Ends all of the person''s own sessions except the one to keep, and returns their number. Raises 42501 '
+'person_required.';
 
 RESET ROLE;
 
--- The table that others write to last, so that nobody waits for the above.
+-- The table in use is locked last, so that nobody waits for the above.
 CALL tenancy_private.patiently(
     ARRAY['public.users']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );

@@ -12,8 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The settings that exist. A workspace's value overrides the platform's, and that
--- overrides the default.
+-- The settings that exist. A workspace's value overrides the platform's, which overrides the
+-- default.
 CREATE TABLE tenancy.settings_definitions (
     key           text    NOT NULL,
     scope         text    NOT NULL DEFAULT 'organization',
@@ -37,7 +37,8 @@ CREATE TABLE tenancy.settings_definitions (
 COMMENT ON TABLE tenancy.settings_definitions IS
 'The settings: their types, ranges and defaults, and whether they are secret or required.';
 COMMENT ON COLUMN tenancy.settings_definitions.scope IS
-'organization: one value for each workspace; subject: one for each subject in each workspace; global: the platform''s alone.';
+'organization: one value for each workspace; subject: one for each subject in each workspace; global: only one, the '
+'platform''s.';
 COMMENT ON COLUMN tenancy.settings_definitions.subjects IS
 'The subjects that have this setting, NULL for all.';
 
@@ -57,7 +58,7 @@ COMMENT ON TABLE tenancy.settings IS
 COMMENT ON COLUMN tenancy.settings.value IS
 'No application''s login can read it here, because the setting may have become secret.';
 
--- The platform's values for everybody.
+-- Locks: these values of the platform apply everywhere.
 CREATE TABLE tenancy_private.setting_locks (
     subject_id uuid NOT NULL,
     key        text NOT NULL,
@@ -66,10 +67,10 @@ CREATE TABLE tenancy_private.setting_locks (
 COMMENT ON TABLE tenancy_private.setting_locks IS
 'The settings whose platform value is effective in all workspaces.';
 
--- Secrets have a table of their own, where no privilege, policy, trigger or constraint
--- has to do with the value, so that none can show it. Row-level security is forced on
--- the owner, too: PostgreSQL then says of a row that violates anything nothing that is
--- in it, neither to the client nor to the server's log.
+-- Secrets are in a separate table, where no privilege, policy, trigger or constraint concerns
+-- the value, so that none can show it. Row-level security is forced on the owner too: then
+-- PostgreSQL's errors do not contain the violating row, neither for the client nor in the
+-- server's log.
 CREATE TABLE tenancy_private.secrets (
     workspace_id       uuid        NOT NULL,
     subject_id         uuid        NOT NULL,
@@ -87,8 +88,8 @@ COMMENT ON COLUMN tenancy_private.secrets.key_id IS
 -- No statistics: they would hold values.
 ALTER TABLE tenancy_private.secrets ALTER COLUMN value SET STATISTICS 0;
 
--- A fingerprint shows whether a secret has changed, and nobody without this key can try
--- out values. A dump omits the key, so a restored database has other fingerprints.
+-- A fingerprint shows whether a secret has changed; guesses cannot be checked against it
+-- without this key. A dump omits the key, so a restored database has other fingerprints.
 CREATE TABLE tenancy_private.fingerprint_keys (
     id          text  NOT NULL,
     inner_block bytea NOT NULL
@@ -116,7 +117,7 @@ CALL tenancy_private.record_contract('tenancy_private.secrets');
 
 RESET ROLE;
 
--- From before a revert, but for those whose workspace is gone.
+-- Values that a revert kept, except those of deleted workspaces.
 DO $$
 DECLARE
     archived text;
@@ -136,7 +137,7 @@ BEGIN
 END;
 $$;
 
--- The table that others write to last, so that nobody waits for the above.
+-- The table in use is locked last, so that nobody waits for the above.
 CALL tenancy_private.patiently(
     ARRAY['tenancy.workspaces']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );

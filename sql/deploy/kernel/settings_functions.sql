@@ -11,13 +11,13 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A table of the application that has held values all along goes on holding them: a later
--- change may bring adopted_settings() and write_adopted_setting(), which these functions
--- ask if they are there, and setting_subjects(), which knows the subjects that exist. A
--- value's version is the transaction that wrote it, so that what somebody else writes
--- counts too, whichever table it is in.
+-- An existing table of the application keeps its values: a later change may create
+-- adopted_settings() and write_adopted_setting(), which these functions call if they exist, and
+-- setting_subjects(), which returns the existing subjects. A value's version is the transaction
+-- that wrote it, so that writes by others count too, in whichever table.
 
--- HMAC over whose the secret is, too: equal secrets of two workspaces do not look alike.
+-- An HMAC that includes the owner of the secret: equal secrets of two workspaces have different
+-- fingerprints.
 CREATE FUNCTION tenancy_private.fingerprint(
     workspace uuid, subject uuid, key text, value bytea
 ) RETURNS text
@@ -35,7 +35,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION tenancy_private.fingerprint(uuid, uuid, text, bytea) FROM public;
 
--- The values that a workspace has set itself; of a secret, its fingerprint.
+-- The values that a workspace has set itself; for a secret, its fingerprint.
 CREATE FUNCTION tenancy_private.stored_settings(
     workspace uuid, subject uuid DEFAULT NULL, wanted text DEFAULT NULL
 )
@@ -144,7 +144,7 @@ BEGIN
         v.level,
         l.key IS NOT NULL,
         coalesce(o.version, 0),
-        -- The platform's secrets have a fingerprint for its staff.
+        -- Only staff see fingerprints of the platform's secrets.
         CASE WHEN workspace = platform OR v.level = 'organization' THEN o.fingerprint END,
         d
     FROM tenancy.settings_definitions AS d
@@ -171,7 +171,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.resolved_settings(uuid, uuid, text) FROM public;
 
--- A setting by its name, and of what it is.
+-- Finds a setting by its name, and the object that it belongs to.
 CREATE FUNCTION tenancy_private.setting_of(
     subject uuid, key text, OUT definition tenancy.settings_definitions, OUT subject_id uuid
 )
@@ -216,7 +216,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.setting_of(uuid, text) FROM public;
 
--- How a secret answers.
+-- How a secret is shown.
 CREATE FUNCTION tenancy_private.shown(
     is_secret boolean, value jsonb, level text, fingerprint text
 ) RETURNS jsonb
@@ -381,8 +381,7 @@ BEGIN
     UPDATE tenancy.workspaces AS w
     SET owner_changes = w.owner_changes + 1
     WHERE w.id = act_on_settings.workspace_id;
-    -- Somebody who was staff when the transaction entered may not be staff any
-    -- more.
+    -- A person who was staff when the transaction entered may not be staff any more.
     PERFORM FROM public.users AS u WHERE u.id = act_on_settings.user_id AND u.role::text = 'admin' FOR SHARE;
     IF NOT FOUND THEN
         PERFORM tenancy_private.refuse_member();
@@ -391,7 +390,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.act_on_settings() FROM public;
 
--- No message says the value: it may be a secret under a wrong name.
+-- No message contains the value: it may be a secret under a wrong name.
 CREATE FUNCTION tenancy_private.parsed_setting(
     definition tenancy.settings_definitions, value text
 ) RETURNS jsonb
@@ -451,7 +450,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.parsed_setting(tenancy.settings_definitions, text)
 FROM public;
 
--- Puts a value where it belongs, and takes it away where it is NULL.
+-- Writes a value to its table, or removes it if the value is NULL.
 CREATE FUNCTION tenancy_private.write_setting(
     workspace uuid, subject uuid, key text, value jsonb, user_id uuid
 ) RETURNS void
@@ -482,8 +481,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.write_setting(uuid, uuid, text, jsonb, uuid) FROM public;
 
--- Everything that sets or unsets comes through here. The secret is bytes from the start,
--- and is in no message.
+-- Every setting and unsetting goes through here. The secret is bytes from the start, and in no
+-- message.
 CREATE FUNCTION tenancy_private.change_setting(
     subject uuid, key text, value jsonb, secret bytea, key_id text, expected_version bigint
 ) RETURNS bigint
@@ -508,7 +507,7 @@ BEGIN
         CONSTRAINT = 'setting_of_platform',
         HINT = 'Platform staff set it in the platform''s workspace: tenancy.enter_platform().';
     END IF;
-    -- Setting a locked one would have no effect; what one has of one's own may go.
+    -- Setting a locked one would have no effect; removing the workspace's own value is allowed.
     IF acting.workspace_id <> platform AND num_nonnulls(value, secret) > 0 AND EXISTS (
         SELECT FROM tenancy_private.setting_locks AS l WHERE (l.subject_id, l.key) = (at_id, change_setting.key)
     ) THEN
@@ -525,7 +524,7 @@ BEGIN
         CONSTRAINT = 'setting_changed',
         HINT = 'Read it again with its version, then decide again.';
     END IF;
-    -- A secret that was in another table, from when nobody called it one, does not stay.
+    -- Removes a secret from the table where it was before it was defined as one.
     PERFORM tenancy_private.write_setting(acting.workspace_id, at_id, change_setting.key, value, acting.user_id);
     IF secret IS NULL THEN
         DELETE FROM tenancy_private.secrets AS s
@@ -563,8 +562,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.change_setting(uuid, text, jsonb, bytea, text, bigint)
 FROM public;
 
--- Text, whatever the type: a literal of another type that is malformed would be in the
--- message of PostgreSQL that says so.
+-- The value is text, whatever the setting's type: PostgreSQL's message about a malformed
+-- literal of another type would contain it.
 CREATE FUNCTION tenancy.set_setting(
     subject uuid, key text, value text, expected_version bigint DEFAULT NULL
 ) RETURNS bigint
@@ -666,7 +665,7 @@ COMMENT ON FUNCTION tenancy.unset_setting(uuid, text, bigint) IS
 'Removes the current workspace''s own value, so that it inherits again. Requires settings.update. Raises what '
 'tenancy.set_setting() raises.';
 
--- Its own value may stay below a lock, and counts again after it.
+-- A workspace's own value stays during a lock, and is effective again after it.
 CREATE FUNCTION tenancy.lock_setting(
     subject uuid, key text, locked boolean DEFAULT true
 ) RETURNS void
@@ -721,8 +720,8 @@ COMMENT ON FUNCTION tenancy.lock_setting(uuid, text, boolean) IS
 
 -- == For services ==
 
--- The one way out for a secret. The line in the server's log is not taken back by a
--- ROLLBACK, and says no value.
+-- Only this function returns a secret. A ROLLBACK does not remove the line in the server's log,
+-- which contains no value.
 CREATE FUNCTION tenancy.read_secret(
     organization_id uuid, subject uuid, key text, OUT value bytea, OUT key_id text, OUT level text
 )
@@ -767,7 +766,7 @@ BEGIN
     FROM tenancy_private.secrets AS s
     WHERE (s.workspace_id, s.subject_id, s.key) = (source, wanted.subject_id, read_secret.key);
     IF NOT FOUND THEN
-        -- From when nobody called it a secret.
+        -- It was stored here before it was defined as a secret.
         SELECT convert_to(s.value #>> '{}', 'UTF8') INTO value
         FROM tenancy.settings AS s
         WHERE (s.workspace_id, s.subject_id, s.key) = (source, wanted.subject_id, read_secret.key);
@@ -786,8 +785,8 @@ REVOKE ALL ON FUNCTION tenancy.read_secret(uuid, uuid, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.read_secret(uuid, uuid, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.read_secret(uuid, uuid, text) IS
 'For services: the effective secret of an organization, or with NULL of the platform, the id of the application''s '
-'key that sealed it, and its level; no row if it is not configured. Written to the audit log. Raises P0002 '
-'setting_not_found, organization_not_found, 22023 setting_value_invalid, 25006 audit_must_be_recorded.';
+'key that sealed it, and its level; no row if it is not configured. The call is written to the audit log. Raises '
+'P0002 setting_not_found, organization_not_found, 22023 setting_value_invalid, 25006 audit_must_be_recorded.';
 
 -- == For a DBA ==
 

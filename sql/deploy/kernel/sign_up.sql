@@ -10,8 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The first person of a new customer: nobody has invited them, and no organization
--- exists that could make their account.
+-- For the first person of a new customer: nobody has invited them, and there is no organization
+-- yet that could create their account.
 CREATE FUNCTION tenancy.sign_up(
     email text,
     username text DEFAULT NULL,
@@ -30,8 +30,8 @@ REVOKE ALL ON FUNCTION tenancy.sign_up(text, text, text, text, text) FROM public
 GRANT EXECUTE ON FUNCTION tenancy.sign_up(text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.sign_up(text, text, text, text, text) IS
-'Makes an account that belongs to no organization, and returns its id. Requires no context and makes none: enter the '
-'personal workspace afterwards, and create an organization there. Raises 23505 email_taken, username_taken, 22023 '
+'Creates an account that belongs to no organization, and returns its id. Requires no context and creates none: enter '
+'the personal workspace afterwards, and create an organization there. Raises 23505 email_taken, username_taken, 22023 '
 'email_invalid, user_data_invalid.';
 
 \ir ../../notes/done.psql

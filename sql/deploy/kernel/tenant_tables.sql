@@ -10,7 +10,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The defaults of the other columns that say whose a row is.
+-- Defaults of the other columns with the owner of a row.
 CREATE FUNCTION tenancy.default_organization_id() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -24,11 +24,11 @@ REVOKE ALL ON FUNCTION tenancy.default_organization_id() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.default_organization_id()
 TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_organization_id() IS
-'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace and outside of '
-'any.';
+'Default of organization_id: the current organization; NULL in personal mode, in the platform''s workspace, and '
+'outside of workspaces.';
 
--- Verified, because the floor looks at the workspace alone, and the table may have a
--- column between this one and that: a value for it can change the variables back.
+-- Verified, because the floor checks only the workspace: the table may have a column between
+-- the two, whose value changes the variables back.
 CREATE FUNCTION tenancy.default_user_id() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -46,13 +46,11 @@ TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.default_user_id() IS
 'Default of user_id: the person in personal mode, NULL elsewhere and outside of any workspace.';
 
--- Keeps workspace_id consistent with organization_id and the owner's column,
--- for those who may write these: a service, or the application before its
--- migration, which names the owner and knows no workspaces. A row is never
--- moved by losing its owner: where both columns are NULL, for instance because
--- a user was deleted, it stays where it is. The triggers call this only for
--- rows whose columns disagree. Argument: the owner's column, if the table has
--- one.
+-- Keeps workspace_id consistent with organization_id and the owner's column, for writers of
+-- these: a service, or the application before its migration, which names the owner and knows no
+-- workspaces. Losing its owner never moves a row: if both columns are NULL, for instance
+-- because a user was deleted, it stays where it is. The triggers call this only for rows whose
+-- columns disagree. Argument: the owner's column, if the table has one.
 CREATE FUNCTION tenancy_private.set_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -76,9 +74,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_workspace() FROM public;
 
--- An application may have chosen that rows lose an organization which is deleted, and so
--- would belong to nobody. Now they would be everybody's, or go with its workspace. Neither
--- happens silently: purge_organization() empties the workspace first.
+-- The application's foreign key may set the organization of rows to NULL when it is deleted.
+-- Such rows would now become everybody's, or be deleted with the workspace. Neither happens
+-- silently: purge_organization() empties the workspace first.
 CREATE FUNCTION tenancy_private.keep_organization() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -116,10 +114,10 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.keep_organization() FROM public;
 
--- With the caller's own rights: the condition is the caller's SQL. Assigned rows
--- are not legacy rows any more, so the same call continues where the previous one
--- stopped, for whatever reason. A table of the platform has organization_id, and
--- its trigger sets the rest; any other has only the workspace.
+-- Runs with the caller's own rights, because the condition is the caller's SQL. Assigned rows
+-- are not legacy rows any more, so the same call continues where the previous one stopped, for
+-- whatever reason. A table of the platform has organization_id, from which its trigger sets the
+-- rest; any other has only the workspace.
 CREATE FUNCTION tenancy.assign(
     table_name regclass,
     organization_id uuid,
@@ -137,7 +135,7 @@ DECLARE
     is_wanted CONSTANT text := format(
         E'(workspace_id = ''00000000-0000-0000-0000-000000000000'' AND (%s\n))', coalesce(condition, 'true')
     );
-    -- The kind of the table, according to our triggers on it.
+    -- The kind of the table, according to pg-tenancy's triggers on it.
     functions CONSTANT text[] := ARRAY(
         SELECT format('%s.%s', n.nspname, p.proname)
         FROM pg_trigger AS t
@@ -152,7 +150,7 @@ DECLARE
             WHEN 'tenancy.check_permission' = ANY(functions) THEN 'workspace_id'
         END
     );
-    -- The trigger on a child is one on this column.
+    -- The trigger of a child is on this column.
     parent CONSTANT name := (
         SELECT a.attname
         FROM pg_trigger AS t
@@ -204,7 +202,7 @@ BEGIN
     -- a transaction that holds no other row cannot cause a deadlock. Rows that
     -- have moved meanwhile are looked up again.
     FOR attempt IN 1 .. 10 LOOP
-        -- A ctid is a place in one partition.
+        -- A ctid is valid in one partition only.
         EXECUTE format('SELECT tableoid FROM %s WHERE %s LIMIT 1', table_name, is_wanted) INTO place;
         EXIT WHEN place IS NULL;
         EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE tableoid = $2 AND %s LIMIT $1)', table_name, is_wanted)
@@ -226,19 +224,17 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.assign(regclass, uuid, text, integer) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.assign(regclass, uuid, text, integer) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.assign(regclass, uuid, text, integer) IS
-'Gives at most batch_size legacy rows of a table, which the condition may narrow, to an organization, and returns how '
-'many. Call it until it returns 0, each time in a transaction of its own. Raises 55000 table_not_protected, '
-'P0002 organization_not_found, 22023 batch_size_invalid.';
+'Assigns at most batch_size legacy rows of a table that meet the condition to an organization, and returns their '
+'number. Call it until it returns 0, each time in a separate transaction. Raises 55000 table_not_protected, P0002 '
+'organization_not_found, 22023 batch_size_invalid.';
 
--- What makes a table of tenants out of a large table that is in use, and back. The script
--- of a phase calls adopt_online(), builds the indexes, and calls finish_adoption(); its
--- revert calls release_adoption(). All can be stopped anywhere and called again. Those
--- that commit, or write rows of the application, take their caller's search_path, so
--- everything in them is named with its schema.
+-- These procedures turn a large table in use into a table of tenants, and back. The script of a
+-- phase calls adopt_online(), builds the indexes, and calls finish_adoption(); its revert calls
+-- release_adoption(). All can be stopped anywhere and called again. Those that commit, or write
+-- rows of the application, have their caller's search_path, so all names in them are qualified.
 
--- Lists the obstacles before anything is changed: existing columns, and rows whose
--- owner does not exist. needed_lengths contains the length that each column must
--- hold.
+-- Lists the obstacles before anything is changed: existing columns, and rows whose owner does
+-- not exist. needed_lengths has the minimal length of each column.
 CREATE PROCEDURE tenancy_private.check_tenant_table(
     table_name regclass, owner_column name, needed_lengths jsonb, needed_columns jsonb
 )
@@ -301,7 +297,7 @@ SELECT a FROM tenancy_private.adoptions AS a WHERE a.change = adoption_of.change
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.adoption_of(text) FROM public;
 
--- The columns, their defaults, the trigger and the check, in commands that read no row.
+-- Adds the columns, their defaults, the trigger and the check, in commands that read no row.
 CREATE PROCEDURE tenancy_private.add_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -390,8 +386,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_ownership(text) FROM public;
 
--- Rows that had an owner before get the owner's workspace. One that has lost both
--- stays where it is, see tenancy_private.set_workspace().
+-- Rows with an owner get the owner's workspace. A row that has lost both owners stays where it
+-- is, see tenancy_private.set_workspace().
 CREATE PROCEDURE tenancy_private.fill_workspaces(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -413,8 +409,8 @@ BEGIN
             pg_catalog.format('UPDATE %s AS t SET workspace_id = %s WHERE t.id = ANY($1)', table_name, owner)
         );
     END IF;
-    -- A deploy before this one found rows whose owner is not there, and somebody has
-    -- cleared their columns since.
+    -- An earlier deploy found rows whose owner does not exist, and somebody has cleared their
+    -- columns since.
     IF EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS c
         WHERE c.conrelid = table_name
@@ -435,9 +431,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.fill_workspaces(text) FROM public;
 
--- Restores what a revert kept, for rows that still exist. A column that existed
--- all the time is more reliable about the owner of a row than the archive. A row
--- whose owner no longer exists would become the platform's, visible to everybody.
+-- Restores owners that a revert kept, for rows that still exist. A column that existed all the
+-- time is more reliable than the archive. Rows whose owner no longer exists are refused,
+-- because they would become the platform's, visible to everybody.
 CREATE PROCEDURE tenancy_private.return_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -497,9 +493,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.return_ownership(text) FROM public;
 
--- The indexes that phase 0 made for foreign keys do not contain the workspace: in
--- a table that tenants read they would reveal how many rows of others have a
--- value. One with the workspace as its last column does not.
+-- The indexes that phase 0 built for foreign keys do not contain the workspace: in a table that
+-- tenants read they would reveal how many rows of others have a value. With the workspace as
+-- the last column they do not.
 CREATE PROCEDURE tenancy_private.want_indexes(table_name regclass, indexes jsonb)
 LANGUAGE sql
 SECURITY INVOKER
@@ -525,7 +521,7 @@ ON CONFLICT DO NOTHING;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.want_indexes(regclass, jsonb) FROM public;
 
--- Everything but the indexes and the keys.
+-- Does everything except the indexes and the keys.
 CREATE PROCEDURE tenancy_private.adopt_online(
     change text,
     table_name regclass,
@@ -573,7 +569,7 @@ REVOKE ALL ON ROUTINE tenancy_private.adopt_online(
     text, regclass, jsonb, name, text, jsonb, jsonb, jsonb, name[], jsonb
 ) FROM public;
 
--- The keys of every table of tenants, once its indexes are there.
+-- Adds the keys of a table of tenants, once its indexes are built.
 CREATE PROCEDURE tenancy_private.finish_adoption(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -594,13 +590,13 @@ BEGIN
         ) AS k (position, column_name, referred, on_delete)
         INNER JOIN pg_catalog.pg_attribute AS a
             ON a.attrelid = adoption.table_name AND k.column_name = a.attname AND NOT a.attisdropped
-        -- A column that was here before has the key that phase 0 or its owner gave it.
+        -- An existing column has a key from phase 0 or from the application.
         WHERE NOT EXISTS (
             SELECT FROM pg_catalog.pg_constraint AS c
             WHERE c.contype = 'f' AND c.conrelid = adoption.table_name AND c.conkey = ARRAY[a.attnum]
                 AND c.confrelid = k.referred AND c.convalidated
         )
-        -- The workspace's first: fill_workspaces() goes by it.
+        -- The workspace's key first: fill_workspaces() depends on it.
         ORDER BY k.position
     LOOP
         CALL tenancy_private.add_constraint(
@@ -614,10 +610,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.finish_adoption(text) FROM public;
 
--- The way back. While the owners of all rows are copied, the table stays in use:
--- a trigger copies concurrent writes. Later writes of the revert itself, with
--- tenancy.reverting on, do not change owners, nor do writes of others that leave
--- the owner as it was.
+-- The way back. While the owners of all rows are copied, the table stays in use: a trigger
+-- copies concurrent writes. Later writes of the revert itself, with tenancy.reverting on, do
+-- not change the archive, nor do other writes that leave the owner unchanged.
 CREATE PROCEDURE tenancy_private.keep_ownership(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -629,7 +624,7 @@ DECLARE
     archive CONSTANT text := relation || '_ownership';
     trigger_name CONSTANT text := relation || '_tenancy_keep_ownership';
     owner CONSTANT text := coalesce('t.' || pg_catalog.quote_ident(adoption.owner_column), 'NULL::uuid');
-    -- Further columns that are kept, of rows that have an owner.
+    -- Further columns of rows with an owner that are kept.
     further_values CONSTANT text := coalesce(adoption.kept ->> 'values', 'NULL::jsonb');
     is_kept CONSTANT text := pg_catalog.format(
         '(t.workspace_id <> ''00000000-0000-0000-0000-000000000000'' %s)', coalesce(adoption.kept ->> 'condition', '')
@@ -662,7 +657,8 @@ BEGIN
             'keep_' || archive, archive, pg_catalog.format(kept, '(SELECT (new).*)'), is_kept, owner, further_values
         );
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION tenancy_archive.%I() FROM public', 'keep_' || archive);
-        -- A deploy that stopped may have left some: of these rows the table knows better.
+        -- An interrupted deploy may have left entries: for rows that the table has, its own
+        -- values count.
         EXECUTE pg_catalog.format(
             'DELETE FROM tenancy_archive.%I AS a USING (%s) AS k WHERE a.id = k.id', archive,
             pg_catalog.format(kept, table_name)
@@ -676,8 +672,8 @@ BEGIN
         ));
         COMMIT;
     END IF;
-    -- A row is locked while it is copied, so that what the trigger keeps is later,
-    -- and whoever has it locked now keeps it himself.
+    -- A row is locked while it is copied, so that the trigger's copy is later; a transaction
+    -- that has it locked now copies it by the trigger.
     CALL tenancy_private.in_batches(
         change, 'owners to keep', table_name, table_name::text,
         pg_catalog.format('%s AND NOT EXISTS (SELECT FROM tenancy_archive.%I AS a WHERE a.id = t.id)', is_kept, archive),
@@ -690,9 +686,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.keep_ownership(text) FROM public;
 
--- Removes what a change is recorded to have added, as far as it came. Rows that must not
--- stay as they are, if none of the columns is the application's, are changed first, in
--- batches, and late ones once more.
+-- Removes everything that a change has recorded as added. If none of the columns is the
+-- application's, rows that must not stay as they are are changed first, in batches, and late
+-- ones once more at the end.
 CREATE PROCEDURE tenancy_private.release_adoption(change text)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -707,7 +703,7 @@ DECLARE
     referred regclass[];
     is_empty boolean;
 BEGIN
-    -- A deploy that was refused changed nothing, whatever columns the table has.
+    -- A refused deploy has changed nothing, whatever columns the table has.
     IF adoption.change IS NULL THEN
         RETURN;
     END IF;
@@ -770,7 +766,7 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.release_adoption(text) FROM public;
 
--- Before the columns go: the indexes that want_indexes() gave a further column.
+-- Before the columns are dropped: the indexes to which want_indexes() added a column.
 CREATE PROCEDURE tenancy_private.want_narrow_indexes(change text)
 LANGUAGE sql
 SECURITY INVOKER

@@ -10,10 +10,10 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A login that is granted tenancy_credentialed instead of tenancy_app cannot
--- name a user. It presents a ticket, which is signed outside of the database
--- by whoever knows the person, so that not even arbitrary SQL under that login
--- can become somebody else. The keys are kept like those of the seal.
+-- A login of tenancy_credentialed instead of tenancy_app cannot name a user. It presents a
+-- ticket, signed outside of the database by the service that has authenticated the person, so
+-- that not even arbitrary SQL of that login can become somebody else. The keys are stored like
+-- those of the seal.
 CREATE TABLE tenancy_private.ticket_keys (
     id          text        NOT NULL,
     inner_block bytea       NOT NULL,
@@ -45,8 +45,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.create_ticket_key() FROM public;
 COMMENT ON FUNCTION tenancy.create_ticket_key() IS
-'Makes a key for tickets and shows its secret, this once. The signer uses the secret''s 64 ASCII characters as the '
-'HS256 key. Several keys can be valid at a time: make the new one, give it to the signer, revoke the old one.';
+'Creates a key for tickets and returns its secret, only this once. The signer uses the secret''s 64 ASCII characters '
+'as the HS256 key. Several keys can be valid at a time: create the new one, give it to the signer, revoke the old '
+'one.';
 
 CREATE FUNCTION tenancy.revoke_ticket_key(key_id text) RETURNS void
 LANGUAGE plpgsql
@@ -81,9 +82,8 @@ RETURN decode(
 );
 REVOKE ALL ON FUNCTION tenancy_private.decode_base64url(text) FROM public;
 
--- The identity in a ticket, or nothing: whatever is wrong with it, the caller
--- learns no more than that. JWS compact serialization (RFC 7515) with HS256
--- alone; nothing in a header can ask for another algorithm.
+-- The identity in a ticket, or nothing, without the reason. JWS compact serialization (RFC
+-- 7515) with HS256 only; no header can select another algorithm.
 CREATE FUNCTION tenancy_private.read_ticket(
     ticket text, OUT key_id text, OUT user_id uuid, OUT organization_id uuid
 )
@@ -163,7 +163,7 @@ BEGIN
         HINT = 'A ticket is a JWT, signed HS256 with a key of tenancy.create_ticket_key(), with the claims sub (user), '
         'org (organization, or absent) and exp (at most an hour ahead).';
     END IF;
-    -- A key that was revoked is still there for a transaction that reads what was.
+    -- A transaction with an older snapshot still sees a revoked key.
     IF tenancy_private.reads_the_past() THEN
         PERFORM tenancy_private.check_fresh(
             'key', ARRAY[format('tenancy_private.ticket_keys AS k WHERE k.id = %L', identity.key_id)]

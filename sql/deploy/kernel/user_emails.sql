@@ -15,9 +15,8 @@ CALL tenancy_private.patiently(
 
 SET LOCAL ROLE tenancy_owner;
 
--- The form in which an e-mail address is looked up: without surrounding spaces,
--- in lower case. An empty text, or one longer than any address, is not an
--- address.
+-- The form in which an e-mail address is looked up: without surrounding spaces, in lower case.
+-- NULL for an empty text or one longer than any address.
 CREATE FUNCTION tenancy_private.email_key(email text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -28,10 +27,10 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.email_key(text) FROM public;
 
--- The accounts of each address, found by an index among millions. An index on
--- users would reveal to tenants which addresses exist, as one on slugs would
--- reveal the slugs. No address is unique here: an application with two accounts
--- for one address keeps them, and may create a third.
+-- The accounts of each address, for a look-up by index. An index on users would reveal to
+-- tenants which addresses exist, as one on slugs would reveal the slugs. Addresses are not
+-- unique here: an application with two accounts for one address keeps them, and may create a
+-- third.
 CREATE TABLE tenancy_private.user_emails (
     email   text NOT NULL,
     user_id uuid NOT NULL,
@@ -42,7 +41,7 @@ CREATE TABLE tenancy_private.user_emails (
 );
 CALL tenancy_private.close_own_table('tenancy_private.user_emails');
 COMMENT ON TABLE tenancy_private.user_emails IS
-'The e-mail addresses of accounts, in small letters; kept by triggers on public.users.';
+'The e-mail addresses of accounts, in lower case; maintained by triggers on public.users.';
 
 -- One statement for all the rows of one INSERT.
 CREATE FUNCTION tenancy_private.add_user_emails() RETURNS trigger
@@ -124,17 +123,16 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.user_with_email(text) FROM public;
 COMMENT ON FUNCTION tenancy_private.user_with_email(text) IS
-'The account with an e-mail address, NULL if there is none; of several the one that spells it like this. '
-'Raises 21000 email_ambiguous.';
+'The account with an e-mail address, NULL if there is none; of several the one with this spelling. Raises 21000 '
+'email_ambiguous.';
 
--- Two who make an account for one address have to wait for each other, and
--- nothing but an application's own unique key would stop the second. An
--- advisory lock is not enough: anybody can take one and hold up a stranger's
--- account, and under REPEATABLE READ the second would get the lock and still not
--- see the account of the first. A row that is written does both: it cannot be
--- reached from outside, and the second fails (40001) where it reads what was.
--- No address is kept here. Who shares a row with whom nobody outside can work out,
--- and nobody waits long for somebody who keeps one.
+-- Transactions that create accounts for the same address must wait for each other, because only
+-- a unique key of the application would stop the second. An advisory lock is not enough:
+-- anybody can take one and block a stranger's account, and under REPEATABLE READ the second
+-- would get the lock and still not see the first's account. Writing a row solves both: it
+-- cannot be locked from outside, and with an older snapshot the second fails (40001). No
+-- address is stored here. Nobody outside can compute which addresses share a row, and nobody
+-- waits long for a transaction that has one locked.
 CREATE TABLE tenancy_private.email_locks (
     number integer NOT NULL,
     uses   bigint  NOT NULL,
@@ -142,9 +140,11 @@ CREATE TABLE tenancy_private.email_locks (
 );
 CALL tenancy_private.close_own_table('tenancy_private.email_locks');
 COMMENT ON TABLE tenancy_private.email_locks IS
-'One row for all e-mail addresses of one hash; writing it makes those who make an account wait for each other.';
+'One row for all e-mail addresses with the same hash; writing it makes transactions that create accounts wait for '
+'each other.';
 
--- So that nobody can work out which row is whose; rotating it would give an address two.
+-- With this key nobody else can compute the row of an address; a rotation would give an address
+-- two rows.
 CREATE TABLE tenancy_private.email_lock_keys (
     id    text  NOT NULL,
     block bytea NOT NULL GENERATED ALWAYS AS (tenancy_private.random_block(id)) STORED,
@@ -180,7 +180,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_email(text) FROM public;
 COMMENT ON FUNCTION tenancy_private.lock_email(text) IS
-'Until the transaction ends nobody else makes an account with this e-mail address by a function.';
+'Until the transaction ends, no other transaction can create an account with this e-mail address by a function.';
 
 RESET ROLE;
 
@@ -189,8 +189,8 @@ AFTER INSERT ON public.users
 REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.add_user_emails();
 
--- Without a condition on the column, which would keep the application from changing
--- its type.
+-- Without a condition on the column, which would prevent the application from changing its
+-- type.
 CREATE TRIGGER users_tenancy_emails_update
 AFTER UPDATE ON public.users
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.change_user_email();

@@ -6,9 +6,9 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- The addresses of the accounts that were here before. Under the row's lock, so that an
--- address that changes meanwhile is not taken back. The table of users is closed by now
--- to everybody whom no policy names.
+-- The addresses of existing accounts. Each row is locked, so that a concurrent change of an
+-- address is not overwritten. The table of users is already closed to every role without a
+-- policy.
 SET ROLE tenancy_owner;
 
 CALL tenancy_private.in_batches(

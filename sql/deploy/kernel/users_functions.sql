@@ -13,15 +13,14 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Who is seen in the current workspace, for the policies of public.users: the
--- members of the organization; in personal mode oneself, in the platform's workspace
--- everybody. A list, because there an account belongs to no workspace, and the
--- table is far larger than any organization. For staff it is long, and all_users()
--- the better way; but "or anybody, if you are staff" as one more condition would
--- have PostgreSQL go by a query's own ids alone and find out afterwards, and
--- EXPLAIN ANALYZE tells everybody how many rows that were.
--- By the index always: statistics from when there was one organization only say
--- that the whole table is wanted.
+-- The accounts visible in the current workspace, for the policies of public.users: the members
+-- of the organization, in personal mode the person's own, in the platform's workspace all. A
+-- list, because an account belongs to no workspace, and the table is far larger than any
+-- organization. For staff the list is long, and all_users() is better. But with
+-- "or anybody, if you are staff" as another condition PostgreSQL would find rows by a query's
+-- own ids first and filter afterwards, and EXPLAIN ANALYZE would show everybody their number.
+-- The index is always used: with statistics of a database with one organization PostgreSQL
+-- would read the whole table.
 CREATE FUNCTION tenancy.visible_user_ids() RETURNS uuid[]
 LANGUAGE plpgsql
 STABLE
@@ -32,7 +31,7 @@ SET debug_print_plan = off
 SET enable_seqscan = off
 AS $$
 DECLARE
-    -- Verifies, once for all that is read here.
+    -- Verifies the context, once for everything read here.
     workspace CONSTANT uuid := tenancy.current_workspace_id();
     context CONSTANT text := current_setting('tenancy.context');
 BEGIN
@@ -55,8 +54,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.visible_user_ids() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.visible_user_ids() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.visible_user_ids() IS
-'The members of the current organization, sorted, to who holds members.view there; in personal mode the current user, '
-'and to platform staff everybody. Raises 28000 no_context.';
+'The members of the current organization, sorted, for holders of members.view there; in personal mode the current '
+'user; for platform staff everybody. Raises 28000 no_context.';
 
 CREATE FUNCTION tenancy.sees_all_users() RETURNS boolean
 LANGUAGE sql
@@ -69,8 +68,8 @@ GRANT EXECUTE ON FUNCTION tenancy.sees_all_users() TO tenancy_credentialed, tena
 COMMENT ON FUNCTION tenancy.sees_all_users() IS
 'Whether this is the platform''s workspace, whose staff see everybody. Raises 28000 no_context.';
 
--- Everybody, for platform staff, a page at a time: the policies of the table have
--- to gather all ids first.
+-- Everybody, for platform staff, a page at a time: the policies of the table would collect all
+-- ids first.
 CREATE FUNCTION tenancy.all_users(
     with_email text DEFAULT NULL, after_id uuid DEFAULT NULL, page_size integer DEFAULT 100
 )
@@ -132,8 +131,8 @@ REVOKE ALL ON FUNCTION tenancy.all_users(text, uuid, integer) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.all_users(text, uuid, integer)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.all_users(text, uuid, integer) IS
-'To platform staff in personal mode, everybody by id, a page at a time after the id that is given, or who has an '
-'e-mail address, however it is spelled. Raises 42501 permission_denied, 22023 page_size_invalid.';
+'For platform staff: all accounts by id, a page at a time after the given id, or the account with an e-mail address '
+'in any spelling. Raises 42501 permission_denied, 22023 page_size_invalid.';
 
 CREATE FUNCTION tenancy_private.refuse_other_account() RETURNS void
 LANGUAGE plpgsql
@@ -209,13 +208,12 @@ REVOKE ALL ON FUNCTION tenancy.create_user(text, text, text, text, text) FROM pu
 GRANT EXECUTE ON FUNCTION tenancy.create_user(text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.create_user(text, text, text, text, text) IS
-'Makes an account and, in an organization, its membership with the role user; needs users.create there, and platform '
-'staff in the platform''s workspace. Raises 23505 email_taken, username_taken, 22023 email_invalid, user_data_invalid, 42501 '
-'permission_denied, 55000 organization_required.';
+'Creates an account and, in an organization, its membership with the role user; requires users.create there, and '
+'platform staff in the platform''s workspace. Raises 23505 email_taken, username_taken, 22023 email_invalid, '
+'user_data_invalid, 42501 permission_denied, 55000 organization_required.';
 
--- The name is the organization's business too. The address and the password are
--- how a person is known, so nobody changes them for somebody else but who runs
--- the platform.
+-- Names concern the organization too. Address and password identify a person, so only platform
+-- staff change those of somebody else.
 CREATE FUNCTION tenancy.update_user(
     user_id uuid,
     email text DEFAULT NULL,
@@ -292,10 +290,10 @@ REVOKE ALL ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) F
 GRANT EXECUTE ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.update_user(uuid, text, text, text, text, text) IS
-'Changes what is given of an account: one''s own; a member''s names, with users.update, an owner''s only by an owner; '
-'anybody''s, by platform staff in the platform''s workspace. Raises 42501 permission_denied, delegation_denied, '
-'credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, username_taken, 22023 '
-'email_invalid, user_data_invalid.';
+'Changes the given data of an account: one''s own; a member''s names, with users.update, an owner''s only by an '
+'owner; any account by platform staff in the platform''s workspace. Raises 42501 permission_denied, '
+'delegation_denied, credentials_denied, P0002 member_not_found, user_not_found, 23505 email_taken, username_taken, '
+'22023 email_invalid, user_data_invalid.';
 
 CREATE FUNCTION tenancy.delete_user(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -330,8 +328,8 @@ BEGIN
         PERFORM tenancy.require_permission('users.delete');
     END IF;
 
-    -- The counters of all these organizations, in an order that others who take
-    -- several follow too, before anybody looks who else is an owner.
+    -- Locks the counters of all these organizations, always in the same order, before checking
+    -- for other owners.
     owned := ARRAY(
         SELECT w.id FROM tenancy.workspaces AS w
         WHERE w.id IN (
@@ -363,10 +361,9 @@ BEGIN
     END IF;
 
     BEGIN
-        -- The personal workspace and its contents first: a foreign key of an
-        -- adopted table to users, without ON DELETE, is checked before the
-        -- workspace would be deleted by a cascade. As tenancy_writer, like the
-        -- triggers of the tables that this reaches.
+        -- The personal workspace and its contents first: a foreign key of an adopted table to
+        -- users, without ON DELETE, is checked before a cascade would delete the workspace. As
+        -- tenancy_writer, like the triggers of the affected tables.
         PERFORM tenancy_private.delete_rows(
             'tenancy.workspaces', jsonb_build_object('id', delete_user.id, 'kind', 'personal')
         );
@@ -374,9 +371,8 @@ BEGIN
             PERFORM tenancy_private.refuse_user_id();
         END IF;
 
-        -- Deferrable keys of the application are checked now, because at COMMIT
-        -- nobody could say which account they concern. Their mode is restored, and so
-        -- is that of every other constraint.
+        -- Deferrable keys of the application are checked now, because an error at COMMIT would
+        -- not name the account. Their mode is restored, like that of every other constraint.
         SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') INTO deferrable_keys
         FROM pg_constraint AS c
         INNER JOIN pg_namespace AS n ON c.connamespace = n.oid
@@ -394,7 +390,7 @@ BEGIN
             END;
         END IF;
     EXCEPTION
-        -- A key of the application's own; its message would show the row.
+        -- A key of the application; PostgreSQL's message would show the row.
         WHEN foreign_key_violation OR restrict_violation THEN
             GET STACKED DIAGNOSTICS
                 referring_schema = SCHEMA_NAME,
@@ -413,8 +409,8 @@ REVOKE ALL ON FUNCTION tenancy.delete_user(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.delete_user(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
 'In an organization ends a membership, with users.delete and a delegation for the member''s role. In personal mode '
-'deletes one''s own account, or as platform staff anybody''s, with all that is in the personal workspace; what '
-'belongs to organizations stays. Raises 23514 organization_keeps_an_owner with the organizations'' names and slugs, 42501 '
+'deletes one''s own account, in the platform''s workspace any account, with everything in its personal workspace; '
+'rows of organizations stay. Raises 23514 organization_keeps_an_owner with the organizations'' names and slugs, 42501 '
 'permission_denied, delegation_denied, P0002 member_not_found, user_not_found, 23503 user_in_use.';
 
 GRANT SELECT, DELETE ON tenancy.workspaces TO tenancy_writer;

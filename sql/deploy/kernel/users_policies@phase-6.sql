@@ -8,7 +8,7 @@
 
 BEGIN;
 
--- In many an application that is what a user is made as.
+-- In many applications admin is the role of every new user.
 DO $$
 DECLARE
     staff CONSTANT bigint := (SELECT count(*) FROM public.users AS u WHERE u.role::text = 'admin');

@@ -14,10 +14,9 @@ SET LOCAL ROLE tenancy_owner;
 -- Money outlives accounts: no foreign key refers to a workspace, so that deleting
 -- a person or an organization neither fails because of an entry nor deletes one.
 
--- The balance of a workspace. It is stored, because adding it up would cost more the
--- older a wallet is; the ledger proves it. No index contains a column that a payment
--- changes, and each page has free space, so that a busy wallet's row stays in its
--- page.
+-- The balance of a workspace. It is stored, because computing it would cost more with the age
+-- of a wallet; the ledger proves it. No index contains a column that a payment changes, and
+-- each page has free space, so that a busy wallet's row stays in its page.
 CREATE TABLE tenancy.wallets (
     workspace_id uuid           NOT NULL,
     currency     text           NOT NULL DEFAULT 'EUR',
@@ -58,10 +57,10 @@ COMMENT ON COLUMN tenancy.wallets.next_expiry IS
 COMMENT ON COLUMN tenancy.wallets.is_deferred IS
 'Whether payments to this wallet wait in pending_credits, so that many payers need not wait for one row.';
 COMMENT ON COLUMN tenancy.wallets.adoption IS
-'Whether a column of the application has the balance too: in_step, or left if a revert came in between.';
+'Whether a column of the application has the balance too: in_step, or left after a revert.';
 
--- One row for each movement, with the reference that makes it happen once. The key
--- contains the payer: a key for everybody would reveal which references others use.
+-- One row for each movement, with the reference that makes it happen only once. The key
+-- contains the payer: a key over all rows would reveal the references of others.
 CREATE TABLE tenancy.transfers (
     workspace_id uuid           NOT NULL,
     kind         text           NOT NULL,
@@ -84,7 +83,7 @@ CREATE TABLE tenancy.transfers (
 );
 COMMENT ON TABLE tenancy.transfers IS
 'Append-only. One row for each movement of money, once for each payer, kind and reference, for ever.';
-COMMENT ON COLUMN tenancy.transfers.workspace_id IS 'Who pays.';
+COMMENT ON COLUMN tenancy.transfers.workspace_id IS 'The payer.';
 COMMENT ON COLUMN tenancy.transfers.payee_id IS
 'The payee; the same as the payer if money enters or leaves.';
 COMMENT ON COLUMN tenancy.transfers.amount IS
@@ -96,8 +95,8 @@ CREATE UNIQUE INDEX transfers_reverses_idx ON tenancy.transfers (
     reverses, workspace_id
 ) WHERE reverses IS NOT NULL;
 
--- Two rows for each movement, each one tenant's own. Where money enters or leaves, the
--- other one is in the workspace's account outside, so that no row is everybody's.
+-- Two rows for each movement, each owned by one tenant. If money enters or leaves, the other
+-- row is in the workspace's account outside, so that no row is shared.
 CREATE TABLE tenancy.ledger_entries (
     workspace_id  uuid           NOT NULL,
     version       bigint         NOT NULL,
@@ -131,7 +130,7 @@ COMMENT ON COLUMN tenancy.ledger_entries.chain IS
 'The hash over the entry, its digest and the hash of the wallet''s previous entry; see tenancy.entry_hash().';
 CREATE INDEX ledger_entries_transfer_id_idx ON tenancy.ledger_entries (transfer_id, workspace_id);
 
--- Credit that was promised before anything was bought.
+-- Amounts reserved before anything is bought.
 CREATE TABLE tenancy.wallet_holds (
     workspace_id uuid           NOT NULL,
     id           uuid           NOT NULL DEFAULT gen_random_uuid(),
@@ -196,7 +195,7 @@ CREATE TABLE tenancy.unpaid_amounts (
 COMMENT ON TABLE tenancy.unpaid_amounts IS
 'The uncovered amounts of movements; remaining is still to be paid.';
 
--- An upper bound on what a key, a person or the whole workspace spends in a month.
+-- The maximum that a key, a person or the whole workspace spends in a month.
 CREATE TABLE tenancy.spending_limits (
     workspace_id uuid           NOT NULL,
     id           uuid           NOT NULL DEFAULT gen_random_uuid(),
@@ -216,7 +215,7 @@ COMMENT ON TABLE tenancy.spending_limits IS
 COMMENT ON COLUMN tenancy.spending_limits.spent IS
 'The amount spent and held in the month spent_in.';
 
--- Payments that wait for a wallet with is_deferred.
+-- Payments to wallets with is_deferred that are not entries yet.
 CREATE TABLE tenancy_private.pending_credits (
     workspace_id uuid           NOT NULL,
     transfer_id  uuid           NOT NULL,
@@ -231,7 +230,7 @@ CREATE TABLE tenancy_private.pending_credits (
 COMMENT ON TABLE tenancy_private.pending_credits IS
 'Payments without an entry of the payee yet; fold_credits() turns them into entries.';
 
--- Where each wallet was when somebody had proved that it was right.
+-- The state of each wallet at a time when it was verified.
 CREATE TABLE tenancy.ledger_checkpoints (
     workspace_id uuid           NOT NULL,
     version      bigint         NOT NULL,
@@ -255,8 +254,7 @@ CALL tenancy_private.close_own_table('tenancy.spending_limits');
 CALL tenancy_private.close_own_table('tenancy.ledger_checkpoints');
 CALL tenancy_private.close_own_table('tenancy_private.pending_credits');
 
--- A kernel without the platform has no such permission yet; the number is the one
--- that it has there.
+-- The kernel's plan has no such permission yet; its number is that of the platform's plan.
 INSERT INTO tenancy.permissions (number, permission)
 SELECT 34, 'finops.view'
 WHERE NOT EXISTS (SELECT FROM tenancy.permissions AS p WHERE p.permission = 'finops.view');
@@ -299,7 +297,7 @@ BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy.ledger_checkpoints
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy_private.refuse_ledger_change();
 ALTER TABLE tenancy.ledger_checkpoints ENABLE ALWAYS TRIGGER ledger_checkpoints_append_only;
 
--- Purchases are in the ledger alone; what somebody decides is in both.
+-- Purchases are only in the ledger; other movements are in the audit log too.
 CREATE TRIGGER transfers_audit
 AFTER INSERT ON tenancy.transfers
 FOR EACH ROW
@@ -341,7 +339,7 @@ CALL tenancy_private.record_triggers('tenancy.spending_limits', 'spending_limits
 
 RESET ROLE;
 
--- Restores what a revert kept, unchanged: it has been audited already.
+-- Restores what a revert kept, unaudited: it has been audited before.
 DO $$
 DECLARE
     kept text;

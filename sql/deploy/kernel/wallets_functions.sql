@@ -47,7 +47,7 @@ BEGIN
         SELECT sum(h.amount) AS amount FROM tenancy.wallet_holds AS h
         WHERE h.workspace_id = o.id AND NOT h.is_freed AND h.expires_at > clock_timestamp()
     ) AS h ON true
-    -- What a hold counts on stays, as in lock_wallet().
+    -- Grants that a hold relies on stay, as in lock_wallet().
     LEFT JOIN LATERAL (
         SELECT least(coalesce(sum(g.remaining), 0), greatest(coalesce(w.balance, 0) + coalesce((
             SELECT sum(p.amount) FROM tenancy_private.pending_credits AS p WHERE p.workspace_id = o.id
@@ -106,9 +106,9 @@ COMMENT ON FUNCTION tenancy.statement(timestamptz, timestamptz) IS
 'The entries of the current workspace from since until before until, in order. References are shown to the payer. '
 'Requires finops.view. Raises 42501 permission_denied.';
 
--- The entries that are to be proved: of one workspace or of all, and those after the
--- last checkpoint before a time, or all. The planner puts this query in place of a call,
--- and joins its tables with others: it does not do so with a WITH.
+-- The entries to verify: of one workspace or all, and those after the last checkpoint before a
+-- time, or all. The planner inlines this query and joins its tables with others, which it would
+-- not do with a WITH.
 CREATE FUNCTION tenancy_private.entries_to_prove(wanted uuid, since timestamptz)
 RETURNS SETOF tenancy.ledger_entries
 LANGUAGE sql
@@ -129,8 +129,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION tenancy_private.entries_to_prove(uuid, timestamptz) FROM public;
 
--- The errors in the ledger, one row each; none if it is consistent. The statements are
--- planned for what is asked: one wallet is read by its indexes, and all of them in parallel.
+-- The errors in the ledger, one row each; none if it is consistent. The statements are planned
+-- for their arguments: one wallet is read by its indexes, all of them in parallel.
 CREATE FUNCTION tenancy_private.ledger_problems(wanted uuid, since timestamptz)
 RETURNS TABLE (problem text, workspace_id uuid, transfer_id uuid, expected text, found text)
 LANGUAGE plpgsql
@@ -182,7 +182,7 @@ BEGIN
     WHERE (c.has_previous AND c.has_balance AND c.has_chain AND c.has_movement) IS NOT TRUE
         AND p.is_right IS NOT TRUE;
 
-    -- The halves of each movement, of which one may be another wallet's, or be pending.
+    -- The two halves of each movement; one may be another wallet's, or pending.
     RETURN QUERY
     WITH named AS (
         SELECT e.transfer_id FROM tenancy_private.entries_to_prove(wanted, since) AS e
@@ -221,7 +221,7 @@ BEGIN
     WHERE (wanted IS NULL OR t.workspace_id = wanted)
         AND (since IS NULL OR t.created_at > since)
         AND t.amount - coalesce(u.amount, 0) <> coalesce(s.amount, 0)
-        -- One's own offering: the movement is kept, and nothing moves.
+        -- The workspace's own offering: the movement is recorded, and nothing moves.
         AND NOT (t.workspace_id = t.payee_id AND s.amount IS NULL AND t.kind NOT IN (
             'top_up', 'pay_out', 'grant', 'grant_expiry', 'opening', 'adopted'
         ));
@@ -390,7 +390,7 @@ DECLARE
     wallet tenancy.wallets;
 BEGIN
     wallet := tenancy_private.lock_wallet(workspace_id);
-    -- A replay is answered, whatever the wallet holds by now.
+    -- A repeated call gets its answer, whatever the wallet holds now.
     IF NOT EXISTS (
         SELECT FROM tenancy.transfers AS t
         WHERE t.workspace_id = pay_out.workspace_id AND t.kind = 'pay_out' AND t.reference = pay_out.reference
@@ -405,7 +405,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.pay_out(uuid, numeric, text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.pay_out(uuid, numeric, text) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.pay_out(uuid, numeric, text) IS
-'Withdraws money that is neither held nor granted nor owed from a wallet, once for each reference. Raises P0001 '
+'Withdraws money that is neither held, granted nor owed from a wallet, once for each reference. Raises P0001 '
 'insufficient_funds, 22023 amount_invalid, 23505 reference_reused, P0002 workspace_not_found.';
 
 CREATE FUNCTION tenancy.grant_credit(
@@ -580,7 +580,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.settle(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.settle(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.settle(uuid) IS
-'Pays a workspace''s debts as far as its wallet reaches, and returns the amount. Top-ups do it by themselves.';
+'Pays a workspace''s debts as far as its wallet allows, and returns the amount. Top-ups do so automatically.';
 
 CREATE FUNCTION tenancy.fold_credits(workspace_id uuid DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql

@@ -10,14 +10,13 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Everything that moves money is here, and keeps to one order, so that no two
--- movements wait for each other: the transfer, then wallets by their workspace's id,
--- and below a wallet its holds, grants, unpaid amounts and limits. Nothing locks what is
--- below a wallet without the wallet. For a column that was adopted, its row comes
--- before the wallet.
+-- Everything that moves money is here, and locks in one order, so that no two movements
+-- deadlock: the transfer, then wallets by their workspace's id, then a wallet's holds, grants,
+-- unpaid amounts and limits. These are never locked without their wallet. The row of an adopted
+-- column is locked before the wallet.
 
--- NaN is greater than Infinity. Rounded before anything uses it: what is rounded in
--- two places can be two amounts.
+-- NaN is greater than Infinity. The amount is rounded before any use: rounding it in two places
+-- could yield two amounts.
 CREATE FUNCTION tenancy_private.checked_amount(amount numeric) RETURNS numeric
 LANGUAGE plpgsql
 IMMUTABLE
@@ -37,9 +36,9 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_amount(numeric) FROM public;
 
--- The two chains of the ledger. They take bytes alone, which no setting changes; a
--- numeric's begin with how many there are. The first is STABLE because convert_to() is:
--- otherwise the planner would call it instead of putting its expression in the query.
+-- The two hashes of the ledger. They use only bytes, which no setting changes; those of a
+-- numeric begin with their number. The first function is STABLE because convert_to() is:
+-- otherwise the planner would not inline it.
 CREATE FUNCTION tenancy.transfer_digest(
     payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
     occurred_at timestamptz,
@@ -89,10 +88,10 @@ TO tenancy_credentialed, tenancy_service, tenancy_auditor;
 COMMENT ON FUNCTION tenancy.entry_hash(
     bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea
 ) IS
-'SHA-256 of an entry of a wallet, on top of the hash of the entry before; of none before the first.';
+'SHA-256 of an entry of a wallet and the hash of the previous entry, if there is one.';
 
--- Where old columns of balances are adopted, another change puts a function in its
--- place that locks the column's row.
+-- If columns of balances are adopted, another change replaces this with a function that locks
+-- the column's row.
 CREATE FUNCTION tenancy_private.lock_adopted_balance(workspace_id uuid) RETURNS void
 LANGUAGE sql
 VOLATILE
@@ -136,8 +135,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_funds(boolean) FROM public;
 
--- The transfer, or the one of before under the same reference. Waits for whoever is
--- at it with the same reference.
+-- Creates the transfer, or finds the earlier one with the same reference. Waits for concurrent
+-- transactions with the same reference.
 CREATE FUNCTION tenancy_private.begin_transfer(
     payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
     occurred_at timestamptz,
@@ -201,8 +200,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.make_wallet(uuid) FROM public;
 
--- An entry of a wallet that the caller has locked, or is about to: the row's own values
--- make number, balance and hash. Answers false where there is no wallet.
+-- Adds an entry to a wallet, and locks it if the caller has not: number, balance and hash
+-- follow from the row's own values. Returns false if there is no wallet.
 CREATE FUNCTION tenancy_private.add_entry(
     workspace_id uuid, change numeric, transfer_id uuid, kind text, occurred_at timestamptz,
     made_at timestamptz,
@@ -284,7 +283,7 @@ REVOKE ALL ON FUNCTION tenancy_private.book_outside(
     uuid, numeric, text, text, bytea, timestamptz
 ) FROM public;
 
--- Entries of what waited for a deferred wallet, which the caller has locked.
+-- Turns pending payments into entries of a deferred wallet, which the caller has locked.
 CREATE FUNCTION tenancy_private.fold_pending(workspace_id uuid) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
@@ -436,8 +435,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_spending_limits(uuid, uuid, uuid, numeric) FROM public;
 
--- Locks a wallet and sees to what is due in it: holds and grants that have expired, and
--- payments that wait. A grant that a hold counts on stays until the hold has ended.
+-- Locks a wallet and processes expired holds and grants, and pending payments. A grant that a
+-- hold relies on stays until the hold has ended.
 CREATE FUNCTION tenancy_private.lock_wallet(workspace_id uuid) RETURNS tenancy.wallets
 LANGUAGE plpgsql
 VOLATILE
@@ -513,8 +512,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.lock_wallet(uuid) FROM public;
 
--- Takes from grants what a movement cost, in their order. The caller has locked the
--- wallet.
+-- Takes the cost of a movement from grants, in their order. The caller has locked the wallet.
 CREATE FUNCTION tenancy_private.spend_grants(
     workspace_id uuid, transfer_id uuid, amount numeric
 ) RETURNS void
@@ -667,7 +665,7 @@ DECLARE
     found_wallet record;
 BEGIN
     PERFORM tenancy_private.lock_adopted_balance(workspace_id);
-    -- Again where the wallet was made, or deferred no longer, in between.
+    -- Tries again if the wallet was created, or ceased to be deferred, in between.
     LOOP
         UPDATE tenancy.wallets AS w
         SET
@@ -771,8 +769,7 @@ REVOKE ALL ON FUNCTION tenancy_private.move_between(
     uuid, uuid, numeric, uuid, text, timestamptz, timestamptz, bytea, uuid, boolean, uuid, uuid
 ) FROM public;
 
--- The one movement between workspaces. Free of charge, or to oneself: it is kept, and
--- nothing moves.
+-- Every movement between workspaces. One of 0 or to oneself is recorded, and nothing moves.
 CREATE FUNCTION tenancy_private.move_money(
     payer uuid, payee uuid, amount numeric, kind text, reference text, fingerprint bytea,
     occurred_at timestamptz,
@@ -827,8 +824,8 @@ COMMENT ON FUNCTION tenancy_private.move_money(
 'insufficient_funds, spending_limit_reached, 23505 reference_reused, P0002 hold_not_found, workspace_not_found, '
 '22023 amount_invalid, currency_mismatch.';
 
--- Many movements from one payer to one payee: all of them, or none. Sorted, so that two
--- batches with the same references wait for each other and not in a circle.
+-- Many movements from one payer to one payee, all of them or none. Sorted, so that two batches
+-- with the same references do not deadlock.
 CREATE FUNCTION tenancy_private.move_money_batch(
     payer uuid, payee uuid, kind text, reference_list text[], fingerprints bytea[],
     amounts numeric[],
@@ -868,7 +865,7 @@ BEGIN
         CONSTRAINT = 'batch_invalid',
         HINT = 'Give each reference its fingerprint, amount and time.';
     END IF;
-    -- Of those that stand twice in the batch the first is the movement.
+    -- Of duplicates in the batch the first is the movement.
     WITH begun AS (
         INSERT INTO tenancy.transfers AS t (
             workspace_id, kind, reference, payee_id, amount, fingerprint, occurred_at, created_at, api_key_id, user_id
@@ -1075,8 +1072,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.release_hold(uuid, uuid) FROM public;
 
--- Pays what is unpaid as far as the wallet reaches, oldest first, to those whose wallets
--- the caller has locked: somebody may have come to be owed while it did.
+-- Pays debts as far as the wallet allows, oldest first, to creditors whose wallets the caller
+-- has locked: another creditor may have been added meanwhile.
 CREATE FUNCTION tenancy_private.settle_unpaid(payer uuid, locked uuid[]) RETURNS numeric
 LANGUAGE plpgsql
 VOLATILE
@@ -1129,8 +1126,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.settle_unpaid(uuid, uuid[]) FROM public;
 
--- Locks a wallet and those of everybody whom it owes something, in the order of their
--- ids, and answers whose they are.
+-- Locks a wallet and those of its creditors, in the order of their ids, and returns these ids.
 CREATE FUNCTION tenancy_private.lock_with_creditors(workspace_id uuid) RETURNS uuid[]
 LANGUAGE plpgsql
 VOLATILE
@@ -1196,7 +1192,8 @@ BEGIN
             'instead of reversing a reversal.';
     END IF;
 
-    -- Both wallets before the transfer: nobody else waits for a reversal's key and holds a wallet.
+    -- Both wallets before the transfer, against the usual order: no other transaction waits for
+    -- a reversal's key with a wallet locked.
     PERFORM tenancy_private.lock_wallet(w.id)
     FROM (SELECT DISTINCT u.id FROM unnest(ARRAY[old.workspace_id, old.payee_id]) AS u (id) ORDER BY u.id) AS w;
     SELECT u.remaining INTO owed FROM tenancy.unpaid_amounts AS u
@@ -1241,7 +1238,7 @@ BEGIN
         UPDATE tenancy.wallets AS w SET unpaid = w.unpaid - owed WHERE w.workspace_id = old.workspace_id;
     END IF;
 
-    -- No more than came back.
+    -- Grants get back no more than was returned.
     FOR use IN
         SELECT u.grant_id, least(u.amount, charged - coalesce(sum(u.amount) OVER earlier, 0)) AS amount, g.expires_at
         FROM tenancy.credit_grant_uses AS u

@@ -10,7 +10,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- For banners and switchers: what a workspace is called, to those who may know.
+-- For banners and switchers: the names of workspaces, for people who may know them.
 CREATE FUNCTION tenancy.current_workspace(
     OUT kind text, OUT id uuid, OUT name text, OUT slug text, OUT role text,
     OUT color text, OUT plan text
@@ -42,8 +42,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.current_workspace() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.current_workspace() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.current_workspace() IS
-'What a banner shows of the current workspace; slug and role are NULL in personal mode, and the slug in the '
-'platform''s workspace.';
+'The current workspace, for a banner; slug and role are NULL in personal mode, and the slug in the platform''s '
+'workspace.';
 
 CREATE FUNCTION tenancy.badge(workspace_id uuid) RETURNS text
 LANGUAGE plpgsql
@@ -55,7 +55,7 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     current_user_id CONSTANT uuid := tenancy.current_user_id();
-    -- A key shows no more of its maker than where it works.
+    -- A key shows only its own workspace, not those of its creator.
     by_key CONSTANT boolean := tenancy.current_credential_id() IS NOT NULL;
 BEGIN
     RETURN CASE workspace_id

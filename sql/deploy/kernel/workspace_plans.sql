@@ -13,9 +13,9 @@ CALL tenancy_private.patiently(
 );
 SET LOCAL ROLE tenancy_owner;
 
--- An application may have plans and colors of its own, in columns of people and
--- organizations. They are taken over, and both sides are kept in step: whoever writes
--- last, the application or pg-tenancy, writes for both. So a revert leaves nothing behind.
+-- An application may have its own plans and colors, in columns of people and organizations.
+-- They are adopted, and both sides are synchronized: the last write, by the application or by
+-- pg-tenancy, counts for both. So a revert loses nothing.
 CREATE FUNCTION tenancy_private.plan_columns(
     table_name regclass, OUT plan name, OUT plan_time name, OUT color name
 )
@@ -40,7 +40,7 @@ WHERE a.attrelid = plan_columns.table_name AND NOT a.attisdropped AND a.attgener
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.plan_columns(regclass) FROM public;
 
--- A plan that pg-tenancy does not know gives no right that is paid for.
+-- A plan that pg-tenancy does not know counts as free.
 CREATE FUNCTION tenancy_private.known_plan(plan text) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -49,7 +49,7 @@ SECURITY INVOKER
 RETURN CASE WHEN plan IN ('free', 'subscriber') THEN plan ELSE 'free' END;
 REVOKE ALL ON FUNCTION tenancy_private.known_plan(text) FROM public;
 
--- A color is whatever the application's front end understands, if nothing but a color.
+-- Any color that a front end can understand, but no other text.
 CREATE FUNCTION tenancy_private.known_color(color text, workspace_id uuid) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -146,8 +146,8 @@ CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_plans');
 
 RESET ROLE;
 
--- Without a condition on the columns, which would keep the application from changing
--- their types; named to come after the trigger that makes the workspace.
+-- Without a condition on the columns, which would prevent the application from changing their
+-- types; named so that it fires after the trigger that creates the workspace.
 DO $$
 DECLARE
     adopted record;

@@ -6,8 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- The application's values, for workspaces that are older than the trigger; a color
--- only where it has one.
+-- The application's values, for workspaces that are older than the trigger; the color only if
+-- there is one.
 SELECT format(
     'CALL tenancy_private.in_batches(%L, %L, %L, %L, %L, %L)',
     :'change', 'plans of ' || t.name::text, 'tenancy.workspaces', t.name::text,
@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (VALUES (
 WHERE num_nonnulls(c.plan, c.color) > 0
 \gexec
 
--- Plans that nobody here knows count as free, which their owners may not expect.
+-- Unknown plans count as free, which their owners may not expect.
 SELECT format(
     'DO %L', format(
         'DECLARE n bigint := (SELECT count(*) FROM %s AS a '

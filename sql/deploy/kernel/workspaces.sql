@@ -15,8 +15,8 @@ CALL tenancy_private.patiently(
 );
 SET LOCAL ROLE tenancy_owner;
 
--- A banner has to be told apart from the next one at a glance, so a new
--- workspace gets one of twelve colors that white text can be read on.
+-- Banners should differ at a glance, so a new workspace gets one of twelve colors on which
+-- white text is legible.
 CREATE FUNCTION tenancy_private.color_for(workspace_id uuid) RETURNS text
 LANGUAGE sql
 IMMUTABLE
@@ -30,10 +30,10 @@ RETURN (
 )[1 + get_byte(uuid_send(workspace_id), 15) % 12];
 REVOKE ALL ON FUNCTION tenancy_private.color_for(uuid) FROM public;
 
--- One row for each person, each organization and the platform. The id is that
--- of the person or the organization, and the primary key keeps the two distinct
--- for ever: nobody can create an organization with a person's id. Whatever
--- people and organizations have in common as tenants refers to this table.
+-- One row for each person, each organization and the platform. The id is that of the person or
+-- the organization, and the primary key keeps them distinct for ever: nobody can create an
+-- organization with a person's id. Everything that people and organizations have in common as
+-- tenants refers to this table.
 CREATE TABLE tenancy.workspaces (
     id              uuid        NOT NULL,
     kind            text        NOT NULL,
@@ -66,16 +66,18 @@ CREATE TABLE tenancy.workspaces (
     CONSTRAINT workspaces_deleted_at_check CHECK (deleted_at IS NULL OR kind = 'organization')
 );
 COMMENT ON TABLE tenancy.workspaces IS
-'What a transaction can work in: a person''s own workspace, an organization''s, or the platform''s, which nobody enters.';
+'Workspaces in which a transaction can work: a person''s own, an organization''s, or the platform''s, which only its '
+'staff enter.';
 COMMENT ON COLUMN tenancy.workspaces.id IS
 'The user''s id, the organization''s id, or the nil UUID for the platform.';
 COMMENT ON COLUMN tenancy.workspaces.deleted_at IS
-'When the organization was deleted. Nobody can enter it since; its rows are kept until a service purges them.';
+'When the organization was deleted. Nobody can enter it any more; its rows are kept until a service purges them.';
 COMMENT ON COLUMN tenancy.workspaces.owner_changes IS
-'Counts what could take the organization''s last owner away; writing it makes two such changes wait for each other.';
+'Counts changes that could remove the organization''s last owner; writing it makes two such changes wait for each '
+'other.';
 
--- The references' own look-ups; with the key as second column, so that a
--- query under row-level security reaches none but its own workspace's entries.
+-- For the look-ups of foreign keys; with the primary key as second column, so that a query
+-- under row-level security reaches only entries of its own workspace.
 CREATE INDEX workspaces_user_id_idx ON tenancy.workspaces (user_id, id);
 CREATE INDEX workspaces_organization_id_idx ON tenancy.workspaces (organization_id, id);
 

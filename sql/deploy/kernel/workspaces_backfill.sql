@@ -6,9 +6,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Workspaces for the people and organizations that were here before the
--- trigger was. A row deleted meanwhile must not come back, and one inserted
--- meanwhile has its workspace already.
+-- Workspaces for people and organizations older than the trigger. A row deleted meanwhile must
+-- not return, and one inserted meanwhile already has its workspace.
 SELECT format(
     'CALL tenancy_private.in_batches(%L, %L, %L, %L, %L, %L)',
     :'change', s.table_name, s.table_name, s.table_name,

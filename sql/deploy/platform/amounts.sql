@@ -6,13 +6,13 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 \set part platform
 \ir ../../adoption/expected.psql
 
--- NaN is a value of numeric, and so is Infinity where a column has no precision. One of
--- them makes every sum that it is in one too, for good, so nobody may write it.
+-- NaN is a value of numeric, and so is Infinity in a column without a precision. Any sum that
+-- includes one is spoiled for good, so nobody may write them.
 DO $$
 DECLARE
     amount record;

@@ -14,11 +14,11 @@ SELECT to_regnamespace('finops') IS NULL AS finops_is_absent
 \gset
 \if :finops_is_absent
 CREATE SCHEMA finops AUTHORIZATION tenancy_owner;
-COMMENT ON SCHEMA finops IS 'What was used, and what it cost.';
+COMMENT ON SCHEMA finops IS 'Usage and its costs.';
 \endif
 
--- CREATE only as long as this transaction makes tables. USAGE for good: a
--- foreign key is checked with the rights of the owner of the table it names.
+-- CREATE only while this transaction creates tables. USAGE for good, because a foreign key is
+-- checked with the rights of the referenced table's owner.
 GRANT USAGE, CREATE ON SCHEMA public, finops TO tenancy_owner;
 GRANT USAGE ON SCHEMA public, finops TO tenancy_service;
 
@@ -63,7 +63,7 @@ BEGIN
             archived.schema_name, archived.table_name);
     END LOOP;
 
-    -- Later phases may have something in it still.
+    -- Later phases may still have tables in it.
     IF to_regnamespace('tenancy_archive') IS NOT NULL THEN
         BEGIN
             DROP SCHEMA tenancy_archive;
@@ -96,7 +96,7 @@ CREATE TABLE public.providers (
     id   uuid NOT NULL DEFAULT gen_random_uuid(),
     name text NOT NULL
 );
-COMMENT ON TABLE public.providers IS 'Where GPU instances are rented.';
+COMMENT ON TABLE public.providers IS 'Providers from which GPU instances are rented.';
 \endif
 
 \if :provider_settings_is_absent
@@ -111,7 +111,7 @@ CREATE TABLE public.provider_settings (
     CONSTRAINT provider_settings_one_value_check
     CHECK (num_nonnulls(value_int, value_bool, value_text, value_json) <= 1)
 );
-COMMENT ON TABLE public.provider_settings IS 'One value a row, in the column of its type.';
+COMMENT ON TABLE public.provider_settings IS 'One value per row, in the column of its type.';
 \endif
 
 \if :models_is_absent
@@ -127,7 +127,7 @@ CREATE TABLE public.models (
     CONSTRAINT models_context_length_check CHECK (context_length > 0)
 );
 COMMENT ON TABLE public.models IS 'Models that instances can serve.';
-COMMENT ON COLUMN public.models.model_id IS 'How a hub calls the model; refers to no row.';
+COMMENT ON COLUMN public.models.model_id IS 'The model''s name on a hub; not a foreign key.';
 \endif
 
 \if :instances_is_absent
@@ -156,7 +156,7 @@ CREATE TABLE public.organization_models (
     description     text,
     is_active       boolean NOT NULL DEFAULT true
 );
-COMMENT ON TABLE public.organization_models IS 'Models as an organization offers them.';
+COMMENT ON TABLE public.organization_models IS 'Models that organizations offer.';
 \endif
 
 \if :organization_model_shares_is_absent
@@ -171,7 +171,7 @@ CREATE TABLE public.organization_model_shares (
     ends_at                  timestamptz,
     CONSTRAINT organization_model_shares_ends_at_check CHECK (ends_at > starts_at)
 );
-COMMENT ON TABLE public.organization_model_shares IS 'What an organization lets another use.';
+COMMENT ON TABLE public.organization_model_shares IS 'Offerings that an organization shares with another.';
 \endif
 
 \if :inference_usage_is_absent
@@ -193,7 +193,7 @@ CREATE TABLE finops.inference_usage (
     CONSTRAINT inference_usage_tokens_check
     CHECK (input_tokens >= 0 AND output_tokens >= 0 AND total_tokens >= 0)
 );
-COMMENT ON TABLE finops.inference_usage IS 'Every call of a model. Outlives what it refers to.';
+COMMENT ON TABLE finops.inference_usage IS 'Every call to a model. Rows outlive the rows that they refer to.';
 \endif
 
 \if :cost_actual_minute_is_absent
@@ -203,7 +203,7 @@ CREATE TABLE finops.cost_actual_minute (
     instance_id   uuid        NOT NULL,
     amount_eur    numeric     NOT NULL
 );
-COMMENT ON TABLE finops.cost_actual_minute IS 'What each instance cost, minute by minute.';
+COMMENT ON TABLE finops.cost_actual_minute IS 'The cost of each instance, minute by minute.';
 \endif
 
 RESET ROLE;

@@ -7,8 +7,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
 -- customer_id is not used: it refers to customers, who are not users. No key
 -- refers to a workspace or a user: records of spending outlive the spender.

@@ -9,9 +9,8 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- An application keeps the price with the instance, or with its type, or both: then the
--- instance's own counts. Made for the columns that are there; a DBA whose prices are
--- elsewhere replaces it.
+-- An application has the price in the instance, in its type, or in both: then the instance's
+-- own counts. Created for the existing columns; if prices are elsewhere, a DBA replaces it.
 SELECT count(*) = 3 AS has_types
 FROM pg_attribute AS a
 WHERE NOT a.attisdropped AND (
@@ -62,11 +61,11 @@ $$;
 REVOKE ALL ON FUNCTION finops.hourly_price(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION finops.hourly_price(uuid) TO tenancy_service;
 COMMENT ON FUNCTION finops.hourly_price(uuid) IS
-'What an hour of an instance costs, in euros: its own price, or else its type''s. NULL where neither is known.';
+'The price of an hour of an instance, in euros: its own, or else its type''s. NULL if neither is known.';
 
 RESET ROLE;
 
--- Our own schema stays as it was made.
+-- A schema created by pg-tenancy stays as it is.
 SELECT n.nspowner <> 'tenancy_owner'::regrole AS finops_is_adopted
 FROM pg_namespace AS n
 WHERE n.nspname = 'finops'

@@ -11,8 +11,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- The actions that each state of an instance allows, and the resulting state. It
--- is data, because an application has states of its own: a DBA adds a row.
+-- The actions that each state of an instance allows, and the resulting state. It is data,
+-- because applications have their own states: a DBA adds rows.
 CREATE TABLE tenancy.instance_transitions (
     action      text NOT NULL,
     from_status text NOT NULL,
@@ -22,10 +22,10 @@ CREATE TABLE tenancy.instance_transitions (
     CHECK (action IN ('terminate', 'reinstall', 'archive'))
 );
 COMMENT ON TABLE tenancy.instance_transitions IS
-'Which states of an instance allow terminating, reinstalling and archiving, and what they set.';
+'The states of an instance that allow terminating, reinstalling and archiving, and the resulting states.';
 
--- No order restores an instance that is terminated or being terminated; the last states
--- are those of simpler applications.
+-- No action restores an instance that is terminated or terminating; the last states are those
+-- of simpler applications.
 INSERT INTO tenancy.instance_transitions (action, from_status, to_status)
 SELECT o.action, s.status, o.to_status
 FROM (VALUES ('terminate', 'terminating'), ('reinstall', 'booting')) AS o (action, to_status)
@@ -69,7 +69,7 @@ SECURITY INVOKER
 RETURN 'instances.' || CASE action WHEN 'archive' THEN 'terminate' ELSE action END;
 REVOKE ALL ON FUNCTION tenancy_private.instance_permission(text) FROM public;
 
--- The permission before anything is looked up; then what the workspace has.
+-- Checks the permission first, before it looks up the workspace's instance.
 CREATE FUNCTION tenancy_private.transform_instance(instance_id uuid, action text) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -121,8 +121,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.terminate_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.terminate_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.terminate_instance(uuid) IS
-'Orders the end of an instance of the current workspace: it is terminating until a worker has done it. Requires '
-'instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+'Orders the termination of an instance of the current workspace: it is terminating until a worker has terminated it. '
+'Requires instances.terminate. Raises P0002 instance_not_found, 55000 instance_state, which names the states that '
+'allow it.';
 
 CREATE FUNCTION tenancy.reinstall_instance(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -139,8 +140,9 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reinstall_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reinstall_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.reinstall_instance(uuid) IS
-'Orders an instance of the current workspace to be set up anew: it is booting until a worker has done it. Requires '
-'instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that allow it.';
+'Orders the reinstallation of an instance of the current workspace: it is booting until a worker has reinstalled it. '
+'Requires instances.reinstall. Raises P0002 instance_not_found, 55000 instance_state, which names the states that '
+'allow it.';
 
 CREATE FUNCTION tenancy.archive_instance(id uuid) RETURNS void
 LANGUAGE plpgsql
@@ -157,10 +159,10 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.archive_instance(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.archive_instance(uuid) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.archive_instance(uuid) IS
-'Puts a terminated instance of the current workspace away. Requires instances.terminate. Raises P0002 '
+'Archives a terminated instance of the current workspace. Requires instances.terminate. Raises P0002 '
 'instance_not_found, 55000 instance_state, which names the states that allow it.';
 
--- Legacy instances, which have no owner yet. What they run with is not shown.
+-- Legacy instances, which have no owner yet. Only some of their columns are shown.
 CREATE FUNCTION tenancy.legacy_instances(after_id uuid DEFAULT NULL, page_size integer DEFAULT 100)
 RETURNS TABLE (
     id uuid,
@@ -198,7 +200,7 @@ REVOKE ALL ON FUNCTION tenancy.legacy_instances(uuid, integer) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.legacy_instances(uuid, integer)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.legacy_instances(uuid, integer) IS
-'A page of the instances that belong to nobody, in the order of their ids, to everybody in personal mode. Raises 42501 '
+'A page of the legacy instances, in the order of their ids, for everybody in personal mode. Raises 42501 '
 'permission_denied, 22023 page_size_invalid.';
 
 -- An application may also write the status itself. If that amounts to one of
@@ -242,7 +244,8 @@ REVOKE ALL ON FUNCTION tenancy.require_instance_transition(text, text) FROM publ
 GRANT EXECUTE ON FUNCTION tenancy.require_instance_transition(text, text)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.require_instance_transition(text, text) IS
-'Raises what terminate_instance(), reinstall_instance() and archive_instance() raise, if such a change of state is one of theirs.';
+'Raises what terminate_instance(), reinstall_instance() and archive_instance() raise, if the change of state is one '
+'of theirs.';
 
 CREATE FUNCTION tenancy_private.check_instance_status() RETURNS trigger
 LANGUAGE plpgsql
@@ -255,7 +258,7 @@ BEGIN
     IF old.status IS DISTINCT FROM new.status AND row_security_active(tg_relid) AND (
         pg_has_role('tenancy_credentialed', 'USAGE')
     ) THEN
-        -- The policies were asked when the statement began.
+        -- The floor verified the workspace when the statement began.
         IF old.workspace_id <> tenancy.current_workspace_id() THEN
             RAISE EXCEPTION 'the workspace changed in the middle of a statement'
             USING ERRCODE = '28000',
@@ -269,11 +272,10 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_instance_status() FROM public;
 
--- A workspace that goes takes its instances along, and what they cost: minutes
--- of cost keep an instance from being deleted by itself. Records of usage stay
--- and lose what goes, all of it in one UPDATE: PostgreSQL would do it reference
--- by reference, and at the second find the row pointing to somebody whom it has
--- deleted already.
+-- Deleting a workspace deletes its instances and their minutes of cost, which would otherwise
+-- prevent it. Records of usage stay, and all their references to deleted rows are cleared in
+-- one UPDATE: PostgreSQL would clear them one by one, and at the second find another reference
+-- to a row that it has already deleted.
 CREATE FUNCTION tenancy_private.empty_instances() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -296,7 +298,7 @@ BEGIN
     UPDATE finops.inference_usage AS u
     SET
         instance_id = NULL,
-        -- A customer may be no user.
+        -- A customer need not be a user.
         customer_id = CASE
             WHEN customers_are_users THEN (SELECT r.id FROM public.users AS r WHERE r.id = u.customer_id)
             ELSE u.customer_id
@@ -321,7 +323,7 @@ BEGIN
 END;
 $$;
 
--- The same for models that go, which empty_models() asks for.
+-- The same for deleted models; empty_models() calls this.
 CREATE FUNCTION tenancy_private.detach_usage(models uuid[]) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -379,8 +381,8 @@ BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_instances();
 ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_instances;
 
--- Without a condition on the column, which would keep the application from changing
--- its type.
+-- Without a condition on the column, which would prevent the application from changing its
+-- type.
 CREATE TRIGGER instances_tenancy_status
 BEFORE UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_status();

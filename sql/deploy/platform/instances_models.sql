@@ -6,11 +6,11 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
--- The models that are there are public, so the column begins as the platform's,
--- without a look at the rows.
+-- Existing models are public, so the column's constant default is the platform, and no row is
+-- read.
 DO $$
 BEGIN
     IF NOT tenancy_private.has_part(
@@ -35,8 +35,7 @@ BEGIN
     END IF;
 END; $$;
 
--- Where a revert kept the owners of models, instances refer to organizations'
--- models.
+-- If a revert kept the owners of models, instances may refer to organizations' models.
 DO $$
 DECLARE
     hidden CONSTANT text :=
@@ -76,8 +75,8 @@ CALL tenancy_private.add_constraint(
     'platform/instances_models'
 );
 
--- Giving a model to an organization takes the instances of that organization
--- along; those of others would fail the check above.
+-- Assigning a model to an organization updates the instances of that organization; those of
+-- others fail the check above.
 CALL tenancy_private.add_constraint(
     'public.instances', ARRAY['public.models']::regclass[],
     'instances_tenancy_model_workspace_id_fkey',

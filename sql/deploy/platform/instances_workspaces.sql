@@ -8,8 +8,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
 -- An organization's instance does not belong to a person.
 DO $$

@@ -8,8 +8,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 CALL tenancy_private.make_activatable(
     'platform/models_activation', 'public.models', kind => 'model', subject => 'models'
 );
@@ -19,9 +19,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Where an application itself sets an instance to work: only with what is operational. It
--- asks as the caller, since services, and the application from before, say what is so. An
--- instance can be asked about once it is there.
+-- If an application starts an instance itself, the instance and its model must be operational.
+-- The trigger runs as the caller, because services and the old application are not checked. An
+-- instance can be checked only once it exists.
 CREATE FUNCTION tenancy_private.check_instance_use() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -56,7 +56,8 @@ CALL tenancy_private.patiently(
     ARRAY['public.instances']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
--- After the trigger that finds the model among those that the workspace can see.
+-- Named so that it fires after the trigger that finds the model among those that the workspace
+-- can see.
 CREATE TRIGGER instances_workspace_tenancy_use
 BEFORE INSERT OR UPDATE ON public.instances
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_instance_use();

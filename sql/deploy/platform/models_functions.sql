@@ -11,10 +11,10 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- An instance refers to its model together with the model's workspace, which
--- must be the instance's own or the platform's. Nothing else is read, so that
--- another tenant's model and one that does not exist raise the same error. An
--- instance without a model refers to no workspace, so that it can be moved.
+-- An instance refers to its model together with the model's workspace, which must be the
+-- instance's own or the platform's. Nothing else is read, so that another tenant's model and a
+-- nonexistent one raise the same error. An instance without a model refers to no workspace, so
+-- that it can be moved.
 CREATE FUNCTION tenancy_private.set_model_workspace() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -43,7 +43,7 @@ BEGIN
     WHERE m.id = new.model_id
         AND m.workspace_id = ANY(ARRAY[new.workspace_id, '00000000-0000-0000-0000-000000000000'::uuid]);
     IF NOT FOUND AND tg_op = 'UPDATE' AND (old.model_id, old.workspace_id) = (new.model_id, new.workspace_id) THEN
-        -- The model is what moves, and only a service can move it.
+        -- The model is being moved, which only a service can do.
         RAISE EXCEPTION 'instances of another workspace use the model %', new.model_id
         USING ERRCODE = '23503',
         CONSTRAINT = 'model_in_use',
@@ -60,8 +60,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_model_workspace() FROM public;
 
--- Whether the references to a model keep it: a table that was there before may
--- have a key that clears or deletes them, and its application relies on that.
+-- Whether references to a model prevent its deletion: an existing table may have a key that
+-- clears or deletes them, and its application relies on that.
 CREATE FUNCTION tenancy_private.keeps_model(referring regclass) RETURNS boolean
 LANGUAGE sql
 STABLE
@@ -77,8 +77,7 @@ RETURN NOT EXISTS (
 );
 REVOKE ALL ON FUNCTION tenancy_private.keeps_model(regclass) FROM public;
 
--- The instances that use a model. The key decides whether a service's DELETE is
--- refused for it.
+-- Keeps a model in use from being deleted, unless the foreign key lets a service delete it.
 CREATE FUNCTION tenancy_private.keep_used_model() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -129,7 +128,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.require_unused_model(uuid, text, boolean, boolean)
 FROM public;
 
--- A right to DELETE is one to LOCK TABLE, too, so tenants have this instead.
+-- The DELETE privilege would also allow LOCK TABLE, so tenants call this instead.
 CREATE FUNCTION tenancy.delete_model(id uuid) RETURNS void
 LANGUAGE plpgsql
 VOLATILE

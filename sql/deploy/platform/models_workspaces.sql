@@ -6,10 +6,10 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
--- Objects of a later change of this phase, while there is nothing to undo.
+-- Checks for objects of a later change of this phase, while there is nothing to undo.
 DO $$
 BEGIN
     IF EXISTS (
@@ -24,8 +24,8 @@ BEGIN
 END;
 $$;
 
--- Public models that have one model_id would keep it from being unique, and so
--- would an organization's, where models belong to organizations already.
+-- Duplicate model_ids of public models would violate the unique key, and so would those of an
+-- organization if models already belong to organizations.
 DO $$
 DECLARE
     duplicates CONSTANT bigint := (
@@ -79,7 +79,7 @@ CALL tenancy_private.adopt_online(
     }'
 );
 
--- Those that came since, as after a revert.
+-- Rows added since then, such as after a revert.
 DO $$
 DECLARE
     duplicates CONSTANT bigint := (

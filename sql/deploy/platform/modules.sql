@@ -15,7 +15,8 @@ SET LOCAL ROLE tenancy_owner;
 -- Modules that a deploy adds are not recorded as anybody's change.
 ALTER TABLE tenancy.modules DISABLE TRIGGER modules_audit;
 
--- Everybody's come first, then what runs an organization, then its people and settings.
+-- First the modules of everybody, then those for running an organization, then its people and
+-- settings.
 INSERT INTO tenancy.modules (place, key, name, path, workspaces, roles, permission)
 SELECT
     m.place,
@@ -44,8 +45,8 @@ FROM (VALUES
     (140, 'settings', 'Settings', '/settings', 'manage', 'settings.update')
 ) AS m (place, key, name, path, for_whom, permission);
 
--- "May open Instances" and "may provision" are two answers. What of a provider's
--- settings is missing is known once there are settings.
+-- Opening the module Instances and creating an instance are separate questions. A provider's
+-- missing settings are known once settings are deployed.
 CREATE FUNCTION tenancy.can_provision(
     OUT allowed boolean, OUT state text, OUT reason text, OUT providers uuid[], OUT missing text[]
 )
@@ -66,7 +67,7 @@ BEGIN
     PERFORM tenancy.current_workspace_id();
     missing := '{}';
     IF to_regprocedure('tenancy_private.provider_readiness()') IS NULL THEN
-        -- Not every application has switches for its providers.
+        -- Not every application can deactivate its providers.
         SELECT coalesce(array_agg(p.id ORDER BY p.name), '{}') INTO providers
         FROM public.providers AS p
         WHERE coalesce((to_jsonb(p) ->> 'is_active')::boolean, true);
@@ -109,7 +110,7 @@ RESET ROLE;
 
 CALL tenancy_private.grant_read('public.providers', 'platform/modules');
 
--- A DBA's changes that a revert kept.
+-- Changes by a DBA that a revert kept.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.platform_modules') IS NOT NULL THEN

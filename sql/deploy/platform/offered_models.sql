@@ -6,8 +6,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
 DO $$
 DECLARE
@@ -51,8 +51,8 @@ $$;
 
 \ir ../../notes/begun.psql
 
--- Existing offerings were for those with whom they were shared, and stay so: private,
--- and on request. Constant defaults read no row.
+-- Existing offerings were only for organizations with a share, and stay so: private, and on
+-- request. Constant defaults read no row.
 DO $$
 BEGIN
     IF NOT tenancy_private.has_part(
@@ -109,7 +109,7 @@ VALUES
     'visibility = ''public''', false
 )
 ON CONFLICT DO NOTHING;
--- Those of phase 0, which know nothing of whose a row is.
+-- Indexes of phase 0, which do not contain the workspace.
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, comment)
 SELECT
     i.indrelid, c.relname, k.columns || 'organization_id'::name,

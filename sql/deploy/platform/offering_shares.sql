@@ -5,8 +5,8 @@
 \ir ../../notes/begin_deploy.psql
 \if :done \quit \endif
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 
 DO $$
 DECLARE
@@ -41,7 +41,7 @@ VALUES (
     'status = ''active''', true
 )
 ON CONFLICT DO NOTHING;
--- Those of phase 0, which know nothing of whose a row is.
+-- Indexes of phase 0, which do not contain the workspace.
 INSERT INTO tenancy_private.wanted_indexes (table_name, index_name, columns, comment)
 SELECT
     i.indrelid, c.relname, k.columns || 'provider_organization_id'::name,

@@ -85,7 +85,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_usage(text, bigint, bigint, timestamptz) FROM public;
 
--- The request, not its cost: the price may have changed when it is repeated.
+-- Of the request, not its cost: the price may have changed when it is repeated.
 CREATE FUNCTION tenancy_private.usage_fingerprint(
     offering uuid, input_tokens bigint, output_tokens bigint
 ) RETURNS bytea
@@ -96,8 +96,8 @@ SECURITY INVOKER
 RETURN sha256(uuid_send(offering) || int8send(input_tokens) || int8send(output_tokens));
 REVOKE ALL ON FUNCTION tenancy_private.usage_fingerprint(uuid, bigint, bigint) FROM public;
 
--- The same calls for FinOps, which adds up costs by everything that has any. An adopted
--- table may lack columns, and its triggers run as whoever writes.
+-- The same calls for FinOps, which adds up all costs. An adopted table may lack columns, and
+-- its triggers run with the writer's rights.
 CREATE FUNCTION tenancy_private.write_costs(costs jsonb) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -177,8 +177,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.start_trial(uuid, uuid, uuid) FROM public;
 
--- Whether a quota has room, with the entitlement locked: calls of one consumer by one
--- agreement come one after the other, as they do at its wallet.
+-- Checks the remaining quota, with the entitlement locked: calls by one agreement wait for each
+-- other, as they do at the consumer's wallet.
 CREATE FUNCTION tenancy_private.require_quota(entitlement uuid, tokens bigint) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -267,7 +267,7 @@ BEGIN
     IF found.entitlement_id IS NOT NULL THEN
         PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);
     END IF;
-    -- A price that is known to begin before the hold ends counts as well.
+    -- A known price that begins before the hold ends counts too.
     worst_price := found.eur_per_1k;
     IF found.agreed_eur_per_1k IS NULL AND found.access <> 'free' THEN
         worst_price := greatest(worst_price, (
@@ -280,7 +280,7 @@ BEGIN
     IF amount > 0 THEN
         money_hold := tenancy_private.hold_money(consumer, amount, expires_in, new_id::text, api_key_id, user_id);
     END IF;
-    -- Those of calls that nobody may record any more.
+    -- Deletes authorizations of calls that can no longer be recorded.
     DELETE FROM tenancy.usage_authorizations AS a
     WHERE a.workspace_id = consumer AND a.expires_at < begins_at - interval '35 days';
     INSERT INTO tenancy.usage_authorizations (
@@ -297,7 +297,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.authorize_usage(uuid, uuid, bigint, interval, uuid, uuid)
 FROM public;
 
--- The one place where a call is charged.
+-- Only this function charges a call.
 CREATE FUNCTION tenancy_private.record_usage(
     consumer uuid, request_id text, offering uuid, input_tokens bigint, output_tokens bigint,
     occurred_at timestamptz,
@@ -320,7 +320,7 @@ DECLARE
     moved record;
 BEGIN
     replayed := true;
-    -- A second look where somebody else records the same at this moment.
+    -- A second attempt if another transaction is recording the same call.
     FOR attempt IN 1..2 LOOP
         SELECT u.* INTO usage FROM tenancy.offering_usage AS u
         WHERE u.workspace_id = consumer AND u.request_id = record_usage.request_id;
@@ -369,7 +369,7 @@ BEGIN
             PERFORM tenancy_private.require_quota(usage.entitlement_id, input_tokens + output_tokens);
         END IF;
     END IF;
-    -- Rounded once, and to oneself nothing is paid.
+    -- Rounded once; the provider's own calls cost nothing.
     usage.amount := CASE
         WHEN usage.provider_id = consumer THEN 0
         ELSE round((input_tokens + output_tokens)::numeric * usage.eur_per_1k / 1000, 6)
@@ -414,8 +414,8 @@ REVOKE ALL ON FUNCTION tenancy_private.record_usage(
     uuid, text, uuid, bigint, bigint, timestamptz, uuid, uuid, uuid
 ) FROM public;
 
--- A batch: what is paid by balance alone goes in one movement for each provider, the
--- rest one by one. All of it, or nothing.
+-- A batch: calls paid from the balance alone become one movement for each provider, the others
+-- one each. All of them, or none.
 CREATE FUNCTION tenancy_private.record_usages(
     consumer uuid, requests tenancy.usage_request[], api_key_id uuid, user_id uuid
 ) RETURNS TABLE (
@@ -446,7 +446,7 @@ BEGIN
         IF EXISTS (
             SELECT FROM tenancy.offering_usage AS u WHERE u.workspace_id = consumer AND u.request_id = call.request_id
         ) THEN
-            -- Answers, or refuses another call under the same id.
+            -- Returns the earlier answer, or refuses a different call with the same id.
             PERFORM tenancy_private.record_usage(
                 consumer, call.request_id, call.offering, call.input_tokens, call.output_tokens, call.occurred_at, NULL,
                 record_usages.api_key_id, record_usages.user_id
@@ -466,7 +466,8 @@ BEGIN
         PERFORM tenancy_private.refuse_reused_request();
     END IF;
 
-    -- Several providers are several movements: all of what they lock first, in its order.
+    -- Several providers mean several movements: everything that they lock is locked first, in
+    -- the common order.
     IF (
         SELECT count(DISTINCT o.organization_id)
         FROM unnest(requests) AS r
@@ -892,8 +893,8 @@ REVOKE ALL ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) FROM 
 GRANT EXECUTE ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz)
 TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.offering_earnings(timestamptz, timestamptz) IS
-'The totals of others'' calls of the organization''s offerings, by offering; unpaid is the part not covered when '
-'they were recorded. Requires finops.view.';
+'The totals of other workspaces'' calls of the organization''s offerings, by offering; unpaid is the part not covered '
+'when they were recorded. Requires finops.view.';
 
 CREATE FUNCTION tenancy.offering_calls(
     offering uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity',
@@ -930,8 +931,8 @@ COMMENT ON FUNCTION tenancy.offering_calls(uuid, timestamptz, timestamptz, integ
 'Calls that an offering of the organization served, newest first, without the callers: for the next page give the '
 'last occurred_at as until. Requires finops.view. Raises 22023 page_size_invalid.';
 
--- Calls, ledger and FinOps say the same, or which do not. Planned for what is asked: one
--- payer's calls are read by the indexes.
+-- Finds calls on which the ledger or FinOps differ. Planned for its arguments: one payer's
+-- calls are read by the indexes.
 CREATE FUNCTION tenancy.reconcile_usage(workspace_id uuid DEFAULT NULL)
 RETURNS TABLE (problem text, payer_id uuid, usage_id uuid, expected text, found text)
 LANGUAGE plpgsql
@@ -988,8 +989,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.reconcile_usage(uuid) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.reconcile_usage(uuid) TO tenancy_service, tenancy_auditor;
 COMMENT ON FUNCTION tenancy.reconcile_usage(uuid) IS
-'Compares calls with the ledger and with FinOps, for one payer or all: a row for each that differs. tenancy.reconcile() '
-'does so for wallets and ledger.';
+'Compares calls with the ledger and with FinOps, for one payer or all: one row for each difference. '
+'tenancy.reconcile() does so for wallets and ledger.';
 
 RESET ROLE;
 

@@ -12,8 +12,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- A price is never changed: another one begins, now or later, and a call is priced by
--- the one that was valid when it was made.
+-- A price is never changed: a new one begins, now or later, and a call costs the price that was
+-- valid at its time.
 CREATE TABLE tenancy.offering_prices (
     organization_id uuid           NOT NULL,
     offering_id     uuid           NOT NULL,
@@ -99,10 +99,10 @@ CREATE TABLE tenancy.catalog_preferences (
     CONSTRAINT catalog_preferences_pkey PRIMARY KEY (workspace_id)
 );
 COMMENT ON TABLE tenancy.catalog_preferences IS
-'Which offerings of others a workspace wants to see; without a row, all.';
+'The offerings of others that a workspace wants to see; without a row, all.';
 
--- The agreement before a call was served. An authorized call is charged by it,
--- whatever the provider has paused or revoked meanwhile.
+-- The terms agreed before a call was served. An authorized call is charged by these, even if
+-- the provider has paused or revoked access meanwhile.
 CREATE TABLE tenancy.usage_authorizations (
     workspace_id      uuid           NOT NULL,
     id                uuid           NOT NULL DEFAULT gen_random_uuid(),
@@ -152,8 +152,8 @@ CREATE TABLE tenancy.offering_usage (
     )
 );
 COMMENT ON TABLE tenancy.offering_usage IS
-'Calls of offerings: payer, payee, amount and offering. Rows are only added, and marked when they are reversed.';
-COMMENT ON COLUMN tenancy.offering_usage.workspace_id IS 'Who pays.';
+'Calls of offerings: payer, payee, amount and offering. Rows are only added, and marked if reversed.';
+COMMENT ON COLUMN tenancy.offering_usage.workspace_id IS 'The payer.';
 COMMENT ON COLUMN tenancy.offering_usage.id IS 'The id of the movement in the ledger.';
 COMMENT ON COLUMN tenancy.offering_usage.access IS 'The right used: own, share, contract, trial, or the access '
     'policy.';
@@ -216,7 +216,7 @@ WHERE NOT EXISTS (
 DELETE FROM tenancy.catalog_preferences AS p
 WHERE NOT EXISTS (SELECT FROM tenancy.workspaces AS w WHERE w.id = p.workspace_id);
 
--- An offering that a service gives to another organization takes these along.
+-- These rows move with an offering that a service gives to another organization.
 ALTER TABLE tenancy.offering_prices
 ADD CONSTRAINT offering_prices_offering_id_fkey FOREIGN KEY (organization_id, offering_id)
 REFERENCES public.organization_models (organization_id, id) ON UPDATE CASCADE ON DELETE CASCADE;
@@ -234,8 +234,8 @@ ALTER TABLE tenancy.catalog_preferences
 ADD CONSTRAINT catalog_preferences_workspace_id_fkey FOREIGN KEY (workspace_id)
 REFERENCES tenancy.workspaces (id) ON DELETE CASCADE;
 
--- An organization offers a model of its own or a public one: whatever it offered
--- besides, it would let others use what is not its own.
+-- An organization may offer only its own models and public ones: with any other it would let
+-- others use a model that is not its own.
 CREATE FUNCTION tenancy_private.check_offered_model() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -289,8 +289,8 @@ CALL tenancy_private.record_triggers('tenancy.entitlements', 'entitlements_audit
 
 RESET ROLE;
 
--- Without a condition on the columns, which would keep the application from changing
--- their types.
+-- Without a condition on the columns, which would prevent the application from changing their
+-- types.
 CREATE TRIGGER organization_models_tenancy_model
 BEFORE INSERT OR UPDATE ON public.organization_models
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_offered_model();

@@ -7,8 +7,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Not one transaction: the table stays in use, and if the script is stopped
--- anywhere, the next deploy continues there.
+-- Not in one transaction: the table stays in use, and wherever the script is stopped, the next
+-- deploy continues from there.
 CALL tenancy_private.make_activatable(
     'platform/offerings_activation', 'public.organization_models', kind => 'offering',
     subject => 'offerings'

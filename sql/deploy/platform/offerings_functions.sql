@@ -10,8 +10,8 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- Unknown, private to others, deleted: one error, so that nobody learns which names
--- are taken by what they may not see.
+-- One error for unknown, private and deleted offerings, so that nobody learns which names are
+-- taken by offerings that they may not see.
 CREATE FUNCTION tenancy_private.refuse_offering() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -29,8 +29,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_offering() FROM public;
 
--- The one place that asks which activations an offering lacks. They come with
--- offerings_activation; before it nothing has to be activated.
+-- Only this function checks which activations an offering lacks. offerings_activation adds
+-- them; before it no activation is required.
 CREATE FUNCTION tenancy_private.missing_activations(
     offering public.organization_models
 ) RETURNS text[]
@@ -56,7 +56,7 @@ SELECT ARRAY(
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_activations(public.organization_models) FROM public;
 
--- NULL where the offering has no price at that moment.
+-- NULL if the offering has no price at that moment.
 CREATE FUNCTION tenancy_private.offering_price(
     organization_id uuid, offering_id uuid, at timestamptz
 ) RETURNS numeric
@@ -75,8 +75,8 @@ LIMIT 1;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.offering_price(uuid, uuid, timestamptz) FROM public;
 
--- The price that a share agrees on, NULL where it agrees on none. What an application
--- wrote there and is no such price gives no right to a lower one.
+-- The price of a share, NULL without one. Other content that an application wrote there does
+-- not lower the price.
 CREATE FUNCTION tenancy_private.shared_price(pricing jsonb) RETURNS numeric
 LANGUAGE sql
 IMMUTABLE
@@ -93,9 +93,9 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.shared_price(jsonb) FROM public;
 
--- Everything about what a workspace may do with an offering: whether it knows of it,
--- whether it may use it now, by which right, at the price of a given moment, or why not.
--- Callers decide whether to tell or to refuse.
+-- Everything about a workspace's access to an offering: whether it may know of it, whether it
+-- may use it now, with which right and at which price at a given moment, or the reason why not.
+-- Callers decide whether to return or to raise that.
 CREATE FUNCTION tenancy_private.offering_access(
     consumer uuid, offering_id uuid, priced_at timestamptz,
     OUT is_known boolean, OUT is_allowed boolean, OUT reason text, OUT access text,
@@ -131,7 +131,7 @@ BEGIN
         is_known := true;
         access := 'own';
     ELSE
-        -- The one in force, else the one that comes nearest to it.
+        -- The current share: an active one before a paused one, then the latest.
         SELECT s.id, s.status::text AS status, s.pricing::jsonb AS pricing, s.starts_at, s.ends_at INTO share
         FROM public.organization_model_shares AS s
         WHERE s.consumer_organization_id = consumer
@@ -163,7 +163,7 @@ BEGIN
         IF share.status = 'active' THEN
             access := 'share';
             agreed_eur_per_1k := tenancy_private.shared_price(share.pricing);
-            -- Of a price that changed meanwhile, the one of that moment.
+            -- If the share began after that moment, the price of the share before it.
             IF share.starts_at > priced_at THEN
                 SELECT tenancy_private.shared_price(s.pricing::jsonb) INTO agreed_eur_per_1k
                 FROM public.organization_model_shares AS s
@@ -235,7 +235,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.offering_access(uuid, uuid, timestamptz) FROM public;
 
--- Says why not.
+-- Raises with the reason.
 CREATE FUNCTION tenancy_private.refuse_offering_use(
     reason text, offering_id uuid DEFAULT NULL
 ) RETURNS void
@@ -282,7 +282,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_offering_use(text, uuid) FROM public;
 
--- How clients call an offering.
+-- The name by which clients call an offering.
 CREATE FUNCTION tenancy_private.offering_name(organization_id uuid, code text) RETURNS text
 LANGUAGE sql
 STABLE
@@ -294,7 +294,7 @@ SELECT o.slug::text || '/' || offering_name.code FROM public.organizations AS o 
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.offering_name(uuid, text) FROM public;
 
--- Whether somebody wants to see what others offer.
+-- The workspace's preferences for the catalog.
 CREATE FUNCTION tenancy.catalog_preferences(
     OUT shows_public boolean, OUT shows_paid boolean, OUT shows_contracts boolean
 )
@@ -318,7 +318,7 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.catalog_preferences() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.catalog_preferences() TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.catalog_preferences() IS
-'Which offerings of others community_catalog() lists for the current workspace: public ones at all, those with a '
+'The offerings of others that community_catalog() lists for the current workspace: whether public ones, those with a '
 'price, and those with a price that require an agreement. Requires offerings.view.';
 
 CREATE FUNCTION tenancy.set_catalog_preferences(
@@ -364,8 +364,8 @@ PARALLEL SAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET debug_print_plan = off
--- A page is read in the order of the index, and no further: the planner expects few of the
--- offerings to be listed, and would look at all of them before it sorts.
+-- A page is read in the order of the index: the planner expects that few offerings are listed,
+-- and would otherwise check and sort all of them.
 SET enable_sort = off
 AS $$
 DECLARE
@@ -419,7 +419,7 @@ COMMENT ON FUNCTION tenancy.community_catalog(uuid, integer) IS
 'eur_per_1k is the price for this workspace; is_allowed and reason show whether it may use the offering now. '
 'Requires offerings.view. Raises 22023 page_size_invalid.';
 
--- Two paths, an index each: a condition with OR would read the tables whole.
+-- Two queries, each with its index: a condition with OR would read the whole tables.
 CREATE FUNCTION tenancy.shared_offerings()
 RETURNS TABLE (
     id uuid, name text, code text, title text, description text, model_id uuid, right_kind text,
@@ -473,7 +473,7 @@ BEGIN
     INNER JOIN public.organization_models AS o ON r.offering_id = o.id AND r.organization_id = o.organization_id
     INNER JOIN tenancy.workspaces AS w ON o.organization_id = w.id AND w.deleted_at IS NULL
     INNER JOIN public.organizations AS g ON o.organization_id = g.id
-    -- A trial is a right that anybody may take: of what is private it shows nothing.
+    -- Anybody may start a trial, so it shows nothing of an offering that has become private.
     WHERE r.right_kind <> 'trial' OR (SELECT a.is_known FROM tenancy_private.offering_access(consumer, o.id, seen_at) AS a)
     ORDER BY 2, r.right_kind;
 END;
@@ -484,7 +484,7 @@ COMMENT ON FUNCTION tenancy.shared_offerings() IS
 'Offerings that the current workspace may use: by shares, agreements and trials, with the remaining quota. Requires '
 'offerings.view.';
 
--- The order is fixed: an id, exactly a public model, then slug and code.
+-- The order is fixed: an id, the exact model_id of a public model, then slug and code.
 CREATE FUNCTION tenancy.resolve_offering(
     name text,
     OUT kind text, OUT id uuid, OUT model_id uuid, OUT organization_id uuid, OUT full_name text,
@@ -563,8 +563,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.resolve_offering(text) FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.resolve_offering(text) TO tenancy_credentialed, tenancy_service;
 COMMENT ON FUNCTION tenancy.resolve_offering(text) IS
-'Finds an offering by a client''s name: an id, a public model, or organization/code; whether the workspace may use '
-'it now, by which right and at which price, or the reason against it. Requires offerings.view. Raises 55000 '
+'Finds an offering by a client''s name: an id, a public model, or organization/code; whether the workspace may use it '
+'now, with which right and at which price, or the reason why not. Requires offerings.view. Raises 55000 '
 'organization_required, P0002 offering_not_found.';
 
 -- The provider's side ---------------------------------------------------------
@@ -649,8 +649,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_price(numeric) FROM public;
 
--- A price is known before it counts: one that began in the past would change what calls
--- have cost that are not recorded yet.
+-- A price must be known before it counts: one that began in the past would change the cost of
+-- calls that are not recorded yet.
 CREATE FUNCTION tenancy_private.add_offering_price(
     organization_id uuid, offering uuid, eur_per_1k numeric, valid_from timestamptz, user_id uuid
 ) RETURNS void
@@ -907,7 +907,7 @@ BEGIN
         CONSTRAINT = 'consumer_not_found',
         HINT = 'Give the id of another organization.';
     END IF;
-    -- One at a time: the offering is locked.
+    -- The offering is locked, so shares are created one at a time.
     IF EXISTS (
         SELECT FROM public.organization_model_shares AS s
         WHERE s.organization_model_id = share_offering.offering
@@ -1096,8 +1096,7 @@ COMMENT ON FUNCTION tenancy.request_access(uuid, text) IS
 'Requests access to an offering from its provider for the current workspace. Requires offerings.request and a '
 'person. Raises P0002 offering_not_found, 23505 already_requested, access_granted.';
 
--- Two paths again: requests that the workspace made, and those that it
--- received.
+-- Two queries again: requests that the workspace made, and those that it received.
 CREATE FUNCTION tenancy.access_requests(status text DEFAULT NULL)
 RETURNS TABLE (
     id uuid, direction text, offering_id uuid, name text, other_workspace_id uuid, other_name text,

@@ -9,7 +9,7 @@
 
 BEGIN;
 
--- The application before its migration keeps what it had.
+-- The application before its migration keeps its access.
 CALL tenancy_private.keep_legacy_logins(
     ARRAY['public.organization_models', 'public.organization_model_shares']::regclass[]
 );

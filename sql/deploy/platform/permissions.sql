@@ -86,7 +86,7 @@ INNER JOIN (VALUES
 
 RESET ROLE;
 
--- A matrix that a DBA had changed before a revert comes back as it was.
+-- Restores a matrix that a DBA had changed before a revert.
 DO $$
 BEGIN
     IF to_regclass('tenancy_archive.platform_role_permissions') IS NOT NULL THEN

@@ -9,9 +9,9 @@
 
 BEGIN;
 
--- The owner of a value. The table is small, a few rows for each organization and
--- provider, so this is one transaction. Existing columns are respected: one that may be
--- NULL holds the platform's values too, one that may not holds only organizations'.
+-- The owner of a value. The table is small, a few rows for each organization and provider, so
+-- this is one transaction. Existing columns stay as they are: one that may be NULL holds the
+-- platform's values too, one that is NOT NULL only those of organizations.
 DO $$
 DECLARE
     organization_type CONSTANT regtype := (

@@ -73,9 +73,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.adopted_settings(uuid, uuid, text) FROM public;
 
--- Whether provider_settings has a place for a value of an organization, or of the
--- platform: its column may allow no NULL, and a unique key from before tenancy no second
--- value.
+-- Whether provider_settings can hold a value of an organization, or of the platform: its column
+-- may be NOT NULL, and an existing unique key may allow no second value.
 CREATE FUNCTION tenancy_private.provider_settings_hold(organization_id uuid) RETURNS boolean
 LANGUAGE sql
 STABLE
@@ -94,8 +93,8 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.provider_settings_hold(uuid) FROM public;
 
--- Writes a value where the application's own tables have one, or a place for it; NULL
--- deletes. Whether it did is the answer: otherwise it goes to tenancy.settings.
+-- Writes a value to the application's own tables, if they have one or can hold it; NULL deletes
+-- it. Returns whether it did; otherwise the value goes to tenancy.settings.
 CREATE FUNCTION tenancy_private.write_adopted_setting(
     workspace uuid, subject uuid, key text, value jsonb
 ) RETURNS boolean
@@ -168,7 +167,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.write_adopted_setting(uuid, uuid, text, jsonb) FROM public;
 
--- Which providers can be worked with in the current workspace, whoever asks.
+-- The providers that are ready in the current workspace, without a check of permissions.
 CREATE FUNCTION tenancy_private.provider_readiness()
 RETURNS TABLE (provider_id uuid, name text, is_active boolean, ready boolean, missing text[])
 LANGUAGE plpgsql
@@ -189,7 +188,7 @@ BEGIN
     SELECT
         p.id, p.name::text, a.is_active, a.is_active AND m.missing IS NULL, coalesce(m.missing, '{}')
     FROM public.providers AS p
-    -- Not every application has switches for its providers.
+    -- Not every application can deactivate its providers.
     CROSS JOIN LATERAL (SELECT coalesce((to_jsonb(p) ->> 'is_active')::boolean, true) AS is_active) AS a
     LEFT JOIN required AS m ON p.id = m.subject_id
     ORDER BY p.name, p.id;
@@ -217,9 +216,9 @@ COMMENT ON FUNCTION tenancy.provider_status() IS
 'The providers: whether each is active, whether it is ready in the current workspace, and the required settings that '
 'are missing. Requires settings.view.';
 
--- Definitions of the application, which it may change at any time, are known here too.
--- A DBA adds what they lack: which are secret and which required. A name that suggests
--- a secret makes one, because a secret that was shown cannot be taken back.
+-- Copies definitions of the application, which it may change at any time. A DBA adds which are
+-- secret and which are required. A name that suggests a secret makes a setting secret, because
+-- a secret once shown cannot be hidden again.
 CREATE FUNCTION tenancy_private.mirror_definition() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -241,7 +240,7 @@ BEGIN
     IF tg_op <> 'INSERT' AND to_jsonb(old) ->> 'key' IS DISTINCT FROM to_jsonb(new) ->> 'key' THEN
         DELETE FROM tenancy.settings_definitions AS d WHERE d.key = to_jsonb(old) ->> 'key';
     END IF;
-    -- Others than these four types are the application's own affair.
+    -- Other types than these four are ignored.
     IF tg_op = 'DELETE' OR definition_key IS NULL
         OR coalesce(given ->> 'value_type', '') NOT IN ('int', 'bool', 'text', 'json')
         OR coalesce(given ->> 'scope', '') NOT IN ('provider', 'global')
@@ -299,7 +298,7 @@ CALL tenancy_private.record_triggers(
     'public.settings_definitions', 'settings_definitions_tenancy_mirror'
 );
 
--- Those that are there go the same way, without a change to any.
+-- Existing definitions are copied the same way, without changing them.
 CREATE TEMPORARY TABLE pg_tenancy_definitions ON COMMIT DROP AS TABLE public.settings_definitions;
 CREATE TRIGGER mirror AFTER UPDATE ON pg_tenancy_definitions
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.mirror_definition();

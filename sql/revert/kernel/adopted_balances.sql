@@ -11,7 +11,7 @@ CALL tenancy_private.patiently(
     'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- The columns have what the wallets have, but for what is less than a cent.
+-- The columns have the balances of the wallets, except fractions of a cent.
 DO $$
 DECLARE
     added record;

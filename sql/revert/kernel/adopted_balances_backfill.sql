@@ -4,7 +4,7 @@
 \ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
--- Nothing to do: the wallets go with their table, in the revert of wallets.
+-- Nothing to do: the wallets are dropped with their table, in the revert of wallets.
 BEGIN;
 
 \ir ../../notes/done.psql

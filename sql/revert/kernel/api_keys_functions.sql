@@ -10,7 +10,7 @@ CALL tenancy_private.patiently(
     ARRAY['public.users', 'public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- The few revocations that have not reached their rows yet.
+-- The few revocations that are not in their rows yet.
 UPDATE public.api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, r.revoked_at)
 FROM tenancy_private.revocations AS r

@@ -5,8 +5,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Two transactions, so that keeping the entries holds up nobody who changes an
--- organization. Both can be run again.
+-- Two transactions, so that archiving the entries blocks no changes of organizations. Both can
+-- be run again.
 
 BEGIN;
 

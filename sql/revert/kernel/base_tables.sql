@@ -15,8 +15,8 @@ REVOKE ALL ON
     public.api_keys
 FROM tenancy_service;
 
--- A table that this project made goes when it is empty. Otherwise it moves to
--- the archive with its rows, and the next deploy takes it back.
+-- A table created by pg-tenancy is dropped if it is empty. Otherwise it moves to the archive
+-- with its rows, and the next deploy restores it.
 DO $$
 DECLARE
     own record;
@@ -37,7 +37,7 @@ BEGIN
             )
         ORDER BY n.nspname, c.relname
     LOOP
-        -- Locked before it is looked at, so that no row slips in between.
+        -- Locked before it is checked, so that no row is added in between.
         EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', own.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', own.relation) INTO has_rows;
         IF NOT has_rows THEN

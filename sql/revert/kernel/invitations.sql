@@ -5,8 +5,8 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- Two transactions, so that keeping the invitations holds up nobody who changes
--- a user or an organization. Both can be run again.
+-- Two transactions, so that archiving the invitations blocks no changes of users and
+-- organizations. Both can be run again.
 
 BEGIN;
 

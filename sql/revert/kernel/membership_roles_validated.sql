@@ -10,7 +10,7 @@ CALL tenancy_private.patiently(
     ARRAY['public.organization_memberships']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- A constraint cannot be made unvalidated, so it is made anew.
+-- A constraint cannot become NOT VALID again, so it is recreated.
 ALTER TABLE public.organization_memberships
 DROP CONSTRAINT organization_memberships_tenancy_role_check,
 ADD CONSTRAINT organization_memberships_tenancy_role_check

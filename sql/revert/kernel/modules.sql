@@ -14,7 +14,7 @@ DROP FUNCTION tenancy.visible_modules();
 DROP FUNCTION tenancy_private.module_reason(tenancy.modules, text);
 DROP FUNCTION tenancy_private.module_state(tenancy.modules);
 
--- The application's own.
+-- Keeps the application's own modules.
 DO $$
 BEGIN
     LOCK TABLE tenancy.modules IN ACCESS EXCLUSIVE MODE;

@@ -4,7 +4,7 @@
 \ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
--- Nothing to do: the rows go with their table, in the revert of organization_slugs.
+-- Nothing to do: the rows are dropped with their table, in the revert of organization_slugs.
 BEGIN;
 
 \ir ../../notes/done.psql

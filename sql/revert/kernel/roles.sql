@@ -8,12 +8,12 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- With the table goes the note of this change.
+-- This also drops the record of this change.
 DROP TABLE tenancy_private.changes;
 DROP SCHEMA tenancy_private;
 
--- A role stays when something in this or another database still hangs on it.
--- Logins that were granted a role lose the membership together with the role.
+-- A role stays if anything in this or another database still depends on it. Logins that were
+-- granted a role lose the membership with the role.
 DO $$
 DECLARE
     role_name name;
@@ -28,9 +28,9 @@ BEGIN
     ]::name[] LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name);
         EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), role_name);
-        -- DROP ROLE locks the role before it looks who needs it, and every CREATE
-        -- POLICY and GRANT that names the role, in any database, would queue behind
-        -- that. So we look first: a role that is needed is not locked at all.
+        -- DROP ROLE locks the role before it checks dependencies, and every CREATE POLICY and
+        -- GRANT that names the role, in any database, would wait for that. So dependencies are
+        -- checked first: a role in use is not locked at all.
         SELECT string_agg(place, ', ' ORDER BY place) INTO reason
         FROM (
             SELECT DISTINCT coalesce('database ' || d.datname, 'something that all databases share') AS place
@@ -56,9 +56,9 @@ BEGIN
             WHEN dependent_objects_still_exist OR lock_not_available THEN
                 RAISE NOTICE 'role % stays, because it has just come into use: %', role_name, sqlerrm;
             WHEN internal_error THEN
-                -- "cache lookup failed for database": the server was listing who
-                -- needs the role when one of those databases was dropped. The
-                -- next database to be reverted drops the role.
+                -- "cache lookup failed for database": one of the databases that need the role
+                -- was dropped while the server was listing them. The next revert in another
+                -- database drops the role.
                 RAISE NOTICE 'role % stays, because a database that needed it is being dropped: %', role_name, sqlerrm;
             WHEN insufficient_privilege THEN
                 RAISE NOTICE 'role % stays, because % may not drop it', role_name, current_user;

@@ -11,8 +11,8 @@ CALL tenancy_private.patiently(
     'ACCESS EXCLUSIVE', 'SELECT'
 );
 
--- Secrets are kept too, in a schema that nobody is granted. The key of the fingerprints
--- is not: the next deploy makes another.
+-- Secrets are kept too, in a schema to which nobody has access. The key of the fingerprints is
+-- not: the next deploy creates another.
 DO $$
 DECLARE
     kept regclass;

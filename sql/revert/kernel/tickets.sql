@@ -8,7 +8,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- The keys are not kept: after a deploy the signer is given a new one.
+-- The keys are not kept: after a deploy the signer needs a new one.
 DROP FUNCTION tenancy.enter_with_ticket(text);
 DROP FUNCTION tenancy_private.read_ticket(text);
 DROP FUNCTION tenancy_private.decode_base64url(text);

@@ -8,7 +8,7 @@ BEGIN;
 
 CALL tenancy_private.patiently(ARRAY['tenancy.wallets']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT');
 
--- The whole of it, or nothing: a part proves nothing.
+-- The whole ledger or nothing: a part proves nothing.
 DO $$
 DECLARE
     kept text;
@@ -41,7 +41,7 @@ DROP TABLE tenancy.transfers;
 DROP TABLE tenancy.wallets;
 DROP FUNCTION tenancy_private.refuse_ledger_change();
 
--- Where the platform is, the permission is the platform's.
+-- In the platform's plan the permission belongs to the platform.
 DELETE FROM tenancy.permissions AS p
 WHERE p.permission = 'finops.view'
     AND NOT EXISTS (SELECT FROM tenancy.permissions AS o WHERE o.permission = 'finops.price');

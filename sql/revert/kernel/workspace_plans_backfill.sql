@@ -6,6 +6,6 @@
 
 BEGIN;
 
--- The application's columns have it all.
+-- The application's columns have all values.
 \ir ../../notes/done.psql
 COMMIT;

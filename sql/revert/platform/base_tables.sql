@@ -19,8 +19,8 @@ REVOKE ALL ON
     finops.cost_actual_minute
 FROM tenancy_service;
 
--- A table that this project made goes when it is empty. Otherwise it moves to
--- the archive with its rows, and the next deploy takes it back.
+-- A table created by pg-tenancy is dropped if it is empty. Otherwise it moves to the archive
+-- with its rows, and the next deploy restores it.
 DO $$
 DECLARE
     own record;
@@ -45,7 +45,7 @@ BEGIN
             )
         ORDER BY n.nspname, c.relname
     LOOP
-        -- Locked before it is looked at, so that no row slips in between.
+        -- Locked before it is checked, so that no row is added in between.
         EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', own.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', own.relation) INTO has_rows;
         IF NOT has_rows THEN
@@ -72,8 +72,8 @@ END; $$;
 
 REVOKE ALL ON SCHEMA finops FROM tenancy_service;
 
--- The schema goes too, if it was made here and holds nothing else. Somebody
--- else's tables in it keep it, and then it becomes the deployer's.
+-- The schema is dropped too, if it was created here and has no other content. With other tables
+-- it stays, and becomes the deployer's.
 SELECT nspowner = 'tenancy_owner'::regrole AS finops_is_ours
 FROM pg_catalog.pg_namespace
 WHERE nspname = 'finops'

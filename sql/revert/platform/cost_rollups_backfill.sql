@@ -4,7 +4,7 @@
 \ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
--- What was added up goes with its tables.
+-- The sums are dropped with their tables.
 BEGIN;
 
 \ir ../../notes/done.psql

@@ -4,7 +4,7 @@
 \ir ../../notes/begin_revert.psql
 \if :done \quit \endif
 
--- The change makes nothing, so there is nothing to take back.
+-- The change creates nothing, so there is nothing to remove.
 BEGIN;
 
 COMMIT;

@@ -30,7 +30,7 @@ CALL tenancy_private.revoke_from_owner('finops.inference_usage');
 CALL tenancy_private.revoke_from_owner('finops.cost_actual_minute');
 REVOKE USAGE ON SCHEMA finops FROM tenancy_writer;
 
--- Transitions that are not those of the deploy are somebody's, and are kept.
+-- Transitions that differ from the deploy's were changed by somebody, and are kept.
 DO $$
 BEGIN
     IF (

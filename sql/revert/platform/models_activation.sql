@@ -5,7 +5,7 @@
 \if :done \quit \endif
 \ir ../../notes/begun.psql
 
--- A deploy that was stopped may not have come to it.
+-- An interrupted deploy may not have created it.
 DO $$
 BEGIN
     IF to_regprocedure('tenancy_private.check_instance_use()') IS NOT NULL THEN

@@ -17,7 +17,7 @@ DECLARE
     keys CONSTANT text[] := '{my_dashboard,chat,models,workbench,api_keys,admin_dashboard,instances,observability,monitoring,'
         'organizations,traces,gpu_activity,users,settings}';
 BEGIN
-    -- Modules that are not those of the deploy were changed by somebody, and are kept.
+    -- Modules that differ from the deploy's were changed by somebody, and are kept.
     IF (
         SELECT md5(string_agg(to_jsonb(m)::text, ',' ORDER BY m.key COLLATE "C"))
         FROM tenancy.modules AS m

@@ -8,7 +8,7 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
--- A matrix that is not the one of the deploy was changed by somebody, and is kept.
+-- A matrix that differs from the deploy's was changed by somebody, and is kept.
 DO $$
 BEGIN
     IF (

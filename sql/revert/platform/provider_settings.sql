@@ -13,7 +13,7 @@ CALL tenancy_private.patiently(
 
 CALL tenancy_private.revoke_from_owner('public.provider_settings');
 
--- Without the column they would be the platform's.
+-- Without the column they would count as the platform's.
 DO $$
 BEGIN
     IF EXISTS (

@@ -10,7 +10,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.write_balance()'
 ]);
 
--- Both ways, or neither.
+-- Triggers in both directions, or none.
 DO $$
 DECLARE
     found CONSTANT text := (

@@ -4,7 +4,7 @@
 
 BEGIN;
 
--- Of every table that is deployed by now, whichever revision it has.
+-- For every deployed table, whatever its revision.
 CALL tenancy_private.verify_contracts();
 
 ROLLBACK;

@@ -8,7 +8,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.workspace_in_words(uuid)',
     'tenancy_private.find_row(tenancy_private.protected_tables, text)'
 ]);
--- Whoever may ask learns that a row exists.
+-- Callers learn whether a row exists, so only services and auditors may call it.
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.explain_access(regclass, text, uuid, uuid)'
 ], ARRAY['tenancy_auditor', 'tenancy_service']);

@@ -4,7 +4,7 @@
 
 BEGIN;
 
--- Which of them still have tenancy_service is the DBA's business: revoking it is the cut-over.
+-- Whether they still have tenancy_service is up to the DBA: revoking it is the cut-over.
 DO $$
 BEGIN
     IF NOT EXISTS (

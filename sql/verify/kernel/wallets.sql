@@ -15,7 +15,7 @@ DECLARE
         FROM pg_catalog.pg_trigger AS t
         INNER JOIN pg_catalog.pg_class AS c ON t.tgrelid = c.oid
         WHERE t.tgfoid = 'tenancy_private.refuse_ledger_change()'::regprocedure
-            -- UPDATE, DELETE and TRUNCATE, before them, once a statement, always.
+            -- BEFORE UPDATE OR DELETE OR TRUNCATE, FOR EACH STATEMENT, ENABLE ALWAYS.
             AND t.tgenabled = 'A' AND t.tgtype = 58
         ORDER BY 1
     );

@@ -4,8 +4,8 @@
 
 BEGIN;
 
--- How far it is says nothing of a deploy: a writer may keep it where it was, and a
--- worker goes on. What is asked is right wherever it is.
+-- The progress does not matter for a deploy: a writer may delay it, and a worker continues. The
+-- results are correct in any case.
 CALL tenancy_private.verify_routines(
     ARRAY['finops.roll_up(integer)'], ARRAY['tenancy_service']
 );
