@@ -17,7 +17,7 @@ from support.server import server_of_this_run
 
 __all__ = ["main"]
 
-# How many times longer a page may take in a workspace.
+# The highest allowed ratio of a page's times, in a workspace and without.
 _MOST = 1.5
 
 

@@ -189,14 +189,14 @@ def _inserts(admin: Connection, plain: Libpq, service: Libpq) -> None:
         turns = []
         for _ in range(40):
             taken = []
-            # Without its marks our table differs from itself by nothing but the sums that follow it.
+            # Without its marks our table differs only in that the sums do not follow it.
             for session, query, marks in (
                 (plain, bare, "ENABLE"),
                 (service, whole, "ENABLE"),
                 (service, whole, "DISABLE"),
             ):
                 admin.execute(f"ALTER TABLE {ours} {marks} TRIGGER cost_actual_minute_tenancy_mark_insert".encode())
-                # The first plans again.
+                # The first run plans again.
                 for _ in range(2):
                     last = _timed(session, query, f"{next(years)}-01-01 00:00+00", ids, minutes)
                 taken.append(last)

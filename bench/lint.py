@@ -285,7 +285,7 @@ def compare(tools: dict[str, Callable[[str, str], Found]]) -> dict[str, dict[str
 
 
 def table(found: dict[str, dict[str, list[str]]]) -> str:
-    """Return it as a table for docs/lint.md."""
+    """Return the result as a table for docs/linters.md."""
     names = list(next(iter(found.values())))
     lines = [f"| fault | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for fault, by_tool in found.items():

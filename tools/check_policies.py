@@ -1,9 +1,8 @@
 """Keep the revisions of policies as they were released.
 
-sqitch compares the scripts that it deploys and knows nothing of the files that
-they include. One that changed after its release would leave databases that
-sqitch calls up to date and that differ, so each included file is listed with
-its checksum, and the checksum of a released one stays.
+sqitch compares the scripts that it deploys, but not the files that they include. If one changed
+after its release, databases that sqitch reports as up to date would differ. So each included file
+is listed with its checksum, and the checksum of a released one stays.
 
     python tools/check_policies.py            fails and says what differs
     python tools/check_policies.py --update   lists new files, and changed ones
@@ -23,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("sql/policies", "sql/adoption")
 SUMS = Path("sql/policies/SHA256SUMS")
-# What nobody includes may change with every commit.
+# Files that no script includes may change with every commit.
 NOT_INCLUDED = (SUMS, Path("sql/policies/README.md"), Path("sql/policies/EXPANDED.sql"))
 
 
@@ -92,7 +91,7 @@ def _git(root: Path, *arguments: str) -> bytes:
 def _read(root: Path) -> dict[str, str]:
     if not (root / SUMS).exists():
         return {}
-    # The list is sha256sum's own, with paths as seen from its folder.
+    # The list has sha256sum's format, with paths relative to its folder.
     pairs = (line.split(maxsplit=1) for line in (root / SUMS).read_text().splitlines())
     return {os.path.normpath(SUMS.parent / path): checksum for checksum, path in pairs}
 

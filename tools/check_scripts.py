@@ -1,7 +1,7 @@
-"""Check that every script of the plan notes what it does: ``python tools/check_scripts.py``.
+"""Check that every script of the plan records itself: ``python tools/check_scripts.py``.
 
-A script without its preamble works until the day on which something is killed at the
-wrong moment, so a look at the text is what finds it.
+A script without its preamble works until something is killed at the wrong moment, so only a check
+of its text finds it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pg_tenancy.tools.sqitch import read_plan  # noqa: E402
 BEGUN, DONE = (f"\\ir ../../notes/{when}.psql" for when in ("begun", "done"))
 NO_TIMEOUTS = "\\ir ../../notes/no_timeouts.psql"
 ADOPTS = ("CALL tenancy_private.adopt_online(", "CALL tenancy_private.adopt_cost_table(")
-# The first notes come with the roles, and go with them.
+# The table of records is created with the roles, and dropped with them.
 WITHOUT_NOTE = {"platform/existing_tables", "kernel/existing_tables"}
 DROPS_NOTES = "DROP TABLE tenancy_private.changes;"
 
@@ -41,7 +41,8 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
         found.append("does not begin with\n    " + "\n    ".join(preamble))
     if script in WITHOUT_NOTE:
         return found
-    # One transaction notes its end alone. Anything else notes its beginning too, or a revert would not find it.
+    # A single transaction records only its end. Any other script records its beginning too, or a revert would
+    # not find it.
     commands = [line for line in lines if line in ("BEGIN;", "COMMIT;")]
     ends = DROPS_NOTES if (kind, script) == ("revert", "kernel/roles") else DONE
     is_transaction = commands == ["BEGIN;", "COMMIT;"] and BEGUN not in lines
@@ -51,7 +52,7 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
         if not lines.index("BEGIN;") < lines.index(ends) < lines.index("COMMIT;"):
             found.append(f"has {ends} outside its transaction")
     else:
-        # These two note it when they have refused nothing.
+        # These two record it after they have refused nothing.
         begins = [at for at, line in enumerate(lines) if line == BEGUN or line.startswith(ADOPTS)]
         if len(begins) != 1 or begins[0] > lines.index(ends):
             found.append(f"is not one transaction, and has neither {BEGUN} nor {ADOPTS[0]}")
@@ -72,7 +73,7 @@ def main() -> int:
     for path in sorted((ROOT / "sql" / "verify").glob("*/*.sql")):
         if NO_TIMEOUTS not in path.read_text().splitlines():
             problems.append(f"{path.relative_to(ROOT)} has no line {NO_TIMEOUTS}")
-    # Earlier scripts of changes that the plan has again, which no rule leads to.
+    # Earlier scripts of reworked changes, whose names follow no rule.
     wanted = {(name, script) for script, name in names.items() if "@" in script}
     listed = re.findall(r"\('([^']+)', '([^']+@[^']+)'\)", (ROOT / "sql" / "notes" / "do_other.psql").read_text())
     if set(listed) != wanted:

@@ -3,11 +3,10 @@
     python tools/generate_kernel_plan.py           writes it
     python tools/generate_kernel_plan.py --check   fails if it is not current
 
-It is the plan of an application that is not the platform: the changes in
-``kernel/``, and all tags, because sqitch names the scripts of a reworked change
-after the last tag before the rework. Both plans are one project with one set of
-scripts, and the first change of the other is the platform's, so that sqitch
-refuses the wrong plan for a database.
+It is the plan for any other application than the platform: the changes in ``kernel/``, and all
+tags, because sqitch names the scripts of a reworked change after the last tag before the rework.
+Both plans are one project with one set of scripts. The first change of the other plan is the
+platform's, so that sqitch refuses the wrong plan for a database.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def kernel_plan(plan: str) -> str:
-    """Return the plan of the kernel out of the whole plan.
+    """Return the kernel's part of the whole plan.
 
     Raises:
         ValueError: a change of the kernel requires one of the platform.

@@ -3,8 +3,8 @@
     python tools/generate_sync.py           writes them
     python tools/generate_sync.py --check   says which are not current, and fails
 
-The words that differ are replaced everywhere, in docstrings too, and ruff lays
-the result out. What is more than a word is in the modules called _waits.
+Words that differ are replaced everywhere, also in docstrings, and ruff formats the result. Larger
+differences are in the modules called _waits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MODULES = {
     "_retries_async.py": "_retries.py",
 }
 
-# Patterns and what takes their place, in this order.
+# Patterns and their replacements, in this order.
 WORDS = [
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),

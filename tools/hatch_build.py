@@ -8,10 +8,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class SqitchProjectHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the project's files, but for an editable install, which reads them in place."""
+    """Adds the project's files, except to an editable install, which reads them in place."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the files to what goes into the wheel."""
+        """Add the files to the wheel."""
         if version == "editable":
             return
         for name in ("sqitch.conf", "sqitch.plan", "kernel.plan", "sql"):

@@ -1,1 +1,1 @@
-"""The basis of the tests: a server, databases, logins and people."""
+"""Helpers of the tests: a server, databases, logins and people."""

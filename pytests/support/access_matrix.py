@@ -31,20 +31,16 @@ __all__ = [
 
 ROLES = ("owner", "admin", "manager", "user")
 
-# owner to user: members of Acme, in Acme, through the application's login.
-# credentialed: Acme's owner in Acme, through a login that presents tickets.
-# outsider: the owner of Globex, in Globex.
-# personal: Acme's owner in the personal workspace; person: somebody without an
-# organization; staff: platform staff; both in their personal workspaces.
-# platform: platform staff in the platform's workspace.
-# bare: the application's login in no workspace; forged: with variables set by hand.
-# key: a program in Acme through an API key that Acme's owner made; personal_key:
-# through one that Acme's owner made in the personal workspace.
-# service, old, auditor: logins of these groups, in no workspace. old is the
-# application as it was before. acting: a service that said it acts as Acme's owner
-# in Acme. nobody: a login that was granted nothing.
-# writer: tenancy_writer, as which functions write the application's tables. Nobody
-# logs in as it, so a superuser takes its role.
+# owner to user: members of Acme, in Acme, through the application's login. credentialed: Acme's
+# owner in Acme, through a login that presents tickets. outsider: the owner of Globex, in Globex.
+# personal: Acme's owner in the personal workspace; person: somebody without an organization; staff:
+# platform staff; both in their personal workspaces. platform: platform staff in the platform's
+# workspace. bare: the application's login in no workspace; forged: with variables set by hand. key:
+# a program in Acme with an API key created by Acme's owner; personal_key: with one that Acme's
+# owner created in the personal workspace. service, old, auditor: logins of these groups, in no
+# workspace. old is the application before its migration. acting: a service that has entered as
+# Acme's owner in Acme. nobody: a login without grants. writer: tenancy_writer, as which functions
+# write the application's tables. It cannot log in, so a superuser sets its role.
 IN_A_WORKSPACE = (*ROLES, "credentialed", "outsider", "key", "personal", "person", "staff", "personal_key", "platform")
 SERVICES = ("service", "old", "acting")
 ACTORS = (*IN_A_WORKSPACE, "bare", "forged", *SERVICES, "auditor", "nobody", "writer")
@@ -61,11 +57,10 @@ def parse(table: str) -> dict[str, dict[str, str]]:
     return rows
 
 
-# What a SELECT shows, of the rows that are the actor's own workspace's (in
-# users: the accounts of its people), those of others, and those of the platform,
-# which are the own ones in its workspace.
-# x: all of them, -: none of them, .: there are no such rows.
-# no: permission denied; context, forged: 28000 no_context, invalid_context.
+# The rows that a SELECT shows: those of the actor's own workspace (in users: the accounts of its
+# people), those of others, and those of the platform, which in its workspace are the own ones. x:
+# all of them, -: none of them, .: there are no such rows. no: permission denied; context, forged:
+# 28000 no_context, invalid_context.
 READS = parse("""
                                 | owner admin manager credentialed outsider | user key | personal person personal_key staff | platform | service old acting auditor | writer | bare    | forged | nobody
 --------------------------------+-------------------------------------------+----------+------------------------------------+----------+----------------------------+--------+---------+--------+-------
@@ -107,7 +102,7 @@ tenancy.settings_definitions    | ..x                                       | ..
 tenancy.settings                | x--                                       | ---      | .--                                | x-.      | xxx                        | no     | context | forged | no
 """)
 
-# The tables of phase 12, each with the column that says whose a row is.
+# The tables of phase 12, each with the column of the row's owner.
 MONEY = {
     "tenancy.wallets": "workspace_id",
     "tenancy.transfers": "workspace_id",
@@ -130,12 +125,12 @@ OFFERINGS = {
     "tenancy.offering_usage": "workspace_id",
 }
 
-# The tables that a later phase opens: until then they are for services alone, and
-# for the functions that empty a workspace.
+# The tables that a later phase opens: until then only services use them, and the functions that
+# empty a workspace.
 UNOPENED = ("public.providers",)
 
-# A service writes to these, whichever workspace a row belongs to. Who enters a
-# workspace writes to those in WRITES: there are functions for everything else.
+# A service writes these tables, whatever the workspace of a row. Logins in a workspace write those
+# in WRITES, and all others by functions.
 SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     "public.users": ("INSERT", "UPDATE", "DELETE"),
     "public.organizations": ("INSERT", "UPDATE", "DELETE"),
@@ -176,7 +171,7 @@ SERVICES_WRITE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(UNOPENED, ("INSERT", "UPDATE", "DELETE")),
 }
 
-# The tables of the application that functions write, and tenancy_writer no others.
+# The tables of the application that functions write; tenancy_writer writes no others.
 WRITER_WRITES = (
     "public.users",
     "public.organizations",
@@ -190,14 +185,12 @@ WRITER_WRITES = (
     "finops.inference_usage",
     "finops.cost_actual_minute",
 )
-# Whoever deletes a workspace has the triggers of what goes with it run as itself.
+# Triggers on the rows deleted with a workspace run as the role that deletes it.
 WRITER_DELETES = ("tenancy.workspaces",)
 
-# What somebody in a workspace writes. Each UPDATE and DELETE is of every row that
-# can be reached.
-# own: it reaches rows of the own workspace, and no others. no: no privilege.
-# permission, person: 42501 permission_denied, person_required, before a row is
-# looked at.
+# The writes of somebody in a workspace. Each UPDATE and DELETE is of every reachable row. own: it
+# reaches only rows of the actor's own workspace. no: no privilege. permission, person: 42501
+# permission_denied, person_required, before any row is read.
 WRITES = parse("""
                                 | owner admin credentialed outsider | manager user key | personal person staff | platform   | personal_key | bare    | forged | auditor nobody
 --------------------------------+-----------------------------------+------------------+-----------------------+------------+--------------+---------+--------+---------------
@@ -216,8 +209,7 @@ public.models DELETE            | no                                | no        
 
 ACTIVATIONS = "tech_activated_at tech_activated_by eco_activated_at eco_activated_by is_operational"
 
-# The columns that somebody in a workspace may name, whatever the role. The auditor
-# reads the same ones.
+# The columns that somebody in a workspace may name, whatever the role. The auditor reads the same.
 COLUMNS: dict[str, dict[str, set[str]]] = {
     table: {command: set(names.split()) for command, names in commands.items()}
     for table, commands in {
@@ -316,7 +308,7 @@ COLUMNS: dict[str, dict[str, set[str]]] = {
     }.items()
 }
 
-# The groups that logins are granted, and those that nobody is; what each inherits.
+# The groups granted to logins, and those granted to nobody; the groups that each inherits.
 GROUPS: dict[str, set[str]] = {
     "tenancy_app": {"tenancy_credentialed"},
     "tenancy_credentialed": set(),
@@ -326,31 +318,26 @@ GROUPS: dict[str, set[str]] = {
 }
 FOR_NOBODY = ("tenancy_owner", "tenancy_writer")
 
-# Every function and procedure of the schema tenancy, and what its call comes to.
-# ok, or an error: permission and delegation (42501), organization (55000
-# organization_required), owner (23514), member (P0002 member_not_found), deleted
-# (P0002 deleted_organization_not_found), stranger, other, sees_all, ticket, key
-# (28000 not_a_member, context_already_set, login_sees_everything, invalid_ticket,
-# invalid_api_key), session, no_session (28000 invalid_session, P0002
+# Every function and procedure of the schema tenancy, and the result of its call. ok, or an error:
+# permission and delegation (42501), organization (55000 organization_required), owner (23514),
+# member (P0002 member_not_found), deleted (P0002 deleted_organization_not_found), stranger, other,
+# sees_all, ticket, key (28000 not_a_member, context_already_set, login_sees_everything,
+# invalid_ticket, invalid_api_key), session, no_session (28000 invalid_session, P0002
 # session_not_found), person (42501 person_required), api_key, instance, model (P0002
-# api_key_not_found, instance_not_found, model_not_found), state (55000
-# instance_state), used (23503 model_in_use), invitation (28000 invalid_invitation),
-# uninvited (P0002 invitation_not_found), credentials (42501 credentials_denied),
-# module (42501 module_forbidden), platforms (42501 setting_of_platform), value (22023
-# setting_value_invalid), workspace, transfer (P0002 workspace_not_found,
-# transfer_not_found), funds (P0001 insufficient_funds), offering, share, request,
-# entitlement, hold, usage (P0002 ..._not_found), unnamed (55000 organization_required),
-# granted (23505 access_granted), status (55000 share_state_invalid), context, forged;
-# no: permission denied for the function.
-# {user} is a member of Acme with the role user, {staff} platform staff. Acme has two
-# owners, Globex one.
-# {api_key}, {instance}, {model} and {spare_model} are Acme's; {public_instance} is
-# one from before tenancy; nothing uses a spare model.
-# {invitation} is Acme's, for an admin, and {token} its token.
-# {offering}, {share}, {request}, {entitlement} and {call} are of what Acme offers; Globex has
-# an agreement on it. {authorization} is for a call that Acme makes.
-# The defaults of columns believe forged variables: a table's policies verify what a
-# row then says, and WRITES has what comes of it.
+# api_key_not_found, instance_not_found, model_not_found), state (55000 instance_state), used (23503
+# model_in_use), invitation (28000 invalid_invitation), uninvited (P0002 invitation_not_found),
+# credentials (42501 credentials_denied), module (42501 module_forbidden), platforms (42501
+# setting_of_platform), value (22023 setting_value_invalid), workspace, transfer (P0002
+# workspace_not_found, transfer_not_found), funds (P0001 insufficient_funds), offering, share,
+# request, entitlement, hold, usage (P0002 ..._not_found), unnamed (55000 organization_required),
+# granted (23505 access_granted), status (55000 share_state_invalid), context, forged; no:
+# permission denied for the function. {user} is a member of Acme with the role user, {staff}
+# platform staff. Acme has two owners, Globex one. {api_key}, {instance}, {model} and {spare_model}
+# are Acme's; {public_instance} is a legacy instance; nothing uses a spare model. {invitation} is
+# Acme's, for an admin, and {token} its token. {offering}, {share}, {request}, {entitlement} and
+# {call} belong to Acme's offering, on which Globex has an agreement. {authorization} is for a call
+# by Acme. Defaults of columns trust forged variables: a table's policies verify the resulting row,
+# as WRITES shows.
 CALLS = (
     parse("""
                                                     | owner credentialed acting | admin      | manager    | user       | key        | outsider   | personal person staff | personal_key | platform     | bare service old | forged | auditor nobody writer
@@ -586,7 +573,8 @@ require_operational('model', '{public_model}') | ok                        | ok 
 """)
 )
 
-# Which organization role holds which permission, and staff in the platform's workspace. *: api_keys, instances, models, offerings.
+# The permissions of each role of an organization, and of staff in the platform's workspace. *: api_keys, instances,
+# models, offerings.
 _MATRIX = """
                                                                             | owner | admin | manager | user | staff
 ----------------------------------------------------------------------------+-------+-------+---------+------+------
@@ -630,7 +618,7 @@ PERMISSIONS: dict[str, set[str]] = {
     )
 }
 
-# Between which roles a role may move a member, and which it may remove.
+# The roles between which a role may move members, and which members it may remove.
 DELEGATION: dict[str, set[str]] = {
     "owner": {"owner", "admin", "manager", "user"},
     "admin": {"admin", "user"},

@@ -1,4 +1,4 @@
-"""Activations, for tests whose subject is something else."""
+"""Activations, for tests of other subjects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of API keys share: an organization, a key as it was shown, and entering with it."""
+"""Shared by the tests of API keys: an organization, a key as shown at its creation, and entering with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIST = (
 
 @dataclass
 class Acme:
-    """An organization with a member of each role, and a person beside it."""
+    """An organization with a member of each role, and a person outside of it."""
 
     organization: Organization
     ann: User
@@ -42,7 +42,7 @@ class Acme:
 
 @dataclass(frozen=True)
 class Made:
-    """A key as it was shown."""
+    """A key as shown at its creation."""
 
     id: UUID
     key: str
@@ -53,7 +53,7 @@ Make = Callable[..., Made]
 
 
 def one(connection: Connection, query: str, *values: Any) -> Any:
-    """Return the first row, or its value if there is but one."""
+    """Return the first row, or its value if it has only one."""
     row = connection.execute(query, values or None).fetchone()
     assert row is not None
     return row[0] if len(row) == 1 else row

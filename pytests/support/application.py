@@ -1,4 +1,4 @@
-"""An application that protects tables of its own: customers, projects, tasks, notes, countries."""
+"""An application that protects its own tables: customers, projects, tasks, notes, countries."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def all_of(connection: Connection, query: str, *values: Any) -> list[Any]:
 
 @dataclass(frozen=True, eq=False)
 class Application:
-    """Its database; Acme with a member of each role, Globex beside it, a person without either, and platform staff.
+    """Its database; Acme with a member of each role, Globex, a person outside of both, and platform staff.
 
-    ``owner`` is the login that the application has had all along, which owns its tables.
+    ``owner`` is the application's old login, which owns its tables.
     """
 
     database: Database
@@ -110,7 +110,7 @@ class Application:
     def entered(
         self, who: str, organization: Organization | None = None, *, keep: bool = False
     ) -> Iterator[Connection]:
-        """Yield the application's connection in somebody's workspace; nothing stays, unless it is to be kept."""
+        """Yield the application's connection in somebody's workspace; nothing stays unless ``keep`` is set."""
         with self.database.entered(self.logins.app, self.users[who], organization) as connection:
             yield connection
             if not keep:
@@ -126,18 +126,18 @@ class Application:
 
     @contextmanager
     def connected(self, login: str | None = None, *, keep: bool = False) -> Iterator[Connection]:
-        """Yield a connection that has entered nothing, the superuser's by default; nothing stays."""
+        """Yield a connection in no workspace, by default the superuser's; nothing stays."""
         with self.database.connect(login) as connection:
             yield connection
             if not keep:
                 connection.rollback()
 
     def run(self, *statements: str) -> None:
-        """Run statements as the superuser, each by itself."""
+        """Run each statement as the superuser, in autocommit."""
         self.database.execute(*statements)
 
     def number(self, table: str, name: str) -> Any:
-        """Return the id of the row with a name, a title or a body."""
+        """Return the id of the row with this name, title or body."""
         column = {"public.tasks": "title", "public.notes": "body"}.get(table, "name")
         with self.database.connect() as connection:
             return one(connection, f"SELECT id FROM {table} WHERE {column} = %s", name)  # noqa: S608
@@ -152,12 +152,12 @@ NOTE = "INSERT INTO public.notes (body, is_shared) VALUES (%s, %s)"
 
 
 def application(server: Server, logins: Logins, *, protected: bool) -> Application:
-    """Make a copy of the application's database, whoever needs it drops it.
+    """Create a copy of the application's database; the caller drops it.
 
     Args:
         server: the run's.
         logins: the run's.
-        protected: whether its tables are protected, with rows of everybody; otherwise they have those from before.
+        protected: whether its tables are protected and have rows of everybody; otherwise they have only existing rows.
 
     """
 

@@ -48,7 +48,7 @@ def pgbouncer(dsn: str, *, backends: int) -> Iterator[str]:
         raise RuntimeError("pgbouncer is not installed")
     server = {key: str(value) for key, value in conninfo_to_dict(dsn).items()}
     host = server.get("host", "localhost")
-    # PgBouncer does not run as root, and the server's socket may be its owner's alone.
+    # PgBouncer does not run as root, and only the server's owner may be able to use its socket.
     owner = os.stat(host) if host.startswith("/") else None
     account: dict[str, Any] = {}
     if os.geteuid() == 0 and owner is not None:
@@ -63,14 +63,14 @@ def pgbouncer(dsn: str, *, backends: int) -> Iterator[str]:
             f"listen_addr =\nunix_socket_dir = {directory}\n"
             f"auth_type = trust\nauth_file = {directory}/users\n"
             f"pool_mode = transaction\ndefault_pool_size = {backends}\nmax_client_conn = 1000\n"
-            # Its own cure for sessions that leave something behind, which is not to be needed.
+            # PgBouncer's own remedy for leftovers in sessions must not be needed.
             "server_reset_query =\n"
-            # After a backend that could not be had it would try no other for 15 seconds.
+            # Otherwise it waits for 15 seconds after a backend has failed to connect.
             "server_login_retry = 1\n"
             "log_connections = 0\nlog_disconnections = 0\n"
         )
         if account:
-            # That account may not be able to read where the program was unpacked.
+            # That account may not be able to read the directory with the unpacked program.
             program = str(shutil.copy(program, directory / "pgbouncer"))
             for path in (directory, directory / "users", directory / "ini"):
                 os.chown(path, account["user"], account["group"])

@@ -1,10 +1,9 @@
 """Many people's transactions over few backends: ``./dev prove --transactions 1000000``.
 
-A real PgBouncer in transaction mode stands between the clients and the server. People
-work in their workspaces with psycopg, asyncpg and SQLAlchemy at once, and each
-transaction must see its own workspace and nothing else. Meanwhile statements fail, time
-out and are cancelled, and backends are killed; in between somebody asks who has entered
-no workspace, and must be refused.
+A real PgBouncer in transaction mode stands between the clients and the server. People work in their
+workspaces with psycopg, asyncpg and SQLAlchemy at once, and each transaction must see only its own
+workspace. Meanwhile statements fail, time out and are cancelled, backends are killed, and queries
+outside of any workspace must be refused.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ LOOK = (
     "SELECT tenancy.current_user_id(), tenancy.current_organization_id(),"
     " (SELECT coalesce(string_agg(DISTINCT k.name, ' '), '') FROM public.api_keys AS k)"
 )
-# Through PgBouncer, psycopg and asyncpg may take it for a fault of their own.
+# Through PgBouncer, psycopg and asyncpg may report it as an internal error.
 _LOST = (
     psycopg.OperationalError,
     psycopg.InternalError,
@@ -57,7 +56,7 @@ _LOST = (
     OSError,
     DBAPIError,
 )
-# What happens instead of a transaction that goes well, and how often in a thousand.
+# Accidents of transactions, and their number per thousand.
 ACCIDENTS = {"error": 10, "timeout": 4, "cancelled": 6, "no workspace": 20}
 
 
@@ -70,17 +69,17 @@ class Place:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """Return how it is entered."""
+        """Return the arguments that enter it."""
         return {"user_id": self.user, "organization_id": self.organization}
 
     def is_what(self, row: Any) -> bool:
-        """Return whether a transaction saw this workspace and nothing else."""
+        """Return whether a transaction saw only this workspace."""
         return tuple(row) == (self.user, self.organization, str(self.organization or self.user))
 
 
 @dataclass(frozen=True)
 class Found:
-    """How many transactions there were, of which kind, and each that saw what is not its own."""
+    """The numbers of transactions by kind, and each that saw another workspace."""
 
     done: Counter[str]
     breaches: list[str]
@@ -106,13 +105,13 @@ def _fill(database: Database) -> list[Place]:
 
 
 class Bouncing:
-    """The clients, and what they have found.
+    """The clients and their results.
 
     Args:
         dsn: the database's, through PgBouncer.
         places: the workspaces.
-        transactions: how many there are to be.
-        choose: what decides who does what.
+        transactions: their number.
+        choose: the source of random choices.
 
     """
 
@@ -121,7 +120,7 @@ class Bouncing:
         self.found = Found(Counter(), [])
 
     async def run(self) -> None:
-        """Do all of them."""
+        """Run all transactions."""
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(
                 AsyncConnectionPool(self._dsn, min_size=8, max_size=8, open=False, kwargs=NOT_PREPARED["psycopg"])
@@ -186,7 +185,7 @@ class _Client:
     name: str
 
     async def look(self, place: Place, *spoiling: str) -> Any:
-        """Return what somebody sees in a workspace, after statements that spoil the transaction."""
+        """Return what somebody sees in a workspace, possibly after an accident in the transaction."""
         raise NotImplementedError
 
     async def outside(self) -> Any:
@@ -255,7 +254,8 @@ def _engine(dsn: str) -> AsyncEngine:
         connect_args={
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
-            # Each with a name of its own: the next transaction may have a backend that knows it already.
+            # Unique names: the next transaction may have a backend that already has a statement of that
+            # name.
             "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
         },
     )
@@ -285,12 +285,12 @@ async def _kill(database: Database, choose: random.Random, found: Found) -> None
 
 
 def bounce(server: Server, transactions: int, seed: int) -> Found:
-    """Do so many transactions, and return what they found.
+    """Run this number of transactions, and return the result.
 
     Args:
-        server: where to make the database.
+        server: the server of the new database.
         transactions: how many.
-        seed: chooses who does what.
+        seed: the seed of random choices.
 
     """
     choose = random.Random(seed)
@@ -315,7 +315,7 @@ def bounce(server: Server, transactions: int, seed: int) -> Found:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit status."""
+    """Run with these arguments; return the exit status."""
     with proving("transactions", __doc__, 1_000_000, arguments) as (transactions, seed, server):
         found = bounce(server, transactions, seed)
     for kind, count in sorted(found.done.items()):

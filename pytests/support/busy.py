@@ -16,14 +16,14 @@ from support.scripts import ScriptError
 
 __all__ = ["Busy", "Statement", "Work", "patiently"]
 
-# A statement and its values, and what makes a transaction of them: chance, and
-# the number of the session, for those that must not get in each other's way.
+# A statement with its values, and a function that returns a transaction of them. It takes a random
+# source and the number of the session, so that sessions can avoid each other's rows.
 Statement = tuple[Any, ...]
 Work = Callable[[random.Random, int], list[Statement]]
 
 
 class Busy:
-    """An application that reads and writes all the time, and its waits."""
+    """An application that constantly reads and writes, and its waits."""
 
     def __init__(self, database: Database, login: str, work: Work, sessions: int = 4) -> None:
         self._database, self._login, self._transaction, self._sessions = database, login, work, sessions
@@ -34,7 +34,7 @@ class Busy:
 
     @contextmanager
     def working(self) -> Iterator[Busy]:
-        """Work as long as the block lasts."""
+        """Work for the duration of the block."""
         threads = [threading.Thread(target=self._work, args=(number,)) for number in range(self._sessions)]
         for thread in threads:
             thread.start()

@@ -1,7 +1,7 @@
-"""A database's catalog as text, read again and again in less time than it takes to dump it.
+"""A database's catalog as text, which can be read repeatedly in less time than a dump takes.
 
-A dump of a deployed database takes a fifth of a second, and who compares what is there after each change of the plan
-needs hundreds. Most rows of the catalog are the same ones each time, so here each is written out once.
+A dump of a deployed database takes a fifth of a second, and a comparison after each change of the plan needs
+hundreds. Most rows of the catalog do not change in between, so here each is converted to text once.
 """
 
 # ruff: noqa: S608  (the queries are made here)
@@ -20,14 +20,13 @@ from support.scripts import differences, no_dump_tells
 
 __all__ = ["Catalog", "State"]
 
-# The first number of an object that does not come with PostgreSQL.
+# The first oid of objects that do not come with PostgreSQL.
 _FIRST = 16384
 
-# What people enter, statistics, and what no dump has: where rows are on the disk, how many there may be, and what is
-# looked up there to save time.
+# Not compared: users' data, statistics, and anything that dumps omit: files, estimates and caches.
 _NO_CATALOGS = {"pg_statistic", "pg_statistic_ext_data", "pg_largeobject", "pg_subscription_rel"}
 _NO_COLUMNS = {
-    "pg_attribute": {"attnum", "atthasmissing", "attmissingval"},  # the order is compared by itself
+    "pg_attribute": {"attnum", "atthasmissing", "attmissingval"},  # the order is compared separately
     "pg_class": {
         *("relfilenode", "relpages", "reltuples", "relallvisible", "relallfrozen", "relfrozenxid", "relminmxid"),
         *("relnatts", "relhasindex", "relhasrules", "relhastriggers", "relhassubclass", "relrewrite"),
@@ -35,7 +34,7 @@ _NO_COLUMNS = {
     "pg_index": {"indcheckxmin"},
 }
 
-# What PostgreSQL makes of a row's expressions: they are trees with the numbers of objects in them.
+# Expressions as PostgreSQL prints them: they are stored as trees that contain oids.
 _EXPRESSIONS = {
     ("pg_attrdef", "adbin"): "pg_get_expr(t.adbin, t.adrelid)",
     ("pg_class", "relpartbound"): "pg_get_expr(t.relpartbound, t.oid)",
@@ -49,13 +48,13 @@ _EXPRESSIONS = {
     ("pg_proc", "prosqlbody"): "pg_get_function_sqlbody(t.oid)",
     ("pg_publication_rel", "prqual"): "pg_get_expr(t.prqual, t.prrelid)",
     ("pg_rewrite", "ev_action"): "pg_get_ruledef(t.oid)",
-    ("pg_rewrite", "ev_qual"): "NULL",  # a part of the former
+    ("pg_rewrite", "ev_qual"): "NULL",  # a part of the previous one
     ("pg_statistic_ext", "stxexprs"): "pg_get_statisticsobjdef(t.oid)",
     ("pg_trigger", "tgqual"): "pg_get_triggerdef(t.oid)",
     ("pg_type", "typdefaultbin"): "pg_get_expr(t.typdefaultbin, 0)",
 }
 
-# What nobody has granted is the same as what is granted without it.
+# NULL privileges equal the default ones.
 _DEFAULT_ACL = {
     "pg_class": "acldefault(CASE t.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", t.relowner)",
     "pg_language": "acldefault('l', t.lanowner)",
@@ -72,9 +71,9 @@ _NAMES = {
     "pg_type": "{}::regtype",
 }
 
-# sqitch's own and what a revert keeps, as with a dump, and what PostgreSQL makes for long values and for sessions.
+# The schemas of sqitch and of archives, which dumps omit too, and PostgreSQL's own for TOAST and for sessions.
 _IS_LEFT_OUT = re.compile(r'(^|[ ("])(sqitch|tenancy_archive|pg_toast|pg_(toast_)?temp_\d+)([. )]|$)')
-# Names with a number in them.
+# Names that contain an oid.
 _NUMBERED = re.compile(r"(pg_toast_|RI_ConstraintTrigger_[ac]_)\d+")
 
 State = frozenset[str]
@@ -82,7 +81,7 @@ State = frozenset[str]
 
 @dataclass(frozen=True)
 class _Table:
-    """One of the catalog's tables: its rows that count, which object each belongs to, and a row as text."""
+    """One of the catalog's tables: the rows to compare, the object of each, and a row as text."""
 
     name: str
     condition: str
@@ -91,11 +90,11 @@ class _Table:
 
 
 class Catalog:
-    """The catalog of a database, to be looked at many times.
+    """The catalog of a database, for repeated comparisons.
 
-    Every column of every table of the catalog is compared but those that are named above, objects by their names. A row
-    is written out when it is first seen: as long as it stays the same row, only the names of others can change in it,
-    and those are in rows of theirs.
+    Every column of every table of the catalog is compared, except those listed above, and objects by their names. A row
+    is converted to text when it is first seen: until it is replaced, only the names of other objects can change in it,
+    and these have their own rows.
 
     Args:
         database: the database; a connection to it stays open.
@@ -126,7 +125,7 @@ class Catalog:
         self._connection.close()
 
     def state(self) -> State:
-        """Return what is there now, to be compared with what is there later."""
+        """Return the current state, for a comparison with a later one."""
         ((keys,),) = self._connection.execute(self._keys.encode()).fetchall()
         state = set(keys.split("\n"))
         new: dict[str, list[str]] = {}
@@ -165,7 +164,7 @@ class Catalog:
         return frozenset(state.union(besides))
 
     def differences(self, wanted: State, found: State) -> str:
-        """Return the rows in which two states differ, empty when they are the same."""
+        """Return the rows in which two states differ, none if they are equal."""
         return differences(self._text(wanted - found), self._text(found - wanted))
 
     def _text(self, keys: State) -> str:
@@ -196,7 +195,7 @@ def _tables(connection: psycopg.Connection[tuple[Any, ...]]) -> list[_Table]:
 
 def _table(name: str, columns: dict[str, str], references: dict[tuple[str, str], tuple[str, bool, str]]) -> _Table:
     first = next(iter(columns))
-    # Of schemas, public comes with PostgreSQL and is the application's.
+    # The schema public comes with PostgreSQL, but belongs to the application.
     condition = "true" if name == "pg_namespace" else f"t.{first} >= {_FIRST}"
     if name == "pg_depend":
         condition, described = f"t.objid >= {_FIRST}", "pg_describe_object(t.classid, t.objid, t.objsubid)"

@@ -38,7 +38,7 @@ _MARK = re.compile(r"mark-(\d+)-")
 
 @dataclass(frozen=True)
 class Town:
-    """Organizations whose rows bear their mark, and the people who are members of two each."""
+    """Organizations with marked rows, and people who are members of two each."""
 
     organizations: list[UUID]
     people: list[tuple[str, list[int]]]
@@ -46,7 +46,7 @@ class Town:
 
 
 def found_town(connection: psycopg.Connection[Any], organizations: int, people: int) -> Town:
-    """Make organizations with marked models, instances and keys, and their members."""
+    """Create organizations with marked models, instances and keys, and their members."""
     ids = [uuid4() for _ in range(organizations)]
     kept = hash_password(PASSWORD, cost=2)
     provider = uuid4()
@@ -101,7 +101,7 @@ class Clicks:
 
 
 async def click(address: str, town: Town, *, clicks: int, at_once: int = 200) -> Clicks:
-    """Have everybody log in and click from one of their workspaces to the other, all at once."""
+    """Let everybody log in and click through their workspaces, all at once."""
     came = Clicks()
     started = time.monotonic()
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
@@ -121,7 +121,7 @@ async def _citizen(client: httpx.AsyncClient, town: Town, position: int, clicks:
     answer = await client.post("/login", data=form, headers={"cookie": f"visitor={visitor}"})
     assert answer.status_code == 303, answer.text
     cookie = {"cookie": f"session={answer.cookies['session']}"}
-    # What one person was given must not go along with another's request.
+    # One person's cookies must not be sent with another's request.
     client.cookies.clear()
     for _ in range(clicks):
         number, screen = choose.choice(own), choose.choice(_SCREENS)
@@ -163,7 +163,7 @@ def _plain(console: Console) -> Iterator[str]:
 async def _plain_instances(
     connection: psycopg.AsyncConnection[Any], token: str, organization: UUID
 ) -> tuple[dict[str, Any], Where]:
-    """Read what the console's screen reads, each with the tenant or the user in its WHERE."""
+    """Read the data of the console's screen, with the tenant or the user in each WHERE."""
 
     async def rows(query: str, *values: Any) -> list[Any]:
         return await (await connection.execute(query.encode(), values)).fetchall()
@@ -254,7 +254,7 @@ def compare_pages(console: Console, town: Town, *, pairs: int) -> tuple[float, f
                 times.append(time.perf_counter() - began)
                 assert answer.status_code == 200, answer.text
                 texts[address] = answer.text
-    # The same page, but for what differs in every page.
+    # The same page, except for the parts that differ in every page.
     assert len(_MARK.findall(texts[plain])) == len(_MARK.findall(texts[console.address])) > 20
     assert abs(len(texts[plain]) - len(texts[console.address])) < 500
     without, with_ = (statistics.median(times[5:]) for times in taken.values())

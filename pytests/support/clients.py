@@ -1,7 +1,7 @@
-"""The three flavours of the Python client behind one face, for tests of all three.
+"""The three variants of the Python client behind one interface, for tests of all three.
 
-A test is written once, in asyncio and with Postgres's own placeholders. Where the
-flavour is psycopg without asyncio, the calls block, which a test does not mind.
+A test is written once, in asyncio and with Postgres's own placeholders. With the synchronous
+psycopg the calls block, which does not matter in a test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["CLIENTS", "Client", "active_api_key", "assert_error"]
 
 
 class Client:
-    """One flavour of the client.
+    """One variant of the client.
 
     Args:
         name: ``psycopg``, ``psycopg-async`` or ``asyncpg``.
@@ -42,12 +42,12 @@ class Client:
 
     @property
     def is_async(self) -> bool:
-        """Return whether a task can be cancelled in it."""
+        """Return whether its tasks can be cancelled."""
         return self.name != "psycopg"
 
     @asynccontextmanager
     async def connect(self, dsn: str, **options: Any) -> AsyncIterator[Any]:
-        """Open a connection, by default in autocommit where there is a choice."""
+        """Open a connection, by default in autocommit if the driver has that."""
         if self.name == "asyncpg":
             conn = await asyncpg.connect(dsn, **options)
         elif self.name == "psycopg-async":
@@ -61,7 +61,7 @@ class Client:
 
     @asynccontextmanager
     async def pool(self, dsn: str, size: int = 1, **options: Any) -> AsyncIterator[Any]:
-        """Open a pool of so many connections."""
+        """Open a pool of this number of connections."""
         if self.name == "asyncpg":
             async with asyncpg.create_pool(dsn, min_size=size, max_size=size, **options) as pool:
                 yield pool
@@ -74,7 +74,7 @@ class Client:
 
     @asynccontextmanager
     async def taken(self, pool: Any) -> AsyncIterator[Any]:
-        """Take a connection out of the pool, as somebody who knows of no workspace."""
+        """Take a connection out of the pool, without a workspace."""
         if self.name == "asyncpg":
             async with pool.acquire() as conn:
                 yield conn
@@ -99,7 +99,7 @@ class Client:
         """Call the function of that name, with a coroutine function."""
         if self.is_async:
             return await self.module.run(source, work, **arguments)
-        # The coroutine waits for nothing but blocking calls, so it ends at once.
+        # The coroutine awaits only blocking calls, so it ends at once.
         return self.module.run(source, lambda ws: _drive(work(_Awaitable(ws, self))), **arguments)
 
     async def peek_invitation(self, source: Any, token: str) -> Any:
@@ -139,7 +139,7 @@ class Client:
         await _finish(conn.execute(script))
 
     def transaction(self, conn: Any) -> Any:
-        """Return what the driver calls a transaction: a savepoint in a workspace."""
+        """Return the driver's own transaction, which is a savepoint in a workspace."""
         transaction = conn.transaction()
         return transaction if self.is_async else _Awaitable(transaction, self)
 
@@ -150,24 +150,24 @@ class Client:
         return bool(conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE)
 
     def sql(self, text: str) -> Any:
-        """Return the text with the placeholders of this flavour."""
+        """Return the text with the placeholders of this driver."""
         return text if self.name == "asyncpg" else re.sub(r"\$\d", "%s", text)
 
     @property
     def error(self) -> type[Exception]:
-        """Return what the driver's errors from the server derive from."""
+        """Return the base class of the driver's errors from the server."""
         return asyncpg.PostgresError if self.name == "asyncpg" else psycopg.Error
 
     @property
     def lost(self) -> tuple[type[Exception], ...]:
-        """Return what the driver raises when the connection is lost."""
+        """Return the driver's exceptions for a lost connection."""
         if self.name == "asyncpg":
             return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         return (psycopg.OperationalError,)
 
 
 async def active_api_key(ws: Any) -> str:
-    """Make a key of the organization in which its owner is, and have it work."""
+    """Create a key in the current organization, and activate it."""
     new = await ws.create_api_key("ours")
     for aspect in ("tech", "eco"):
         await ws.activate("api_key", new.id, aspect)
@@ -175,7 +175,7 @@ async def active_api_key(ws: Any) -> str:
 
 
 def assert_error(error: TenancyError, expected: type[TenancyError], sqlstate: str, constraint: str) -> None:
-    """Check that an error of the database became the exception that it should."""
+    """Check that an error of the database became the right exception."""
     assert type(error) is expected
     assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
     assert error.message
@@ -207,7 +207,7 @@ class _Awaitable:
 
 
 async def _finish(result: Any) -> Any:
-    """Await what has to be awaited."""
+    """Await the value if it is awaitable."""
     return await result if inspect.isawaitable(result) else result
 
 

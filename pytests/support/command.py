@@ -28,11 +28,11 @@ __all__ = [
     "without_signals",
 ]
 
-# What no program of a test takes, however busy the machine is.
+# More seconds than any program of a test takes on a busy machine.
 PATIENCE = 300.0
 
 
-# What a fixture returns that answers so.
+# The type of fixtures that run a command like this.
 Answer = Callable[..., tuple[int, str, str]]
 
 
@@ -43,7 +43,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
 
 
 def command(*arguments: str) -> list[str]:
-    """Return how ``pg-tenancy`` is started."""
+    """Return the command line of ``pg-tenancy``."""
     return [sys.executable, "-m", "pg_tenancy.tools", *arguments]
 
 
@@ -53,7 +53,7 @@ def without_signals(arguments: Sequence[str]) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return our environment without variables that choose a database, and with the given ones."""
+    """Return this process's environment without variables that choose a database, and with the given ones."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -65,7 +65,7 @@ def environment(**more: str) -> dict[str, str]:
 def run(
     arguments: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, check: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and return what it printed."""
+    """Run a program to its end and return its output."""
     return subprocess.run(
         arguments,
         env=env if env is not None else environment(),
@@ -80,10 +80,10 @@ def run(
 
 @contextmanager
 def started(arguments: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Start a program; the end of the block waits for it, and kills what takes too long."""
+    """Start a program; the end of the block waits for it, and kills it if it takes too long."""
     options = {"env": environment()} | options
     with subprocess.Popen(arguments, text=True, **options) as process:
-        # Whoever reads from it comes to an end then, too.
+        # That also ends a blocked read of its output.
         late = threading.Timer(PATIENCE, process.kill)
         late.daemon = True
         late.start()
@@ -98,7 +98,7 @@ def started(arguments: Sequence[str], **options: Any) -> Iterator[subprocess.Pop
 
 
 def on_a_terminal(arguments: Sequence[str], typed: str, **more: str) -> tuple[int, str]:
-    """Run ``pg-tenancy`` on a terminal and type something; return its exit status and what is to be seen."""
+    """Run ``pg-tenancy`` on a terminal and type something; return its exit status and the screen's text."""
     try:
         ours, theirs = pty.openpty()
     except OSError as error:  # a bare chroot has no /dev/pts
@@ -114,7 +114,7 @@ def on_a_terminal(arguments: Sequence[str], typed: str, **more: str) -> tuple[in
             while part := os.read(ours, 65536):
                 output += part
         except OSError:
-            # That is how a terminal ends.
+            # Reading a closed terminal raises this.
             pass
         finally:
             os.close(ours)
@@ -123,7 +123,7 @@ def on_a_terminal(arguments: Sequence[str], typed: str, **more: str) -> tuple[in
 
 @contextmanager
 def processes() -> Iterator[set[str]]:
-    """Yield what becomes the arguments of every process that the machine has during the block, as anybody sees them."""
+    """Yield a list that collects the arguments of all processes during the block, as any account sees them."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("needs /proc to look at other processes")
     seen: set[str] = set()
@@ -141,7 +141,7 @@ def processes() -> Iterator[set[str]]:
                 continue
 
     def watch() -> None:
-        # Those from before are looked at once: what the block starts is not among them.
+        # Processes from before the block are read only once.
         before = there()
         look(before)
         while not done.wait(0.05):

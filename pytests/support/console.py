@@ -1,4 +1,4 @@
-"""The console on two tenants, served to a browser or to a program."""
+"""The console with two tenants, for a browser or an HTTP client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class Console:
-    """A console that runs, and whose data it shows; everybody's password is ``PASSWORD``."""
+    """A running console and the tenants in it; everybody's password is ``PASSWORD``."""
 
     address: str
     tenants: TwoTenants
@@ -41,7 +41,7 @@ class Console:
 
     @property
     def people(self) -> dict[str, tuple[User, Organization | None]]:
-        """Return who has which role where, in both modes."""
+        """Return the person of each role, and the organization that they enter."""
         tenants = self.tenants
         inside: dict[str, tuple[User, Organization | None]] = {
             role: (user, tenants.acme) for role, user in tenants.members.items()
@@ -49,7 +49,7 @@ class Console:
         return inside | {"personal": (tenants.person, None), "staff": (tenants.staff, None)}
 
     def visitor(self, user: User | None = None) -> Visitor:
-        """Return somebody with a program for a browser, logged in."""
+        """Return an HTTP client, logged in if a user is given."""
         visitor = Visitor(self.address)
         self._visitors.append(visitor)
         if user is not None:
@@ -64,7 +64,7 @@ class Visitor:
         self.http = httpx.Client(base_url=address, follow_redirects=False, timeout=30)
 
     def log_in(self, user: User) -> None:
-        """Log in with the password of everybody."""
+        """Log in with the common password."""
         answer = self.post("/login", "/login", email=user.email, password=PASSWORD)
         assert answer.status_code == 303, answer.text
 
@@ -73,11 +73,11 @@ class Visitor:
         return self.http.get(path, params=parameters or None)
 
     def post(self, page: str, path: str, **fields: Any) -> httpx.Response:
-        """Send a form, with what a page gives to all of its forms."""
+        """Send a form, with the fields that all forms of a page have."""
         return self.sender(page)(path, **fields)
 
     def sender(self, page: str, language: str = "en") -> Callable[..., httpx.Response]:
-        """Return a function that sends forms, with what a page gave to all of its forms."""
+        """Return a function that sends forms, with the fields that all forms of a page have."""
         token = self.http.get(page).text.split('name="csrf" value="')[1].split('"')[0]
 
         def send(path: str, **fields: Any) -> httpx.Response:
@@ -88,13 +88,13 @@ class Visitor:
 
 
 def said(answer: httpx.Response) -> str:
-    """Return what a page says at its top, for the message of an assertion."""
+    """Return the message at the top of a page, for an assertion's message."""
     found = re.findall(r'<p class="message \w+"[^>]*>(.*?)</p>', answer.text, re.DOTALL)
     return f"{answer.status_code} {' '.join(found)}"
 
 
 def place_of(organization: Organization | UUID | None) -> str:
-    """Return where the screens of a workspace are."""
+    """Return the path of a workspace's screens."""
     if organization is None:
         return "/me"
     return f"/o/{organization.id if isinstance(organization, Organization) else organization}"
@@ -103,7 +103,7 @@ def place_of(organization: Organization | UUID | None) -> str:
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port of this machine, and yield its address."""
-    # Who waits for a slow page keeps the connection meanwhile.
+    # A client keeps its connection while it waits for a slow page.
     config = uvicorn.Config(
         app, port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=120
     )
@@ -125,14 +125,14 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 @contextmanager
 def consoled(server: Server, template: str, logins: Logins, **options: Any) -> Iterator[Console]:
-    """Run a console on two tenants, for as long as the block lasts."""
+    """Run a console with two tenants for the duration of the block."""
     names = {"login": server.new_name("console"), "authenticator": server.new_name("authenticator")}
     with two_tenants(server, template, logins) as tenants:
         prepared = prepare(tenants.database.dsn(), password=server.password, **names)
         with tenants.admin() as connection:
             kept = hash_password(PASSWORD, cost=16)
             connection.execute("UPDATE public.users SET password_hash = %s", [kept])
-            # As the database itself would have made them.
+            # Values that the database itself would have chosen.
             connection.execute("UPDATE tenancy.invitations SET expires_at = now() + interval '7 days'")
         app = console_app(
             prepared.dsn,

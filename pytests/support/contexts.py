@@ -12,7 +12,7 @@ from support.two_tenants import Connection, TwoTenants
 
 __all__ = ["BOTH", "VARIABLES", "Sealed", "context", "names", "of_globex", "seal_contexts", "set_context"]
 
-# The mark of a file of attacks that are tried on both proofs of a context.
+# The mark of a file whose attacks are tried on both proofs of a context.
 BOTH = pytest.mark.parametrize("proof", ["carried", "sealed"], indirect=True, scope="module")
 
 
@@ -30,7 +30,7 @@ def names(connection: Connection) -> list[str]:
 
 
 def context(connection: Connection) -> dict[str, str]:
-    """Return the three variables, seal and all."""
+    """Return the three variables, including the seal."""
     return {
         name: (connection.execute("SELECT current_setting(%s)", [f"tenancy.{name}"]).fetchone() or ("",))[0]
         for name in VARIABLES
@@ -45,7 +45,7 @@ def set_context(connection: Connection, values: dict[str, str], *, local: bool =
 
 @dataclass(frozen=True)
 class Sealed:
-    """The third variable, taken apart."""
+    """The parts of the third variable."""
 
     key: str
     hmac: str
@@ -55,12 +55,12 @@ class Sealed:
 
     @classmethod
     def of(cls, values: dict[str, str]) -> Sealed:
-        """Take apart what a context has."""
+        """Split a context into its parts."""
         text = values["context"]
         return cls(text[:8], text[8:72], *text[72:].split("_"))
 
     def __str__(self) -> str:
-        """Put it together again."""
+        """Join the parts."""
         return f"{self.key}{self.hmac}{self.bits}_{self.role}_{self.credential}"
 
     def but(self, **parts: str) -> str:
@@ -68,12 +68,12 @@ class Sealed:
         return str(replace(self, **parts))
 
     def with_every_permission(self) -> str:
-        """Return the text with every permission there is, under the same seal."""
+        """Return the text with every permission, under the same seal."""
         return self.but(bits="1" * len(self.bits))
 
 
 def of_globex(tenants: TwoTenants, seal: str = "0" * 72) -> dict[str, str]:
-    """Return the context of the other tenant's owner, but for the seal."""
+    """Return the context of the other tenant's owner, except the seal."""
     return {
         "current_user_id": str(tenants.outsider.id),
         "current_organization_id": str(tenants.globex.id),

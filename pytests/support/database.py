@@ -1,4 +1,4 @@
-"""A database of the test run, and the ways to connect to it."""
+"""A database of the test run, and connections to it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PLATFORM", "Database", "id_of"]
 
-# The id of the platform's workspace, to be entered in place of an organization.
+# The id of the platform's workspace, which can be entered like an organization's.
 PLATFORM = UUID(int=0)
 
 
 @dataclass(frozen=True)
 class Database:
-    """One database, which lives as long as one test."""
+    """A database for one test."""
 
     server: Server
     name: str
@@ -38,7 +38,7 @@ class Database:
         return self.server.uri(self.name, login)
 
     def connect(self, login: str | None = None, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
-        """Open a connection; whoever calls closes it, best with ``with``."""
+        """Open a connection; the caller closes it, preferably with ``with``."""
         return psycopg.connect(self.dsn(login), autocommit=autocommit)
 
     @contextmanager
@@ -57,22 +57,22 @@ class Database:
             yield connection
 
     def execute(self, *statements: str) -> None:
-        """Run statements as the superuser, each by itself."""
+        """Run each statement as the superuser, in autocommit."""
         with self.connect(autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
     def fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Return what a query gives the superuser; names come with their schema."""
+        """Return the rows of the superuser's query, with qualified names."""
         with self.connect() as connection:
             connection.execute("SET search_path = pg_catalog")
             return connection.execute(query.encode(), values or None).fetchall()
 
     def fill(self, tables: str, owner: str | None = None) -> None:
-        """Make an application's tables.
+        """Create an application's tables.
 
         Args:
-            tables: the SQL that does.
+            tables: the SQL that creates them.
             owner: the application's login, which also gets the database; default: the superuser has both.
 
         """
@@ -83,7 +83,7 @@ class Database:
             connection.execute(tables.encode())
 
     def values(self, kept: Mapping[str, str]) -> dict[str, list[str]]:
-        """Return of each table an expression's values as text, sorted; the table is ``t`` in it."""
+        """Return an expression's values for each table as text, sorted; ``t`` is the table."""
         with self.connect() as connection:
             return {
                 table: [
@@ -94,10 +94,10 @@ class Database:
             }
 
     def dump(self) -> str:
-        """Return its schema as text that can be compared; see ``Server.dump``."""
+        """Return its schema as comparable text; see ``Server.dump``."""
         return self.server.dump(self.name)
 
 
 def id_of(thing: User | Organization | UUID | None) -> UUID | None:
-    """Return the id of a person or an organization, and an id as it is."""
+    """Return the id of a person or an organization, or an id unchanged."""
     return thing if thing is None or isinstance(thing, UUID) else thing.id

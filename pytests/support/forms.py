@@ -1,4 +1,4 @@
-"""The forms of the console's pages, as a browser would send them."""
+"""The forms of the console's pages, as browsers send them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["PageForm", "forms_of"]
 
 @dataclass
 class PageForm:
-    """A form of a screen: where it goes, what it sends, and what may be typed or chosen in it.
+    """A form of a screen: its address, its fields, and its options.
 
     Attributes:
         screen: the screen that it posts to.
-        action: what it asks for.
-        fixed: the fields that the page has filled in and hidden, without what is another each time.
+        action: the action that it requests.
+        fixed: the hidden fields that the page has filled in, without those that change each time.
         typed: the other fields, as the page shows them.
         choices: the options of each select.
     """
@@ -28,17 +28,17 @@ class PageForm:
     choices: dict[str, list[str]] = field(default_factory=dict)
 
     def each(self, name: str) -> Iterator[PageForm]:
-        """Yield the form once for every option of a select; once if it has no such select."""
+        """Yield the form once for every option of a select; once if it has no select."""
         for chosen in [{name: value} for value in self.choices[name]] if name in self.choices else [{}]:
             yield PageForm(self.screen, self.action, self.fixed | chosen, self.typed, self.choices)
 
     @property
     def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        """Return what tells one offer from another."""
+        """Return a key that identifies the form."""
         return self.screen, self.action, tuple(sorted(self.fixed.items()))
 
 
-# The token of the browser, an id that is new each time, and what a setting has come to.
+# The browser's token, a new id, and the version of a setting.
 _CHANGING = {"csrf", "new_id", "version"}
 
 
@@ -81,7 +81,7 @@ class _Reader(HTMLParser):
 
 
 def forms_of(page: str) -> list[PageForm]:
-    """Return the forms of a page that post something."""
+    """Return the forms of a page that use POST."""
     reader = _Reader()
     reader.feed(page)
     return reader.found

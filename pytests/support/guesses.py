@@ -24,7 +24,7 @@ TABLES = (
     "tenancy.invitations",
 )
 
-# The column that has the workspace, where it is not the id.
+# The column with the workspace, if it is not the id.
 KEYS = {
     "public.organization_memberships": "organization_id",
     "tenancy.audit_log": "workspace_id",
@@ -39,12 +39,11 @@ PLANNERS = {
     "sequential scans only": ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"),
 }
 
-# Left to itself, the planner chooses by statistics, which are of all tenants:
-# that a very large tenant exists shows in the kind of plan. Which rows a plan
-# finds must not show in any.
+# By default the planner chooses by the statistics of all tenants, so the kind of plan reveals that
+# a very large tenant exists. But no plan must reveal which rows it finds.
 FORCED = tuple(PLANNERS)[1:]
 
-# What a tenant can ask about a guess. %(guess)s is an id, %(text)s a text.
+# A tenant's queries about a guess. %(guess)s is an id, %(text)s a text.
 PROBES = {
     "public.users": ("id = %(guess)s", "id BETWEEN %(guess)s AND %(guess)s", "email = %(text)s", "username = %(text)s"),
     "public.organizations": (
@@ -85,7 +84,7 @@ PROBES = {
 
 @contextmanager
 def two_tenants_and_a_crowd(server: Server, template: str, logins: Logins) -> Iterator[TwoTenants]:
-    """Make two tenants, of whom the other has enough rows for the planner to prefer an index."""
+    """Create two tenants, the other one with enough rows for the planner to prefer an index."""
     with two_tenants(server, template, logins) as tenants:
         with tenants.admin() as admin:
             admin.execute(
@@ -101,9 +100,9 @@ def two_tenants_and_a_crowd(server: Server, template: str, logins: Logins) -> It
 
 @contextmanager
 def choosing(connection: Connection, planner: str) -> Iterator[None]:
-    """Make the planner do what an attacker wants."""
+    """Make the planner choose like an attacker."""
     with connection.transaction():
-        # What is switched off costs so much that PostgreSQL would compile each query.
+        # The estimated cost of disabled methods would make PostgreSQL compile each query.
         connection.execute("SET LOCAL jit = off")
         for setting in PLANNERS[planner]:
             connection.execute(sql.SQL("SET LOCAL {} = off").format(sql.Identifier(setting)))
@@ -114,7 +113,7 @@ def choosing(connection: Connection, planner: str) -> Iterator[None]:
 
 @cache
 def guesses(tenants: TwoTenants, table: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return guesses that hit a hidden row of a table, each with one beside it that hits none."""
+    """Return guesses that hit a hidden row of a table, each with a similar one that hits none."""
     with tenants.admin() as admin:
         entry, about = admin.execute(
             "SELECT id, object_id FROM tenancy.audit_log WHERE workspace_id = %s LIMIT 1", [tenants.globex.id]
@@ -132,7 +131,7 @@ def guesses(tenants: TwoTenants, table: str) -> list[tuple[dict[str, Any], dict[
         ],
     }
     return [
-        # The nearest id there is: estimates follow the value, whether or not a row has it.
+        # The nearest id: estimates depend on the value, whether or not a row has it.
         ({"guess": guess, "text": text}, {"guess": UUID(int=guess.int ^ 1), "text": text + "-"})
         for guess, text in hits[table]
     ]

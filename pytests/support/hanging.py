@@ -17,8 +17,8 @@ __all__ = ["AUDITED", "HANGING", "NUMBERED", "TRIGGERED", "State", "refused"]
 
 State = Callable[..., Database]
 
-# Functions that write tables of the application, with names of every kind: without a schema, with one, found by a path
-# of the function's own, in a function that is called, and in a trigger of the table that is written.
+# Functions that write tables of the application, with every kind of name: unqualified, qualified, resolved by the
+# function's own search_path, in a called function, and in a trigger of the written table.
 AUDITED = """
 CREATE SCHEMA audit;
 CREATE TABLE public.trail (
@@ -68,7 +68,7 @@ AUDITED += "".join(
     for name in ("unqualified", "qualified", "by_path")
 )
 
-# Numbers from sequences, and from one that no column owns.
+# Numbers from sequences, also from one that no column owns.
 NUMBERED = """
 ALTER TABLE public.organization_memberships ADD id bigserial;
 ALTER TABLE public.users ADD number bigserial;
@@ -80,7 +80,7 @@ ALTER TABLE public.api_keys ADD number bigint NOT NULL DEFAULT nextval('public.k
 ALTER TABLE public.instances ADD ticket bigint NOT NULL DEFAULT nextval('public.key_numbers');
 """
 
-# All of it on one application's tables, each of which is deployed as it is.
+# All of these on one application's tables, which can be deployed without changes.
 HANGING = (
     KEYLESS
     + ROWS
@@ -114,7 +114,7 @@ ALTER TABLE public.api_keys ALTER last_used_at TYPE timestamp;
 
 
 def refused(database: Database, to: str = "@phase-0", login: str | None = None, change: str = "") -> str:
-    """Deploy, see that the first change of the plan refuses and that nothing has changed, and return what it said."""
+    """Deploy, check that the first change of the plan refuses and that nothing has changed, and return its message."""
     before = everything(database)
     with pytest.raises(ScriptError) as error:
         Replay(database, login).deploy(to)

@@ -1,4 +1,4 @@
-"""What the tests of instances share: who asks, which states there are, and the rows of a platform."""
+"""Shared by the tests of instances: people, states, and the rows of a platform."""
 
 # ruff: noqa: S608  (the names of columns are the tests' own)
 
@@ -51,7 +51,7 @@ STATES = sorted(TERMINATE | {"terminating", "terminated", "archived", "of the ap
 
 @dataclass
 class Platform:
-    """Acme and Globex, people beside them, and rows of each."""
+    """Acme and Globex, people outside of them, and rows of each."""
 
     users: dict[str, User]
     acme: Organization
@@ -61,7 +61,7 @@ class Platform:
     admin: Connection
 
     def where(self, who: str) -> tuple[User, Organization | UUID | None]:
-        """Return as whom and in which organization one of ``WHO`` enters."""
+        """Return the user and the organization with which one of ``WHO`` enters."""
         user, organization, _ = WHO[who]
         return self.users[user], self.acme if organization else NIL if who == "staff" else None
 
@@ -71,10 +71,10 @@ class Platform:
         return id_of(user if organization is None else organization) or NIL
 
     def instance(self, workspace: User | Organization | UUID | None = None, status: str = "ready", **more: Any) -> UUID:
-        """Insert an instance of a person, of an organization, or from before tenancy."""
+        """Insert an instance of a person or an organization, or a legacy one."""
         made = uuid4()
         columns = {"id": made, "provider_id": self.provider, "status": status, **more}
-        # Activated: what happens before is a subject of its own.
+        # Activated, because activation has its own tests.
         columns |= {"tech_activated_at": "now", "eco_activated_at": "now"}
         if isinstance(workspace, User | Organization):
             columns["user_id" if isinstance(workspace, User) else "organization_id"] = workspace.id

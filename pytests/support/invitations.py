@@ -1,4 +1,4 @@
-"""What the tests of invitations share: the calls, and what is there afterwards."""
+"""Shared by the tests of invitations: the calls, and the resulting rows."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ GIVEN = ["newt", "New", "T.", "hash of newt"]
 
 @dataclass(frozen=True)
 class Invitation:
-    """What inviting answers."""
+    """The result of an invitation."""
 
     id: UUID
     token: str
 
 
 def invite(connection: Connection, *values: Any) -> Invitation:
-    """Invite from where the connection is: e-mail, role, lifetime."""
+    """Invite from the connection's workspace: e-mail, role, lifetime."""
     places = ", ".join(["%s"] * len(values))
     row = connection.execute(f"SELECT id, token FROM tenancy.invite_member({places})", values).fetchone()  # noqa: S608
     assert row is not None
@@ -62,7 +62,7 @@ Invite = Callable[..., Invitation]
 
 
 def expire(admin: Connection, invitation: Invitation) -> None:
-    """Let the invitation have been made and have ended some days ago."""
+    """Move the creation and the end of the invitation some days into the past."""
     admin.execute(
         "UPDATE tenancy.invitations SET created_at = now() - interval '9 days', expires_at = now() - interval '2 days'"
         " WHERE id = %s",

@@ -1,9 +1,8 @@
 """Deploys and reverts that are killed at any moment, and the next command: ``./dev prove --kills 200``.
 
-One database goes back and forth between the tags. On the way sqitch is killed, or its
-psql, or the server's process that works for it, which makes the whole server recover.
-The next command is the same once more, or another; in the end the database has to be
-what it is when nothing was killed.
+One database goes back and forth between the tags. On the way sqitch is killed, or its psql, or the
+server's process that works for it, which makes the whole server recover. The next command is the
+same or another one; in the end the database must be the same as without any kill.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from support.server import Server
 
 __all__ = ["Killing", "main"]
 
-# So many that a backfill has several batches.
+# Enough rows for several batches of a backfill.
 MANY = """
 INSERT INTO public.users (id, email, role)
 SELECT ('00000000-0000-0000-0001-' || lpad(n::text, 12, '0'))::uuid, n || '@example.com', 'user'
@@ -44,13 +43,13 @@ PLACES: tuple[str | None, ...] = (None, *TAGS)
 
 @dataclass(frozen=True)
 class _Found:
-    """A database that nothing was killed in: as text, and the rows of the application."""
+    """A database without any kill: its schema as text, and the rows of the application."""
 
     schema: str
     rows: dict[str, list[str]]
 
 
-# Of what the deploy itself activated, that it did so counts, and not when.
+# The times of the deploy's own activations are ignored.
 _ROW = """regexp_replace(to_jsonb(t)::text, '("\\w+_activated_at": )"[^"]+"', '\\1"then"', 'g')"""
 
 
@@ -60,12 +59,12 @@ def _found(database: Database) -> _Found:
 
 @dataclass
 class Killing:
-    """A database that is deployed to and reverted under fire.
+    """A database whose deploys and reverts are killed.
 
     Args:
-        server: a server that nobody else is using.
-        choose: what decides where to go, whom to kill and when.
-        places: the tags to go to, and None for nothing deployed.
+        server: a server that nobody else uses.
+        choose: the source of random choices: the target, the victim and the moment.
+        places: the possible target tags, and None for nothing deployed.
 
     """
 
@@ -77,12 +76,12 @@ class Killing:
     _seconds_a_change: float = 0.15
 
     def __post_init__(self) -> None:
-        """Make the database, and others to compare it with."""
+        """Create the database, and others to compare it with."""
         self._database = self.server.create()
         self._database.fill(KEYLESS + ROWS + MANY)
         calm = self.server.create()
         calm.fill(KEYLESS + ROWS + MANY)
-        # With sqitch's schema from the start, as the other has it after its first command.
+        # With sqitch's schema from the start, which the other one has after its first command.
         self._wanted: dict[str | None, _Found] = {None: _found(calm)}
         run = Replay(calm)
         for tag in filter(None, self.places):
@@ -90,16 +89,16 @@ class Killing:
             self._wanted[tag] = _found(calm)
 
     def round(self) -> None:
-        """Go to another tag, killing something on the way, and compare."""
+        """Move to another tag, kill something on the way, and compare."""
         to = self.choose.choice([place for place in self.places if place != self._place])
         command = self._command(to)
         print(f"{' '.join(command)}: ", end="", flush=True)
         done = self._run_and_kill(command, abs(position(to) - position(self._place)))
-        # Killed again, perhaps, before it is let go to its end.
+        # It may be killed again before it may finish.
         while not done and self.choose.random() < 0.3:
             done = self._run_and_kill(command, 5)
         if not done and self.choose.random() < 0.3:
-            # Somebody thinks better of it.
+            # Or somebody changes the target.
             to = self.choose.choice(self.places)
             print(f"then to {to}: ", end="", flush=True)
             self._go_by_command_line(to)
@@ -134,13 +133,13 @@ class Killing:
         )
 
     def _run_and_kill(self, command: list[str], changes: int) -> bool:
-        """Run a command, kill something in the midst of it, and return whether it was over before."""
+        """Run a command, kill something in the middle, and return whether it had finished before."""
         began = time.monotonic()
         with self._start(command) as process:
             time.sleep(self.choose.uniform(0.1, 0.2 + 0.8 * self._seconds_a_change * changes))
             victim = self.choose.choice(VICTIMS)
             killed = False
-            # Between two scripts there is no psql.
+            # Between two scripts no psql is running.
             while process.poll() is None and not killed:
                 killed = self._kill(victim, process.pid)
             output, _ = process.communicate()
@@ -162,7 +161,8 @@ class Killing:
             self._seconds_a_change = (time.monotonic() - began) / done
 
     def _go_by_command_line(self, to: str | None) -> None:
-        # It may be on either side of where it was killed. sqitch alone would say that it is up to date.
+        # The interrupted change may be on either side. sqitch alone would report that the database is
+        # up to date.
         arguments = [f"--to={to}"] if to else ["--all"]
         for command in (["deploy", *arguments] if to else [], ["revert", *arguments, "--yes"]):
             if command:
@@ -174,7 +174,7 @@ class Killing:
                 assert done.returncode == 0, done.stdout + done.stderr
 
     def _kill(self, victim: str, sqitch: int) -> bool:
-        """Kill one of the processes, if it is there."""
+        """Kill one of the processes, if it exists."""
         try:
             if victim == "sqitch":
                 os.kill(sqitch, signal.SIGKILL)
@@ -213,7 +213,7 @@ def _has_nothing_to_do(output: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Kill as often as asked; return the exit status."""
+    """Kill this number of times; return the exit status."""
     with proving("kills", __doc__, 200, arguments) as (kills, seed, server):
         killing = Killing(server, random.Random(seed))
         while sum(killing.killed.values()) < kills:

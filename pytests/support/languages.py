@@ -1,7 +1,7 @@
-"""The examples in other languages, on a database of their own.
+"""The examples in other languages, in their own database.
 
-``PYTHONPATH=pytests python -m support.languages`` runs those whose toolchains take longer
-to install than they are worth in every run of the tests.
+``PYTHONPATH=pytests python -m support.languages`` runs those whose toolchains take too long to
+install in every run of the tests.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ _VERSIONS = {
 
 
 def prints(language: str, database: Database, login: str, organization: Organization) -> str:
-    """Return what the example of a language prints, for the owner of an organization without projects."""
-    # Debian's packages of Go have their sources there.
+    """Return the output of a language's example, for the owner of an organization without projects."""
+    # Debian's packages of Go libraries install their sources there.
     of_language = {
         "node": lambda: {"NODE_PATH": str(packages(ROOT / "pytests" / "orms" / "node"))},
         "go": lambda: {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""},

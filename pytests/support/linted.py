@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 __all__ = ["PLANTS", "WELL_MADE", "Plant"]
 
-# {app} is the group of the application's logins, {login} and {other} two of these, {owner} owns everything and cannot
-# log in, {outside} is a login with no right at all.
+# {app} is the group of the application's logins, {login} and {other} are two of these, {owner} owns everything and
+# cannot log in, {outside} is a login without any rights.
 WELL_MADE = """
 CREATE SCHEMA app AUTHORIZATION {owner};
 GRANT USAGE ON SCHEMA app TO {app};
@@ -48,14 +48,14 @@ GRANT SELECT, INSERT (org_id, id, project_id, title), UPDATE (project_id, title)
 RESET ROLE;
 """
 
-# The same table without a floor, where a permissive policy is all there is.
+# The same table without a floor, with only a permissive policy.
 WITHOUT_FLOORS = "DROP POLICY tasks_floor ON app.tasks; DROP POLICY projects_floor ON app.projects;"
 
 # The beginning of a definer function in PL/pgSQL.
 DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 PIN = "SET search_path = pg_catalog, pg_temp"
 
-# A definer function that reads a table, with a path of its own.
+# A definer function with a fixed search_path that reads a table.
 PEEK = """
 CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'SELECT count(*) FROM app.tasks';
@@ -64,14 +64,14 @@ AS 'SELECT count(*) FROM app.tasks';
 
 @dataclass(frozen=True)
 class Plant:
-    """A fault, and what is like it and right.
+    """A fault, and something similar without it.
 
     Attributes:
         rule: the rule that finds it.
         fault: SQL that plants it, as the superuser.
-        object: what the rule names.
-        severity: how bad the rule says that it is.
-        right: SQL in which the rule finds nothing above info, and nothing at all where the fault is one of info.
+        object: the object in the finding.
+        severity: the finding's severity.
+        right: SQL in which the rule finds nothing above info, or nothing at all if the fault itself is only info.
 
     """
 
@@ -231,7 +231,7 @@ PLANTS = [
         "CREATE POLICY open ON app.tasks FOR SELECT TO {outside} USING (true);"
         "GRANT USAGE ON SCHEMA app TO {outside}; GRANT SELECT ON app.tasks TO {outside}",
         "policy open on app.tasks",
-        # Nothing else is made for it: probably a service, to be named as trusted.
+        # The role has no other policies: it is probably a service, and should be declared trusted.
         "warning",
         "CREATE POLICY everybody ON app.countries USING (true); ALTER TABLE app.countries ENABLE ROW LEVEL SECURITY",
     ),
@@ -270,7 +270,7 @@ PLANTS = [
         "DROP POLICY tasks_floor ON app.tasks",
         "table app.tasks",
         "error",
-        # Where no table has one there are no sisters.
+        # If no table has a floor, there is no similar table to compare with.
         WITHOUT_FLOORS,
     ),
     Plant(
@@ -369,7 +369,7 @@ PLANTS = [
         "ALTER POLICY tasks_app ON app.tasks USING (org_id = app.tenant())",
         "policy tasks_app on app.tasks",
         "warning",
-        # What needs a column of the row has to be called for each.
+        # A function of a column must be called for each row.
         "CREATE FUNCTION app.is_mine(uuid) RETURNS boolean LANGUAGE sql STABLE RETURN $1 = app.tenant();"
         "ALTER POLICY tasks_app ON app.tasks USING (app.is_mine(org_id))",
     ),
@@ -430,7 +430,7 @@ PLANTS = [
         "GRANT SELECT ON app.all_tasks TO {app};"
         "RESET ROLE",
         "view app.all_tasks",
-        # Forced: the owner is bound by policies, though not by those of the caller.
+        # Forced: the owner is subject to policies, though not to those of the caller.
         "warning",
         "CREATE VIEW app.all_countries AS SELECT * FROM app.countries; GRANT SELECT ON app.all_countries TO {app}",
     ),
@@ -559,7 +559,7 @@ PLANTS = [
         "ALTER SCHEMA app OWNER TO {outside}",
         "schema app",
         "warning",
-        # Whoever owns the tables too has nothing to win.
+        # An owner of the tables too gains nothing.
         "ALTER SCHEMA app OWNER TO {outside}; ALTER TABLE app.tasks OWNER TO {outside};"
         "ALTER TABLE app.projects OWNER TO {outside}; ALTER TABLE app.organizations OWNER TO {outside}",
     ),
@@ -626,7 +626,7 @@ PLANTS = [
         " ADD CONSTRAINT tasks_project FOREIGN KEY (project_id) REFERENCES app.projects (id)",
         "constraint tasks_project on app.tasks",
         "warning",
-        # Beside the one that compares the tenant.
+        # Beside the key that compares the tenant.
         "ALTER TABLE app.projects ADD UNIQUE (id);"
         "ALTER TABLE app.tasks ADD CONSTRAINT tasks_alone FOREIGN KEY (project_id) REFERENCES app.projects (id)",
     ),
@@ -719,7 +719,7 @@ PLANTS = [
         "ALTER TABLE app.tasks ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY",
         "table app.tasks",
         "info",
-        # It can be used and not be read.
+        # It can be used, but not read.
         "REVOKE SELECT ON app.tasks FROM {app}; GRANT SELECT (org_id, id, title) ON app.tasks TO {app};"
         "ALTER TABLE app.tasks ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY",
     ),

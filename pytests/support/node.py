@@ -1,4 +1,4 @@
-"""Node.js and what the tests have of npm's packages, which are installed once in the virtual environment."""
+"""Node.js and npm's packages for the tests, which are installed once into the virtual environment."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NODE = _WHEEL / "bin" / "node"
 
 
 def packages(folder: Path) -> Path:
-    """Install the packages that a folder's ``package-lock.json`` names, and return where they are.
+    """Install the packages of a folder's ``package-lock.json``, and return their directory.
 
-    Prisma's client is made from ``prisma/schema.prisma``, where there is one. That needs no database, and
-    so not the engine that Prisma would download for one.
+    Prisma's client is generated from ``prisma/schema.prisma``, if there is one. That needs no database,
+    and so no engine, which Prisma would download.
     """
     schema = folder / "prisma" / "schema.prisma"
     wanted = [folder / "package.json", folder / "package-lock.json", *([schema] if schema.exists() else [])]
@@ -44,7 +44,7 @@ def packages(folder: Path) -> Path:
 
 
 def node(program: Path, *arguments: str) -> str:
-    """Run a program of the tests with the packages beside it; return what it prints."""
+    """Run a program of the tests with its packages; return its output."""
     done = subprocess.run(
         [NODE, program, *arguments],
         env={**os.environ, "NODE_PATH": str(packages(program.parent))},

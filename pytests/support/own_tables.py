@@ -1,4 +1,4 @@
-"""Tables of an application's own, of every shape that protect() makes, with a row of two tenants in each."""
+"""An application's own tables, of every shape of protect(), with a row of two tenants in each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATE TABLE public.tickets (id bigserial PRIMARY KEY, title text NOT NULL);
 CREATE TABLE public.colors (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
 """
 
-# An owner may everything, a user may see and make notes and tickets.
+# Owners may do everything, users may see and create notes and tickets.
 _CONTRACTS = """
 SELECT tenancy.define_permission('projects.' || word, roles => '{owner,admin}')
 FROM unnest('{view,create,update,delete}'::text[]) AS word;
@@ -75,9 +75,9 @@ CALL tenancy.allow('public.colors', 'DELETE', 'projects.delete');
 
 
 def make_own_tables(tenants: TwoTenants) -> dict[str, dict[str, UUID]]:
-    """Make the tables, and a row of Acme's and one of Globex's in each, their owners' own; return the ids by side.
+    """Create the tables, with a row of Acme's owner and one of Globex's in each; return the ids by side.
 
-    A note of each owner is private, and one that is called ``shared`` is not.
+    Each owner has a private note, and one named ``shared`` that is not.
     """
     with tenants.admin() as admin:
         for statement in (_TABLES + _CONTRACTS).split(";\n"):

@@ -1,10 +1,9 @@
 """Payments during which the server is killed: ``./dev prove --payments 200``.
 
-Eight services authorize and record calls, and move money, in wallets that they share.
-Now and then a backend that is at work is killed with SIGKILL, so that the server throws
-out all of them and recovers. Each service tries what it was doing again, with the same
-reference, until it is answered; in the end wallets, ledger and calls must be what the
-answers say.
+Eight services authorize and record calls, and move money, in shared wallets. Now and then a working
+backend is killed with SIGKILL, so that the server disconnects all of them and recovers. Each
+service repeats its call with the same reference until it is answered; in the end wallets, ledger
+and calls must match the answers.
 """
 
 from __future__ import annotations
@@ -34,16 +33,17 @@ __all__ = ["Paying", "main"]
 WRITERS = 8
 OPENING = Decimal(1_000_000)
 PRICE = Decimal(2)
-# The server may wait for no disk, and does not lose what it was told by that: the machine goes on.
+# The server does not wait for the disk, but loses nothing when it is killed, because the machine
+# keeps running.
 _OPTIONS = "-c synchronous_commit=on -c lock_timeout=20s"
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
-# Tried again, as what the server's end has undone.
+# Retried like transactions that the server's restart has undone.
 _AGAIN = {"40001", "40P01", "57P01", "57P02", "57P03"}
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What one payment was answered: who paid whom how much, and under which reference."""
+    """The answer to a payment: payer, payee, amount and reference."""
 
     kind: str
     payer: UUID | None
@@ -55,11 +55,11 @@ class _Answer:
 
 @dataclass
 class Paying:
-    """A database in which money moves under fire.
+    """A database in which money moves while backends are killed.
 
     Args:
-        server: a server that nobody else is using.
-        choose: what decides whom to kill and when, and who pays what.
+        server: a server that nobody else uses.
+        choose: the source of random choices: the victim, the moment, and the payments.
 
     """
 
@@ -71,7 +71,7 @@ class Paying:
     """What was under way each time when a connection was lost; an answer, if it was committed."""
 
     def __post_init__(self) -> None:
-        """Make the database, with wallets and offerings in it."""
+        """Create the database, with wallets and offerings."""
         self._login = self.server.logins().service
         self._database: Database = self.server.create(self.server.template())
         self._failed: list[BaseException] = []
@@ -98,10 +98,10 @@ class Paying:
                 admin.execute("SELECT tenancy.top_up(%s, %s, 'opening')", [wallet, OPENING])
 
     def kill(self, times: int) -> None:
-        """Have everybody pay, and kill a backend that is at work so many times.
+        """Let everybody pay, and kill a working backend this number of times.
 
         Raises:
-            AssertionError: what there is in the end is not what was answered.
+            AssertionError: the final state differs from the answers.
 
         """
         self._is_over.clear()
@@ -120,7 +120,7 @@ class Paying:
         self.check()
 
     def check(self) -> None:
-        """Compare what there is with the answers."""
+        """Compare the state with the answers."""
         with self._database.connect(autocommit=True) as admin:
 
             def rows(query: str) -> list[Any]:
@@ -146,7 +146,7 @@ class Paying:
             assert dict(rows("SELECT workspace_id, balance FROM tenancy.wallets")) == wanted
 
     def _kill_one(self) -> None:
-        """Kill a backend in the middle of something, after some more has been answered."""
+        """Kill a working backend, after some more answers."""
         least = len(self.answers) + self.choose.randrange(WRITERS, 4 * WRITERS)
         while not self._failed:
             time.sleep(self.choose.uniform(0.001, 0.02))
@@ -185,7 +185,7 @@ class Paying:
             offering, tokens = self._offerings[payee], choose.randrange(1, 5000)
             hold = None
             if kind == "held call":
-                # One whose answer was lost is not known to anybody, and ends by itself.
+                # A hold whose answer was lost is unknown, and expires by itself.
                 authorize = "SELECT tenancy.authorize_usage_for(%s, %s, 5000), false"
                 hold, _ = service.ask("authorization", authorize, payer, offering)
             record = "SELECT usage_id, replayed, amount FROM tenancy.record_usage_for(%s, %s, %s, %s, 0, hold => %s)"
@@ -194,7 +194,7 @@ class Paying:
             return _Answer("call", payer, payee, amount, reference, usage)
         amount = Decimal(choose.randrange(1, 10_000_000)) / 1_000_000
         if kind == "order":
-            # The same payment at another time would be another one.
+            # The same payment with another time would be a different one.
             charge = "SELECT transfer_id, replayed FROM tenancy.charge(%s, %s, %s, 'order', %s, '2026-01-01')"
             transfer, _ = service.ask(kind, charge, payer, payee, amount, reference)
             return _Answer(kind, payer, payee, amount, reference, transfer)
@@ -203,11 +203,11 @@ class Paying:
 
 
 class _Service:
-    """A connection that comes back.
+    """A connection that is reopened when it is lost.
 
     Args:
-        dsn: where to.
-        lost: counts by kind what was under way when the connection was lost.
+        dsn: the database.
+        lost: counts the interrupted calls by kind.
 
     """
 
@@ -216,7 +216,7 @@ class _Service:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def ask(self, kind: str, query: str, *values: Any) -> tuple[Any, ...]:
-        """Ask in a transaction until there is an answer, of which the second value says whether it is an old one."""
+        """Repeat a transaction until it is answered; the second value says whether the answer is a repeated one."""
         while True:
             try:
                 if self._connection is None:
@@ -239,14 +239,14 @@ class _Service:
             return row
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
 
 def main(arguments: list[str]) -> int:
-    """Kill as often as asked; return the exit status."""
+    """Kill this number of times; return the exit status."""
     with proving("payments", __doc__, 200, arguments) as (kills, seed, server):
         paying = Paying(server, random.Random(seed))
         while paying.killed < kills:

@@ -32,7 +32,7 @@ class Organization:
 
 
 class People:
-    """Makes users, organizations and memberships.
+    """Creates users, organizations and memberships.
 
     Args:
         connection: the superuser's, in autocommit.
@@ -44,7 +44,7 @@ class People:
         self._numbers = itertools.count(1)
 
     def user(self, username: str | None = None, *, email: str | None = None, role: str = "user") -> User:
-        """Make a user.
+        """Create a user.
 
         Args:
             username: default: a new one, ``user1`` and so on.
@@ -62,7 +62,7 @@ class People:
         return user
 
     def organization(self, name: str | None = None, *, owner: User | None = None, **members: User) -> Organization:
-        """Make an organization with its owner, and members by role.
+        """Create an organization with its owner, and members by role.
 
         ``people.organization("Acme", owner=ann, manager=bob)``
 
@@ -75,8 +75,7 @@ class People:
         name = name or f"Organization {next(self._numbers)}"
         owner = owner or self.user()
         organization = Organization(uuid4(), name, name.lower().replace(" ", "-"), owner)
-        # One transaction: an organization without an owner is not a state that
-        # a database has to accept.
+        # One transaction, because a database may refuse an organization without an owner.
         with self._connection.transaction():
             self._connection.execute(
                 "INSERT INTO public.organizations (id, name, slug, created_by_user_id) VALUES (%s, %s, %s, %s)",
@@ -95,7 +94,7 @@ class People:
         )
 
     def member(self, organization: Organization, role: str = "user", username: str | None = None) -> User:
-        """Make a new user who is a member of an organization."""
+        """Create a user who is a member of an organization."""
         user = self.user(username)
         self.membership(organization, user, role)
         return user

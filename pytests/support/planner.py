@@ -1,4 +1,4 @@
-"""Plans as an attacker who looks for hidden rows sees them."""
+"""Plans as seen by an attacker who looks for hidden rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def plan_of(connection: psycopg.Connection[Any], query: str, settings: str, values: Iterable[object]) -> str:
-    """Return what EXPLAIN ANALYZE says of a query, without the values that were asked about."""
+    """Return the output of EXPLAIN ANALYZE for a query, without the queried values."""
     with connection.transaction(force_rollback=True):
         connection.execute(SETTINGS[settings].encode())
         explained = connection.execute(

@@ -1,4 +1,4 @@
-"""The platform as it was before tenancy: tables that an application made by itself."""
+"""The platform before tenancy: tables that an application created itself."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TABLES = (
     "finops.cost_actual_minute",
 )
 
-# The columns that identify a row, once phase 0 is deployed.
+# The columns that identify a row after phase 0.
 PRIMARY_KEYS = {
     **{table: ["id"] for table in TABLES},
     "public.organization_memberships": ["organization_id", "user_id"],
     "finops.cost_actual_minute": ["bucket_minute", "provider_id", "instance_id"],
 }
 
-# No key of any kind, and every column may be null.
+# No keys of any kind, and all columns are nullable.
 KEYLESS = """
 CREATE SCHEMA finops;
 CREATE TABLE public.users (
@@ -80,7 +80,7 @@ CREATE TABLE finops.cost_actual_minute (
 );
 """
 
-# Keys under names of its own, other types of the same families, more than is needed.
+# Keys with other names, other types of the same families, and further columns.
 NAMED_KEYS = """
 CREATE SCHEMA finops;
 CREATE TABLE public.users (
@@ -153,7 +153,7 @@ INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, 
 """
 
 
-# What an application has done to its tables before anybody thought of tenants.
+# Grants from before tenancy.
 GRANTED = """
 GRANT SELECT ON public.users TO {reader};
 GRANT SELECT (id, name) ON public.organizations TO {reader} WITH GRANT OPTION;
@@ -189,7 +189,7 @@ def primary_keys(database: Database) -> dict[str, list[str]]:
 
 
 def rows_of(connection: psycopg.Connection[tuple[Any, ...]], *tables: str) -> dict[str, list[str]]:
-    """Return every row of the tables as text, in an order of their own."""
+    """Return every row of the tables as text, sorted."""
     return {
         table: [
             str(row)

@@ -1,4 +1,4 @@
-"""What the long runs of ``./dev prove`` begin with: how often, a seed, and a server of their own."""
+"""The common beginning of the long runs of ``./dev prove``: a number, a seed, and a separate server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["proving"]
 
 @contextmanager
 def proving(what: str, about: str | None, often: int, arguments: Sequence[str]) -> Iterator[tuple[int, int, Server]]:
-    """Read the arguments and start a server; yield how often, the seed, and the server.
+    """Read the arguments and start a server; yield the number, the seed, and the server.
 
     Args:
-        what: what is counted, which is also the option of ``./dev prove``.
+        what: the counted things, which is also the option of ``./dev prove``.
         about: the module's docstring, whose first line is the help.
-        often: how often without an argument.
+        often: the default number.
         arguments: of the command line.
 
     """

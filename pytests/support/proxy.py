@@ -20,10 +20,10 @@ _SOCKET = ".s.PGSQL.5432"
 
 
 class Proxy:
-    """Forwards connections to a server and sees what goes to and fro.
+    """Forwards connections to a server and sees the traffic.
 
-    A round trip is whatever the client sends, in one piece or several, followed
-    by whatever the server answers before the client speaks again.
+    A round trip is everything that the client sends, in one piece or several, and everything that
+    the server answers before the client sends again.
 
     ``with Proxy(database.dsn(logins.app)) as proxy: psycopg.connect(proxy.dsn)``
 
@@ -75,7 +75,7 @@ class Proxy:
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[], int]]:
-        """Yield a function that says how many round trips there were since."""
+        """Yield a function that returns the number of round trips since then."""
         before = self.round_trips
         yield lambda: self.round_trips - before
 
@@ -88,7 +88,7 @@ class Proxy:
                         end.shutdown(socket.SHUT_RDWR)
 
     def cut_instead_of_answer(self, number: int = 1) -> None:
-        """Cut the connection when the server gives its answer of this number, from now on."""
+        """Cut the connection when the server sends its answer of this number, counted from now."""
         self._answers_until_cut = number
 
     def _accept(self) -> None:
@@ -119,7 +119,7 @@ class Proxy:
             selector.register(server, selectors.EVENT_READ)
             while True:
                 ready = {key.fileobj for key, _ in selector.select()}
-                # What the client sent has been sent before the server answered it.
+                # The client's data was sent before the server's answer to it.
                 source, target = (client, server) if client in ready else (server, client)
                 try:
                     data = source.recv(65536)

@@ -1,4 +1,4 @@
-"""psql, as pg_prove calls it, on a database made for this one file."""
+"""psql, as pg_prove calls it, on a database created for this file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
                 env={
                     **os.environ,
                     **libpq_environment(database.dsn()),
-                    # Everything but pgTAP's own functions is named with its schema.
+                    # All names except pgTAP's own functions are qualified.
                     "PGOPTIONS": "-c search_path=tap",
                 },
             )

@@ -1,4 +1,4 @@
-"""Two or more real sessions whose order a test decides."""
+"""Two or more real sessions in an order that the test chooses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def name_of(error: BaseException | None) -> str:
-    """Return the name that a program goes by: the constraint, or else the SQLSTATE."""
+    """Return the name of an error for programs: the constraint, or else the SQLSTATE."""
     if error is None:
         return "done"
     if not isinstance(error, psycopg.Error):
@@ -27,7 +27,7 @@ def name_of(error: BaseException | None) -> str:
 
 
 def attempt(connection: Connection, statement: str, *values: Any) -> str:
-    """Do one thing in a savepoint, and return ``done`` or the error's name."""
+    """Run something in a savepoint, and return ``done`` or the error's name."""
     try:
         with connection.transaction():
             connection.execute(statement, values or None)
@@ -38,7 +38,7 @@ def attempt(connection: Connection, statement: str, *values: Any) -> str:
 
 @contextmanager
 def killing_who_sleeps(admin: Connection) -> Iterator[None]:
-    """Terminate the backend that is found in ``SLEEP`` during the block, which does that in this thread."""
+    """Terminate the backend that runs ``SLEEP`` during the block; the block runs it in this thread."""
 
     def kill() -> None:
         deadline = time.monotonic() + 20
@@ -60,11 +60,11 @@ def killing_who_sleeps(admin: Connection) -> Iterator[None]:
 
 
 def at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[str]:
-    """Run some work in as many threads, and return the names of the outcomes, sorted.
+    """Run work in this number of threads, and return the names of the outcomes, sorted.
 
     Args:
-        count: how many threads.
-        work: given the thread's number and the barrier at which all of them can meet.
+        count: the number of threads.
+        work: takes the thread's number, and a barrier for all threads.
 
     """
     barrier, outcomes = threading.Barrier(count), [""] * count
@@ -87,12 +87,12 @@ def at_once(count: int, work: Callable[[int, threading.Barrier], Any]) -> list[s
 class Session:
     """A connection whose statements may wait for another session.
 
-    ``start()`` runs something beside the test and returns as soon as it is done
-    or waits for a lock; ``outcome()`` waits for its end.
+    ``start()`` runs something in another thread and returns as soon as it is done or waits for a
+    lock; ``outcome()`` waits for its end.
 
     Args:
-        connection: the session's own; it is not in autocommit.
-        watcher: another connection, in autocommit, of somebody who sees all locks.
+        connection: the session's own, not in autocommit.
+        watcher: another connection, in autocommit, of a role that sees all locks.
 
     """
 
@@ -103,7 +103,7 @@ class Session:
         self._error: BaseException | None = None
 
     def start(self, work: Callable[[Connection], Any]) -> None:
-        """Begin some work, unless the work before it failed."""
+        """Begin some work, unless the earlier work failed."""
         self._join()
         if self._error is not None:
             return
@@ -142,6 +142,6 @@ class Session:
         ).fetchone()
         if row is None or not row[0]:
             return False
-        # Only a wait that lasts is one.
+        # Only a wait that persists counts.
         time.sleep(0.002)
         return True

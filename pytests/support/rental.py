@@ -1,4 +1,4 @@
-"""The platform that the package was made for, unprepared: its rows, and what its application does all day."""
+"""The original platform, unprepared: its rows, and a day's work of its application."""
 
 # ruff: noqa: E501, S608  (rows and statements as they are, made here)
 
@@ -125,8 +125,8 @@ def _id(kind: int, letter: str = "f") -> str:
     return f"00000000-0000-0000-{kind:04}-00000000000{letter}"
 
 
-# What the application does on one day, each with the words of an ORM or of a job. Nobody but it knows these rows,
-# and nothing in an answer depends on when it was asked.
+# A day's work of the application, as statements of an ORM or a job. Nobody else uses these rows, and no answer
+# depends on the time.
 STATEMENTS: tuple[str, ...] = (
     # People sign up, sign in and are found.
     f"INSERT INTO users (id, email, username, password_hash) VALUES ('{_id(0)}', 'fay@example.com', 'fay', 'h')"
@@ -146,7 +146,7 @@ STATEMENTS: tuple[str, ...] = (
     "SELECT s.session_token, u.email FROM user_sessions s JOIN users u ON u.id = s.user_id WHERE s.revoked_at IS NULL"
     " ORDER BY 1",
     f"SELECT event FROM user_events WHERE user_id = '{_id(0)}' ORDER BY id",
-    # Organizations and who is in them.
+    # Organizations and their members.
     f"INSERT INTO organizations (id, name, slug, created_by_user_id, sidebar_color) VALUES ('{_id(1)}', 'Fog', 'fog',"
     f" '{_id(0)}', '#00aa00') RETURNING subscription_plan::text, sidebar_color",
     f"INSERT INTO organization_memberships (organization_id, user_id, role) VALUES ('{_id(1)}', '{_id(0)}', 'owner')",
@@ -186,7 +186,7 @@ STATEMENTS: tuple[str, ...] = (
     "UPDATE api_keys SET last_used_at = now() WHERE key_hash = 'hash-f'",
     f"UPDATE api_keys SET revoked_at = now() WHERE id = '{_id(6)}' AND revoked_at IS NULL",
     f"SELECT event FROM api_key_events WHERE api_key_id = '{_id(6)}' ORDER BY id",
-    # Instances live and die.
+    # Instances are created and terminated.
     f"INSERT INTO instances (id, provider_id, zone_id, instance_type_id, model_id, status, organization_id) VALUES"
     f" ('{_id(5)}', '{_id(2, 'a')}', '{_id(12, 'a')}', '{_id(13, 'a')}', '{_id(4, 'a')}', 'provisioning', '{_id(1)}')"
     " RETURNING status::text, is_operational",
@@ -225,7 +225,7 @@ STATEMENTS: tuple[str, ...] = (
     f" '{_id(1, 'a')}', 'WORKER_TIMEOUT_S', 120) ON CONFLICT (provider_id, key, organization_id) DO UPDATE SET value_int ="
     " excluded.value_int RETURNING value_int",
     "UPDATE global_settings SET value_int = 21 WHERE key = 'RETENTION_DAYS' RETURNING value_int",
-    # The jobs that count: totals of a minute are of no instance, or of no provider.
+    # The jobs that add up: totals of a minute have no instance, or no provider.
     "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur) SELECT '2026-01-03Z',"
     " NULL, NULL, sum(t.cost_per_hour) / 60 FROM instances i JOIN instance_types t ON t.id = i.instance_type_id"
     " ON CONFLICT (bucket_minute, provider_id_key, instance_id_key) DO UPDATE SET amount_eur = excluded.amount_eur",
@@ -247,7 +247,7 @@ STATEMENTS: tuple[str, ...] = (
     " provider_id, region_id",
     "INSERT INTO finops.inference_usage (customer_id) VALUES (gen_random_uuid())",
     "INSERT INTO finops.token_purchases (external_id, amount_eur) VALUES ('pay_1', 5) ON CONFLICT DO NOTHING",
-    # And things go.
+    # Deletions.
     f"DELETE FROM instances WHERE id = '{_id(5)}' RETURNING status::text",
     f"SELECT count(*) FROM finops.cost_actual_minute WHERE instance_id = '{_id(5)}'",
     f"DELETE FROM api_keys WHERE id = '{_id(6)}'",
@@ -263,10 +263,10 @@ STATEMENTS: tuple[str, ...] = (
 
 
 def answers(database: Database, login: str) -> dict[str, tuple[int, object]]:
-    """Do the day's work as a login, without leaving anything, and return what came of each statement.
+    """Do the day's work as a login, roll it back, and return the result of each statement.
 
-    That is how many rows it had and what it returned, or the class of the SQLSTATE with which it was refused. What is checked at
-    the end is checked then, under ``COMMIT``.
+    That is the number of rows and the rows, or the class of the SQLSTATE of its error. Deferred constraints are checked
+    at the end, under ``COMMIT``.
     """
     found: dict[str, tuple[int, object]] = {}
     with database.connect(login) as connection:

@@ -1,11 +1,9 @@
-"""Runs the plan's scripts one after the other in a single psql.
+"""Runs the plan's scripts in a single psql.
 
-sqitch starts a psql for each script, which is most of the time that a deploy
-takes. Where the scripts are the subject and sqitch is not, this runs the same
-files in the same order, each in a session that is reset to what a new one is,
-and writes down in sqitch's registry what sqitch would write down, so that
-sqitch goes on wherever this stopped and the other way round.
-``adoption/test_replay.py`` proves that both leave the same.
+sqitch starts a psql for each script, which takes most of the time of a deploy. For tests about the
+scripts and not about sqitch, this runs the same files in the same order, resets the session before
+each, and fills sqitch's registry as sqitch does, so that each can continue where the other stopped.
+``adoption/test_replay.py`` proves that both have the same result.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ PLAN = read_plan()
 TAGS = [f"@{tag}" for change in PLAN for tag in change.tags]
 WHOLE_PLAN = PLAN[-1].script
 
-# What DISCARD ALL does, but for DISCARD PLANS: a plan is made anew where it has to be, and making
-# all of them anew for each script takes a tenth of a deploy.
+# DISCARD ALL without DISCARD PLANS: plans are replaced if they must be, and replacing all of them
+# for each script takes a tenth of a deploy.
 NEW_SESSION = """
 DO $$
 BEGIN
@@ -58,7 +56,7 @@ _TIMES = {"committed_at", "created_at", "installed_at"}
 
 
 def position(to: str | None) -> int:
-    """Return how many changes are deployed up to a tag or a change; without one, none.
+    """Return the number of changes up to a tag or a change, without one 0.
 
     Args:
         to: a tag with its @, or the name of a change's script.
@@ -78,9 +76,9 @@ class Step:
 
     Attributes:
         kind: ``deploy``, ``revert`` or ``verify``.
-        change: whose script it is.
-        is_noted: whether sqitch's registry says afterwards that it was run.
-        is_run: whether it is run; otherwise the registry alone says so.
+        change: the change of the script.
+        is_noted: whether sqitch's registry is updated.
+        is_run: whether it is run; otherwise only the registry is updated.
 
     """
 
@@ -92,14 +90,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Replay:
-    """The plan on one database, by the interface of ``pg_tenancy.tools.sqitch.Sqitch``.
+    """The plan on one database, with the interface of ``pg_tenancy.tools.sqitch.Sqitch``.
 
-    What a script raises is a ``ScriptError`` with ``.output``. The changes
-    before it stay deployed, as they do with sqitch; only that it failed is not
-    written down.
+    A failing script raises a ``ScriptError`` with ``.output``. The changes before it stay deployed,
+    as with sqitch, but the failure itself is not recorded.
 
     Args:
-        database: where to run the scripts.
+        database: the database of the scripts.
         login: the role to connect as; default: the superuser.
 
     """
@@ -108,23 +105,23 @@ class Replay:
     login: str | None = None
 
     def deploy(self, to: str | None = None) -> str:
-        """Deploy the changes up to one, or all of them, and return what psql wrote."""
+        """Deploy the changes up to one, or all of them, and return psql's output."""
         changes = PLAN[self._deployed() or 0 : len(PLAN) if to is None else position(to)]
         return self.run(*(Step("deploy", change) for change in changes))
 
     def revert(self, to: str | None = None) -> str:
-        """Revert the changes after one, or all of them, and return what psql wrote."""
+        """Revert the changes after one, or all of them, and return psql's output."""
         done, stays = self._deployed() or 0, position(to)
         if stays > done:
             raise ValueError(f"{to} is not deployed")
         return self.run(*(Step("revert", change) for change in PLAN[stays:done][::-1]))
 
     def verify(self) -> str:
-        """Run the verify scripts of what is deployed, and return what psql wrote."""
+        """Run the verify scripts of the deployed changes, and return psql's output."""
         return self.run(*(Step("verify", change) for change in PLAN[: self._deployed() or 0]))
 
     def _deployed(self) -> int | None:
-        # None where there is no registry yet.
+        # None if there is no registry yet.
         with self.database.connect() as connection:
             if connection.execute("SELECT to_regclass('sqitch.changes')").fetchone() == (None,):
                 return None
@@ -132,7 +129,7 @@ class Replay:
         return int(count)
 
     def run(self, *steps: Step) -> str:
-        """Run any scripts in this order, and return what psql wrote."""
+        """Run any scripts in this order, and return psql's output."""
         registry = _registry(self.database.server)
         noted = {"deploy": registry.deployed, "revert": registry.reverted, "verify": {}}
         arguments = ["--file=-"]
@@ -142,7 +139,7 @@ class Replay:
                 arguments.append(f"--file={SQL / step.kind / script}.sql")
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
-            # A new session but for psql's own variables.
+            # Like a new session, except for psql's own variables.
             arguments.append(f"--command={NEW_SESSION}")
         first = registry.tables if self._deployed() is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
@@ -153,7 +150,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class Registry:
-    """What sqitch writes down: its tables, and the statements for each change by the name of its script."""
+    """sqitch's records: its tables, and the statements for each change by the name of its script."""
 
     tables: str
     deployed: Mapping[str, str]
@@ -171,12 +168,12 @@ def _registry(server: Server) -> Registry:
 
 
 def _read_registry(server: Server) -> Registry:
-    """Let sqitch fill a registry without running a script, and read what is in it."""
+    """Let sqitch fill a registry without running a script, and read it."""
     name = server.once(
         "registry", lambda building: server.sqitch(building.name).run("deploy", "--log-only", "--no-verify")
     )
     dump = server.pg_dump(name, "--schema=sqitch", "--schema-only", "--no-owner")
-    # It begins with settings, of which an older server does not know all.
+    # The dump begins with settings, some of which an older server does not know.
     tables = [line for line in dump.splitlines() if not line.startswith(("SET ", "SELECT "))]
     with psycopg.connect(server.uri(name), row_factory=dict_row) as connection:
 
@@ -187,7 +184,7 @@ def _read_registry(server: Server) -> Registry:
         def insert(table: str, *given: Row) -> str:
             statements = []
             for row in given:
-                # When it was done is the default of its column.
+                # Times are defaults of their columns.
                 kept = {name: value for name, value in row.items() if name not in _TIMES}
                 statement = sql.SQL("INSERT INTO sqitch.{} ({}) VALUES ({});").format(
                     sql.Identifier(table),

@@ -1,6 +1,6 @@
-"""The demonstration with the plan's scripts in one psql, where sqitch is not what is looked at.
+"""The demonstration with the plan's scripts in one psql, for tests that are not about sqitch.
 
-``python -m support.replayed_demo [arguments]`` is ``pg-tenancy demo`` so, as a program that is part of a run.
+``python -m support.replayed_demo [arguments]`` is such a ``pg-tenancy demo``, as a program within a run.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["in_one_go", "replay_in_one_go"]
 
 
 def in_one_go() -> list[Phase]:
-    """Return all changes as one phase, which sqitch is started for once."""
+    """Return all changes as one phase, so that sqitch is started once."""
     return [Phase("", "all of them", tuple(read_plan()))]
 
 
 class _Replayed:
-    """What the demonstration asks of sqitch, done by a replay."""
+    """The part of sqitch that the demonstration uses, done by a replay."""
 
     def __init__(self, database: Database) -> None:
         self._replay = Replay(database)
@@ -47,11 +47,11 @@ class _Replayed:
 
 
 def replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
-    """Have the demonstrations that follow deploy everything at once, by a replay.
+    """Let the following demonstrations deploy everything at once, by a replay.
 
     Args:
-        patch: takes it back.
-        server: the run's, on which they take place unless they start one of their own.
+        patch: undoes it.
+        server: the run's, which they use unless they start one of their own.
 
     """
 
@@ -66,7 +66,7 @@ def replay_in_one_go(patch: pytest.MonkeyPatch, server: Server) -> None:
 
 def _main(arguments: list[str]) -> int:
     with server_of_this_run() as server, pytest.MonkeyPatch.context() as patch:
-        # What sqitch writes down is read here, where the run has it already, and not on a server of one's own.
+        # sqitch's registry is read on the run's server, which has it already, and not on a separate one.
         database = server.create()
         try:
             Replay(database).deploy(PLAN[0].script)

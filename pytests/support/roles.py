@@ -1,4 +1,4 @@
-"""An organization with a member of each role, somebody without one, and platform staff."""
+"""An organization with a member of each role, a person outside of it, and platform staff."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @dataclass
 class Place:
-    """Who there is, and a way to ask as each of them."""
+    """The people, and queries as each of them."""
 
     users: dict[str, User]
     acme: Organization
@@ -40,13 +40,13 @@ class Place:
         )
 
     def ask(self, who: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask in the workspace of somebody, and return the rows; it commits."""
+        """Run a query in somebody's workspace, commit, and return the rows."""
         with self.database.connect(self.logins.app) as connection:
             self.enter(connection, who)
             return connection.execute(query.encode(), values or None).fetchall()
 
     def error(self, who: str, query: str, *values: Any) -> str:
-        """Ask, and return the name of the error, or ``done``."""
+        """Run a query, and return the name of its error, or ``done``."""
         try:
             self.ask(who, query, *values)
         except psycopg.Error as error:
@@ -55,7 +55,7 @@ class Place:
 
 
 def place_of(people: People, admin: Connection, database: Database, logins: Logins) -> Place:
-    """Make Acme with its members, Globex, a person without an organization, staff, and a provider."""
+    """Create Acme with its members, Globex, a person without an organization, staff, and a provider."""
     users = {name: people.user(name) for name in ("owner", "admin", "manager", "user", "person", "outsider")}
     users["staff"] = people.user("staff", role="admin")
     acme = people.organization("Acme", **{role: users[role] for role in ("owner", "admin", "manager", "user")})

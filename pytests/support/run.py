@@ -21,10 +21,10 @@ from typing import NoReturn
 from support.server import Server, server_of_this_run
 
 ROOT = Path(__file__).resolve().parents[2]
-# Options of pytest with which it runs nothing, and tells something instead.
+# Options with which pytest only prints something.
 TELLS = {"--co", "--collect-only", "--collectonly", "--fixtures", "--help", "-h", "--markers", "--version", "-V"}
-# What --fast stands for: another PostgreSQL runs every script, answers every table's readers,
-# and passes all of pgTAP. Without workers, each of which would begin by collecting the tests.
+# The tests of --fast: another PostgreSQL runs every script, every role reads every table, and all
+# of pgTAP passes. Without workers, each of which would first collect the tests.
 FAST = (
     "-n",
     "0",
@@ -36,9 +36,9 @@ ENOUGH = 4 << 30  # bytes of memory for the run's databases: three hundred MB, a
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments ask for; return the exit status."""
+    """Run with these arguments; return the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # A script's background jobs are born deaf to SIGINT, and their children would be, too.
+        # A script's background jobs ignore SIGINT, and so would their children.
         signal.signal(number, _interrupt)
     if "--fast" in arguments:
         arguments = [*(argument for argument in arguments if argument != "--fast"), *FAST]
@@ -47,12 +47,14 @@ def main(arguments: list[str]) -> int:
     files = [argument for argument in arguments if argument.endswith(".sql")]
     endings: list[str] = []
     failed = False
-    # Half of what a worker does before its first test is compiling, unless the run before has kept it.
+    # Compiling is half of a worker's work before its first test, unless an earlier run has cached the
+    # result.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with temporary_directory(), server_of_this_run() as server:
         os.environ.update(server.environment())
         if not files:
-            # A file at a time and in conftest.py's order, so that what a file shares is made once.
+            # A file at a time and in conftest.py's order, so that a file's shared objects are
+            # created once.
             workers = ["-n", _workers(), "--dist", "loadfile", "--no-loadscope-reorder"]
             status, last = _run([sys.executable, "-m", "pytest", *workers, *arguments])
             failed = failed or status != 0
@@ -70,9 +72,9 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def temporary_directory() -> Iterator[None]:
-    """Have temporary files in memory, where there is room and nobody asked for something else.
+    """Keep temporary files in memory, if there is room and nobody has chosen another place.
 
-    Half of the time goes by with writing databases to the disk otherwise.
+    Otherwise writing databases to the disk takes half of the time.
     """
     shared = Path("/dev/shm")
     if "TMPDIR" in os.environ or not os.access(shared, os.W_OK):
@@ -90,7 +92,7 @@ def temporary_directory() -> Iterator[None]:
 
 
 def _workers() -> str:
-    # One more than there are processors: a test often waits for the server, for sqitch or for a lock.
+    # One more than processors, because tests often wait for the server, for sqitch or for a lock.
     return str(min((os.cpu_count() or 1) + 1, 8))
 
 
@@ -112,7 +114,7 @@ def _prove(server: Server, files: list[str]) -> tuple[int, str]:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run a program, pass on what it prints; return its status and its closing lines."""
+    """Run a program, pass its output on, and return its status and its last lines."""
     debugger = not DEBUGGERS.isdisjoint(command)
     if sys.stdout.isatty() and "pytest" in command:
         command = [*command, "--color=yes"]
@@ -131,7 +133,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> tuple
                 lines = [*lines[-2:], re.sub(r"\033\[[\d;]*m", "", line).strip("= \n")]
             process.wait()
         except BaseException:
-            # With a signal to us alone it knows of nothing.
+            # It does not get a signal that is sent only to this process.
             process.terminate()
             raise
     closing = [line for line in lines if line]

@@ -1,4 +1,4 @@
-"""``./dev screenshots``: the console's main screens as pictures, for the documents."""
+"""``./dev screenshots``: pictures of the console's main screens, for the documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCREENS = ("dashboard", "members", "instances", "settings", "offerings")
 
 
 def main(folder: Path = DOCS) -> None:
-    """Make the pictures, ``console-dashboard.png`` and so on."""
+    """Write the pictures, ``console-dashboard.png`` and so on."""
     with Place() as place:
         result = demonstrate(place, Terminal(None), scale=0.1)
         assert result.failures == []

@@ -1,4 +1,4 @@
-"""psql as sqitch calls it, and what can be compared of a database besides its dump."""
+"""psql as sqitch calls it, and comparable parts of a database besides its dump."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ScriptError(RuntimeError):
     """psql stopped at an error.
 
     Attributes:
-        output: everything that it wrote, its error message last.
+        output: all of its output, the error message last.
 
     """
 
@@ -31,11 +31,11 @@ class ScriptError(RuntimeError):
 
 
 def psql(database: Database, *arguments: str, login: str | None = None, script: str = "") -> str:
-    """Run psql with the options that sqitch gives it, and return what it wrote.
+    """Run psql with the options that sqitch gives it, and return its output.
 
     Args:
         database: where to run it.
-        arguments: further arguments; ``--file=-`` is where the script comes.
+        arguments: further arguments; ``--file=-`` is the place of the script.
         login: the role to connect as; default: the superuser.
         script: what psql reads from its standard input.
 
@@ -66,7 +66,7 @@ def psql(database: Database, *arguments: str, login: str | None = None, script: 
 
 
 def _privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-    """Return which of PostgreSQL's own functions have other privileges than a new function has; no dump tells."""
+    """Return PostgreSQL's own functions whose privileges are not a new function's, which dumps omit."""
     rows = connection.execute(
         """
         SELECT f.name || ' ' || f.privileges::text
@@ -86,8 +86,8 @@ def _privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
 
 
 def no_dump_tells(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-    """Return what a database has beside what its dump tells, a line for each."""
-    # Who belongs to the groups, of the roles that own the database or may connect to it.
+    """Return the state of a database that its dump omits, as lines."""
+    # The members of the groups among the roles that own the database or may connect to it.
     members = connection.execute(
         """
         SELECT m.member::regrole::text, m.roleid::regrole::text
@@ -103,14 +103,14 @@ def no_dump_tells(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
 
 
 def everything(database: Database) -> str:
-    """Return all of a database but its rows as text: its dump and what no dump tells."""
+    """Return everything of a database except rows as text: its dump, and what dumps omit."""
     with database.connect() as connection:
         besides = no_dump_tells(connection)
     return "\n".join([database.dump(), *besides])
 
 
 def differences(wanted: str, found: str) -> str:
-    """Return the lines in which two dumps differ, empty when they are the same."""
+    """Return the lines in which two dumps differ, none if they are equal."""
     if wanted == found:
         return ""
     return "\n".join(difflib.unified_diff(wanted.splitlines(), found.splitlines(), "before", "after", lineterm="", n=2))

@@ -1,7 +1,7 @@
-"""One PostgreSQL server for a whole test run, whoever takes part in it.
+"""One PostgreSQL server for a whole test run and all of its processes.
 
-pytest, its xdist workers and pg_prove all use the server that the first of them
-started. It is described by one environment variable, which the others inherit.
+pytest, its xdist workers and pg_prove all use the server that the first of them started. An
+environment variable describes it, which the others inherit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Logins", "Server", "server_of_this_run", "start_embedded"]
 
 _VARIABLE = "PG_TENANCY_TEST_RUN"
 
-# Group roles that each login of a run is granted.
+# The group that each login of a run is granted.
 _GROUPS = {
     "app": "tenancy_app",
     "credentialed": "tenancy_credentialed",
@@ -48,8 +48,8 @@ _GROUPS = {
 class Logins:
     """The names of the logins that every database of the run has.
 
-    Each is an ordinary role, granted the group that its name says; ``old`` is
-    the login of the application as it was before tenancy.
+    Each is an ordinary role that is granted the group of its name; ``old`` is the login of the
+    application before its migration.
     """
 
     app: str
@@ -63,8 +63,8 @@ class Logins:
 class Server:
     """A server and the part of it that belongs to this test run.
 
-    Every database and login of the run has a name that starts with ``run``, so
-    that a server that is not ours alone is left as it was.
+    The names of all databases and logins of the run begin with ``run``, so that a shared server is
+    left as it was.
     """
 
     dsn: str
@@ -73,7 +73,7 @@ class Server:
     bin_dir: str | None
     version: int
     _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
-    # What exists for the rest of the run, as far as this process knows.
+    # Databases and logins that exist until the end of the run, as far as this process knows.
     _made: set[str] = field(default_factory=set, compare=False, repr=False)
 
     # -- connecting ------------------------------------------------------------
@@ -90,29 +90,29 @@ class Server:
         parameters.pop("dbname", None)
         if login is not None:
             parameters |= {"user": login, "password": self.password}
-        # asyncpg knows none of psycopg's own parameters.
+        # asyncpg does not know psycopg's own parameters.
         user = quote(parameters.pop("user", ""), safe="")
         password = quote(parameters.pop("password", ""), safe="")
         account = f"{user}:{password}@" if password else f"{user}@" if user else ""
         return f"postgresql://{account}/{quote(dbname, safe='')}?{urlencode(parameters)}"
 
     def execute(self, *statements: sql.Composed | sql.SQL) -> None:
-        """Run statements as the superuser, each by itself."""
+        """Run each statement as the superuser, in autocommit."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)
 
     def new_name(self, kind: str) -> str:
-        """Return a name that no other database or login of the run has."""
+        """Return an unused name for a database or login of the run."""
         return f"{self.run}_{kind}_{os.getpid()}_{next(self._numbers)}"
 
     # -- databases -------------------------------------------------------------
 
     def create(self, template: str = "template0", name: str | None = None) -> Database:
-        """Make a database, empty or as a copy of another of the run.
+        """Create a database, empty or as a copy of another of the run.
 
-        PostgreSQL copies neither the owner nor the privileges on the database
-        itself, which a change of ours may have altered, so they are given again.
+        PostgreSQL copies neither the owner nor the privileges on the database itself, which our
+        changes may have altered, so they are set again.
         """
         name = name or self.new_name("db")
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -120,7 +120,8 @@ class Server:
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
                     sql.Identifier(name),
                     sql.Identifier(template),
-                    # A server of ours waits for no disk, so that a checkpoint costs it less than ten MB of log.
+                    # The run's own server does not wait for the disk, so a checkpoint costs less than ten MB of
+                    # log.
                     sql.SQL("FILE_COPY" if self.bin_dir else "WAL_LOG"),
                 )
             )
@@ -129,7 +130,7 @@ class Server:
         return Database(self, name)
 
     def drop(self, *names: str) -> None:
-        """Drop databases, whoever is still connected to them."""
+        """Drop databases, even while somebody is connected to them."""
         self.execute(
             *(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)) for name in names)
         )
@@ -137,15 +138,15 @@ class Server:
     def once(
         self, kind: str, make: Callable[[Database], object], template: Callable[[], str] = lambda: "template0"
     ) -> str:
-        """Return the name of a database that the first of the run's processes to need it makes.
+        """Return the name of a database that the first process to need it creates.
 
-        It has its name only when it is finished. PostgreSQL copies no database that
-        somebody is connected to, so who takes copies of it must not connect to it.
+        It has its name only when it is finished. PostgreSQL copies no database with connections, so
+        do not connect to one that is copied.
 
         Args:
-            kind: what it is, which is also what its name ends with.
-            make: given the database, makes it what it should be.
-            template: returns the name of the database that it is a copy of at first.
+            kind: its kind, which is also the end of its name.
+            make: takes the database, and prepares it.
+            template: returns the name of the database to copy.
 
         """
         name = f"{self.run}_{kind}"
@@ -168,24 +169,23 @@ class Server:
         return name
 
     def state(self, tables: str = "", at: str | None = None, *, owned: bool = False) -> str:
-        """Return the name of a template: an application's tables with a part of the plan deployed on them.
+        """Return the name of a template: an application's tables with a part of the plan deployed.
 
-        It is made once a run, on top of the same tables at the tag before.
+        It is created once a run, from the template with the same tables at the tag before.
 
         Args:
-            tables: SQL that makes the tables, and rows in them; default: nothing.
-            at: the tag or change that is the last one deployed; default: none is.
-            owned: whether database and tables belong to a login of their own
-                instead of the superuser.
+            tables: SQL that creates the tables and rows; default: nothing.
+            at: the last deployed tag or change; default: nothing is deployed.
+            owned: whether database and tables belong to a separate login instead of the superuser.
 
         """
         return state_of(self, tables, at, owned)
 
     def template(self, to: str | None = None) -> str:
-        """Return the name of a template in which there was nothing before the plan.
+        """Return the name of a template that was empty before the plan.
 
         Args:
-            to: the tag or change that is the last one deployed; default: the whole plan.
+            to: the last deployed tag or change; default: the whole plan.
 
         """
         return self.state(at=to or WHOLE_PLAN)
@@ -200,7 +200,7 @@ class Server:
         return self.once("tap", load, self.template)
 
     def sqitch(self, dbname: str) -> Sqitch:
-        """Return sqitch for a database, deaf to the machine's own configuration."""
+        """Return sqitch for a database, without the machine's own configuration."""
         return Sqitch(
             self.uri(dbname),
             isolated=True,
@@ -208,11 +208,10 @@ class Server:
         )
 
     def dump(self, dbname: str) -> str:
-        """Return the schema of a database as text that can be compared.
+        """Return the schema of a database as comparable text.
 
-        It is what pg_dump writes without what differs between two runs, without
-        sqitch's own tables and what a revert keeps aside, and with the
-        privileges on the database itself.
+        It is pg_dump's output without anything that differs between two runs, without sqitch's own
+        tables and archives, and with the privileges on the database itself.
         """
         lines = [self.pg_dump(dbname, "--schema-only", "--exclude-schema=sqitch", "--exclude-schema=tenancy_archive")]
         with psycopg.connect(self.dsn) as connection:
@@ -220,7 +219,7 @@ class Server:
         return "\n".join(lines)
 
     def pg_dump(self, dbname: str, *options: str) -> str:
-        """Return what pg_dump writes, without the lines that differ between two runs of it."""
+        """Return pg_dump's output, without the lines that differ between two runs."""
         written = subprocess.run(
             [self.program("pg_dump"), *options],
             env={**os.environ, **libpq_environment(self.uri(dbname))},
@@ -234,12 +233,12 @@ class Server:
     # -- logins ----------------------------------------------------------------
 
     def logins(self) -> Logins:
-        """Make the run's logins, once; the groups come with the template."""
+        """Create the run's logins, once; the groups are created with the template."""
         self.template()
         return Logins(**{name: self.login(name, group) for name, group in _GROUPS.items()})
 
     def login(self, kind: str, *groups: str) -> str:
-        """Return the name of a login that the first of the run's processes to need it makes."""
+        """Return the name of a login that the first process to need it creates."""
         name = f"{self.run}_{kind}"
         if name not in self._made:
             with self._alone(name), psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -249,7 +248,7 @@ class Server:
         return name
 
     def create_login(self, name: str, *groups: str) -> str:
-        """Make a login with the run's password and grant it groups."""
+        """Create a login with the run's password and grant it groups."""
         login = sql.Identifier(name)
         self.execute(
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(login, self.password),
@@ -260,9 +259,9 @@ class Server:
     # -- taking part in a run --------------------------------------------------
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which another process joins this run, and finds the server's programs first.
+        """Return the variables with which another process joins this run, and finds the server's programs first.
 
-        Debian's psql is a script that looks for the program, in ten times the time that the program takes.
+        Debian's psql is a script that looks for the program, and takes ten times as long.
         """
         known = ("dsn", "run", "password", "bin_dir", "version")
         return {
@@ -271,7 +270,7 @@ class Server:
         }
 
     def clean_up(self, roles_before: frozenset[str]) -> None:
-        """Drop the run's databases and logins, and the groups that came with them."""
+        """Drop the run's databases and logins, and the groups that were created with them."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             ours = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self.run])
             self.drop(*(name for (name,) in ours.fetchall()))
@@ -279,7 +278,7 @@ class Server:
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             for role in sorted(_roles(connection, "tenancy_") - roles_before):
                 try:
-                    # What it may do with a parameter belongs to the server, as the role does.
+                    # Its privilege on a parameter belongs to the server, like the role.
                     connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
                     connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
                 except psycopg.errors.DependentObjectsStillExist:
@@ -287,7 +286,7 @@ class Server:
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
-        """Keep the run's other processes out while something of that name is made once for all."""
+        """Block the run's other processes while something of that name is created for all."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
             yield
@@ -320,7 +319,7 @@ def _directory_of(program: str, bin_dir: str | None, version: int) -> Path:
 
 
 def _as_on(connection: psycopg.Connection[tuple[object, ...]], template: str, name: str) -> list[sql.Composed]:
-    """Return what gives a database the owner of another, and the privileges on it."""
+    """Return SQL that gives a database the owner of another one, and the privileges on it."""
     database, statements = sql.Identifier(name), []
     wanted, found = _owner_of(connection, template), _owner_of(connection, name)
     if wanted != found:
@@ -367,7 +366,7 @@ def _roles(connection: psycopg.Connection[tuple[object, ...]], prefix: str) -> s
 
 
 def _load_pgtap(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    # No role but the superuser may create anything in it, and all may call it.
+    # Only the superuser may create anything in it, and all may call its functions.
     connection.execute("CREATE SCHEMA tap")
     connection.execute("GRANT USAGE ON SCHEMA tap TO PUBLIC")
     available = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pgtap'").fetchone()
@@ -378,7 +377,7 @@ def _load_pgtap(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     if script is None:
         raise RuntimeError("pgTAP is missing: install Debian's postgresql-*-pgtap, or set PG_TENANCY_PGTAP_SQL")
     connection.execute("SET search_path = tap")
-    # The file begins with a line for psql, that it is part of an extension.
+    # The file begins with a line for psql, because it belongs to an extension.
     text = "".join(line for line in script.read_text().splitlines(keepends=True) if not line.startswith("\\"))
     connection.execute(text.encode())
 
@@ -397,17 +396,17 @@ def _pgtap_script() -> Path | None:
 
 
 def start_embedded() -> EmbeddedServer:
-    """Start a server for tests, which waits for no disk."""
+    """Start a server for tests, which does not wait for the disk."""
     return EmbeddedServer(
         durable=False,
         settings={
             "max_connections": "200",
             "max_locks_per_transaction": "256",
-            # Databases live for seconds, and a plan that a test looks at must not hang on the moment.
+            # Databases live for seconds, and plans in tests must not depend on the moment.
             "autovacuum": "off",
-            # Plans that tests make dear would be compiled, where the server can.
+            # Plans that tests make expensive would be compiled, if the server can.
             "jit": "off",
-            # A test that waits for a lock is stuck, and had better say so.
+            # A test that waits for a lock is stuck, and should fail soon.
             "deadlock_timeout": "200ms",
             "log_lock_waits": "on",
             "log_line_prefix": "%m [%p] %q%u@%d ",
@@ -419,8 +418,8 @@ def start_embedded() -> EmbeddedServer:
 def server_of_this_run(environment: Mapping[str, str] = os.environ) -> Iterator[Server]:
     """Join the run that the environment describes, or start one.
 
-    With ``PG_TENANCY_DSN`` a run uses that server, as a superuser of it, and
-    leaves it as it was; otherwise it starts a server of its own.
+    With ``PG_TENANCY_DSN`` a run uses that server as a superuser, and leaves it as it was;
+    otherwise it starts its own server.
     """
     if _VARIABLE in environment:
         yield Server(**json.loads(environment[_VARIABLE]))

@@ -14,19 +14,19 @@ __all__ = ["Shared"]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-# Rows of the deploy beside which there are users', or which move on with the hour that it is.
+# Tables in which the deploy's rows are beside users' rows, or change with the hour.
 _MOVING = ("tenancy.workspaces", "tenancy_private.cost_state")
 
 
 class Shared:
     """A database that tests use one after the other.
 
-    What users do is gone before the next one, but for the audit log and the ledger, from which
-    nothing can be deleted. Tests that change anything else need a database of their own: they
-    fail here, and the next test gets another database.
+    Users' rows are deleted before the next test, except those of the audit log and the ledger,
+    which cannot be deleted. Tests that change anything else need their own database: they fail
+    here, and the next test gets another database.
 
     Args:
-        make: makes a database.
+        make: creates a database.
 
     """
 
@@ -36,7 +36,7 @@ class Shared:
         self._admin: Connection
 
     def database(self) -> Database:
-        """Return the database, without a row of users."""
+        """Return the database, without rows of users."""
         if self._database is None:
             self._database = self._make()
             self._begin(self._database)
@@ -60,7 +60,7 @@ class Shared:
 
     def _begin(self, database: Database) -> None:
         self._admin = database.connect(autocommit=True)
-        # The superuser's right: no trigger of ours runs, and no foreign key is looked at.
+        # A superuser's right: no triggers fire, and no foreign keys are checked.
         self._admin.execute("SET session_replication_role = replica")
         tables = self._names()
         filled = [name for name in tables if self._has_rows(name)]
@@ -69,7 +69,7 @@ class Shared:
             "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname ~ '_append_only$' AND tgenabled = 'A'"
         ).fetchall()
         emptied = [name for name in tables if name not in filled and (name,) not in append_only]
-        # A function keeps the plans of its statements, which take longer to make than to run.
+        # A function keeps the plans of its statements, and planning takes longer than running them.
         body = [
             "PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -81,7 +81,7 @@ class Shared:
         self._before = self._state()
 
     def _state(self) -> tuple[object, ...]:
-        """Return the tables, how many objects there are and who changed one last, and the rows of the deploy."""
+        """Return the tables, the number of objects and the last change of one, and the rows of the deploy."""
         catalogs = ("pg_class", "pg_constraint", "pg_policy", "pg_proc", "pg_trigger")
         counted = [
             *(f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM {name}" for name in catalogs),  # noqa: S608

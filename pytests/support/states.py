@@ -1,7 +1,7 @@
-"""Databases at a point of the plan, on whatever tables an application had before.
+"""Databases at a point of the plan, with the tables of any application.
 
-Each is made once a run: on top of the same tables at the tag before, so that
-nothing is deployed twice. What a test gets is a copy.
+Each is created once a run, from the one with the same tables at the tag before, so that nothing is
+deployed twice. Tests get copies.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["all_rows", "on_the_way_down", "state_of"]
 
 
 def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
-    """Return the name of the template that ``Server.state`` describes, and make it if need be."""
+    """Return the name of the template that ``Server.state`` describes, and create it if necessary."""
     base = hashlib.sha256(f"{owned} {tables}".encode()).hexdigest()[:8] if tables or owned else "empty"
     last = position(at)
     if last == 0:
         owner = server.login(f"owner_{base}") if owned else None
         return server.once(f"state_{base}_00", lambda building: building.fill(tables, owner))
-    # How much is deployed at the tag before.
+    # The number of changes at the tag before.
     before = max((number for number, change in enumerate(PLAN[: last - 1], start=1) if change.tags), default=0)
     return server.once(
         f"state_{base}_{last:02}",
@@ -39,7 +39,7 @@ def on_the_way_down(database: Database, stops: Sequence[str | None]) -> dict[str
     """Revert a database from stop to stop, and return a copy of it at each.
 
     Args:
-        database: with more deployed than the first stop.
+        database: deployed further than the first stop.
         stops: tags, and None for nothing deployed, the latest first.
 
     """
@@ -51,9 +51,9 @@ def on_the_way_down(database: Database, stops: Sequence[str | None]) -> dict[str
 
 
 def all_rows(database: Database) -> dict[str, list[str]]:
-    """Return the rows of each table but sqitch's, without times and what was made by chance.
+    """Return the rows of each table except sqitch's, without times and random values.
 
-    Two databases with the same schema and the same of these go on alike, whatever is deployed next.
+    Two databases with the same schema and these same rows behave alike in later deploys.
     """
     columns = database.fetch(
         """

@@ -1,4 +1,4 @@
-"""A document that one follows at a keyboard: its files, its commands, and what they print."""
+"""A document to follow at a keyboard: its files, its commands, and their output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["follow", "write_files"]
 _FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
-# What is different each time.
+# Parts that differ each time.
 _SECONDS = re.compile(r"\bin \d+\.\d\ds")
 
 
 def write_files(document: str, directory: Path) -> list[str]:
-    """Write the files whose names stand before their text, and return the names."""
+    """Write the files whose names precede their text, and return the names."""
     files: dict[str, str] = dict(_FILE.findall(document))
     for name, text in files.items():
         (directory / name).write_text(text)
@@ -26,7 +26,7 @@ def write_files(document: str, directory: Path) -> list[str]:
 
 
 def follow(document: str, directory: Path, environment: Mapping[str, str]) -> int:
-    """Type every command of a document into one shell, compare what it prints; return how many there are.
+    """Run every command of a document in one shell, compare the output, and return the number of commands.
 
     A line ``...`` stands for any lines. A command succeeds, unless the document shows an ``ERROR:``.
     """

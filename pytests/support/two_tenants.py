@@ -1,6 +1,6 @@
 """Two tenants in one database, with a row of every kind on both sides.
 
-The tests of isolation share one of these where they only read or roll back.
+Tests of isolation that only read or roll back share one of these.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def base64url(data: bytes) -> str:
-    """Return the data as a JWT writes it."""
+    """Return the data as encoded in a JWT."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -50,7 +50,7 @@ class Key:
         return self.sign({name: value for name, value in (named | claims).items() if value is not None})
 
     def sign(self, claims: object, header: object = None) -> str:
-        """Sign any claims under any header; bytes are taken as they are."""
+        """Sign any claims with any header; bytes are used as they are."""
         header = {"alg": "HS256", "typ": "JWT", "kid": self.id} if header is None else header
         parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, claims)]
         message = ".".join(base64url(part) for part in parts)
@@ -59,7 +59,7 @@ class Key:
 
 @contextmanager
 def refused(sqlstate: str, constraint: str | None = None) -> Iterator[None]:
-    """Expect an error of the database with this code and, where it has one, this name."""
+    """Expect an error of the database with this code and, if it has one, this name."""
     with pytest.raises(psycopg.Error) as raised:
         yield
     assert (raised.value.sqlstate, raised.value.diag.constraint_name) == (sqlstate, constraint), raised.value
@@ -67,9 +67,9 @@ def refused(sqlstate: str, constraint: str | None = None) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class TwoTenants:
-    """Acme with one member of each role, Globex with an owner, and people beside them.
+    """Acme with one member of each role, Globex with an owner, and people outside of them.
 
-    ``nobody`` is a login that was granted no group.
+    ``nobody`` is a login without groups.
     """
 
     database: Database
@@ -103,7 +103,7 @@ class TwoTenants:
     ) -> Iterator[Connection]:
         """Yield a connection in a transaction in a workspace, by default Acme's as its owner.
 
-        Nothing that is done in it stays.
+        It is rolled back.
         """
         if user is None:
             user, organization = self.members["owner"], self.acme
@@ -119,7 +119,7 @@ class TwoTenants:
             connection.execute("SELECT tenancy.enter(%s, %s)", [user.id, id_of(organization)])
 
     def admin(self) -> Connection:
-        """Open the superuser's connection, in autocommit; whoever calls closes it."""
+        """Open the superuser's connection, in autocommit; the caller closes it."""
         return self.database.connect(autocommit=True)
 
 
@@ -189,15 +189,15 @@ def two_tenants(server: Server, template: str, logins: Logins) -> Iterator[TwoTe
                 "INSERT INTO tenancy.settings (workspace_id, key, value)"
                 " SELECT w.id, 'theme', '\"dark\"' FROM tenancy.workspaces AS w WHERE w.kind <> 'personal'"
             )
-            # Everything that there is of money, in both organizations.
+            # Rows in every table of money, in both organizations.
             for payer, payee, price in ((acme, globex, 100), (globex, acme, 1000)):
                 connection.execute(_MONEY.format(payer=payer.id, payee=payee.id, price=price))
             connection.execute("SELECT tenancy.take_checkpoint()")
-            # What each lets the other use, and what came of it.
+            # Offerings of each to the other, and their usage.
             activate_all(connection)
             for name, provider, consumer in (("own", acme, globex), ("other", globex, acme)):
                 rows[name] |= _offerings_between(connection, rows[name]["offering"], provider, consumer)
-            # Entries in everybody's audit log, the platform's included.
+            # Entries in every workspace's audit log, including the platform's.
             connection.execute("UPDATE tenancy.workspaces SET plan = 'subscriber'")
         api_keys = {
             "organization": _new_api_key(database, logins, members["owner"], acme),
@@ -331,7 +331,7 @@ def _rows_of_a_person(connection: Connection, user: User, provider: UUID) -> dic
 
 
 def _rows_of_the_platform(connection: Connection) -> dict[str, UUID]:
-    """Insert two public models, one of them spare, and an instance from before tenancy, which costs something."""
+    """Insert two public models, one of them spare, and a legacy instance with costs."""
     ids = {"model": uuid4(), "spare_model": uuid4(), "instance": uuid4()}
     for name in ("model", "spare_model"):
         connection.execute(

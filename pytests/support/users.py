@@ -1,4 +1,4 @@
-"""What the tests of users share: Acme's roles, and what a connection sees and is told."""
+"""Shared by the tests of users: Acme's roles, visible rows, and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def one(connection: Connection, query: str, *values: Any) -> Any:
 
 
 def usernames(connection: Connection) -> list[str]:
-    """Return the names of the accounts that can be seen."""
+    """Return the names of the visible accounts."""
     return sorted(name for (name,) in connection.execute("SELECT username FROM public.users").fetchall())
 
 
@@ -40,13 +40,13 @@ def error_of(connection: Connection, statement: str, *values: Any) -> psycopg.Er
 
 
 def words_of(error: psycopg.Error) -> tuple[str | None, ...]:
-    """Return what an error says, but for the statements that led to it."""
+    """Return the text of an error, without the statements that led to it."""
     diag = error.diag
     return diag.sqlstate, diag.constraint_name, diag.message_primary, diag.message_detail, diag.message_hint
 
 
 def api_key_of(as_app: Callable[..., Any], user: User | UUID, organization: Organization | None = None) -> str:
-    """Make a key as a person, for an organization or for the personal workspace."""
+    """Create a key as a person, in an organization or in the personal workspace."""
     with as_app(user, organization) as connection:
         made, key = connection.execute("SELECT id, key FROM tenancy.create_api_key('k')").fetchall()[0]
     if organization is not None:

@@ -1,7 +1,7 @@
-"""Changes that each take one guard of the kernel away, and their opposites.
+"""Changes that each remove one guard of the kernel, and their opposites.
 
-``catalog`` lists what a database's catalog says, ``functions`` what functions
-check; ``items`` divides them among tests, and ``runner`` makes them.
+``catalog`` lists the guards in a database's catalog, ``functions`` the checks in functions;
+``items`` divides them among tests, and ``trials`` makes the changes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class Mutation:
     """A change to the database, and how to undo it.
 
     Attributes:
-        name: is unique, and the same in every database.
-        object: the table, routine or schema that loses something, as PostgreSQL writes
-            it; ``database`` for the database itself.
+        name: unique, and the same in every database.
+        object: the table, routine or schema that loses a guard, as PostgreSQL prints it;
+            ``database`` for the database itself.
         kind: ``policy``, ``row security``, ``grant``, ``trigger``, ``constraint``,
             ``search_path`` or ``function``.
         do: SQL, for the superuser.

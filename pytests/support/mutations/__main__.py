@@ -1,4 +1,4 @@
-"""Make every mutation, say which ones nothing noticed, and keep in ``noticed.txt`` what noticed the others.
+"""Make every mutation, list those that nothing noticed, and record in ``noticed.txt`` which probes noticed the others.
 
 ``./dev prove --mutations [ITEM ...]``, such as "functions: costs"; the others stay as they are in the file.
 """
@@ -17,7 +17,7 @@ from support.server import server_of_this_run
 
 
 def main(chosen: Sequence[str]) -> int:
-    """Return the exit status: 1 when something that is not redundant was not noticed."""
+    """Return the exit status: 1 if a mutation that is not redundant was not noticed."""
     if unknown := set(chosen) - set(ITEMS):
         print(f"no such item: {', '.join(sorted(unknown))}", "there are:", *ITEMS, sep="\n")
         return 2
@@ -28,7 +28,7 @@ def main(chosen: Sequence[str]) -> int:
             survivors = [name for name, probe in answers.items() if probe is None and name not in REDUNDANT]
             print(f"{item}: {len(answers)}", *(f"    not noticed: {name}" for name in survivors), sep="\n", flush=True)
             found |= answers
-    # Those are asked first anyway.
+    # These run first anyway.
     summaries = {probe.text for probe in probes()[:SUMMARIES]}
     kept = noticed.noticed_by() if chosen else {}
     noticed.write(kept | {name: probe for name, probe in found.items() if probe is not None and probe not in summaries})

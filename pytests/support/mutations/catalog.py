@@ -16,15 +16,15 @@ Connection = psycopg.Connection[Any]
 
 
 def catalog_mutations(connection: Connection) -> list[Mutation]:
-    """Return every mutation of what the catalog lists, in a database at ``@phase-1`` or later.
+    """Return every mutation of the catalog's guards, in a database at ``@phase-1`` or later.
 
     Args:
-        connection: the superuser's, in autocommit or not; nothing is changed.
+        connection: the superuser's, in autocommit or not; it changes nothing.
 
     """
     row = connection.execute("SELECT current_setting('search_path')").fetchone()
     assert row is not None
-    # With this path the name of every object is written with its schema.
+    # With this path the name of every object is qualified.
     connection.execute("SET search_path = pg_catalog")
     try:
         return [mutation for mutations in _LISTS for mutation in mutations(connection)]
@@ -52,7 +52,7 @@ FROM pg_policy AS p ORDER BY 1, 2
 """
 
 
-# Parts of conditions, as PostgreSQL writes them, and what stands there instead.
+# Parts of conditions, as PostgreSQL prints them, and their replacements.
 PARTS = (
     (
         "does not verify",
@@ -109,7 +109,7 @@ def _row_security(connection: Connection) -> Iterator[Mutation]:
 
 # -- grants --------------------------------------------------------------------------------
 
-# The tables that are not ours, and that somebody in a workspace has a right on.
+# The tables of the application on which somebody in a workspace has a right.
 OPEN = [
     "public.users",
     "public.organizations",
@@ -171,7 +171,7 @@ def _grants(connection: Connection) -> Iterator[Mutation]:
 
 
 def _further_grants(connection: Connection) -> Iterator[Mutation]:
-    """Yield what may not be granted besides."""
+    """Yield grants that must not exist."""
     held = {
         (thing, privilege)
         for thing, kind, privilege, grantee in _rows(connection, GRANTS, OPEN)
@@ -182,7 +182,7 @@ def _further_grants(connection: Connection) -> Iterator[Mutation]:
             if (table, privilege) in held:
                 continue
             on = f"{privilege} ON {table}"
-            # Taking a privilege on a table takes it on the table's columns, too.
+            # Revoking a privilege on a table revokes it on the table's columns too.
             columns = [
                 f"GRANT {of_columns} ON {table} TO tenancy_credentialed"
                 for of, of_columns in sorted(held)
@@ -241,7 +241,7 @@ def _triggers(connection: Connection) -> Iterator[Mutation]:
             yield Mutation(f"{name} not always", table, "trigger", f"ALTER TABLE {table} ENABLE TRIGGER {name}", always)
 
 
-# Of all keys, these are rules.
+# The keys that are rules.
 KEYS = [
     "access_table_name_fkey",
     "instances_tenancy_model_workspace_id_fkey",
@@ -258,7 +258,7 @@ WHERE contype = 'c' AND (connamespace IN ('tenancy'::regnamespace, 'tenancy_priv
     OR conname = ANY(%s) ORDER BY 1, 2
 """
 
-# Of all indexes, those that are unique are rules, beside those of constraints.
+# Unique indexes are rules, except those of constraints.
 INDEXES = """
 SELECT x.indrelid::regclass::text, c.relname::text, c.oid::regclass::text, pg_get_indexdef(c.oid)
     || coalesce(format('; COMMENT ON INDEX %s IS %L', c.oid::regclass, obj_description(c.oid, 'pg_class')), '')

@@ -1,4 +1,4 @@
-"""Which mutations are tried together: they are one item of the test, and have one name."""
+"""Mutations that are tried together: they are one item of the test, with one name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _PARTS = {
     "trigger": "triggers and constraints of",
     "constraint": "triggers and constraints of",
 }
-_PRIVATE = "tables of tenancy_private"  # and what the seal has in tenancy
+_PRIVATE = "tables of tenancy_private"  # and the seal's objects in tenancy
 _SCHEMAS = "grants on schemas and built-in functions"
 
 CATALOG_ITEMS = [
@@ -69,12 +69,12 @@ CATALOG_ITEMS = [
 ]
 FUNCTION_ITEMS = {f"functions: {subject}": subject for subject in SUBJECTS}
 ITEMS = [*CATALOG_ITEMS, *FUNCTION_ITEMS]
-# Only in the long run: each question to these makes tables and protects them.
+# Only in the long run: each probe of these creates and protects tables.
 LONG = {"functions: protection"}
 
 
 def item_of(mutation: Mutation) -> str:
-    """Return the item that a mutation of the catalog belongs to, which may be missing in ``CATALOG_ITEMS``."""
+    """Return the item of a mutation of the catalog, which may be missing in ``CATALOG_ITEMS``."""
     schema, dot, name = mutation.object.partition(".")
     if not dot:
         return _SCHEMAS
@@ -87,7 +87,7 @@ def item_of(mutation: Mutation) -> str:
     )
 
 
-# Which mutations change nothing that anybody could see, and why.
+# Mutations without a visible effect, with the reason.
 REDUNDANT = {
     "tenancy_private.fingerprint(uuid,uuid,text,bytea) search_path": "its body was parsed when it was made",
     named(

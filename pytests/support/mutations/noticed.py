@@ -1,7 +1,7 @@
-"""Which probe noticed each mutation the last time, kept in ``noticed.txt``.
+"""The probe that noticed each mutation the last time, kept in ``noticed.txt``.
 
-It only says what to ask first: whatever is missing in it or wrong costs time and
-nothing else. ``./dev prove --mutations`` writes it.
+It only decides which probe runs first: missing or wrong entries only cost time.
+``./dev prove --mutations`` writes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("noticed.txt")
 
 
 def noticed_by() -> dict[str, str]:
-    """Return by the name of a mutation the text of the probe that noticed it."""
+    """Return the texts of the probes that noticed mutations, by the mutations' names."""
     found, probe = {}, ""
     for line in FILE.read_text().splitlines() if FILE.exists() else []:
         if line.startswith("    "):
@@ -26,7 +26,7 @@ def noticed_by() -> dict[str, str]:
 
 
 def write(noticed: Mapping[str, str]) -> None:
-    """Keep what noticed each mutation: a line for each probe, and below it the mutations."""
+    """Write the probe that noticed each mutation: a line for each probe, and the mutations below it."""
     by_probe: dict[str, list[str]] = {}
     for mutation, probe in noticed.items():
         by_probe.setdefault(probe, []).append(mutation)

@@ -1,4 +1,4 @@
-"""Making mutations, one after the other, and asking whether any probe notices."""
+"""Makes mutations one after the other, and checks whether a probe notices each."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'
 """
 
 ROWS = "SELECT '{table}: ' || (to_jsonb(t) - 'owner_changes')::text FROM {table} AS t {some}"
-# Probes that commit leave nothing but entries in the log, and counters.
+# Probes that commit leave only entries in the log, and counters.
 SOME = {
     "tenancy.audit_log": "WHERE t.occurred_at <= '{prepared}'",
     "tenancy_private.email_locks": "WHERE false",
@@ -69,11 +69,11 @@ SOME = {
 
 
 def state(admin: psycopg.Connection[Any], prepared: Any) -> list[str]:
-    """Return every guard and every row of a database, each as a line that can be compared.
+    """Return every guard and every row of a database, each as a comparable line.
 
     Args:
         admin: the superuser's connection.
-        prepared: when the database was; later entries of the log are left out.
+        prepared: when the database was prepared; later entries of the log are left out.
 
     """
     tables = [table for (table,) in admin.execute(TABLES).fetchall()]
@@ -106,19 +106,19 @@ def _same(before: list[str], after: list[str]) -> None:
 
 
 def _dump(probed: Probed) -> list[str]:
-    # What was taken and given again comes last in its list.
+    # A privilege that was revoked and granted again is last in its list.
     return sorted(probed.database.dump().splitlines())
 
 
-# So many mutations the same connections live through.
+# The number of mutations for the same connections.
 MANY = 100
 
 
 class Trials:
-    """A database for many items, one after the other, and another one as soon as something is left in it.
+    """A database for many items, one after the other, replaced as soon as something is left in it.
 
     Args:
-        server: where the database is made.
+        server: the server of the database.
         template: the name of a database with the whole plan deployed.
         logins: the run's.
 
@@ -134,18 +134,18 @@ class Trials:
         self._made = 0
 
     def run(self, item: str, *, redundant: bool = False) -> dict[str, str | None]:
-        """Make each mutation of an item, ask, and undo it; return what noticed each, or None.
+        """Make each mutation of an item, run probes, and undo it; return the probe that noticed each, or None.
 
         Args:
             item: one of ``ITEMS``.
-            redundant: also those that change nothing, which every probe is asked about.
+            redundant: also those without an effect, for which every probe runs.
 
         Raises:
             AssertionError: something is left.
 
         """
         prepared = self._database()
-        # Until everything is known to be as it was.
+        # Until everything has been checked to be as it was.
         self._prepared = None
         probed = prepared.probed
         if item in FUNCTION_ITEMS:
@@ -175,8 +175,8 @@ class Trials:
     def _database(self) -> _Prepared:
         if self._prepared is None:
             return self._prepare()
-        # A session that has lived through hundreds of mutations knows so much of the catalog that each of
-        # the next makes it forget for long.
+        # After hundreds of mutations a session has cached so much of the catalog that each further one
+        # takes long to invalidate.
         if self._made > MANY:
             self._made = 0
             self._prepared.probed.connect()
@@ -194,15 +194,16 @@ class Trials:
         return _Prepared(probed, now, state(probed.admin, now), _dump(probed), catalog_mutations(probed.admin))
 
     def _in_order(self, mutation: Mutation) -> Iterator[Probe]:
-        """Yield the probe that noticed last time, and then all: those about everything, and the most likely ones."""
+        """Yield the probe that noticed last time, then all: those about all objects, then the likeliest ones."""
         last = self._by_text.get(self._noticed_by.get(mutation.name, ""))
         if last:
             yield last
-        # A function in other words is most likely noticed by what noticed its old ones.
+        # A changed function is most likely noticed by the probes that noticed its earlier
+        # mutations.
         function = mutation.name.partition(": ")[0]
         siblings = {text for name, text in self._noticed_by.items() if name.startswith(f"{function}: ")}
         yield from (self._by_text[text] for text in sorted(siblings & self._by_text.keys()))
         names = {name for name in re.findall(r"\w+", mutation.name) if "_" in name or name.endswith("s")}
         for part in (self._probes[:SUMMARIES], self._probes[SUMMARIES:]):
-            # What shares most names with the mutated thing comes first.
+            # Probes that share most names with the mutated object come first.
             yield from sorted(part, key=lambda probe: -sum(name in probe.text for name in names))

@@ -1,7 +1,7 @@
-"""What the kernel promises, as many small questions that are asked in a few seconds.
+"""The kernel's promises, as many small questions that take a few seconds.
 
-A module for each subject has ``QUESTIONS``, which are data, and ``OTHERS``,
-which are functions: most of those need two sessions.
+A module for each subject has ``QUESTIONS``, which are data, and ``OTHERS``, functions that mostly
+need two sessions.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from support.probes.base import Probe, Probed
 
 __all__ = ["SUMMARIES", "Probe", "Probed", "probes"]
 
-# How many of the probes, the first ones, are about all objects at once.
+# The number of probes, at the beginning, that are about all objects at once.
 SUMMARIES = len(privileges.SUMMARIES)
 
 
 def probes() -> list[Probe]:
-    """Return every probe: those about everything, the quick ones, and those that may wait."""
+    """Return every probe: those about all objects, the quick ones, and those that may wait."""
     questions = [
         question
         for module in (

@@ -1,4 +1,4 @@
-"""Activating what organizations have: by whom, for whom, and what works without."""
+"""Activations of organizations' objects: permissions, effects, and objects that need none."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -52,7 +52,7 @@ QUESTIONS: list[Question] = [
         [ENTER_WITH_KEY.format("k_acme"), "SELECT tenancy.activate('model', '{m_acme}', 'tech')"],
         "person_required",
     ),
-    # What is activated already keeps who and when; what is not gets both.
+    # Existing activations keep account and time; new ones get both.
     *(
         superuser(
             [
@@ -71,7 +71,7 @@ QUESTIONS: list[Question] = [
             (["UPDATE public.models SET tech_activated_at = NULL WHERE id = '{m_acme}'"], "{abe}"),
         )
     ),
-    # Written down, once for each change.
+    # Recorded once for each change.
     superuser(
         ["as app", "enter abe acme", "SELECT tenancy.deactivate('model', '{m_acme}', 'tech')", "as None", _ENTRY],
         [("model.deactivate_tech", "{abe}", "{acme}", "model", "{m_acme}", True, False)],
@@ -88,7 +88,7 @@ QUESTIONS: list[Question] = [
         ],
         [("model.activate_tech", "{abe}", "{acme}", "model", "{m_acme}", False, True)],
     ),
-    # What can be used.
+    # Objects that can be used.
     *(
         ("app", "uma", "acme", f"SELECT tenancy.require_operational('{kind}', '{{{name}}}')", answer)
         for kind, name, answer in (
@@ -126,7 +126,7 @@ QUESTIONS: list[Question] = [
         )
     ),
     superuser([_PENDING.replace("m_acme", "m_bulk"), "as app", "enter uma acme", _REQUIRED], [("",)]),
-    # A person's own needs nobody's answer.
+    # A person's own objects need no activation.
     superuser(
         [
             "UPDATE public.instances SET tech_activated_at = NULL, eco_activated_at = NULL",
@@ -143,7 +143,8 @@ QUESTIONS: list[Question] = [
         "UPDATE public.instances SET tech_activated_at = NULL WHERE id = '{i_ann}' RETURNING is_operational",
         [(True,)],
     ),
-    # What was deactivated while somebody held it reaches its row with the next change, or is given again.
+    # A deactivation during a lock is applied to its row with the next change, or replaced by a new
+    # activation.
     *(
         superuser(
             [
@@ -175,7 +176,7 @@ QUESTIONS: list[Question] = [
         ],
         [(True, 1)],
     ),
-    # By functions alone.
+    # Only by functions.
     *(
         ("service", None, None, statement, answer)
         for statement, answer in (
@@ -200,7 +201,7 @@ QUESTIONS: list[Question] = [
             ("UPDATE public.models SET name = 'n' WHERE id = '{m_acme}' RETURNING is_operational", [(True,)]),
         )
     ),
-    # What the columns say of each other.
+    # Consistency of the columns.
     *(
         superuser(
             [
@@ -218,7 +219,8 @@ QUESTIONS: list[Question] = [
             ("eco_activated_at = NULL, eco_activated_by = '{ann}'", [(True, True, True)]),
         )
     ),
-    # What moves to another organization is activated there, and what was everybody's goes on.
+    # Objects that move to another organization must be activated there, and legacy ones keep
+    # working.
     *(
         superuser(
             [
@@ -248,7 +250,7 @@ QUESTIONS: list[Question] = [
 
 
 def _held(probed: Probed) -> None:
-    """A deactivation waits for nobody who holds the row, and counts at once."""
+    """A deactivation does not wait for a lock on the row, and takes effect at once."""
     with two_sessions(probed) as (connection, other):
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("UPDATE public.models SET name = name WHERE id = %s", [probed.ids["m_acme"]])
@@ -257,7 +259,7 @@ def _held(probed: Probed) -> None:
         deactivate = "SELECT tenancy.deactivate('model', %s, 'tech')"
         row = other.execute(deactivate, [probed.ids["m_acme"]]).fetchone()
         assert row == (False,), row
-        # Written down when it was taken, once.
+        # Recorded once, when it was revoked.
         other.execute(deactivate, [probed.ids["m_acme"]])
         entries = other.execute(
             "SELECT action, user_id::text FROM tenancy.audit_log WHERE object_id = %s AND occurred_at > now()",
@@ -269,7 +271,7 @@ def _held(probed: Probed) -> None:
 
 
 def _given_again(probed: Probed) -> None:
-    """What was deactivated while somebody holds the row is given again by whoever waits for it."""
+    """A new activation waits for the lock, and replaces a deactivation made meanwhile."""
     admin, model = probed.admin, probed.ids["m_acme"]
     with two_sessions(probed) as (connection, other):
         try:

@@ -24,7 +24,7 @@ NEW_KEY = "SELECT tenancy.create_api_key({})"
 USE_KEY = ENTER_WITH_KEY.format("k_acme")
 REVOKE_KEY = "SELECT tenancy.revoke_api_key('{k_acme}')"
 FORGOTTEN = "DELETE FROM tenancy_private.revocations WHERE credential_id IN (SELECT k.id FROM public.api_keys AS k)"
-# As revoke_api_key() does where somebody holds the key's row.
+# Like revoke_api_key() while another transaction has locked the key's row.
 REVOKED = (
     "INSERT INTO tenancy_private.revocations SELECT k.id, {}, tenancy_private.revocation_place(k.id)"
     " FROM public.api_keys AS k WHERE k.id IN ({})"
@@ -89,7 +89,7 @@ QUESTIONS: list[Question] = [
         ONE.format("UPDATE public.api_keys SET name = '' WHERE id = '{k_acme}' RETURNING 1"),
         [(1,)],
     ),
-    # the log is written when RETURNING has been worked out
+    # the log is written after RETURNING has been evaluated
     ("app", "ann", "acme", "UPDATE public.api_keys SET name = 'x' RETURNING " + NO_CONTEXT, "invalid_context"),
     # making
     ("app", "uma", "acme", NEW_KEY.format("'x'"), "permission_denied"),
@@ -165,7 +165,7 @@ QUESTIONS: list[Question] = [
         "SELECT revoked_at < now() FROM public.api_keys WHERE id = '{k_dead}'",
         [(True,)],
     ),
-    # What was revoked beside a held row reaches it later, in the own workspace.
+    # A revocation beside a locked row is applied to it later, in its own workspace.
     *(
         superuser(
             [
@@ -262,7 +262,7 @@ QUESTIONS: list[Question] = [
         )
         for key, all_of_them in (("k_acme", False), ("k_ann", True), ("k_sam", True))
     ),
-    # A key of staff's own opens nothing of the platform's.
+    # A staff member's own key opens nothing of the platform.
     ("app", None, None, [ENTER_WITH_KEY.format("k_sam"), "SELECT tenancy.all_users()"], "permission_denied"),
     # who made it is gone
     *(
@@ -370,7 +370,7 @@ QUESTIONS: list[Question] = [
 
 
 def _nobody_waits_for_a_key(probed: Probed) -> None:
-    """Whoever entered with a key holds up nobody who enters with it, revokes it or changes another."""
+    """A transaction that entered with a key does not block entering with it, revoking it or changing others."""
     connection, other = probed.connections["app"], probed.connections["other"]
     try:
         connection.execute(USE_KEY)
@@ -387,7 +387,8 @@ def _nobody_waits_for_a_key(probed: Probed) -> None:
             for step in steps:
                 found = error_of(other, probed.filled(step))
             assert found == answer, (steps, found)
-            # What was revoked while somebody held the row does not come back before the row says so.
+            # A key that was revoked while its row was locked stays revoked until the row has the
+            # revocation.
             if steps[0] == REVOKE_KEY and answer == "done":
                 other.commit()
                 found = error_of(other, USE_KEY)
@@ -405,7 +406,7 @@ _NOTED = "SELECT count(*) FROM tenancy.audit_log"
 
 
 def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
-    """Whoever has come in as a person, and does not commit, keeps none of the person's keys alive."""
+    """An open transaction of a person keeps none of the person's keys alive."""
     connection, other = probed.connections["app"], probed.connections["other"]
     revoke = probed.filled("SELECT tenancy.revoke_api_key('{k_ann}')")
     try:
@@ -427,14 +428,14 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
                     assert found == "done", (held, step, found)
                     connection.rollback()
                 if "UPDATE" in held:
-                    # Revoked twice, it is noted once.
+                    # Two revocations are recorded once.
                     other.execute(ENTER, [probed.ids["ann"], None])
                     found = error_of(other, revoke)
                     other.commit()
                     assert probed.admin.execute(FORGOTTEN).rowcount == 1, found
                     assert probed.admin.execute(_NOTED).fetchall() == [(noted + 1,)]
                 other.rollback()
-        # Nor does the next change wait for another that takes what has reached its row from there.
+        # Nor does the next change wait for one that is removing an applied revocation.
         probed.admin.execute(probed.filled(REVOKED.format("now()", "'{k_ann}'")).encode())
         probed.admin.execute(
             probed.filled("UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_ann}'").encode()
@@ -454,7 +455,7 @@ def _nobody_waits_for_who_revokes_a_key(probed: Probed) -> None:
 
 
 def _old_snapshots_of_keys(probed: Probed) -> None:
-    """A transaction that reads the past enters with no key that has ended since."""
+    """A transaction with an old snapshot cannot enter with a key that has ended since."""
     changes = (
         (
             "UPDATE public.api_keys SET revoked_at = now() WHERE id = '{k_acme}'",
@@ -480,7 +481,7 @@ def _old_snapshots_of_keys(probed: Probed) -> None:
         finally:
             other.rollback()
             probed.admin.execute(probed.filled(back).encode())
-    # One that nothing has happened to is good, and is not locked by being looked at.
+    # An unchanged key is valid, and the check does not lock it.
     try:
         other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         probed.admin.execute("UPDATE public.api_keys SET last_used_at = now()")

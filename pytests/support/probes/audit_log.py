@@ -68,7 +68,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # Who acts for a service, when it says so.
+    # The acting user of a service that has entered.
     superuser(
         [
             "as service",
@@ -91,7 +91,7 @@ QUESTIONS: list[Question] = [
         ],
         [(True, True, "owner", True)],
     ),
-    # Moved from one organization to another, it ends in the one and begins in the other.
+    # A row that moves to another organization ends in one log and begins in the other.
     superuser(
         [
             "as service",

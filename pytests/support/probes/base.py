@@ -1,4 +1,4 @@
-"""What all probes share: how a question is written, the database it is asked in, and the ways to ask."""
+"""Common to all probes: the form of questions, their database, and the ways to run them."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -47,10 +47,10 @@ __all__ = [
     "without",
 ]
 
-# login, user, organization, statements, what the last one answers or the error's name.
-# A login that is None is the superuser; "as LOGIN" and "enter USER ORGANIZATION"
-# among the statements change who acts, within one transaction. The organization may be
-# None or "platform", and "serve USER ORGANIZATION" enters as a service. "{ann}" is Ann's id.
+# login, user, organization, statements, and the last one's result or the error's name. A login of
+# None is the superuser; "as LOGIN" and "enter USER ORGANIZATION" among the statements change the
+# acting role, within one transaction. The organization may be None or "platform", and "serve USER
+# ORGANIZATION" enters as a service. "{ann}" is Ann's id.
 Question = tuple[str | None, str | None, str | None, str | list[str], Any]
 
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -59,16 +59,17 @@ ENTER_AS_SERVICE = "SELECT tenancy.enter_as_service(%s, %s)"
 ENTER_PLATFORM = "SELECT tenancy.enter_platform(%s)"
 ENTER_WITH_KEY = "SELECT tenancy.enter_with_api_key('{}-1')"
 SET = "SELECT set_config('tenancy.{}', '{}', true)"
-# What is sealed: the key (8), the seal (64), 46 characters for permissions, the role and the credential.
+# A sealed context: the key (8), the seal (64), 46 characters for permissions, the role and the
+# credential.
 CONTEXT = "current_setting('tenancy.context')"
-# From then on no parameter carries the context, as where nobody may grant one.
+# From then on no parameter carries the context, as on servers where it cannot be granted.
 SEALED = (
     "CREATE OR REPLACE FUNCTION tenancy_private.may_carry() RETURNS boolean"
     " LANGUAGE sql STABLE PARALLEL SAFE RETURN false"
 )
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 REPLICA = "SET LOCAL session_replication_role = replica"
-# Numbers that are used up are not given back by a ROLLBACK, unless the counter itself is another.
+# A ROLLBACK does not return used numbers, unless the sequence itself was replaced.
 COUNTED_APART = "ALTER TABLE tenancy.permissions ALTER number RESTART"
 ONE = "WITH done AS ({}) SELECT count(*) FROM done"
 WAIT = "SET LOCAL lock_timeout = '40ms'"
@@ -76,17 +77,17 @@ KEEPS = "organization_keeps_an_owner"
 
 
 def superuser(statements: str | list[str], answer: Any) -> Question:
-    """Ask as the superuser, or as whoever the statements say."""
+    """Ask as the superuser, or as the roles in the statements."""
     return (None, None, None, statements, answer)
 
 
 def later(first: list[str], then: str, answer: Any, login: str = "app") -> Question:
-    """Ask the superuser what has become of something that somebody did."""
+    """Check, as the superuser, the result of somebody's action."""
     return superuser([f"as {login}", *first, "as None", then], answer)
 
 
 def without(trigger: str, table: str, who: str, statement: str, answer: Any, *before: str) -> Question:
-    """Ask what the policies refuse when a trigger has not done so before."""
+    """Ask what the policies refuse without a trigger."""
     return superuser(
         [f"ALTER TABLE {table} DISABLE TRIGGER {trigger}", *before, "as app", f"enter {who}", statement], answer
     )
@@ -107,7 +108,7 @@ class Probe:
 
     text: str
     ask: Callable[[Probed], None]
-    # How a question to the superuser begins, before anybody else acts; None if it is another kind of probe.
+    # The superuser's first steps of a question; None for another kind of probe.
     begins: tuple[str, ...] | None = None
 
     @classmethod
@@ -124,7 +125,7 @@ class Probe:
         return cls(f"{who}: {statements if isinstance(statements, str) else '; '.join(statements)}", ask, begins)
 
     def answers_wrong(self, probed: Probed) -> bool:
-        """Ask, and return whether the answer is another than it should be."""
+        """Ask, and return whether the answer is wrong."""
         try:
             self.ask(probed)
         except (AssertionError, psycopg.Error):
@@ -133,15 +134,15 @@ class Probe:
 
 
 def _beginning(steps: list[str]) -> tuple[str, ...]:
-    """Return the steps, all but the last, before the first with which anybody else acts."""
+    """Return the steps before the last one, up to the first in which anybody else acts."""
     return tuple(takewhile(lambda step: step.partition(" ")[0] not in {"as", "enter", "serve"}, steps[:-1]))
 
 
 class Probed:
-    """A database with a few people in it, which every probe leaves as it was.
+    """A database with a few people, which every probe leaves unchanged.
 
     Args:
-        database: with the whole plan deployed, and nothing in it.
+        database: with the whole plan deployed, and no users' rows.
         logins: the run's.
         stack: closes the connections.
 
@@ -160,7 +161,7 @@ class Probed:
             "credentialed": logins.credentialed,
         }
         self._open = stack.enter_context(ExitStack())
-        # The beginning that was kept, a savepoint after each step; None if none is to be.
+        # The kept beginning, with a savepoint after each step; None if it is not kept.
         self._kept: list[str] | None = None
         self.connect()
         self.ids = {"nobody": "99999999-0000-4000-8000-000000000000", "platform": NIL}
@@ -175,25 +176,25 @@ class Probed:
         self.key, self.secret = row
 
     def connect(self) -> None:
-        """Open the connections, new ones in the place of those that there are."""
+        """Open the connections, or replace them."""
         self._open.close()
         self.admin = self._open.enter_context(self.database.connect(autocommit=True))
-        # With this path the name of every object is written with its schema.
+        # With this path the name of every object is qualified.
         self.admin.execute("SET search_path = pg_catalog")
         self.connections = {
             name: self._open.enter_context(self.database.connect(login))
             for name, login in [(None, None), *self.logins.items(), ("other", self.logins["app"])]
         }
         self.lone = self._open.enter_context(self.database.connect(self.logins["app"], autocommit=True))
-        # Prepared, it would be several messages.
+        # A prepared statement would be several messages.
         self.lone.prepare_threshold = None
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """Have what several questions to the superuser begin with done once, if they follow each other.
+        """Run the common beginning of consecutive questions to the superuser only once.
 
-        Making tables and protecting them takes longer than what is asked about them. Until the end of the
-        block nobody else can do anything to those tables, so ask by ``ask`` alone.
+        Creating and protecting tables takes longer than the questions about them. Until the end of the
+        block nobody else can use those tables, so ask only with ``ask``.
         """
         self._kept = []
         try:
@@ -208,7 +209,7 @@ class Probed:
             self._kept = []
 
     def _begin(self, beginning: tuple[str, ...]) -> None:
-        """Go to the end of a question's beginning, from as far as the last question's is the same."""
+        """Go to the end of a question's beginning, from the point up to which it equals the last question's."""
         connection, kept = self.connections[None], self._kept
         assert kept is not None
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(kept, beginning, strict=False)))
@@ -228,7 +229,7 @@ class Probed:
         steps = [statements] if isinstance(statements, str) else statements
         beginning = _beginning(steps) if self._kept is not None and (login, user) == (None, None) else ()
         if any("rotate_seal_key" in step for step in steps):
-            # Its key is looked for below.
+            # Its key is looked up below.
             beginning = ()
         if user is not None:
             steps = [f"enter {user} {organization}", *steps]
@@ -262,13 +263,13 @@ class Probed:
             else:
                 connection.rollback()
             if any("rotate_seal_key" in step for step in steps):
-                # A sequence is not rolled back, and whoever enters later would be asked for the key each time.
+                # A sequence is not rolled back, and every later verification would read the key.
                 self.admin.execute(
                     "SELECT setval('tenancy.seal_rotations', max(rotation)) FROM tenancy_private.seal_keys"
                 )
 
     def filled(self, thing: Any) -> Any:
-        """Return a text, or rows with texts in them, with ids in the place of names."""
+        """Return a text, or rows with texts, with names replaced by ids."""
         if isinstance(thing, str):
             return re.sub(r"\{(\w+)\}", lambda name: self.ids.get(name[1], name[0]), thing)
         if isinstance(thing, list):
@@ -276,7 +277,7 @@ class Probed:
         return thing
 
     def waits(self, connection: psycopg.Connection[Any], statement: str, *values: Any) -> bool:
-        """Run a statement in a session of its own time, and return whether it waits for another; it is cancelled."""
+        """Run a statement in another session, return whether it waits for a lock, and cancel it."""
         session = Session(connection, self.admin)
         session.start(lambda other: other.execute(statement.encode(), values or None))
         row = self.admin.execute(
@@ -287,7 +288,7 @@ class Probed:
         return row == (True,)
 
     def ticket(self, secret: str | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """Return a ticket for Ann in Acme, with whatever is given instead."""
+        """Return a ticket for Ann in Acme, or with the given claims."""
         now = int(time.time())
         parts = [
             json.dumps(part).encode()
@@ -301,7 +302,7 @@ class Probed:
         return (signed + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
 
     def enter_with(self, ticket: str) -> Any:
-        """Return who a ticket makes one, or the error's name."""
+        """Return the user and the organization entered with a ticket, or the error's name."""
         return self.ask(
             "credentialed",
             None,
@@ -324,9 +325,9 @@ def two_sessions(
 
 
 def _people_and_invitations(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
-    """Make people, organizations and invitations, and note their ids.
+    """Create people, organizations and invitations, and record their ids.
 
-    The token of an invitation is what its id is called, with ``inv_`` before: ``inv_open_acme``.
+    The token of an invitation is its id's name after ``inv_``: ``inv_open_acme``.
     """
     people = People(admin)
     users = {name: people.user(name) for name in ("ann", "abe", "max", "uma", "olga")}
@@ -364,9 +365,9 @@ def _people_and_invitations(admin: psycopg.Connection[Any], ids: dict[str, str])
 
 
 def _rows_of_tenants(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
-    """Make models, instances and API keys, and note their ids.
+    """Create models, instances and API keys, and record their ids.
 
-    A key is what its id is called and ``-1``: ``k_acme-1``.
+    A key is its id's name and ``-1``: ``k_acme-1``.
     """
     ids |= {name: str(uuid4()) for name in ("provider", "m_acme", "m_bulk", "m_public", "m_spare")}
     admin.execute("INSERT INTO public.providers (id, name) VALUES (%s, 'provider')", [ids["provider"]])
@@ -458,9 +459,9 @@ def _settings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
 
 
 def _offerings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
-    """Have Acme and Bulk offer a public model, each to the other, and note the ids.
+    """Let Acme and Bulk offer a public model to each other, and record the ids.
 
-    ``o_acme`` is public, ``o_acme_asked`` is for those who were approved, and ``o_acme_own`` is private.
+    ``o_acme`` is public, ``o_acme_asked`` requires an approved request, and ``o_acme_own`` is private.
     """
     for provider, consumer in (("acme", "bulk"), ("bulk", "acme")):
         for code, visibility, policy in (
@@ -502,18 +503,18 @@ def _offerings(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
 
 
 def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
-    """Have Acme and Bulk own 1000 or so, owe, hold and spend some, and note the ids.
+    """Let Acme and Bulk have about 1000, owe, hold and spend some, and record the ids.
 
-    ``t_acme`` and ``t_acme_more`` are what Acme has bought, and ``u_acme`` is a call of Bulk's offering.
+    ``t_acme`` and ``t_acme_more`` are Acme's purchases, and ``u_acme`` is a call of Bulk's offering.
     """
-    # What has to be there to be moved.
+    # Money to move.
     for name in ("acme", "bulk"):
         admin.execute("SELECT tenancy.grant_credit(%s, 10, 'grant')", [ids[name]])
     for payer, payee in (("acme", "bulk"), ("bulk", "acme")):
         (ids[f"t_{payer}"],) = _row(
             admin, "SELECT transfer_id::text FROM tenancy.charge(%s, %s, 5, 'order', 'order')", ids[payer], ids[payee]
         )
-        # More than was held: the rest is unpaid, until the top-up.
+        # More than was held: the rest is unpaid until the top-up.
         (hold,) = _row(admin, "SELECT tenancy.hold_amount(%s, 1, '1 hour', 'call')", ids[payer])
         (ids[f"t_{payer}_more"],) = _row(
             admin,
@@ -542,7 +543,7 @@ def _money(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
 
 
 def _sessions(admin: psycopg.Connection[Any], ids: dict[str, str]) -> None:
-    """Make sessions, and note their ids; the token of ``s_ann`` is that name."""
+    """Create sessions, and record their ids; the token of ``s_ann`` is that name."""
     for name, user, place, lasts in (
         ("s_ann", "ann", "acme", "1 day"),
         ("s_old", "ann", "acme", "-1 hour"),

@@ -1,4 +1,4 @@
-"""Children below a table of authors: seen by whom their parent is seen by, written by its author."""
+"""Children below a table of authors: visible with their parent, and written by its author."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -65,7 +65,8 @@ QUESTIONS: list[Question] = [
         ],
         [("other", 2)],
     ),
-    # A child of rows without an author follows nobody, and is in the way of an author later.
+    # A child of rows without an author is not restricted, and prevents that its parent gets one
+    # later.
     superuser(
         [
             *_TABLES,

@@ -1,4 +1,4 @@
-"""What the tables themselves refuse."""
+"""Refusals of the tables themselves."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from support.probes.base import Question, superuser
 
-# What else a row has where what is there already cannot be changed.
+# The other values of a row in tables whose rows cannot be changed.
 TRANSFER = {
     "workspace_id": "gen_random_uuid()",
     "kind": "'order'",
@@ -62,7 +62,7 @@ def copies(table: str, row: str, **instead: str) -> str:
 
 
 QUESTIONS: list[Question] = [
-    # What there is once.
+    # Unique keys.
     *(
         superuser(statement, name)
         for statement, name in (
@@ -156,7 +156,7 @@ QUESTIONS: list[Question] = [
             ("UPDATE tenancy_private.activatable SET kind = 'x-' || kind", "activatable_kind_check"),
         )
     ),
-    # Money. NaN is greater than any bound, and Infinity is an amount to numeric.
+    # Money. NaN is greater than any bound, and numeric allows Infinity.
     *(
         superuser(statement, name)
         for statement, name in (

@@ -1,4 +1,4 @@
-"""Entering, the seal, permissions, and the trigger that asks for them."""
+"""Entering, the seal, permissions, and the trigger that checks them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ CHANGED = (
     ("current_organization_id", ""),
     ("current_organization_id", NIL),
 )
-# What one part loses another cannot gain: where a person is in the own workspace, and in an organization's.
+# Characters cannot move from one part to another: for a person in the personal workspace and in an
+# organization.
 MOVED = (
     (
         "ann None",
@@ -71,7 +72,7 @@ MOVED = (
         )
     ),
 )
-# Each as it is, and on a server where nothing carries the context.
+# Each with the context in the parameter, and with sealed contexts.
 ON_BOTH: list[Question] = [
     superuser([*first, "as app", f"enter {who}", *changes, "SELECT tenancy.current_workspace_id()"], "invalid_context")
     for first in ([], [SEALED])
@@ -230,7 +231,7 @@ QUESTIONS: list[Question] = [
         ],
         [(["admin", "owner", "staff"],)],
     ),
-    # Said again, it uses up no number.
+    # A repeated definition uses no number.
     superuser(
         [
             COUNTED_APART,
@@ -322,9 +323,10 @@ QUESTIONS: list[Question] = [
         for who in ("olga bulk", "ann duo", "ann None", "sam platform")
     ),
     ("app", "ann", "acme", ["enter ann acme", "SELECT 1"], [(1,)]),
-    # Entering counts on a scan of the keys' table, whatever the caller has the planner avoid.
+    # Entering relies on a scan of the keys' table, whatever planner methods the caller has
+    # disabled.
     ("app", None, None, ["SET LOCAL enable_seqscan = off", "enter ann acme", "SELECT 1"], [(1,)]),
-    # A lock of the application's own says nothing of who has entered.
+    # An application's own advisory lock does not count as having entered.
     ("app", "ann", "acme", ["SELECT pg_advisory_xact_lock(1, 2)", "enter ann acme", "SELECT 1"], [(1,)]),
     ("credentialed", "ann", "acme", "SELECT 1", "42501"),
     ("auditor", "ann", "acme", "SELECT 1", "42501"),
@@ -349,10 +351,10 @@ QUESTIONS: list[Question] = [
     ("service", None, None, "SELECT tenancy.enter_with_api_key('x')", "login_sees_everything"),
     ("service", None, None, "SELECT tenancy.enter_with_session('x')", "login_sees_everything"),
     ("service", None, None, "SELECT tenancy.enter_platform('{uma}')", "login_sees_everything"),
-    # A role that SET ROLE has put in force counts, and not the session's.
+    # The role set by SET ROLE counts, not the session's.
     superuser(["SET LOCAL ROLE tenancy_app", "enter ann acme", "SELECT tenancy.current_role()"], [("owner",)]),
     superuser(["SET LOCAL ROLE tenancy_owner", "enter ann acme", "SELECT 1"], "login_sees_everything"),
-    # The superuser, who could act as a tenant and is not asked for a context.
+    # The superuser, who could act as a tenant, needs no context.
     superuser(["UPDATE public.models SET name = name", "SELECT 1"], [(1,)]),
     ("service", None, None, ["UPDATE public.models SET name = name", "SELECT 1"], [(1,)]),
     ("service", None, None, ["serve uma acme", "UPDATE public.models SET name = name", "SELECT 1"], [(1,)]),
@@ -395,7 +397,7 @@ def _replay(probed: Probed) -> None:
 
 
 def _committed_replay(probed: Probed) -> None:
-    """What a committed transaction was in does not open the next, whoever sets its variables again."""
+    """The context of a committed transaction is not valid in the next one, if its variables are set again."""
     names = [f"tenancy.{name}" for name in ("current_user_id", "current_organization_id", "context")]
     with probed.database.connect(probed.logins["app"]) as connection:
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
@@ -408,7 +410,7 @@ def _committed_replay(probed: Probed) -> None:
 
 
 def _sealed_replay(probed: Probed) -> None:
-    """The same where nothing carries the context."""
+    """The same with sealed contexts."""
     before = probed.admin.execute("SELECT pg_get_functiondef('tenancy_private.may_carry()'::regprocedure)").fetchone()
     assert before is not None
     try:
@@ -419,13 +421,13 @@ def _sealed_replay(probed: Probed) -> None:
 
 
 def _autocommit(probed: Probed) -> None:
-    # Parameters would make it several messages, of which the first begins.
+    # With parameters it would be several messages, and the first would begin the transaction.
     answer = error_of(probed.lone, probed.filled("SELECT tenancy.enter('{ann}')"))
     assert answer == "transaction_required", answer
 
 
 def _fresh_session(probed: Probed) -> None:
-    """A session in which nothing was ever set is in no workspace, either."""
+    """A session in which nothing was ever set is in no workspace either."""
     with probed.database.connect(probed.logins["app"]) as connection:
         for query in ("SELECT tenancy.current_workspace_id()", "SELECT count(*) FROM public.models"):
             answer = error_of(connection, query)
@@ -434,7 +436,7 @@ def _fresh_session(probed: Probed) -> None:
 
 
 def _bypasses(probed: Probed) -> None:
-    """Whoever bypasses row-level security, writes as the functions do, or as before, enters nothing."""
+    """A role that bypasses row-level security, tenancy_writer, and legacy logins cannot enter."""
     connection, login = probed.connections[None], f"{probed.database.name}_bypass"
     for by in ("BYPASSRLS", "IN ROLE tenancy_writer", "IN ROLE tenancy_legacy"):
         try:
@@ -450,7 +452,7 @@ def _bypasses(probed: Probed) -> None:
 
 
 def _in_force(probed: Probed) -> None:
-    """A login enters nothing while the role of services is in force, whose rights it does not inherit."""
+    """A login cannot enter after SET ROLE to the role of services, even if it does not inherit its rights."""
     connection, login = probed.connections[None], f"{probed.database.name}_both"
     try:
         connection.execute(f"CREATE ROLE {login} NOINHERIT IN ROLE tenancy_app, tenancy_service".encode())
@@ -463,7 +465,7 @@ def _in_force(probed: Probed) -> None:
 
 
 def _old_snapshots(probed: Probed) -> None:
-    """A transaction that reads the past enters nothing that has been closed since."""
+    """A transaction with an old snapshot cannot enter a workspace that has been closed since."""
     acme = [probed.ids["uma"], probed.ids["acme"]]
     membership = "UPDATE public.organization_memberships SET role = {} WHERE user_id = '{{uma}}'"
     deleted = "UPDATE tenancy.workspaces SET deleted_at = {} WHERE id = '{{acme}}'"
@@ -485,7 +487,7 @@ def _old_snapshots(probed: Probed) -> None:
             finally:
                 other.rollback()
                 probed.admin.execute(probed.filled(back).encode())
-        # What has not changed opens, and is not locked by being looked at.
+        # An unchanged membership is valid, and the check does not lock it.
         try:
             other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found = error_of(other, entering, *values)
@@ -495,7 +497,7 @@ def _old_snapshots(probed: Probed) -> None:
         finally:
             probed.admin.execute("RESET lock_timeout")
             other.rollback()
-        # Whether it has cannot be told where nothing can be locked.
+        # This cannot be checked where nothing can be locked.
         try:
             other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             found = error_of(other, entering, *values)
@@ -505,7 +507,7 @@ def _old_snapshots(probed: Probed) -> None:
 
 
 def _matrix_waits(probed: Probed) -> None:
-    """Two changes of the matrix at once are both in what is sealed afterwards."""
+    """Two simultaneous changes of the matrix are both in later contexts."""
     grant = "INSERT INTO tenancy.role_permissions VALUES ('organization.update', %s)"
     admin = probed.admin
     sealed = admin.execute("SELECT role, bits FROM tenancy_private.role_bits").fetchall()
@@ -525,7 +527,7 @@ def _matrix_waits(probed: Probed) -> None:
             "DELETE FROM tenancy.role_permissions"
             " WHERE permission = 'organization.update' AND role IN ('user', 'manager')"
         )
-        # As it was, also where the trigger that keeps it is what is missing.
+        # Restored, also if the trigger that maintains it is missing.
         for role, bits in sealed:
             admin.execute("UPDATE tenancy_private.role_bits SET bits = %s WHERE role = %s", [bits, role])
 

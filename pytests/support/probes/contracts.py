@@ -7,7 +7,7 @@ from support.probes.base import Probed, Question, superuser
 VERIFY = "CALL tenancy_private.verify_contracts()"
 CLOSE = "CALL tenancy_private.close_own_table('tenancy_private.things')"
 
-# What somebody may do to a table by hand; all of it is to be found, and taken back by the repair.
+# Manual changes of a table: all must be found, and undone by the repair.
 BROKEN = (
     "ALTER TABLE public.models DISABLE ROW LEVEL SECURITY",
     "ALTER TABLE public.models NO FORCE ROW LEVEL SECURITY",
@@ -18,7 +18,7 @@ BROKEN = (
     "ALTER POLICY models_tenant ON public.models TO tenancy_auditor",
     "DROP POLICY models_tenant_update ON public.models",
     "ALTER POLICY models_tenant_insert ON public.models WITH CHECK (true)",
-    # A floor that is one policy among others.
+    # A permissive floor.
     "DO $$ BEGIN EXECUTE (SELECT format('DROP POLICY users_tenant ON public.users; CREATE POLICY users_tenant"
     " ON public.users FOR SELECT TO tenancy_credentialed USING (%s)', pg_get_expr(polqual, polrelid))"
     " FROM pg_policy WHERE polname = 'users_tenant'); END $$",
@@ -43,10 +43,10 @@ BROKEN = (
 QUESTIONS: list[Question] = [
     superuser([VERIFY, "SELECT count(*) FROM tenancy_private.broken_contracts()"], [(0,)]),
     *(superuser([statement, VERIFY], "contract_broken") for statement in BROKEN),
-    # What phases ask of their own tables alone.
+    # Checks of phases on their own tables.
     superuser([BROKEN[0], "CALL tenancy_private.verify_protected('public.models')"], "contract_broken"),
     superuser([BROKEN[0], "CALL tenancy_private.verify_protected('public.instances')", "SELECT 1"], [(1,)]),
-    # What is on purpose is written down.
+    # Intended changes can be recorded.
     superuser(
         [
             "CREATE POLICY more ON public.models TO tenancy_auditor USING (false)",
@@ -57,7 +57,7 @@ QUESTIONS: list[Question] = [
         ],
         [(1,)],
     ),
-    # But for what everybody would have, and an open table.
+    # Except privileges that everybody would have, and an open table.
     superuser(
         [
             "GRANT SELECT ON public.models TO PUBLIC",
@@ -73,7 +73,7 @@ QUESTIONS: list[Question] = [
         ],
         "contract_broken",
     ),
-    # Triggers by name: another that was dropped meanwhile is still missed.
+    # Triggers by name: another one that was dropped meanwhile is still reported.
     superuser(
         [
             "DROP TRIGGER instances_tenancy_status ON public.instances",
@@ -92,7 +92,7 @@ QUESTIONS: list[Question] = [
         "contract_broken",
     ),
     superuser("CALL tenancy_private.record_triggers('public.instances', 'no_such')", "P0001"),
-    # A table of ours is born closed.
+    # A table of pg-tenancy is created closed.
     superuser(["CREATE TABLE tenancy_private.things (id integer)", VERIFY], "contract_broken"),
     superuser(
         [
@@ -127,7 +127,7 @@ QUESTIONS: list[Question] = [
         [(0,)],
     ),
 ]
-# protect(), allow() and publish() write down what they have made.
+# protect(), allow() and publish() record their results.
 QUESTIONS += [
     superuser(
         [
@@ -150,7 +150,7 @@ QUESTIONS += [
 
 
 def _mends(probed: Probed) -> None:
-    """The repair that is said restores what was there."""
+    """The printed repair restores the former state."""
     connection = probed.connections[None]
     for statement in BROKEN:
         try:

@@ -1,4 +1,4 @@
-"""Costs: whose they are, how they are added up, and that the rollups say what the rows say."""
+"""Costs: their workspaces, their sums, and rollups that equal the rows."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from support.probes.base import Question, superuser
 
-# Acme's, on both sides of hours, quarters and days, and Bulk's beside them. Each amount is another power of 2.
+# Acme's costs, on both sides of hours, quarters and days, and Bulk's. Each amount is a different power of 2.
 _COSTS = (
     ("10 10:15", "acme", 1),
     ("10 11:00", "acme", 4),
@@ -34,7 +34,7 @@ _FIRST = [
     f"{_USAGE} ('2026-01-10 10:20+00', '{{k_acme}}', '{{uma}}', '{{m_acme}}', '{{i_bulk}}', 300, 0.5,"
     f" '{{bulk}}', '{{acme}}', '{{o_bulk}}'), {_CALL_OF_BULK.format('18:15', 0.25)}",
 ]
-# What comes when the others have been added up.
+# Rows that arrive after the others were added up.
 _LATE = [
     "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
     " VALUES ('2026-01-10 10:45+00', '{provider}', '{i_acme}', 2)",
@@ -43,7 +43,7 @@ _LATE = [
     "INSERT INTO finops.inference_usage (occurred_at, api_key_id, charged_amount_eur)"
     " VALUES ('2026-01-12 03:40+00', '{k_acme}', 0.0625)",
 ]
-# As where nothing has been added up yet.
+# As if nothing had been added up yet.
 _ANEW = "UPDATE tenancy_private.cost_state SET marked_before = '-infinity', rolled_before = '-infinity'"
 ROLLED = "SELECT count(finops.roll_up()) FROM generate_series(1, {})"
 
@@ -81,13 +81,13 @@ _SEEN = (
     "10/10/3.5/0 10/11/4/0.125 10/18/528/0.25 11/20/8/0 12/00/128/0 12/03/64.0625/0 12/07/288/0",
     "10/00/535.5/0.375 11/00/8/0 12/00/480.0625/0",
     "10/00/7.5/0.375 11/00/528/0 12/00/488.0625/0",
-    # Where somebody else's instance is, nobody is told.
+    # The location of another workspace's instance is hidden.
     "0.5625/0.375/0/0.5625/2/300 {provider}/provider/766/0/766/0/0/0",
     "0.5625/0.375/0/0.5625/2/300 acme/acme/766/0/766/0/0/0",
     "0.0625/0.375/0/0.0625/1/0 {i_bulk}/0.5/0/0/0.5/1/300 {i_acme}/766/0/766/0/0/0",
     "766.5625/0.375/766/0.5625/2/300",
     "{m_bulk}/0/0.375/0/0/0/0 {m_acme}/acme/0.5/0/0/0.5/1/300 766.0625/0/766/0.0625/1/0",
-    # A consumer's people and keys are not named to its provider.
+    # A consumer's people and keys are hidden from its provider.
     "{ann}/ann/0.0625/0/0/0.0625/1/0 {uma}/uma/0.5/0/0/0.5/1/300 766/0.375/766/0/0/0",
     "{k_acme}/acme/0.5625/0/0/0.5625/2/300 766/0.375/766/0/0/0",
     "{o_acme}/acme/o_acme/0/0.375/0/0/0/0 {o_bulk}/bulk/o_bulk/0.5/0/0/0.5/1/300 766.0625/0/766/0.0625/1/0",
@@ -113,7 +113,7 @@ QUESTIONS: list[Question] = [
     *(
         superuser([*steps, "as app", "enter ann acme", REPORT], [_SEEN])
         for steps in (
-            # From the rows, from the rollups, from both, and from rollups that were mended.
+            # From the rows, from the rollups, from both, and from repaired rollups.
             [*_FIRST, *_LATE],
             [*_FIRST, *_LATE, ROLLED.format(20)],
             [*_FIRST, ROLLED.format(20), *_LATE],
@@ -147,11 +147,11 @@ QUESTIONS: list[Question] = [
     ("service", None, None, "SELECT finops.roll_up(0)", "batch_size_invalid"),
     ("service", None, None, "SELECT finops.roll_up(NULL)", "batch_size_invalid"),
     ("app", "ann", "acme", "SELECT finops.roll_up()", "42501"),
-    # What runs now, and what that will cost.
+    # Running instances and their future costs.
     superuser(
         [
             *_NOW,
-            # Where it is past noon, so that neither the hour nor the day has begun a moment ago.
+            # In a time zone in the afternoon, so that neither the hour nor the day has just begun.
             "SELECT set_config('test.zone',"
             " 'Etc/GMT' || to_char(extract(hour FROM now() AT TIME ZONE 'UTC') - 12, 'FMSG90'), true)",
             "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
@@ -162,7 +162,7 @@ QUESTIONS: list[Question] = [
             " c.today_starts_at = date_trunc('day', now(), current_setting('test.zone'))"
             " FROM finops.cost_current(current_setting('test.zone')) AS c",
         ],
-        # With the 2 that Acme's call of an offering was.
+        # Including the 2 of Acme's call of an offering.
         [(2, 1, 21, True)],
     ),
     superuser(
@@ -212,7 +212,7 @@ QUESTIONS: list[Question] = [
         ],
         [(1,)],
     ),
-    # Who may ask.
+    # Permissions.
     *(
         ("app", who, "acme", f"SELECT * FROM finops.{call}", answer)
         for who, answer in (("uma", "permission_denied"), (None, "no_context"))
@@ -225,7 +225,7 @@ QUESTIONS: list[Question] = [
             "costs_by('2026-01-01', '2026-01-02', 'model')",
         )
     ),
-    # What may be asked.
+    # Arguments.
     *(
         ("app", "ann", "acme", f"SELECT count(*) FROM finops.{call}", answer)
         for call, answer in (

@@ -1,4 +1,4 @@
-"""Why somebody sees a row or not, in words, for those who see everything."""
+"""Why somebody sees a row or not, for logins that see everything."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -52,7 +52,7 @@ QUESTIONS: list[Question] = [
     ("service", None, None, "SELECT tenancy.explain_access('pg_class', 'x', '{ann}')", "table_not_protected"),
     ("service", None, None, "SELECT tenancy.explain_access('public.instances', 'x', '{ann}')", "row_id_invalid"),
     ("app", "ann", "acme", "SELECT tenancy.explain_access('public.instances', '{i_acme}', '{ann}')", "42501"),
-    # What cannot be seen cannot be named, either.
+    # Invisible rows cannot be named either.
     superuser(
         [
             "DELETE FROM tenancy.role_permissions WHERE permission = 'instances.view'",
@@ -61,7 +61,7 @@ QUESTIONS: list[Question] = [
         ],
         [("S- I+ U- D-", "role owner lacks permission instances.view; roles that hold it: nobody")],
     ),
-    # An auditor's question is recorded, a service's is not.
+    # An auditor's call is recorded, a service's is not.
     *(
         superuser(
             [
@@ -74,7 +74,7 @@ QUESTIONS: list[Question] = [
         )
         for login, entries in (("auditor", 1), ("service", 0))
     ),
-    # What an author wrote, and what is below it.
+    # Rows with an author, and their children.
     *(
         superuser([*BELOW, "as service", _explained(table, row, who, "acme")], [(said, why)])
         for table, row, who, said, why in (

@@ -272,11 +272,11 @@ QUESTIONS: list[Question] = [
 
 
 def _changed_in_the_middle(probed: Probed) -> None:
-    """A statement that goes to another workspace halfway is not judged by what one may do there."""
+    """A statement that switches to another workspace halfway does not get that workspace's permissions."""
     connection = probed.connections[None]
     names = ("current_user_id", "current_organization_id", "context")
     try:
-        # Only there can one transaction have two good contexts.
+        # Only with seals can a transaction have two valid contexts.
         connection.execute(SEALED)
         connection.execute("INSERT INTO tenancy.role_permissions VALUES ('instances.update', 'user')")
         connection.execute(f"SET LOCAL SESSION AUTHORIZATION {probed.logins['app']}".encode())

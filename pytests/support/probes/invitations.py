@@ -1,4 +1,4 @@
-"""Invitations: who invites whom, and what a token opens."""
+"""Invitations: delegation, and the effect of tokens."""
 
 from __future__ import annotations
 
@@ -209,14 +209,14 @@ QUESTIONS: list[Question] = [
 
 
 def _one_account(probed: Probed) -> None:
-    """Two organizations that an unknown address joins at once wait for each other's account."""
+    """Two organizations that an unknown address joins at the same time wait for each other's account."""
     with two_sessions(probed) as (connection, other):
         connection.execute("SELECT tenancy.accept_invitation('inv_open_acme')")
         assert probed.waits(other, "SELECT tenancy.accept_invitation('inv_open_bulk')"), "two accounts"
 
 
 def _past_account(probed: Probed) -> None:
-    """An account that a snapshot does not show is not made a second time."""
+    """An account that a snapshot does not show is not created twice."""
     lock = "SELECT tenancy_private.lock_email('open@example.com')"
     with two_sessions(probed, None) as (connection, other):
         connection.execute(lock)
@@ -229,7 +229,7 @@ def _past_account(probed: Probed) -> None:
 
 
 def _waits_for_no_owner(probed: Probed) -> None:
-    """Accepting needs nothing that a change of the organization holds; revoking looks when it is done."""
+    """Accepting does not wait for changes of the organization; revoking checks when it is done."""
     with two_sessions(probed) as (connection, other):
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("SELECT tenancy.change_member_role(%s, 'admin')", [probed.ids["max"]])

@@ -1,4 +1,4 @@
-"""Which rows are seen, and that the floor isolates whatever is added to it."""
+"""Visible rows, and floors that isolate whatever is added to them."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -60,7 +60,7 @@ QUESTIONS: list[Question] = [
 ]
 
 
-# The floor isolates whatever is added to it, and lets no row out either.
+# The floor isolates whatever is added to it, and lets no row be moved out either.
 ONLY = {
     "public.organizations": "id = '{acme}'",
     "public.users": "id IN ('{ann}', '{abe}', '{max}', '{uma}')",
@@ -83,7 +83,7 @@ ONLY = {
     "tenancy.usage_authorizations": "workspace_id = '{acme}'",
     "tenancy.offering_usage": "workspace_id = '{acme}'",
 }
-# Where that is refused before anybody asks for a permission.
+# Tables that refuse it before the permission is checked.
 APPEND_ONLY = ("audit_log", "credit_grant_uses", "ledger_checkpoints", "ledger_entries", "transfers")
 _NAMED = "GRANT {} ON {} TO tenancy_credentialed"
 for _table, _own in ONLY.items():
@@ -91,7 +91,7 @@ for _table, _own in ONLY.items():
     _key = _own.partition(" ")[0]
     _question = ["as app", "enter ann acme", f"SELECT bool_and({_own}), count(*) > 0 FROM {_table}"]
     _wide = f"CREATE POLICY wide ON {_table} TO tenancy_credentialed USING (true) WITH CHECK (true)"
-    # What answers first: the question about the permission, the append-only rule, what keeps a row's workspace.
+    # Triggers that would raise first: the permission, the append-only rule, the row's workspace.
     _silent = f"ALTER TABLE {_table} DISABLE TRIGGER USER"
     QUESTIONS += [
         superuser([_wide, *_question], [(True, True)]),
@@ -106,7 +106,7 @@ for _table, _own in ONLY.items():
             ],
             "42501",
         ),
-        # A write that nobody was allowed is asked about, and refused, also where triggers are off.
+        # A command that was not allowed is refused, even with triggers disabled.
         superuser(
             [
                 _NAMED.format("INSERT, UPDATE, DELETE", _table),
@@ -119,7 +119,7 @@ for _table, _own in ONLY.items():
             "permission_denied",
         ),
     ]
-# And of who may: what a role lost is gone whatever is added, where no trigger asks.
+# A revoked permission stays revoked whatever is added, without any trigger.
 for _table, _own in ONLY.items():
     if _table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
         QUESTIONS.append(
@@ -151,7 +151,7 @@ for _table, _column in (("public.api_keys", "name"), ("public.instances", "statu
             else []
         ),
     ]
-# What is written, by the floor of the command alone.
+# Writes, with only the floor of the command.
 for _table in ("public.api_keys", "public.instances", "public.models"):
     _name = _table.partition(".")[2]
     QUESTIONS += [
@@ -167,7 +167,7 @@ for _table in ("public.api_keys", "public.instances", "public.models"):
             "42501",
         ),
     ]
-    # A context that was made by hand, where nothing has asked before: the floor does.
+    # A context set by hand, without an earlier check: the floor checks it.
     _forged = [
         SET.format("current_user_id", "{ann}"),
         SET.format("current_organization_id", "{acme}"),
@@ -215,7 +215,7 @@ QUESTIONS += [
 ]
 
 
-# The variables are set in the midst of a statement, and the floor has looked at them before.
+# The variables are changed in the middle of a statement, after the floor has verified them.
 MIDWAY = (
     "SELECT count(*) FROM {table} WHERE {key} = (SELECT '{{acme}}'::uuid WHERE {change} IS NOT NULL)",
     "SELECT count(*) FROM {table} AS a JOIN {table} AS b USING ({key})"
@@ -230,7 +230,7 @@ MIDWAY = (
 
 
 def shows_midway(probed: Probed, who: str, table: str, key: str, change: str, *before: str) -> list[str]:
-    """Return the queries by which somebody in Acme counts rows of a table after changing the variables midway."""
+    """Return queries of somebody in Acme that count rows of a table after changing the variables midway."""
     shown = []
     for query in MIDWAY:
         for setting in ("enable_seqscan", "enable_indexscan"):
@@ -243,7 +243,7 @@ def shows_midway(probed: Probed, who: str, table: str, key: str, change: str, *b
 
 
 def _permissions_set_midway(probed: Probed) -> None:
-    """Nobody sees what the role may not see by giving it permissions in the midst of a statement."""
+    """Setting permissions in the middle of a statement shows no further rows."""
     all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 46) FROM 73), true)"
     for table in ONLY:
         if table not in {"public.organizations", "public.users", "tenancy.workspaces"}:
@@ -255,7 +255,7 @@ def _permissions_set_midway(probed: Probed) -> None:
 
 
 def names_midway(probed: Probed, table: str, where: str, *before: str) -> None:
-    """Check that nobody sees names of Bulk's rows by naming it in the midst of a statement."""
+    """Check that naming Bulk in the middle of a statement does not show names of its rows."""
     elsewhere = " || ".join(
         f"set_config('tenancy.{name}', '{{{{bulk}}}}', true)" for name in ("current_organization_id", "current_user_id")
     )
@@ -274,7 +274,7 @@ def names_midway(probed: Probed, table: str, where: str, *before: str) -> None:
 
 
 def _workspace_set_midway(probed: Probed) -> None:
-    """Nobody sees models of another workspace by naming it in the midst of a statement."""
+    """Naming another workspace in the middle of a statement does not show its models."""
     for where in ("ann acme", "ann None"):
         names_midway(probed, "public.models", where)
 

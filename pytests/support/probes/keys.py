@@ -8,14 +8,14 @@ from typing import Any
 from support.probes.base import SEALED, Probed, Question, superuser
 
 ENDED = (
-    # A key that has come to its end, before a rotation takes it away.
+    # An ended key, before a rotation deletes it.
     [
         "SELECT tenancy.rotate_seal_key()",
         "UPDATE tenancy_private.seal_keys SET valid_until = now() WHERE superseded_at IS NOT NULL",
     ],
     # The same keys in another file, as in a copy of the database.
     ["CLUSTER tenancy_private.seal_keys USING seal_keys_pkey"],
-    # And in the same file what a dump has of them.
+    # And the dumped columns of keys in the same file.
     [
         "CREATE TEMPORARY TABLE keys AS SELECT id, rotation, created_at FROM tenancy_private.seal_keys",
         "DELETE FROM tenancy_private.seal_keys",
@@ -66,7 +66,7 @@ QUESTIONS: list[Question] = [
             ([], ENDED[0]),
         )
     ),
-    # Each key is another one, and a block long.
+    # All keys differ, and are a block long.
     superuser(
         [
             "SELECT tenancy.rotate_seal_key()",
@@ -78,7 +78,7 @@ QUESTIONS: list[Question] = [
         ],
         [(5, 5, 5, 64, 64)],
     ),
-    # Who has entered under the old key is still that one, and nobody else.
+    # A transaction that entered under the old key keeps its identity, and cannot change it.
     *(
         superuser(
             [
@@ -95,7 +95,7 @@ QUESTIONS: list[Question] = [
         for who, answer in (("ann", [(1,)]), ("uma", "context_already_set"))
     ),
     *(superuser(f"SELECT tenancy.rotate_seal_key({keep})", "keep_invalid") for keep in ("NULL", "'-1 s'")),
-    # A key's end comes no later for another rotation.
+    # Another rotation does not postpone a key's end.
     superuser(
         [
             "SELECT tenancy.rotate_seal_key('1 minute')",

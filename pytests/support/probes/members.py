@@ -19,7 +19,7 @@ MEMBER = "UPDATE public.organization_memberships SET {} WHERE organization_id = 
 
 
 QUESTIONS: list[Question] = [
-    # A role is one in one organization.
+    # A role applies in one organization only.
     superuser(
         [
             "INSERT INTO public.organization_memberships (organization_id, user_id, role)"
@@ -99,7 +99,7 @@ QUESTIONS: list[Question] = [
             ("uma", "SELECT tenancy.leave_organization()"),
         )
     ),
-    # What changed since the transaction entered counts.
+    # Changes since the transaction entered count.
     *(
         superuser(
             ["as app", "enter abe acme", "as None", meanwhile, "as app", "SELECT tenancy.remove_member('{uma}')"],
@@ -159,7 +159,7 @@ def _second_waits(probed: Probed) -> None:
 
 
 def _refused_without_waiting(probed: Probed) -> None:
-    """Whoever lacks the permission is told so, and holds up nobody."""
+    """A caller without the permission gets an error, and blocks nobody."""
     with two_sessions(probed) as (connection, other):
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
         connection.execute("SELECT tenancy.change_member_role(%s, 'admin')", [probed.ids["max"]])

@@ -1,4 +1,4 @@
-"""Models, and which of them an instance may use."""
+"""Models, and their use by instances."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -10,7 +10,7 @@ NEW_MODEL = "INSERT INTO public.models (name, model_id) VALUES ('new', 'new')"
 
 
 QUESTIONS: list[Question] = [
-    # A workspace that was set in the midst of the statement has no models, whoever became the application's role.
+    # A workspace set in the middle of a statement has no models, for any login that set the application's role.
     superuser(
         [
             "as app",
@@ -21,7 +21,8 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
-    # Where somebody has set another workspace, which models it has is not told; services and owners are not asked.
+    # After setting another workspace by hand nobody learns which models it has; services and owners are not
+    # checked.
     *(
         (
             "app",
@@ -126,7 +127,7 @@ QUESTIONS: list[Question] = [
             ([], "sam platform", "m_spare", "acme bulk public"),
         )
     ),
-    # A key that lets go of its rows makes no difference to who asks for it by hand.
+    # Whatever the foreign key does on a delete, delete_model() refuses.
     superuser(
         [
             "ALTER TABLE public.organization_models DROP CONSTRAINT organization_models_tenancy_model_id_fkey,"
@@ -163,7 +164,7 @@ QUESTIONS: list[Question] = [
         )
         for who in ("uma acme", "ann None", "sam None")
     ),
-    # A personal workspace has no models, and if it had one it would not be the person's to change.
+    # A personal workspace has no models, and if it had one, the person could not change it.
     superuser(
         [
             "ALTER TABLE public.models DISABLE TRIGGER USER, DROP CONSTRAINT models_tenancy_shared_check",
@@ -250,7 +251,7 @@ QUESTIONS: list[Question] = [
         ],
         "model_in_use",
     ),
-    # A table that was there before may let go of a model, and whoever deletes by hand relies on that.
+    # An existing table's key may clear a model, and its application relies on that.
     *(
         superuser(
             [
@@ -264,7 +265,8 @@ QUESTIONS: list[Question] = [
         )
         for before, table, key, action, model in (
             (
-                # Ours is the younger key there, and looks when the other has let go.
+                # Our key is the younger one there, and is checked after the other one has cleared
+                # the row.
                 ["ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"],
                 "public.instances",
                 "instances_tenancy_model_id_fkey",

@@ -1,4 +1,4 @@
-"""Money: who sees it, what moves it, what refuses to, and that the ledger proves it."""
+"""Money: visibility, movements, refusals, and the proofs of the ledger."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from support.probes.base import Question, superuser
 
-# What has happened before: see _money() in base.py. Both have 1010, of which 3 are held.
+# The beginning is _money() in base.py. Both have 1010, of which 3 are held.
 _BALANCES = "SELECT balance::text, held::text, unpaid::text FROM tenancy.wallets WHERE workspace_id = '{acme}'"
 _CHARGE = "SELECT round(charged, 6)::text, round(unpaid, 6)::text, replayed FROM tenancy.charge('{acme}', '{bulk}', "
 _NONE_HELD = "UPDATE tenancy.wallet_holds SET expires_at = '2001-01-01'"
@@ -27,7 +27,7 @@ _PENDING = (
     "INSERT INTO tenancy_private.pending_credits"
     " VALUES ('{bulk}', gen_random_uuid(), 'order', 7, now(), now(), sha256(''))"
 )
-# What somebody does to the ledger, and what is found.
+# Manipulations of the ledger, and the findings.
 _BROKEN = (
     (
         f"DELETE FROM tenancy.ledger_entries WHERE {_ENTRY}",
@@ -152,7 +152,7 @@ QUESTIONS: list[Question] = [
             ("grant", "grant", 10, 10),
             ("order", "order", -5, 5),
             ("order", "more", -5, 0),
-            # The other one's reference is its own.
+            # References of different payers are independent.
             ("order", None, 5, 5),
             ("order", None, 15, 20),
             ("top_up", "top-up", 1000, 1020),
@@ -303,11 +303,11 @@ QUESTIONS: list[Question] = [
         ],
         [("USD",)],
     ),
-    # A replay of a grant gives nothing again.
+    # A repeated grant gives nothing again.
     superuser(
         ["SELECT tenancy.grant_credit('{acme}', 10, 'grant')", _BALANCES], [("1010.000000", "3.000000", "0.000000")]
     ),
-    # What is unpaid is settled by what comes in, and before it nothing more can be bought.
+    # Top-ups settle unpaid amounts, and until then nothing more can be bought.
     superuser(
         [_CHARGE + "1100, 'order', 'x', hold => '{h_acme}')", "SELECT tenancy.top_up('{acme}', 92, 'x')", _BALANCES],
         [("2.000000", "2.000000", "0.000000")],
@@ -324,7 +324,7 @@ QUESTIONS: list[Question] = [
         ],
         [(50,)],
     ),
-    # Grants are spent in their order, and given back.
+    # Grants are spent in their order, and restored by refunds.
     superuser(
         [
             *_GRANTED,
@@ -352,7 +352,7 @@ QUESTIONS: list[Question] = [
         ],
         [(9,)],
     ),
-    # What is due is seen to first.
+    # Expired holds and grants are processed first.
     superuser([_NONE_HELD, _DUE, _CHARGE + "1, 'order', 'x')", _BALANCES], [("1009.000000", "0.000000", "0.000000")]),
     superuser([_NONE_HELD, _DUE, _CHARGE + "1, 'order', 'x')", _SPENT], [("58.000000",)]),
     superuser(
@@ -425,7 +425,7 @@ QUESTIONS: list[Question] = [
         ["SELECT tenancy.set_spending_limit('{acme}', NULL)", _CHARGE + "900, 'order', 'x')"],
         [("900.000000", "0.000000", False)],
     ),
-    # What was spent before a limit was set counts, but not what came back.
+    # Amounts spent before a limit was set count, but not refunded ones.
     *(
         superuser(
             [
@@ -498,7 +498,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # An entry in the wallet of somebody whom the movement does not concern.
+    # An entry in the wallet of an uninvolved workspace.
     superuser(
         [
             "SELECT tenancy_private.make_wallet('{duo}')",
@@ -536,7 +536,7 @@ QUESTIONS: list[Question] = [
         )
         for statement, *problems in _BROKEN
     ),
-    # Of one wallet, and of what came after a checkpoint.
+    # For one wallet, and for entries after a checkpoint.
     *(
         superuser(
             [

@@ -1,4 +1,4 @@
-"""Offerings: who knows of them, who may use them at which price, who decides, and what calls cost."""
+"""Offerings: visibility, access, prices, decisions, and the costs of calls."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -15,7 +15,7 @@ _RECORD = "SELECT amount::float, replayed FROM tenancy.record_usage({})"
 _HELD = "SELECT held::integer FROM tenancy.wallets WHERE workspace_id = '{acme}'"
 
 QUESTIONS: list[Question] = [
-    # Who may use what, by which right and at which price.
+    # Access to offerings, with which right and at which price.
     *(
         ("app", "ann", where, _RESOLVE.format(name), answer)
         for where, name, answer in (
@@ -160,7 +160,7 @@ QUESTIONS: list[Question] = [
             ([_PRICE.format("2100-01-01", 1, 3)], "ann None", "o_bulk", [(True, None, "pay_per_token", 2.0)]),
         )
     ),
-    # What each role may.
+    # The permissions of each role.
     *(
         ("app", who, "acme", f"SELECT tenancy.{call}", "permission_denied")
         for who, call in (
@@ -207,7 +207,7 @@ QUESTIONS: list[Question] = [
         ("app", None, None, [ENTER_WITH_KEY.format("k_acme"), f"SELECT tenancy.{call}"], "person_required")
         for call in ("request_access('{o_bulk_asked}')",)
     ),
-    # What is another's is not there.
+    # Rows of others do not exist for a workspace.
     *(
         ("app", "ann", "acme", f"SELECT tenancy.{call}", answer)
         for call, answer in (
@@ -321,7 +321,7 @@ QUESTIONS: list[Question] = [
             ("release_usage('{a_acme}')", "release_usage('{a_acme}')", "hold_not_found"),
         )
     ),
-    # What others offer.
+    # Offerings of others.
     *(
         superuser(
             [*changes, "as app", f"enter {who}", "SELECT code FROM tenancy.community_catalog() ORDER BY 1"],
@@ -411,7 +411,7 @@ QUESTIONS: list[Question] = [
             ("'r', '{o_bulk}', 300000, 300000", "insufficient_funds"),
         )
     ),
-    # What was agreed holds, whatever the provider does meanwhile.
+    # Agreed terms hold, whatever the provider does meanwhile.
     superuser(
         [
             _OFFERED.format("is_active = false", "o_bulk"),
@@ -507,7 +507,7 @@ QUESTIONS: list[Question] = [
         ("app", "max", "acme", f"SELECT count(*) FROM tenancy.offering_calls('{{{name}}}'{since})", [(count,)])
         for name, since, count in (("o_acme", "", 1), ("o_bulk", "", 0), ("o_acme", ", now()", 0))
     ),
-    # Of its own or of everybody's models.
+    # Only own or public models.
     *(
         ("service", None, None, _OFFERED.format(f"model_id = '{{{model}}}'", "o_acme") + " RETURNING 1", answer)
         for model, answer in (
@@ -516,7 +516,7 @@ QUESTIONS: list[Question] = [
             ("m_bulk", "organization_models_model_id_fkey"),
         )
     ),
-    # What calls, ledger and FinOps say.
+    # Calls, ledger and FinOps agree.
     ("service", None, None, "SELECT * FROM tenancy.reconcile_usage()", []),
     ("auditor", None, None, "SELECT * FROM tenancy.reconcile_usage()", []),
     *(

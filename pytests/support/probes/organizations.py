@@ -50,7 +50,7 @@ QUESTIONS: list[Question] = [
         ],
         [(["n"], [True])],
     ),
-    # What is as it was is not written.
+    # Unchanged values are not written.
     superuser(
         [
             "UPDATE public.organizations SET updated_at = '2001-01-01'",
@@ -125,7 +125,7 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
-    # An adopted table may have organizations without one.
+    # An adopted table may have organizations without a slug.
     superuser(
         [
             "ALTER TABLE public.organizations ALTER COLUMN slug DROP NOT NULL",
@@ -134,7 +134,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # An adopted table's further columns are not for a tenant.
+    # Tenants do not see an adopted table's further columns.
     superuser(
         [
             "ALTER TABLE public.organizations ADD COLUMN billing_secret text DEFAULT 'secret'",

@@ -1,4 +1,4 @@
-"""Who may call, read and write what, written down by hand; and every function and table at once."""
+"""Privileges on functions and tables, written by hand; and all functions and tables at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 
 from support.probes.base import Probed, Question
 
-# Who may call what, written down by hand.
+# The callers of each function, written by hand.
 PEOPLE_CALL = {
     "accept_invitation(text,text,text,text,text)",
     "access_requests(text)",
@@ -110,7 +110,7 @@ PEOPLE_CALL = {
     "writable_columns(regclass)",
     '"current_role"()',
 }
-# The defaults of the columns that those who write rows fill.
+# Defaults of columns, which every writer of rows may call.
 DEFAULTS = {
     "current_workspace_id()",
     "default_author_id()",
@@ -181,7 +181,7 @@ CALLABLE_OF_FINOPS = {
     "tenancy_auditor": set[str](),
     "tenancy_writer": set[str](),
 }
-# What the functions call that write the application's tables.
+# Functions called by those that write the application's tables.
 WRITING = {
     "delete_rows(regclass,jsonb)",
     "detach_usage(uuid[])",
@@ -196,7 +196,7 @@ INVITATIONS = (
 )
 ACTIVATIONS = "eco_activated_at eco_activated_by is_operational tech_activated_at tech_activated_by"
 SETTINGS = "key subject_id updated_at updated_by_user_id workspace_id"
-# What there is of money and of offerings, beside the application's own tables.
+# The tables of money and of offerings, beside the application's own.
 MONEY = {
     "tenancy.wallets": (
         "adoption balance chain currency granted held is_deferred is_limited next_expiry overdraft unpaid version"
@@ -332,7 +332,7 @@ def _wanted_privileges() -> set[tuple[str, str, str]]:
     wanted |= {
         ("tenancy.audit_log", "tenancy_service", "SELECT"),
         ("tenancy.workspaces", "tenancy_service", "SELECT"),
-        # Whoever deletes one has the triggers of what goes with it run as itself.
+        # Triggers on the rows deleted with a workspace run as the role that deletes it.
         ("tenancy.workspaces", "tenancy_writer", "SELECT"),
         ("tenancy.workspaces", "tenancy_writer", "DELETE"),
         ("tenancy.workspaces(color)", "tenancy_service", "UPDATE"),
@@ -419,7 +419,7 @@ SUMMARIES = {
     "attributes search_path ROW LEVEL SECURITY": _attributes,
 }
 
-# What PUBLIC has lost.
+# Privileges revoked from PUBLIC.
 QUESTIONS: list[Question] = [
     ("app", None, None, "CREATE TEMP TABLE t (i integer)", "42501"),
     ("app", None, None, "CREATE TABLE public.t (i integer)", "42501"),

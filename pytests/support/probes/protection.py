@@ -1,4 +1,4 @@
-"""Tables of the application's own: what protect() and its kin make of them, and what they refuse."""
+"""The application's own tables: the results of protect() and the related calls, and their refusals."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -80,7 +80,7 @@ CATALOGUE = [
     "CALL tenancy.allow('public.things', 'DELETE', 'things.change', \"for\" => 'organization')",
     OF_EACH,
 ]
-# As pg-tenancy protect begins with a table, which everybody goes on using.
+# The first step of pg-tenancy protect, while everybody keeps using the table.
 BEGIN_ONLINE = "CALL tenancy_private.adopt_table('public.parts', 'thing_id', NULL, online => true)"
 ONLINE = [*TENANT, *CHILD[:2], BEGIN_ONLINE]
 END_AT_ONCE = "CALL tenancy.protect('public.parts', parent => 'thing_id')"
@@ -112,7 +112,7 @@ PARTITIONED = [
 ]
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
-# Who reads the accounts is said by the changes of pg-tenancy, which begin so.
+# Access to accounts is defined by changes of pg-tenancy, which begin like this.
 REVISED = "CALL tenancy_private.revise('public.users')"
 FORGED = [
     SET.format("current_user_id", "{ann}"),
@@ -187,7 +187,7 @@ QUESTIONS: list[Question] = [
             ("uma acme", "DELETE FROM public.things WHERE false"),
         )
     ),
-    # Each command is asked about by its own permission.
+    # Each command is checked by its own permission.
     *(
         superuser(
             [
@@ -270,7 +270,7 @@ QUESTIONS: list[Question] = [
         [*TENANT, "as app", ENTER_WITH_KEY.format("k_ann"), "INSERT INTO public.things (name) VALUES ('x')", NAMES],
         [("ann x",)],
     ),
-    # A program is nobody's author, and no moderator.
+    # A program is neither an author nor a moderator.
     superuser([*AUTHOR, "as app", ENTER_WITH_KEY.format("k_acme"), NAMES], [("abe shared ann shared",)]),
     superuser(
         [
@@ -347,7 +347,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # The floor, whatever is added to it, and whoever forges a context.
+    # The floor, whatever is added to it, and with forged contexts.
     *(
         superuser(
             [
@@ -372,7 +372,7 @@ QUESTIONS: list[Question] = [
             (["as app", *FORGED, "DELETE FROM public.things"], "invalid_context"),
         )
     ),
-    # The floors hold also of a command that nobody was allowed.
+    # Floors also apply to commands that were not allowed.
     *(
         superuser(
             [
@@ -395,7 +395,7 @@ QUESTIONS: list[Question] = [
             (_as("ann acme", ONE.format("DELETE FROM public.things RETURNING 1")), [(1,)]),
         )
     ),
-    # Who lost a permission has lost it whatever is added, in all shapes, where no trigger asks.
+    # A revoked permission stays revoked whatever is added, in all shapes and without any trigger.
     *(
         superuser(
             [
@@ -415,7 +415,7 @@ QUESTIONS: list[Question] = [
             ([], ONE.format("DELETE FROM public.things RETURNING 1"), [(0,)]),
         )
     ),
-    # An error that does not wait for a row.
+    # An error that needs no row.
     *(
         superuser([*SHAPES[shape], "TRUNCATE public.things", "as app", "SELECT id FROM public.things"], "no_context")
         for shape in SHAPES
@@ -500,7 +500,7 @@ QUESTIONS: list[Question] = [
         [*PUBLISHED, "as service", "UPDATE public.things SET name = 'x', secret = secret WHERE id IS NOT NULL", NAMES],
         [("x",)],
     ),
-    # What was granted before is no way past.
+    # Earlier grants do not bypass it.
     *(
         superuser(
             [
@@ -516,7 +516,7 @@ QUESTIONS: list[Question] = [
         )
         for call in ("CALL tenancy.protect('public.things')", "CALL tenancy.publish('public.things', 'id')")
     ),
-    # Protected once more, it is as after the first time.
+    # Protecting it again has the same result as the first time.
     superuser(
         [
             *TENANT,
@@ -595,7 +595,7 @@ QUESTIONS: list[Question] = [
         ],
         "columns_invalid",
     ),
-    # Numbers beside a uuid, and in no unique key, are nobody else's.
+    # Numbers beside a uuid, or in no unique key, are not shared.
     superuser(
         [
             *THINGS,
@@ -627,7 +627,7 @@ QUESTIONS: list[Question] = [
         ],
         "parent_key_missing",
     ),
-    # What refers to rows of tenants does so with whose they are.
+    # References to rows of tenants include their workspace.
     *(
         superuser(
             [
@@ -670,7 +670,7 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
-    # A partition that is open by itself.
+    # A partition with its own grants.
     *(
         superuser(
             [
@@ -689,10 +689,10 @@ QUESTIONS: list[Question] = [
         )
     ),
     superuser([*PARTITIONED, "CALL tenancy.protect('public.events_1')"], "table_not_protectable"),
-    # Begun online: nothing that reads a row, and once.
+    # The beginning online: nothing reads a row, and it is done once.
     superuser([*ONLINE, PARTS], BEGUN),
     superuser([*ONLINE, BEGIN_ONLINE, PARTS], BEGUN),
-    # What unprotect() kept comes back in a step of its own.
+    # Owners that unprotect() kept are restored in a separate step.
     superuser(
         [
             *TENANT,
@@ -702,7 +702,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # A range of blocks at a time, and what is where it belongs stays as it is.
+    # A range of blocks at a time; rows in their right workspace stay unchanged.
     superuser(
         [
             *ONLINE,
@@ -716,12 +716,12 @@ QUESTIONS: list[Question] = [
         ],
         [("0 0 4 0", 0)],
     ),
-    # Ended in one transaction, with what is there already.
+    # Finished in one transaction, with the existing parts.
     *(
         superuser([*ONLINE, *more, END_AT_ONCE, PARTS], ENDED)
         for more in ([], ["CREATE UNIQUE INDEX parts_tenancy_key ON public.parts (workspace_id, id)"])
     ),
-    # Taken back, and what follows a parent needs no archive.
+    # Undone; children need no archive.
     superuser(
         [
             *TENANT,
@@ -743,7 +743,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0, 0, "parts_thing_id_fkey", 0, 0, 0, None)],
     ),
-    # A schema of the application's own is reached, and is not any more.
+    # A schema of the application is opened, and closed again.
     *(
         superuser(
             [
@@ -772,10 +772,10 @@ QUESTIONS: list[Question] = [
         ],
         [("{acme}",)],
     ),
-    # What a client may name.
+    # The columns that a client may name.
     ("app", "uma", "acme", "SELECT * FROM tenancy.writable_columns('public.api_keys')", [("name", False, True)]),
     ("app", None, None, "SELECT count(*) FROM tenancy.writable_columns('public.users')", [(0,)]),
-    # A table that somebody dropped.
+    # A dropped table.
     superuser(
         [
             *TENANT,
@@ -867,9 +867,9 @@ QUESTIONS: list[Question] = [
         [(False, "permissions_owner")],
     ),
     superuser([REVISED, "CALL tenancy.protect('public.users', key => 'id', people => 'all')"], "shape_invalid"),
-    # A change of pg-tenancy's own says it of its tables alone.
+    # A change of pg-tenancy may do this only to its own tables.
     superuser([REVISED, "CALL tenancy.unprotect('public.instances')"], "table_shipped"),
-    # The tables that come with it are its changes' to protect, in whatever schema they are.
+    # Only pg-tenancy's changes protect its tables, in any schema.
     *(
         superuser([call], "table_shipped")
         for table in ("public.users", "tenancy.permissions", "tenancy.workspaces")
@@ -891,7 +891,7 @@ QUESTIONS: list[Question] = [
             "SELECT tenancy.define_permission('x.y')",
         )
     ),
-    # people: the account alone, as before there is anything else.
+    # people => 'self': only the own account, before phase 7.
     *(
         superuser(
             [
@@ -915,7 +915,7 @@ QUESTIONS: list[Question] = [
             ),
         )
     ),
-    # A context that was made by hand is told of also where no row is reached.
+    # A context set by hand raises even if no row is reached.
     superuser(
         [
             REVISED,
@@ -929,7 +929,7 @@ QUESTIONS: list[Question] = [
         ],
         "invalid_context",
     ),
-    # People whom a permission shows.
+    # People visible by a permission.
     *(
         superuser(
             [
@@ -967,14 +967,14 @@ QUESTIONS: list[Question] = [
 
 
 def _set_midway(probed: Probed) -> None:
-    """What a command needs is not given in the midst of a statement, by none of the shapes."""
+    """In no shape can a permission be set in the middle of a statement."""
     all_of_them = f"set_config('tenancy.context', overlay({CONTEXT} PLACING repeat('1', 150) FROM 73), true)"
     hidden = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
     for shape in SHAPES.values():
         names_midway(probed, "public.things", "ann acme", *shape)
         shown = shows_midway(probed, "uma acme", "public.things", "workspace_id", all_of_them, *shape, hidden)
         assert not shown, shown
-    # What only its author sees.
+    # Rows that only their author sees.
     ann = "set_config('tenancy.current_user_id', '{ann}', true)"
     for query in MIDWAY:
         if "USING" not in query:
@@ -983,7 +983,7 @@ def _set_midway(probed: Probed) -> None:
             statement = statement.replace("{table}", "public.things").replace("{key}", "workspace_id")
             answer = probed.ask(None, None, None, [*AUTHOR, *_as("uma acme", statement)])
             assert not re.search(r"\bann\b(?! shared)", str(answer)), (statement, answer)
-    # And what is deleted is asked about once more, where the trigger has not asked.
+    # Deletes are checked again, without the trigger.
     for statement in (
         "DELETE FROM public.things WHERE workspace_id = (SELECT '{acme}'::uuid WHERE " + all_of_them + " IS NOT NULL)",
         "DELETE FROM public.things WHERE (SELECT " + all_of_them + ") IS NOT NULL",
@@ -999,8 +999,8 @@ def _set_midway(probed: Probed) -> None:
         assert answer in ("invalid_context", [("acme ann before bulk olga",)]), (statement, answer)
 
 
-# A good seal of the own workspace, where a person holds everything, beside one of Acme's: what a savepoint has undone
-# takes the latch along, and not what its text says.
+# A valid seal of the personal workspace, where a person holds every permission, beside one of Acme's: rolling back a
+# savepoint removes the latch, but the text of its seal stays valid.
 TWO_SEALS = (
     "DO $$ DECLARE kept text; BEGIN BEGIN PERFORM tenancy.enter('{%(id)s}');"
     " kept := current_setting('tenancy.context');"
@@ -1017,7 +1017,7 @@ PERSONAL, ACME = (
 
 
 def _two_seals(probed: Probed) -> None:
-    """What somebody may in one workspace counts in no other, whichever of two good seals is set in the midst."""
+    """Permissions of one workspace do not count in another, whichever of two valid seals is set in the middle."""
     for shape, table, what, hidden in (
         (CATALOGUE, "public.things", "name", "acme"),
         (
@@ -1042,7 +1042,7 @@ def _two_seals(probed: Probed) -> None:
                 None, None, None, [SEALED, *shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement]
             )
             assert hidden not in str(answer), (statement, answer)
-    # Last in the table, behind two of one's own: at the second the seal is changed.
+    # Last in the table, after two own rows: at the second one the seal is changed.
     last = "UPDATE public.things SET name = name WHERE name = 'ann shared'"
     for write in ("DELETE FROM public.things", "UPDATE public.things SET name = 'taken'"):
         statement = f"{write} WHERE CASE name WHEN 'abe shared' THEN {PERSONAL} ELSE '' END IS NOT NULL"
@@ -1052,7 +1052,7 @@ def _two_seals(probed: Probed) -> None:
 
 
 def _first(probed: Probed) -> None:
-    """Whose a row is is asked before a query's own comparison, however cheap."""
+    """The owner of a row is checked before a query's own comparison, however cheap."""
     no_index = [f"SET LOCAL enable_{kind} = off" for kind in ("indexscan", "bitmapscan", "indexonlyscan")]
     floor = r"CASE WHEN \(workspace_id = ANY"
     author = r" THEN true ELSE false END AND CASE WHEN \(author = ANY"

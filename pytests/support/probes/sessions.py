@@ -217,14 +217,14 @@ def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None
         late.execute("SET LOCAL statement_timeout = '2s'")
         assert error_of(late, USE.format("s_ann")) == "40001"
         late.rollback()
-        # Nor is one from before it was committed.
+        # A snapshot from before it was committed is not believed either.
         late.rollback()
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.execute("SELECT 1")
         owner.commit()
         assert error_of(late, USE.format("s_ann")) == "40001"
         late.rollback()
-        # Or from before the session went, as it does after it was revoked.
+        # Nor one from before the revoked session was deleted.
         probed.admin.execute("DELETE FROM tenancy_private.revocations WHERE revoked_at > now() - interval '1 minute'")
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.execute("SELECT 1")
@@ -233,7 +233,7 @@ def _a_snapshot_from_before_a_revocation_is_not_believed(probed: Probed) -> None
         )
         assert error_of(late, USE.format("s_ann")) == "40001"
         late.rollback()
-        # And one that sees it as it is holds nothing.
+        # A current snapshot is believed, and locks nothing.
         late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.execute(USE.format("s_ann"))
         owner.execute(WAIT)

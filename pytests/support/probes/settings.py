@@ -34,7 +34,7 @@ _ENTRIES = (
 
 
 def _module(arguments: str, who: str, answer: str, column: str = "state") -> Question:
-    """Ask what somebody is told of a module that was defined like this."""
+    """Ask for the state of a module defined like this."""
     return superuser(
         [
             f"SELECT tenancy.define_module('m', 'M', '/m', {arguments})",
@@ -133,7 +133,7 @@ MODULES: list[Question] = [
         ],
         [("settings_missing", ["provider: zone"], "No active provider has all its settings.")],
     ),
-    # Also where no provider has settings, which ask for the context themselves.
+    # Also without settings of providers, which check the context themselves.
     superuser(
         [
             "ALTER FUNCTION tenancy_private.provider_readiness() RENAME TO other_readiness",
@@ -145,7 +145,7 @@ MODULES: list[Question] = [
         ],
         "invalid_context",
     ),
-    # What has become a secret is written down as one.
+    # A setting that has become secret is recorded as one.
     *(
         superuser(
             [
@@ -163,7 +163,7 @@ MODULES: list[Question] = [
         for key, value in (("NULL, 'theme'", "red"), ("'{provider}', 'quota'", "77777"))
     ),
     ("app", "ann", "acme", "SELECT tenancy.set_setting(NULL, 'token', NULL)", "setting_value_invalid"),
-    # A lock is on one setting, and what it was before is its own.
+    # A lock applies to one setting, and the audit log has its former state.
     superuser(
         [
             "INSERT INTO tenancy_private.setting_locks (subject_id, key) VALUES ('{provider}', 'quota')",
@@ -187,7 +187,7 @@ MODULES: list[Question] = [
         ],
         [(1,)],
     ),
-    # What is missing where nobody would be asked for it is no matter.
+    # Missing settings do not matter without an active provider.
     superuser(
         [
             "ALTER TABLE public.providers ADD is_active boolean DEFAULT false",
@@ -292,7 +292,7 @@ SETTINGS: list[Question] = [
     ("app", "ann", "acme", _set("signup", "true"), "setting_of_platform"),
     ("app", "ann", "acme", "SELECT tenancy.unset_setting(NULL, 'signup')", "setting_of_platform"),
     later(["enter sam platform", _set("signup", "true")], "SELECT 1", [(1,)]),
-    # What is in the database of a value that was set, and where.
+    # The place of a value in the database after it was set.
     later(
         ["enter ann acme", _quota("77")],
         "SELECT value_int FROM public.provider_settings ORDER BY 1",
@@ -350,7 +350,7 @@ SETTINGS: list[Question] = [
         ],
         [(0,)],
     ),
-    # Versions, and what somebody set in between.
+    # Versions, and concurrent changes.
     ("app", "ann", "acme", "SELECT tenancy.set_setting('{provider}', 'quota', '5', 0)", "setting_changed"),
     ("app", "ann", "duo", ["SELECT tenancy.set_setting('{provider}', 'quota', '5', 0)", "SELECT 1"], [(1,)]),
     ("app", "ann", "acme", "SELECT tenancy.unset_setting('{provider}', 'quota', 0)", "setting_changed"),
@@ -397,7 +397,7 @@ SETTINGS: list[Question] = [
         ],
         [("token",)],
     ),
-    # Staff who are so no longer, and programs.
+    # Former staff, and programs.
     superuser(
         [
             *_PLATFORM,
@@ -479,7 +479,7 @@ SETTINGS: list[Question] = [
         " WHERE object_kind = 'setting' AND occurred_at >= now()",
         [("setting.create", False, 16)],
     ),
-    # A setting that is called a secret later is not shown, and is read by services; so is an adopted one.
+    # A setting that becomes secret later is hidden, and services read it; so is an adopted one.
     superuser(
         [
             "UPDATE tenancy.settings_definitions SET is_secret = true, default_value = NULL WHERE key = 'theme'",
@@ -514,7 +514,7 @@ SETTINGS: list[Question] = [
         ],
         [("7", "organization")],
     ),
-    # Not even the owner's functions are told of a row of secrets that violates something.
+    # Not even the owner's functions see a violating row of secrets in an error.
     superuser("SELECT relforcerowsecurity FROM pg_class WHERE oid = 'tenancy_private.secrets'::regclass", [(True,)]),
     *(
         superuser(f"SELECT tenancy.define_setting({arguments})", "setting_invalid")
@@ -564,7 +564,7 @@ SETTINGS: list[Question] = [
     ),
 ]
 
-# A grant and a policy by mistake open no settings of others, where functions are the only way in.
+# A mistaken grant and policy do not open others' settings, which only functions read.
 _WIDE = [
     "CREATE POLICY wide ON public.provider_settings TO tenancy_credentialed USING (true) WITH CHECK (true)",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON public.provider_settings TO tenancy_credentialed",

@@ -1,4 +1,4 @@
-"""What all tables of tenants share."""
+"""The common parts of all tables of tenants."""
 
 # ruff: noqa: S608  (the statements are made here)
 
@@ -24,7 +24,7 @@ QUESTIONS: list[Question] = [
             ("service", None, None, (NIL, None, None, None)),
         )
     ),
-    # A default is what the variables claim; the floor of every table has verified it.
+    # A default is the value of the variables; the floor of every table verifies it.
     *(
         (
             "app",
@@ -105,7 +105,7 @@ QUESTIONS: list[Question] = [
         for table, row, name, more in (
             ("api_keys", "k_acme", "api_keys_tenancy_workspace_check", ""),
             ("instances", "i_acme", "instances_tenancy_workspace_check", "model_id = NULL, "),
-            # Of the two checks that refuse it the first by name says so.
+            # Two checks refuse it, and the first by name raises.
             ("models", "m_acme", "models_tenancy_shared_check", ""),
         )
     ),
@@ -142,7 +142,7 @@ QUESTIONS: list[Question] = [
             ("'public.instances', '{duo}', 'true', NULL", "batch_size_invalid"),
         )
     ),
-    # Columns of those names make no table of tenants.
+    # Columns with these names do not make it a table of tenants.
     superuser(
         [
             "CREATE TABLE public.others (id uuid PRIMARY KEY, workspace_id uuid, organization_id uuid)",
@@ -150,7 +150,7 @@ QUESTIONS: list[Question] = [
         ],
         "table_not_protected",
     ),
-    # What has a parent goes where that goes.
+    # A row with a parent follows it.
     superuser(
         [
             "CREATE TABLE public.things (id uuid PRIMARY KEY DEFAULT gen_random_uuid())",

@@ -1,4 +1,4 @@
-"""Which account an e-mail address belongs to."""
+"""The account of an e-mail address."""
 
 from __future__ import annotations
 

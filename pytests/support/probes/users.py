@@ -24,7 +24,7 @@ NOT_NULL = ["ALTER TABLE public.users ALTER username SET NOT NULL"]
 
 
 def _trigger(body: str) -> list[str]:
-    """Return what makes a trigger of the application's on its users."""
+    """Return SQL that creates a trigger of the application on its users."""
     return [
         "CREATE TABLE public.things (username text NOT NULL, CONSTRAINT things_check CHECK (username <> 'y'))",
         "GRANT INSERT ON public.things TO tenancy_writer",
@@ -33,7 +33,7 @@ def _trigger(body: str) -> list[str]:
     ]
 
 
-# A rule of the application's, what is given that it forbids, and the name that the refusal has.
+# A rule of the application, data that it forbids, and the name of the error.
 OWN_RULES: list[tuple[list[str], str, str]] = [
     (["CREATE UNIQUE INDEX u ON public.users (lower(username))"], "'Olga'", "username_taken"),
     (["CREATE UNIQUE INDEX u ON public.users (first_name) INCLUDE (username)"], "'x', 'Olga'", "user_data_invalid"),
@@ -95,7 +95,7 @@ OWN_RULES: list[tuple[list[str], str, str]] = [
 
 
 def _after(user: str, organization: str | None, call: str, question: str) -> list[str]:
-    """Return what asks, as the superuser, what a call has done."""
+    """Return steps that check, as the superuser, the result of a call."""
     return ["as app", f"enter {user} {organization}", call, "as None", question]
 
 
@@ -122,7 +122,7 @@ QUESTIONS: list[Question] = [
     ("app", "sam", "platform", "SELECT count(*) FROM public.users", [(6,)]),
     ("app", "sam", "platform", "SELECT cardinality(tenancy.visible_user_ids()), tenancy.sees_all_users()", [(6, True)]),
     ("app", "sam", "platform", "SELECT password_hash FROM public.users", "42501"),
-    # No row has to be there for it to be said.
+    # These raise even without any row.
     *(
         ("app", None, None, [*before, "SELECT id FROM public.users WHERE id = '{nobody}'"], "no_context")
         for before in ([], ["SET LOCAL enable_indexscan = off", "SET LOCAL enable_bitmapscan = off"])
@@ -142,7 +142,7 @@ QUESTIONS: list[Question] = [
         )
         for question in (COUNT, "SELECT cardinality(tenancy.visible_user_ids())")
     ),
-    # What staff may do is in the matrix, like everything.
+    # The permissions of staff are in the matrix too.
     *(
         superuser(
             [
@@ -306,7 +306,7 @@ QUESTIONS: list[Question] = [
     superuser(_after("uma", None, DELETE.format("uma"), COUNT), [(5,)]),
     superuser(_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM tenancy.workspaces"), [(10,)]),
     superuser(_after("sam", "platform", DELETE.format("uma"), COUNT), [(5,)]),
-    # Of Duo there is another owner; of Acme Abe is none.
+    # Duo has another owner; Abe does not own Acme.
     superuser(_after("abe", None, DELETE.format("abe"), COUNT), [(5,)]),
     superuser([UNOWNED, *_after("uma", None, DELETE.format("uma"), COUNT)], [(5,)]),
     superuser(
@@ -366,7 +366,7 @@ QUESTIONS: list[Question] = [
             ("tenancy.workspaces", "id"),
         )
     ),
-    # What is checked at COMMIT still is.
+    # Constraints that are checked at COMMIT still are.
     superuser(
         [
             "CREATE TABLE public.things (of uuid CONSTRAINT things_of_fkey"
@@ -380,7 +380,7 @@ QUESTIONS: list[Question] = [
         ],
         [(1,)],
     ),
-    # A key of an adopted table that says nothing of a delete, and is asked first because it is the oldest.
+    # A key of an adopted table without ON DELETE, which is checked first because it is the oldest.
     superuser(
         [
             "ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_user_id_fkey,"
@@ -396,7 +396,7 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
-    # Usage names an instance and a key that both go, and stays.
+    # Usage stays although its instance and its key are deleted.
     superuser(
         [
             KEY.replace("{sam}", "{uma}"),
@@ -415,7 +415,7 @@ QUESTIONS: list[Question] = [
 
 
 def _floor(probed: Probed) -> None:
-    """Who is visible is looked at before a row can be."""
+    """The list of visible people is computed before a row is read."""
     connection = probed.connections["app"]
     try:
         connection.execute(ENTER, [probed.ids["ann"], probed.ids["acme"]])
@@ -432,7 +432,7 @@ def _floor(probed: Probed) -> None:
 
 
 def _one_address(probed: Probed) -> None:
-    """Who makes an account and who changes the own address wait for each other, the first time and later."""
+    """Creating an account and changing an address wait for each other, the first time and later."""
     probed.admin.execute("SELECT tenancy_private.lock_email('again@example.com')")
     for address in ("new", "again"):
         with two_sessions(probed) as (connection, other):
@@ -446,7 +446,7 @@ def _one_address(probed: Probed) -> None:
 def _both_owners(probed: Probed) -> None:
     """Two owners of one organization who delete their accounts wait for each other."""
     admin, connection, other = probed.admin, probed.connections["app"], probed.connections["other"]
-    # Ann owns others alone, which would answer first.
+    # Ann is the only owner of other organizations, whose error would come first.
     moved = (
         "UPDATE public.organization_memberships SET user_id = %s WHERE user_id = %s AND role = 'owner'"
         " AND organization_id = ANY(%s)"

@@ -1,12 +1,12 @@
-"""Random people do random things, and the database does what a model in Python says.
+"""Random people do random things, and the database must behave like a model in Python.
 
-``model``     what ought to come of it, without a database
-``beginning`` what there is at first
-``deeds``     what somebody may try, and how numbers choose who and with what
-``stage``     the database, and the questions that show all of it
-``play``      the same done to both, and compared
+``model``     the expected results, without a database
+``beginning`` the state at the beginning
+``deeds``     attempts, and how numbers choose their actors and arguments
+``stage``     the database, and queries that show all of it
+``play``      the same actions on both, and compared results
 ``machine``   plays that Hypothesis chooses
-``stories``   plays that are kept as text and done again
-``holes``     rules that are taken away, each of which a kept story misses
-``prove``     ``./dev prove``: looks for new stories, and plays for long
+``stories``   plays that are kept as text and repeated
+``holes``     removed rules, each found by a kept story
+``prove``     ``./dev prove``: searches for new stories, and plays for long
 """

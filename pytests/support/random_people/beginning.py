@@ -1,4 +1,4 @@
-"""What there is when a play begins."""
+"""The state at the beginning of a play."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["beginning"]
 
 
 def beginning() -> Platform:
-    """Two organizations that share a member, somebody in none, platform staff, and a row of every kind everywhere."""
+    """Two organizations with a common member, a person in none, platform staff, and a row of every kind everywhere."""
     return Platform(
         people={
             "ann": Person("ann@example.com", "ann"),

@@ -1,4 +1,4 @@
-"""Rules that are taken away from a database, one at a time."""
+"""Rules that are removed from a database, one at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Plant = Callable[[psycopg.Connection[Any]], None]
 
 
 def function(signature: str, old: str, new: str) -> Plant:
-    """Return what writes a function in other words."""
+    """Return an action that replaces a part of a function."""
 
     def plant(admin: psycopg.Connection[Any]) -> None:
         ((definition,),) = admin.execute("SELECT pg_get_functiondef(%s::regprocedure)", [signature]).fetchall()
@@ -24,7 +24,7 @@ def function(signature: str, old: str, new: str) -> Plant:
 
 
 def statement(*texts: str) -> Plant:
-    """Return what runs some SQL."""
+    """Return an action that runs SQL."""
 
     def plant(admin: psycopg.Connection[Any]) -> None:
         for text in texts:
@@ -34,7 +34,7 @@ def statement(*texts: str) -> Plant:
 
 
 def both(*plants: Plant) -> Plant:
-    """Return what does one after the other."""
+    """Return an action that runs both actions."""
 
     def plant(admin: psycopg.Connection[Any]) -> None:
         for each in plants:
@@ -51,12 +51,12 @@ _OWN_OR_PLATFORM = f"workspace_id = ANY(ARRAY[(SELECT {_CLAIMED}), '00000000-000
 
 
 def policy(name: str, table: str, using: str, check: str | None = None) -> str:
-    """Return what gives a policy another condition."""
+    """Return an action that gives a policy another condition."""
     return f"ALTER POLICY {name} ON {table} USING ({using})" + (f" WITH CHECK ({check})" if check else "")
 
 
 def reads(name: str, table: str, permission: str, wanted: str) -> Plant:
-    """Return what lets a policy ask for another permission than the one that is wanted."""
+    """Return an action that makes a policy check another permission."""
 
     def plant(admin: psycopg.Connection[Any]) -> None:
         position = "SELECT 72 + number FROM tenancy.permissions WHERE permission = %s"
@@ -72,7 +72,7 @@ def reads(name: str, table: str, permission: str, wanted: str) -> Plant:
 
 
 def floor_made_permissive(table: str, name: str) -> Plant:
-    """Return what makes a floor one policy among others."""
+    """Return an action that makes a floor permissive."""
 
     def plant(admin: psycopg.Connection[Any]) -> None:
         ((condition,),) = admin.execute(
@@ -100,7 +100,7 @@ HOLES: dict[str, Plant] = {
         "invitations_tenant", "tenancy.invitations", "organization.update", "members.invite"
     ),
     "users read the audit log": reads("audit_log_tenant", "tenancy.audit_log", "members.view", "audit.view"),
-    # Permissive, it lets in whom another policy would not.
+    # A permissive floor opens rows that another policy does not.
     "the floor of invitations is permissive": floor_made_permissive("tenancy.invitations", "invitations_tenant"),
     "policies believe the variables": statement(
         policy("instances_tenant", "public.instances", f"workspace_id = (SELECT {_CLAIMED})")
@@ -152,11 +152,11 @@ HOLES: dict[str, Plant] = {
     "a deleted organization's API key opens": function(
         "tenancy_private.find_api_key(text)", "AND w.deleted_at IS NULL", ""
     ),
-    # What moves with a model says whose it is by this key alone.
+    # Only this key keeps the workspaces of a model and its instances consistent.
     "nothing ties an instance to its model's workspace": statement(
         "ALTER TABLE public.instances DROP CONSTRAINT instances_tenancy_model_workspace_id_fkey"
     ),
-    # A row of the application's own is where its parent is by this key alone.
+    # Only this key keeps a child of the application in its parent's workspace.
     "a note is on anybody's instance": statement(
         "ALTER TABLE public.notes DROP CONSTRAINT notes_tenancy_instance_id_fkey"
     ),

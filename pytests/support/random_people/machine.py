@@ -1,4 +1,4 @@
-"""Plays that Hypothesis chooses, and how many of them."""
+"""Plays that Hypothesis chooses, and their number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.random_people.stories import Step, Story, replay, shorten
 __all__ = ["THOROUGH", "USUAL", "find_story", "play"]
 
 _COMMON = settings(
-    phases=[Phase.generate],  # shorten() does better than Hypothesis, which knows nothing of steps
+    phases=[Phase.generate],  # shorten() is better than Hypothesis, which does not know steps
     deadline=None,
     derandomize=False,
     database=None,
@@ -47,7 +47,7 @@ def _drawn() -> st.SearchStrategy[Drawn]:
 
 
 class _People(RuleBasedStateMachine):
-    """In each step somebody tries one thing, and then some look."""
+    """In each step somebody tries something, then several people look."""
 
     stage: Stage
 
@@ -73,7 +73,7 @@ class _People(RuleBasedStateMachine):
         self.look(arguments.get("who"))
 
     def do(self, step: Step) -> None:
-        """Do a step; a difference tells the steps that led to it."""
+        """Do a step; a difference contains the steps that led to it."""
         self.steps.append(step)
         try:
             step.do(self.play)
@@ -82,7 +82,7 @@ class _People(RuleBasedStateMachine):
             raise
 
     def look(self, who: Actor | None) -> None:
-        """Compare what some see: the one who did something, and others in turn."""
+        """Compare the visible rows of the actor, and of others in turn."""
         self.do_in_passing("look_from_above")
         entries = self.play.model.entries()
         actors = [who.entry] if who else []
@@ -91,20 +91,21 @@ class _People(RuleBasedStateMachine):
             if actor in entries:
                 self.do_in_passing("look", actor, by_credential=self.turn % 3 > 0)
         closed = self.play.model.closed()
-        # The platform's workspace is closed to most, and would leave few turns to the others.
+        # Most people cannot enter the platform's workspace, so these entries would crowd out the
+        # others.
         for doors in ([e for e in closed if e.platform], [e for e in closed if not e.platform]):
             if doors:
                 self.do_in_passing("knock", doors[self.turn % len(doors)], by_credential=self.turn % 2 > 0)
 
     def do_in_passing(self, name: str, entry: Entry | None = None, *, by_credential: bool = False) -> None:
-        """Do what leads to nothing, so that it is part of the story only at its end."""
+        """Do something without effect, which is a part of the story only at its end."""
         who = {"who": Actor(entry, login(entry, by_credential=by_credential))} if entry else {}
         self.do(Step(name, who))
         self.steps.pop()
 
 
 def play(stage: Stage, how: settings) -> None:
-    """Let random people do random things; raise the first ``Difference``, with no more steps than it needs."""
+    """Let random people act; raise the first ``Difference``, with only the necessary steps."""
     if difference := _play(stage, how):
         raise shorten(difference, stage)
 
@@ -113,8 +114,8 @@ def find_story(stage: Stage, sound: Stage) -> Story | None:
     """Search for a short story that ends in a difference.
 
     Args:
-        stage: where something was taken away.
-        sound: where nothing was; if there is a difference too, it is raised.
+        stage: the database with a hole.
+        sound: the one without; a difference in it is raised.
 
     """
     difference = _play(stage, _SEARCH)
@@ -126,7 +127,7 @@ def find_story(stage: Stage, sound: Stage) -> Story | None:
 
 
 def _play(stage: Stage, how: settings) -> Difference | None:
-    # Five of six plays would be the one before with a step of it repeated.
+    # Otherwise five of six plays would repeat the one before with one step doubled.
     with mock.patch.object(ConjectureRunner, "generate_mutations_from", create=True):
         try:
             run_state_machine_as_test(type("People", (_People,), {"stage": stage}), settings=how)

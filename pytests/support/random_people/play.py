@@ -1,4 +1,4 @@
-"""A play: the same things are done to the model and to a database, and compared."""
+"""A play: the same actions on the model and on a database, with compared results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROVIDER = "the provider"
 
 @dataclass(frozen=True)
 class Named:
-    """In a statement: the id of what has this name."""
+    """In a statement: the id of the object with this name."""
 
     name: str
 
@@ -35,7 +35,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something, and through which of the two logins for it: app, or credentialed with a ticket or a key."""
+    """The actor and one of the two logins: app, or credentialed with a ticket or a key."""
 
     entry: Entry
     login: str = "app"
@@ -45,7 +45,7 @@ class Actor:
 
     @classmethod
     def read(cls, text: str) -> Actor:
-        """Return the one that is written like this."""
+        """Return the object with this text."""
         entry, through, login = text.rpartition(" through ")
         if not through:
             raise ValueError(f"{text!r} is nobody who acts")
@@ -53,13 +53,13 @@ class Actor:
 
 
 class Difference(AssertionError):  # noqa: N818  (it is an answer)
-    """The database did something else than the model.
+    """The database differed from the model.
 
     Args:
-        story: what was done.
-        expected: what the model says.
-        found: what the database did, in words that every version of it has in common.
-        detail: what else it said.
+        story: the steps.
+        expected: the model's result.
+        found: the database's result, in words that are the same for all its versions.
+        detail: its further output.
 
     """
 
@@ -74,11 +74,11 @@ class Difference(AssertionError):  # noqa: N818  (it is an answer)
 
 
 class Play:
-    """A model and a database to which the same things are done, from the same beginning.
+    """A model and a database with the same beginning and the same actions.
 
     Args:
         stage: where.
-        model: the beginning, which the database is made to be.
+        model: the beginning, with which the database is filled.
 
     """
 
@@ -186,7 +186,7 @@ class Play:
         return self.ids[workspace] if workspace in self.model.organizations else None
 
     def key_columns(self, name: str) -> tuple[str, str]:
-        """Return the prefix and the hash of a key, for who inserts it."""
+        """Return the prefix and the hash of a key, for an INSERT."""
         text = self.secrets[name]
         return text[:12], hashlib.sha256(text.encode()).hexdigest()
 
@@ -195,14 +195,14 @@ class Play:
     def act(
         self, actor: Actor | str | None, statement: str, arguments: Sequence[Any], attempt: Callable[[], Any]
     ) -> None:
-        """Do one thing to both, and compare what came of it.
+        """Do something to both, and compare the results.
 
         Args:
-            actor: who enters, the name of a login that enters nothing, or None for the application's.
-            statement: what the database is told.
+            actor: the person who enters, the name of a login that does not enter, or None for the application's.
+            statement: the statement for the database.
             arguments: its values, some of them ``Named`` or ``Secret``.
-            attempt: what the model is told. It answers with a number of rows, with a row whose names
-                get their ids here, if they are new, or with None where there is nothing to compare.
+            attempt: the call of the model. It returns a number of rows, a row whose new names get
+                their ids here, or None if there is nothing to compare.
 
         """
         login = actor.login if isinstance(actor, Actor) else actor or "app"
@@ -274,7 +274,7 @@ class Play:
     # -- what is seen ----------------------------------------------------------
 
     def look(self, who: Actor) -> None:
-        """Compare all that somebody sees with what the model says."""
+        """Compare all that somebody sees with the model's result."""
         named = [
             [self.ids[name] for name in self.ids if name in of] for of in (self.model.organizations, self.model.people)
         ]
@@ -294,12 +294,12 @@ class Play:
             self.fail(f"{who} to read the own audit log at most", f"entries of {self._names(list(audited))}")
 
     def knock(self, who: Actor) -> None:
-        """Check that a way in is as open as the model says; a part of the story only where it is not."""
+        """Check an entry against the model; it is a part of the story only if they differ."""
         self.act(who, "SELECT 1", [], lambda: 1)
         self.story.pop()
 
     def look_from_above(self) -> None:
-        """Compare all that there is with what the model says."""
+        """Compare all that there is with the model's result."""
         ((found,),) = self.stage.admin.execute("EXECUTE everything").fetchall()
         self._compare("in the database there is", self.model.everything(), found)
 
@@ -327,7 +327,7 @@ class Play:
         return [name for name, value in self.ids.items() if value in ids]
 
     def fail(self, expected: str, found: str, detail: str = "") -> NoReturn:
-        """Tell the story and what is wrong at its end."""
+        """Raise the story and the difference at its end."""
         raise Difference(self.story, expected, found, detail)
 
 
@@ -344,6 +344,7 @@ def _answer(answer: Any) -> str:
 
 
 def _refusal(error: psycopg.Error) -> str:
-    # PostgreSQL 18 tells restrict_violation from foreign_key_violation, those before do not.
+    # PostgreSQL 18 distinguishes restrict_violation from foreign_key_violation, earlier versions do
+    # not.
     sqlstate = "23503" if error.sqlstate == "23001" else error.sqlstate
     return str(Refused(str(sqlstate), error.diag.constraint_name))

@@ -1,4 +1,4 @@
-"""Look for new stories, and let random people do random things for long.
+"""Search for new stories, and let random people act for long.
 
 ``PYTHONPATH=pytests python -m support.random_people.prove [--plays N] [--hole WORDS]``
 """
@@ -21,11 +21,11 @@ from support.random_people.stories import ReplayError, Story, read_stories, repl
 from support.run import temporary_directory
 from support.server import Server, server_of_this_run
 
-SEARCHES = 5  # for one hole, as not every story that is found can be made as short as another
+SEARCHES = 5  # for one hole, because found stories cannot all be shortened equally
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments ask for; return the exit status."""
+    """Run with these arguments; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="./dev prove", description="Look for a shorter story of each hole, and play for long."
     )
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def _reporting(what: str) -> Iterator[list[str]]:
-    """Print what was said, and how long it took; or why there is nothing to say."""
+    """Print the result and the time, or the reason for none."""
     began, said = time.monotonic(), list[str]()
     try:
         yield said
@@ -60,7 +60,7 @@ def _reporting(what: str) -> Iterator[list[str]]:
 
 
 def _look_for_a_story(hole: str, stage: Stage, sound: Stage) -> str:
-    """Keep the shortest story that finds a hole; say which one it is."""
+    """Keep the shortest story that finds a hole, and describe it."""
     HOLES[hole](stage.admin)
     kept = _kept(hole, stage, sound)
     stories = [story for story in (kept, *(find_story(stage, sound) for _ in range(SEARCHES))) if story]
@@ -73,7 +73,7 @@ def _look_for_a_story(hole: str, stage: Stage, sound: Stage) -> str:
 
 
 def _kept(hole: str, stage: Stage, sound: Stage) -> Story | None:
-    """Return the kept story as it goes by now, if it still finds the hole."""
+    """Return the kept story in its current form, if it still finds the hole."""
     try:
         steps = Story.read(read_stories()[hole]).steps
         difference = None if replay(steps, sound) else replay(steps, stage)
@@ -84,7 +84,7 @@ def _kept(hole: str, stage: Stage, sound: Stage) -> Story | None:
 
 @contextmanager
 def _stage(server: Server) -> Iterator[Stage]:
-    """Give a stage with a database of its own."""
+    """Yield a stage with its own database."""
     database = server.create(server.template())
     stage = Stage(database, server.logins())
     try:

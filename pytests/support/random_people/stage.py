@@ -1,4 +1,4 @@
-"""The database on which the model of the platform is played, and the questions that show all of it."""
+"""The database for plays, and queries that show all of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.two_tenants import Key as TicketKey
 
 __all__ = ["Stage"]
 
-# Where the rows are that the model knows, and which columns of them it knows.
+# The tables and columns that the model knows.
 _TABLES = {
     "users": ("public.users", "id, email, username, role"),
     "organizations": ("public.organizations", "id, name, slug, created_by_user_id"),
@@ -31,7 +31,7 @@ _TABLES = {
     "api_keys": ("public.api_keys", "id, workspace_id, user_id, name, revoked_at IS NOT NULL"),
 }
 
-# A table of the application's own.
+# A table of the application.
 _NOTES = """
 CREATE TABLE public.notes (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -55,7 +55,7 @@ def _object(parts: dict[str, str]) -> str:
     return f"jsonb_build_object({', '.join(f'{name!r}, {part}' for name, part in parts.items())})"
 
 
-# The lists that functions give; three of them raise where they are not for the actor.
+# The lists that functions return; three of them raise if the actor may not see them.
 _LISTS = {
     "context": "jsonb_build_array(jsonb_build_array("
     "tenancy.current_user_id(), tenancy.current_workspace_id(), tenancy.current_role()))",
@@ -97,7 +97,7 @@ class Stage:
     """The connections to one database, kept for many plays.
 
     Args:
-        database: one with the whole plan deployed; every row in it will go.
+        database: one with the whole plan deployed; all of its rows are deleted.
         logins: the run's.
 
     """
@@ -108,7 +108,7 @@ class Stage:
         self._connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
 
     def connection(self, login: str) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return a login's connection, made when it is first wanted.
+        """Return a login's connection, opened at its first use.
 
         Args:
             login: app, credentialed, service, old, or admin, who is the superuser.
@@ -135,7 +135,7 @@ class Stage:
 
     @cached_property
     def tickets(self) -> TicketKey:
-        """What signs tickets."""
+        """The key that signs tickets."""
         return TicketKey(*self.admin.execute("SELECT * FROM tenancy.create_ticket_key()").fetchone() or ())
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class Stage:
             connection.close()
 
     def run(self, login: str, *statements: tuple[str, Sequence[Any]]) -> tuple[list[tuple[Any, ...]] | None, int]:
-        """Run a transaction, in one message; return the rows or how many rows, of its last statement."""
+        """Run a transaction in one message; return the rows, or their number, of its last statement."""
         connection = self.connection(login)
         text = "; ".join(["BEGIN", *(statement for statement, _ in statements), "COMMIT"])
         try:

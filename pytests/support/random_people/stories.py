@@ -1,6 +1,6 @@
-"""Plays that are kept as text, a line a step, and done again.
+"""Plays that are kept as text, one line for each step, and repeated.
 
-A line is a deed with its arguments, after the one who does it if somebody enters for it::
+A line is a deed with its arguments, after its actor if somebody enters for it::
 
     ann in Acme through app: change_member_role(person='bob', role='user')
 """
@@ -25,12 +25,12 @@ _HEADING = "# Of each rule that is taken away, the shortest story that notices. 
 _EXPECTED, _FOUND = "expected: ", "found:    "
 _REMEDY = "if the deeds are other ones by now, ./dev prove finds a new story"
 
-# What is looked at, beside what is done; the argument is who looks.
+# Looks, besides deeds; the argument is the person who looks.
 LOOKS = {"look": {"who"}, "knock": {"who"}, "look_from_above": set[str]()}
 
 
 class ReplayError(Exception):
-    """A kept story cannot be told any more."""
+    """A kept story cannot be played any more."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem}; {_REMEDY}")
@@ -50,7 +50,7 @@ class Step:
 
     @classmethod
     def read(cls, line: str) -> Step:
-        """Return the step that is written like this; a ``ReplayError`` says why there is none."""
+        """Return the step with this text; a ``ReplayError`` says why there is none."""
         try:
             return cls._read(line)
         except (SyntaxError, ValueError) as error:
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """What was done, from the beginning on, and what is wrong at its end."""
+    """All steps from the beginning, and the difference at the end."""
 
     steps: tuple[Step, ...]
     expected: str
@@ -100,7 +100,7 @@ class Story:
 
     @classmethod
     def read(cls, lines: list[str]) -> Story:
-        """Return the one that is written like this."""
+        """Return the object with this text."""
         *steps, expected, found = lines
         if not expected.startswith(_EXPECTED) or not found.startswith(_FOUND):
             raise ReplayError("a story ends with what was expected and what was found")
@@ -124,12 +124,12 @@ def replay(steps: Sequence[Step], stage: Stage) -> Difference | None:
 
 
 def shorten(difference: Difference, stage: Stage, sound: Stage | None = None) -> Difference:
-    """Leave out steps, many at once and then one by one, without which there is a difference nevertheless.
+    """Remove steps that the difference does not need, many at once and then one by one.
 
     Args:
-        difference: one whose steps are known.
-        stage: where it is.
-        sound: where it is not, and where there is to be none.
+        difference: a difference with known steps.
+        stage: the database with the difference.
+        sound: the one that must have none.
 
     """
     size = len(difference.steps) // 2
@@ -163,6 +163,6 @@ def read_stories() -> dict[str, list[str]]:
 
 
 def write_stories(stories: Mapping[str, list[str]]) -> None:
-    """Keep these stories, and no others."""
+    """Write these stories, and no others."""
     blocks = ["\n".join([hole, *(f"    {line}" for line in lines)]) for hole, lines in stories.items()]
     KEPT.write_text("\n\n".join([_HEADING, *blocks]) + "\n")

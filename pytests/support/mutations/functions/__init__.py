@@ -1,7 +1,6 @@
-"""What functions check, a module for each subject.
+"""Checks in functions, one module for each subject.
 
-A module lists by function what is in its definition and what stands there
-instead.
+A module lists parts of definitions and their replacements, by function.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from support.mutations.functions import (
 
 __all__ = ["SUBJECTS", "Change", "function_mutations", "named"]
 
-# A function, what is in it, and what stands there instead.
+# A function, a part of it, and its replacement.
 Change = tuple[str, str, str]
 
 _MODULES = (
@@ -94,7 +93,7 @@ def function_mutations(connection: psycopg.Connection[Any], subject: str) -> lis
         subject: one of ``SUBJECTS``.
 
     Raises:
-        LookupError: what a function should contain is not there.
+        LookupError: a function does not contain the part to replace.
 
     """
     mutations, absent = [], []

@@ -7,7 +7,7 @@ VERIFIED = "(tenancy.current_workspace_id() IS NOT NULL)"
 
 CURRENT = "tenancy.current_workspace_id()"
 CARRIED = "tenancy_private.carried(bigint,text,text,text)"
-# Where the parameter and what it is compared with have nothing in common.
+# Cases in which the parameter differs from the variables.
 FALLS_BACK = [
     (CARRIED, "concat(rotation, '_'", "concat('0', '_'"),
     (CURRENT, "pg_catalog.pg_sequence_last_value('tenancy.seal_rotations')", "'1'"),
@@ -26,7 +26,7 @@ CHANGES = {
         ("tenancy_private.random_bytes() ||", "sha256(''::bytea) ||"),
         ("|| tenancy_private.random_bytes()", "|| sha256(''::bytea)"),
     ],
-    # Sealing and verifying leave out the same.
+    # Sealing and verifying omit the same part.
     SEAL: [
         (" || timestamptz_send(now())", ""),
         ("|| user_id)", "|| ''::text)"),
@@ -47,7 +47,7 @@ CHANGES = {
         ),
         ("RETURN tenancy.verify_context();", "RETURN NULL;"),
     ],
-    # Of a context that is sealed.
+    # For a sealed context.
     "tenancy.verify_context()": [
         (
             "OR current_setting('backtrace_functions') IS DISTINCT FROM tenancy_private.carried(\n"
@@ -103,7 +103,7 @@ CHANGES = {
     "tenancy_private.keep_workspaces()": [("RAISE EXCEPTION", "RETURN NULL; RAISE EXCEPTION")],
     "tenancy.badge(uuid)": [(" AND m.user_id = current_user_id", "")],
     "tenancy.current_workspace()": [("w.id = current_workspace.id", "w.kind = 'platform'")],
-    # What the roles hold, as it is sealed.
+    # The permissions of roles, as they are sealed.
     "tenancy_private.refresh_role_bits()": [
         ("LOCK TABLE tenancy_private.role_bits IN SHARE ROW EXCLUSIVE MODE;", ""),
         ("p.permission IS NOT NULL AND ", ""),

@@ -1,4 +1,4 @@
-"""What each table must have, and that a difference is found, named and mended."""
+"""Contracts of tables: a difference is found, named and repaired."""
 
 from __future__ import annotations
 

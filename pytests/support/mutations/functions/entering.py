@@ -1,4 +1,4 @@
-"""Who enters, where, with which login, and only once a transaction."""
+"""Entering: the person, the workspace, the login, and only once in a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the application's own: what protect() and its kin make of them, and what they refuse."""
+"""The application's own tables: the results of protect() and the related calls, and their refusals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CHANGES = {
     ],
     "tenancy_private.floor(name,text,text,text)": [
         ("(%1$I, %1$I) = (SELECT %2$s, %4$s) AND ", ""),
-        # Both from the variables, both verified, and what asks for no permission.
+        # Both values from the variables, both verified, and one without a permission.
         ("(SELECT %2$s, %4$s)", "(SELECT %4$s, %4$s)"),
         ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %2$s)"),
         ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %3$s)"),
-        # The permission beside what verifies, where it can be set in between.
+        # The permission beside the verification, so that it can be set in between.
         (
             "(SELECT %2$s, %4$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)])",
             "(SELECT %2$s, %3$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %4$s)])",
@@ -218,7 +218,7 @@ CHANGES = {
         ("CALL tenancy_private.reopen_table(table_name);", ""),
         ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
-        # What was begun online.
+        # Steps begun online.
         ("IF NOT FOUND AND tenancy_private.has_part(", "IF false AND tenancy_private.has_part("),
         ("AND cardinality(c.conkey) = 2", "AND cardinality(c.conkey) = 3"),
         ("CALL tenancy_private.release_table(table_name, parent);", ""),
@@ -246,7 +246,7 @@ CHANGES = {
         ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
         ("'tenancy.default_author_id()'", "'NULL'"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
-        # Online, and what ends it.
+        # Online steps, and the final one.
         ("CASE WHEN online THEN ' NOT VALID' ELSE '' END", "''"),
         ("IF is_ours AND NOT online THEN", "IF is_ours THEN"),
         ("AND c.conname = parent_key AND c.convalidated", "AND c.conname = parent_key"),

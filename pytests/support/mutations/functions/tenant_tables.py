@@ -1,4 +1,4 @@
-"""What all tables of tenants share."""
+"""The common parts of all tables of tenants."""
 
 from __future__ import annotations
 

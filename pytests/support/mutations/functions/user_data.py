@@ -1,4 +1,4 @@
-"""The data of an account, whichever function writes it."""
+"""The data of an account, in all functions that write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What writes tables of the application: as tenancy_writer, and nothing but the rows that are meant."""
+"""Functions that write tables of the application: as tenancy_writer, and only the intended rows."""
 
 from __future__ import annotations
 

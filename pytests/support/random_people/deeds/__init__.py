@@ -1,4 +1,4 @@
-"""What somebody may try; each method is one thing."""
+"""Everything that people try, a method for each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["DEEDS", "Choices", "Deed", "Deeds", "NothingToChooseError", "login"]
 
 
 class Deeds(Instances, Organizations, Keys, Activations, Models, Notes, Users, Forbidden, Services):
-    """All of it, in a play."""
+    """All deeds in a play."""
 
 
-# In this order whatever the order of the imports: Hypothesis chooses by it.
+# Sorted, because Hypothesis chooses by position, whatever the order of the imports.
 DEEDS: dict[str, Deed] = {
     name: Deeds.registered[name] for found in Deeds.__bases__ for name in vars(found) if name in Deeds.registered
 }

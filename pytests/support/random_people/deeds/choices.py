@@ -1,4 +1,4 @@
-"""How a deed is registered, and how drawn numbers choose who does it and with what."""
+"""Registers deeds, and chooses their actors and arguments by drawn numbers."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _AT_FIRST = {name: kind for kind in ("people", "organizations") for name in geta
 
 
 class NothingToChooseError(Exception):
-    """There is nothing of the kind that a deed is about, so nothing is done."""
+    """A deed has no object of its kind, so nothing is done."""
 
 
 class Choices:
-    """What there is to choose from in a play, before one of its steps.
+    """The choices in a play, before one of its steps.
 
     Args:
         play: the play.
-        turn: how many steps there were.
+        turn: the number of earlier steps.
 
     """
 
@@ -63,7 +63,7 @@ class Choices:
         self.turn = turn
 
     def one(self, kind: str, number: int) -> str:
-        """Choose one that there is or, of four times once, one that there ever was."""
+        """Choose an existing one or, every fourth time, one that ever existed."""
         present = list(getattr(self.model, kind))
         if present and number % 4:
             return str(present[number // 4 % len(present)])
@@ -71,14 +71,14 @@ class Choices:
         return ever[number // 4 % len(ever)]
 
     def present(self, kind: str, number: int) -> str:
-        """Choose one that there is."""
+        """Choose an existing one."""
         present = list(getattr(self.model, kind))
         if not present:
             raise NothingToChooseError(kind)
         return str(present[number % len(present)])
 
     def deleted(self, number: int) -> str:
-        """Choose an organization that is deleted or, of four times once, any."""
+        """Choose a deleted organization or, every fourth time, any."""
         deleted = [name for name, organization in self.model.organizations.items() if organization.deleted]
         return deleted[number % len(deleted)] if deleted and number % 4 else self.one("organizations", number)
 
@@ -88,7 +88,7 @@ class Choices:
         return workspaces[number % len(workspaces)]
 
     def entry(self, number: int) -> Entry:
-        """Choose a way in; mostly one that is open."""
+        """Choose an entry, mostly a valid one."""
         if number % 16 == 15:
             number //= 16
             if number % 3 == 0:
@@ -105,13 +105,13 @@ class Choices:
         return chosen[number % len(chosen)]
 
     def actor(self, number: int) -> Actor:
-        """Choose who acts; the two logins take turns."""
+        """Choose an actor; the two logins take turns."""
         entry = self.entry(number)
         return Actor(entry, login(entry, by_credential=bool(self.turn % 2)))
 
 
 def login(entry: Entry, *, by_credential: bool) -> str:
-    """Return the login to enter through; no ticket opens the platform's workspace."""
+    """Return the login for entering; no ticket opens the platform's workspace."""
     return "credentialed" if by_credential and not entry.platform else "app"
 
 
@@ -122,7 +122,7 @@ def _kind(name: str) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """An argument of a deed: what Hypothesis draws for it, and what that chooses in a play."""
+    """An argument of a deed: the values that Hypothesis draws, and their meaning in a play."""
 
     drawn: st.SearchStrategy[Any]
     chosen: Callable[[Choices, Any], Any] = lambda _, value: value
@@ -132,12 +132,12 @@ WHO = Choice(NUMBER, Choices.actor)
 
 
 def one(kind: str) -> Choice:
-    """Return the choice of one that there is or was."""
+    """Return the choice of an existing or former one."""
     return Choice(NUMBER, lambda choices, number: choices.one(kind, number))
 
 
 def present(kind: str) -> Choice:
-    """Return the choice of one that there is."""
+    """Return the choice of an existing one."""
     return Choice(NUMBER, lambda choices, number: choices.present(kind, number))
 
 
@@ -156,7 +156,7 @@ def among(*values: Any) -> Choice:
 
 @dataclass(frozen=True)
 class Deed:
-    """One of the things that somebody may try; ``weight`` is how often, compared to others."""
+    """Something that people try; ``weight`` is its relative frequency."""
 
     method: Callable[..., None]
     choices: dict[str, Choice]
@@ -167,10 +167,10 @@ _Method = TypeVar("_Method", bound=Callable[..., None])
 
 
 def deed(*, weight: int = 1, **choices: Choice) -> Callable[[_Method], _Method]:
-    """Make a method one of the things that somebody may try.
+    """Register a method as something that people try.
 
-    Not a rule of its own: Hypothesis leaves out most of forty rules in each play,
-    and what matters here happens between them.
+    Not a rule of Hypothesis, which omits most of forty rules in each play, while their interplay
+    matters here.
     """
 
     def register(method: _Method) -> _Method:
@@ -190,7 +190,7 @@ class Doing:
 
     @property
     def model(self) -> Platform:
-        """What ought to be."""
+        """The expected state."""
         return self.play.model
 
     def do(self, who: Actor, statement: str, arguments: list[Any], attempt: Callable[[Entry], Any]) -> None:

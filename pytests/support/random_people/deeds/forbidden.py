@@ -1,4 +1,4 @@
-"""What nobody may, whoever it is."""
+"""Actions that are forbidden to everybody."""
 # ruff: noqa: D102  (a deed's name says what it is)
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from support.random_people.play import PROVIDER, Actor, Named
 
 __all__ = ["Forbidden"]
 
-# What nobody who enters a workspace may do, whoever it is: there is no privilege for it.
+# Statements that nobody in a workspace may run: there is no privilege for them.
 FORBIDDEN = (
     ("DELETE FROM public.instances WHERE id = %s", ("instances",)),
     ("INSERT INTO public.instances (provider_id, organization_id) VALUES (%s, %s)", (PROVIDER, "organizations")),
@@ -49,7 +49,7 @@ FORBIDDEN = (
     ("SELECT tenancy.assign('public.instances', %s)", ("organizations",)),
 )
 
-# What fails for want of a workspace, whatever there is.
+# Statements that fail without a workspace, whatever rows exist.
 CLOSED = (
     "SELECT id FROM public.users",
     "SELECT id FROM public.organizations",
@@ -80,7 +80,7 @@ def _overstepping(choices: Choices, drawn: tuple[tuple[str, tuple[str, ...]], in
 
 
 class Forbidden(Doing):
-    """What nobody may."""
+    """Forbidden actions."""
 
     @deed(who=WHO, what=Choice(st.tuples(st.sampled_from(FORBIDDEN), NUMBER, NUMBER), _overstepping))
     def overstep(self, who: Actor, what: list[str]) -> None:

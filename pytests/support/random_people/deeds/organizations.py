@@ -1,4 +1,4 @@
-"""What is tried with organizations, their members and their invitations."""
+"""Attempts with organizations, their members and their invitations."""
 # ruff: noqa: D102  (a deed's name says what it is)
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WHO_OR_NOBODY = Choice(st.tuples(NUMBER, st.booleans()), _who_or_nobody)
 
 
 class Organizations(Doing):
-    """What is tried with organizations."""
+    """Attempts with organizations."""
 
     @deed(who=WHO, slug=among(*SLUGS))
     def create_organization(self, who: Actor, slug: str) -> None:

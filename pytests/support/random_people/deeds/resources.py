@@ -1,4 +1,4 @@
-"""What is tried with instances, API keys and models."""
+"""Attempts with instances, API keys and models."""
 # ruff: noqa: D102  (a deed's name says what it is)
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Activations", "Instances", "Keys", "Models", "Notes"]
 
 
 class Instances(Doing):
-    """What is tried with instances."""
+    """Attempts with instances."""
 
     @deed(who=WHO, model=MODEL_OR_NONE)
     def insert_instance(self, who: Actor, model: str | None) -> None:
@@ -88,7 +88,7 @@ class Instances(Doing):
 
 
 class Notes(Doing):
-    """What is tried with notes, which the application protected as children of instances."""
+    """Attempts with notes, which the application protected as children of instances."""
 
     @deed(weight=2, who=WHO, instance=one("instances"))
     def insert_note(self, who: Actor, instance: str) -> None:
@@ -143,7 +143,7 @@ _THING = Choice(st.tuples(NUMBER, NUMBER), _thing)
 
 
 class Activations(Doing):
-    """What is tried with what keys, instances and models of organizations need."""
+    """Attempts with activations of organizations' keys, instances and models."""
 
     @deed(weight=3, who=WHO, thing=_THING, aspect=among("tech", "eco"))
     def activate(self, who: Actor, thing: tuple[str, str], aspect: str) -> None:
@@ -174,7 +174,7 @@ class Activations(Doing):
 
 
 class Keys(Doing):
-    """What is tried with API keys."""
+    """Attempts with API keys."""
 
     @deed(who=WHO)
     def create_api_key(self, who: Actor) -> None:
@@ -243,7 +243,7 @@ class Keys(Doing):
 
 
 class Models(Doing):
-    """What is tried with models."""
+    """Attempts with models."""
 
     @deed(who=WHO, model_id=among(*MODEL_IDS))
     def insert_model(self, who: Actor, model_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What services do, and the application as it was before."""
+"""Services, and the application before its migration."""
 # ruff: noqa: D102  (a deed's name says what it is)
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _in(*kinds: str) -> Choice:
 
 
 class Services(Doing):
-    """What is done without entering a workspace."""
+    """Actions without a workspace."""
 
     @deed(workspace=_in("organizations", "people"), model=MODEL_OR_NONE)
     def legacy_instance(self, workspace: str, model: str | None) -> None:

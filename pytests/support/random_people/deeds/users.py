@@ -1,4 +1,4 @@
-"""What is tried with accounts."""
+"""Attempts with accounts."""
 # ruff: noqa: D102  (a deed's name says what it is)
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Users"]
 
 
 class Users(Doing):
-    """What is tried with accounts."""
+    """Attempts with accounts."""
 
     @deed(who=WHO, email=among(*ADDRESSES))
     def create_user(self, who: Actor, email: str) -> None:

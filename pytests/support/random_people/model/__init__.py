@@ -1,9 +1,8 @@
-"""What the platform ought to do, in Python: who may do and see what, without a database.
+"""The platform's expected behaviour in Python, without a database.
 
-Written from the specification. Everything is known by a name (``ann``, ``Acme``,
-``instance 3``) and never by an id, so that the two cannot agree by copying. A
-method either changes the model and answers, or raises ``Refused`` and changes
-nothing. ``play.py`` does the same things to a database and compares.
+Written from the specification. Everything has a name (``ann``, ``Acme``, ``instance 3``) and no id,
+so that the two cannot agree by copying. A method either changes the model and returns a result, or
+raises ``Refused`` and changes nothing. ``play.py`` does the same to a database and compares.
 """
 
 from __future__ import annotations
@@ -41,4 +40,4 @@ __all__ = [
 
 
 class Platform(Sight, Services):
-    """Everything there is, with what is seen of it and what can be done to it."""
+    """The whole state, with its visible parts and all actions."""

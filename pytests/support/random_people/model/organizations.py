@@ -1,4 +1,4 @@
-"""What becomes of organizations, their members and their invitations."""
+"""Organizations, their members and their invitations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Organizations"]
 
 
 class Organizations(State):
-    """What is done to organizations."""
+    """Actions on organizations."""
 
     # -- organizations ---------------------------------------------------------
 
@@ -21,7 +21,7 @@ class Organizations(State):
             raise Refused("23505", "organization_slug_taken")
 
     def create_organization(self, entry: Entry, title: str, slug: str) -> str:
-        """Make an organization."""
+        """Create an organization."""
         self._in_person(entry)
         self._free_slug(slug)
         name = self._name("organization")
@@ -48,7 +48,7 @@ class Organizations(State):
         self.organizations[organization].deleted = False
 
     def purge_organization(self, organization: str) -> None:
-        """End a deleted organization for good, as a service."""
+        """Purge a deleted organization, as a service."""
         self._require_deleted(organization)
         self._remove_organization(organization)
 
@@ -121,7 +121,7 @@ class Organizations(State):
         return name
 
     def revoke_invitation(self, entry: Entry, name: str) -> None:
-        """Take an invitation back."""
+        """Revoke an invitation."""
         organization, acting = self._act(entry, "members.invite")
         invitation = self.invitations.get(name)
         if invitation is None or invitation.organization != organization:
@@ -138,13 +138,13 @@ class Organizations(State):
         return invitation
 
     def peek_invitation(self, name: str) -> list[Any]:
-        """Look at an invitation with its token: the organization, the role, whether there is an account."""
+        """Peek at an invitation with its token: the organization, the role, whether there is an account."""
         invitation = self._valid(name)
         title = self.organizations[invitation.organization].name
         return [title, invitation.role, bool(self._with_email(invitation.email))]
 
     def accept_invitation(self, name: str, username: str) -> list[str]:
-        """Use a token; return who has become a member, and of what."""
+        """Accept an invitation; return the new member and the organization."""
         invitation = self._valid(name)
         found = self._with_email(invitation.email)
         if len(found) > 1:

@@ -1,4 +1,4 @@
-"""What becomes of API keys, instances and models."""
+"""API keys, instances and models."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Resources"]
 
 _ENDING = {"terminating", "terminated"}
 _WORKING = {"ready", "running"}
-# The tables of what is activated, and the first word of the permissions for it.
+# The tables of objects with activations, and the first word of their permissions.
 _KINDS = {"api_key": "keys", "instance": "instances", "model": "models"}
-# What an instance can be when it is terminated or reinstalled.
+# The states in which an instance can be terminated or reinstalled.
 _ALLOWED_IN = {
     "terminate": {"provisioning", "ready", "running", "stopped", "failed", "booting"},
     "reinstall": {"provisioning", "ready", "running", "stopped", "failed", "booting"},
@@ -20,12 +20,12 @@ _LEADS_TO = {"terminate": "terminating", "reinstall": "booting"}
 
 
 class Resources(State):
-    """What is done to what a workspace has."""
+    """Actions on the objects of a workspace."""
 
     # -- activations -----------------------------------------------------------
 
     def activate(self, entry: Entry, kind: str, name: str, aspect: str, *, wanted: bool) -> bool:
-        """Give or take one of two activations, and say whether the thing can be used."""
+        """Give or revoke one of two activations, and return whether the object can be used."""
         workspace, _ = self._act(entry, f"{kind}s.activate_{aspect}")
         things: dict[str, Key | Instance | Model] = getattr(self, _KINDS[kind])
         thing = things.get(name)
@@ -35,7 +35,7 @@ class Resources(State):
         return thing.activations == ACTIVE
 
     def require_operational(self, entry: Entry, kind: str, name: str) -> None:
-        """Ask whether something of the workspace, or a public model, can be used."""
+        """Check that an object of the workspace, or a public model, can be used."""
         things: dict[str, Key | Instance | Model] = getattr(self, _KINDS[kind])
         thing = things.get(name)
         public = {PLATFORM} if kind == "model" else set()
@@ -59,7 +59,7 @@ class Resources(State):
         return key
 
     def create_api_key(self, entry: Entry, title: str) -> str:
-        """Make a key of the current workspace."""
+        """Create a key of the current workspace."""
         workspace = self._act_on_keys(entry, "api_keys.create")
         name = self._name("key")
         self.keys[name] = Key(workspace, entry.person, title, activations=self._activations(workspace))
@@ -91,12 +91,12 @@ class Resources(State):
             raise Refused("23503", "instances_model_id_fkey")
 
     def _reached(self, entry: Entry, name: str | None) -> list[Instance]:
-        """Return the instances that a statement comes to."""
+        """Return the instances that a statement reaches."""
         workspace = self.workspace(entry)
         return [i for n, i in self.instances.items() if i.workspace == workspace and name in {None, n}]
 
     def insert_instance(self, entry: Entry, model: str | None) -> str:
-        """Make an instance."""
+        """Create an instance."""
         self._require(entry, "instances.create")
         workspace = self.workspace(entry)
         self._usable(workspace, model)
@@ -118,7 +118,7 @@ class Resources(State):
         return len(found)
 
     def update_instance_profile(self, entry: Entry, name: str | None, profile: str) -> int:
-        """Change what one instance is, or what all are."""
+        """Change the profile of one instance, or of all."""
         self._require(entry, "instances.update")
         found = self._reached(entry, name)
         for instance in found:
@@ -157,7 +157,7 @@ class Resources(State):
         found[0].status = _LEADS_TO[action]
 
     def legacy_instances(self, entry: Entry) -> int:
-        """Count the instances that belong to nobody, which are listed in personal mode."""
+        """Count the legacy instances, which are listed in personal mode."""
         if not self._is_personal(entry):
             raise denied()
         return sum(instance.workspace == PLATFORM for instance in self.instances.values())
@@ -172,7 +172,7 @@ class Resources(State):
         return [n for n, note in self.notes.items() if name in {None, n} and self._reached(entry, note.instance)]
 
     def insert_note(self, entry: Entry, instance: str, text: str) -> str:
-        """Make a note on an instance."""
+        """Add a note to an instance."""
         self._require(entry, "instances.create")
         self._own_instance(entry, instance)
         name = self._name("note")
@@ -188,7 +188,7 @@ class Resources(State):
         return len(found)
 
     def move_note(self, entry: Entry, name: str, instance: str) -> int:
-        """Put a note on another instance."""
+        """Move a note to another instance."""
         self._require(entry, "instances.update")
         found = self._own_notes(entry, name)
         for note in found:
@@ -220,7 +220,7 @@ class Resources(State):
         return [n for n, m in self.models.items() if m.workspace == workspace and name in {None, n}]
 
     def insert_model(self, entry: Entry, title: str, model_id: str) -> str:
-        """Make a model: the organization's, or public for the platform."""
+        """Create a model: the organization's, or a public one for the platform."""
         self._write_models(entry, "models.create")
         workspace = self.workspace(entry)
         self._unique(workspace, model_id)
@@ -237,7 +237,7 @@ class Resources(State):
         return len(found)
 
     def update_model_id(self, entry: Entry, name: str, model_id: str) -> int:
-        """Say that a model is another one of the hub's."""
+        """Change the model_id of a model."""
         self._write_models(entry, "models.update")
         found = self._reached_models(entry, name)
         for model in found:
@@ -246,7 +246,7 @@ class Resources(State):
         return len(found)
 
     def delete_model(self, entry: Entry, name: str) -> None:
-        """Delete a model, which nobody's instance may use."""
+        """Delete a model that no instance uses."""
         self._require(entry, "models.delete")
         if not self._reached_models(entry, name):
             raise Refused("P0002", "model_not_found")

@@ -1,4 +1,4 @@
-"""What services do, and the application as it was before."""
+"""Services, and the application before its migration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Services"]
 
 
 class Services(Resources, Users):
-    """What is done without entering a workspace."""
+    """Actions without a workspace."""
 
     def service_instance(self, workspace: str, model: str | None) -> str:
-        """Insert an instance, of whichever workspace."""
+        """Insert an instance into any workspace."""
         self._usable(workspace, model)
         name = self._name("instance")
         self.instances[name] = Instance(workspace, model, activations=self._activations(workspace))
@@ -36,18 +36,18 @@ class Services(Resources, Users):
         return 1
 
     def service_staff(self, person: str, *, staff: bool) -> int:
-        """Make somebody platform staff, or no longer."""
+        """Make somebody platform staff, or an ordinary user."""
         self.people[person].staff = staff
         return 1
 
     def service_key(self, person: str, title: str) -> str:
-        """Insert a key of a person, with a secret of the application's."""
+        """Insert a person's key, with a secret chosen by the application."""
         name = self._name("key")
         self.keys[name] = Key(person, person, title)
         return name
 
     def service_user(self, email: str, username: str) -> str:
-        """Insert an account; the address may be somebody's already."""
+        """Insert an account; another one may already have the address."""
         name = self._name("person")
         self.people[name] = Person(email, username)
         return name
@@ -60,7 +60,7 @@ class Services(Resources, Users):
         return 1
 
     def service_membership(self, organization: str, person: str, role: str) -> int:
-        """Insert a membership, or give another role."""
+        """Insert a membership, or change its role."""
         if role != "owner" and self._is_last_owner(organization, person):
             raise must_keep_an_owner()
         self.roles[organization, person] = role
@@ -81,7 +81,7 @@ class Services(Resources, Users):
         return 1
 
     def assign_instance(self, organization: str, name: str) -> int:
-        """Give a legacy instance to an organization."""
+        """Assign a legacy instance to an organization."""
         self._assignable(organization)
         instance = self.instances.get(name)
         if instance is None or instance.workspace != PLATFORM:
@@ -90,7 +90,7 @@ class Services(Resources, Users):
         return 1
 
     def assign_model(self, organization: str, name: str) -> int:
-        """Give a public model to an organization, with the instances there that use it."""
+        """Assign a public model to an organization, with its instances that use it."""
         self._assignable(organization)
         model = self.models.get(name)
         if model is None or model.workspace != PLATFORM:

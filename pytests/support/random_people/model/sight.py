@@ -1,4 +1,4 @@
-"""What is seen: from a workspace, and from above."""
+"""Visible rows: in a workspace, and all of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Sight"]
 
 
 class Sight(State):
-    """What everybody sees."""
+    """Visible rows."""
 
     def seen(self, entry: Entry) -> dict[str, list[list[Any]]]:
-        """Return everything that can be read from a workspace, as rows by name."""
+        """Return everything that can be read in a workspace, as rows by name."""
         workspace, organization, role = self.workspace(entry), self._organization(entry), self.role(entry)
         own, public = {workspace}, {workspace, PLATFORM}
         view: dict[str, list[list[Any]]] = {
@@ -80,7 +80,7 @@ class Sight(State):
         }
 
     def everything(self) -> dict[str, list[list[Any]]]:
-        """Return every row there is."""
+        """Return every row."""
         tenants = self.organizations
         return {
             "users": self._users(self.people),

@@ -1,4 +1,4 @@
-"""Everything there is at a moment, who may come in, and who may do what there."""
+"""The state at one moment: rows, entries, and permissions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ __all__ = ["State", "denied", "must_keep_an_owner"]
 
 
 def denied() -> Refused:
-    """Return the answer to who lacks a permission."""
+    """Return the error for a missing permission."""
     return Refused("42501", "permission_denied")
 
 
 def must_keep_an_owner() -> Refused:
-    """Return the answer to who would leave an organization without an owner."""
+    """Return the error for leaving an organization without an owner."""
     return Refused("23514", "organization_keeps_an_owner")
 
 
 @dataclass
 class State:
-    """Everything there is."""
+    """The whole state."""
 
     people: dict[str, Person] = field(default_factory=dict)
     organizations: dict[str, Organization] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class State:
     # -- the context -----------------------------------------------------------
 
     def entries(self) -> list[Entry]:
-        """Return every way in that is open."""
+        """Return every valid entry."""
         people = [Entry(person) for person in self.people]
         members = [
             Entry(person, organization)
@@ -69,7 +69,7 @@ class State:
         return people + members + keys + staff
 
     def closed(self) -> list[Entry]:
-        """Return every way in that there is a row for and that is closed nevertheless."""
+        """Return every entry that has a row and is invalid nevertheless."""
         members = [Entry(person, organization) for organization, person in self.roles]
         keys = [Entry(None, key=key) for key in self.keys]
         platform = [Entry(person, platform=True) for person in self.people]
@@ -77,7 +77,7 @@ class State:
         return [entry for entry in (*members, *keys, *platform) if entry not in entries]
 
     def enter(self, entry: Entry) -> None:
-        """Check that this way in is open."""
+        """Check that this entry is valid."""
         if entry.key:
             if not self._works(entry.key):
                 raise Refused("28000", "invalid_api_key")
@@ -98,19 +98,19 @@ class State:
         return thing.workspace not in self.organizations or thing.activations == ACTIVE
 
     def _operational(self, thing: Key | Instance | Model) -> None:
-        """Check that something can be used: an organization's needs both activations."""
+        """Check that an object can be used: an organization's requires both activations."""
         if not self._is_operational(thing):
             raise Refused("55000", "not_operational")
 
     def _activations(self, workspace: str) -> frozenset[str]:
-        """Return what something has that is made in a workspace."""
+        """Return the activations of an object created in a workspace."""
         return frozenset() if workspace in self.organizations else ACTIVE
 
     def _role(self, organization: str, person: str | None) -> str | None:
         return self.roles.get((organization, person or ""))
 
     def workspace(self, entry: Entry) -> str:
-        """Return what the transaction works in."""
+        """Return the transaction's workspace."""
         if entry.key:
             return self.keys[entry.key].workspace
         if entry.platform:
@@ -149,7 +149,7 @@ class State:
             raise denied()
 
     def _act(self, entry: Entry, permission: str | None) -> tuple[str, str]:
-        """Check what every change of an organization needs; return it and the role."""
+        """Check the conditions of every change of an organization; return it and the role."""
         organization, role = self._organization(entry), self.role(entry)
         if organization is None or role is None:
             raise Refused("55000", "organization_required")

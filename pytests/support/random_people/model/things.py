@@ -1,4 +1,4 @@
-"""What there is on the platform, the ways in, and how something is refused."""
+"""The platform's objects, the entries, and refusals."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = [
 
 PLATFORM = "the platform"
 
-# The activations of what an organization can use.
+# The activations of an operational object.
 ACTIVE = frozenset({"tech", "eco"})
 
-# What an instance can be.
+# The states of an instance.
 STATES = ("provisioning", "ready", "running", "stopped", "failed", "terminating", "terminated", "booting")
 
 
 class Refused(Exception):  # noqa: N818  (it is an answer)
-    """An error, as a program knows it: its SQLSTATE and its name, if it has one.
+    """An error as programs see it: its SQLSTATE and its name, if it has one.
 
-    ``other`` is the one that comes as well, where the order of rows decides.
+    ``other`` is another possible error, if the order of rows decides.
     """
 
     def __init__(self, sqlstate: str, name: str | None = None, other: Refused | None = None) -> None:
@@ -52,7 +52,7 @@ class Refused(Exception):  # noqa: N818  (it is an answer)
 
 @dataclass(frozen=True)
 class Entry:
-    """How a transaction enters: a person, maybe in an organization or for the platform, or an API key."""
+    """The entry of a transaction: a person, possibly in an organization or for the platform, or an API key."""
 
     person: str | None
     organization: str | None = None
@@ -68,7 +68,7 @@ class Entry:
 
     @classmethod
     def read(cls, text: str) -> Entry:
-        """Return the one that is written like this."""
+        """Return the object with this text."""
         person, inside, organization = text.partition(" in ")
         if inside:
             return cls(person, organization)
@@ -100,7 +100,7 @@ class Organization:
 
 @dataclass
 class Invitation:
-    """Whom an organization invited; ``state`` is open, accepted, revoked or lapsed."""
+    """An invitation of an organization; ``state`` is open, accepted, revoked or lapsed."""
 
     organization: str
     email: str
@@ -112,7 +112,7 @@ class Invitation:
 
     @property
     def status(self) -> str:
-        """Return what the list of invitations shows."""
+        """Return the status in the list of invitations."""
         if self.state == "open":
             return "expired" if self.expired else "pending"
         return "expired" if self.state == "lapsed" else self.state
@@ -143,7 +143,7 @@ class Instance:
 
 @dataclass
 class Note:
-    """A row of a table that the application protected itself: a note on an instance, where that is."""
+    """A row of the application's own protected table: a note, in the workspace of its instance."""
 
     instance: str
     text: str

@@ -1,4 +1,4 @@
-"""What becomes of accounts."""
+"""Accounts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def _taken() -> Refused:
 
 
 class Users(Organizations):
-    """What is done to accounts, in an organization a matter of its members."""
+    """Actions on accounts, in an organization on its members."""
 
     def create_user(self, entry: Entry, email: str, username: str) -> str:
-        """Make an account, and in an organization a member."""
+        """Create an account, and in an organization a member."""
         organization = None
         if self._organization(entry):
             organization, acting = self._act(entry, "users.create")
@@ -55,7 +55,7 @@ class Users(Organizations):
         self.people[person].email = email or self.people[person].email
 
     def delete_user(self, entry: Entry, person: str) -> None:
-        """End a membership; in personal mode the own account, for the platform anybody's."""
+        """End a membership; in personal mode delete the own account, for the platform anybody's."""
         if self._organization(entry):
             self.remove_member(entry, person, "users.delete")
             return
@@ -68,7 +68,7 @@ class Users(Organizations):
         self._remove_person(person)
 
     def find_user(self, entry: Entry, email: str) -> int:
-        """Count the accounts with an address, which staff may."""
+        """Count the accounts with an address, as staff."""
         if not self._is_staff(entry):
             raise denied()
         return len(self._with_email(email))
