@@ -1,4 +1,4 @@
--- Activation: two aspects, whose each is, and what waits for both.
+-- Activation: two aspects, the roles of each, and objects that require both.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -25,7 +25,7 @@ SELECT results_eq(
     'SELECT is_operational FROM public.instances ORDER BY id', 'VALUES (false), (true)', 'nor does what is a person''s'
 );
 
--- What hangs on each of the three tables, and who may call what.
+-- Triggers and columns of each of the three tables, and privileges on functions.
 SELECT has_trigger('public', t.name, t.name || s.suffix, t.name || s.suffix)
 FROM (VALUES ('api_keys'), ('instances'), ('models')) AS t (name)
 CROSS JOIN (VALUES ('_tenancy_activation'), ('_workspace_tenancy_activation'), ('_tenancy_activation_audit')) AS s (suffix);
@@ -92,7 +92,7 @@ SELECT results_eq(
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 
--- Olga, the owner, who does both, one after the other.
+-- Olga, the owner, gives both, one after the other.
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
 SELECT is(tenancy.activate('instance', '00000000-0000-4000-8000-000000000021', 'tech'), false, 'first one');
 SELECT is(tenancy.activate('instance', '00000000-0000-4000-8000-000000000021', 'eco'), true, 'then the other, and it works');

@@ -1,4 +1,4 @@
--- API keys: making, listing, renaming, revoking, and what they open.
+-- API keys: creating, listing, renaming, revoking, and entering.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -6,7 +6,7 @@ SELECT plan(57);
 
 \ir include/people.psql
 
--- One key of Acme, which Olga made, one of her own, and one of Globex.
+-- A key of Acme created by Olga, one of her own, and one of Globex.
 INSERT INTO public.api_keys (id, user_id, organization_id, name, key_prefix, key_hash) VALUES
 ('00000000-0000-4000-8000-000000000011', '00000000-0000-4000-8000-00000000000a',
     '00000000-0000-4000-8000-000000000001', 'of Acme', 'acme', encode(sha256('acme-1'), 'hex')),
@@ -118,7 +118,7 @@ SELECT throws_ok(
     $$ SELECT tenancy.revoke_api_key('00000000-0000-4000-8000-000000000012') $$, 'P0002', NULL, 'and revokes nobody''s'
 );
 
--- A program with Acme's key, through a login that names nobody.
+-- A program with Acme's key, through a login that cannot name users.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT lives_ok($$ SELECT tenancy.enter_with_api_key('acme-1') $$, 'it enters');
@@ -142,7 +142,7 @@ SELECT throws_ok(
     $$ UPDATE public.api_keys SET name = 'x' $$, '42501', 'an API key is not allowed to do this', 'it renames no key'
 );
 
--- Keys that do not work.
+-- Invalid keys.
 ROLLBACK TO turn;
 UPDATE public.api_keys SET revoked_at = now() WHERE name = 'of Acme';
 UPDATE public.api_keys SET expires_at = clock_timestamp() WHERE name = 'of Olga';

@@ -1,4 +1,4 @@
--- The audit log: what is written, who reads it, that nobody changes it.
+-- The audit log: its entries and readers, and that nobody can change it.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -57,7 +57,7 @@ SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000e', '00000000-0000-4000-8000-000000000002') AS entered \gset
 SELECT is((SELECT DISTINCT workspace_id FROM tenancy.audit_log), '00000000-0000-4000-8000-000000000002'::uuid, 'another organization reads its own');
 
--- Olga in her personal workspace reads what happened there.
+-- Olga in her personal workspace reads its entries.
 ROLLBACK TO turn;
 UPDATE tenancy.workspaces SET plan = 'subscriber' WHERE id = '00000000-0000-4000-8000-00000000000a';
 SET LOCAL ROLE tenancy_app;

@@ -1,5 +1,5 @@
--- The tables that the platform has before tenancy: in a new database, with the
--- keys of phase 0, and open to workers only.
+-- The tables that the platform has before tenancy: in a new database, with the keys of phase 0,
+-- and open only to workers.
 BEGIN;
 
 SELECT plan(27);
@@ -34,7 +34,7 @@ INSERT INTO wanted_columns VALUES
 ('finops.cost_actual_minute', 'bucket_minute timestamptz, provider_id uuid, instance_id uuid, '
     'amount_eur numeric');
 
--- A later phase may add columns, and take none away.
+-- A later phase may add columns, but not remove any.
 SELECT is_empty(
     format(
         'SELECT c FROM string_to_table(%L, %L) AS c EXCEPT '
@@ -54,7 +54,7 @@ SELECT is(
 FROM wanted_columns AS w
 INNER JOIN pg_catalog.pg_class AS c ON w.relation::regclass = c.oid;
 
--- Rules that hold for all of them name the offender.
+-- Rules for all of them; failures name the offender.
 SELECT is_empty(
     $$
     SELECT w.relation

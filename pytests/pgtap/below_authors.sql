@@ -1,4 +1,4 @@
--- Children of rows with an author: seen by whom their parent is seen by, written by its author.
+-- Children of rows with an author: visible with their parent, written by its author.
 -- noqa: disable=PRS,LT05
 
 BEGIN;

@@ -1,10 +1,10 @@
--- Rules that hold for every object of every phase. Each test names offenders.
+-- Rules for every object of every phase; failures name the offenders.
 -- noqa: disable=AM04,LT05
 
 BEGIN;
 SELECT plan(32);
 
--- What the rules are about.
+-- The objects of the rules.
 CREATE TEMPORARY VIEW tables AS
 SELECT
     c.oid,
@@ -20,12 +20,12 @@ SELECT p.*
 FROM pg_proc AS p
 WHERE p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace);
 
--- Whoever works for tenants, in a workspace or across them.
+-- Roles that work for tenants, in a workspace or in all of them.
 CREATE TEMPORARY VIEW application_roles AS
 SELECT r.role
 FROM (VALUES ('tenancy_app'), ('tenancy_credentialed'), ('tenancy_auditor')) AS r (role);
 
--- Tables that somebody in a workspace has any right on.
+-- Tables on which somebody in a workspace has any right.
 CREATE TEMPORARY VIEW open_tables AS
 SELECT DISTINCT t.*
 FROM tables AS t
@@ -50,8 +50,8 @@ SELECT results_eq(
     'the open tables are those that protect() and publish() were called for'
 );
 
--- The form of every policy, in the words of pg_get_expr(): what is claimed, and by whom.
--- They are written out here once more, on purpose.
+-- Parts of policies as pg_get_expr() prints them: the claimed workspace and user. They are
+-- repeated here on purpose.
 CREATE TEMPORARY VIEW claims AS
 SELECT
     '(COALESCE(NULLIF(current_setting(''tenancy.current_organization_id''::text, true), ''''::text), '
@@ -60,7 +60,7 @@ SELECT
     '"right"(current_setting(''tenancy.context''::text, true), 1) = ''_''::text' AS person,
     'current_setting(''tenancy.current_organization_id''::text, true) <> ''''::text' AS organization;
 
--- What a command asks for, NULL where nobody was allowed it or everybody was.
+-- The permission of a command; NULL if it was allowed to nobody or to everybody.
 CREATE TEMPORARY VIEW commands AS
 WITH conditions AS (
     SELECT
@@ -117,8 +117,8 @@ CROSS JOIN LATERAL (VALUES
 ) AS e (clause, expression)
 WHERE e.expression IS NOT NULL;
 
--- A floor for each command, which has what the command needs in the expression that
--- verifies: in what is compared with the verified value, or in the gate.
+-- Each command has a floor that checks its permission in the expression that verifies the
+-- context: beside the verified value, or in the gate.
 SELECT is_empty(
     $$
     WITH floors AS (
@@ -184,7 +184,7 @@ SELECT is_empty(
     'every table has the floors of its shape, which ask for what each command needs, and no other restriction'
 );
 
--- What was not allowed has no policy, whatever its floor says.
+-- A command that was not allowed has no permissive policy.
 SELECT is_empty(
     $$
     WITH wanted AS (
@@ -253,7 +253,7 @@ SELECT is_empty(
     'no policy lets an application role see everything'
 );
 
--- tenancy_app is a member of tenancy_credentialed, so naming both would be saying it twice.
+-- tenancy_app is a member of tenancy_credentialed, so naming both would be redundant.
 SELECT is_empty(
     $$
     SELECT p.polname, p.polrelid::regclass
@@ -292,7 +292,8 @@ SELECT is_empty(
     'tenancy_app has the rights of tenancy_credentialed, without becoming it, and nobody has more by membership'
 );
 
--- A login from before keeps its own rights: the group that policies let through adds none.
+-- A login from before the migration keeps its own rights: its group, to which policies apply,
+-- adds none.
 SELECT is_empty(
     $$
     SELECT c.oid::regclass::text, g.privilege_type
@@ -326,7 +327,7 @@ SELECT set_eq(
     'and calls what fills the columns of its rows, and nothing else'
 );
 
--- Columns are granted as allow() and publish() were told; the key is read besides.
+-- Columns are granted according to allow() and publish(); the key is readable too.
 SELECT is_empty(
     $$
     WITH wanted AS (
@@ -378,7 +379,7 @@ SELECT is_empty(
             AND t.tgtype = 2 | 4 | 8 | 16
             AND t.tgenabled = 'A'
             AND t.tgqual IS NULL
-            -- Where in the context the permission stands, if that is all that is asked.
+            -- The permission's position in the context, if nothing else is checked.
             AND t.tgnargs = 3
             AND encode(t.tgargs, 'escape') = (
                 SELECT
@@ -394,8 +395,8 @@ SELECT is_empty(
     'every write to a table of tenants is asked about, always'
 );
 
--- A call that stands alone is made for every row: is_listed() is meant to be. Innermost
--- parentheses go first, and those of (SELECT ...) with all that is in them.
+-- A bare call is made for every row, which is intended for is_listed(). Innermost parentheses
+-- are removed first, those of (SELECT ...) with their content.
 SELECT is_empty(
     $$
     WITH RECURSIVE peeled AS (
@@ -434,12 +435,13 @@ SELECT is_empty(
         AND NOT coalesce(
             r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
         )
-        -- What every query calls names the schema of everything in it (attacks/test_forged_context.py).
+        -- Functions that every query calls qualify all names (attacks/test_forged_context.py).
         AND NOT (
             r.oid IN ('tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure)
             AND NOT r.prosecdef AND r.proconfig IS NULL
         )
-        -- What commits, or runs a command of its caller's, cannot, nor what calls that.
+        -- Routines that commit or run their caller's command cannot set a path, nor can their
+        -- callers.
         AND NOT (r.prokind = 'p' AND NOT r.prosecdef AND r.proconfig IS NULL
             AND r.prosrc ~ 'COMMIT;|EXECUTE command;|CALL tenancy_private[.](in_batches|release_adoption)[(]')
     $$,
@@ -466,8 +468,8 @@ SELECT is_empty(
     'no trigger function can be called'
 );
 
--- server_encoding is no setting: a database keeps it for life. The texts of policies,
--- which are made of strings, read nothing.
+-- server_encoding is not a setting: it never changes. Functions that compose the texts of
+-- policies read no settings.
 SELECT is_empty(
     $$
     SELECT r.oid::regprocedure
@@ -517,13 +519,12 @@ SELECT is_empty(
     'every foreign key has an index'
 );
 
--- Statistics functions count the entries of an index that a query touched, of
--- hidden rows too. With the workspace's column anywhere among the index's
--- columns, the floor is one of the index's conditions, and entries of other
--- workspaces are passed over uncounted. An index on an expression that is not
--- leakproof cannot be searched before the floor has been applied. The tables that
--- the platform had before keep their PRIMARY KEY (id), which others refer to: it
--- can be found that some row has an id, and an id is random and says nothing.
+-- Statistics functions count the entries of an index that a query touched, of hidden rows too.
+-- With the workspace's column anywhere among the index's columns, the floor is one of the
+-- index's conditions, and entries of other workspaces are passed over uncounted. An index on an
+-- expression that is not leakproof cannot be searched before the floor has been applied.
+-- Existing tables keep their PRIMARY KEY (id), to which others refer: a tenant can find out
+-- that some row has an id, which is random and reveals nothing.
 SELECT is_empty(
     $$
     SELECT i.indexrelid::regclass
@@ -535,7 +536,8 @@ SELECT is_empty(
     WHERE i.indexrelid::regclass::text NOT IN (
         'public.api_keys_tenancy_pkey', 'public.instances_tenancy_pkey', 'public.models_tenancy_pkey', 'finops.inference_usage_tenancy_pkey',
         'public.organization_models_tenancy_pkey', 'public.organization_model_shares_tenancy_pkey',
-        -- The application's, which its jobs write by: that somebody had costs in a minute.
+        -- An index of the application for its jobs; it reveals that somebody had costs in a
+        -- minute.
         'finops.cost_actual_minute_tenancy_pkey'
     )
     AND NOT EXISTS (
@@ -560,9 +562,9 @@ SELECT is_empty(
     'every index of a table that tenants read holds the workspace''s column'
 );
 
--- Entries of the audit log, costs and money outlive whom they concern. What costs add up to has
--- no default, because nobody but roll_up() writes it.
--- Of settings nobody writes rows but functions, which name the workspace.
+-- Entries of the audit log, costs and money outlive their workspaces. Sums of costs have no
+-- default, because only roll_up() writes them. Only functions write settings, and they name the
+-- workspace.
 SELECT is_empty(
     $$
     SELECT t.name
@@ -608,7 +610,7 @@ SELECT is_empty(
     CROSS JOIN application_roles AS r
     CROSS JOIN (VALUES ('INSERT'), ('UPDATE')) AS w (privilege)
     WHERE a.attname ~ '^(id|user_id|organization_id|workspace_id|model_workspace_id|.*_hash)$'
-        -- Which random id a new row has says nothing of anybody's.
+        -- The random id of a new row reveals nothing.
         AND NOT (a.attname = 'id' AND a.atttypid = 'uuid'::regtype AND w.privilege = 'INSERT')
         AND has_column_privilege(r.role, t.oid, a.attname, w.privilege)
     $$,

@@ -1,4 +1,4 @@
--- The context: entering, reading, what is refused.
+-- The context: entering, reading, and refusals.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -74,7 +74,7 @@ SELECT throws_ok(
     $$ SELECT tenancy.require_permission('instances.terminate') $$,
     '42501', 'role user lacks permission instances.terminate'
 );
--- His own context, with more written into it: each part is sealed.
+-- His own context with changes: each part is sealed.
 SELECT current_setting('tenancy.context') AS uwes, left(current_setting('tenancy.context'), 72) AS seal \gset
 SELECT throws_ok(
     format(
@@ -88,7 +88,7 @@ FROM (VALUES
     (substr(:'uwes', 73) || '/', 'nor another split of the same'),
     ('', 'nor nothing at all')
 ) AS c (facts, kind);
--- The claim alone is read by the policies of commands, and the floor stops it.
+-- Policies of commands read only the claim, and the floor stops it.
 SELECT throws_ok(
     format(
         'UPDATE public.instances SET gpu_profile = %L FROM set_config(%L, %L, true)',
@@ -120,7 +120,7 @@ SELECT results_eq(
     'what the banner shows'
 );
 
--- Pete is platform staff, which gives him no role anywhere.
+-- Pete is platform staff, which gives no role in organizations.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
@@ -130,7 +130,7 @@ SELECT throws_ok(
     '28000', 'this transaction is already in a workspace', 'nor another workspace, once they have entered it'
 );
 
--- In the platform's workspace they have.
+-- In the platform's workspace staff have one.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
@@ -163,13 +163,13 @@ FROM (VALUES
     ('00000000-0000-4000-8000-0000000000ff', 'nor is nobody'),
     (NULL, 'nor is NULL')
 ) AS u (id, kind);
--- The platform is no organization, whatever its id looks like.
+-- The platform is not an organization, whatever its id looks like.
 SELECT throws_ok(
     $$ SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f', '00000000-0000-0000-0000-000000000000') $$,
     '28000', 'no such membership', 'and its id opens nothing to who names it as an organization'
 );
 
--- Whoever does not belong there, and whatever does not exist.
+-- Non-members, and ids that do not exist.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok(
@@ -226,7 +226,7 @@ SELECT throws_ok(
 );
 ROLLBACK TO turn;
 
--- Where tenancy_owner may set it, a parameter that the application cannot set carries the context.
+-- If tenancy_owner may set it, a parameter that the application cannot set carries the context.
 SELECT ok(tenancy_private.may_carry(), 'a superuser has deployed');
 SET LOCAL ROLE tenancy_app;
 SELECT is(current_setting('backtrace_functions'), '', 'outside of a workspace it carries nothing');

@@ -1,4 +1,4 @@
--- What each protected table must have, and that a difference is named.
+-- The contract of each protected table; differences are named.
 
 BEGIN;
 SELECT plan(9);

@@ -1,4 +1,4 @@
--- Costs: the functions are for those who may see them, and the rollups for nobody.
+-- Costs: functions for holders of the permission, and rollups that nobody can read.
 -- noqa: disable=LT05
 
 BEGIN;
@@ -28,7 +28,7 @@ SELECT results_eq(
 SELECT is(finops.hourly_price('00000000-0000-0000-0000-0000000000d1'), 2.5, 'the price is the instance''s');
 SELECT ok(finops.is_running('ready') AND finops.is_running('of our own') AND NOT finops.is_running('terminated'), 'what has not ended costs something');
 
--- No login of tenants reads what costs add up to, nor adds it up.
+-- No login of tenants reads the sums of costs, or computes them.
 SELECT table_privs_are('tenancy_private', t.name, r.role, '{}'::text[])
 FROM (VALUES ('cost_hours'), ('cost_day_parts')) AS t (name)
 CROSS JOIN (VALUES ('tenancy_app'), ('tenancy_service')) AS r (role);
@@ -49,7 +49,7 @@ SELECT throws_ok(
 );
 RESET ROLE;
 
--- The user's turn, in a session that begins again.
+-- The user's turn, in a new session.
 SELECT set_config('tenancy.context', '', true);
 SELECT is(
     (SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = 'finops'::regnamespace AND p.prosecdef AND p.prosrc ~ 'require_permission\(''finops.view''\)'),

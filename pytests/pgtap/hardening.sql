@@ -1,4 +1,4 @@
--- What PostgreSQL lets everybody do, and a tenant must not.
+-- Rights that PostgreSQL gives to everybody, and that a tenant must not have.
 
 BEGIN;
 SELECT plan(18);
@@ -73,7 +73,7 @@ SELECT
     );
 SELECT lives_ok('SELECT relname FROM pg_class', 'what it may see, it still sees');
 
--- The application as it was before goes on.
+-- The old application keeps its rights.
 RESET ROLE;
 SET LOCAL ROLE tenancy_service;
 SELECT lives_ok('SELECT n_live_tup FROM pg_stat_user_tables', 'a service reads statistics');

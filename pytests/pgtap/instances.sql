@@ -1,4 +1,4 @@
--- Instances: whose they are, who changes them, and in which states.
+-- Instances: owners, permissions and states.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -6,7 +6,7 @@ SELECT plan(72);
 
 \ir include/people.psql
 
--- An instance of Acme, of Globex, of Olga, and one from before.
+-- An instance of Acme, of Globex, of Olga, and a legacy one.
 INSERT INTO public.providers (id, name) VALUES ('00000000-0000-4000-8000-000000000020', 'provider');
 INSERT INTO public.models (id, name, model_id, organization_id) VALUES
 ('00000000-0000-4000-8000-000000000031', 'public', 'p', NULL),
@@ -223,7 +223,7 @@ SELECT lives_ok($$ UPDATE public.instances SET ip_address = '10.0.0.2' $$, 'and 
 RESET ROLE;
 SELECT is((SELECT count(*) FROM public.instances WHERE ip_address IS NOT NULL), 1::bigint, 'which are Globex''s alone');
 
--- In no workspace, and the application from before.
+-- In no workspace, and the old application.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok('SELECT id FROM public.instances', '28000', NULL, 'without a workspace there is nothing to see');

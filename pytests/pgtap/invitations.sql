@@ -65,7 +65,7 @@ SELECT lives_ok($$ SELECT tenancy.invite_member('u@example.com', 'user') $$, 'a 
 SELECT throws_ok($$ SELECT tenancy.invite_member('m@example.com', 'manager') $$, '42501', 'the role admin may not give or take the role manager');
 SELECT throws_ok($$ SELECT tenancy.invite_member('o@example.com', 'owner') $$, '42501', 'the role admin may not give or take the role owner');
 
--- Mary, the manager: managers and users; and what another has promised.
+-- Mary, the manager: managers and users; and invitations by others.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_owner;
 INSERT INTO tenancy.invitations (id, organization_id, email, role, token_hash, created_at, expires_at) VALUES
@@ -114,7 +114,7 @@ SELECT throws_ok('SELECT tenancy.invitations()', '55000', NULL, 'nobody is invit
 SELECT throws_ok($$ SELECT tenancy.invite_member('u@example.com') $$, '55000', NULL, 'nor can be');
 SELECT is_empty('SELECT id FROM tenancy.invitations', 'and no invitations show');
 
--- Whoever holds a token, in no workspace.
+-- The holder of a token, in no workspace.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -147,7 +147,7 @@ SELECT results_eq(
     'the audit log has no hash'
 );
 
--- An auditor, and nobody.
+-- An auditor, and a login in no workspace.
 SET LOCAL ROLE tenancy_auditor;
 SELECT isnt_empty('SELECT id FROM tenancy.invitations', 'an auditor reads');
 SELECT throws_ok(format('SELECT tenancy.accept_invitation(%L)', :'gina_token'), '42501', NULL, 'and does not accept');

@@ -1,5 +1,4 @@
--- Lint finds what is planted in our own tables, and nothing in them as they are; and who may
--- ask why a row is hidden.
+-- Lint finds planted faults in pg-tenancy's own tables, and none without; and explain_access().
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -11,11 +10,11 @@ SELECT has_function('tenancy', 'lint', ARRAY['text[]', 'text[]'], 'there is a fu
 SELECT function_privs_are('tenancy', 'lint', ARRAY['text[]', 'text[]'], r.role, ARRAY[]::text[], 'not for ' || r.role)
 FROM (VALUES ('tenancy_credentialed'), ('tenancy_service'), ('tenancy_auditor')) AS r (role);
 
--- Roles and the server are not this database's doing.
+-- Roles and the server do not depend on this database.
 CREATE TEMPORARY VIEW found AS
 SELECT f.rule, f.severity, f.object
 FROM tenancy.lint() AS f
--- pgTAP's own functions are in a schema of theirs.
+-- pgTAP's own functions are in a separate schema.
 WHERE f.object !~ '^role |^function tap\.' AND f.rule <> 'server_outdated';
 
 SELECT is_empty($$ SELECT * FROM found WHERE severity <> 'info' $$, 'nothing is above info in the database as it is');

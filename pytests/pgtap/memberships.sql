@@ -115,7 +115,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok('SELECT tenancy.leave_organization()', '55000', NULL, 'and nothing to leave');
 
--- A service, by hand: the last owner stays, at the latest at COMMIT.
+-- A service, with its own SQL: the last owner stays, at the latest at COMMIT.
 ROLLBACK TO turn;
 SET CONSTRAINTS ALL DEFERRED;
 SET LOCAL ROLE tenancy_service;

@@ -1,4 +1,4 @@
--- Models: an organization's own and public ones, and who changes which.
+-- Models: an organization's own and public ones, and their writers.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -44,7 +44,7 @@ FROM (VALUES
     ('00000000-0000-4000-8000-000000000034', 'none that is gone'), (NULL, 'and none at all')
 ) AS m (id, kind);
 SELECT throws_ok('DELETE FROM public.models', '42501', 'permission denied for table models', 'not in another way');
--- A public one is seen, and is not among what an UPDATE reaches.
+-- A public one is visible, but an UPDATE does not reach it.
 SELECT lives_ok($$ UPDATE public.models SET name = 'x' WHERE name = 'public' $$, 'a public one is not changed');
 SELECT lives_ok('UPDATE public.models SET context_length = 1', 'among all that she sees neither');
 SELECT lives_ok(
@@ -114,7 +114,7 @@ SELECT throws_ok(
 );
 SELECT throws_ok('UPDATE public.models SET name = name', '42501', NULL, 'nor changes one');
 
--- In the platform's workspace they are his to change.
+-- In the platform's workspace he can change them.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
@@ -136,7 +136,7 @@ SELECT results_eq(
     'what he did was to the public ones alone'
 );
 
--- A program with a key of Pete's own is no staff.
+-- A program with Pete's own key is not staff.
 ROLLBACK TO turn;
 INSERT INTO public.api_keys (user_id, name, key_prefix, key_hash)
 VALUES ('00000000-0000-4000-8000-00000000000f', 'of Pete', 'pete', encode(sha256('pete-1'), 'hex'));
@@ -146,7 +146,7 @@ SELECT is((SELECT count(*) FROM public.models), 1::bigint, 'it sees the public o
 SELECT throws_ok($$ INSERT INTO public.models (name, model_id) VALUES ('new', 'n') $$, '42501', NULL, 'and makes none');
 SELECT throws_ok('UPDATE public.models SET name = name', '42501', NULL, 'nor changes one');
 
--- What is in use stays.
+-- Models in use cannot be deleted.
 ROLLBACK TO turn;
 INSERT INTO public.providers (id, name) VALUES ('00000000-0000-4000-8000-000000000020', 'provider');
 INSERT INTO public.instances (provider_id, organization_id, model_id) VALUES

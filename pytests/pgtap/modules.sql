@@ -1,4 +1,4 @@
--- Modules: which are open to whom, and whether instances can be made.
+-- Modules: the roles that may open them, and whether instances can be created.
 -- noqa: disable=PRS,LT05
 
 BEGIN;

@@ -1,4 +1,4 @@
--- Money: wallets and their ledger are written by functions alone, and each workspace sees its own.
+-- Money: only functions write wallets and the ledger, and each workspace sees its own.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -11,7 +11,7 @@ INSERT INTO money_tables VALUES
 ('wallets'), ('transfers'), ('ledger_entries'), ('wallet_holds'), ('credit_grants'), ('credit_grant_uses'),
 ('unpaid_amounts'), ('spending_limits'), ('ledger_checkpoints');
 
--- What each table is: closed to everybody but readers.
+-- Each table is closed to everybody but readers.
 SELECT table_privs_are('tenancy', t.name, 'tenancy_service', ARRAY['SELECT'], 'services only read ' || t.name)
 FROM money_tables AS t;
 SELECT is(
@@ -70,7 +70,7 @@ SELECT throws_ok(
 SELECT is_empty('SELECT * FROM tenancy.reconcile()', 'wallets and ledger agree');
 RESET ROLE;
 
--- The ledger, and whoever owns it.
+-- The ledger and its owner.
 SELECT results_eq(
     $$ SELECT count(*), sum(amount) FROM tenancy.ledger_entries GROUP BY transfer_id $$,
     $$ VALUES (2::bigint, 0::numeric), (2, 0) $$, 'a movement is a pair of entries'
@@ -111,7 +111,7 @@ SELECT is_empty('SELECT workspace_id FROM tenancy.ledger_entries', 'nor any entr
 RESET ROLE;
 ROLLBACK TO uwe;
 
--- Gina, in Globex: what came, and not what the payer calls it.
+-- Gina, in Globex, sees the payment, but not the payer's reference.
 SAVEPOINT gina;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000e', '00000000-0000-4000-8000-000000000002') AS entered \gset
@@ -122,7 +122,7 @@ SELECT is_empty(
 RESET ROLE;
 ROLLBACK TO gina;
 
--- Nobody entered.
+-- In no workspace.
 SET LOCAL ROLE tenancy_app;
 SELECT throws_ok('SELECT workspace_id FROM tenancy.wallets', '28000', NULL, 'in no workspace there is no money');
 SELECT throws_ok('SELECT * FROM tenancy.statement()', '28000', NULL, 'nor a statement');

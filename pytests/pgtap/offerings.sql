@@ -1,4 +1,4 @@
--- Offerings: who finds them, who may use them, and what calls cost.
+-- Offerings: visibility, access, and the costs of calls.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -65,7 +65,7 @@ SELECT throws_ok(
     '23505', NULL, 'nor two under one code'
 );
 
--- What serves calls, as a service.
+-- The program that serves calls, as a service.
 SET LOCAL ROLE tenancy_service;
 SELECT results_eq(
     $$ SELECT amount, replayed FROM tenancy.record_usage_for(
@@ -145,7 +145,7 @@ SELECT is_empty('SELECT * FROM tenancy.reconcile_usage()', 'calls, ledger and co
 SELECT is_empty('SELECT * FROM tenancy.reconcile()', 'as wallets and ledger do');
 ROLLBACK TO gina;
 
--- Olga, Acme's owner, sees what came of it, and not who called.
+-- Olga, Acme's owner, sees the earnings, but not the callers.
 SAVEPOINT olga;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -163,7 +163,7 @@ SELECT results_eq(
 RESET ROLE;
 ROLLBACK TO olga;
 
--- Uwe, a user there, and nobody.
+-- Uwe, a user there, and a login in no workspace.
 SAVEPOINT uwe;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset

@@ -1,4 +1,4 @@
--- Organizations: making, listing, changing, deleting, restoring, purging.
+-- Organizations: creating, listing, changing, deleting, restoring, purging.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -10,7 +10,7 @@ SELECT plan(38);
 SAVEPOINT turn;
 SET LOCAL ROLE tenancy_app;
 
--- Pete makes one, in his personal workspace.
+-- Pete creates one, in his personal workspace.
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT is_empty('SELECT name FROM tenancy.my_organizations()', 'he has none');
 SELECT is((tenancy.create_organization('  Société Générale (Paris) ')).slug, 'societe-generale-paris', 'a slug from the name');

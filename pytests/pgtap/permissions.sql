@@ -33,7 +33,7 @@ SELECT results_eq(
     'who may give and take which roles'
 );
 
--- Adam, the admin: what is technical.
+-- Adam, the admin: technical permissions.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -51,7 +51,7 @@ SELECT is(
     ]) AS p ORDER BY p COLLATE "C"), 'an admin'
 );
 
--- Mary, the manager: what is economic.
+-- Mary, the manager: economic permissions.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -66,7 +66,7 @@ SELECT is(
     ]) AS p ORDER BY p COLLATE "C"), 'a manager'
 );
 
--- Uwe, a user: looks and uses.
+-- Uwe, a user: viewing and using.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -85,14 +85,14 @@ SELECT is_empty(
     $$, 'has_permission() says no more'
 );
 
--- Pete in his personal workspace holds everything, on what is his own.
+-- Pete in his personal workspace holds every permission, on his own rows.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000f') AS entered \gset
 SELECT is((SELECT count(*) FROM tenancy.my_permissions()), 46::bigint, 'a person in the personal workspace');
 SELECT is(tenancy.has_permission('no.such_thing'), false, 'but nothing that is no permission');
 
--- In the platform's workspace he is staff, and holds what the matrix gives to staff.
+-- In the platform's workspace he is staff, with the permissions of staff in the matrix.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter_platform('00000000-0000-4000-8000-00000000000f') AS entered \gset
@@ -116,7 +116,7 @@ SELECT throws_ok(
     '42501', 'role staff lacks permission members.invite', 'what is an organization''s is not theirs'
 );
 
--- What is sealed is what the roles held when the transaction entered.
+-- The sealed permissions are those at the time of entering.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000d', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -142,7 +142,8 @@ SELECT throws_ok(
 );
 SELECT is_empty('SELECT role FROM public.organization_memberships', 'and the rows with it');
 
--- What each role holds, kept in one row: nobody writes it but the matrix, by whatever way that is changed.
+-- The permissions of each role in one row, which only changes of the matrix write, however they
+-- are made.
 ROLLBACK TO turn;
 CREATE TEMPORARY VIEW matrix AS
 SELECT

@@ -1,10 +1,11 @@
--- The policies of each table: these, and no others.
+-- The policies of each table: exactly these.
 -- noqa: disable=LT05
 
 BEGIN;
 SELECT plan(78);
 
--- Every table has a floor for each command, what each command may reach, and what services, functions and auditors see.
+-- Every table has a floor for each command, policies of allowed commands, and those of
+-- services, functions and auditors.
 SELECT policies_are(t.schema, t.name, ARRAY[
     t.name || '_tenant', t.name || '_tenant_insert', t.name || '_tenant_update', t.name || '_tenant_delete',
     t.name || '_service', t.name || '_auditor'
@@ -41,7 +42,7 @@ FROM (VALUES
     ('finops', 'inference_usage', '{select}'),
     ('finops', 'cost_actual_minute', '{select}')
 ) AS t (schema, name, commands);
--- What is published belongs to nobody, and has no floor.
+-- Published tables belong to nobody, and have no floor.
 SELECT policies_are('tenancy', t.name, ARRAY[t.name || '_select', t.name || '_service', t.name || '_auditor'])
 FROM (VALUES ('permissions'), ('role_permissions'), ('role_delegations'), ('instance_transitions'), ('modules'), ('settings_definitions')) AS t (name);
 SELECT is_empty(
@@ -54,7 +55,7 @@ SELECT is_empty(
     'no other table has a policy'
 );
 
--- What a name promises: how the policy counts, for which command, and for whom.
+-- The meaning of a policy's name: its kind, its command, and its roles.
 CREATE TEMPORARY VIEW kinds AS
 SELECT k.*
 FROM (VALUES
@@ -74,13 +75,14 @@ SELECT is_empty(
     SELECT p.polrelid::regclass, p.polname
     FROM pg_policy AS p
     INNER JOIN pg_class AS c ON p.polrelid = c.oid
-    -- Row-level security is forced on the owner of the secrets, which no other role reaches.
+    -- Row-level security is forced on the owner of the secrets, which no other role can reach.
     WHERE p.polname <> 'secrets_owner' AND NOT EXISTS (
         SELECT FROM kinds AS k
         WHERE p.polname = c.relname || '_' || k.suffix
             AND p.polpermissive = k.is_permissive
             AND p.polcmd = k.command::"char"
-            -- Logins from before keep their rights on the application's tables, and have none on others.
+            -- Logins from before the migration keep their rights on the application's tables,
+            -- and have none on others.
             AND CASE
                 WHEN k.suffix = 'service' AND c.relnamespace <> 'tenancy'::regnamespace
                     THEN '{tenancy_legacy}'::text[] || k.roles::text[]

@@ -7,7 +7,7 @@ SELECT plan(102);
 SET LOCAL client_min_messages = error;
 \ir include/people.psql
 
--- An application's own tables, with rows from before, and what may be done with them.
+-- An application's own tables, with existing rows, and their permissions.
 CREATE TABLE public.projects (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, cost integer, secret text);
 CREATE TABLE public.tasks (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), project_id uuid REFERENCES public.projects (id) ON DELETE CASCADE, name text
@@ -268,7 +268,7 @@ RESET ROLE;
 SELECT results_eq(
     'SELECT body FROM public.notes ORDER BY body COLLATE "C"', $$ VALUES ('of Adam'), ('of Globex'), ('of nobody') $$, 'and no more'
 );
--- A program is nobody's author.
+-- A program is not an author.
 ROLLBACK TO notes;
 INSERT INTO public.api_keys (user_id, organization_id, name, key_prefix, key_hash) VALUES
 ('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000001', 'of Olga', 'olga', encode(sha256('olga-1'), 'hex'));

@@ -1,4 +1,4 @@
--- Sessions of people: started, used, moved to another workspace, listed and revoked.
+-- Sessions of people: starting, using, switching, listing and revoking.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -39,7 +39,7 @@ SELECT ok(
     NOT EXISTS (SELECT FROM tenancy_private.user_sessions AS s WHERE s::text LIKE '%' || :'olgas_token' || '%'),
     'and not the token'
 );
--- The context goes with the savepoint, and the session must not.
+-- Rolling back the savepoint removes the context, but must not remove the session.
 SELECT s.user_id, encode(s.token_hash, 'hex') AS token_hash FROM tenancy_private.user_sessions AS s \gset
 ROLLBACK TO turn;
 INSERT INTO tenancy_private.user_sessions (id, user_id, token_hash, client, started_at, expires_at) VALUES

@@ -1,4 +1,4 @@
--- Settings: three levels, who writes which, and secrets.
+-- Settings: three levels, their writers, and secrets.
 -- noqa: disable=PRS,LT05
 
 BEGIN;

@@ -1,4 +1,4 @@
--- Tickets: entering with what was signed outside of the database.
+-- Tickets: entering with a ticket signed outside of the database.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -93,7 +93,7 @@ ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT lives_ok(pg_temp.entering('of an hour'), 'an hour is allowed');
 
--- What is wrong with a ticket stays its bearer's secret.
+-- The error does not reveal what is wrong with a ticket.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_credentialed;
 SELECT throws_ok(pg_temp.entering(name), '28000', 'the ticket is not valid', name)

@@ -1,4 +1,4 @@
--- Users: who sees whom, and who makes, changes and deletes which account.
+-- Users: visibility, and creating, changing and deleting accounts.
 -- noqa: disable=PRS,LT05
 
 BEGIN;
@@ -24,7 +24,7 @@ UPDATE public.api_keys SET tech_activated_at = now(), eco_activated_at = now() W
 SAVEPOINT turn;
 SET LOCAL ROLE tenancy_app;
 
--- Nobody yet.
+-- In no workspace.
 SELECT throws_ok('SELECT id FROM public.users', '28000', 'this transaction is in no workspace');
 SELECT throws_ok(
     $$ SELECT id FROM public.users WHERE id = '00000000-0000-4000-8000-00000000000a' $$, '28000', 'this transaction is in no workspace',
@@ -95,7 +95,7 @@ SELECT throws_ok('DELETE FROM public.users', '42501', NULL, 'nor deleted');
 RESET ROLE;
 SELECT is((SELECT count(*) FROM public.users WHERE username = 'mary'), 1::bigint, 'Mary''s account is still there');
 
--- Adam, the admin: the same, but for owners and managers.
+-- Adam, the admin: the same, except for owners and managers.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001') AS entered \gset
@@ -176,7 +176,7 @@ SELECT lives_ok($$ SELECT tenancy.update_user('00000000-0000-4000-8000-000000000
 SELECT lives_ok($$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000f') $$, 'his own account he deletes');
 SELECT is_empty('SELECT id FROM public.users', 'and is gone');
 
--- Gina again, by herself: Globex would have no owner.
+-- Gina tries to delete her own account: Globex would have no owner.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-00000000000e') AS entered \gset
@@ -184,7 +184,7 @@ SELECT throws_ok(
     $$ SELECT tenancy.delete_user('00000000-0000-4000-8000-00000000000e') $$, '23514', 'the person is the last owner of Globex (globex)'
 );
 
--- Sam, platform staff, in his personal workspace: like everybody, but for the list.
+-- Sam, platform staff, in his personal workspace: like everybody, except for the list.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter('00000000-0000-4000-8000-000000000010') AS entered \gset
@@ -211,7 +211,7 @@ SELECT throws_ok(
     'in personal mode people may change only their own account'
 );
 
--- In the platform's workspace everybody's account is his to see and change.
+-- In the platform's workspace he can see and change every account.
 ROLLBACK TO turn;
 SET LOCAL ROLE tenancy_app;
 SELECT tenancy.enter_platform('00000000-0000-4000-8000-000000000010') AS entered \gset

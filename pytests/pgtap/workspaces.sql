@@ -50,7 +50,7 @@ SELECT throws_ok($$ UPDATE tenancy.workspaces SET color = 'red;' $$, '23514', NU
 SELECT throws_ok('UPDATE tenancy.workspaces SET deleted_at = now()', '42501', NULL, 'deleting has a function');
 SELECT throws_ok('DELETE FROM tenancy.workspaces', '42501', NULL, 'and so has removing');
 
--- They come and go with what they belong to.
+-- They are created and deleted with their person or organization.
 SELECT lives_ok($$ INSERT INTO public.users (id, email) VALUES ('00000000-0000-4000-8000-000000000009', 'new@example.com') $$, 'a new person');
 SELECT is((SELECT kind FROM tenancy.workspaces WHERE id = '00000000-0000-4000-8000-000000000009'), 'personal', 'has a workspace');
 SELECT lives_ok($$ DELETE FROM public.users WHERE id = '00000000-0000-4000-8000-000000000009' $$, 'and without the person');
