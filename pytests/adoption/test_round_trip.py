@@ -199,7 +199,7 @@ LEFT_BEHIND = [
 
 
 def test_whatever_a_change_leaves_behind_is_seen_in_the_catalog(empty_database: Database) -> None:
-    """What a dump shows, the catalog shows, too; else the comparison of each change would miss it."""
+    """Everything that a dump shows is in the catalog too; otherwise the comparison of each change would miss it."""
     empty_database.execute("CREATE FUNCTION public.h() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'")
     with Catalog(empty_database) as catalog:
         state, dump = catalog.state(), everything(empty_database)

@@ -17,7 +17,7 @@ from support.own_tables import make_own_tables
 from support.server import Logins, Server
 from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
-# What nobody changes.
+# Tables that nobody changes.
 APPEND_ONLY = {
     "tenancy.transfers",
     "tenancy.ledger_entries",

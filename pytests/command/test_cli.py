@@ -171,7 +171,7 @@ def test_deploy_revert_and_verify_follow_the_phases(
     assert (status, output.startswith("Nothing to deploy: ")) == (0, True)
     assert _phase(dsn) == PHASES[1]
 
-    # What lies between is the same once more.
+    # The phases in between are the same again.
     Replay(empty_database).deploy(f"@{PHASES[-2]}")
     assert run("deploy")[0] == 0
     assert _phase(dsn) == LAST

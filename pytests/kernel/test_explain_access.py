@@ -28,7 +28,7 @@ ACTORS = [
     ("sam", None),
     ("sam", "platform"),
 ]
-# Whoever cannot enter.
+# People and workspaces that they cannot enter.
 STRANGERS = [("pat", "acme"), ("ann", "globex"), ("ann", "platform")]
 
 KEYS = {"public.countries": "code", "public.users": "id", "public.organizations": "id"}

@@ -470,7 +470,7 @@ def test_values_of_the_developer_are_used(admin: Connection, app: Application) -
         role=role,
         values={"public.customers": lambda number: {"name": "ABC", "number": number}},
     ).require()
-    # Of what a table refers to, too.
+    # Also for the tables that a table refers to.
     check_table(admin, "public.projects", role=role, values={"public.customers": {"name": "ABC"}}).require()
 
 

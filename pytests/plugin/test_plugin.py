@@ -100,7 +100,7 @@ def test_a_sound_project_passes_and_says_what_was_tried(app: Application, tmp_pa
     assert status == 0, output
     assert "6 passed" in output
     assert "isolation of tenants" in output
-    # Of each table both, from whichever process.
+    # Both for each table, from any process.
     assert output.count(" controls and ") == 10
     assert "public.notes: 14 controls and " in output
     assert counted(app) == before
@@ -183,7 +183,7 @@ def test_a_database_that_looks_live_is_refused(admin: Connection, app: Applicati
 @pytest.mark.parametrize("name", ["shop_test", "test", "ci-12", "my.dev", "localhost_local", "sandbox3"])
 def test_names_of_databases_for_tests_are_accepted(server: Server, app: Application, name: str) -> None:
     with psycopg.connect(app.database.dsn()) as connection:
-        # What the server calls it is all that counts.
+        # Only the name on the server counts.
         connection.execute("CREATE SCHEMA named")
         connection.execute(f"CREATE FUNCTION named.current_database() RETURNS text RETURN '{name}'".encode())
         connection.execute("SET search_path = named, pg_catalog, public")

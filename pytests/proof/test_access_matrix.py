@@ -342,7 +342,7 @@ def statement_of(actors: Actors, command: str, table: str) -> str:
         for actor in ACTORS
         for command in ("INSERT", "UPDATE", "DELETE")
         for table in SERVICES_WRITE
-        # What WRITES says of somebody in a workspace is the next test's.
+        # The next test checks WRITES for people in a workspace.
         if actor not in next(iter(WRITES.values())) or f"{table} {command}" not in WRITES
     ],
 )
@@ -437,7 +437,7 @@ def test_naming_a_column(actors: Actors, actor: str, table: str) -> None:
             column: attempt(actors.session(actor), statement.format(table=table, column=column))[0]
             for column in columns
         }
-        # What is allowed may fail for another reason, as a column without a default does.
+        # Allowed writes may fail for another reason, such as a column without a default.
         assert {column for column, outcome in outcomes.items() if outcome != ERRORS["no"]} == named, command
 
 
@@ -570,7 +570,7 @@ def test_the_matrix_names_every_table(actors: Actors) -> None:
 # -- permissions -----------------------------------------------------------------
 
 
-# Who has the role.
+# The person with each role.
 HOLDERS = {**{role: role for role in ROLES}, "staff": "platform"}
 
 

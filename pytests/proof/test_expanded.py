@@ -16,7 +16,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "sql" / "policies"
 
-# What pg-tenancy's grants and policies were, taken from every table that has some.
+# Removes pg-tenancy's grants and policies from every table that has some.
 CLEARED = """
 DO $$
 DECLARE

@@ -84,7 +84,7 @@ async def test_the_last_day_and_the_first_are_infinite_for_asyncpg(
 
 
 def test_an_infinite_interval_is_none_at_all_for_psycopg() -> None:
-    # What PostgreSQL prints from 17 on.
+    # The format from PostgreSQL 17 on.
     loader = psycopg.adapt.Transformer().get_loader(psycopg.adapters.types["interval"].oid, psycopg.pq.Format.TEXT)
     assert loader.load(b"infinity") == timedelta(0)
 

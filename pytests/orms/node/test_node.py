@@ -46,7 +46,7 @@ EXPECTED: dict[str, Any] = {
     "anotherOwnerNamed": DENIED,
     "moved": DENIED,
 }
-# What some do otherwise.
+# Results that differ.
 OTHERWISE: dict[str, dict[str, Any]] = {
     "typeorm": {"upsertOfEverything": DENIED},
     "sequelize": {"upsertOfEverything": DENIED},

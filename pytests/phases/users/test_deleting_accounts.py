@@ -29,7 +29,7 @@ AsApp = Callable[..., Any]
 
 # -- deleting: in an organization ----------------------------------------------
 
-# Who may remove whom: users.delete, and the delegation pairs.
+# The roles that each role may remove: users.delete, and the delegation pairs.
 ENDS = {"owner": set(ROLES), "admin": {"admin", "user"}, "manager": set(), "user": set()}
 
 
