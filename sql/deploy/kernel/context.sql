@@ -18,14 +18,12 @@ SET LOCAL ROLE tenancy_owner;
 --
 --     key's id (8) | HMAC (64) | bits of the permissions | _ | role | _ | credential
 --
--- The HMAC is over all that stands behind it, the two plain variables, the
--- transaction's start, and the file of the key's table, which is another one in a copy
--- of the database; a restored one has other keys. So a seal fits no other transaction
--- and no other database. In its place are zeros where a parameter that the
--- application cannot set carries the context. Bytes are taken with
--- timestamptz_send() and convert_to(), which no setting of the caller's can
--- change. The lengths come first, so that no other split of the same characters has
--- the same seal.
+-- The HMAC covers everything after it, the two plain variables, the transaction's start, and
+-- the file of the key's table, which differs in a copy of the database; a restored one has
+-- other keys. So a seal fits no other transaction and no other database. It is replaced by
+-- zeros where a parameter that the application cannot set carries the context.
+-- timestamptz_send() and convert_to() do not depend on the caller's settings. The lengths come
+-- first, so that no other split of the same characters has the same seal.
 CREATE FUNCTION tenancy_private.seal(
     inner_block bytea, outer_block bytea, user_id text, organization_id text, facts text
 ) RETURNS text
@@ -45,7 +43,7 @@ COMMENT ON FUNCTION tenancy_private.seal(bytea, bytea, text, text, text) IS
 'HMAC-SHA256 of a context in this transaction and this database: RFC 2104, with two keys that have nothing to do with each '
 'other in the place of one key''s two blocks (NMAC; Bellare, Canetti, Krawczyk 1996).';
 
--- Names what is wrong with a context that does not verify.
+-- Raises the error for a context that does not verify.
 CREATE FUNCTION tenancy_private.refuse_context() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -72,7 +70,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_context() FROM public;
 
--- Asks the key: after a rotation, and where no parameter carries the context.
+-- Verifies with the key: after a rotation, and where no parameter carries the context.
 CREATE FUNCTION tenancy.verify_context() RETURNS uuid
 LANGUAGE plpgsql
 STABLE
@@ -106,20 +104,18 @@ REVOKE ALL ON FUNCTION tenancy.verify_context() FROM public;
 GRANT EXECUTE ON FUNCTION tenancy.verify_context()
 TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.verify_context() IS
-'What current_workspace_id() falls back on: the same answer and the same errors, and dearer.';
+'The fallback of current_workspace_id(): the same result and the same errors, more slowly.';
 
--- The one place where the context is verified: the floor of every protected
--- table, the readers below and the functions all come through here. A context
--- that is missing or was not made by tenancy.enter() raises, and that depends on
--- no row: the floor compares the answer with what the variables claim, and the
--- planner does so before it opens the table.
+-- The context is verified only here: the floors of protected tables, the readers below and the
+-- functions all call this. A context that is missing or was not made by tenancy.enter() raises,
+-- whatever the rows are: the floor compares the result with the variables, and PostgreSQL does
+-- so before it opens the table.
 --
--- Where tenancy_owner may set it (roles), entering leaves a copy of the context in
--- backtrace_functions, the one parameter of text that superusers alone set and
--- everybody reads: carried() says how it is written. With the number of the last
--- rotation in it, it is proof enough. To be a definer, or to have a search_path, would
--- cost three times as much: so every name has its schema, and there is no NULLIF, which
--- takes its "=" from the caller's path.
+-- Where tenancy_owner may set it (roles), entering copies the context into backtrace_functions,
+-- the one text parameter that only superusers can set and everybody can read; carried() is its
+-- format. It includes the number of the last rotation, and proves the context without the key.
+-- SECURITY DEFINER or a search_path would triple the cost: so every name has its schema, and
+-- there is no NULLIF, which takes its "=" from the caller's path.
 CREATE FUNCTION tenancy.current_workspace_id() RETURNS uuid
 LANGUAGE plpgsql
 STABLE
@@ -147,14 +143,14 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy.current_workspace_id() FROM public;
--- The writer has it for the defaults of the columns that it leaves out.
+-- The writer needs it for the defaults of columns that it does not set.
 GRANT EXECUTE ON FUNCTION tenancy.current_workspace_id()
 TO tenancy_credentialed, tenancy_service, tenancy_legacy, tenancy_writer;
 COMMENT ON FUNCTION tenancy.current_workspace_id() IS
 'The workspace that this transaction works in: the organization''s id, the user''s id in personal mode, or the nil UUID in '
 'the platform''s. Raises 28000 no_context or invalid_context.';
 
--- The readers: plain expressions over the verified context.
+-- The readers are plain expressions over the verified context.
 CREATE FUNCTION tenancy.current_user_id() RETURNS uuid
 LANGUAGE sql
 STABLE
@@ -202,8 +198,7 @@ COMMENT ON FUNCTION tenancy.current_role() IS
 'The role in the current organization: owner, admin, manager or user; staff in the platform''s workspace; NULL in personal '
 'mode.';
 
--- A program that entered with a key of its own works in the workspace, and does
--- nothing for the person whom the key is named after.
+-- A program that entered with an API key works for the workspace, not for the key's user.
 CREATE FUNCTION tenancy.current_credential_id() RETURNS uuid
 LANGUAGE sql
 STABLE

@@ -11,9 +11,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL ROLE tenancy_owner;
 
--- One's identity among the locks, which everybody may see where nobody could harden the
--- database: only who has the key can tell whose it is. Half of a block of SHA-256 is key,
--- so that key and identity fit into one.
+-- An identity as a lock's key. Where the database is not hardened everybody can see the locks,
+-- but only the holder of the seal's key can tell whose a lock is. Half of the key's block is
+-- used, so that key and identity fit into one block of SHA-256.
 CREATE FUNCTION tenancy_private.latch_identity(inner_block bytea, identity bytea) RETURNS integer
 LANGUAGE sql
 IMMUTABLE
@@ -22,7 +22,7 @@ SECURITY INVOKER
 RETURN hashtext(encode(sha256(substr(inner_block, 1, 16) || identity), 'hex'));
 REVOKE ALL ON FUNCTION tenancy_private.latch_identity(bytea, bytea) FROM public;
 
--- Whether this transaction is in a workspace already, as somebody else or elsewhere.
+-- Refuses a transaction that has entered already with another identity or another workspace.
 CREATE FUNCTION tenancy_private.check_latch(
     latch_transaction integer, identity bytea, is_counted boolean
 ) RETURNS boolean
@@ -62,7 +62,7 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_latch(integer, bytea, boolean) FROM public;
 
--- Whether a parameter that is a superuser's to set may carry the context (roles).
+-- Whether a parameter that only superusers can set may carry the context (roles).
 CREATE FUNCTION tenancy_private.may_carry() RETURNS boolean
 LANGUAGE sql
 STABLE
@@ -71,9 +71,9 @@ SECURITY INVOKER
 RETURN has_parameter_privilege('tenancy_owner', 'backtrace_functions', 'SET');
 REVOKE ALL ON FUNCTION tenancy_private.may_carry() FROM public;
 
--- Refuses a login that sees every workspace, and names what lets it. enter_as() has
--- looked already; what refuses a credential before asks here, so that a wrong login is
--- told first.
+-- Refuses a login that sees every workspace, and gives the reason. enter_as() has already
+-- checked; functions that refuse a credential earlier call this first, so that a wrong login
+-- is reported before a wrong credential.
 CREATE FUNCTION tenancy_private.check_login() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -107,15 +107,14 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
 
--- In autocommit the context would be gone before the next statement, which
--- then raises no_context. The sooner it is said the better, but only the
--- simple protocol lets us see it: there a statement without a BEGIN before it
--- starts together with its transaction. The extended one, known by its
--- visible portal, starts a transaction when it parses or binds, which nothing
--- tells apart from a BEGIN that came in the same packet. BEGIN and this call
--- in one message start together too, and so does a function of the
--- application's that enters and goes on: both are transactions enough. No
--- backslashes here: the caller's standard_conforming_strings has a say in them.
+-- In autocommit the context would end before the next statement, which then raises
+-- no_context. An earlier error is better, but only possible in the simple protocol: there a
+-- statement without a BEGIN before it starts at the same time as its transaction. In the
+-- extended protocol, recognized by its visible portal, parsing or binding starts the
+-- transaction, which looks the same as a BEGIN in the same packet. Two more cases start at the
+-- same time and are allowed, because they are transactions: BEGIN and this call in one message,
+-- and a function of the application that enters and continues. The pattern has no backslashes,
+-- because the caller's standard_conforming_strings would change them.
 CREATE FUNCTION tenancy_private.require_transaction() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -159,11 +158,10 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_member() FROM public;
 
--- A REPEATABLE READ transaction reads what was, and with SET TRANSACTION
--- SNAPSHOT that may be long ago: a membership that has been ended since would
--- still open. Whether it has can be told by locking its row, which fails for one
--- that changed. A read-only transaction cannot lock, and READ ONLY may end with
--- a savepoint, so it is refused; only a standby cannot write at all.
+-- A REPEATABLE READ transaction reads the past, with SET TRANSACTION SNAPSHOT possibly long
+-- ago: a membership that has ended since would still let somebody in. Locking its row fails if
+-- it has changed. A read-only transaction cannot lock, and READ ONLY can end with a savepoint,
+-- so it is refused; on a standby nobody can write.
 CREATE FUNCTION tenancy_private.reads_the_past() RETURNS boolean
 LANGUAGE sql
 STABLE
@@ -172,11 +170,11 @@ SECURITY INVOKER
 RETURN current_setting('transaction_isolation') NOT LIKE 'read %' AND NOT pg_is_in_recovery();
 REVOKE ALL ON FUNCTION tenancy_private.reads_the_past() FROM public;
 
--- Sessions and API keys that were revoked, where their own rows could not be written
--- without waiting for somebody who holds them: nobody must be able to keep a credential
--- alive by not committing. So two may revoke the same one at once, and a reader takes it
--- for revoked if there is any row. Its place is a point of the credential's span, which a
--- transaction that reads what was writes whole, to find out whether there is one.
+-- Revoked sessions and API keys. Their own rows may be locked by another transaction, and
+-- nobody must be able to keep a credential alive by not committing, so a revocation is a new
+-- row here. The same credential can be revoked twice at once; it is revoked if it has any row.
+-- A row's place is a random point of the credential's span. A transaction that reads the past
+-- inserts the whole span, which conflicts with any point in it.
 CREATE TABLE tenancy_private.revocations (
     credential_id uuid        NOT NULL,
     revoked_at    timestamptz NOT NULL DEFAULT now(),
@@ -201,7 +199,7 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.credential_span(uuid) FROM public;
 
--- Another one each time, so that it is in nobody's way.
+-- A different one each time, so that revocations do not conflict with each other.
 CREATE FUNCTION tenancy_private.revocation_place(credential_id uuid) RETURNS numrange
 LANGUAGE sql
 VOLATILE
@@ -215,7 +213,7 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.revocation_place(uuid) FROM public;
 
--- Returns how many of these were not revoked before.
+-- Returns the number of credentials that were not revoked before.
 CREATE FUNCTION tenancy_private.revoke(VARIADIC credentials uuid[]) RETURNS integer
 LANGUAGE plpgsql
 VOLATILE
@@ -236,11 +234,11 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.revoke(uuid[]) FROM public;
 
--- Whether rows are as this transaction reads them, and the credential is not revoked.
--- The locks are let go at once, by undoing the block they were taken in, so that
--- nobody keeps his own membership from being ended; and they are hardly waited for,
--- so that nobody who does end it has to wait. The order is that of the functions
--- which change an organization. Whoever meets a change tries again (40001).
+-- Checks that rows are still as this transaction reads them, and that the credential is not
+-- revoked. Rolling the block back releases the locks at once, so that nobody can prevent the
+-- end of their own membership, and the short lock_timeout keeps the function that ends it from
+-- waiting. Rows are locked in the order of the functions that change an organization. A
+-- transaction that meets a change must be retried (40001).
 CREATE FUNCTION tenancy_private.check_fresh(
     what text, rows text[], credential_id uuid DEFAULT NULL
 ) RETURNS void
@@ -280,29 +278,27 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_fresh(text, text[], uuid) FROM public;
 
--- What every way to enter ends with: looks up what the person may do there, and sets and
--- seals the variables. A role is given where it does not come from a membership. True, so
--- that callers can assign it, as all that is done at each entry.
+-- The last step of every way to enter: looks up the person's permissions in the workspace, and
+-- sets and seals the variables. The role is an argument if it does not come from a membership.
+-- Returns true, so that callers can assign it: a PERFORM would start an executor.
 --
--- Entering is for logins to which policies apply: for any other, a workspace would
--- isolate nothing. The role in force is checked, so SET ROLE counts.
+-- Only logins to which policies apply can enter: for any other, a workspace would isolate
+-- nothing. The current role is checked, so SET ROLE counts.
 --
--- The latch is a transaction-level advisory lock, which the application cannot
--- release before the transaction ends, so clearing the variables does not make
--- room for a second identity. Its first key comes from the transaction's start
--- and its second from the identity under the seal's key: entering again as oneself
--- finds its own, also after a rotation, and any other lock with that first key means
--- that somebody else has entered.
+-- The latch is a transaction-level advisory lock, which the application cannot release before
+-- the transaction ends, so clearing the variables does not admit a second identity. Its first
+-- key comes from the transaction's start, its second from the identity and the seal's key.
+-- Entering again with the same identity finds its own lock, even after a rotation; any other
+-- lock with that first key means that another identity has entered.
 --
--- Looking for one's own locks means copying everybody's, some microseconds for
--- each transaction that is open on the server, so it is done only where it can
--- find something. Whoever enters has scanned the keys, and the session's own count of
--- that is kept until the transaction ends and cannot be reset by the application (nor
--- can track_counts be changed by it). While it is zero, nobody has entered; asking
--- for it to be reported after this transaction makes it zero for the next.
+-- Reading one's own locks copies those of all sessions, some microseconds for each open
+-- transaction, so it is done only if the transaction may have entered before. Entering scans
+-- the keys, and the session's own count of such scans is kept until the transaction ends; the
+-- application can neither reset it nor change track_counts. While it is zero, nobody has
+-- entered. Forcing the report at the end of this transaction makes it zero for the next.
 --
--- Each function, operator and query that is in here is looked up anew in each
--- transaction, which costs more than to run it: so there is one query, and few of the others.
+-- Each expression and query in here is initialized once per transaction, which costs more than
+-- running it: so there is one query, and few expressions.
 CREATE FUNCTION tenancy_private.enter_as(
     user_id uuid,
     organization_id uuid,
@@ -320,7 +316,7 @@ DECLARE
     scans CONSTANT bigint := pg_stat_get_xact_numscans('tenancy_private.seal_keys'::regclass);
     login CONSTANT text := coalesce(nullif(current_setting('role'), 'none'), session_user);
     latch_transaction CONSTANT integer := interval_hash(now() - timestamptz 'epoch');
-    -- A key stands for its maker, and a person's workspace has the person's id.
+    -- A credential's id replaces its user's, and a personal workspace has its user's id.
     identity CONSTANT bytea := uuid_send(coalesce(credential_id, user_id)) || uuid_send(coalesce(organization_id, user_id));
     held_role text := role;
     bits text;
@@ -339,8 +335,8 @@ BEGIN
         FROM public.users AS u
         WHERE u.id = enter_as.user_id;
     END IF;
-    -- SELECT INTO is never run by a parallel worker, which would keep the count of
-    -- scans to itself. No index has the last condition, so the keys are scanned.
+    -- A parallel worker would not report its scans, but SELECT INTO never uses one. No index
+    -- matches the last condition, so the keys are scanned.
     SELECT
         k.id, k.rotation, k.inner_block, k.outer_block, r.oid IS NOT NULL,
         coalesce(held_role, m.role::text), b.bits
@@ -394,7 +390,7 @@ BEGIN
         );
     END IF;
 
-    -- In this order; a PERFORM would start an executor.
+    -- In this order.
     done := pg_advisory_xact_lock_shared(latch_transaction, tenancy_private.latch_identity(inner_block, identity)) IS NOT NULL
         AND pg_stat_force_next_flush() IS NOT NULL;
     bits := concat(bits, '_', held_role, '_', replace(credential_id::text, '-', ''));
@@ -437,7 +433,7 @@ COMMENT ON FUNCTION tenancy.enter(uuid, uuid) IS
 'Raises 28000 not_a_member, 28000 context_already_set, 28000 login_sees_everything, 22004 user_id_required, and, in '
 'autocommit, 25P01 transaction_required where the server can tell: otherwise the next statement raises no_context.';
 
--- Isolates nothing, and is named for it.
+-- Does not isolate, as its name says.
 CREATE FUNCTION tenancy.enter_as_service(user_id uuid, organization_id uuid DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
