@@ -37,7 +37,7 @@ def start_session(
         ticket: a signed ticket, at most 10,000 characters.
         client: what the person knows the session by, such as the name of the browser, at
             most 10,000 characters; the first 200 are kept.
-        lasts: for how long, more than nothing and at most 366 days.
+        lasts: for how long, more than 0 and at most 366 days.
 
     Returns:
         The session's id, its token, of which this is the only copy, and when it expires.

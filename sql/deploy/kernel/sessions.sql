@@ -84,7 +84,7 @@ DECLARE
     lifetime CONSTANT double precision := extract(EPOCH FROM lasts);
 BEGIN
     IF lifetime IS NULL OR lifetime <= 0 OR lifetime > 366 * 86400 THEN
-        RAISE EXCEPTION 'a session must last more than nothing and at most 366 days'
+        RAISE EXCEPTION 'a session must last more than 0 and at most 366 days'
         USING ERRCODE = '22023',
         CONSTRAINT = 'session_length_invalid',
         HINT = 'Leave it out for 30 days.';
