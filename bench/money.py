@@ -49,6 +49,11 @@ GRANT USAGE ON SCHEMA plain TO bench_plain;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA plain TO bench_plain;
 """
 _CHARGE = "SELECT tenancy.charge($1, $2, 0.001, 'usage', $3)"
+_BATCH = (
+    "SELECT count(*) FROM tenancy_private.move_money_batch($1, $2, 'usage', $3,"
+    " (SELECT array_agg(sha256(convert_to(r, 'UTF8'))) FROM unnest($3::text[]) AS r),"
+    " array_fill(0.001::numeric, ARRAY[20]), array_fill(now(), ARRAY[20]))"
+)
 _TRANSFER = (
     "INSERT INTO plain.transfers (workspace_id, kind, reference, id, payee_id, amount, fingerprint, occurred_at,"
     " created_at)"
@@ -265,6 +270,7 @@ def main() -> None:
                 folded = admin.execute("SELECT tenancy.fold_credits()").fetchone()
                 print(f"  folding them: {folded[0] / (time.perf_counter() - started):,.0f} a second")
             _batches(server.dsn(), plain, wallets)
+            _hot_batches(server.dsn(), ours, wallets, arguments)
             _tenants(admin, server.dsn("postgres", "bench_app"), plain, arguments)
             _reconcile(admin, arguments.entries, arguments.wallets, wallets)
 
@@ -320,12 +326,25 @@ def _print_throughput(title: str, looks: list[tuple[float, float]]) -> None:
     print(f"{title}: {ours:,.0f} a second, plain {plain:,.0f}, {ratio:.0%} of it, {1 / ratio:.2f} times the time")
 
 
+def _batch(connection: Libpq, payer: UUID, payee: UUID, reference: str) -> None:
+    references = "{" + ",".join(f"{reference}-{number}" for number in range(20)) + "}"
+    connection.execute(_BATCH, payer, payee, references)
+
+
+def _hot_batches(owner: str, service: str, wallets: list[UUID], arguments: argparse.Namespace) -> None:
+    hot, *payers = wallets
+    looks = [
+        [
+            _throughput(dsn, arguments.sessions, arguments.seconds, pay, lambda chance: (chance.choice(payers), hot))
+            for dsn, pay in ((service, _ours), (owner, _batch))
+        ]
+        for _ in range(arguments.looks)
+    ]
+    ratio = statistics.median(20 * batches / calls for calls, batches in looks)
+    print(f"batches of 20, many payers and one payee: {ratio:.1f} times as many movements as by single calls")
+
+
 def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
-    batch = (
-        "SELECT count(*) FROM tenancy_private.move_money_batch($1, $2, 'usage', $3,"
-        " (SELECT array_agg(sha256(convert_to(r, 'UTF8'))) FROM unnest($3::text[]) AS r),"
-        " array_fill(0.001::numeric, ARRAY[20]), array_fill(now(), ARRAY[20]))"
-    )
     first, second = Libpq(plain), Libpq(owner)
     taken: dict[str, list[float]] = {"plain": [], "single": [], "batch": []}
     for number in range(60):
@@ -333,8 +352,7 @@ def _batches(owner: str, plain: str, wallets: list[UUID]) -> None:
         for name in taken:
             start = time.perf_counter()
             if name == "batch":
-                references = "{" + ",".join(f"batch-{number}-{one}" for one in range(20)) + "}"
-                second.execute(batch, payer, payee, references)
+                _batch(second, payer, payee, f"batch-{number}")
             else:
                 for one in range(20):
                     pay, connection = (_plain, first) if name == "plain" else (_ours, second)
