@@ -528,8 +528,12 @@ def test_a_partitioned_table_is_continued_or_taken_back_after_any_step(database:
         except KeyboardInterrupt:
             if last == 1:
                 continue
+            with pytest.raises(psycopg.Error, match=r"has children that are protected: public\.tasks\nHINT"):
+                database.execute("CALL tenancy.unprotect('public.projects')")
             database.execute("CALL tenancy.unprotect('public.tasks')")
             assert database.dump() == before
+            # All rows have a parent, and belong where it is.
+            assert database.fetch("SELECT to_regclass('tenancy_archive.public_tasks_workspaces')") == [(None,)]
             steps.clear()
             with pytest.raises(KeyboardInterrupt):
                 _protect(database, stop)

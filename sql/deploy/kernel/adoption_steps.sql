@@ -297,15 +297,7 @@ BEGIN
         EXECUTE CASE part.kind
             WHEN 'not null' THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', table_name, part.name)
             WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', part.name, table_name)
-            -- Of a partitioned table also keys that only its leaves have so far.
-            WHEN 'constraint' THEN (
-                SELECT coalesce(
-                    string_agg(format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname), '; '), 'SELECT'
-                )
-                FROM pg_constraint AS c
-                WHERE c.conname = part.name AND c.coninhcount = 0
-                    AND coalesce(pg_partition_root(c.conrelid), c.conrelid) = drop_parts.table_name
-            )
+            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', table_name, part.name)
             WHEN 'foreign key' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, part.name, part.was)
             WHEN 'index' THEN format(
                 'DROP INDEX %I.%I', (
