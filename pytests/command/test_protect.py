@@ -510,6 +510,7 @@ def _unfinished(database: Database) -> list[tuple[int]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_is_continued_or_taken_back_after_any_step(database: Database, acme: Organization) -> None:
     before = _make_parts(database, acme)
     steps: list[str] = []
@@ -684,6 +685,25 @@ def test_children_of_a_partitioned_parent(database: Database, acme: Organization
     assert database.fetch("SELECT count(*) FROM tenancy_private.broken_contracts()") == [(0,)]
     database.execute("CALL tenancy.unprotect('public.tasks')", "CALL tenancy.unprotect('public.projects')")
     assert database.dump() == before
+
+
+def test_long_and_odd_names(database: Database, run: Answer) -> None:
+    long = "a" * 45
+    database.execute(
+        "CREATE TABLE public.projects (id uuid PRIMARY KEY)",
+        'CREATE SCHEMA "An odd one"',
+        f'CREATE TABLE public.{long} (id uuid PRIMARY KEY, "a p" uuid REFERENCES public.projects)',
+        'CREATE TABLE public."Many, %s" (LIKE public.projects INCLUDING ALL, "a p" uuid'
+        " REFERENCES public.projects) PARTITION BY HASH (id)",
+        *(
+            f'CREATE TABLE "An odd one"."{long} of {n}" PARTITION OF public."Many, %s"'
+            f" FOR VALUES WITH (MODULUS 2, REMAINDER {n})"
+            for n in range(2)
+        ),
+        "CALL tenancy.protect('public.projects')",
+    )
+    for table in (long, '"Many, %s"'):
+        assert run("--parent", "a p", database.dsn(), f"public.{table}")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -410,7 +410,11 @@ SELECT
     w.table_name,
     n.nspname,
     f.final_name,
-    left(w.index_name, 46) || '_tenancy_building',
+    CASE
+        WHEN length(w.index_name) <= 46 THEN w.index_name
+        -- Two of one table may begin alike.
+        ELSE left(w.index_name, 39) || '_' || left(md5(w.index_name), 6)
+    END || '_tenancy_building',
     w.columns,
     w.condition,
     w.is_unique,
