@@ -190,6 +190,7 @@ def test_a_large_table_of_children_is_protected_under_writers_stopped_and_killed
     _give_projects(database, acme)
     arguments = command("protect", "--parent", "project_id", "--batch", "2000", database.dsn(), "public.tasks")
     writers = _Writers()
+    begun = time.monotonic()
     with writers.working(database, login, acme):
         for stop in (signal.SIGINT, signal.SIGKILL):
             with started(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -206,11 +207,12 @@ def test_a_large_table_of_children_is_protected_under_writers_stopped_and_killed
             assert not _is_protected(database)
             assert _strays(database) > 0
         done = run_program(arguments)
+    lasted = time.monotonic() - begun
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✔ public.tasks is protected" in done.stdout
     assert writers.errors == []
     # Nobody waited for the whole duration.
-    assert writers.longest < 5
+    assert writers.longest < lasted / 3
     assert writers.written > 100
     assert (_is_protected(database), _strays(database)) == (True, 0)
     with database.connect() as connection:
