@@ -5,6 +5,8 @@ short steps take such a lock: adding the column with a constant default, and add
 The other steps block nobody: children move to their parents' workspaces in batches, indexes are
 built concurrently, keys are validated. ``tenancy.protect()`` comes last and finds it all done.
 Each step checks what the database has, so the same call continues after an interruption.
+
+Of a partitioned table the steps are those of its leaves, whose indexes and keys become the table's.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ _PATIENCE: Final = 10
 # How often locked rows are retried before a long transaction is reported.
 _PASSES: Final = 20
 
+# What adding a key locks: readers go on.
+_WRITERS: Final = "SHARE ROW EXCLUSIVE"
+
 BEGUN: Final = "Finished steps stay: the same command continues. CALL tenancy.unprotect() undoes them."
 
 
@@ -64,7 +69,7 @@ class Protection:
         rows: the planner's estimate of its rows.
 
     Raises:
-        InvalidArgumentError: there is no such table, or it is partitioned.
+        InvalidArgumentError: there is no such table, or one of its partitions is a foreign table.
         PhaseNotDeployedError: the database has nothing to protect it with.
         PermissionDeniedError: the login may not protect it.
         psycopg.Error: the table cannot be protected, with the reason.
@@ -83,12 +88,7 @@ class Protection:
                 hint="Connect as a superuser, or as the login that deployed if it owns the table.",
             )
         self._oid, self.table, self._pages, self.rows, kind = self._find(table)
-        if kind == "p":
-            raise InvalidArgumentError(
-                f"{self.table} is partitioned and cannot be protected online",
-                hint="Protect it in one transaction, which blocks its users meanwhile:"
-                f" CALL tenancy.protect('{self.table}');",
-            )
+        self._is_partitioned = kind == "p"
         found = self._one(
             "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
         )
@@ -114,9 +114,13 @@ class Protection:
             self._build_indexes(on_step)
             # Where unprotect() kept them.
             self._conn.execute("CALL tenancy_private.return_workspaces(%s)", [self._oid])
-            if self._shape.parent is not None:
-                self._follow_parents(batch_size, on_step)
-            self._validate(on_step)
+            while True:
+                self._add_part_keys()
+                if self._shape.parent is not None:
+                    self._follow_parents(batch_size, on_step)
+                self._validate(on_step)
+                if self._join_part_keys():
+                    break
             self._close(contract, on_step)
 
     # -- the steps ---------------------------------------------------------------
@@ -131,16 +135,22 @@ class Protection:
         )
         # Locked in the order in which writers lock: the parent first.
         self._patiently(adopt.as_string(self._conn), *self._parent(), self._oid)
+        self._add_part_keys()
 
     def _build_indexes(self, on_step: Callable[[str], OnProgress]) -> None:
         # A concurrent build waits for open transactions, and nobody waits for it.
         self._conn.execute("SET lock_timeout = 0")
-        for (command,) in self._conn.execute("SELECT tenancy_private.index_builds()").fetchall():
-            if command.startswith("DROP"):
-                self._conn.execute(command)
-                continue
-            with self._watched(on_step(f"the index on {command.partition(' ON ')[2].strip()}")):
-                self._conn.execute(command)
+        is_missing = True
+        while is_missing:
+            for (command,) in self._conn.execute("SELECT tenancy_private.index_builds()").fetchall():
+                if command.startswith("DROP"):
+                    self._conn.execute(command)
+                    continue
+                with self._watched(on_step(f"the index on {command.partition(' ON ')[2].strip()}")):
+                    self._conn.execute(command)
+            self._conn.execute("CALL tenancy_private.join_part_indexes()")
+            # That of a partition which came meanwhile.
+            is_missing = self._one("SELECT EXISTS (SELECT FROM tenancy_private.missing_part_indexes())")
         self._conn.execute("RESET lock_timeout")
         self._conn.execute("CALL tenancy_private.place_indexes()")
 
@@ -153,19 +163,18 @@ class Protection:
         moved = idle = 0
         while left := self._left():
             before = moved
-            end = self._one(
-                "SELECT pg_relation_size(%s::oid::regclass) / current_setting('block_size')::bigint", self._oid
-            )
-            for block in range(0, end, step):
-                moved += self._move(block, block + step)
-                report(moved, max(total, moved))
+            for leaf, *_ in self._leaves():
+                end = self._one("SELECT pg_relation_size(%s::oid) / current_setting('block_size')::bigint", leaf)
+                for block in range(0, end or 0, step):
+                    moved += self._move(leaf, block, block + step)
+                    report(moved, max(total, moved))
             idle = 0 if moved > before else idle + 1
             if idle >= _PASSES:
                 raise psycopg.errors.LockNotAvailable(f"{left} rows of {self.table} are locked by other transactions")
             if moved == before:
                 time.sleep(min(0.1 * idle, 1))
 
-    def _move(self, first: int, following: int) -> int:
+    def _move(self, leaf: int, first: int, following: int) -> int:
         for _ in range(_PASSES):
             try:
                 with self._conn.transaction():
@@ -173,7 +182,7 @@ class Protection:
                     return int(
                         self._one(
                             "SELECT tenancy_private.move_to_parents(%s, %s, %s, %s)",
-                            self._oid,
+                            leaf,
                             self._shape.parent,
                             first,
                             following,
@@ -188,15 +197,27 @@ class Protection:
         return 0  # for the next pass
 
     def _validate(self, on_step: Callable[[str], OnProgress]) -> None:
-        pending = self._conn.execute(
-            "SELECT c.conname FROM pg_catalog.pg_constraint AS c"
-            " INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name"
-            " WHERE c.conrelid = %s AND p.kind = 'constraint' AND NOT c.convalidated ORDER BY c.conname",
-            [self._oid],
-        ).fetchall()
-        for (name,) in pending:
-            on_step(f"the key {name}")
-            self._conn.execute("CALL tenancy_private.validate_constraint(%s::oid::regclass, %s)", [self._oid, name])
+        for leaf, part, name, is_valid in self._keys():
+            if is_valid is False:
+                on_step(f"the key {name}" if leaf == self._oid else f"the key {name} of {part}")
+                self._conn.execute("CALL tenancy_private.validate_constraint(%s::oid::regclass, %s)", [leaf, name])
+
+    def _add_part_keys(self) -> None:
+        for leaf, *_ in self._leaves():
+            if leaf != self._oid:
+                self._patiently(self._add_keys(leaf, online=True), *self._parent(), leaf, mode=_WRITERS)
+
+    def _join_part_keys(self) -> bool:
+        """Return whether the table has its keys: not if partitions came meanwhile, which need theirs first."""
+        if not self._is_partitioned:
+            return True
+        workspaces = self._one("SELECT 'tenancy.workspaces'::regclass::oid")
+        with self._conn.transaction():
+            self._patiently("SELECT", workspaces, *self._parent(), self._oid, mode=_WRITERS)
+            if not all(is_valid for *_, is_valid in self._keys()):
+                return False
+            self._conn.execute(self._add_keys(self._oid, online=False).encode())
+        return True
 
     def _close(self, contract: str, on_step: Callable[[str], OnProgress]) -> None:
         on_step("policies, grants and triggers")
@@ -220,8 +241,15 @@ class Protection:
             ("require_columns(%s::oid::regclass, %s::name[])", [[shape.parent, shape.author, shape.shared]]),
             ("require_type(%s::oid::regclass, %s::name[], 'uuid')", [["workspace_id", shape.author]]),
             ("require_type(%s::oid::regclass, %s::name[], 'boolean')", [[shape.shared]]),
+            ("require_closed_partitions(%s::oid::regclass)", []),
         ):
             self._conn.execute(f"CALL tenancy_private.{check}".encode(), [self._oid, *values])
+        for _, leaf, kind in self._leaves():
+            if kind == "f":
+                raise InvalidArgumentError(
+                    f"{self.table} has a partition that is a foreign table: {leaf}",
+                    hint="Detach partitions that are elsewhere.",
+                )
         policies = self._one(
             "SELECT string_agg(polname, ', ') FROM pg_catalog.pg_policy WHERE polrelid = %s", self._oid
         )
@@ -240,6 +268,12 @@ class Protection:
             raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.projects.")
         found: tuple[int, str, int, int, str] = rows[0]
         return found
+
+    def _leaves(self) -> list[tuple[int, str, str]]:
+        return self._conn.execute(_LEAVES, {"table": self._oid}).fetchall()
+
+    def _keys(self) -> list[tuple[int, str, str, bool | None]]:
+        return self._conn.execute(_KEYS, {"table": self._oid}).fetchall()
 
     def _parent(self) -> list[int]:
         if self._shape.parent is None:
@@ -268,9 +302,13 @@ class Protection:
         )
         return int(self._conn.execute(query).fetchall()[0][0])
 
-    def _patiently(self, command: str, *tables: int) -> None:
+    def _add_keys(self, part: int, online: bool) -> str:
+        values = (sql.Literal(self.table), self._shape.parent, sql.Literal(part), online)
+        return sql.SQL("CALL tenancy_private.add_keys({}, {}, {}::oid, {})").format(*values).as_string(self._conn)
+
+    def _patiently(self, command: str, *tables: int, mode: str = "ACCESS EXCLUSIVE") -> None:
         self._conn.execute(
-            "CALL tenancy_private.patiently(%s::oid[]::regclass[], 'ACCESS EXCLUSIVE', %s)", [list(tables), command]
+            "CALL tenancy_private.patiently(%s::oid[]::regclass[], %s, %s)", [list(tables), mode, command]
         )
 
     def _one(self, query: str, *values: object) -> Any:
@@ -328,10 +366,39 @@ SELECT
 """
 
 _TABLE: Final = """
-SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname), c.relpages, c.reltuples::bigint, c.relkind
-FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname), s.pages, s.rows, c.relkind
+FROM pg_catalog.pg_class AS c
+INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(l.relpages), 0)::bigint AS pages, coalesce(sum(l.reltuples), 0)::bigint AS rows
+    FROM pg_catalog.pg_class AS l
+    WHERE l.oid = c.oid AND l.relkind <> 'p' OR l.oid IN (
+        SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t WHERE t.isleaf
+    )
+) AS s
 WHERE c.oid = to_regclass(%s)
 """
+
+# The table, or the partitions that hold its rows.
+_LEAVES: Final = """
+SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name, c.relkind
+FROM pg_catalog.pg_class AS c
+INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+WHERE c.relkind IN ('r', 'f') AND (
+    c.oid = %(table)s OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(%(table)s::oid::regclass) AS t)
+)
+ORDER BY c.oid
+"""
+
+# The keys that they must have, and NULL for those that they lack.
+_KEYS: Final = f"""
+SELECT l.oid, l.name, p.name, c.convalidated
+FROM tenancy_private.adopted_parts AS p
+CROSS JOIN ({_LEAVES}) AS l
+LEFT JOIN pg_catalog.pg_constraint AS c ON l.oid = c.conrelid AND p.name = c.conname
+WHERE p.table_name = %(table)s AND p.kind = 'constraint'
+ORDER BY p.name, l.oid
+"""  # noqa: S608
 
 _BUILDING: Final = """
 SELECT

@@ -500,6 +500,52 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint) FROM public;
 
+-- Adds the foreign keys that a table of tenants lacks, or a leaf of it: online they are not
+-- valid yet. Before version 18 the key of a partitioned table must be valid at once. So its
+-- leaves get theirs first, and the table's takes valid ones for its own, reading no row.
+CREATE PROCEDURE tenancy_private.add_keys(
+    table_name regclass, parent name, part regclass, online boolean
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing record;
+BEGIN
+    FOR missing IN
+        SELECT k.name, k.definition, tenancy_private.has_part(table_name, 'constraint', k.name, NULL) AS is_recorded
+        FROM (
+            SELECT
+                tenancy_private.name_for(table_name, 'workspace_id_fkey') AS name,
+                'FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE' AS definition
+            WHERE tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL)
+            UNION ALL
+            -- One key instead of two: errors of two would tell another tenant's parent from
+            -- one that does not exist. What a delete does stays.
+            SELECT
+                tenancy_private.name_for(table_name, parent || '_fkey'),
+                format(
+                    'FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I) ON UPDATE CASCADE ON DELETE %s',
+                    parent, f.referred, f.referred_key, f.referred_column, f.actions
+                )
+            FROM tenancy_private.key_of_one_column(table_name, parent) AS f
+        ) AS k
+    LOOP
+        IF NOT missing.is_recorded THEN
+            CALL tenancy_private.record_part(table_name, 'constraint', missing.name);
+        ELSIF EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = part AND c.conname = missing.name) THEN
+            CONTINUE;
+        END IF;
+        EXECUTE format(
+            'ALTER TABLE %s ADD CONSTRAINT %I %s%s', part, missing.name, missing.definition,
+            CASE WHEN online THEN ' NOT VALID' END
+        );
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.add_keys(regclass, name, regclass, boolean) FROM public;
+
 -- Gives a table the column that says whose each row is, and what hangs on it. In one
 -- transaction: for tables that can be locked for as long as that takes. Online it is only what
 -- takes an instant, so that pg-tenancy protect does the rest while everybody works; what
@@ -517,7 +563,12 @@ DECLARE
     workspace_key CONSTANT name := tenancy_private.name_for(table_name, 'workspace_id_fkey');
     parent_key CONSTANT name := tenancy_private.name_for(table_name, parent || '_fkey');
     parent_index CONSTANT name := tenancy_private.name_for(table_name, parent || '_idx');
-    not_yet CONSTANT text := CASE WHEN online THEN ' NOT VALID' ELSE '' END;
+    -- What holds the rows.
+    leaves CONSTANT regclass[] := ARRAY(
+        SELECT p.relid FROM pg_partition_tree(table_name) AS p WHERE p.isleaf
+        UNION ALL
+        SELECT c.oid::regclass FROM pg_class AS c WHERE c.oid = table_name AND c.relkind = 'r'
+    );
     has_column CONSTANT boolean := EXISTS (
         SELECT FROM pg_attribute AS a
         WHERE a.attrelid = table_name AND a.attname = 'workspace_id' AND NOT a.attisdropped
@@ -580,30 +631,29 @@ BEGIN
     is_ours := tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL);
     IF is_ours AND NOT online THEN
         CALL tenancy_private.return_workspaces(table_name);
-        IF refers AND NOT EXISTS (
-            SELECT FROM pg_constraint AS c
-            WHERE c.conrelid = adopt_table.table_name AND c.conname = parent_key AND c.convalidated
+        IF refers AND EXISTS (
+            SELECT FROM unnest(leaves) AS l (part)
+            WHERE NOT EXISTS (
+                SELECT FROM pg_constraint AS c
+                WHERE c.conrelid = l.part AND c.conname = parent_key AND c.convalidated
+            )
         ) THEN
             PERFORM tenancy_private.move_to_parents(table_name, parent);
         END IF;
     END IF;
-    IF is_ours AND NOT tenancy_private.has_part(table_name, 'constraint', workspace_key, NULL) THEN
-        EXECUTE format(
-            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE '
-            'CASCADE%s', table_name, workspace_key, not_yet
-        );
-        CALL tenancy_private.record_part(table_name, 'constraint', workspace_key);
+    FOR wanted IN
+        SELECT c.conrelid::regclass AS part, c.conname AS name
+        FROM pg_constraint AS c
+        WHERE NOT online AND c.conrelid = ANY(leaves) AND c.conname IN (workspace_key, parent_key) AND NOT c.convalidated
+    LOOP
+        EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', wanted.part, wanted.name);
+    END LOOP;
+    IF NOT online OR table_name = ANY(leaves) THEN
+        CALL tenancy_private.add_keys(table_name, parent, table_name, online);
     END IF;
-    -- One key instead of two: errors of two would tell another tenant's parent from
-    -- one that does not exist. What a delete does stays.
-    IF refers AND NOT tenancy_private.has_part(table_name, 'constraint', parent_key, NULL) THEN
-        EXECUTE format(
-            'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I)'
-            ' ON UPDATE CASCADE ON DELETE %s%s',
-            table_name, parent_key, parent, foreign_key.referred, foreign_key.referred_key, foreign_key.referred_column,
-            foreign_key.actions, not_yet
-        );
-        CALL tenancy_private.record_part(table_name, 'constraint', parent_key);
+    IF refers AND NOT tenancy_private.has_part(
+        table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'), NULL
+    ) THEN
         EXECUTE format(
             'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
             'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
@@ -616,6 +666,15 @@ BEGIN
         CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
     END IF;
 
+    -- Remains of a build that did not end, which an index of a partitioned table would take for its own.
+    FOR wanted IN
+        SELECT i.indexrelid::regclass AS name
+        FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        WHERE NOT online AND i.indrelid = ANY(leaves) AND NOT i.indisvalid AND c.relname ~ '_tenancy_(idx|building)$'
+    LOOP
+        EXECUTE format('DROP INDEX %s', wanted.name);
+    END LOOP;
     -- What the floor looks rows up by, and what a child refers to; and what its parent finds it by.
     FOR wanted IN
         SELECT w.name, w.columns, w.is_unique
@@ -653,13 +712,6 @@ BEGIN
     -- What was begun online, and is built now.
     DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = adopt_table.table_name;
 
-    FOR wanted IN
-        SELECT c.conname
-        FROM pg_constraint AS c
-        WHERE c.conrelid = adopt_table.table_name AND c.conname IN (workspace_key, parent_key) AND NOT c.convalidated
-    LOOP
-        EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', table_name, wanted.conname);
-    END LOOP;
     IF refers THEN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, foreign_key.name);
         INSERT INTO tenancy_private.adopted_parts VALUES
@@ -682,10 +734,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     child CONSTANT text := (
-        SELECT string_agg(c.conrelid::regclass::text, ', ')
+        SELECT string_agg(DISTINCT p.table_name::text, ', ')
         FROM pg_constraint AS c
-        INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name
-        WHERE c.confrelid = release_table.table_name AND c.conrelid <> release_table.table_name
+        INNER JOIN tenancy_private.adopted_parts AS p
+            ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
+        WHERE c.confrelid = release_table.table_name AND p.table_name <> release_table.table_name
             AND p.kind = 'constraint' AND p.change IS NULL
     );
 BEGIN

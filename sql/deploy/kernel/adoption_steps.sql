@@ -410,7 +410,11 @@ SELECT
     w.table_name,
     n.nspname,
     f.final_name,
-    left(w.index_name, 46) || '_tenancy_building',
+    CASE
+        WHEN length(w.index_name) <= 46 THEN w.index_name
+        -- Two of one table may begin alike.
+        ELSE left(w.index_name, 39) || '_' || left(md5(w.index_name), 6)
+    END || '_tenancy_building',
     w.columns,
     w.condition,
     w.is_unique,
@@ -437,13 +441,14 @@ ORDER BY w.table_name::text, f.final_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_indexes() FROM public;
 
--- Of partitioned tables, the same for each part. Its index is called by the part and by
--- which index of the table it belongs to; that of the table itself has the table's name.
+-- Of partitioned tables, the same for each part, until the table's own index is valid: later
+-- parts get theirs with it. A part's index is called by the part and by which index of the
+-- table it belongs to; that of the table itself has the table's name.
 CREATE FUNCTION tenancy_private.missing_part_indexes()
 RETURNS TABLE (
     table_name regclass, part regclass, parent regclass, level integer, is_leaf boolean,
     building_name name, schema_name name, index_name name, columns name[], condition text,
-    is_built boolean
+    is_unique boolean, is_built boolean
 )
 LANGUAGE sql
 STABLE
@@ -461,6 +466,7 @@ SELECT
     f.index_name,
     m.columns,
     m.condition,
+    m.is_unique,
     coalesce(i.indisvalid, false)
 FROM tenancy_private.missing_indexes() AS m
 INNER JOIN pg_class AS t ON m.table_name = t.oid AND t.relkind = 'p'
@@ -470,11 +476,15 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 CROSS JOIN LATERAL (
     SELECT CASE p.level
         WHEN 0 THEN m.building_name
-        -- One that replaces another is of other columns.
-        ELSE left(c.relname, 44) || '_' || left(md5(concat(m.building_name, m.columns)), 6) || '_tenancy_idx'
+        -- One that replaces another is of other columns; long names of parts may begin alike.
+        ELSE left(c.relname, 44) || '_' || left(md5(concat(m.building_name, m.columns, c.relname)), 6) || '_tenancy_idx'
     END::name AS index_name
 ) AS f
 LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(format('%I.%I', n.nspname, f.index_name))
+WHERE NOT EXISTS (
+    SELECT FROM pg_index AS o
+    WHERE o.indexrelid = to_regclass(format('%I.%I', m.schema_name, m.building_name)) AND o.indisvalid
+)
 ORDER BY m.building_name, p.level, f.index_name;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.missing_part_indexes() FROM public;
@@ -492,7 +502,7 @@ WITH missing AS (
     FROM tenancy_private.missing_indexes() AS m
     INNER JOIN pg_class AS t ON m.table_name = t.oid AND t.relkind <> 'p'
     UNION ALL
-    SELECT m.part, m.schema_name, m.index_name, m.columns, m.condition, false
+    SELECT m.part, m.schema_name, m.index_name, m.columns, m.condition, m.is_unique
     FROM tenancy_private.missing_part_indexes() AS m
     WHERE m.is_leaf AND NOT m.is_built
 ),
@@ -520,8 +530,43 @@ ORDER BY b.full_name, c.position;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.index_builds() FROM public;
 
--- In an instant and at once. An index of the whole table would take indexes of the
--- application's own on its parts, and take them along when it goes.
+-- Makes the index of a partitioned table of its leaves', if all of them have theirs. An index
+-- of the whole table would take indexes of the application's own on its parts, and take them
+-- along when it goes.
+CREATE PROCEDURE tenancy_private.join_part_index(table_name regclass, building_name name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    commands CONSTANT text := (
+        SELECT
+            string_agg(
+                CASE WHEN m.is_leaf THEN '' ELSE format(
+                    'CREATE %s INDEX %I ON ONLY %s (%s) %s; ', CASE WHEN m.is_unique THEN 'UNIQUE' END, m.index_name, m.part, (
+                        SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place)
+                        FROM unnest(m.columns) WITH ORDINALITY AS c (name, place)
+                    ), 'WHERE ' || m.condition
+                ) END
+                || CASE WHEN u.part IS NULL THEN '' ELSE format(
+                    'ALTER INDEX %I.%I ATTACH PARTITION %I.%I; ', u.schema_name, u.index_name, m.schema_name, m.index_name
+                ) END, '' ORDER BY m.level, m.index_name
+            )
+        FROM tenancy_private.missing_part_indexes() AS m
+        LEFT JOIN tenancy_private.missing_part_indexes() AS u
+            ON m.level > 0 AND m.parent = u.part AND m.building_name = u.building_name
+        WHERE m.table_name = join_part_index.table_name AND m.building_name = join_part_index.building_name
+        HAVING bool_and(m.is_built OR NOT m.is_leaf)
+    );
+BEGIN
+    IF commands IS NOT NULL THEN
+        EXECUTE commands;
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.join_part_index(regclass, name) FROM public;
+
+-- In an instant, and locked, so that no part comes meanwhile.
 CREATE PROCEDURE tenancy_private.join_part_indexes()
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -530,26 +575,11 @@ DECLARE
     missing record;
 BEGIN
     FOR missing IN
-        SELECT
-            m.table_name,
-            pg_catalog.string_agg(
-                CASE WHEN m.is_leaf THEN '' ELSE pg_catalog.format(
-                    'CREATE INDEX %I ON ONLY %s (%s) %s; ', m.index_name, m.part, (
-                        SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.place)
-                        FROM pg_catalog.unnest(m.columns) WITH ORDINALITY AS c (name, place)
-                    ), 'WHERE ' || m.condition
-                ) END
-                || CASE WHEN u.part IS NULL THEN '' ELSE pg_catalog.format(
-                    'ALTER INDEX %I.%I ATTACH PARTITION %I.%I; ', u.schema_name, u.index_name, m.schema_name, m.index_name
-                ) END, '' ORDER BY m.level, m.index_name
-            ) AS commands
-        FROM tenancy_private.missing_part_indexes() AS m
-        LEFT JOIN tenancy_private.missing_part_indexes() AS u
-            ON m.level > 0 AND m.parent = u.part AND m.building_name = u.building_name
-        GROUP BY m.table_name, m.building_name
-        HAVING NOT pg_catalog.bool_or(m.is_built AND m.level = 0)
+        SELECT m.table_name, m.building_name FROM tenancy_private.missing_part_indexes() AS m WHERE m.level = 0
     LOOP
-        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', missing.commands);
+        CALL tenancy_private.patiently(ARRAY[missing.table_name], 'SHARE', pg_catalog.format(
+            'CALL tenancy_private.join_part_index(%L, %L)', missing.table_name, missing.building_name
+        ));
         COMMIT;
     END LOOP;
 END;

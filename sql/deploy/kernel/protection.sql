@@ -1408,9 +1408,11 @@ BEGIN
         SELECT a.attname INTO parent
         FROM pg_constraint AS c
         INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
-        INNER JOIN tenancy_private.adopted_parts AS p ON c.conrelid = p.table_name AND c.conname = p.name
-        WHERE c.conrelid = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
-            AND a.attname <> 'workspace_id';
+        INNER JOIN tenancy_private.adopted_parts AS p
+            ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
+        WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
+            AND a.attname <> 'workspace_id'
+        LIMIT 1;
         CALL tenancy_private.release_table(table_name, parent);
         DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = unprotect.table_name;
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);

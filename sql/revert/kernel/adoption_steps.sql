@@ -12,6 +12,7 @@ DROP PROCEDURE tenancy_private.check_revert(text[], text[]);
 DROP FUNCTION tenancy_private.in_the_way_of_revert(text[]);
 DROP PROCEDURE tenancy_private.place_indexes();
 DROP PROCEDURE tenancy_private.join_part_indexes();
+DROP PROCEDURE tenancy_private.join_part_index(regclass, name);
 DROP FUNCTION tenancy_private.index_builds();
 DROP FUNCTION tenancy_private.missing_part_indexes();
 DROP FUNCTION tenancy_private.missing_indexes();

@@ -19,6 +19,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.set_child_workspace()',
     'tenancy_private.key_of_one_column(regclass, name)',
     'tenancy_private.move_to_parents(regclass, name, bigint, bigint)',
+    'tenancy_private.add_keys(regclass, name, regclass, boolean)',
     'tenancy_private.adopt_table(regclass, name, name, boolean)',
     'tenancy_private.release_table(regclass, name)'
 ]);

@@ -20,6 +20,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.missing_indexes()',
     'tenancy_private.missing_part_indexes()',
     'tenancy_private.index_builds()',
+    'tenancy_private.join_part_index(regclass, name)',
     'tenancy_private.in_the_way_of_revert(text[])',
     'tenancy_private.check_revert(text[], text[])'
 ]);
