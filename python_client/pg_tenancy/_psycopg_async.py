@@ -316,7 +316,7 @@ async def run(
     retries: int = 3,
     **entry: Unpack[Entry],
 ) -> T:
-    """Call a function in a workspace, and retry it if the transaction conflicts with another one.
+    """Call a function in a workspace, and retry it after a conflict with another transaction.
 
     A serialization failure or a deadlock rolls back the whole transaction, so the whole
     function is called again, after a pause of random length. It should have no effect

@@ -525,7 +525,7 @@ class PhaseNotDeployedError(TenancyError):
         """Compose the message from the missing function and its phase."""
         super().__init__(
             f"{function}() comes with phase {phase}, which is not deployed in this database",
-            hint=f"Deploy up to @phase-{phase}, or do not use this call until then."
+            hint=f"Deploy up to @phase-{phase}, or do without this call until then."
             + (" The kernel's plan does not contain it." if phase in _PLATFORM_PHASES else ""),
             sqlstate=sqlstate,
         )
