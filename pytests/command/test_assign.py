@@ -160,7 +160,7 @@ def test_an_unknown_or_deleted_organization_is_refused(
 
 
 def test_a_batch_has_rows(dsn: str, acme: Organization) -> None:
-    with pytest.raises(InvalidArgumentError, match="1 row or more"):
+    with pytest.raises(InvalidArgumentError, match="at least 1 row"):
         assign(dsn, "public.instances", acme.id, batch_size=0)
 
 

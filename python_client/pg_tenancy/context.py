@@ -98,7 +98,7 @@ def require_same(entered: Identity | bool | None) -> None:
     current = entering()
     if current is not entered and current != entered:
         raise ContextAlreadySetError(
-            "the transaction's workspace is not that of workspace_context",
+            "the transaction is in another workspace, not the one of workspace_context",
             hint="Commit it before switching, or use a session for each workspace.",
             constraint="context_already_set",
         )

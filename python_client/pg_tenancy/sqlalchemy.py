@@ -86,7 +86,7 @@ def enter_workspaces(engine: E) -> E:
         or sync.dialect.name != "postgresql"
         or sync.dialect.driver.partition("_")[0] not in _DRIVERS
     ):
-        msg = f"enter_workspaces() requires an engine of postgresql+psycopg or postgresql+asyncpg, not {engine!r}"
+        msg = f"enter_workspaces() needs an engine of postgresql+psycopg or postgresql+asyncpg, not {engine!r}"
         raise TypeError(msg)
     if not event.contains(sync, "before_cursor_execute", _require_same):
         # Not the event "begin": if it raises an error, the connection keeps believing that it is beginning, and
@@ -181,7 +181,7 @@ def _require_own_objects(session: Session, transaction: SessionTransaction, conn
         # SQLAlchemy has begun the transaction, and would use it for the next statement.
         pooled[_ENTERED] = False
         raise ContextAlreadySetError(
-            "the session holds objects of a workspace that is not that of workspace_context",
+            "the session holds objects of another workspace, not the one of workspace_context",
             hint="Use a session for each workspace, or expunge_all() before switching.",
             constraint="context_already_set",
         )
