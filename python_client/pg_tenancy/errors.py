@@ -778,7 +778,7 @@ def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterErr
     else:
         hint = (
             "A login of tenancy_credentialed cannot name users: it enters with ticket=, session= or api_key=."
-            " To enter with user_id=, a login requires tenancy_app."
+            " To enter with user_id=, a login needs tenancy_app."
         )
     return LoginMayNotEnterError(
         f"the login of this connection may not call {function}()", hint=hint, sqlstate=sqlstate_of(error)
