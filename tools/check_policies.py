@@ -47,7 +47,9 @@ def main() -> int:
         if path in present and present[path] != checksum
     ]
     problems += [
-        f"{path} is in release {tag} and gone" for path, (tag, _) in sorted(released.items()) if path not in present
+        f"{path} is in release {tag}, but is missing"
+        for path, (tag, _) in sorted(released.items())
+        if path not in present
     ]
     if arguments.update and not problems:
         _write(root, present)
@@ -61,9 +63,9 @@ def main() -> int:
 def _differences(listed: dict[str, str], present: dict[str, str]) -> list[str]:
     advice = "python tools/check_policies.py --update"
     problems = [f"{path} is not in {SUMS}: {advice}" for path in present if path not in listed]
-    problems += [f"{path} is in {SUMS} and missing" for path in listed if path not in present]
+    problems += [f"{path} is in {SUMS}, but is missing" for path in listed if path not in present]
     problems += [
-        f"{path} is not what {SUMS} says: {advice}, if no release has it"
+        f"{path} differs from {SUMS}: {advice}, if no release contains it"
         for path in present
         if path in listed and listed[path] != present[path]
     ]

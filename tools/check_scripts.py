@@ -30,7 +30,7 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
         kind: ``deploy`` or ``revert``.
         script: the name of the file, from its folder on and without ``.sql``.
         name: the name of the change's note.
-        text: what is in the file.
+        text: the file's text.
 
     """
     lines = text.splitlines()
@@ -47,15 +47,15 @@ def problems_of(kind: str, script: str, name: str, text: str) -> list[str]:
     ends = DROPS_NOTES if (kind, script) == ("revert", "kernel/roles") else DONE
     is_transaction = commands == ["BEGIN;", "COMMIT;"] and BEGUN not in lines
     if lines.count(ends) != 1:
-        found.append(f"has not one line {ends}")
+        found.append(f"must have exactly one line {ends}")
     elif is_transaction:
         if not lines.index("BEGIN;") < lines.index(ends) < lines.index("COMMIT;"):
             found.append(f"has {ends} outside its transaction")
     else:
-        # These two record it after they have refused nothing.
+        # These two record the beginning themselves, after their checks.
         begins = [at for at, line in enumerate(lines) if line == BEGUN or line.startswith(ADOPTS)]
         if len(begins) != 1 or begins[0] > lines.index(ends):
-            found.append(f"is not one transaction, and has neither {BEGUN} nor {ADOPTS[0]}")
+            found.append(f"is not one transaction, but has neither {BEGUN} nor {ADOPTS[0]}")
         if any(line and not line.startswith(("COMMIT;", "\\ir", "--")) for line in lines[lines.index(ends) + 1 :]):
             found.append(f"does something after {ends}")
     return found

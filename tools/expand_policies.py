@@ -1,6 +1,6 @@
 """Write sql/policies/EXPANDED.sql: the policies and grants that the contracts make.
 
-    python tools/expand_policies.py                deploys on a server of its own and writes the file
+    python tools/expand_policies.py                deploys on its own server and writes the file
     python tools/expand_policies.py --check        fails if the file is not current
     python tools/expand_policies.py --dsn URI      reads a database that has the whole plan
 
@@ -273,7 +273,7 @@ def main() -> int:
     """Write or check the file and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, and fail if the file is not current")
-    parser.add_argument("--dsn", help="a database with the whole plan; default: one on a server of its own")
+    parser.add_argument("--dsn", help="a database with the whole plan; default: one on the tool's own server")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         dsn = arguments.dsn

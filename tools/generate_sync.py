@@ -1,7 +1,7 @@
 """Write the synchronous modules from the asynchronous ones.
 
     python tools/generate_sync.py           writes them
-    python tools/generate_sync.py --check   says which are not current, and fails
+    python tools/generate_sync.py --check   lists those that are not current, and fails
 
 Words that differ are replaced everywhere, also in docstrings, and ruff formats the result. Larger
 differences are in the modules called _waits.

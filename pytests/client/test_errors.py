@@ -549,7 +549,7 @@ async def test_before_phase_2_the_members_are_missing_and_the_rest_works(
 
 def test_the_hint_of_a_missing_phase_sends_nobody_to_a_tag_that_brings_nothing() -> None:
     assert "kernel" not in (PhaseNotDeployedError(2, "tenancy.members").hint or "")
-    assert "The kernel's plan never has it." in (PhaseNotDeployedError(5, "tenancy.legacy_instances").hint or "")
+    assert "The kernel's plan does not contain it." in (PhaseNotDeployedError(5, "tenancy.legacy_instances").hint or "")
 
 
 async def test_a_missing_function_of_the_application_passes_unchanged(client: Client, dsn: str, cast: Cast) -> None:

@@ -211,7 +211,7 @@ async def test_accepting_needs_a_connection_that_is_in_no_transaction(
     new = await invite(client, conn, acme, "zoe@example.com")
     await client.send(conn, "BEGIN")
     for call in (client.peek_invitation, client.accept_invitation):
-        with pytest.raises(ConnectionNotIdleError, match="in a transaction already"):
+        with pytest.raises(ConnectionNotIdleError, match="already in a transaction"):
             await call(conn, new.token)
     assert client.in_transaction(conn)
     await client.send(conn, "ROLLBACK")

@@ -307,7 +307,7 @@ async def test_a_connection_in_a_transaction_is_refused_and_left_alone(
 ) -> None:
     ann = people.user()
     await client.send(conn, "BEGIN")
-    with pytest.raises(ConnectionNotIdleError, match="in a transaction already"):
+    with pytest.raises(ConnectionNotIdleError, match="already in a transaction"):
         async with client.workspace(conn, user_id=ann.id):
             pass
     with pytest.raises(ConnectionNotIdleError):

@@ -74,7 +74,7 @@ def test_a_missing_policy_fails(repository: Repository) -> None:
     (repository.root / "sql/policies/users.r1.sql").unlink()
     status, errors = repository.check()
     assert status == 1
-    assert "users.r1.sql is in sql/policies/SHA256SUMS and missing" in errors
+    assert "users.r1.sql is in sql/policies/SHA256SUMS, but is missing" in errors
 
 
 def test_a_released_policy_cannot_be_listed_again_after_a_change(repository: Repository) -> None:
@@ -92,7 +92,7 @@ def test_a_released_policy_cannot_be_removed(repository: Repository) -> None:
     (repository.root / "sql/policies/users.r1.sql").unlink()
     status, errors = repository.check("--update")
     assert status == 1
-    assert "is in release v1.0.0 and gone" in errors
+    assert "is in release v1.0.0, but is missing" in errors
 
 
 def test_a_new_revision_after_a_release_is_listed(repository: Repository) -> None:
@@ -172,7 +172,7 @@ def _problems(text: str) -> str:
         ("\\if :done \\quit \\endif\n", "", "does not begin with"),
         ("\\set change kernel/things", "\\set change kernel/thing", "does not begin with"),
         ("begin_deploy", "begin_revert", "does not begin with"),
-        ("\\ir ../../notes/done.psql\n", "", "has not one line"),
+        ("\\ir ../../notes/done.psql\n", "", "must have exactly one line"),
         ("\\ir ../../notes/done.psql\nCOMMIT;", "COMMIT;\n\\ir ../../notes/done.psql", "outside its transaction"),
         ("BEGIN;\n", "", "is not one transaction"),
         ("COMMIT;\n", "COMMIT;\nBEGIN;\nSELECT 1;\nCOMMIT;\n", "is not one transaction"),

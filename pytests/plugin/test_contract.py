@@ -48,7 +48,7 @@ CHANGES = {
     ),
     "an owner that need not exist": (
         "ALTER TABLE public.customers DROP CONSTRAINT customers_tenancy_workspace_id_fkey",
-        "no foreign key says whose the rows are",
+        "no foreign key defines the owner of the rows",
     ),
     "a parent of anybody": (
         "ALTER TABLE public.tasks DROP CONSTRAINT tasks_tenancy_project_id_fkey",

@@ -163,7 +163,7 @@ HOLES = {
     "a new row that is nobody's": (
         "ALTER TABLE public.customers ALTER COLUMN workspace_id DROP DEFAULT",
         "customers",
-        "INSERT makes a row of the workspace",
+        "INSERT creates a row of the workspace",
     ),
     "a write without the permission": (
         "DROP TRIGGER customers_tenancy_permission ON public.customers",

@@ -1,8 +1,8 @@
 """Transactions in a workspace, over psycopg: ``from pg_tenancy import workspace``.
 
 ``pg_tenancy.aio`` has the same names for asyncio, ``pg_tenancy.asyncpg`` for the
-driver of that name. What can go wrong is in ``pg_tenancy.errors``, what calls return
-in ``pg_tenancy.results``, and what a DBA runs in ``pg_tenancy.tools``.
+driver asyncpg. ``pg_tenancy.errors`` has the exceptions, ``pg_tenancy.results`` the
+results of calls, and ``pg_tenancy.tools`` the tools for DBAs.
 """
 
 from __future__ import annotations

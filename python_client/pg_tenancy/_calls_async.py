@@ -1,4 +1,4 @@
-"""The functions of pg-tenancy as methods, whichever driver carries them."""
+"""The functions of pg-tenancy as methods, with any driver."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from pg_tenancy.results import (
 class Calls(SettingsCalls, OfferingCalls):
     """The calls of a workspace, besides the application's own SQL.
 
-    Every method checks its arguments before anything is sent: an id is a UUID or the
-    text of one, other text has at most 10,000 characters and no NUL. Otherwise it
-    raises InvalidArgumentError, and the transaction goes on.
+    Every method checks its arguments before sending anything: an id must be a UUID or the
+    text of one, other text at most 10,000 characters without NUL. Otherwise it raises
+    InvalidArgumentError, and the transaction can continue.
     """
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Run one statement of pg-tenancy and return its rows."""
 
     async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
-        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+        """Check the values, run one statement of pg-tenancy, and return its rows."""
         return await self._send(call, call.checked(values))
 
     async def current(self) -> CurrentWorkspace:
@@ -65,29 +65,27 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return whether the user holds the permission in this workspace.
 
         Args:
-            permission: a word like ``instances.terminate``.
+            permission: its name, such as ``instances.terminate``.
         """
         (row,) = await self._call(_sql.HAS_PERMISSION, permission)
         return bool(row[0])
 
     async def my_permissions(self) -> frozenset[str]:
-        """Return every permission that the user holds in this workspace."""
+        """Return the permissions that the user holds in this workspace."""
         return frozenset(row[0] for row in await self._call(_sql.MY_PERMISSIONS))
 
     async def my_organizations(self) -> list[OrganizationChoice]:
-        """Return the organizations that the user may enter: the switcher's list."""
+        """Return the organizations that the user may enter, for a switcher."""
         return [OrganizationChoice(*row) for row in await self._call(_sql.MY_ORGANIZATIONS)]
 
     async def create_organization(self, name: str, slug: str | None = None) -> Organization:
-        """Make an organization with the user as its owner.
+        """Create an organization owned by the user.
 
-        The workspace stays what it is: enter the new organization in the next
-        transaction.
+        The transaction stays in its workspace: enter the new organization in the next one.
 
         Args:
-            name: the name for people.
-            slug: the part of addresses; without one it is derived from the name and
-                made unique.
+            name: the name shown to people.
+            slug: its part in URLs; None derives a unique one from the name.
 
         Raises:
             InvalidArgumentError: the name or the slug is not acceptable.
@@ -99,11 +97,11 @@ class Calls(SettingsCalls, OfferingCalls):
     async def update_organization(
         self, name: str | None = None, slug: str | None = None, color: str | None = None
     ) -> Organization:
-        """Change the current organization; None leaves a value as it is.
+        """Change the current organization; None leaves a value unchanged.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``organization.update``.
+            PermissionDeniedError: the role lacks ``organization.update``.
             InvalidArgumentError: the name, the slug or the color is not acceptable.
             SlugTakenError: another organization has this slug.
         """
@@ -111,29 +109,29 @@ class Calls(SettingsCalls, OfferingCalls):
         return Organization(*row)
 
     async def delete_organization(self) -> None:
-        """Close the current organization: it cannot be entered from then on, and keeps its rows.
+        """Delete the current organization: nobody can enter it anymore, but its rows are kept.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``organization.delete``.
+            PermissionDeniedError: the role lacks ``organization.delete``.
         """
         await self._call(_sql.DELETE_ORGANIZATION)
 
     async def members(self) -> list[Member]:
-        """Return the people of the current organization.
+        """Return the members of the current organization.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.view``.
+            PermissionDeniedError: the role lacks ``members.view``.
         """
         return [Member(*row) for row in await self._call(_sql.MEMBERS)]
 
     async def member(self, user_id: UUID | str) -> Member | None:
-        """Return one member of the current organization, or None for everybody else.
+        """Return one member of the current organization, or None if the person is not a member.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.view``.
+            PermissionDeniedError: the role lacks ``members.view``.
         """
         rows = await self._call(_sql.MEMBER, user_id)
         return Member(*rows[0]) if rows else None
@@ -147,29 +145,29 @@ class Calls(SettingsCalls, OfferingCalls):
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.change_role``.
-            DelegationDeniedError: it does, but not from or to these roles.
+            PermissionDeniedError: the role lacks ``members.change_role``.
+            DelegationDeniedError: the role may not grant ``role``, or not to this member.
             MemberNotFoundError: the person is not a member.
-            LastOwnerError: the person is the last owner. The server may find that
-                only at COMMIT, so it can come from the end of the block.
+            LastOwnerError: the person is the last owner. The server may notice only at
+                COMMIT, so this can be raised at the end of the block.
             InvalidArgumentError: the role is unknown.
         """
         await self._call(_sql.CHANGE_MEMBER_ROLE, user_id, role)
 
     async def remove_member(self, user_id: UUID | str) -> None:
-        """End somebody's membership of the current organization.
+        """Remove a member from the current organization.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.remove``.
-            DelegationDeniedError: it does, but not over this member.
+            PermissionDeniedError: the role lacks ``members.remove``.
+            DelegationDeniedError: the role may not remove this member.
             MemberNotFoundError: the person is not a member.
             LastOwnerError: as for ``change_member_role``.
         """
         await self._call(_sql.REMOVE_MEMBER, user_id)
 
     async def leave_organization(self) -> None:
-        """End the user's own membership of the current organization.
+        """Leave the current organization.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
@@ -180,22 +178,22 @@ class Calls(SettingsCalls, OfferingCalls):
     async def invite_member(self, email: str, role: str = "user", expires_in: timedelta | None = None) -> NewInvitation:
         """Invite somebody to the current organization.
 
-        The token in the answer is the only copy, to be sent to the address: whoever
-        brings it back has shown that they read mail there.
+        The result has the only copy of the token. Send it to the address and nowhere else:
+        presenting it proves access to the mailbox.
 
         Args:
-            email: whom; they may have an account or not.
-            role: their new role, ``owner``, ``admin``, ``manager`` or ``user``.
-            expires_in: how long the token works, more than 0 and at most 90 days;
-                None for the server's 7 days.
+            email: the person's address, whether or not it has an account.
+            role: the person's role: ``owner``, ``admin``, ``manager`` or ``user``.
+            expires_in: how long the token is valid, more than 0 and at most 90 days;
+                None for the server's default, 7 days.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.invite``.
-            PersonRequiredError: an API key invites nobody.
-            DelegationDeniedError: the role may invite, but not as this role.
-            AlreadyAMemberError: the address is a member's.
-            InvitationPendingError: the address has an open invitation; revoke it first.
+            PermissionDeniedError: the role lacks ``members.invite``.
+            PersonRequiredError: the workspace was entered with an API key.
+            DelegationDeniedError: the role may not grant ``role``.
+            AlreadyAMemberError: the address belongs to a member.
+            InvitationPendingError: the address already has a pending invitation; revoke it first.
             EmailAmbiguousError: several accounts have the address.
             InvalidArgumentError: the address, the role or the time is not acceptable.
         """
@@ -206,53 +204,53 @@ class Calls(SettingsCalls, OfferingCalls):
         return NewInvitation(*row)
 
     async def invitations(self) -> list[Invitation]:
-        """Return the invitations to the current organization, the newest first.
+        """Return the invitations to the current organization, newest first.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.invite``.
+            PermissionDeniedError: the role lacks ``members.invite``.
         """
         return [Invitation(*row) for row in await self._call(_sql.INVITATIONS)]
 
     async def revoke_invitation(self, invitation_id: UUID | str) -> None:
-        """Make the token of an open invitation useless.
+        """Revoke a pending invitation: its token is no longer valid.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``members.invite``.
-            DelegationDeniedError: it does, but could not have invited as this role.
+            PermissionDeniedError: the role lacks ``members.invite``.
+            DelegationDeniedError: the role may not grant the invitation's role.
             InvitationNotFoundError: the organization has no such invitation.
             InvitationNotPendingError: it was accepted or revoked, or has expired.
         """
         await self._call(_sql.REVOKE_INVITATION, invitation_id)
 
     async def create_api_key(self, name: str, expires_at: datetime | None = None) -> NewApiKey:
-        """Make an API key: the person's own, or the current organization's.
+        """Create an API key: a personal one, or one of the current organization.
 
-        The key in the answer is the only copy.
+        The result has the only copy of the key.
 
         Args:
-            name: the name in lists.
-            expires_at: when it stops working, with a time zone; None for never.
+            name: the name shown in lists.
+            expires_at: when it expires, with a time zone; None for never.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``api_keys.create``.
-            PersonRequiredError: an API key cannot create API keys.
+            PermissionDeniedError: the role lacks ``api_keys.create``.
+            PersonRequiredError: the workspace was entered with an API key.
             InvalidArgumentError: the name or the time is not acceptable.
         """
         (row,) = await self._call(_sql.CREATE_API_KEY, name, expires_at)
         return NewApiKey(*row)
 
     async def api_keys(self) -> list[ApiKey]:
-        """Return the API keys of this workspace, the newest first, revoked ones too."""
+        """Return the API keys of this workspace, including revoked ones, newest first."""
         return [ApiKey(*row) for row in await self._call(_sql.API_KEYS)]
 
     async def rename_api_key(self, api_key_id: UUID | str, name: str) -> None:
-        """Give an API key of this workspace another name.
+        """Rename an API key of this workspace.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``api_keys.update``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``api_keys.update``.
+            PersonRequiredError: the workspace was entered with an API key.
             ApiKeyNotFoundError: the workspace has no such key.
             InvalidArgumentError: the name is not acceptable.
         """
@@ -262,20 +260,20 @@ class Calls(SettingsCalls, OfferingCalls):
         """Revoke an API key of this workspace permanently; repeating it is not an error.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``api_keys.revoke``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``api_keys.revoke``.
+            PersonRequiredError: the workspace was entered with an API key.
             ApiKeyNotFoundError: the workspace has no such key.
         """
         await self._call(_sql.REVOKE_API_KEY, api_key_id)
 
     async def sessions(self, token: str | None = None) -> list[Session]:
-        """Return the person's own valid sessions in all workspaces, the last used first.
+        """Return the person's own valid sessions in all workspaces, most recently used first.
 
         Args:
-            token: the token of the session that counts as the current one.
+            token: the token of the current session, to mark it as such.
 
         Raises:
-            PersonRequiredError: the transaction was entered with an API key.
+            PersonRequiredError: the workspace was entered with an API key.
         """
         return [Session(*row) for row in await self._call(_sql.SESSIONS, token)]
 
@@ -283,7 +281,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """End one of the person's own sessions; repeating it is not an error.
 
         Raises:
-            PersonRequiredError: the transaction was entered with an API key.
+            PersonRequiredError: the workspace was entered with an API key.
             SessionNotFoundError: the person has no such session.
         """
         await self._call(_sql.REVOKE_SESSION, session_id)
@@ -292,10 +290,10 @@ class Calls(SettingsCalls, OfferingCalls):
         """End all of the person's own sessions, and return how many were ended.
 
         Args:
-            keep: the id of one that stays.
+            keep: the id of a session to keep.
 
         Raises:
-            PersonRequiredError: the transaction was entered with an API key.
+            PersonRequiredError: the workspace was entered with an API key.
         """
         ((revoked,),) = await self._call(_sql.REVOKE_SESSIONS, keep)
         return int(revoked)
@@ -304,7 +302,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Order the termination of an instance of this workspace.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``instances.terminate``.
+            PermissionDeniedError: the role lacks ``instances.terminate``.
             InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
@@ -314,7 +312,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Order the reinstallation of an instance of this workspace.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``instances.reinstall``.
+            PermissionDeniedError: the role lacks ``instances.reinstall``.
             InstanceNotFoundError: this workspace has no such instance.
             InstanceStateError: its state does not allow it.
         """
@@ -323,15 +321,15 @@ class Calls(SettingsCalls, OfferingCalls):
     async def legacy_instances(
         self, *, after_id: UUID | str | None = None, page_size: int = 100
     ) -> list[LegacyInstance]:
-        """Return a page of the instances that belong to nobody, by id: for everybody in personal mode.
+        """Return a page of the legacy instances, which belong to nobody, by id: for everybody in personal mode.
 
         Args:
-            after_id: the last id of the page before; None for the first page.
-            page_size: how many instances at most, 1 to 10,000.
+            after_id: the last id of the previous page; None for the first page.
+            page_size: the maximum number of instances, 1 to 10,000.
 
         Raises:
             PermissionDeniedError: the workspace is not the user's own.
-            InvalidArgumentError: the size is out of its range.
+            InvalidArgumentError: the page size is out of range.
         """
         return [LegacyInstance(*row) for row in await self._call(_sql.LEGACY_INSTANCES, after_id, page_size)]
 
@@ -339,7 +337,7 @@ class Calls(SettingsCalls, OfferingCalls):
         """Delete a model of this workspace: an organization's, or a public one in the platform's.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``models.delete``.
+            PermissionDeniedError: the role lacks ``models.delete``.
             ModelNotFoundError: this workspace has no such model.
             ModelInUseError: instances or offerings use it.
         """
@@ -354,27 +352,27 @@ class Calls(SettingsCalls, OfferingCalls):
         last_name: str | None = None,
         password_hash: str | None = None,
     ) -> UUID:
-        """Make an account; in an organization, its owner is a member with the role ``user``.
+        """Create an account; in an organization, the person also becomes a member with the role ``user``.
 
         Args:
             email: the address, which must be new.
-            username: the name that others see.
-            first_name: of the person.
-            last_name: of the person.
-            password_hash: as the application hashes passwords; None for an account
-                that has no password yet.
+            username: the name shown to others.
+            first_name: the person's first name.
+            last_name: the person's last name.
+            password_hash: the password's hash in the application's format; None for an
+                account without a password.
 
         Returns:
             The id of the user.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``users.create``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``users.create``.
+            PersonRequiredError: the workspace was entered with an API key.
             OrganizationRequiredError: the workspace is personal.
-            EmailTakenError: the address has an account; invite its owner instead.
+            EmailTakenError: the address already has an account; invite the person instead.
             UsernameTakenError: another account has the username.
-            InvalidArgumentError: the address is not acceptable, or something else
-                is not to a rule of the application's own table.
+            InvalidArgumentError: the address is not acceptable, or a value violates a
+                rule of the application's own table.
         """
         (row,) = await self._call(_sql.CREATE_USER, email, username, first_name, last_name, password_hash)
         user_id: UUID = row[0]
@@ -390,46 +388,46 @@ class Calls(SettingsCalls, OfferingCalls):
         last_name: str | None = None,
         password_hash: str | None = None,
     ) -> None:
-        """Change an account; None leaves a value as it is.
+        """Change an account; None leaves a value unchanged.
 
-        Everybody may change their own. In an organization, names of a member; in the
-        platform's workspace, its staff everything.
+        Everybody may change their own account. In an organization, the names of a member
+        can be changed too; in the platform's workspace, staff can change any account.
 
         Args:
             user_id: the account.
             email: the new address, which no other account may have.
-            username: the name that others see.
-            first_name: of the person.
-            last_name: of the person.
-            password_hash: as the application hashes passwords.
+            username: the name shown to others.
+            first_name: the person's first name.
+            last_name: the person's last name.
+            password_hash: the password's hash in the application's format.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``users.update``, or e-mail
-                and password are somebody else's.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``users.update``, or the e-mail address
+                or password is another person's.
+            PersonRequiredError: the workspace was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: no such user, or it is not for this one to know.
+            UserNotFoundError: the user does not exist, or this workspace cannot see it.
             EmailTakenError: another account has the address.
             UsernameTakenError: another account has the username.
-            InvalidArgumentError: the address is not acceptable, or something else
-                is not to a rule of the application's own table.
+            InvalidArgumentError: the address is not acceptable, or a value violates a
+                rule of the application's own table.
         """
         await self._call(_sql.UPDATE_USER, user_id, email, username, first_name, last_name, password_hash)
 
     async def delete_user(self, user_id: UUID | str) -> None:
-        """End a membership in an organization; elsewhere, delete the account.
+        """Remove a member in an organization; in other workspaces, delete an account.
 
-        In a personal workspace it is one's own, in the platform's anybody's.
-        With the account goes what is in its own workspace. What belongs to
-        organizations stays.
+        In the personal workspace this is the user's own account, in the platform's
+        workspace any account. Everything in the account's personal workspace is deleted
+        with it; what belongs to organizations is kept.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``users.delete``, or the
-                account is somebody else's.
-            DelegationDeniedError: the role does, but not over this member.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``users.delete``, or the account is
+                another person's.
+            DelegationDeniedError: the role may not remove this member.
+            PersonRequiredError: the workspace was entered with an API key.
             MemberNotFoundError: the person is not a member of the organization.
-            UserNotFoundError: no such user.
+            UserNotFoundError: the user does not exist.
             LastOwnerError: as for ``change_member_role``; the message names the
                 organizations.
         """
@@ -438,39 +436,39 @@ class Calls(SettingsCalls, OfferingCalls):
     async def all_users(
         self, email: str | None = None, *, after_id: UUID | str | None = None, page_size: int = 100
     ) -> list[User]:
-        """Return everybody by id, a page at a time: for platform staff.
+        """Return a page of all users, by id: for platform staff.
 
         Args:
-            email: only who has this address, in any case; with it the rest does not
-                count.
-            after_id: the last id of the page before; None for the first page.
-            page_size: how many users at most, 1 to 10,000.
+            email: return only users with this address, in upper or lower case, and ignore
+                the other arguments.
+            after_id: the last id of the previous page; None for the first page.
+            page_size: the maximum number of users, 1 to 10,000.
 
         Raises:
-            PermissionDeniedError: the user is not platform staff, or the workspace is
-                an organization's; in their own and in the platform's staff may.
-            InvalidArgumentError: the size is out of its range.
+            PermissionDeniedError: the user is not platform staff, or the workspace is an
+                organization's; it must be personal or the platform's.
+            InvalidArgumentError: the page size is out of range.
         """
         return [User(*row) for row in await self._call(_sql.ALL_USERS, email, after_id, page_size)]
 
     async def wallet(self) -> Wallet:
-        """Return the workspace's wallet: zeros if money has never moved.
+        """Return the workspace's wallet, with zeros if it was never used.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
         """
         (row,) = await self._call(_sql.WALLET)
         return Wallet(*row)
 
     async def statement(self, *, since: datetime | None = None, until: datetime | None = None) -> list[StatementEntry]:
-        """Return the entries of the workspace's wallet in their order.
+        """Return the entries of the workspace's wallet in order.
 
         Args:
-            since: the first time included, with a time zone; None for all.
-            until: the first time excluded, with a time zone; None for all.
+            since: the start, inclusive, with a time zone; None for no limit.
+            until: the end, exclusive, with a time zone; None for no limit.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
             InvalidArgumentError: a time has no time zone.
         """
         return [StatementEntry(*row) for row in await self._call(_sql.STATEMENT, since, until)]
@@ -479,12 +477,12 @@ class Calls(SettingsCalls, OfferingCalls):
         """Verify the statement; return its errors, normally none.
 
         Args:
-            known: an earlier ``wallet()`` of this workspace, and was kept where
-                nobody with access to the database can change it.
+            known: an earlier ``wallet()`` of this workspace, kept where nobody with access
+                to the database can change it.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: ``known`` is no ``Wallet``.
+            PermissionDeniedError: the role lacks ``finops.view``.
+            InvalidArgumentError: ``known`` is not a ``Wallet``.
         """
         if known is not None and not isinstance(known, Wallet):
             raise InvalidArgumentError(f"known must be a Wallet, not {type(known).__name__}")
@@ -495,35 +493,39 @@ class Calls(SettingsCalls, OfferingCalls):
         """Return the workspace's current hourly cost, and its spending and earnings today.
 
         Args:
-            time_zone: the zone of the day, such as ``Europe/Rome``; None for the
-                session's.
+            time_zone: the time zone that defines the day, such as ``Europe/Rome``; None for
+                the session's.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
             InvalidArgumentError: the time zone is unknown.
         """
         (row,) = await self._call(_sql.COST_CURRENT, time_zone)
         return CostsNow(*row)
 
     async def costs_summary(self, starts_at: datetime, ends_at: datetime) -> Costs:
-        """Return the workspace's spending and earnings from one time until before another.
+        """Return the workspace's spending and earnings in a period.
+
+        Args:
+            starts_at: the start, inclusive, with a time zone.
+            ends_at: the end, exclusive, with a time zone.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: the end is not after the beginning.
+            PermissionDeniedError: the role lacks ``finops.view``.
+            InvalidArgumentError: the end is not after the start.
         """
         (row,) = await self._call(_sql.COSTS_SUMMARY, starts_at, ends_at)
         return Costs(*row)
 
     async def costs_window(self, span: str) -> CostsWindow:
-        """Return the workspace's spending and earnings until now.
+        """Return the workspace's spending and earnings in a period up to now.
 
         Args:
             span: ``minute``, ``hour``, ``day``, ``30 days`` or ``365 days``.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: the span is another one.
+            PermissionDeniedError: the role lacks ``finops.view``.
+            InvalidArgumentError: the span is unknown.
         """
         (row,) = await self._call(_sql.COSTS_WINDOW, span)
         return CostsWindow(row[0], row[1], Costs(*row[2:]))
@@ -531,16 +533,16 @@ class Calls(SettingsCalls, OfferingCalls):
     async def costs_series(
         self, starts_at: datetime, ends_at: datetime, bucket: str = "day", time_zone: str | None = None
     ) -> list[CostsBucket]:
-        """Return the workspace's spending and earnings by time, without empty buckets.
+        """Return the workspace's spending and earnings by time bucket, without empty buckets.
 
         Args:
-            starts_at: when it begins.
-            ends_at: when it has ended.
-            bucket: ``minute``, ``hour``, ``day`` or ``month``, 10,000 of them at most.
-            time_zone: the zone of days and months; None for the session's.
+            starts_at: the start, inclusive, with a time zone.
+            ends_at: the end, exclusive, with a time zone.
+            bucket: ``minute``, ``hour``, ``day`` or ``month``; at most 10,000 of them.
+            time_zone: the time zone that defines days and months; None for the session's.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
             InvalidArgumentError: the range, the bucket or the time zone is not
                 acceptable, or there are too many buckets.
         """
@@ -548,16 +550,16 @@ class Calls(SettingsCalls, OfferingCalls):
         return [CostsBucket(row[0], Costs(*row[1:])) for row in rows]
 
     async def costs_by(self, starts_at: datetime, ends_at: datetime, dimension: str) -> list[CostsPart]:
-        """Return the workspace's spending and earnings by dimension, the largest first.
+        """Return the workspace's spending and earnings by dimension, largest first.
 
         Args:
-            starts_at: when it begins.
-            ends_at: when it has ended.
+            starts_at: the start, inclusive, with a time zone.
+            ends_at: the end, exclusive, with a time zone.
             dimension: ``provider``, ``region``, ``instance type``, ``instance``,
                 ``model``, ``user``, ``API key`` or ``offering``.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
             InvalidArgumentError: the range or the dimension is not acceptable.
         """
         rows = await self._call(_sql.COSTS_BY, starts_at, ends_at, dimension)
@@ -571,13 +573,13 @@ class Calls(SettingsCalls, OfferingCalls):
                 for all of them.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: the horizon is another one.
+            PermissionDeniedError: the role lacks ``finops.view``.
+            InvalidArgumentError: the horizon is unknown.
         """
         return [CostForecast(*row) for row in await self._call(_sql.COST_FORECAST, horizon)]
 
-    # Without a workspace, and so not a method for everybody: see peek_invitation(),
-    # accept_invitation(), sign_up() and those for sessions.
+    # For use outside of workspaces, and therefore not public: see peek_invitation(),
+    # accept_invitation(), sign_up() and the functions for sessions.
 
     async def _peek_invitation(self, token: str) -> InvitationPreview:
         (row,) = await self._call(_sql.PEEK_INVITATION, token)
@@ -602,22 +604,22 @@ class Calls(SettingsCalls, OfferingCalls):
         await self._call(_sql.END_SESSION, token)
 
     async def activate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
-        """Give something of the current organization one of its two activations.
+        """Give an object of the current organization one of its two activations.
 
-        What is activated already keeps who did it and when.
+        An existing activation keeps its person and time.
 
         Args:
-            kind: ``instance``, ``model`` or ``api_key``.
-            object_id: its id.
+            kind: ``instance``, ``model``, ``api_key`` or ``offering``.
+            object_id: the object's id.
             aspect: ``tech`` or ``eco``.
 
         Returns:
-            Whether it is operational now.
+            Whether the object is operational now.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
             PermissionDeniedError: the role may not give this activation.
-            PersonRequiredError: an API key activates nothing.
+            PersonRequiredError: the workspace was entered with an API key.
             NotFoundError: the organization has no such object.
             InvalidArgumentError: the kind or the aspect is unknown.
         """
@@ -625,15 +627,15 @@ class Calls(SettingsCalls, OfferingCalls):
         return bool(row[0])
 
     async def deactivate(self, kind: str, object_id: UUID | str, aspect: str) -> bool:
-        """Take an activation back: from the next transaction on the object cannot be used.
+        """Withdraw an activation: from the next transaction on, the object cannot be used.
 
         Args:
             kind: as for ``activate``.
-            object_id: its id.
+            object_id: the object's id.
             aspect: ``tech`` or ``eco``.
 
         Returns:
-            Whether it is operational now.
+            Whether the object is operational now.
 
         Raises:
             TenancyError: as for ``activate``.
@@ -642,7 +644,7 @@ class Calls(SettingsCalls, OfferingCalls):
         return bool(row[0])
 
     async def require_operational(self, kind: str, object_id: UUID | str) -> None:
-        """Raise unless both activations are there, or none is needed.
+        """Raise an error unless an object has both activations, or needs none.
 
         Raises:
             NotOperationalError: one or both are missing.

@@ -1,4 +1,4 @@
-"""How people come: accepting an invitation, or signing up. Without a workspace, over psycopg."""
+"""Accepting an invitation, and signing up: outside of workspaces, over psycopg."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ async def peek_invitation(source: Source[Any], token: str) -> InvitationPreview:
     """Return the organization and the role of an invitation, to show to the invited person.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        token: the token from ``invite_member``, as it came back from the invited
-            person, at most 10,000 characters.
+        source: an idle connection, or a pool.
+        token: the token from ``invite_member``, as the invited person presents it; at
+            most 10,000 characters.
 
     Returns:
         The organization's name, the role, and whether the address has an account.
@@ -44,28 +44,28 @@ async def accept_invitation(
 ) -> AcceptedInvitation:
     """Make the invited person a member, with a new account if necessary.
 
-    It is a transaction of its own, and committed when the function returns. The
-    token is used up: where two try it at once, one gets in.
+    This is a separate transaction, which is committed when the function returns. The
+    token works once: if two calls use it at the same time, one fails.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        token: the token from ``invite_member``, as it came back from the invited
-            person, at most 10,000 characters.
-        username: for the new account. This and what follows is not looked at when
-            the address has an account: nothing of that is changed.
-        first_name: for the new account.
-        last_name: for the new account.
-        password_hash: for the new account, as the application hashes passwords.
+        source: an idle connection, or a pool.
+        token: the token from ``invite_member``, as the invited person presents it; at
+            most 10,000 characters.
+        username: for a new account. If the address already has an account, this and the
+            following arguments are ignored, and the account is not changed.
+        first_name: for a new account.
+        last_name: for a new account.
+        password_hash: for a new account, in the application's format.
 
     Returns:
-        The ids of the person and of the organization.
+        The ids of the person and the organization.
 
     Raises:
         InvitationError: the token is unknown, used, revoked, expired or None.
         EmailAmbiguousError: several accounts have the invited address.
         UsernameTakenError: another account has the username.
-        InvalidArgumentError: a value for the new account is not a text, longer than
-            10,000 characters, or not to a rule of the application's own table.
+        InvalidArgumentError: a value for the new account is not text, is longer than
+            10,000 characters, or violates a rule of the application's own table.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """
@@ -82,29 +82,29 @@ async def sign_up(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> UUID:
-    """Make an account that belongs to no organization: for the first person of a new customer.
+    """Create an account without an organization, such as for the first person of a new customer.
 
-    It is a transaction of its own, and committed when the function returns. Call it
-    once the address is known to be the person's: an account takes the invitations
-    that are sent to its address.
+    This is a separate transaction, which is committed when the function returns. First
+    verify that the address is the person's: the owner of an account can accept the
+    invitations to its address.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        email: one address, at most 254 characters.
-        username: where the application's table has such a column.
-        first_name: where the application's table has such a column.
-        last_name: where the application's table has such a column.
-        password_hash: as the application hashes passwords.
+        source: an idle connection, or a pool.
+        email: the address, at most 254 characters.
+        username: if the application's table has this column.
+        first_name: if the application's table has this column.
+        last_name: if the application's table has this column.
+        password_hash: the password's hash in the application's format.
 
     Returns:
-        The id of the account, to enter its personal workspace with and to create an
-        organization there.
+        The id of the account, with which its personal workspace can be entered, for example
+        to create an organization there.
 
     Raises:
-        EmailTakenError: an account has the address.
+        EmailTakenError: the address already has an account.
         UsernameTakenError: another account has the username.
-        InvalidArgumentError: the address is invalid, or what is given is not text, longer
-            than 10,000 characters, or against a rule of the application's own table.
+        InvalidArgumentError: the address is invalid, or a value is not text, is longer than
+            10,000 characters, or violates a rule of the application's own table.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """

@@ -53,26 +53,26 @@ def _number(name: str, value: Decimal | int | None) -> str | None:
         raise InvalidArgumentError(f"{name} must be a Decimal or an int, not {type(value).__name__}")
     number = Decimal(value)
     if not number.is_finite() or not -(10**12) < number < 10**12:
-        raise InvalidArgumentError(f"{name} is out of its range")
+        raise InvalidArgumentError(f"{name} is out of range")
     return format(number, "f")
 
 
 class OfferingCalls(ABC):
     """The calls of phase 12 for offerings.
 
-    Prices are euros for 1,000 tokens, as Decimal or int: a float is not accepted, because
-    it is seldom the number that was written.
+    Prices are in euros for 1,000 tokens, as Decimal or int. A float is refused, because it
+    seldom has exactly the value that was written.
     """
 
     @abstractmethod
     def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
-        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+        """Check the values, run one statement of pg-tenancy, and return its rows."""
 
     def catalog_preferences(self) -> CatalogPreferences:
-        """Return which offerings of others this workspace wants to see.
+        """Return which offerings of others this workspace's catalog shows.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.view``.
+            PermissionDeniedError: the role lacks ``offerings.view``.
         """
         (row,) = self._call(_sql.CATALOG_PREFERENCES)
         return CatalogPreferences(*row)
@@ -80,16 +80,16 @@ class OfferingCalls(ABC):
     def set_catalog_preferences(
         self, *, shows_public: bool | None = None, shows_paid: bool | None = None, shows_contracts: bool | None = None
     ) -> None:
-        """Change which offerings this workspace wants to see; None leaves a value as it is.
+        """Change which offerings this workspace's catalog shows; None leaves a value unchanged.
 
         Args:
-            shows_public: public offerings of others at all.
-            shows_paid: those that cost something.
-            shows_contracts: those that cost something and need an agreement.
+            shows_public: whether it shows public offerings at all.
+            shows_paid: whether it shows paid ones.
+            shows_contracts: whether it shows paid ones that need an agreement.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``settings.update``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``settings.update``.
+            PersonRequiredError: the workspace was entered with an API key.
         """
         switches = {"shows_public": shows_public, "shows_paid": shows_paid, "shows_contracts": shows_contracts}
         self._call(_sql.SET_CATALOG_PREFERENCES, *(_flag(name, value) for name, value in switches.items()))
@@ -98,31 +98,31 @@ class OfferingCalls(ABC):
         """Return a page of the public offerings of other organizations, by id.
 
         Args:
-            after_id: the last id of the page before; None for the first page.
-            page_size: how many at most, 1 to 10,000.
+            after_id: the last id of the previous page; None for the first page.
+            page_size: the maximum number of rows, 1 to 10,000.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.view``.
-            InvalidArgumentError: the size is out of its range.
+            PermissionDeniedError: the role lacks ``offerings.view``.
+            InvalidArgumentError: the page size is out of range.
         """
         return [CatalogEntry(*row) for row in self._call(_sql.COMMUNITY_CATALOG, after_id, page_size)]
 
     def shared_offerings(self) -> list[SharedOffering]:
-        """Return the offerings that this workspace may use: shares, agreements and trials, by name.
+        """Return the offerings that this workspace may use by a share, an agreement or a trial, by name.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.view``.
+            PermissionDeniedError: the role lacks ``offerings.view``.
         """
         return [SharedOffering(*row) for row in self._call(_sql.SHARED_OFFERINGS)]
 
     def resolve_offering(self, name: str) -> ResolvedOffering:
-        """Find an offering by a client's name, and whether it may be used here.
+        """Find an offering by its name for clients, and return whether it may be used here.
 
         Args:
-            name: an id, a public model's, or ``organization/code``; looked up in this order.
+            name: an id, a public model's name, or ``organization/code``; tried in this order.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.view``.
+            PermissionDeniedError: the role lacks ``offerings.view``.
             OrganizationRequiredError: the name has no organization.
             OfferingNotFoundError: it does not exist, or this workspace cannot see it.
         """
@@ -145,24 +145,24 @@ class OfferingCalls(ABC):
         """Offer a model to others, as ``organization/code``; return the offering's id.
 
         Args:
-            model_id: the organization's own, or a public one.
-            code: 1 to 63 small letters, digits, and between them ``.``, ``_``, ``-``.
-            name: the name for people.
+            model_id: the model's id: the organization's own model, or a public one.
+            code: 1 to 63 lowercase letters and digits, with ``.``, ``_`` and ``-`` between them.
+            name: the name shown to people.
             visibility: ``public``, ``unlisted`` or ``private``.
             access_policy: ``free``, ``subscription_required``, ``request_required``,
                 ``pay_per_token`` or ``trial``.
-            eur_per_1k: what 1,000 tokens cost, with 6 decimals at most; None to say so later.
-            description: the description for people.
-            trial_days: how long a trial lasts.
-            trial_tokens: how many tokens a trial has.
+            eur_per_1k: the price of 1,000 tokens, with at most 6 decimals; None to set it later.
+            description: the description shown to people.
+            trial_days: the length of a trial in days.
+            trial_tokens: the number of tokens in a trial.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.publish``, or names a price
-                without ``offerings.price``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.publish``, or ``offerings.price`` if a
+                price is given.
+            PersonRequiredError: the workspace was entered with an API key.
             ModelNotFoundError: the organization has no such model.
-            CodeTakenError: the organization has an offering with this code.
+            CodeTakenError: the organization already has an offering with this code.
             InvalidArgumentError: a value is not acceptable.
         """
         (row,) = self._call(
@@ -186,16 +186,16 @@ class OfferingCalls(ABC):
         trial_days: int | None = None,
         trial_tokens: int | None = None,
     ) -> None:
-        """Change an offering of the organization; None leaves a value as it is.
+        """Change an offering of the organization; None leaves a value unchanged.
 
-        The values are those of ``publish_offering``.
+        The arguments are those of ``publish_offering``.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.update``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.update``.
+            PersonRequiredError: the workspace was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
-            CodeTakenError: another one has this code.
+            CodeTakenError: another offering of the organization has this code.
             InvalidArgumentError: a value is not acceptable.
         """
         self._call(
@@ -210,13 +210,13 @@ class OfferingCalls(ABC):
 
         Args:
             offering_id: the offering.
-            eur_per_1k: the price, with 6 decimals at most.
-            valid_from: now or within a year, with a time zone; None for now.
+            eur_per_1k: the price, with at most 6 decimals.
+            valid_from: a time from now to a year ahead, with a time zone; None for now.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.price``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.price``.
+            PersonRequiredError: the workspace was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
             InvalidArgumentError: the price or the time is not acceptable.
         """
@@ -236,17 +236,17 @@ class OfferingCalls(ABC):
         Args:
             offering_id: the offering.
             organization_id: the organization that may use it.
-            eur_per_1k: a price of its own; None for the offering's.
-            starts_at: with a time zone; None for now.
-            ends_at: with a time zone; None for no end.
+            eur_per_1k: a separate price; None for the offering's.
+            starts_at: the start, with a time zone; None for now.
+            ends_at: the end, with a time zone; None for no end.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.share``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.share``.
+            PersonRequiredError: the workspace was entered with an API key.
             OfferingNotFoundError: the organization has no such offering.
             OrganizationNotFoundError: no other organization has this id.
-            AlreadySharedError: the two have a share of it.
+            AlreadySharedError: the offering is already shared with this organization.
             InvalidArgumentError: the price or the period is not acceptable.
         """
         price = _number("eur_per_1k", eur_per_1k)
@@ -258,33 +258,33 @@ class OfferingCalls(ABC):
         return share_id
 
     def pause_share(self, share_id: UUID | str) -> None:
-        """Refuse further calls by a share, until it is resumed.
+        """Pause a share: it allows no calls until it is resumed.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.share``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.share``.
+            PersonRequiredError: the workspace was entered with an API key.
             ShareNotFoundError: the organization gave no such share.
             ShareStateError: it is not active.
         """
         self._call(_sql.PAUSE_SHARE, share_id)
 
     def resume_share(self, share_id: UUID | str) -> None:
-        """Let a paused share go on; errors as of ``pause_share``."""
+        """Resume a paused share; errors as for ``pause_share``."""
         self._call(_sql.RESUME_SHARE, share_id)
 
     def revoke_share(self, share_id: UUID | str) -> None:
-        """End a share for good; errors as of ``pause_share``."""
+        """End a share permanently; errors as for ``pause_share``."""
         self._call(_sql.REVOKE_SHARE, share_id)
 
     def request_access(self, offering_id: UUID | str, message: str | None = None) -> UUID:
         """Request access to an offering from its provider; return the request's id.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.request``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.request``.
+            PersonRequiredError: the workspace was entered with an API key.
             OfferingNotFoundError: it does not exist, or this workspace cannot see it.
-            AccessRequestedError: it has already requested access, or has it.
+            AccessRequestedError: the workspace has already requested access, or already has it.
         """
         (row,) = self._call(_sql.REQUEST_ACCESS, offering_id, message)
         request_id: UUID = row[0]
@@ -297,7 +297,7 @@ class OfferingCalls(ABC):
             status: ``pending``, ``approved`` or ``denied``; None for all.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.view``.
+            PermissionDeniedError: the role lacks ``offerings.view``.
         """
         return [AccessRequest(*row) for row in self._call(_sql.ACCESS_REQUESTS, status)]
 
@@ -314,17 +314,17 @@ class OfferingCalls(ABC):
 
         Args:
             request_id: the request.
-            ends_at: with a time zone; None for no end.
-            quota_tokens: how many tokens; None for as many as it likes.
-            eur_per_1k: a price of its own; None for the offering's.
-            starts_at: with a time zone; None for now.
+            ends_at: the end, with a time zone; None for no end.
+            quota_tokens: the maximum number of tokens; None for no limit.
+            eur_per_1k: a separate price; None for the offering's.
+            starts_at: the start, with a time zone; None for now.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.approve``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.approve``.
+            PersonRequiredError: the workspace was entered with an API key.
             RequestNotFoundError: the organization received no such request.
-            RequestNotPendingError: it was decided already.
+            RequestNotPendingError: the request has already been decided.
             InvalidArgumentError: a value is not acceptable.
         """
         (row,) = self._call(
@@ -335,7 +335,7 @@ class OfferingCalls(ABC):
         return entitlement_id
 
     def deny_access(self, request_id: UUID | str, reason: str | None = None) -> None:
-        """Say no to a request; errors as of ``approve_access``."""
+        """Deny a request; errors as for ``approve_access``."""
         self._call(_sql.DENY_ACCESS, request_id, reason)
 
     def revoke_entitlement(self, entitlement_id: UUID | str) -> None:
@@ -343,9 +343,9 @@ class OfferingCalls(ABC):
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.approve``.
-            PersonRequiredError: the transaction was entered with an API key.
-            EntitlementNotFoundError: the organization has none of this id in force.
+            PermissionDeniedError: the role lacks ``offerings.approve``.
+            PersonRequiredError: the workspace was entered with an API key.
+            EntitlementNotFoundError: the organization has no agreement with this id in force.
         """
         self._call(_sql.REVOKE_ENTITLEMENT, entitlement_id)
 
@@ -356,17 +356,17 @@ class OfferingCalls(ABC):
 
         Args:
             offering_id: the offering.
-            max_tokens: of input and output together.
-            expires_in: how long the money is held, a day at most.
+            max_tokens: the maximum number of tokens, input and output together.
+            expires_in: how long the money is held, at most a day.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.use``.
+            PermissionDeniedError: the role lacks ``offerings.use``.
             OfferingNotFoundError: it does not exist, or this workspace cannot see it.
             OfferingAccessError: the workspace may not use it; ``constraint`` says why.
             OfferingStateError: it cannot be used now; ``constraint`` says why.
             InsufficientFundsError: the wallet does not hold enough.
-            SpendingLimitError: the key, the person or the workspace has spent enough.
-            InvalidArgumentError: a value is out of its range.
+            SpendingLimitError: the key, the person or the workspace would exceed its limit for this month.
+            InvalidArgumentError: a value is out of range.
         """
         (row,) = self._call(_sql.AUTHORIZE_USAGE, offering_id, _whole("max_tokens", max_tokens), expires_in)
         hold: UUID = row[0]
@@ -376,7 +376,7 @@ class OfferingCalls(ABC):
         """Release the hold of ``authorize_usage``, for a call that was not served.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``offerings.use``.
+            PermissionDeniedError: the role lacks ``offerings.use``.
             NotFoundError: the workspace has no such hold.
         """
         self._call(_sql.RELEASE_USAGE, hold)
@@ -391,20 +391,20 @@ class OfferingCalls(ABC):
         occurred_at: datetime | None = None,
         hold: UUID | str | None = None,
     ) -> RecordedUsage:
-        """Charge a call to this workspace, once for each request id, for ever.
+        """Charge a call to this workspace, only once for each request id.
 
         Args:
-            request_id: of 1 to 200 characters; the same call under it returns the same answer.
+            request_id: 1 to 200 characters, never reused; the same call with the same id returns the same result.
             offering_id: the offering.
             input_tokens: 0 or more.
             output_tokens: 0 or more.
-            occurred_at: the time of the price: at most 35 days ago, with a time zone; None for now.
-            hold: of ``authorize_usage``: then the call is booked whole, covered or not.
+            occurred_at: the time that decides the price, at most 35 days ago, with a time zone; None for now.
+            hold: the hold from ``authorize_usage``; with it the call is recorded even if the wallet does not cover it.
 
         Raises:
             ReferenceReusedError: another call has this request id.
             NotFoundError: the workspace has no such hold for this offering.
-            TenancyError: as of ``authorize_usage``.
+            TenancyError: as for ``authorize_usage``.
         """
         (row,) = self._call(
             _sql.RECORD_USAGE, request_id, offering_id, _whole("input_tokens", input_tokens),
@@ -413,7 +413,7 @@ class OfferingCalls(ABC):
         return RecordedUsage(request_id, *row)
 
     def record_usages(self, requests: Iterable[UsageRequest]) -> list[RecordedUsage]:
-        """Charge up to 10,000 calls at once, all of them or none; errors as of ``record_usage``."""
+        """Charge up to 10,000 calls at once, all of them or none; errors as for ``record_usage``."""
         calls = list(requests)
         if not calls:
             return []
@@ -428,12 +428,12 @@ class OfferingCalls(ABC):
         return [RecordedUsage(*row) for row in self._call(_sql.RECORD_USAGES, *columns)]
 
     def reverse_usage(self, usage_id: UUID | str) -> Reversal:
-        """Reverse a call that the organization served; a repeated call returns the same answer.
+        """Reverse a call that the organization served; repeating this returns the same result.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``offerings.price``.
-            PersonRequiredError: the transaction was entered with an API key.
+            PermissionDeniedError: the role lacks ``offerings.price``.
+            PersonRequiredError: the workspace was entered with an API key.
             UsageNotFoundError: the organization served no such call.
         """
         (row,) = self._call(_sql.REVERSE_USAGE, usage_id)
@@ -442,15 +442,15 @@ class OfferingCalls(ABC):
     def offering_earnings(
         self, *, since: datetime | None = None, until: datetime | None = None
     ) -> list[OfferingEarnings]:
-        """Return the totals of others' calls of the organization's offerings, by offering.
+        """Return the totals of other workspaces' calls of the organization's offerings, by offering.
 
         Args:
-            since: occurred from here on, with a time zone; None for all.
-            until: occurred before, with a time zone; None for all.
+            since: the start, inclusive, with a time zone; None for no limit.
+            until: the end, exclusive, with a time zone; None for no limit.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``finops.view``.
+            PermissionDeniedError: the role lacks ``finops.view``.
         """
         return [OfferingEarnings(*row) for row in self._call(_sql.OFFERING_EARNINGS, since, until)]
 
@@ -466,14 +466,14 @@ class OfferingCalls(ABC):
 
         Args:
             offering_id: the offering.
-            since: occurred from here on, with a time zone; None for all.
-            until: occurred before, with a time zone; for the next page the last one's.
-            page_size: how many at most, 1 to 10,000.
+            since: the start, inclusive, with a time zone; None for no limit.
+            until: the end, exclusive, with a time zone; for the next page, the time of the last call.
+            page_size: the maximum number of rows, 1 to 10,000.
 
         Raises:
             OrganizationRequiredError: the workspace is not an organization's.
-            PermissionDeniedError: the role does not hold ``finops.view``.
-            InvalidArgumentError: the size is out of its range.
+            PermissionDeniedError: the role lacks ``finops.view``.
+            InvalidArgumentError: the page size is out of range.
         """
         rows = self._call(_sql.OFFERING_CALLS, offering_id, since, until, page_size)
         return [OfferingCall(*row) for row in rows]

@@ -1,8 +1,7 @@
-"""How a transaction starts and whom it is for, without any driver.
+"""How a transaction starts and enters a workspace, independent of the driver.
 
-psycopg sends the pieces together, with parameters; asyncpg cannot do that and
-sends them as one script, in which the values stand as text that cannot be anything
-else than a value.
+psycopg sends the statements together, with parameters. asyncpg cannot do that, and sends
+them as one script that contains the values, as text that can only be read as values.
 """
 
 from __future__ import annotations
@@ -41,20 +40,19 @@ _LEVELS: Final[dict[str, LiteralString]] = {
 
 
 class Options(TypedDict, total=False):
-    """How the transaction of a workspace is started; all of it may be left out.
+    """Options of the transaction of a workspace, all of them optional.
 
     Attributes:
         isolation_level: ``read committed``, ``repeatable read`` or ``serializable``.
         read_only: True or False.
         deferrable: True or False.
-        statement_timeout: how many seconds each statement may take, more than 0 and at
-            most 2,147,483; kept to the millisecond.
+        statement_timeout: the maximum number of seconds for each statement, more than 0
+            and at most 2,147,483; rounded to milliseconds.
 
-    The first three default to what a psycopg connection is set to, and otherwise to
-    what the server is.
+    The first three default to the settings of a psycopg connection, or else the server's.
 
     Raises:
-        InvalidArgumentError: a value that is none of these.
+        InvalidArgumentError: another value.
 
     """
 
@@ -65,25 +63,25 @@ class Options(TypedDict, total=False):
 
 
 class Who(TypedDict, total=False):
-    """Whom a workspace is for: exactly one of user_id, ticket, session and api_key.
+    """The person or key that acts, and the workspace; exactly one of user_id, ticket, session and api_key.
 
     Attributes:
         user_id: the acting person, as a UUID or a string.
-        organization_id: with user_id or session, where. With user_id None is the person's
-            own workspace; without it a session opens the workspace that it is in.
-        personal: with session, True for the person's own workspace, wherever the session is.
+        organization_id: with user_id or session, the organization. With user_id, None is the
+            personal workspace. With session, omit it to enter the session's workspace.
+        personal: with session, True for the personal workspace, whatever the session's is.
         platform: with user_id, True for the platform's workspace, which is for its staff.
         ticket: a signed ticket, at most 10,000 characters.
         session: the token of a session, at most 10,000 characters.
         api_key: an API key, at most 10,000 characters.
 
     Raises:
-        TypeError: a keyword that does not exist, or keywords that do not go together.
+        TypeError: a keyword that does not exist, or keywords that cannot be combined.
         UserRequiredError: user_id is None.
-        TicketError: ticket is None, or text that no ticket can be.
-        SessionError: session is None, or text that no token can be.
-        ApiKeyError: api_key is None, or text that no key can be.
-        InvalidArgumentError: a value of another type, or out of its range.
+        TicketError: ticket is None, or text that cannot be a ticket.
+        SessionError: session is None, or text that cannot be a token.
+        ApiKeyError: api_key is None, or text that cannot be a key.
+        InvalidArgumentError: a value has the wrong type, or is out of range.
 
     """
 
@@ -97,7 +95,7 @@ class Who(TypedDict, total=False):
 
 
 class Entry(Who, Options, total=False):
-    """Whom a workspace is for, as in ``Who``, and the options of its transaction, as many as one likes.
+    """The keywords of ``workspace``: those of ``Who``, and any of ``Options``.
 
     Raises:
         TypeError: as for ``Who``.
@@ -125,26 +123,26 @@ _OPTIONS: Final = {
     "deferrable": Flag("deferrable", optional=True),
     "statement_timeout": Seconds("statement_timeout", optional=True),
 }
-# The annotations of the classes themselves: Python 3.10 has no order for inherited ones.
-# With these there is nothing to choose, and looking for others would take as long as all other checks.
+# With only these keywords there is nothing to choose, and looking for others would take as long as all other checks.
 _MOSTLY: Final = frozenset({"user_id", "organization_id"})
+# Annotations of the classes themselves, because in Python 3.10 inherited ones have no order.
 _WHO: Final = dict.fromkeys(Who.__annotations__)
 _KEYWORDS: Final = dict.fromkeys((*Who.__annotations__, *Options.__annotations__))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a workspace is for: a call that enters it, and what the call is given."""
+    """The call that enters a workspace, with its values."""
 
     call: Call
     values: tuple[object, ...] = field(repr=False)
 
     @property
     def is_lasting_secret(self) -> bool:
-        """Return whether the values must stay out of the text of any statement.
+        """Return whether the values must not be part of a statement's text.
 
-        A server shows and logs texts. An id says little to whoever reads them and a
-        ticket expires soon, but a session or an API key opens the workspace for long.
+        Servers show and log these texts. An id is not secret and a ticket expires soon, but
+        a session's token or an API key stays valid for long.
         """
         return self.call.function in _WITH_LASTING_SECRETS
 
@@ -153,9 +151,9 @@ class Identity:
         return re.sub(r"\$\d", "%s", self.call.text)
 
     def script(self) -> str:
-        """Return the call as text, for a driver that can send only text."""
+        """Return the call as text, for a driver that sends it in a script."""
         arguments = ", ".join(_literal(value) for value in self.values)
-        # Nothing but canonical uuids and hexadecimal digits comes from outside.
+        # Only canonical uuids and hexadecimal digits come from outside.
         return f"SELECT {self.call.function}({arguments})"
 
 
@@ -167,7 +165,7 @@ class Start:
     statement_timeout_ms: int | None
 
     def commands(self) -> tuple[str, ...]:
-        """Return the command, and another one for the timeout if there is one."""
+        """Return the command, and one for the timeout if there is one."""
         if self.statement_timeout_ms is None:
             return (self.begin,)
         return (self.begin, f"SET LOCAL statement_timeout = {self.statement_timeout_ms:d}")
@@ -177,33 +175,33 @@ _PLAIN: Final = Start("BEGIN", None)
 
 
 def identify(entry: Who, *, options: bool = True) -> Identity:
-    """Choose the way in from what the application has in hand.
+    """Choose the call that enters, by the given keywords.
 
     Args:
-        entry: the keywords of the call. None is not the same as nothing: who gives
-            ``api_key=None`` has a request without a key.
-        options: whether those of the transaction may be among them.
+        entry: the keywords. None differs from an omitted keyword: ``api_key=None`` means
+            that a request contains no key.
+        options: whether they may include options of the transaction.
 
     Returns:
         The call that enters, with its arguments.
 
     Raises:
-        TypeError: a keyword that does not exist, not exactly one of user_id, ticket,
-            session and api_key, or organization_id, personal or platform with what names the
-            workspace by itself.
+        TypeError: a keyword that does not exist; not exactly one of user_id, ticket, session and
+            api_key; or organization_id, personal or platform with a keyword that already
+            determines the workspace.
         TenancyError: a value is not acceptable, see ``Who``.
     """
     if "user_id" in entry and entry.keys() <= _MOSTLY:
         return _identity(ENTER, entry["user_id"], entry.get("organization_id"))
     keywords = _KEYWORDS if options else _WHO
     if not entry.keys() <= keywords.keys():
-        # Python takes any: a misspelt organization_id would mean the personal workspace.
+        # Python accepts any keyword: with a misspelt organization_id, the personal workspace would be entered.
         unknown = next(name for name in entry if name not in keywords)
         msg = f"a workspace has no {unknown}; it takes {', '.join(keywords)}"
         raise TypeError(msg)
     given: Sequence[str] = [name for name in _CREDENTIALS if entry.get(name) is not None]
     if not given:
-        # All None: the first of them says that it is missing.
+        # All are None: report the first one as missing.
         given = [name for name in _CREDENTIALS if name in entry][:1]
     if len(given) != 1:
         msg = "a workspace is entered with exactly one of user_id, ticket, session and api_key"
@@ -215,19 +213,19 @@ def identify(entry: Who, *, options: bool = True) -> Identity:
         msg = "platform goes with user_id alone: the platform's workspace does not belong to an organization"
         raise TypeError(msg)
     if way not in ("user_id", "session") and organization_id is not None:
-        msg = "organization_id goes with user_id or session: a ticket or an API key names the organization itself"
+        msg = "organization_id goes with user_id or session: a ticket or an API key already names the organization"
         raise TypeError(msg)
     personal = "personal" in entry and _PERSONAL(entry["personal"])
     if personal and (way != "session" or organization_id is not None):
-        msg = "personal goes with session alone: with user_id it is the workspace without an organization_id"
+        msg = "personal goes with session alone: with user_id, omit organization_id instead"
         raise TypeError(msg)
     if way == "ticket":
         return _identity(ENTER_WITH_TICKET, entry.get("ticket"))
     if way == "session":
         if organization_id is None and "organization_id" in entry:
             msg = (
-                "organization_id=None beside session could mean two workspaces:"
-                " leave it out for the one that the session is in, or give personal=True"
+                "organization_id=None with session could mean two workspaces:"
+                " omit it for the session's workspace, or give personal=True"
             )
             raise TypeError(msg)
         if personal or organization_id is not None:
@@ -253,7 +251,7 @@ def starting_session(entry: Entry, client: str | None, lasts: timedelta) -> tupl
 
 
 def options_of(entry: Entry) -> Options:
-    """Return how the transaction is started, out of the keywords of the call.
+    """Return the options of the transaction among the keywords.
 
     Raises:
         InvalidArgumentError: a value is not acceptable, see ``Options``.
@@ -266,7 +264,7 @@ def options_of(entry: Entry) -> Options:
 
 
 def start(options: Options) -> Start:
-    """Compose the command that starts the transaction; None leaves a mode out."""
+    """Compose the command that starts the transaction; None omits a mode."""
     if not options:
         return _PLAIN
     modes: list[LiteralString] = []
@@ -286,10 +284,10 @@ def explain(error: BaseException, call: Call | None) -> TenancyError | None:
 
     Args:
         error: an exception of psycopg or asyncpg.
-        call: what was called, None for SQL of the application's own.
+        call: the failed call; None for the application's own SQL.
 
     Returns:
-        The exception to raise from ``error``, or None when it should go on unchanged.
+        The exception to raise from ``error``, or None if it should be raised unchanged.
     """
     ours = translate(error)
     if ours is None and call is not None:
@@ -304,7 +302,7 @@ def _identity(call: Call, *values: object) -> Identity:
 
 
 def _literal(value: object) -> str:
-    """Return an SQL expression for the value that no value can break out of."""
+    """Return an SQL expression for the value, safe for any value."""
     if value is None:
         return "NULL"
     if isinstance(value, UUID):

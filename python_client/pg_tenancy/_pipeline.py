@@ -1,14 +1,15 @@
-"""Several statements in one trip, with no more around them than they need.
+"""Several statements in one round trip, with as little overhead as possible.
 
-psycopg's own pipeline takes a lock, waits and reads for each statement, and ends with
-a Flush, for which PgBouncer would keep a backend that nobody else gets: behind a
-COMMIT it has given the backend away when it answered the Sync. Here the messages leave
-together, with one Sync behind them. BEGIN, the call that enters and COMMIT have no
-rows, so they need no cursor; the application's statement has psycopg's, which knows
-how to adapt and when to prepare, or ``Tuples`` where nobody sees the cursor.
+psycopg's own pipeline locks, waits and reads for each statement, and ends with a Flush.
+After a COMMIT, PgBouncer has released the backend when it answers the Sync, and for the
+Flush it would occupy another one that nobody else gets. Here the messages are sent
+together, with one Sync at the end. BEGIN, the entering call and COMMIT return no rows that
+anybody needs, so they have no cursor. The application's statement has psycopg's cursor,
+which knows how to adapt and when to prepare, or ``Tuples`` if the caller never sees the
+cursor.
 
-What is used is internal to psycopg, 3.2 and 3.3: how a cursor makes, sends and takes
-a statement, and what the connection remembers of prepared ones.
+This uses internals of psycopg 3.2 and 3.3: how a cursor converts, sends and receives a
+statement, and the connection's records of prepared statements.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trip", "Tuples", "set_autocommit"]
 
-# Python before 3.12 calls a function for each of these names.
+# Looked up once, because before Python 3.12 each access to a member of an enum is a function call.
 _BAD: Final = ConnStatus.BAD
 _NO, _SHOULD = Prepare.NO, Prepare.SHOULD
 _SYNC, _ABORTED, _FAILED = ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED, ExecStatus.FATAL_ERROR
@@ -44,16 +45,16 @@ _COPY: Final = frozenset({ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.CO
 
 _OIDS: Final = {"text": 25, "uuid": 2950}
 
-# Others lose count of the answers when the end of a transaction fails that has no COMMIT.
+# Other versions miscount the results if an implicit transaction, without COMMIT, fails at its end.
 _LIBPQ: Final = pq.version()
 _LIBPQ_COUNTS = _LIBPQ >= 160003 or 150007 <= _LIBPQ < 160000 or 140012 <= _LIBPQ < 150000
 
-# What cannot end a transaction. CALL and DO can, where no BEGIN has started it.
+# Statements that cannot end a transaction. CALL and DO can, if no BEGIN has started it.
 _is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
 
 
 class _Command:
-    """A statement of pg-tenancy's own, of which nothing is wanted but that it is done.
+    """A statement of pg-tenancy's own, whose result nobody needs.
 
     Args:
         text: one statement, with placeholders like ``$1::uuid`` or ``$1::text``.
@@ -63,29 +64,29 @@ class _Command:
     __slots__ = ("formats", "query", "types")
 
     def __init__(self, text: str) -> None:
-        # These two names are what psycopg knows a prepared statement by.
+        # By these two attributes psycopg identifies a prepared statement.
         self.query = text.encode()
         self.types = tuple([_OIDS[cast] for cast in re.findall(r"\$\d::(\w+)", text)])
         self.formats = [Format.BINARY] * len(self.types)
 
 
-# The same few, but for the limits of time that an application may set.
+# There are few different ones, except for the timeouts that an application chooses.
 _command = lru_cache(maxsize=100)(_Command)
 
 
 def set_autocommit(conn: Connection[Any] | AsyncConnection[Any], value: bool) -> None:
-    """Set it on a connection that is idle, without the lock and the wait that psycopg has for that."""
+    """Set autocommit on an idle connection, without psycopg's lock and wait."""
     conn._autocommit = value
 
 
 class Tuples:
-    """What a trip needs of a cursor, for rows that are tuples. A whole one costs an eighth of a transaction.
+    """The parts of a cursor that a trip needs, for rows as tuples. A real cursor costs an eighth of a transaction.
 
     Args:
-        conn: a connection that makes psycopg's ordinary cursors and tuples.
+        conn: a connection with psycopg's ordinary cursors and tuples.
 
     Attributes:
-        rows: those of the statement, None if it has no rows.
+        rows: the statement's rows, None if it returns none.
 
     """
 
@@ -94,7 +95,7 @@ class Tuples:
     _tx: Any
 
     def __init__(self, conn: Connection[Any] | AsyncConnection[Any]) -> None:
-        # The first two are what adapting needs.
+        # psycopg's adaptation requires the first two.
         self.connection: Any = conn
         self.adapters = conn.adapters
         self.rows: list[Any] | None = None
@@ -117,7 +118,7 @@ class Tuples:
         self.connection.pgconn.send_query_prepared(name, made.params, made.formats)
 
     def _check_results(self, results: list[Any]) -> None:
-        """Do nothing: what is no error has rows or has none."""
+        """Do nothing: a result that is not an error is valid, with rows or without."""
 
     def _set_results(self, results: list[Any]) -> None:
         (result,) = results
@@ -127,17 +128,17 @@ class Tuples:
 
 
 class Trip:
-    """Commands, a statement and a command, which travel together.
+    """Commands that open a workspace, a statement and COMMIT, sent together.
 
-    Where one fails, the server skips what follows.
+    If one fails, the server skips the rest.
 
     Args:
-        conn: a connection that is idle.
+        conn: an idle connection.
         begin: the commands that start the transaction.
-        enter: the command that follows them, with the values of its placeholders.
+        enter: the command that enters, with the values of its placeholders.
 
     Attributes:
-        is_open: whether the server has done all of that.
+        is_open: whether the server has run all of these commands.
 
     """
 
@@ -152,8 +153,8 @@ class Trip:
         self._conn: Any = conn
         self._begin = begin
         self._enter = enter
-        # For each message the cursor that takes the answer, and what is to be noted of
-        # prepared statements: the key, whether this made it, and the name.
+        # For each message: the cursor that receives the result; and for the records of
+        # prepared statements the key, whether it was prepared, and the name.
         self._answers: list[tuple[Any, Any, Any, bytes]] = []
         self.is_open = False
 
@@ -165,28 +166,28 @@ class Trip:
         prepare: bool | None = None,
         commit: bool = False,
     ) -> Generator[Any, Any, None]:
-        """Send everything and read the answers, for ``conn.wait()``.
+        """Send everything and read the results, for ``conn.wait()``.
 
         Args:
-            cursor: a new one, which adapts the parameters and takes the answer of a
-                statement; None for no statement.
+            cursor: a new cursor, which adapts the parameters and receives the result;
+                None without a statement.
             query: the statement.
             params: the values of its placeholders.
-            prepare: whether to prepare it; psycopg decides if None.
-            commit: whether to commit behind it.
+            prepare: whether to prepare it; None lets psycopg decide.
+            commit: whether to commit after it.
 
         Raises:
-            psycopg.Error: what went wrong first. A statement that cannot be made of its
-                query and parameters is found before anything is sent.
+            psycopg.Error: the first error. If query and parameters do not form a
+                statement, it is raised before anything is sent.
         """
         conn, begin, made = self._conn, self._begin, None
         pgconn = conn.pgconn
         if cursor is not None:
-            # Not all that starts a query for psycopg, which would send a BEGIN.
+            # Not psycopg's own start of a query, which would send BEGIN.
             cursor._tx = Transformer(cursor)
             made = cursor._convert_query(query, params)
             if commit and begin == ("BEGIN",) and _LIBPQ_COUNTS and _is_query(made.query):
-                # What is sent until a Sync is one transaction anyway.
+                # Everything before a Sync is one transaction anyway.
                 begin, commit = (), False
         pgconn.enter_pipeline_mode()
         try:
@@ -206,12 +207,12 @@ class Trip:
             yield from self._receive(opening)
         finally:
             if pgconn.status != _BAD:
-                # After that and after an interruption there are answers left.
+                # After an error or an interruption there are unread results.
                 with suppress(psycopg.OperationalError):
                     pgconn.exit_pipeline_mode()
 
     def _send_room(self) -> None:
-        """Drop the prepared statements that made room for others, as psycopg does it in a pipeline."""
+        """Drop the prepared statements that others have replaced, as psycopg does in a pipeline."""
         conn = self._conn
         conn._pipeline = pipeline = SimpleNamespace(command_queue=deque(), result_queue=deque())
         try:
@@ -223,7 +224,7 @@ class Trip:
             self._answers.append((None, None, None, b""))
 
     def _send_command(self, text: str, values: tuple[Any, ...] = ()) -> None:
-        """Send a command, prepared if the connection does that. A value is a uuid, a text or None."""
+        """Send a command, prepared if the connection prepares statements. A value is a uuid, a text or None."""
         pgconn, prepared = self._conn.pgconn, self._conn._prepared
         command = _command(text)
         sent = [None if value is None else value.encode() if type(value) is str else value.bytes for value in values]
@@ -238,7 +239,7 @@ class Trip:
         self._answers.append((None, prepared.maybe_add_to_cache(command, prepare, name), prepare, name))
 
     def _send_statement(self, cursor: Any, made: Any, prepare: bool | None) -> None:
-        """Send the application's statement, as its cursor does."""
+        """Send the application's statement as its cursor would."""
         prepared = self._conn._prepared
         prepare, name = cursor._get_prepared(made, prepare)
         if prepare is _NO:
@@ -251,7 +252,7 @@ class Trip:
         self._answers.append((cursor, prepared.maybe_add_to_cache(made, prepare, name), prepare, name))
 
     def _receive(self, opening: int) -> Generator[Any, Any, None]:
-        """Read the answers, of which so many are those of what is sent first."""
+        """Read the results, the first of which, this many, belong to the opening commands."""
         pgconn, prepared, answers = self._conn.pgconn, self._conn._prepared, iter(self._answers)
         first: psycopg.Error | None = None
         while True:
@@ -260,15 +261,15 @@ class Trip:
             if status == _SYNC:
                 break
             if status in _COPY:
-                # It cannot be left again: the block closes the connection.
+                # There is no way out of COPY here: the block closes the connection.
                 raise psycopg.NotSupportedError(
                     "COPY cannot be the first statement of a workspace: use it with the workspace's connection()"
                 )
-            # Where all are answered but for the end, either what is checked at the end
-            # was found wrong, or PgBouncer lost the server.
+            # A result after the last expected one is an error: a deferred check has failed, or
+            # PgBouncer has lost the server.
             cursor, key, prepare, name = next(answers, (None, None, None, b""))
             if key is not None:
-                # Of a failure, too, for psycopg to know what is prepared.
+                # After a failure too, so that psycopg knows what is prepared.
                 if prepare is not None:
                     prepared.validate(key, prepare, name, results)
                 elif status in (_FAILED, _ABORTED):

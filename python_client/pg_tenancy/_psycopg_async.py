@@ -1,8 +1,8 @@
 """Workspaces over psycopg: the transaction, and how it is opened and closed.
 
-Nothing is sent when the block starts. The first statement takes BEGIN and the
-call that enters the workspace along in one pipeline, so that opening costs no
-round trip; if entering fails, the server skips the statement behind it.
+Nothing is sent when the block starts. BEGIN and the call that enters the workspace are
+sent with the first statement in one pipeline, so entering costs no extra round trip; if
+it fails, the server skips the statement.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Python before 3.12 calls a function for each of these names.
+# Looked up once, because before Python 3.12 each access to a member of an enum is a function call.
 _IDLE, _INTRANS, _INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
 _OFF = PipelineStatus.OFF
 
@@ -54,12 +54,12 @@ _LEVELS: dict[psycopg.IsolationLevel, IsolationLevel] = {
 
 
 class Workspace(Calls, Generic[Row]):
-    """One transaction in one workspace; ``workspace()`` makes it.
+    """One transaction in one workspace; ``workspace()`` creates it.
 
-    It belongs to one task and one block, and is not used again afterwards.
+    It belongs to one task and one block, and cannot be used again afterwards.
     """
 
-    # Without an identity it is a transaction in no workspace, for what needs none.
+    # Without an identity the transaction is outside of workspaces.
     def __init__(self, source: Source[Row], identity: Identity | None, options: Options) -> None:
         if not isinstance(source, AsyncConnection) and not is_pool(source):
             raise _wrong_source(source)
@@ -74,14 +74,14 @@ class Workspace(Calls, Generic[Row]):
 
     async def __aenter__(self) -> Self:
         if self._conn is not None:
-            raise WorkspaceClosedError("this workspace is in use already: make one for each block")
+            raise WorkspaceClosedError("this workspace is already in use: create one for each block")
         if isinstance(self._source, AsyncConnection):
             conn = self._source
             _require_idle(conn)
         else:
             conn = await self._source.getconn()
             if not _is_connection(conn):
-                # A pool of another driver may have the same methods.
+                # Another driver's pool may have the same methods.
                 await give_back(self._source, conn)
                 raise _wrong_source(self._source)
         self._autocommit = conn.autocommit
@@ -104,10 +104,10 @@ class Workspace(Calls, Generic[Row]):
             raise ours from exc
 
     async def open(self) -> None:
-        """Enter the workspace now, in a round trip of its own, if it is not yet.
+        """Enter the workspace now, in a separate round trip, if it is not entered yet.
 
         Raises:
-            TenancyError: the errors of entering, like NotAMemberError.
+            TenancyError: the workspace cannot be entered; for example NotAMemberError.
             ConnectionNotIdleError: something else uses the connection.
         """
         if not self._opened:
@@ -116,10 +116,10 @@ class Workspace(Calls, Generic[Row]):
             raise _refusals.not_entered()
 
     async def connection(self) -> AsyncConnection[Row]:
-        """Return the connection, in the workspace, for everything without a method here.
+        """Enter the workspace if necessary, and return the connection.
 
-        COPY, executemany, server-side cursors, ``conn.transaction()`` for a
-        savepoint. Leave committing and rolling back to the block.
+        Use it for what has no method here: COPY, executemany, server-side cursors, or
+        ``conn.transaction()`` for a savepoint. Leave COMMIT and ROLLBACK to the block.
         """
         await self.open()
         return self._connection()
@@ -136,14 +136,14 @@ class Workspace(Calls, Generic[Row]):
 
         Args:
             query: one statement, with ``%s`` placeholders. (The first statement of a
-                block travels in a pipeline, which takes only one at a time.)
+                block is sent in a pipeline, which accepts only single statements.)
             params: the values of the placeholders.
-            prepare: whether to prepare it on the server; psycopg decides if None.
-            binary: whether to ask for results in the binary format.
+            prepare: whether to prepare it on the server; None lets psycopg decide.
+            binary: whether to request results in binary format.
 
         Raises:
-            TenancyError: the error is one of pg-tenancy's.
-            psycopg.Error: it is another one; it passes unchanged.
+            TenancyError: the server raised an error of pg-tenancy.
+            psycopg.Error: any other error, unchanged.
         """
         cursor = self._connection().cursor(binary=binary)
         await self._execute(cursor, query, params, prepare=prepare)
@@ -183,7 +183,7 @@ class Workspace(Calls, Generic[Row]):
             return tuples.rows or []
         cursor = conn.cursor()
         await self._begin(conn, cursor, query, params, commit=True)
-        # A statement without rows has no number of a row; its description would be made of all columns.
+        # rownumber is None if the statement returns no rows. description would also tell, but describes every column.
         return [] if cursor.rownumber is None else await cursor.fetchall()
 
     def _connection(self) -> AsyncConnection[Row]:
@@ -221,7 +221,7 @@ class Workspace(Calls, Generic[Row]):
         call: Call | None = None,
         commit: bool = False,
     ) -> None:
-        """Send BEGIN, the entering call, the first statement and perhaps the COMMIT together."""
+        """Send BEGIN, the entering call, the first statement and, if requested, COMMIT together."""
         _require_idle(conn)
         identity = self._identity
         enter = None if identity is None else (identity.call.text, identity.values)
@@ -229,7 +229,7 @@ class Workspace(Calls, Generic[Row]):
         self._begun = True
         try:
             async with conn.lock:
-                # The BEGIN is ours, also for a statement behind a COMMIT of the application's.
+                # We send BEGIN ourselves. Psycopg must not send another one after the application's own COMMIT.
                 set_autocommit(conn, True)
                 await conn.wait(trip.run(cursor, query, params, prepare, commit))
         except psycopg.Error as error:
@@ -241,7 +241,7 @@ class Workspace(Calls, Generic[Row]):
             self._entered = trip.is_open
 
     async def _commit(self, conn: AsyncConnection[Row]) -> None:
-        """Commit the block, and never mistake a rollback for a commit."""
+        """Commit, and raise an error if the server rolled back instead."""
         if not self._opened:
             return
         status = conn.pgconn.transaction_status
@@ -254,7 +254,7 @@ class Workspace(Calls, Generic[Row]):
         await conn.commit()
 
     async def _leave_clean(self, conn: AsyncConnection[Row], exc: BaseException | None) -> NotGrantedError | None:
-        """End the transaction if there is one, or else the connection; only then a refusal can be explained."""
+        """Roll back an open transaction, or close the connection; explain a refused statement in between."""
         refused = None
         try:
             if self._opened and conn.pgconn.transaction_status in (_INTRANS, _INERROR):
@@ -264,12 +264,12 @@ class Workspace(Calls, Generic[Row]):
                 await cursor.execute(GRANTED, [message_of(exc)], prepare=False)
                 refused = translate_not_granted(exc, await cursor.fetchone())
         except psycopg.Error:
-            pass  # what went wrong first is worth more, and the connection is closed below
+            pass  # the first error matters more, and the connection is closed below
         finally:
             if _is_idle(conn):
                 set_autocommit(conn, self._autocommit)
             elif self._opened or conn is not self._source:
-                # Not conn.close(), which a pool may take for a return.
+                # Not conn.close(), which may return the connection to its pool.
                 conn.pgconn.finish()
             if conn is not self._source:
                 await give_back(cast("AsyncConnectionPool[AsyncConnection[Row]]", self._source), conn)
@@ -280,31 +280,31 @@ def workspace(source: Source[Row], **entry: Unpack[Entry]) -> Workspace[Row]:
     """Return a block that is one transaction in one workspace.
 
     ``async with workspace(pool, user_id=u, organization_id=o) as ws:`` commits when
-    the block returns and rolls back when it raises. The context goes with the
-    transaction. A block without a statement sends nothing, and so checks nothing:
+    the block returns and rolls back when it raises. The context ends with the
+    transaction. A block without a statement sends nothing, so it checks nothing either;
     ``await ws.open()`` does.
 
-    A block cannot be run a second time, so it does not retry; ``run`` does.
+    A block cannot run twice, so it is never retried; ``run`` retries.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``
-            or ``api_key``, and the options of the transaction: see ``Entry``.
+        source: an idle connection, or a pool.
+        **entry: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``,
+            ``session`` or ``api_key``, and options of the transaction: see ``Entry``.
 
     Returns:
-        The workspace, to be used with ``async with``.
+        The workspace, for ``async with``.
 
     Raises:
-        TypeError: a keyword that does not exist, keywords that do not go together, or
-            a source of another kind.
-        TenancyError: a value is not acceptable, see ``Entry``; nothing was sent.
+        TypeError: a keyword that does not exist, keywords that cannot be combined, or a
+            source of another type.
+        TenancyError: a value is not acceptable, see ``Entry``; nothing is sent.
         ConnectionNotIdleError: (when the block starts) the connection is in a
             transaction or a pipeline, closed or busy.
         NotAMemberError: (with the first statement) the user may not enter.
         LoginMayNotEnterError: (with the first statement) the connection's login may
             not enter in this way.
-        LoginSeesEverythingError: (with the first statement) no policy applies to the
-            connection's login, so that a workspace would isolate nothing.
+        LoginSeesEverythingError: (with the first statement) the connection's login
+            bypasses the policies, so a workspace would isolate nothing.
     """
     return Workspace(source, _opening.identify(entry), _opening.options_of(entry))
 
@@ -316,25 +316,25 @@ async def run(
     retries: int = 3,
     **entry: Unpack[Entry],
 ) -> T:
-    """Call a function in a workspace, again if the transaction met another one.
+    """Call a function in a workspace, and retry it after a conflict with another transaction.
 
-    A serialization failure or a deadlock undoes the whole transaction, so the whole
-    function is called again, after a pause of random length. It should do nothing
+    A serialization failure or a deadlock rolls back the whole transaction, so the whole
+    function is called again, after a pause of random length. It should have no effect
     outside the database that must not happen twice.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        work: called with the workspace.
-        retries: how many times to try again, from 0 to 2,147,483,647.
-        **entry: whom and how, as for ``workspace``.
+        source: an idle connection, or a pool.
+        work: the function, which takes the workspace.
+        retries: the maximum number of retries, 0 to 2,147,483,647.
+        **entry: the keywords of ``workspace``.
 
     Returns:
-        What ``work`` returned in the attempt that was committed.
+        The result of ``work`` in the committed attempt.
 
     Raises:
-        InvalidArgumentError: retries is not such a number.
+        InvalidArgumentError: ``retries`` is not an int in this range.
         TenancyError: as for ``workspace``; such an error is not retried.
-        Exception: what the driver raised in the last attempt, or for another reason.
+        Exception: the error of the last attempt, or one that is not retried.
     """
 
     async def transaction() -> T:
@@ -353,13 +353,13 @@ async def fetch_all(
     """Run one statement in a workspace and commit it, in a single round trip.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
+        source: an idle connection, or a pool.
         query: one statement, with ``%s`` placeholders.
         params: the values of the placeholders.
-        **entry: whom and how, as for ``workspace``.
+        **entry: the keywords of ``workspace``.
 
     Returns:
-        The rows, none for a statement that returns none.
+        The rows; an empty list if the statement returns no rows.
 
     Raises:
         TenancyError: as for ``workspace``; nothing was committed.
@@ -371,7 +371,7 @@ async def fetch_all(
 
 _NOT_IDLE = {
     TransactionStatus.ACTIVE: "is busy with another statement",
-    TransactionStatus.INTRANS: "is in a transaction already",
+    TransactionStatus.INTRANS: "is already in a transaction",
     TransactionStatus.INERROR: "is in a failed transaction",
     TransactionStatus.UNKNOWN: "is broken",
 }
@@ -383,7 +383,7 @@ def _is_idle(conn: AsyncConnection[Any]) -> bool:
 
 
 def _require_idle(conn: AsyncConnection[Any]) -> None:
-    """Refuse a connection in which the context could outlive the block, or meet another."""
+    """Refuse a connection in which the context could outlive the block, or conflict with another one."""
     if _is_idle(conn):
         return
     if conn.closed:
@@ -396,7 +396,7 @@ def _require_idle(conn: AsyncConnection[Any]) -> None:
 
 
 def _tuples(conn: AsyncConnection[Any]) -> Tuples | None:
-    """Return what takes the rows of a connection that makes tuples of them with psycopg's ordinary cursors."""
+    """Return a cheaper substitute for a cursor if the connection has ordinary cursors that return tuples."""
     return Tuples(conn) if conn.row_factory is tuple_row and conn.cursor_factory is AsyncCursor else None
 
 
@@ -409,7 +409,7 @@ def _wrong_source(source: object) -> TypeError:
 
 
 def _begin_of(conn: AsyncConnection[Any], options: Options) -> tuple[str, ...]:
-    """Compose the BEGIN from the options, and from the connection where they are silent."""
+    """Compose BEGIN from the options, with the connection's settings as defaults."""
     if not options and conn.isolation_level is None and conn.read_only is None and conn.deferrable is None:
         return ("BEGIN",)
     chosen: Options = {**options}
@@ -423,7 +423,7 @@ def _begin_of(conn: AsyncConnection[Any], options: Options) -> tuple[str, ...]:
 
 
 def _raise(error: psycopg.Error, call: Call | None = None) -> NoReturn:
-    """Raise the error as one of ours if it is, and otherwise as it came."""
+    """Raise the error as an exception of pg-tenancy if it is one, otherwise unchanged."""
     ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error

@@ -1,4 +1,4 @@
-"""Doing a whole transaction again, whichever driver carries it."""
+"""Retrying a whole transaction, with any driver."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["again", "pause_before"]
 
 T = TypeVar("T")
 
-# The pauses between attempts double from the first to the last of these, in seconds.
+# The limits of the pauses, in seconds: they double from the first to the last.
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 
 
 async def again(transaction: Callable[[], Awaitable[T]], retries: int) -> T:
-    """Call a function that is one transaction until it meets no other one.
+    """Call a function that is one transaction, and retry it after a conflict with another one.
 
     Args:
-        transaction: what is called.
-        retries: how many times to try again, from 0 to 2,147,483,647.
+        transaction: the function.
+        retries: the maximum number of retries, 0 to 2,147,483,647.
 
     Raises:
-        InvalidArgumentError: retries is something else.
-        Exception: what the function raised in the last attempt.
+        InvalidArgumentError: ``retries`` is not an int in this range.
+        Exception: the error of the last attempt, or one that is not retried.
     """
     retries = Count("retries")(retries)
     attempt = 0
@@ -43,10 +43,10 @@ async def again(transaction: Callable[[], Awaitable[T]], retries: int) -> T:
 
 
 def pause_before(attempt: int) -> float:
-    """Return how many seconds to wait before attempt 1, 2, ... of a retry.
+    """Return how many seconds to wait before retry 1, 2, ...
 
-    The pause is drawn evenly from 0 up to a limit that doubles each time, so that
-    the transactions that collided do not collide again in step.
+    The pause is random, up to a limit that doubles each time, so that transactions that
+    conflicted do not run in step and conflict again.
     """
     limit = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
     return random.uniform(0, limit)  # noqa: S311

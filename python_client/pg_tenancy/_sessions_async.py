@@ -1,4 +1,4 @@
-"""How people stay logged in: starting, moving and ending a session. Without a workspace, over psycopg."""
+"""Starting, switching and ending sessions, with which people stay logged in: outside of workspaces, over psycopg."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ async def start_session(
     client: str | None = None,
     lasts: timedelta = timedelta(days=30),
 ) -> NewSession:
-    """Start a session of a person who has just proved who it is.
+    """Start a session of a person who has just authenticated.
 
-    It is a transaction of its own, and committed when the function returns.
+    This is a separate transaction, which is committed when the function returns.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        user_id: the person; this or a ticket.
-        organization_id: with user_id, the workspace in which the session is at first;
-            None for the person's own.
+        source: an idle connection, or a pool.
+        user_id: the person; give this or a ticket.
+        organization_id: with user_id, the organization in which the session starts; None
+            for the personal workspace.
         ticket: a signed ticket, at most 10,000 characters.
-        client: what the person knows the session by, such as the name of the browser, at
-            most 10,000 characters; the first 200 are kept.
-        lasts: for how long, more than 0 and at most 366 days.
+        client: a name by which the person recognizes the session, such as the browser's; at
+            most 10,000 characters, of which the first 200 are kept.
+        lasts: its lifetime, more than 0 and at most 366 days.
 
     Returns:
-        The session's id, its token, of which this is the only copy, and when it expires.
+        The session's id, the only copy of its token, and when it expires.
 
     Raises:
         TypeError: not exactly one of user_id and ticket, or organization_id with a ticket.
         UserRequiredError: neither user_id nor ticket was given.
         NotAMemberError: the person does not exist or is not in the organization.
         TicketError: the ticket is not valid.
-        InvalidArgumentError: ``lasts`` is out of its range, or a value of another type.
+        InvalidArgumentError: ``lasts`` is out of range, or a value has the wrong type.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """
@@ -60,16 +60,16 @@ async def start_session(
 async def switch_session(source: Source[Any], token: str, organization_id: UUID | str | None = None) -> None:
     """Move a session to another workspace.
 
-    ``workspace(..., session=token)`` enters there from now on.
+    From now on ``workspace(..., session=token)`` enters that workspace.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        token: the session's, at most 10,000 characters.
-        organization_id: where to; None for the person's own workspace.
+        source: an idle connection, or a pool.
+        token: the session's token, at most 10,000 characters.
+        organization_id: the organization; None for the personal workspace.
 
     Raises:
         SessionError: the session is unknown, revoked or expired.
-        NotAMemberError: the person is not in the organization. The session stays where it is.
+        NotAMemberError: the person is not in the organization. The session keeps its workspace.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """
@@ -81,11 +81,11 @@ async def end_session(source: Source[Any], token: str) -> None:
     """End a session: the person logs out.
 
     Args:
-        source: a connection that nothing else uses, or a pool.
-        token: the session's, at most 10,000 characters.
+        source: an idle connection, or a pool.
+        token: the session's token, at most 10,000 characters.
 
     Raises:
-        SessionError: the session is unknown, revoked or expired already.
+        SessionError: the session is unknown, revoked or expired.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
     """

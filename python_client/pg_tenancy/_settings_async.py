@@ -18,13 +18,13 @@ class SettingsCalls(ABC):
 
     @abstractmethod
     async def _call(self, call: Call, *values: object) -> Sequence[Sequence[Any]]:
-        """Run one statement of pg-tenancy, unless a value is not acceptable, and return its rows."""
+        """Check the values, run one statement of pg-tenancy, and return its rows."""
 
     async def settings(self) -> list[Setting]:
-        """Return every setting with the value that counts in this workspace, by key and subject.
+        """Return every setting with its effective value in this workspace, by key and subject.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``settings.view``.
+            PermissionDeniedError: the role lacks ``settings.view``.
         """
         found = []
         for row in await self._call(_sql.SETTINGS):
@@ -34,26 +34,26 @@ class SettingsCalls(ABC):
         return found
 
     async def setting(self, key: str, subject_id: UUID | str | None = None) -> Any:
-        """Return the value of a setting that counts in this workspace.
+        """Return the effective value of a setting in this workspace.
 
         Args:
-            key: the setting.
-            subject_id: of what, a provider for instance, where it has one for each.
+            key: the setting's key.
+            subject_id: the subject, such as a provider, if the setting has a value for each.
 
         Returns:
-            The workspace's own value, else the platform's, else the default, else None. Of a
-            secret, a dict of ``configured`` and ``fingerprint``.
+            The workspace's own value, else the platform's, else the default, else None. For a
+            secret, a dict with ``configured`` and ``fingerprint``.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``settings.view``.
+            PermissionDeniedError: the role lacks ``settings.view``.
             SettingNotFoundError: the setting or the subject does not exist.
-            InvalidArgumentError: the setting has no subjects, or one for each.
+            InvalidArgumentError: the setting requires a subject, or has none.
         """
         (row,) = await self._call(_sql.SETTING, subject_id, key)
         return _decoded(row[0])
 
     async def explain_setting(self, key: str, subject_id: UUID | str | None = None) -> list[SettingLevel]:
-        """Return the value of a setting on each level, the nearest first; errors as for ``setting``."""
+        """Return a setting's value on each level, nearest first; errors as for ``setting``."""
         return [
             SettingLevel(level, _decoded(value), is_set, counts, locked, version)
             for level, value, is_set, counts, locked, version in await self._call(_sql.EXPLAIN_SETTING, subject_id, key)
@@ -67,24 +67,24 @@ class SettingsCalls(ABC):
         *,
         expected_version: int | None = None,
     ) -> int:
-        """Set a value of this workspace, or the platform's in its workspace, and return its version.
+        """Set this workspace's value, or in the platform's workspace the platform's; return its version.
 
         Args:
-            key: the setting.
-            value: of the setting's type; JSON as dict or list, or as text.
-            subject_id: of what, where the setting has one for each.
-            expected_version: sets it only if the workspace's own value is still this one; 0 if
-                there is none. None does not ask.
+            key: the setting's key.
+            value: the value, of the setting's type; JSON as a dict, a list or text.
+            subject_id: the subject, if the setting has a value for each.
+            expected_version: set the value only if the workspace's own value still has this
+                version, or 0 if it has none; None skips the check.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``settings.update``, or the setting is
-                the platform's alone.
-            PersonRequiredError: an API key sets nothing.
+            PermissionDeniedError: the role lacks ``settings.update``, or only the platform can set
+                the setting.
+            PersonRequiredError: the workspace was entered with an API key.
             OrganizationRequiredError: the workspace is personal.
             SettingNotFoundError: the setting or the subject does not exist.
             SettingLockedError: the platform has locked it.
-            SettingChangedError: the version is another one.
-            InvalidArgumentError: the value is not of its type, or out of its range.
+            SettingChangedError: the value has another version.
+            InvalidArgumentError: the value has the wrong type, or is out of range.
         """
         (row,) = await self._call(_sql.SET_SETTING, subject_id, key, value, expected_version)
         return int(row[0])
@@ -98,14 +98,14 @@ class SettingsCalls(ABC):
         *,
         expected_version: int | None = None,
     ) -> int:
-        """Set a secret that the application has sealed, and return its version; errors as of ``set_setting``.
+        """Set a secret that the application has sealed, and return its version; errors as for ``set_setting``.
 
         Args:
-            key: the setting, a secret.
+            key: the setting's key; it must be a secret.
             value: the sealed bytes, which only the application can open.
             key_id: the application's name for the key that opens it.
-            subject_id: of what, where the setting has one for each.
-            expected_version: as of ``set_setting``.
+            subject_id: the subject, if the setting has a value for each.
+            expected_version: as for ``set_setting``.
         """
         (row,) = await self._call(_sql.SET_SEALED_SETTING, subject_id, key, value, key_id, expected_version)
         return int(row[0])
@@ -113,14 +113,14 @@ class SettingsCalls(ABC):
     async def unset_setting(
         self, key: str, subject_id: UUID | str | None = None, *, expected_version: int | None = None
     ) -> None:
-        """Take this workspace's own value away, so that it inherits again; errors as of ``set_setting``."""
+        """Remove this workspace's own value, so that it inherits again; errors as for ``set_setting``."""
         await self._call(_sql.UNSET_SETTING, subject_id, key, expected_version)
 
     async def lock_setting(self, key: str, subject_id: UUID | str | None = None, *, locked: bool = True) -> None:
-        """Make the platform's value the one of all workspaces, or end that: in the platform's workspace.
+        """Lock a setting, so that the platform's value applies everywhere, or unlock it; in the platform's workspace.
 
         Raises:
-            PermissionDeniedError: the workspace is another one.
+            PermissionDeniedError: the workspace is not the platform's.
             SettingNotFoundError: the setting or the subject does not exist.
         """
         await self._call(_sql.LOCK_SETTING, subject_id, key, locked)
@@ -129,7 +129,7 @@ class SettingsCalls(ABC):
         """Return whether each provider is ready in this workspace, and what it lacks.
 
         Raises:
-            PermissionDeniedError: the role does not hold ``settings.view``.
+            PermissionDeniedError: the role lacks ``settings.view``.
         """
         return [
             ProviderStatus(provider_id, name, is_active, ready, tuple(missing))
@@ -141,17 +141,17 @@ class SettingsCalls(ABC):
         return [Module(*row) for row in await self._call(_sql.VISIBLE_MODULES)]
 
     async def require_module(self, key: str) -> None:
-        """Go on only if a module is visible.
+        """Raise an error unless a module is visible.
 
         Raises:
             UnknownModuleError: the module does not exist.
-            OrganizationRequiredError: it opens in organizations.
+            OrganizationRequiredError: it opens only in organizations.
             ModuleForbiddenError: it does not open for this role.
         """
         await self._call(_sql.REQUIRE_MODULE, key)
 
     async def can_provision(self) -> Provisioning:
-        """Return whether an instance can be created here, which is not implied by opening Instances."""
+        """Return whether an instance can be created here; a visible module for instances does not imply it."""
         ((allowed, state, reason, providers, missing),) = await self._call(_sql.CAN_PROVISION)
         return Provisioning(allowed, state, reason, tuple(providers), tuple(missing))
 

@@ -1,7 +1,7 @@
-"""Every statement that the client sends by itself, with the phase that brings it.
+"""Every statement that the client itself sends, with the phase that it requires.
 
-The placeholders are Postgres's own (``$1``), which both drivers send as they
-are. Columns are always listed, because an application's table has others too.
+The placeholders are PostgreSQL's own (``$1``), which both drivers send unchanged. Columns
+are always listed, because an application's table may have others.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A statement that does nothing but call one function of pg-tenancy.
+    """A statement that only calls one function of pg-tenancy.
 
     Attributes:
-        phase: the number of the phase that brings the function.
-        function: its name with its schema.
+        phase: the number of the phase that adds the function.
+        function: the function's name, with its schema.
         text: the statement.
-        takes: the values of its placeholders, in their order.
+        takes: its placeholders' arguments, in order.
 
     """
 
@@ -35,7 +35,7 @@ class Call:
     takes: tuple[Argument, ...] = ()
 
     def checked(self, values: Sequence[object]) -> tuple[object, ...]:
-        """Return the values as the drivers are given them.
+        """Check the values, and return them as they are passed to the drivers.
 
         Raises:
             TenancyError: one of them is not acceptable.
@@ -171,9 +171,9 @@ CREATE_API_KEY: Final = Call(
     "SELECT id, key FROM tenancy.create_api_key($1::text, $2::timestamptz)",
     (Text("name"), Moment("expires_at", optional=True)),
 )
-# The table was there before its phase, with some of these columns or all of them.
-# The server looks at FROM first, so without the phase it is the function that it
-# misses, as with every other call.
+# The table may be older than its phase, with some of these columns or all. The server
+# analyses FROM first, so without the phase the error is a missing function, as for every
+# other call.
 API_KEYS: Final = Call(
     4,
     "tenancy.enter_with_api_key",
@@ -310,7 +310,7 @@ COST_FORECAST: Final = Call(
     (Text("horizon", optional=True),),
 )
 
-# JSON is sent as text: only one of the drivers makes objects of it.
+# JSON is returned as text, because only one of the drivers parses it.
 _SETTING: Final = (Id("subject_id", optional=True), Text("key"))
 _EXPECTED: Final = Version("expected_version", optional=True)
 
@@ -552,7 +552,7 @@ RECORD_USAGE: Final = Call(
         Id("hold", optional=True),
     ),
 )
-# A type that is missing says less than a function that is: the server looks at it first.
+# FROM names a function first, because a missing type would not be reported as a missing function.
 RECORD_USAGES: Final = Call(
     12,
     "tenancy.record_usages",
@@ -595,7 +595,7 @@ OFFERING_CALLS: Final = Call(
 )
 
 ASSIGN: Final = Call(4, "tenancy.assign", "SELECT tenancy.assign($1::oid::regclass, $2::uuid, $3::text, $4::integer)")
-# NULL where there is nothing to assign with.
+# NULL if the database has no function to assign rows with.
 MAY_ASSIGN: Final[LiteralString] = (
     "SELECT pg_catalog.quote_ident(current_user), pg_catalog.bool_or("
     "pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))"
@@ -619,8 +619,8 @@ ORGANIZATION: Final[LiteralString] = (
     " LIMIT 1"
 )
 
-# The login's rights on the table that a message of PostgreSQL's names, in any
-# language: at the end of it, or else as a word of it. No row where it is not protected.
+# The login's privileges on the table that a message of PostgreSQL names, in any language: at
+# its end, or else as a word in it. No row if the table is not protected.
 GRANTED: Final = (
     "SELECT t.id::pg_catalog.regclass::text, g.insertable, g.updatable, g.readable,"
     " pg_catalog.has_table_privilege(t.id, 'DELETE')"

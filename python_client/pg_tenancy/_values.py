@@ -1,10 +1,10 @@
-"""Checks of values before they are given to a driver.
+"""Checks of values before they are passed to a driver.
 
-The drivers do not agree on what they accept: one sends text for an id and the server
-complains, the other complains itself, and each in words and with classes of its own.
-So everything is checked here, made what its type says, and sent as exactly that.
+Drivers accept different values and raise different errors: one sends any text as an id, and
+the server refuses it; the other refuses it itself. So every value is checked here, and
+converted to exactly the type that is sent.
 
-No message repeats a value: it may be a secret in the wrong place, or very long.
+Messages never contain values, which may be long, or secrets in the wrong argument.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = [
 ]
 
 LONGEST_TEXT: Final = 10_000
-"""How many characters a text may have, where the server does not say less."""
+"""The maximum length of a text in characters; the server may allow less."""
 
-# UUID() takes more, and for instance "_" among the digits for nothing: another id.
+# UUID() accepts more, such as "_" between digits, which it ignores, so that the result is another id.
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _LARGEST_INTEGER: Final = 2**31 - 1
@@ -49,7 +49,7 @@ _LONGEST_VALUE: Final = 100_000
 
 
 def described(value: object) -> str:
-    """Return what the value is, in a few words that do not repeat it."""
+    """Describe a value in a few words, without repeating it."""
     if value is None:
         return "None"
     name = type(value).__name__
@@ -59,12 +59,12 @@ def described(value: object) -> str:
 
 
 class Argument(ABC):
-    """An argument by its name, and what makes a value of it acceptable.
+    """An argument: its name, and the check of its values.
 
     Args:
-        name: what the caller knows it by.
+        name: its name for the caller.
         optional: whether None is acceptable.
-        missing: what is raised for None where it is not.
+        missing: the error for None if it is not.
 
     """
 
@@ -76,7 +76,7 @@ class Argument(ABC):
         self._missing = missing
 
     def __call__(self, value: Any) -> Any:
-        """Return the value as the drivers are given it.
+        """Check the value, and return it as it is passed to the drivers.
 
         Raises:
             TenancyError: it is not acceptable.
@@ -84,13 +84,13 @@ class Argument(ABC):
         if value is None:
             if self._optional:
                 return None
-            hint = None if self._missing is InvalidArgumentError else "The request came without one."
+            hint = None if self._missing is InvalidArgumentError else "The request contains none."
             raise self._missing(f"{self.name} is None", hint=hint)
         return self._checked(value)
 
     @abstractmethod
     def _checked(self, value: Any) -> object:
-        """Return the value, which is not None, as the drivers are given it."""
+        """Check a value other than None, and return it as it is passed to the drivers."""
 
     def _refusal(self, wanted: str, value: object) -> InvalidArgumentError:
         return InvalidArgumentError(f"{self.name} must be {wanted}, not {described(value)}")
@@ -100,12 +100,12 @@ class Id(Argument):
     """A UUID, or the text of one."""
 
     def __call__(self, value: Any) -> Any:
-        """Return the value, mostly as it is."""
+        """Check the value; a UUID itself needs no check."""
         return value if type(value) is UUID else super().__call__(value)
 
     def _checked(self, value: Any) -> UUID:
         if isinstance(value, UUID):
-            # Built anew from its number: a subclass might be sent as something else.
+            # Created from the number, because a subclass might be sent differently.
             return UUID(int=value.int)
         if isinstance(value, str) and _UUID.fullmatch(value):
             return UUID(str.__str__(value))
@@ -120,14 +120,14 @@ class Text(Argument):
             raise self._refusal("a str", value)
         if len(value) > LONGEST_TEXT:
             raise self._unacceptable(f"is longer than {LONGEST_TEXT:,} characters")
-        # The value of a subclass, not its representation: psycopg would send the name of an Enum.
+        # A subclass's value, not its representation: for an Enum psycopg would send the name.
         text = str.__str__(value)
         if "\0" in text:
             raise self._unacceptable("contains NUL")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise self._unacceptable("contains half a character (a surrogate)") from None
+            raise self._unacceptable("contains a surrogate, which is half a character") from None
         return text
 
     def _unacceptable(self, what: str) -> TenancyError:
@@ -135,7 +135,7 @@ class Text(Argument):
 
 
 class Secret(Text):
-    """A text that opens something: what cannot be one is refused like one that is unknown."""
+    """A secret text. An impossible value is refused like an unknown one."""
 
     def __init__(self, name: str, refused: type[TenancyError]) -> None:
         super().__init__(name, missing=refused)
@@ -145,7 +145,7 @@ class Secret(Text):
         return self._refused(f"{self.name} {what}")
 
     def _refusal(self, wanted: str, value: object) -> InvalidArgumentError:
-        # The type alone: even the length of a secret is nobody's business.
+        # Only the type, because even the length of a secret must stay secret.
         return InvalidArgumentError(f"{self.name} must be {wanted}, not {type(value).__name__}")
 
 
@@ -156,7 +156,7 @@ class Moment(Argument):
         if not isinstance(value, datetime):
             raise self._refusal("a datetime", value)
         if value.utcoffset() is None:
-            # The drivers do not agree on what hour that is.
+            # The drivers interpret it differently.
             raise InvalidArgumentError(f"{self.name} has no time zone", hint="Give it one: tzinfo=timezone.utc.")
         try:
             utc = value.astimezone(timezone.utc)
@@ -175,7 +175,7 @@ class Span(Argument):
 
 
 class Count(Argument):
-    """A whole number, 0 or more; the server may say less."""
+    """A whole number, 0 or more; the server may allow less."""
 
     def _checked(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -186,7 +186,7 @@ class Count(Argument):
 
 
 class Seconds(Argument):
-    """A number of seconds, more than 0, which PostgreSQL keeps as whole milliseconds."""
+    """A number of seconds, more than 0, which PostgreSQL stores in whole milliseconds."""
 
     def _checked(self, value: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -200,7 +200,7 @@ class Seconds(Argument):
 
 
 class OneOf(Argument):
-    """One of some words."""
+    """One of several words."""
 
     def __init__(self, name: str, words: Iterable[str], *, optional: bool = False) -> None:
         super().__init__(name, optional=optional)
@@ -213,20 +213,20 @@ class OneOf(Argument):
 
 
 class Version(Argument):
-    """A version as the server has given it; 0 for that of what is not there."""
+    """A version that the server returned, or 0 if there is no value."""
 
     def _checked(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._refusal("an int", value)
         if not 0 <= value <= _LARGEST_BIGINT:
-            raise InvalidArgumentError(f"{self.name} must be one that the server has given")
+            raise InvalidArgumentError(f"{self.name} must be a version that the server returned, or 0")
         return int(value)
 
 
 class Value(Argument):
-    """The value of a setting, which may be a secret: text, a bool, an int, or what JSON has of dicts and lists.
+    """The value of a setting, which may be a secret: text, a bool, an int, or a dict or list for JSON.
 
-    The server knows of which type it has to be, and is sent text.
+    It is sent as text. The server knows the type.
     """
 
     def _checked(self, value: Any) -> str:
@@ -238,7 +238,7 @@ class Value(Argument):
             try:
                 text = json.dumps(value, allow_nan=False)
             except (TypeError, ValueError, RecursionError):
-                raise InvalidArgumentError(f"{self.name} is nothing that JSON can say") from None
+                raise InvalidArgumentError(f"{self.name} cannot be represented in JSON") from None
         elif isinstance(value, str):
             text = str.__str__(value)
         else:
@@ -246,16 +246,16 @@ class Value(Argument):
                 f"{self.name} must be a str, bool, int, dict or list, not {type(value).__name__}"
             )
         if len(text) > _LONGEST_VALUE or "\0" in text:
-            raise InvalidArgumentError(f"{self.name} has more than {_LONGEST_VALUE:,} characters, or NUL")
+            raise InvalidArgumentError(f"{self.name} has more than {_LONGEST_VALUE:,} characters, or contains NUL")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise InvalidArgumentError(f"{self.name} contains half a character (a surrogate)") from None
+            raise InvalidArgumentError(f"{self.name} contains a surrogate, which is half a character") from None
         return text
 
 
 class Bytes(Argument):
-    """Bytes, of which nothing is known."""
+    """Bytes, which are not interpreted."""
 
     def _checked(self, value: Any) -> bytes:
         if not isinstance(value, bytes):
@@ -264,7 +264,7 @@ class Bytes(Argument):
 
 
 class Flag(Argument):
-    """True or False, and nothing that is only taken for one of them."""
+    """True or False, but no other value that counts as true or false."""
 
     def _checked(self, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -273,7 +273,7 @@ class Flag(Argument):
 
 
 class Many(Argument):
-    """A list, each element of which is what another argument says."""
+    """A list whose elements pass another argument's check."""
 
     def __init__(self, element: Argument) -> None:
         super().__init__(element.name)

@@ -1,4 +1,4 @@
-"""The few places where waiting in asyncio is not the same word as in threads."""
+"""The few functions that differ between asyncio and threads."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["give_back", "is_pool", "sleep"]
 
 
 def is_pool(source: object) -> bool:
-    """Return whether it is a pool for asyncio: one for threads would lose a connection."""
+    """Return whether it is a pool for asyncio; a pool for threads would lose a connection."""
     return iscoroutinefunction(getattr(source, "getconn", None))
 
 
 async def give_back(pool: AsyncConnectionPool[Any], conn: AsyncConnection[Any]) -> None:
-    """Return the connection to its pool, even when the task is cancelled meanwhile."""
+    """Return the connection to its pool, even if the task is cancelled meanwhile."""
     giving = pool.putconn(conn)
     try:
         first = giving.send(None)
     except StopIteration:
-        # Mostly there is nothing to wait for, and no need of a task, which takes longer than all this.
+        # Usually it does not wait, and then needs no task, which would take longer than all of this.
         return
     await asyncio.shield(_finish(_Rest(giving, first)))
 
@@ -38,7 +38,7 @@ async def _finish(rest: _Rest) -> None:
 
 
 class _Rest:
-    """What is left of a coroutine that was started and waits for something."""
+    """The rest of a coroutine that was started and is now waiting."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: object) -> None:
         self._coroutine = coroutine

@@ -1,4 +1,4 @@
-"""Transactions in a workspace, over psycopg in asyncio.
+"""Transactions in a workspace, over psycopg with asyncio.
 
 ``from pg_tenancy.aio import workspace``. Errors and results are those of
 ``pg_tenancy``.

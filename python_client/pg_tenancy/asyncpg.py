@@ -1,10 +1,10 @@
 """Transactions in a workspace, over asyncpg.
 
-asyncpg has no pipeline, so BEGIN and the call that enters the workspace travel as
-one script: as many round trips as a transaction of asyncpg's own takes. They are
-sent with the first statement, and nothing is sent for a block without one. An API
-key or a session's token travels by itself, as a parameter, because texts are shown
-and logged.
+asyncpg has no pipeline, so BEGIN and the call that enters the workspace are sent as one
+script, in as many round trips as a transaction of asyncpg's own takes. They are sent
+before the first statement; a block without a statement sends nothing. An API key or a
+session's token is sent separately, as a parameter, because servers show and log the text
+of statements.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def _like(other: Callable[..., object]) -> Callable[[F], F]:
-    """Give a function the rest of the words of another one, which does the same with psycopg."""
+    """Append the docstring of the same function over psycopg, without its first line."""
 
     def documented(function: F) -> F:
-        # Python has no words at all with -OO.
+        # Python has no docstrings with -OO.
         if function.__doc__ and other.__doc__:
             function.__doc__ = f"{function.__doc__}\n{other.__doc__.partition(chr(10))[2]}"
         return function
@@ -68,12 +68,12 @@ def _like(other: Callable[..., object]) -> Callable[[F], F]:
 
 
 class Workspace(Calls):
-    """One transaction in one workspace; ``workspace()`` makes it.
+    """One transaction in one workspace; ``workspace()`` creates it.
 
-    It belongs to one task and one block, and is not used again afterwards.
+    It belongs to one task and one block, and cannot be used again afterwards.
     """
 
-    # Without an identity it is a transaction in no workspace, for what needs none.
+    # Without an identity the transaction is outside of workspaces.
     def __init__(self, source: Any, identity: Identity | None, options: Options) -> None:
         self._source = source
         self._pool = source if isinstance(source, asyncpg.Pool) else None
@@ -88,7 +88,7 @@ class Workspace(Calls):
 
     async def __aenter__(self) -> Self:
         if self._conn is not None:
-            raise WorkspaceClosedError("this workspace is in use already: make one for each block")
+            raise WorkspaceClosedError("this workspace is already in use: create one for each block")
         if self._pool is None:
             conn = self._source
             _require_idle(conn)
@@ -113,10 +113,10 @@ class Workspace(Calls):
             raise ours from exc
 
     async def open(self) -> None:
-        """Enter the workspace now, if it is not yet.
+        """Enter the workspace now, if it is not entered yet.
 
         Raises:
-            TenancyError: the errors of entering, like NotAMemberError.
+            TenancyError: the workspace cannot be entered; for example NotAMemberError.
             ConnectionNotIdleError: something else uses the connection.
         """
         if not self._opened:
@@ -125,25 +125,25 @@ class Workspace(Calls):
             raise _refusals.not_entered()
 
     async def connection(self) -> Any:
-        """Return the connection, in the workspace, for everything without a method here.
+        """Enter the workspace if necessary, and return the connection.
 
-        COPY, cursors, executemany, ``conn.transaction()`` for a savepoint. Leave
-        committing and rolling back to the block.
+        Use it for what has no method here: COPY, cursors, executemany, or
+        ``conn.transaction()`` for a savepoint. Leave COMMIT and ROLLBACK to the block.
         """
         await self.open()
         return self._connection()
 
     async def execute(self, query: LiteralString, params: Sequence[object] = ()) -> str:
-        """Run a statement and return its status, like ``UPDATE 3``.
+        """Run a statement and return its status, such as ``UPDATE 3``.
 
         Args:
             query: a statement, with ``$1`` placeholders.
-            params: the values of the placeholders, as one list or tuple.
+            params: the values of the placeholders, as a list or tuple.
 
         Raises:
-            InvalidArgumentError: params is something else.
-            TenancyError: the error is one of pg-tenancy's.
-            asyncpg.PostgresError: it is another one; it passes unchanged.
+            InvalidArgumentError: ``params`` is not a list or tuple.
+            TenancyError: the server raised an error of pg-tenancy.
+            asyncpg.PostgresError: any other error, unchanged.
         """
         return str(await self._do("execute", query, params))
 
@@ -165,7 +165,7 @@ class Workspace(Calls):
 
     async def _do(self, method: str, query: str, params: Sequence[object], call: Call | None = None) -> Any:
         if not isinstance(params, Sequence) or isinstance(params, str | bytes):
-            # Of text each character would be a parameter, of a mapping each key.
+            # Each character of a text would be a parameter, or each key of a mapping.
             raise InvalidArgumentError(f"params must be a list or a tuple, not {described(params)}")
         await self.open()
         try:
@@ -179,10 +179,10 @@ class Workspace(Calls):
         return self._conn
 
     async def _begin(self, conn: Any) -> None:
-        """Send BEGIN and the entering call together, unless that would write a key into the text."""
+        """Send BEGIN and the entering call, together unless the text would then contain a secret."""
         _require_idle(conn)
         identity, script = self._identity, "; ".join(self._start.commands())
-        # Before the answer: it may never be read, and the transaction be there.
+        # Set first, because a transaction may be open even if the response is never read.
         self._opened = True
         try:
             if identity is None:
@@ -198,7 +198,7 @@ class Workspace(Calls):
         self._entered = True
 
     async def _commit(self, conn: Any) -> None:
-        """Commit the block, and never mistake a rollback for a commit."""
+        """Commit, and raise an error if the server rolled back instead."""
         if not self._opened:
             return
         if self._entered and not conn.is_closed() and not conn.is_in_transaction():
@@ -211,20 +211,20 @@ class Workspace(Calls):
         self._opened = False
 
     async def _leave_clean(self, conn: Any, exc: BaseException | None) -> NotGrantedError | None:
-        """End the transaction if there may be one, or else the connection; only then a refusal can be explained."""
+        """Roll back if a transaction may be open, or close the connection; explain a refused statement in between."""
         clean = not self._opened
         refused = None
         try:
             if self._opened and not conn.is_closed():
                 _set_outer_transaction(conn, None)
-                # Always: after a cancellation is_in_transaction() may be about the
-                # time before, and a ROLLBACK without a transaction does no harm.
+                # Always: after a cancellation is_in_transaction() may be outdated, and a
+                # ROLLBACK without a transaction does no harm.
                 await conn.execute("ROLLBACK")
                 clean = not conn.is_in_transaction()
                 if clean and exc is not None and is_not_granted(exc):
                     refused = translate_not_granted(exc, await conn.fetchrow(GRANTED, message_of(exc)))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            pass  # what went wrong first is worth more, and the connection is closed below
+            pass  # the first error matters more, and the connection is closed below
         finally:
             if not clean:
                 conn.terminate()
@@ -241,7 +241,7 @@ def workspace(source: Any, **entry: Unpack[Entry]) -> Workspace:
 
 @_like(aio.run)
 async def run(source: Any, work: Callable[[Workspace], Awaitable[T]], *, retries: int = 3, **entry: Unpack[Entry]) -> T:
-    """Call a function in a workspace, again if the transaction met another one, over asyncpg."""
+    """Call a function in a workspace, and retry it after a conflict with another transaction, over asyncpg."""
 
     async def transaction() -> T:
         async with workspace(source, **entry) as ws:
@@ -258,14 +258,14 @@ async def fetch_all(
 ) -> list[Any]:
     """Run one query in a workspace and commit it.
 
-    Three round trips, and one more when asyncpg prepares the query for the first
-    time: it sends one thing at a time. (With psycopg the same is one.)
+    This takes three round trips, and another one when asyncpg first prepares the query. (With
+    psycopg it takes one.)
 
     Args:
-        source: a connection that nothing else uses, or a pool.
+        source: an idle connection, or a pool.
         query: a query, with ``$1`` placeholders.
-        params: the values of the placeholders, as one list or tuple.
-        **entry: whom and how, as for ``workspace``.
+        params: the values of the placeholders, as a list or tuple.
+        **entry: the keywords of ``workspace``.
 
     Returns:
         The rows.
@@ -310,7 +310,7 @@ async def sign_up(
     last_name: str | None = None,
     password_hash: str | None = None,
 ) -> UUID:
-    """Make an account that belongs to no organization: for the first person of a new customer, over asyncpg."""
+    """Create an account without an organization, such as for the first person of a new customer, over asyncpg."""
     async with Workspace(source, None, {}) as outside:
         return await outside._sign_up(email, username, first_name, last_name, password_hash)
 
@@ -325,7 +325,7 @@ async def start_session(
     client: str | None = None,
     lasts: timedelta = timedelta(days=30),
 ) -> NewSession:
-    """Start a session of a person who has just proved who it is, over asyncpg."""
+    """Start a session of a person who has just authenticated, over asyncpg."""
     call, values = _opening.starting_session(
         {"user_id": user_id, "organization_id": organization_id, "ticket": ticket}, client, lasts
     )
@@ -348,24 +348,24 @@ async def end_session(source: Any, token: str) -> None:
 
 
 def _require_idle(conn: Any) -> None:
-    """Refuse a connection in which the context could outlive the block, or meet another."""
+    """Refuse a connection in which the context could outlive the block, or conflict with another one."""
     if conn.is_closed():
         problem = "is closed"
     elif conn.is_in_transaction():
-        problem = "is in a transaction already"
+        problem = "is already in a transaction"
     else:
         return
     raise _refusals.not_idle(problem)
 
 
 def _set_outer_transaction(conn: Any, transaction: Any) -> None:
-    """Tell asyncpg of the transaction, so that conn.transaction() makes savepoints in it."""
-    # A pool gives out a proxy; what counts is noted on the connection behind it.
+    """Tell asyncpg about the transaction, so that conn.transaction() creates savepoints in it."""
+    # A pool's connection is a proxy; the attribute belongs to the actual connection.
     getattr(conn, "_con", conn)._top_xact = transaction
 
 
 def _raise(error: asyncpg.PostgresError, call: Call | None = None) -> NoReturn:
-    """Raise the error as one of ours if it is, and otherwise as it came."""
+    """Raise the error as an exception of pg-tenancy if it is one, otherwise unchanged."""
     ours = _opening.explain(error, call)
     if ours is not None:
         raise ours from error

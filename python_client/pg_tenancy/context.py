@@ -1,8 +1,8 @@
-"""The workspace of the current task: for libraries that start transactions by themselves.
+"""The workspace of the current task, for libraries that start transactions themselves.
 
-``workspace_context`` names a workspace for a block, and each transaction that
-``pg_tenancy.sqlalchemy`` or ``pg_tenancy.django`` starts within enters it. A context
-variable keeps it, so that it holds for one task or thread and what that awaits, never for
+``workspace_context`` sets the workspace for a block: each transaction that
+``pg_tenancy.sqlalchemy`` or ``pg_tenancy.django`` starts in the block enters it. It is kept
+in a context variable, so it applies to one task or thread and to what that awaits, never to
 another request; a new thread starts without one.
 """
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["outside_workspaces", "workspace_context"]
 
-# False: in no workspace, and on purpose. None: nobody has said.
+# False: deliberately outside of workspaces. None: in neither block.
 _current: Final[ContextVar[Identity | bool | None]] = ContextVar("pg_tenancy_workspace", default=None)
 
 
 @contextmanager
 def workspace_context(**who: Unpack[Who]) -> Iterator[None]:
-    """Name the workspace that transactions enter which start in the block.
+    """Set the workspace that transactions enter when they start in the block.
 
-    Nothing is sent: each transaction checks, when it starts, that the person may enter.
-    A block within a block counts for what starts in it.
+    Nothing is sent: each transaction checks when it starts that the person may enter.
+    Blocks can be nested; the innermost one applies.
 
     Args:
         **who: ``user_id`` and ``organization_id``, or ``platform=True``, ``ticket``,
             ``session`` or ``api_key``, as for ``pg_tenancy.workspace``.
 
     Raises:
-        TypeError: a keyword that does not exist, or keywords that do not go together.
+        TypeError: a keyword that does not exist, or keywords that cannot be combined.
         TenancyError: a value is not acceptable, such as UserRequiredError for
             ``user_id=None``.
     """
@@ -50,10 +50,10 @@ def workspace_context(**who: Unpack[Who]) -> Iterator[None]:
 
 @contextmanager
 def outside_workspaces() -> Iterator[None]:
-    """Let transactions that start in the block enter no workspace.
+    """Let transactions that start in the block stay outside of workspaces.
 
-    For what belongs to no tenant: ``tenancy.peek_invitation()``, the application's own
-    tables of everybody. A protected table remains an error there.
+    For data that belongs to no tenant, such as ``tenancy.peek_invitation()`` and the
+    application's shared tables. Using a protected table is still an error.
     """
     token = _current.set(False)
     try:
@@ -63,15 +63,15 @@ def outside_workspaces() -> Iterator[None]:
 
 
 def entering() -> Identity | None:
-    """Return whom a transaction that starts now is for; None outside of workspaces.
+    """Return the identity for a transaction that starts now, or None in ``outside_workspaces``.
 
     Raises:
-        NoContextError: the code runs in neither block.
+        NoContextError: the code is in neither block.
     """
     current = _current.get()
     if current is None:
         raise NoContextError(
-            "a transaction starts in no workspace",
+            "the transaction starts outside of workspace_context",
             hint="Start it in workspace_context(user_id=...), or in outside_workspaces().",
             constraint="no_context",
         )
@@ -79,26 +79,26 @@ def entering() -> Identity | None:
 
 
 def entering_if_any() -> Identity | None:
-    """Return whom a transaction that starts now is for; None also where nobody has said."""
+    """Return the identity for a transaction that starts now, or None outside of ``workspace_context``."""
     current = _current.get()
     return current if isinstance(current, Identity) else None
 
 
 def require_same(entered: Identity | bool | None) -> None:
-    """Refuse a statement in a transaction that is in another workspace than the code that sends it.
+    """Refuse a statement if its transaction is not in the workspace of ``workspace_context``.
 
     Args:
-        entered: what ``entering`` returned when the transaction started; False, which is
-            no workspace, refuses every statement.
+        entered: the result of ``entering`` when the transaction started; False refuses
+            every statement.
 
     Raises:
         NoContextError: the code has left the block in which the transaction started.
-        ContextAlreadySetError: it is in the block of another workspace.
+        ContextAlreadySetError: the code is in another workspace's block.
     """
     current = entering()
     if current is not entered and current != entered:
         raise ContextAlreadySetError(
-            "the transaction started in another workspace than that of workspace_context",
+            "the transaction is in another workspace, not the one of workspace_context",
             hint="Commit it before switching, or use a session for each workspace.",
             constraint="context_already_set",
         )

@@ -1,8 +1,8 @@
 """The errors of a workspace, one class for each kind.
 
-The server marks every error of pg-tenancy with a SQLSTATE and a name in the
-constraint field. The class is found by these two, from whichever driver the
-error came; no message is ever parsed, so that translated messages do no harm.
+Every error of pg-tenancy has a SQLSTATE and a name in the constraint field. They determine
+the class, whichever driver raised the error. Messages are never parsed, so they may be in
+any language.
 """
 
 from __future__ import annotations
@@ -89,17 +89,17 @@ __all__ = [
 class TenancyError(Exception):
     """The base of all errors of pg-tenancy.
 
-    It does not derive from a driver's error, so that one ``except`` serves
-    psycopg and asyncpg. The driver's exception is in ``__cause__``.
+    It does not derive from a driver's error, so that one ``except`` works for psycopg
+    and asyncpg. The driver's exception is in ``__cause__``.
 
     Attributes:
         message: the server's message.
         hint: the remedy, or None.
-        sqlstate: the five characters of the SQLSTATE, or None where the client
-            found the problem before anything was sent.
-        constraint: the name of the error in the constraint field, or None.
-        http_status: the status for an HTTP response, from 400 to 599, a constant of the
-            class: 500 where the mistake is the application's own.
+        sqlstate: the SQLSTATE's five characters, or None if the client detected the
+            problem before sending anything.
+        constraint: the error's name, from the constraint field, or None.
+        http_status: the status for an HTTP response, 400 to 599, a constant of the class;
+            500 for a mistake of the application itself.
     """
 
     http_status: ClassVar[int] = 500
@@ -112,7 +112,7 @@ class TenancyError(Exception):
         sqlstate: str | None = None,
         constraint: str | None = None,
     ) -> None:
-        """Keep the parts of the error; see the class for what they are."""
+        """Store the parts of the error, which are the attributes of the class."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -120,7 +120,7 @@ class TenancyError(Exception):
         self.constraint = constraint
 
     def __str__(self) -> str:
-        """Return the message, and the hint on a line of its own."""
+        """Return the message, and the hint on a separate line."""
         return f"{self.message}\nHINT: {self.hint}" if self.hint else self.message
 
 
@@ -129,11 +129,11 @@ class NoContextError(TenancyError):
 
 
 class InvalidContextError(NoContextError):
-    """The session variables are not those that entering the workspace set."""
+    """The session variables were not set by entering a workspace in this transaction."""
 
 
 class NotAMemberError(TenancyError):
-    """The user, the organization or the membership does not exist (any more)."""
+    """The user, the organization or the membership does not exist, or no longer exists."""
 
     http_status = 403
 
@@ -147,7 +147,7 @@ class LoginSeesEverythingError(TenancyError):
 
 
 class LoginMayNotEnterError(TenancyError):
-    """The login lacks the role for this way to enter; the hint names it."""
+    """The login lacks the role for entering in this way; the hint names the role."""
 
 
 class TransactionRequiredError(TenancyError):
@@ -155,7 +155,7 @@ class TransactionRequiredError(TenancyError):
 
 
 class SnapshotNotCheckedError(TenancyError):
-    """READ ONLY together with REPEATABLE READ or SERIALIZABLE: whether the membership still holds cannot be checked."""
+    """The membership cannot be checked in a transaction that is READ ONLY and REPEATABLE READ or SERIALIZABLE."""
 
 
 class TicketError(TenancyError):
@@ -165,28 +165,28 @@ class TicketError(TenancyError):
 
 
 class PermissionDeniedError(TenancyError):
-    """The role does not hold the permission."""
+    """The role lacks the permission."""
 
     http_status = 403
 
 
 class DelegationDeniedError(PermissionDeniedError):
-    """The role holds the permission, but not over this member or that role."""
+    """The role holds the permission, but not for this member or this role."""
 
 
 class ModuleForbiddenError(PermissionDeniedError):
-    """The module does not open for this role, or not in this kind of workspace."""
+    """The module is not open to this role, or not in this kind of workspace."""
 
 
 class PersonRequiredError(PermissionDeniedError):
-    """The function acts for a person, and the transaction was entered with an API key."""
+    """The function requires a person, but the workspace was entered with an API key."""
 
 
 class NotGrantedError(TenancyError):
-    """No login of the application may use this command on the table, or name one of the columns that it names.
+    """The login may not use this command on the table, or on one of the columns in the statement.
 
     Attributes:
-        table: the table, with its schema where the search path does not find it.
+        table: the table, with its schema unless the search path finds it.
         insertable: the columns that an INSERT may name.
         updatable: the columns that an UPDATE may set.
         readable: the columns that a SELECT, a RETURNING or a condition may name.
@@ -203,7 +203,7 @@ class NotGrantedError(TenancyError):
         readable: Sequence[str],
         deletable: bool,
     ) -> None:
-        """Compose the hint out of what is allowed."""
+        """Compose the hint from what is allowed."""
         allowed = [
             f"{command} may name {', '.join(columns)}" if columns else f"{command} is not allowed"
             for command, columns in (("INSERT", insertable), ("UPDATE", updatable), ("SELECT and RETURNING", readable))
@@ -218,7 +218,7 @@ class NotGrantedError(TenancyError):
 
 
 class OrganizationRequiredError(TenancyError):
-    """The function needs an organization, and the workspace is personal or the platform's."""
+    """The function requires an organization, but the workspace is personal or the platform's."""
 
     http_status = 409
 
@@ -270,7 +270,7 @@ class SlugTakenError(TenancyError):
 
 
 class InvitationError(TenancyError):
-    """The token is unknown, used, revoked or expired; its kinds are about inviting."""
+    """The token is unknown, used, revoked or expired; subclasses are other errors of invitations."""
 
     http_status = 404
 
@@ -286,7 +286,7 @@ class InvitationNotPendingError(InvitationError):
 
 
 class InvitationPendingError(InvitationError):
-    """The address has an invitation to this organization that is still open."""
+    """The address already has a pending invitation to this organization."""
 
     http_status = 409
 
@@ -304,7 +304,7 @@ class ApiKeyError(TenancyError):
 
 
 class SessionError(TenancyError):
-    """The session is unknown, revoked or expired: the person logs in again."""
+    """The session is unknown, revoked or expired: the person must log in again."""
 
     http_status = 401
 
@@ -322,7 +322,7 @@ class ApiKeyNotFoundError(ApiKeyError, NotFoundError):
 
 
 class InstanceStateError(TenancyError):
-    """The state of the instance does not allow it; the hint names the states that do."""
+    """The instance's state does not allow this; the hint names the states that do."""
 
     http_status = 409
 
@@ -340,17 +340,17 @@ class NotOperationalError(TenancyError):
 
 
 class ActivationWriteError(PermissionDeniedError):
-    """The columns of activations were written; ``activate`` and ``deactivate`` do that."""
+    """The columns of activations were written directly; use ``activate`` and ``deactivate``."""
 
 
 class UserInUseError(TenancyError):
-    """Rows of the application's own tables refer to the account that was to be deleted."""
+    """The account cannot be deleted while rows of the application's own tables refer to it."""
 
     http_status = 409
 
 
 class ModelIdTakenError(TenancyError):
-    """The workspace has a model with this ``model_id``."""
+    """The workspace already has a model with this ``model_id``."""
 
     http_status = 409
 
@@ -362,67 +362,67 @@ class ModelInUseError(TenancyError):
 
 
 class SettingLockedError(TenancyError):
-    """The platform has locked the setting: its value is the platform's in all workspaces."""
+    """The platform has locked the setting: the platform's value applies in all workspaces."""
 
     http_status = 409
 
 
 class SettingChangedError(TenancyError):
-    """Somebody else has changed the setting since the expected version was read."""
+    """The setting was changed after the expected version was read."""
 
     http_status = 409
 
 
 class EmailTakenError(TenancyError):
-    """An account with this e-mail address exists."""
+    """An account with this e-mail address already exists."""
 
     http_status = 409
 
 
 class UsernameTakenError(TenancyError):
-    """Another account has this username, and the application's table allows it once."""
+    """Another account has this username, and the application's table requires it to be unique."""
 
     http_status = 409
 
 
 class EmailAmbiguousError(TenancyError):
-    """Several accounts have this e-mail address, and none of them in this spelling."""
+    """Several accounts have this e-mail address, but none in exactly this spelling."""
 
     http_status = 409
 
 
 class InsufficientFundsError(TenancyError):
-    """The wallet does not hold enough, or something is unpaid."""
+    """The wallet does not have enough money, or an amount is unpaid."""
 
     http_status = 402
 
 
 class SpendingLimitError(TenancyError):
-    """The API key, the person or the workspace has reached its limit for this month."""
+    """The API key, the person or the workspace has reached its spending limit for this month."""
 
     http_status = 402
 
 
 class ReferenceReusedError(TenancyError):
-    """The reference names another movement or hold, or the movement was given back already."""
+    """The reference belongs to another movement or hold, or the movement was already reversed."""
 
     http_status = 409
 
 
 class WalletStateError(TenancyError):
-    """The request is for an unused wallet, and this one is in use."""
+    """The request requires an unused wallet, but this one is in use."""
 
     http_status = 409
 
 
 class AccessRequestedError(TenancyError):
-    """The workspace has already requested this offering, or may use it."""
+    """The workspace has already requested access to this offering, or may already use it."""
 
     http_status = 409
 
 
 class AlreadySharedError(TenancyError):
-    """The offering is shared with this organization."""
+    """The offering is already shared with this organization."""
 
     http_status = 409
 
@@ -456,17 +456,17 @@ class RequestNotFoundError(NotFoundError):
 
 
 class RequestNotPendingError(TenancyError):
-    """The request was decided already."""
+    """The request has already been decided."""
 
     http_status = 409
 
 
 class ShareNotFoundError(NotFoundError):
-    """The organization gave no such share."""
+    """The organization has given no such share."""
 
 
 class ShareStateError(TenancyError):
-    """The share is not in a state that allows it."""
+    """The share's state does not allow this."""
 
     http_status = 409
 
@@ -496,37 +496,37 @@ class ConnectionNotIdleError(TenancyError):
 
 
 class TransactionAbortedError(TenancyError):
-    """A statement failed, the block went on, and nothing was committed."""
+    """A statement failed, but the block continued; nothing was committed."""
 
 
 class TransactionEndedError(TenancyError):
-    """The block committed or rolled back by itself and lost its workspace."""
+    """The block's own COMMIT or ROLLBACK ended the transaction, and with it the workspace."""
 
 
 class WorkspaceClosedError(TenancyError):
-    """The workspace was used before its block or after it."""
+    """The workspace was used outside of its block."""
 
 
-# Instances, models and costs: their tags in the kernel's plan bring nothing.
+# Instances, models and costs, whose tags add nothing in the kernel's plan.
 _PLATFORM_PHASES: Final = frozenset({5, 6, 9})
 
 
 class PhaseNotDeployedError(TenancyError):
-    """The database does not have the phase that this call needs.
+    """The database lacks the phase that this call requires.
 
     Attributes:
         phase: the number of the phase.
-        function: the SQL function that is missing, with its schema.
+        function: the missing SQL function, with its schema.
     """
 
     http_status = 501
 
     def __init__(self, phase: int, function: str, *, sqlstate: str | None = None) -> None:
-        """Say which function is missing and which phase brings it."""
+        """Compose the message from the missing function and its phase."""
         super().__init__(
             f"{function}() comes with phase {phase}, which is not deployed in this database",
             hint=f"Deploy up to @phase-{phase}, or do without this call until then."
-            + (" The kernel's plan never has it." if phase in _PLATFORM_PHASES else ""),
+            + (" The kernel's plan does not contain it." if phase in _PLATFORM_PHASES else ""),
             sqlstate=sqlstate,
         )
         self.phase = phase
@@ -660,18 +660,18 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("23514", "organization_keeps_an_owner"): LastOwnerError,
 }
 
-# invalid_schema_name and undefined_function: what a missing phase looks like.
+# invalid_schema_name and undefined_function: the errors if a phase is missing.
 _MISSING: Final = frozenset({"3F000", "42883"})
 
-# insufficient_privilege: what PostgreSQL itself says of a function that is not for the login.
+# insufficient_privilege: PostgreSQL's own error if the login may not call a function.
 _DENIED: Final = "42501"
 
-# serialization_failure and deadlock_detected: trying again may succeed.
+# serialization_failure and deadlock_detected: a retry may succeed.
 _TRANSIENT: Final = frozenset({"40001", "40P01"})
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Return the SQLSTATE of a driver's error or of ours, or None."""
+    """Return the SQLSTATE of an error of a driver or of pg-tenancy, or None."""
     state = getattr(error, "sqlstate", None)
     return state if isinstance(state, str) else None
 
@@ -684,8 +684,9 @@ def is_transient(error: BaseException) -> bool:
 def name_of(error: TenancyError) -> str:
     """Return the name of an error, such as ``permission_denied``.
 
-    It is the database's. Where the client found the problem before anything was sent,
-    it is the name that the class has in the database, or else the name of the class.
+    This is its name in the database. If the client detected the problem before sending
+    anything, it is the name in the database of errors of this class, or else the name of
+    the class.
     """
     if error.constraint is not None:
         return error.constraint
@@ -703,11 +704,11 @@ def translate(error: BaseException) -> TenancyError | None:
         error: an exception of psycopg or asyncpg.
 
     Returns:
-        The exception to raise from ``error``, or None when the error is not one
-        of pg-tenancy's and should go on unchanged.
+        The exception to raise from ``error``, or None if the error is not one of
+        pg-tenancy's and should be raised unchanged.
     """
-    # psycopg keeps the fields of the server's message in diag, asyncpg on the
-    # exception itself.
+    # psycopg has the fields of the server's message in diag, asyncpg on the exception
+    # itself.
     fields = getattr(error, "diag", error)
     sqlstate = sqlstate_of(error)
     constraint = getattr(fields, "constraint_name", None)
@@ -721,15 +722,15 @@ def translate(error: BaseException) -> TenancyError | None:
 
 
 def tenancy_error(error: BaseException) -> TenancyError | None:
-    """Return the exception of pg-tenancy for what a library raised that wraps the driver's error.
+    """Return the exception of pg-tenancy for an error that may wrap a driver's error.
 
     Args:
-        error: an exception of a driver, or of SQLAlchemy or Django, which keep the
-            driver's as its cause.
+        error: an exception of a driver, or of SQLAlchemy or Django, whose cause is the
+            driver's.
 
     Returns:
-        The error itself where it is a TenancyError, the one to raise from it where it
-        or its cause is a driver's error with a name of pg-tenancy, and otherwise None.
+        The error itself if it is a TenancyError; the exception to raise from it if it or
+        its cause is a driver's error with a name of pg-tenancy; otherwise None.
     """
     found: BaseException | None = error
     while found is not None:
@@ -741,19 +742,18 @@ def tenancy_error(error: BaseException) -> TenancyError | None:
 
 
 def translate_missing(error: BaseException, phase: int, function: str) -> PhaseNotDeployedError | None:
-    """Return the exception for a function of ours that the database lacks.
+    """Return the exception for a function of pg-tenancy that the database lacks.
 
     Args:
-        error: what the driver raised for a statement that is nothing but a call
-            of ``function``.
-        phase: the phase that brings the function.
-        function: the function's name with its schema.
+        error: the driver's error for a statement that only calls ``function``.
+        phase: the phase that adds the function.
+        function: the function's name, with its schema.
 
     Returns:
-        The exception to raise from ``error``, or None when the function is there
-        and the error is about something else.
+        The exception to raise from ``error``, or None if the function exists and the error
+        has another reason.
     """
-    # The application's own schema is open to whoever enters from the phase on that needs it.
+    # The application's own schema is opened to its logins by the phase that requires it.
     is_closed = sqlstate_of(error) == _DENIED and not function.startswith("tenancy.") and translate(error) is None
     if not (sqlstate_of(error) in _MISSING or is_closed) or _comes_from_inside(error):
         return None
@@ -761,16 +761,15 @@ def translate_missing(error: BaseException, phase: int, function: str) -> PhaseN
 
 
 def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterError | None:
-    """Return the exception for a login that may not call a function that enters.
+    """Return the exception for a login that may not call an entering function.
 
     Args:
-        error: what the driver raised for a statement that is nothing but a call
-            of ``function``.
-        function: the function's name with its schema.
+        error: the driver's error for a statement that only calls ``function``.
+        function: the function's name, with its schema.
 
     Returns:
-        The exception to raise from ``error``, or None when the login may call the
-        function and the error is about something else.
+        The exception to raise from ``error``, or None if the login may call the function
+        and the error has another reason.
     """
     if sqlstate_of(error) != _DENIED or _comes_from_inside(error):
         return None
@@ -778,8 +777,8 @@ def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterErr
         hint = "Grant the login tenancy_credentialed or tenancy_app."
     else:
         hint = (
-            "A login of tenancy_credentialed names no users, it enters with ticket=, session= or api_key=;"
-            " to enter with user_id= a login needs tenancy_app."
+            "A login of tenancy_credentialed cannot name users: it enters with ticket=, session= or api_key=."
+            " To enter with user_id=, a login needs tenancy_app."
         )
     return LoginMayNotEnterError(
         f"the login of this connection may not call {function}()", hint=hint, sqlstate=sqlstate_of(error)
@@ -787,10 +786,10 @@ def translate_denied(error: BaseException, function: str) -> LoginMayNotEnterErr
 
 
 def is_not_granted(error: BaseException | None) -> bool:
-    """Return whether PostgreSQL itself refused the application's statement, for want of a privilege.
+    """Return whether PostgreSQL itself refused the application's statement because a privilege is missing.
 
-    Its message names the table at most. What may be done with that can be asked only
-    when the transaction that failed is over; ``translate_not_granted`` takes the answer.
+    Its message names only the table. The login's privileges on the table can be read only
+    after the failed transaction has ended; ``translate_not_granted`` takes them.
     """
     fields = getattr(error, "diag", error)
     return (
@@ -806,12 +805,12 @@ def translate_not_granted(error: BaseException, row: Sequence[object] | None) ->
     """Return the exception for a statement that PostgreSQL refused.
 
     Args:
-        error: what the driver raised, of which ``is_not_granted`` is true.
-        row: what ``_sql.GRANTED`` answered for its message; None for a table that is
-            not under pg-tenancy's protection.
+        error: the driver's error, for which ``is_not_granted`` is true.
+        row: the result of ``_sql.GRANTED`` for its message; None if the table is not
+            protected.
 
     Returns:
-        The exception to raise from ``error``, or None when it should go on unchanged.
+        The exception to raise from ``error``, or None if it should be raised unchanged.
     """
     if row is None:
         return None
@@ -837,5 +836,5 @@ def _names(names: object) -> list[str]:
 
 
 def _comes_from_inside(error: BaseException) -> bool:
-    """Return whether the error comes from inside a function, which so was found and called."""
+    """Return whether the error was raised inside a function, which therefore exists and was called."""
     return bool(getattr(getattr(error, "diag", error), "context", None))

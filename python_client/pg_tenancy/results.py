@@ -54,9 +54,9 @@ __all__ = [
 class CurrentWorkspace:
     """The workspace of the transaction, as a banner shows it.
 
-    ``id`` is the user's in a personal workspace, the organization's in an
-    organization, and ``UUID(int=0)`` in the platform's; ``slug`` is None but in an
-    organization, ``role`` in a personal workspace, and ``staff`` in the platform's.
+    ``id`` is the user's in a personal workspace, the organization's in an organization,
+    and ``UUID(int=0)`` in the platform's workspace. ``slug`` is None except in an
+    organization. ``role`` is None in a personal workspace, and ``staff`` in the platform's.
     """
 
     kind: Literal["personal", "organization", "platform"]
@@ -70,7 +70,7 @@ class CurrentWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """An organization, as the calls that make or change one return it."""
+    """An organization, as returned by the calls that create or change one."""
 
     id: UUID
     name: str
@@ -118,9 +118,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class NewInvitation:
-    """An invitation that was just made, with the only copy of its token.
+    """A new invitation, with the only copy of its token.
 
-    ``repr`` leaves the token out, so that it does not end up in a log.
+    ``repr`` omits the token, so that it does not end up in a log.
     """
 
     id: UUID
@@ -159,9 +159,9 @@ class AcceptedInvitation:
 
 @dataclass(frozen=True, slots=True)
 class NewApiKey:
-    """An API key that was just made, with the only copy of the key.
+    """A new API key, with the only copy of the key.
 
-    ``repr`` leaves the key out, so that it does not end up in a log.
+    ``repr`` omits the key, so that it does not end up in a log.
     """
 
     id: UUID
@@ -170,10 +170,10 @@ class NewApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key as a list shows it; the key itself is not kept anywhere.
+    """An API key as a list shows it; the key itself is not stored anywhere.
 
-    ``organization_id`` is None for a person's own key, ``expires_at`` for one that
-    does not expire.
+    ``organization_id`` is None for a personal key, ``expires_at`` for one that does not
+    expire.
     """
 
     id: UUID
@@ -190,9 +190,9 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that was just started, with the only copy of its token.
+    """A new session, with the only copy of its token.
 
-    ``repr`` leaves the token out, so that it does not end up in a log.
+    ``repr`` omits the token, so that it does not end up in a log.
     """
 
     id: UUID
@@ -204,8 +204,7 @@ class NewSession:
 class Session:
     """A session of the person, as a list shows it.
 
-    ``organization_id`` is None in the personal workspace, ``client`` when nothing is
-    known of it.
+    ``organization_id`` is None in the personal workspace, ``client`` if it is unknown.
     """
 
     id: UUID
@@ -259,7 +258,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class CostsWindow:
-    """The costs of the time until now."""
+    """The costs of a period up to now."""
 
     starts_at: datetime
     ends_at: datetime
@@ -268,7 +267,7 @@ class CostsWindow:
 
 @dataclass(frozen=True, slots=True)
 class CostsBucket:
-    """The costs of an hour, a day or a month, by when it begins."""
+    """The costs of a minute, an hour, a day or a month, identified by its start."""
 
     bucket_start: datetime
     costs: Costs
@@ -294,11 +293,11 @@ class CostForecast:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting with the value that counts in the workspace, and where it comes from.
+    """A setting with its effective value in the workspace, and the level of the value.
 
-    ``level`` is None where no level says anything. ``version`` is that of the workspace's own
-    value, 0 where it has none. Of a secret there is no value: ``is_configured`` and, of the
-    workspace's own, ``fingerprint``, which is another one when the secret is.
+    ``level`` is None if no level has a value. ``version`` is that of the workspace's own value,
+    0 if it has none. A secret has no ``value``, but ``is_configured`` and, if it is the
+    workspace's own, ``fingerprint``, which changes with the secret.
     """
 
     subject_id: UUID | None
@@ -331,7 +330,7 @@ class SettingLevel:
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """Whether a provider can be worked with in the workspace, and the required settings that are missing."""
+    """Whether a provider is ready in the workspace, and the required settings that are missing."""
 
     provider_id: UUID
     name: str
@@ -366,9 +365,9 @@ class Provisioning:
 class Wallet:
     """The wallet of a workspace.
 
-    ``held`` and ``granted`` are parts of ``balance``; ``available`` is what can be spent
-    now, with ``overdraft``, and 0 while something is ``unpaid``. Kept somewhere else,
-    ``version`` and ``chain`` convict whoever rewrites the ledger: see ``verify_statement()``.
+    ``held`` and ``granted`` are parts of ``balance``; ``available`` can be spent now, includes
+    ``overdraft``, and is 0 while an amount is ``unpaid``. A copy of ``version`` and ``chain``,
+    kept elsewhere, proves a later change of the ledger: see ``verify_statement()``.
     """
 
     workspace_id: UUID
@@ -422,7 +421,7 @@ class CatalogPreferences:
 class CatalogEntry:
     """A public offering of another organization; ``name`` is for clients, ``title`` for people.
 
-    ``eur_per_1k`` is what this workspace pays; ``reason`` says why it may not use it now.
+    ``eur_per_1k`` is this workspace's price; ``reason`` says why it may not use the offering now.
     """
 
     id: UUID
@@ -440,7 +439,7 @@ class CatalogEntry:
 
 @dataclass(frozen=True, slots=True)
 class SharedOffering:
-    """An offering that the workspace may use by a right of its own; ``ends_at`` is None if it does not end."""
+    """An offering that the workspace may use by a share, an agreement or a trial; ``ends_at`` is None for no end."""
 
     id: UUID
     name: str
@@ -461,8 +460,8 @@ class SharedOffering:
 class ResolvedOffering:
     """The offering that a name refers to in the workspace.
 
-    A ``model`` is a public one, without offering, organization and price. ``access`` is the
-    right by which it may be used, ``reason`` why it may not.
+    The ``kind`` ``model`` is a public model, without offering, organization and price. ``access`` is the
+    right by which it may be used, ``reason`` says why it may not.
     """
 
     kind: Literal["offering", "model"]
@@ -507,7 +506,7 @@ class UsageRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedUsage:
-    """A call that is recorded; ``replayed`` says that it was already.
+    """A recorded call; ``replayed`` is True if it was recorded before.
 
     ``amount`` is ``charged`` and ``unpaid`` together, in euros.
     """
@@ -532,7 +531,7 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class OfferingEarnings:
-    """The totals of others' calls of an offering; ``code`` is None once the offering is gone."""
+    """The totals of others' calls of an offering; ``code`` is None after the offering was deleted."""
 
     offering_id: UUID
     code: str | None

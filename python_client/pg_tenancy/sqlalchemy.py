@@ -1,4 +1,4 @@
-"""SQLAlchemy 2 whose transactions start in the workspace of ``workspace_context``.
+"""SQLAlchemy 2, with transactions that enter the workspace of ``workspace_context``.
 
 ```python
 engine = enter_workspaces(create_engine("postgresql+psycopg://app@host/application"))
@@ -8,7 +8,7 @@ with workspace_context(user_id=user, organization_id=organization), Session(engi
     session.commit()
 ```
 
-For the dialects ``postgresql+psycopg``, sync and async, and ``postgresql+asyncpg``.
+It supports the dialects ``postgresql+psycopg``, sync and async, and ``postgresql+asyncpg``.
 """
 
 from __future__ import annotations
@@ -44,41 +44,41 @@ else:
 
 __all__ = ["enter_workspaces", "not_granted", "outside_workspaces", "workspace_context"]
 
-# Where a connection of the pool notes whom its transaction is for.
+# The key under which a pooled connection keeps the identity of its transaction.
 _ENTERED: Final = "pg_tenancy.entered"
 
-# Where a session notes in whose workspace its objects are. False: in several, or nobody
-# knows; no workspace is that one.
+# The key under which a session keeps the identity that its objects belong to. False: several or unknown
+# identities; it equals no identity.
 _HOLDS: Final = "pg_tenancy.holds"
 
 _DRIVERS: Final = ("psycopg", "asyncpg")
 
-# SQLAlchemy takes no parameter before a cast of two colons.
+# SQLAlchemy recognizes no parameter before a cast with two colons.
 _GRANTED: Final = text(GRANTED.replace("$1::text", "CAST(:message AS text)").replace("$1", ":message"))
 
 
 def enter_workspaces(engine: E) -> E:
     """Have every transaction of an engine enter the workspace of ``workspace_context``.
 
-    A session that commits and goes on enters again with its next transaction. A
-    transaction that starts in no ``workspace_context`` is refused, and so is a statement
-    in a transaction that started in another one. So is an ORM session that holds objects
-    of one workspace and starts a transaction in another: what it has not flushed would be
-    written there. Errors of pg-tenancy leave the engine as exceptions of
-    ``pg_tenancy.errors`` instead of SQLAlchemy's ``DBAPIError``.
+    A session that continues after a commit enters again with its next transaction. These
+    are refused: a transaction that starts outside of ``workspace_context``; a statement
+    in a transaction of another workspace; and an ORM session that holds objects of one
+    workspace and starts a transaction in another, where its unflushed changes would be
+    written. The engine raises errors of pg-tenancy as exceptions of ``pg_tenancy.errors``
+    instead of SQLAlchemy's ``DBAPIError``.
 
-    Entering is one more round trip for each transaction, and its arguments are in no log
-    of SQLAlchemy's.
+    Entering takes one more round trip for each transaction. SQLAlchemy does not log its
+    arguments.
 
     Args:
-        engine: an ``Engine`` or an ``AsyncEngine``, before its first use. What is made of
-            it by ``execution_options()`` does the same.
+        engine: an ``Engine`` or an ``AsyncEngine``, before its first use. Engines that
+            ``execution_options()`` derives from it behave alike.
 
     Returns:
         The engine.
 
     Raises:
-        TypeError: it is something else, or its driver is neither psycopg nor asyncpg.
+        TypeError: it is not an engine, or its driver is neither psycopg nor asyncpg.
     """
     sync: Any = getattr(engine, "sync_engine", engine)
     if (
@@ -89,8 +89,8 @@ def enter_workspaces(engine: E) -> E:
         msg = f"enter_workspaces() needs an engine of postgresql+psycopg or postgresql+asyncpg, not {engine!r}"
         raise TypeError(msg)
     if not event.contains(sync, "before_cursor_execute", _require_same):
-        # Not the event "begin": if that raises, the connection takes itself to be beginning
-        # for ever, and runs what follows in a transaction that entered nothing.
+        # Not the event "begin": if it raises an error, the connection keeps believing that it is beginning, and
+        # runs later statements in a transaction outside of workspaces.
         dialect: Any = sync.dialect
         dialect.do_begin = _do_begin
         event.listen(sync, "before_cursor_execute", _require_same)
@@ -103,19 +103,19 @@ def enter_workspaces(engine: E) -> E:
 
 
 def not_granted(connection: Connection, error: BaseException) -> NotGrantedError | None:
-    """Return the error that lists what the login may do with the table that PostgreSQL refused.
+    """Return the error that lists what the login may do with a table, after PostgreSQL refused a statement.
 
-    PostgreSQL's own ``permission denied for table ...`` names no column, and the
-    transaction that failed can ask nothing any more. So this takes another one, which
-    need not be in a workspace.
+    PostgreSQL's own ``permission denied for table ...`` names no column, and nothing can be
+    queried in the failed transaction. So this needs another transaction, which may be
+    outside of workspaces.
 
     Args:
-        connection: of the same login; an ``AsyncConnection`` passes it by ``run_sync``.
-        error: what a statement raised, a ``DBAPIError`` for instance.
+        connection: a connection of the same login; ``AsyncConnection.run_sync`` provides one.
+        error: the error of a statement, such as a ``DBAPIError``.
 
     Returns:
-        The error to raise from ``error``; None where it is about something else, or
-        about a table that is not protected.
+        The error to raise from ``error``; None if it has another reason, or the table is
+        not protected.
     """
     found, cause = error, error.__cause__
     while cause is not None:
@@ -127,7 +127,7 @@ def not_granted(connection: Connection, error: BaseException) -> NotGrantedError
 
 
 def _do_begin(connection: PoolProxiedConnection) -> None:
-    """Enter, as the first thing of a transaction, which the driver itself begins with it."""
+    """Enter a workspace with the first statement of a transaction, before which the driver sends BEGIN."""
     identity = entering()
     connection.info[_ENTERED] = identity
     if identity is None:
@@ -135,7 +135,7 @@ def _do_begin(connection: PoolProxiedConnection) -> None:
     if getattr(connection, "autocommit", False):
         # The server cannot always tell.
         raise TransactionRequiredError(
-            "a workspace can be entered only in a transaction, and the connection is in AUTOCOMMIT",
+            "a workspace can be entered only in a transaction, but the connection is in AUTOCOMMIT",
             hint="Use outside_workspaces() there, or another isolation level.",
             constraint="transaction_required",
         )
@@ -144,7 +144,7 @@ def _do_begin(connection: PoolProxiedConnection) -> None:
     try:
         cursor.execute(identity.call.text if is_asyncpg else identity.pyformat(), identity.values)
     except Exception as error:
-        # SQLAlchemy wraps asyncpg's errors, without the fields by which ours are known.
+        # SQLAlchemy wraps asyncpg's errors, without the fields that identify ours.
         ours = explain(error.__cause__ or error, identity.call)
         if ours is None:
             raise
@@ -156,13 +156,13 @@ def _do_begin(connection: PoolProxiedConnection) -> None:
 def _require_same(
     connection: Connection, cursor: object, statement: str, parameters: object, context: object, executemany: bool
 ) -> None:
-    # SQLAlchemy asks the server for its version and the like before any transaction.
+    # Before any transaction, SQLAlchemy queries the server's version and other settings.
     if connection.in_transaction():
         require_same(connection.connection.info.get(_ENTERED))
 
 
 def _note_object(session: Session, instance: object) -> None:
-    """Note in whose workspace an object was added; the session may be another engine's."""
+    """Note the identity for which an object was added. The session may use another engine."""
     current = entering_if_any()
     if current is None:
         return
@@ -172,16 +172,16 @@ def _note_object(session: Session, instance: object) -> None:
 
 
 def _require_own_objects(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """Refuse a transaction in another workspace than that of what the session holds."""
+    """Refuse a transaction if the session holds objects of another workspace."""
     pooled = connection.connection.info
     entered: Identity | bool | None = pooled.get(_ENTERED)
     if entered is None:
         return
     if (session.identity_map or session.new) and session.info.get(_HOLDS, entered) != entered:
-        # SQLAlchemy has begun, and would go on with it at the next statement.
+        # SQLAlchemy has begun the transaction, and would use it for the next statement.
         pooled[_ENTERED] = False
         raise ContextAlreadySetError(
-            "the session holds objects of another workspace than that of workspace_context",
+            "the session holds objects of another workspace, not the one of workspace_context",
             hint="Use a session for each workspace, or expunge_all() before switching.",
             constraint="context_already_set",
         )
@@ -190,10 +190,10 @@ def _require_own_objects(session: Session, transaction: SessionTransaction, conn
 
 def _translate(context: ExceptionContext) -> BaseException | None:
     error = context.original_exception
-    # One of ours, from entering, goes on as it is: nothing may be its own cause.
+    # An error of ours, from entering, is raised unchanged: an error cannot be its own cause.
     return None if isinstance(error, TenancyError) else tenancy_error(error)
 
 
 def _forget(dbapi_connection: object, record: Any) -> None:
-    # Of what a connection was used for, an API key for instance, nothing stays in the pool.
+    # So that a pooled connection does not keep an identity, which may contain an API key.
     record.info.pop(_ENTERED, None)

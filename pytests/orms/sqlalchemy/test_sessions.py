@@ -113,14 +113,14 @@ def test_savepoints_and_many_rows_stay_in_the_workspace(
 def test_no_transaction_starts_without_a_workspace(engine: Engine, acme: dict[str, Any]) -> None:
     with Session(engine) as session:
         for _ in range(2):
-            with pytest.raises(NoContextError, match="starts in no workspace"):
+            with pytest.raises(NoContextError, match="starts outside of workspace_context"):
                 session.execute(select(Project.id))
         with workspace_context(**acme):
             assert session.scalars(select(Project.id)).all()
     with engine.connect() as connection:
         # The same connection, after a failed begin.
         for _ in range(2):
-            with pytest.raises(NoContextError, match="starts in no workspace"):
+            with pytest.raises(NoContextError, match="starts outside of workspace_context"):
                 connection.execute(text("SELECT 1"))
         with workspace_context(**acme):
             assert connection.execute(WHERE).scalar_one() == acme["organization_id"]
@@ -307,7 +307,7 @@ async def test_an_async_session_does_the_same(
                 session.expunge_all()
                 assert (await session.execute(WHERE)).scalar_one() == tenants.globex.id
     async with AsyncSession(async_engine) as session:
-        with pytest.raises(NoContextError, match="starts in no workspace"):
+        with pytest.raises(NoContextError, match="starts outside of workspace_context"):
             await session.execute(select(Project.id))
     autocommit = async_engine.execution_options(isolation_level="AUTOCOMMIT")
     with workspace_context(**acme):
@@ -316,7 +316,7 @@ async def test_an_async_session_does_the_same(
                 await connection.execute(text("SELECT 1"))
     async with async_engine.connect() as connection:
         for _ in range(2):
-            with pytest.raises(NoContextError, match="starts in no workspace"):
+            with pytest.raises(NoContextError, match="starts outside of workspace_context"):
                 await connection.execute(text("SELECT 1"))
         with outside_workspaces(), pytest.raises(NoContextError):
             await connection.execute(select(Project.id))

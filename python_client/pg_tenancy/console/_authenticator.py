@@ -1,4 +1,4 @@
-"""Passwords are checked by a separate login, which can read three columns and enters no workspace."""
+"""Checks passwords with a separate login, which can read three columns and cannot enter workspaces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Authenticator:
         self._pool = pool
 
     async def authenticate(self, email: str, password: str) -> UUID | None:
-        """Return the id of the account with this address and password, or None. Unknown addresses take as long."""
+        """Return the id of the account with this address and password, or None. An unknown address takes as long."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 "SELECT id, password_hash FROM public.users WHERE lower(btrim(email)) = lower(btrim(%s)) LIMIT 2",

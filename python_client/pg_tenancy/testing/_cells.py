@@ -58,7 +58,7 @@ class Report:
     cells: list[Cell] = field(default_factory=list)
 
     def add(self, kind: Kind, question: str, answer: str | None) -> None:
-        """Add a cell; ``answer`` is None if it is as it must be."""
+        """Add a cell; ``answer`` is None if the question is true."""
         self.cells.append(Cell(question, kind, answer, is_tested=not isinstance(answer, Untested)))
 
     def not_tested(self, question: str, why: str) -> None:

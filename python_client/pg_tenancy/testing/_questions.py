@@ -276,8 +276,8 @@ class Questions(Subject):
             outcome = self.act(self.insert_of(values), place, values, look=lambda: self.state(place))
         landed = outcome.error is None and outcome.looked[0] == before[0] + 1
         found = f"{outcome}, and the workspace has {outcome.looked[0] - before[0]} rows more"
-        report.add("control", f"{place.name}: {words} makes a row of the workspace", None if landed else found)
-        report.add("isolation", f"{place.name}: {words} makes none of another", self.others(before, outcome))
+        report.add("control", f"{place.name}: {words} creates a row of the workspace", None if landed else found)
+        report.add("isolation", f"{place.name}: {words} creates none of another", self.others(before, outcome))
         yield
 
     def _updating(self, report: Report, place: Place) -> Iterator[None]:
@@ -311,7 +311,7 @@ class Questions(Subject):
         report.add("control", f"{place.name}: {words} reaches the workspace's rows", None if reached else str(outcome))
         answer = self.others(before, outcome)
         if answer is None and outcome.count > own:
-            answer = f"it reached {outcome.count} rows, and {own} are theirs"
+            answer = f"it reached {outcome.count} rows, of which {own} are the person's own"
         report.add("isolation", f"{place.name}: {words} reaches no others", answer)
         yield
 

@@ -57,7 +57,7 @@ SELECT concat_ws(', ',
                 AND (p.parent IS NULL OR cardinality(c.conkey) = 2)
         ) AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
             THEN CASE
-                WHEN p.parent IS NULL THEN 'no foreign key says whose the rows are'
+                WHEN p.parent IS NULL THEN 'no foreign key defines the owner of the rows'
                 ELSE 'no foreign key keeps rows in the workspace of their parents'
             END
     END

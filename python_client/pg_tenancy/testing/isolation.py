@@ -2,7 +2,7 @@
 
 A table is tried as it is; then with everything granted and permitted, so that only its floor
 isolates; and through the views and functions that lead to it. A refusal proves something only
-if the same works on own rows, so these controls are tried and counted too.
+if the same attempt works on the person's own rows, so these controls are made and counted too.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ def check_table(
     """Try to see and change another tenant's rows in a protected table.
 
     Args:
-        connection: a superuser's; what happens in it is undone.
-        table: the table's name, with its schema where the search path needs it.
+        connection: a superuser's connection; all changes are rolled back.
+        table: the table's name, with its schema unless the search path finds it.
         role: the role of the application's login.
-        values: values for columns for which the test would choose wrong ones, by table with
-            schema: of this table and of those that it refers to.
+        values: values for columns whose generated values would be wrong, by table with
+            schema; for this table and those that it refers to.
         functions: arguments for each function that uses the table with its owner's rights, by
             signature, such as ``public.total(uuid)``.
         exempt: views and functions that need not be isolated, each with the reason.
-        coverage: also drop each policy in turn and switch row-level security off, and require
-            that a test notices.
+        coverage: also drop each policy in turn, and disable row-level security, and require
+            that an attempt notices.
 
     Returns:
-        The attempts; ``Report.require`` raises if one failed.
+        The attempts; ``Report.require`` raises an error if one failed.
 
     Raises:
         ValueError: an exemption without a reason.
@@ -82,7 +82,7 @@ def check_function(
     own rows, which is the control.
 
     Args:
-        connection: a superuser's; what happens in it is undone.
+        connection: a superuser's connection; all changes are rolled back.
         function: its name with its schema, such as ``public.report``, or its signature.
         arguments: its arguments; ``RowOf("public.projects")`` stands for a row's id.
         role: the role of the application's login.
@@ -91,7 +91,7 @@ def check_function(
         tables: the protected tables in which to create rows; default: all.
 
     Returns:
-        What was tried.
+        The attempts; ``Report.require`` raises an error if one failed.
     """
     report = Report(function)
     with alone(connection):

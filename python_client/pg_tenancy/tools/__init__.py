@@ -1,4 +1,4 @@
-"""The tools of a DBA: the command line, sqitch, a private server, the demonstration.
+"""Tools for DBAs: the command line, sqitch, a private server, the demonstration.
 
-An application that only works in workspaces does not need them.
+Applications do not need them.
 """

@@ -1,4 +1,4 @@
-"""Text for people: headings, marks and tables, in color on a terminal that shows it."""
+"""Text for people: headings, marks and tables, in color if the terminal supports it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Terminal:
 
     @classmethod
     def stdout(cls) -> Terminal:
-        """Return one for standard output as it is now."""
+        """Return a writer to the current standard output."""
         return cls(sys.stdout)
 
     def style(self, text: str, *names: str) -> str:
@@ -135,7 +135,7 @@ def _bar(terminal: Terminal) -> Progress | None:
 
 
 def _width(text: str) -> int:
-    # Color codes count for nothing.
+    # Color codes have no width.
     shown, inside = 0, False
     for letter in text:
         if letter == "\033":

@@ -52,7 +52,7 @@ class Assignment:
         organization: the id or the slug.
         condition: SQL that selects legacy rows by the table's columns. It runs with all
             rights of the login, so never take it from anybody who does not have the login.
-        batch_size: rows in a transaction, 1 or more.
+        batch_size: the number of rows in a transaction, 1 or more.
 
     Attributes:
         table: the table with its schema, quoted as SQL needs it.
@@ -61,14 +61,14 @@ class Assignment:
         total: the number of rows to assign.
 
     Raises:
-        InvalidArgumentError: there is no such table, or the batch size is not acceptable.
+        InvalidArgumentError: the table does not exist, or the batch size is not acceptable.
         TableNotProtectedError: its rows do not belong to workspaces.
-        OrganizationNotFoundError: there is no such organization, or it was deleted.
-        PhaseNotDeployedError: the database has nothing to assign with.
+        OrganizationNotFoundError: the organization does not exist, or was deleted.
+        PhaseNotDeployedError: the database lacks the function that assigns rows.
         PermissionDeniedError: the login is not granted ``tenancy_service``.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
-        psycopg.Error: anything else, a mistake in the condition for instance.
+        psycopg.Error: any other error, such as a mistake in the condition.
 
     """
 
@@ -85,13 +85,13 @@ class Assignment:
         if not isinstance(organization, UUID):
             organization = Text("organization")(organization)
         if Count("batch_size")(batch_size) < 1:
-            raise InvalidArgumentError(f"a batch has 1 row or more, not {batch_size}")
+            raise InvalidArgumentError(f"a batch must have at least 1 row, not {batch_size}")
         self._conn = conn
         self._condition = condition
         self._batch_size = batch_size
         _require_idle(conn)
         with conn.transaction():
-            # The condition is somebody's SQL, and looking changes nothing.
+            # The condition is somebody's SQL, and counting must not change anything.
             self._fetch("SET TRANSACTION READ ONLY")
             ((login, may_assign),) = self._fetch(_sql.MAY_ASSIGN)
             if may_assign is None:
@@ -207,21 +207,21 @@ def assign(
         organization_id: the id or the slug.
         condition: SQL that selects legacy rows by the table's columns. It runs with all
             rights of the login, so never take it from anybody who does not have the login.
-        batch_size: rows in a transaction, 1 or more.
+        batch_size: the number of rows in a transaction, 1 or more.
         on_batch: called after each batch with the number of assigned rows and the total.
 
     Returns:
         The number of assigned rows.
 
     Raises:
-        InvalidArgumentError: there is no such table, or the batch size is not acceptable.
+        InvalidArgumentError: the table does not exist, or the batch size is not acceptable.
         TableNotProtectedError: its rows do not belong to workspaces.
-        OrganizationNotFoundError: there is no such organization, or it was deleted.
-        PhaseNotDeployedError: the database has nothing to assign with.
+        OrganizationNotFoundError: the organization does not exist, or was deleted.
+        PhaseNotDeployedError: the database lacks the function that assigns rows.
         PermissionDeniedError: the login is not granted ``tenancy_service``.
         ConnectionNotIdleError: the connection is in a transaction or a pipeline,
             closed or busy.
-        psycopg.Error: anything else, a mistake in the condition for instance.
+        psycopg.Error: any other error, such as a mistake in the condition.
     """
     opened = psycopg.connect(source, autocommit=True) if isinstance(source, str) else nullcontext(source)
     with opened as conn:

@@ -57,9 +57,9 @@ def prepare_in_words(dsn: str, login: str) -> str:
 
 
 def why_not_free(host: str, port: int) -> str | None:
-    """Return why an address cannot be listened on, or None."""
+    """Return why the server cannot listen on an address, or None if it can."""
     try:
-        # As uvicorn does: a port is free as soon as its server has ended.
+        # As in uvicorn, so that a port is free as soon as its server has ended.
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return None
     except OSError as error:

@@ -34,7 +34,7 @@ UNTRACED: Final = "cannot be traced"
 _REACHES: Final = (OTHERS, UNTRACED, OWN, NOTHING)
 
 _MEANINGS: Final = {
-    OWN: "only rows of the own workspace",
+    OWN: "only rows of the caller's own workspace",
     OTHERS: "rows of another tenant",
     NOTHING: "no rows, or nobody may use it",
     UNTRACED: "could not be tried",
@@ -124,9 +124,9 @@ class Doors:
     """All doors of a database.
 
     Attributes:
-        role: the role that used them.
+        role: the role that tried them.
         tables: the protected tables of the application.
-        doors: the doors, those with the widest reach first.
+        doors: the doors, widest reach first.
 
     """
 
@@ -198,7 +198,7 @@ def read_doors(connection: Connection, role: str) -> Doors:
     """Try every door to the application's protected tables.
 
     Args:
-        connection: a superuser's, in autocommit mode; everything done with it is rolled back.
+        connection: a superuser's connection in autocommit; all changes are rolled back.
         role: the role of the application's login.
 
     Raises:
@@ -328,7 +328,7 @@ def _peopled(subject: Subject, table: Table) -> bool:
 
 
 def _written(subject: Subject, tables: list[Table], command: str, place: Place) -> dict[str, set[str]]:
-    """Return the tables in which a write changes rows of the own workspace, and of another one."""
+    """Return the tables in which a write changes rows of the writer's own workspace, and of another one."""
     if command == "INSERT":
         given: dict[str, Any] | None = _insertable(subject, place)
         statement = subject.insert_of(given or {})
@@ -360,9 +360,9 @@ def _insertable(subject: Subject, place: Place) -> dict[str, Any]:
 
 def _require_done(outcome: Outcome, what: str) -> None:
     if outcome.error is not None:
-        raise SetUpError(f"{what} of an own row is refused: {outcome.error.diag.message_primary}")
+        raise SetUpError(f"{what} of the caller's own row is refused: {outcome.error.diag.message_primary}")
     if not outcome.count:
-        raise SetUpError(f"{what} of an own row touches no row")
+        raise SetUpError(f"{what} of the caller's own row touches no row")
 
 
 def _through_key(

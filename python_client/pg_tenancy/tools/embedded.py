@@ -96,7 +96,7 @@ def find_binaries() -> Path:
     named = os.environ.get("PG_TENANCY_PG_BIN")
     if named:
         if not _has_server(Path(named)):
-            raise EmbeddedServerError(f"PG_TENANCY_PG_BIN names {named}, where there is no initdb and postgres")
+            raise EmbeddedServerError(f"PG_TENANCY_PG_BIN is {named}, which does not contain initdb and postgres")
         return Path(named).resolve()
     for candidate in [*_wheel_binaries(), *_debian_binaries()]:
         if _has_server(candidate):
@@ -196,19 +196,19 @@ class EmbeddedServer:
         return f"postgresql://{quote(user or self.user, safe='')}@/{quote(dbname, safe='')}?{where}"
 
     def start(self) -> EmbeddedServer:
-        """Make the cluster and start the server.
+        """Create the cluster and start the server.
 
         Raises:
-            EmbeddedServerError: there are no binaries, or the server did not start; the message ends
+            EmbeddedServerError: the binaries are missing, or the server did not start; the message ends
                 with its log.
 
         """
         if self._watchdog is not None:
-            raise EmbeddedServerError("this server has been started already")
+            raise EmbeddedServerError("this server has already been started")
         account = _account()
         found = self._wanted_binaries or find_binaries()
         if not _has_server(found):
-            raise EmbeddedServerError(f"there is no initdb and postgres in {found}")
+            raise EmbeddedServerError(f"{found} does not contain initdb and postgres")
         self.version = _major_version(found)
         self._directory = directory = _make_directory(account)
         try:
@@ -364,7 +364,7 @@ def _environment() -> dict[str, str]:
 
 
 def _make_directory(account: pwd.struct_passwd | None) -> Path:
-    # Either way mkdtemp makes the directory private.
+    # In both places mkdtemp creates a private directory.
     for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108
         if len(str(parent)) + 12 > _LONGEST_DIRECTORY:
             continue
@@ -378,7 +378,7 @@ def _make_directory(account: pwd.struct_passwd | None) -> Path:
 
 
 def _reachable(path: Path, account: pwd.struct_passwd) -> bool:
-    """Say whether the account may enter the directory."""
+    """Return whether the account may enter the directory."""
     probe = subprocess.run(["/bin/sh", "-c", 'cd "$1"', "sh", str(path)], stderr=subprocess.DEVNULL, **_as(account))
     return probe.returncode == 0
 

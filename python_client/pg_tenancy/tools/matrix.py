@@ -54,7 +54,7 @@ class Matrix:
                 ).rstrip()
                 for name in names
             ]
-        lines += ["", "may give and take the roles"]
+        lines += ["", "may grant and revoke the roles"]
         lines += [f"{role:<{width}}  {self._delegated(role)}" for role in _MEMBERS]
         return "\n".join(lines)
 
@@ -101,7 +101,7 @@ class Matrix:
                         parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="2" fill="#cbd5e1"/>')
                 top += row
             top += 10
-        parts.append(svg_text(20, top + 19, "may give and take the roles", "#0f172a", bold=True))
+        parts.append(svg_text(20, top + 19, "may grant and revoke the roles", "#0f172a", bold=True))
         for role in _MEMBERS:
             top += row
             parts.append(svg_text(20, top + 19, role, _COLORS[role], bold=True))
@@ -139,6 +139,6 @@ def _grouped(pairs: Iterable[tuple[str, str | None]]) -> dict[str, frozenset[str
 
 
 def svg_text(x: float, y: float, text: str, color: str, anchor: str = "start", *, bold: bool = False) -> str:
-    """Return a text of a picture."""
+    """Return a text element of a picture."""
     weight = ' font-weight="600"' if bold else ""
     return f'<text x="{x:g}" y="{y:g}" fill="{color}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'

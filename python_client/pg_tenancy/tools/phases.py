@@ -119,7 +119,7 @@ def plan_of(connection: psycopg.Connection[Any]) -> str | None:
     """Return the plan that a database was deployed with, ``platform`` or ``kernel``, or None.
 
     Args:
-        connection: a role that may read sqitch's own tables, as whoever deployed may.
+        connection: a connection of a role that may read sqitch's tables, such as the role that deployed.
 
     """
     if not connection.execute("SELECT to_regclass('sqitch.changes') IS NOT NULL").fetchall()[0][0]:
@@ -134,7 +134,7 @@ def read_status(connection: psycopg.Connection[Any], plan: Sequence[Change] | No
     """Return the status of a database, from sqitch's records.
 
     Args:
-        connection: a role that may read sqitch's own tables, as whoever deployed may.
+        connection: a connection of a role that may read sqitch's tables, such as the role that deployed.
         plan: the changes; default: those of the plan that the database was deployed with.
 
     """
@@ -181,7 +181,7 @@ def _stopped(
         is_registered = change.name in left
         if is_registered:
             left.remove(change.name)
-        # Those of this name make nothing, and note nothing.
+        # Changes of this name create nothing, and record nothing.
         if change.name.endswith("/existing_tables") or is_registered == (state == "done"):
             continue
         if is_registered or state is not None:
@@ -193,7 +193,7 @@ def read_needing(connection: psycopg.Connection[Any], changes: Sequence[Change])
     """Return the application's objects that depend on these changes, each with a statement that removes the dependency.
 
     Args:
-        connection: a role that may revert.
+        connection: a connection of a role that may revert.
         changes: the changes to revert.
 
     """

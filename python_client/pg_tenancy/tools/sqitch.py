@@ -52,7 +52,7 @@ _CHOOSER = "pg_wrapper"
 # Every script waits for this lock before it begins (sql/notes/begin.psql).
 _STOP_LOCK = 8100420170330142
 
-# The platform's plan has everything, the kernel's only what any other application needs.
+# The platform's plan has all changes, the kernel's only those that other applications need.
 PLANS = {"platform": "sqitch.plan", "kernel": "kernel.plan"}
 
 
@@ -76,7 +76,7 @@ class SqitchStoppedError(SqitchError):
 
 
 class SqitchNotFoundError(SqitchError):
-    """A program that is needed is not installed; the message says how to install it."""
+    """A required program is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def find_sqitch() -> str:
     """Return the path of the ``sqitch`` program.
 
     Raises:
-        SqitchNotFoundError: it is not installed, or ``psql`` is not, which it needs.
+        SqitchNotFoundError: it is not installed, or ``psql``, which it requires, is not.
 
     """
     for program in ("psql", "sqitch"):
@@ -194,7 +194,7 @@ def libpq_environment(dsn: str) -> dict[str, str]:
     given = {key: str(value) for key, value in conninfo_to_dict(dsn).items() if value not in (None, "")}
     unknown = sorted(set(given) - set(names))
     if unknown:
-        raise ValueError(f"libpq reads these parameters from no environment variable: {', '.join(unknown)}")
+        raise ValueError(f"libpq has no environment variables for these parameters: {', '.join(unknown)}")
     return {names[key]: value for key, value in given.items()}
 
 
@@ -310,7 +310,7 @@ class Sqitch:
 
     @contextmanager
     def _stoppable(self, process: subprocess.Popen[str], *, at_once: bool) -> Iterator[list[int]]:
-        """Let SIGINT and SIGTERM stop the process after its current change; yield the signals that came."""
+        """Let SIGINT and SIGTERM stop the process after its current change; yield the received signals."""
         stops: list[int] = []
         with ExitStack() as stack:
 

@@ -167,7 +167,7 @@ DECLARE
     assigned bigint := 0;
 BEGIN
     IF owner_column IS NULL THEN
-        RAISE EXCEPTION '%', coalesce(table_name || ' is no table of tenants', 'no table was given to assign rows of')
+        RAISE EXCEPTION '%', coalesce(table_name || ' is not a table of tenants', 'no table was given to assign rows of')
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
         HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';

@@ -173,7 +173,7 @@ BEGIN
     ON CONFLICT (number) DO UPDATE SET uses = l.uses + 1;
 EXCEPTION
     WHEN lock_not_available THEN
-        RAISE EXCEPTION 'could not serialize access: another account is being made'
+        RAISE EXCEPTION 'could not serialize access: another account is being created'
         USING ERRCODE = '40001',
         HINT = 'Retry the transaction.';
 END;

@@ -145,7 +145,7 @@ def confirm(what: str, *, unasked: str, refused: str) -> None:
 
     Args:
         what: what the command will do.
-        unasked: the same in few words, for an error if the input is no terminal.
+        unasked: the same in few words, for the error if the input is not a terminal.
         refused: the message after a no.
 
     """

@@ -60,7 +60,7 @@ def ending(work: Callable[[], int]) -> int:
         complain("interrupted")
         return FAILED
     except BrokenPipeError:
-        # The reader closed the pipe, so nothing can be written anymore, at exit neither.
+        # The reader closed the pipe, so nothing can be written anymore, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:

@@ -28,7 +28,7 @@ def matrix(
     else:
         with EmbeddedServer(durable=False) as server:
             programs = server.bin_dir if (server.bin_dir / "psql").exists() else None
-            # Only to be read, in a database of nobody's: nothing is to be verified.
+            # Nothing to verify: this database is only read, and then removed.
             Sqitch(server.dsn(), isolated=True, program_directory=programs).run("deploy", "--no-verify")
             found = _matrix_of(server.dsn())
     doors = _doors_of(chosen_dsn(dsn), role, allowed) if with_doors else None

@@ -33,7 +33,7 @@ class _Steps:
         shown: list[OnProgress] = []
 
         def report(done: int, total: int) -> None:
-            # Not before the first report: many steps take an instant.
+            # Created at the first report, because many steps take only an instant.
             if not shown:
                 shown.append(self._stack.enter_context(progress_bar(self._terminal, what)))
             shown[0](done, total)
@@ -81,7 +81,7 @@ def protect(
             terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() changes its options.")
             return OK
         steps = _Steps(terminal, connection)
-        # Of a rollback that fails after Ctrl-C, which is reported below.
+        # Otherwise psycopg logs that a rollback failed after Ctrl-C, which is reported below.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
         terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody can keep working.", "bold")
         try:

@@ -1,4 +1,4 @@
-"""The database of a grown platform that rents GPU instances and serves models, to be adopted."""
+"""An existing platform that rents GPU instances and serves models: the tables to be adopted."""
 
 from __future__ import annotations
 
