@@ -179,7 +179,7 @@ CHANGES = {
         ("OR occurred_at > clock_timestamp() + interval '5 minutes'", ""),
     ],
     "tenancy_private.require_quota(uuid,bigint)": [
-        ("IF found.used_tokens + tokens > found.quota_tokens THEN", "IF false THEN"),
+        ("IF found.used_tokens + reserved + tokens > found.quota_tokens THEN", "IF false THEN"),
         ("found.used_tokens + reserved + tokens > found", "found.used_tokens + reserved > found"),
         ("found.used_tokens + reserved + tokens > found", "found.used_tokens + tokens > found"),
         ("AND a.expires_at > clock_timestamp()", ""),
