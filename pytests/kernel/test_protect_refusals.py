@@ -45,6 +45,11 @@ CALL tenancy.protect('public.notes', author => 'user_id', shared => 'is_shared')
 CALL tenancy.protect('public.numbered');
 CALL tenancy.protect('public.seats');
 CREATE UNIQUE INDEX ON public.seats (own_number, workspace_id);
+CREATE SCHEMA closed;
+CREATE COLLATION closed.in_order (locale = 'POSIX');
+CREATE TABLE public.shelves (id uuid PRIMARY KEY, code text COLLATE closed.in_order UNIQUE);
+CALL tenancy.protect('public.shelves');
+CALL tenancy.allow('public.shelves', 'INSERT', 'things.write', columns => 'code');
 """
 
 
@@ -76,6 +81,7 @@ REFUSED = [
     ("22004", "table_required", "CALL tenancy.publish(NULL, columns => 'id')"),
     ("55000", "partition_open", "CALL tenancy.protect('public.open_events')"),
     ("55000", "table_has_policies", "CALL tenancy.protect('public.own_policies')"),
+    ("55000", "schema_closed", "CALL tenancy.allow('public.shelves', 'UPDATE', 'things.write', columns => 'code')"),
     ("55000", "table_has_policies", "CALL tenancy.publish('public.own_policies', columns => 'id')"),
     # columns
     ("55000", "column_in_the_way", "CALL tenancy.protect('public.taken')"),

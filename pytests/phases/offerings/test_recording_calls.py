@@ -383,3 +383,42 @@ def test_the_example_of_the_documents(market: Market) -> None:
     assert row is not None
     assert row[2:5] == (1, 2000, Decimal("0.3"))
     assert (whose, market.problems()) == ({}, [])
+
+
+def test_a_price_set_after_the_authorization_does_not_raise_the_cost_of_a_call(market: Market, bot: UUID) -> None:
+    """A provider that sees a long call running would be paid the consumer's whole balance."""
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    market.call("max", "set_offering_price", bot, 900_000)
+    cost = Decimal("0.2")
+    assert market.call("uma", "record_usage", "r1", bot, 1000, 0, hold=hold)[1:5] == (cost, cost, cost, 0)
+    assert market.problems() == []
+
+
+def test_a_price_that_falls_or_was_known_to_rise_counts_for_an_authorized_call(market: Market, bot: UUID) -> None:
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    market.call("max", "set_offering_price", bot, Decimal("0.1"))
+    assert market.call("uma", "record_usage", "r1", bot, 1000, 0, hold=hold)[3] == Decimal("0.1")
+    market.call("max", "set_offering_price", bot, Decimal("0.4"), ago(market, "-1 minute"))
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    later = ago(market, "-2 minutes")
+    assert market.call("uma", "record_usage", "r2", bot, 1000, 0, later, hold)[3] == Decimal("0.4")
+
+
+def test_calls_that_are_authorized_at_once_share_a_quota(market: Market) -> None:
+    """Of a trial, too: otherwise as many calls as are served at once could each use all of it."""
+    agreed = market.publish("agreed", "0.2", visibility="public")
+    market.agree("gus", agreed, quota_tokens=100)
+    tried = market.publish("tried", visibility="public", access_policy="trial", trial_tokens=100)
+    for offering, problem in ((agreed, "quota_exhausted"), (tried, "trial_ended")):
+        hold = market.call("uma", "authorize_usage", offering, 60)
+        for function, values in (("authorize_usage", (offering, 41)), ("record_usage", ("r1", offering, 41, 0))):
+            with refused("42501", problem):
+                market.call("uma", function, *values)
+        market.call("uma", "authorize_usage", offering, 40, expires_in="1 second")
+        market.call("uma", "release_usage", hold)
+        market.call("uma", "authorize_usage", offering, 60)
+        # A call is recorded, and its tokens count once.
+        market.admin.execute("UPDATE tenancy.usage_authorizations SET expires_at = now()")
+        hold = market.call("uma", "authorize_usage", offering, 60)
+        market.call("uma", "record_usage", f"{offering}", offering, 10, 0, hold=hold)
+        market.call("uma", "authorize_usage", offering, 90)

@@ -424,6 +424,20 @@ QUESTIONS: list[Question] = [
         ],
         [(1,)],
     ),
+    # A price set after the authorization does not count, unless it is lower.
+    *(
+        superuser(
+            [
+                "UPDATE tenancy.usage_authorizations SET agreed_eur_per_1k = NULL, max_eur_per_1k = 2",
+                _PRICE.format("now", 9, price),
+                "as app",
+                "enter uma acme",
+                _RECORD.format("'r', '{o_bulk}', 500, 500, hold => '{a_acme}'"),
+            ],
+            [(amount, False)],
+        )
+        for price, amount in ((9, 2.0), (1, 1.0))
+    ),
     superuser(
         [
             "UPDATE tenancy.usage_authorizations SET expires_at = '2026-01-01'",
@@ -437,12 +451,18 @@ QUESTIONS: list[Question] = [
     *(
         superuser(
             [
-                _ENTITLED.format("quota_tokens = 1005"),
+                _ENTITLED.format(f"quota_tokens = {quota}"),
+                *more,
                 "as app",
                 "enter uma acme",
                 f"SELECT tenancy.{call} IS NULL",
             ],
             answer,
+        )
+        # Of these, 1000 are used, and others authorized.
+        for quota, more in (
+            (2005, []),
+            (1005, ["UPDATE tenancy.usage_authorizations SET expires_at = '2026-01-01'"]),
         )
         for call, answer in (
             ("authorize_usage('{o_bulk}', 6)", "quota_exhausted"),

@@ -524,6 +524,8 @@ BEGIN
     INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
     WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
     CALL tenancy_private.open_to_children(above);
+    -- For the check of taken keys.
+    CALL tenancy_private.grant_rights(above.table_name, 'tenancy_owner', ARRAY['SELECT']);
     CALL tenancy_private.record_contract(above.table_name);
 END;
 $$;
@@ -684,6 +686,58 @@ RETURN (
 );
 REVOKE ALL ON FUNCTION tenancy_private.columns_of_key(oid) FROM public;
 
+-- A condition that compares a row of the table with a new one as the index does: by the
+-- operators and collations of its columns, and NULL with NULL where nulls are not distinct. It
+-- has to name the operators: on the path of a definer function, citext is compared as text.
+CREATE FUNCTION tenancy_private.matches_of_key(index_id oid, new_row text) RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    string_agg(
+        format(
+            CASE
+                WHEN i.indnullsnotdistinct THEN '(%1$s%2$s %3$s %4$s OR %1$s IS NULL AND %4$s IS NULL)'
+                ELSE '%1$s%2$s %3$s %4$s'
+            END,
+            k.expression,
+            (
+                SELECT format(' COLLATE %I.%I', s.nspname, l.collname)
+                FROM pg_collation AS l
+                INNER JOIN pg_namespace AS s ON l.collnamespace = s.oid
+                WHERE l.oid = i.indcollation[n.place - 1]
+            ),
+            coalesce((
+                SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname)
+                FROM pg_opclass AS c
+                INNER JOIN pg_am AS m ON c.opcmethod = m.oid
+                INNER JOIN pg_amop AS a
+                    ON c.opcfamily = a.amopfamily AND c.opcintype = a.amoplefttype AND c.opcintype = a.amoprighttype
+                INNER JOIN pg_operator AS o ON a.amopopr = o.oid
+                INNER JOIN pg_namespace AS s ON o.oprnamespace = s.oid
+                WHERE c.oid = i.indclass[n.place - 1] AND m.amname = 'btree' AND a.amopstrategy = 3
+            ), '='),
+            format('(SELECT %s FROM (%s) AS n)', k.expression, new_row)
+        ), ' AND ' ORDER BY n.place
+    )
+    || CASE
+        WHEN min(k.predicate) IS NULL THEN ''
+        ELSE format(' AND (%1$s) AND (SELECT (%1$s) FROM (%2$s) AS n)', min(k.predicate), new_row)
+    END
+FROM pg_index AS i
+CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS n (place)
+CROSS JOIN LATERAL (
+    SELECT
+        '(' || pg_get_indexdef(i.indexrelid, n.place, false) || ')' AS expression,
+        pg_get_expr(i.indpred, i.indrelid) AS predicate
+) AS k
+WHERE i.indexrelid = index_id;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.matches_of_key(oid, text) FROM public;
+
 CREATE FUNCTION tenancy_private.refuse_taken_key(table_name regclass, columns text) RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -752,30 +806,69 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.drop_idle_key_checks() FROM public;
 
--- Creates the trigger of a table in which tenants write a key that they all share and may also
--- update rows: an upsert requires both. Each table has its own function, so that PostgreSQL
--- plans the look-up once a session: planning costs ten times as much as the look-up itself.
--- Columns of the table may have any name, so the new row gets the name tenancy_new.
+-- The trigger comes after the application's own, which may change the key: PostgreSQL fires
+-- triggers in the order of their names.
+CREATE FUNCTION tenancy_private.key_trigger(table_name regclass) RETURNS name
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN ('zzz_' || tenancy_private.name_for(table_name, 'taken'))::name;
+REVOKE ALL ON FUNCTION tenancy_private.key_trigger(regclass) FROM public;
+
+-- Creates the trigger of a table in which tenants may write a key that a hidden row can have,
+-- and may also update rows: an upsert requires both. Each table has its own function, so that
+-- PostgreSQL plans the look-up once a session: planning costs ten times as much as the look-up
+-- itself. Columns of the table may have any name, so the new row gets the name tenancy_new.
 CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'taken');
+    trigger_name CONSTANT name := tenancy_private.key_trigger(table_name);
+    relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
+    -- When the trigger runs, generated columns are still empty.
+    new_row CONSTANT text := (
+        SELECT CASE
+            WHEN bool_or(c.attgenerated = 's') THEN format(
+                'SELECT %s FROM (SELECT (tenancy_new).*) AS g', string_agg(
+                    CASE c.attgenerated
+                        WHEN 's' THEN format(
+                            '(%s)::%s AS %I', pg_get_expr(d.adbin, d.adrelid), format_type(c.atttypid, c.atttypmod), c.attname
+                        )
+                        ELSE quote_ident(c.attname)
+                    END, ', ' ORDER BY c.attnum
+                )
+            )
+            ELSE 'SELECT (tenancy_new).*'
+        END
+        FROM pg_attribute AS c
+        LEFT JOIN pg_attrdef AS d ON c.attrelid = d.adrelid AND c.attnum = d.adnum
+        WHERE c.attrelid = table_name AND c.attnum > 0 AND NOT c.attisdropped
+    );
+    -- These may write any column.
+    has_triggers CONSTANT boolean := EXISTS (
+        SELECT FROM pg_trigger AS t
+        INNER JOIN pg_proc AS f ON t.tgfoid = f.oid
+        WHERE t.tgrelid = table_name AND NOT t.tgisinternal
+            -- FOR EACH ROW, BEFORE, INSERT.
+            AND t.tgtype & 7 = 7
+            AND f.pronamespace NOT IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+    );
     checks CONSTANT text := (
         SELECT
             string_agg(
                 format(
-                    E'    IF EXISTS (\n        SELECT FROM %s AS t\n'
-                    '        WHERE (%s) = (SELECT %2$s FROM (SELECT (tenancy_new).*) AS n)%s\n            AND (%s)\n'
+                    E'    IF EXISTS (\n        SELECT FROM %s AS %I\n        WHERE %s\n            AND (%s)\n'
                     '    ) THEN\n        PERFORM tenancy_private.refuse_taken_key(tg_relid, %L);\n    END IF;\n',
-                    p.table_name, k.columns, ' AND ' || pg_get_expr(i.indpred, i.indrelid),
+                    p.table_name, relation, tenancy_private.matches_of_key(i.indexrelid, new_row),
                     concat_ws(
-                        ' OR ', format('t.%1$I <> tenancy_new.%1$I', p.key),
-                        CASE WHEN p.author IS NOT NULL THEN format('t.%1$I IS DISTINCT FROM tenancy_new.%1$I', p.author) END
+                        ' OR ', format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.key),
+                        CASE WHEN p.author IS NOT NULL THEN format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.author) END,
+                        '(' || h.is_theirs || ') IS NOT TRUE'
                     ),
-                    k.columns
+                    tenancy_private.columns_of_key(i.indexrelid)
                 ), '' ORDER BY c.relname
             )
         FROM tenancy_private.protected_tables AS p
@@ -783,16 +876,41 @@ DECLARE
         INNER JOIN tenancy_private.access AS u ON p.table_name = u.table_name AND u.command = 'UPDATE'
         INNER JOIN pg_index AS i ON p.table_name = i.indrelid AND i.indisunique
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        -- A child below an author's table.
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN p.shape = 'child' THEN tenancy_private.parent_floor(p.table_name, p.parent, true) END AS is_theirs
+        ) AS h
         CROSS JOIN LATERAL (
             SELECT
-                tenancy_private.columns_of_key(i.indexrelid) AS columns,
-                bool_or(o.attname = p.key) AS has_key,
-                -- An expression counts as written.
-                bool_or(o.attname IS NULL OR o.attname = ANY(a.columns)) AS is_named
+                coalesce(bool_or(o.attname = p.key), false) AS has_key,
+                coalesce(bool_or(o.attname = p.author), p.author IS NULL) AS has_author,
+                -- Whether it can be the key of an existing row: no column is always new.
+                bool_and(
+                    o.attname IS NULL OR o.attname = ANY(a.columns) OR o.attname IN (p.key, p.author)
+                    OR o.attgenerated <> '' OR has_triggers OR CASE
+                        WHEN o.attidentity <> '' THEN false
+                        WHEN d.adbin IS NULL THEN i.indnullsnotdistinct
+                        ELSE pg_get_expr(d.adbin, d.adrelid) !~ '(nextval|uuid[a-z0-9_]*)[(]'
+                    END
+                ) AS may_exist
             FROM generate_series(1, i.indnkeyatts) AS n (place)
             LEFT JOIN pg_attribute AS o ON o.attrelid = i.indrelid AND o.attnum = i.indkey[n.place - 1] AND o.attnum > 0
+            LEFT JOIN pg_attrdef AS d ON o.attrelid = d.adrelid AND o.attnum = d.adnum
         ) AS k
-        WHERE p.table_name = set_key_trigger.table_name AND NOT coalesce(k.has_key, false) AND k.is_named
+        WHERE p.table_name = set_key_trigger.table_name
+            -- Where the key names everything that hides a row, its row is visible.
+            AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)
+            AND k.may_exist
+    );
+    -- Of operators and collations, for example those of an extension.
+    closed_schema CONSTANT name := (
+        SELECT min(n.nspname)
+        FROM pg_index AS i
+        CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k (place)
+        LEFT JOIN pg_collation AS l ON l.oid = i.indcollation[k.place - 1]
+        INNER JOIN pg_opclass AS c ON c.oid = i.indclass[k.place - 1]
+        INNER JOIN pg_namespace AS n ON n.oid IN (l.collnamespace, c.opcnamespace)
+        WHERE i.indrelid = table_name AND i.indisunique AND NOT has_schema_privilege('tenancy_owner', n.oid, 'USAGE')
     );
     check_function text;
 BEGIN
@@ -800,6 +918,12 @@ BEGIN
     CALL tenancy_private.drop_idle_key_checks();
     IF checks IS NULL THEN
         RETURN;
+    END IF;
+    IF closed_schema IS NOT NULL THEN
+        RAISE EXCEPTION 'a unique key of % needs schema %, which tenancy_owner may not use', table_name, closed_schema
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'schema_closed',
+        HINT = format('GRANT USAGE ON SCHEMA %I TO tenancy_owner;', closed_schema);
     END IF;
     -- A table of another schema may have the same name.
     FOR number IN 1 .. 1000 LOOP
@@ -1428,7 +1552,7 @@ BEGIN
         RETURN;
     END IF;
     CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));
-    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'taken'));
+    CALL tenancy_private.drop_trigger(table_name, tenancy_private.key_trigger(table_name));
     CALL tenancy_private.drop_idle_key_checks();
     IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);

@@ -178,7 +178,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.start_trial(uuid, uuid, uuid) FROM public;
 
 -- Checks the remaining quota, with the entitlement locked: calls by one agreement wait for each
--- other, as they do at the consumer's wallet.
+-- other, as they do at the consumer's wallet. Calls that are authorized and not recorded yet
+-- count with all their tokens, or each of those served at once could use the whole quota.
 CREATE FUNCTION tenancy_private.require_quota(entitlement uuid, tokens bigint) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -188,15 +189,21 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found record;
+    reserved numeric := 0;
 BEGIN
-    SELECT e.quota_tokens, e.used_tokens, e.revoked_at, e.kind INTO found
+    SELECT e.quota_tokens, e.used_tokens, e.revoked_at, e.kind, e.consumer_id INTO found
     FROM tenancy.entitlements AS e
     WHERE e.id = entitlement
     FOR NO KEY UPDATE;
     IF found.kind IS NULL OR found.revoked_at IS NOT NULL THEN
         PERFORM tenancy_private.refuse_offering_use('entitlement_ended');
     END IF;
-    IF found.used_tokens + tokens > found.quota_tokens THEN
+    IF found.quota_tokens IS NOT NULL THEN
+        SELECT coalesce(sum(a.max_tokens), 0) INTO reserved
+        FROM tenancy.usage_authorizations AS a
+        WHERE a.workspace_id = found.consumer_id AND a.entitlement_id = entitlement AND a.expires_at > clock_timestamp();
+    END IF;
+    IF found.used_tokens + reserved + tokens > found.quota_tokens THEN
         PERFORM tenancy_private.refuse_offering_use(
             CASE found.kind WHEN 'trial' THEN 'trial_ended' ELSE 'quota_exhausted' END
         );
@@ -284,12 +291,13 @@ BEGIN
     DELETE FROM tenancy.usage_authorizations AS a
     WHERE a.workspace_id = consumer AND a.expires_at < begins_at - interval '35 days';
     INSERT INTO tenancy.usage_authorizations (
-        workspace_id, id, provider_id, offering_id, hold_id, access, entitlement_id, agreed_eur_per_1k, eur_per_1k, max_tokens,
-        created_at, expires_at
+        workspace_id, id, provider_id, offering_id, hold_id, access, entitlement_id, agreed_eur_per_1k, eur_per_1k,
+        max_eur_per_1k, max_tokens, created_at, expires_at
     )
     VALUES (
         consumer, new_id, found.provider_id, offering, money_hold, found.access, found.entitlement_id,
-        found.agreed_eur_per_1k, found.eur_per_1k, max_tokens, begins_at, begins_at + expires_in
+        found.agreed_eur_per_1k, found.eur_per_1k, CASE WHEN found.agreed_eur_per_1k IS NULL THEN worst_price END, max_tokens,
+        begins_at, begins_at + expires_in
     );
     RETURN new_id;
 END;
@@ -356,7 +364,12 @@ BEGIN
         usage.entitlement_id := authorization_found.entitlement_id;
         usage.eur_per_1k := coalesce(
             CASE WHEN usage.access = 'free' THEN 0 END, authorization_found.agreed_eur_per_1k,
-            tenancy_private.offering_price(usage.provider_id, offering, happened_at), authorization_found.eur_per_1k
+            least(
+                coalesce(
+                    tenancy_private.offering_price(usage.provider_id, offering, happened_at), authorization_found.eur_per_1k
+                ),
+                authorization_found.max_eur_per_1k
+            )
         );
         PERFORM FROM tenancy.entitlements AS e WHERE e.id = usage.entitlement_id FOR NO KEY UPDATE;
     ELSE

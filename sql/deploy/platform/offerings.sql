@@ -113,6 +113,7 @@ CREATE TABLE tenancy.usage_authorizations (
     entitlement_id    uuid,
     agreed_eur_per_1k numeric(14, 6),
     eur_per_1k        numeric(14, 6) NOT NULL,
+    max_eur_per_1k    numeric(14, 6),
     max_tokens        bigint         NOT NULL,
     created_at        timestamptz    NOT NULL DEFAULT clock_timestamp(),
     expires_at        timestamptz    NOT NULL,
@@ -122,6 +123,9 @@ COMMENT ON TABLE tenancy.usage_authorizations IS
 'Authorized calls. A row is deleted once its call is recorded.';
 COMMENT ON COLUMN tenancy.usage_authorizations.agreed_eur_per_1k IS
 'The agreed price; NULL means the offering''s price at the time of the call.';
+COMMENT ON COLUMN tenancy.usage_authorizations.max_eur_per_1k IS
+'The highest price of the offering that was known to begin before the hold ends: a price that is set later does not '
+'raise the cost of the call. NULL if a price is agreed.';
 CREATE INDEX usage_authorizations_expires_at_idx
 ON tenancy.usage_authorizations (workspace_id, expires_at);
 

@@ -42,6 +42,8 @@ CALL tenancy_private.drop_idle_key_checks();
 DROP PROCEDURE tenancy_private.drop_idle_key_checks();
 DROP PROCEDURE tenancy_private.drop_trigger(regclass, name);
 DROP FUNCTION tenancy_private.refuse_taken_key(regclass, text);
+DROP FUNCTION tenancy_private.key_trigger(regclass);
+DROP FUNCTION tenancy_private.matches_of_key(oid, text);
 DROP FUNCTION tenancy_private.columns_of_key(oid);
 DROP PROCEDURE tenancy.protect(regclass, name, name, name, name, boolean, text);
 DROP FUNCTION tenancy_private.shared_numbers(regclass, name);

@@ -24,6 +24,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.set_key_trigger(regclass)',
     'tenancy_private.drop_trigger(regclass, name)',
     'tenancy_private.columns_of_key(oid)',
+    'tenancy_private.matches_of_key(oid, text)',
+    'tenancy_private.key_trigger(regclass)',
     'tenancy_private.refuse_taken_key(regclass, text)',
     'tenancy_private.drop_idle_key_checks()',
     'tenancy_private.add_policy(regclass, text, text, text, text, text)',

@@ -179,8 +179,10 @@ CHANGES = {
         ("OR occurred_at > clock_timestamp() + interval '5 minutes'", ""),
     ],
     "tenancy_private.require_quota(uuid,bigint)": [
-        ("IF found.used_tokens + tokens > found.quota_tokens THEN", "IF false THEN"),
-        ("found.used_tokens + tokens > found", "found.used_tokens > found"),
+        ("IF found.used_tokens + reserved + tokens > found.quota_tokens THEN", "IF false THEN"),
+        ("found.used_tokens + reserved + tokens > found", "found.used_tokens + reserved > found"),
+        ("found.used_tokens + reserved + tokens > found", "found.used_tokens + tokens > found"),
+        ("AND a.expires_at > clock_timestamp()", ""),
     ],
     "tenancy_private.require_offering(uuid,uuid,timestamp with time zone)": [
         ("IF NOT found.is_known THEN", "IF false THEN"),
@@ -215,6 +217,7 @@ CHANGES = {
         ("PERFORM tenancy_private.check_usage(", "PERFORM concat("),
         ("IF authorization_found.expires_at >= happened_at THEN", "IF authorization_found.id IS NOT NULL THEN"),
         ("IF authorization_found.expires_at >= happened_at THEN", "IF false THEN"),
+        ("authorization_found.max_eur_per_1k\n", "NULL\n"),
         ("PERFORM tenancy_private.require_quota(", "PERFORM concat("),
         ("WHEN usage.provider_id = consumer THEN 0", "WHEN false THEN 0"),
         ("authorization_found.hold_id, api_key_id, user_id\n    );", "NULL, api_key_id, user_id\n    );"),
