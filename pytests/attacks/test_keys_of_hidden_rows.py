@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from support.server import Logins, Server
-from support.two_tenants import Connection, TwoTenants, two_tenants
+from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
 
 class Key(NamedTuple):
@@ -43,6 +43,11 @@ KEYS = {
     "generated_and_cast": Key(
         "name text, key varchar(3) GENERATED ALWAYS AS (left(name, 3)) STORED UNIQUE",
         *("name", "key", "'hidden'", "'hid'", "'mine'", "(key)"),
+    ),
+    "generated_in_an_expression": Key(
+        "name text, made text GENERATED ALWAYS AS (lower(name)) STORED);"
+        " CREATE UNIQUE INDEX ON public.generated_in_an_expression (left(made, 3)) WHERE (made <> 'x'",
+        *("name", "made", "'hidden'", "'HID'", "'mine'", "(left(made, 3)) WHERE made <> 'x'"),
     ),
     "null": Key(
         "name text, key text, UNIQUE NULLS NOT DISTINCT (name, key)",
@@ -208,3 +213,23 @@ def test_no_upsert_asks_a_colleagues_private_row(tenants: TwoTenants, login: str
                 connection.execute(insert.encode())
                 statements = upserts(table, f"key, {column}", f"'own', {parent}", target)
                 assert [answer_of(connection, each) for each in statements[:2]] == ["INSERT 0 0", "INSERT 0 1"]
+
+
+def test_a_key_that_is_added_later_is_reported_and_checked_after_the_repair(tenants: TwoTenants, login: str) -> None:
+    table, key = "public.by_default", KEYS["by_default"]
+    with tenants.admin() as admin:
+        admin.execute("CALL tenancy_private.verify_keys()")
+        admin.execute(f"CREATE UNIQUE INDEX ON {table} (key)".encode())
+        with refused("55000", "keys_unchecked"):
+            admin.execute("CALL tenancy_private.verify_keys()")
+        ((name, repair),) = admin.execute("SELECT table_name, repair FROM tenancy_private.unchecked_keys()").fetchall()
+        assert name == table
+        admin.execute(repair.encode())
+        admin.execute("CALL tenancy_private.verify_keys()")
+        admin.execute("CALL tenancy_private.verify_contracts()")
+    with tenants.entered(login=login) as connection:
+        statements = upserts("by_default", key.columns, key.hidden, "(key)")
+        assert [answer_of(connection, each) for each in statements] == ["23505"] * 4
+    with tenants.admin() as admin:
+        admin.execute("DROP INDEX public.by_default_key_idx")
+        admin.execute(repair.encode())

@@ -38,6 +38,10 @@ CHANGES = {
         "GRANT UPDATE (remark), TRUNCATE ON public.customers TO {}",
         "it may TRUNCATE, UPDATE (remark)",
     ),
+    "a unique key": (
+        "CREATE UNIQUE INDEX ON public.customers (name)",
+        "its check of taken keys does not match its unique keys. To repair it: CALL",
+    ),
     "a trigger that is off": (
         "ALTER TABLE public.customers DISABLE TRIGGER customers_tenancy_permission",
         "trigger customers_tenancy_permission differs",

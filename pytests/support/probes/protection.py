@@ -111,6 +111,9 @@ PARTITIONED = [
     "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
 ]
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
+UNIQUE = "CREATE UNIQUE INDEX ON public.things (name)"
+VERIFY_KEYS = "CALL tenancy_private.verify_keys()"
+UNCHECKED = "SELECT count(*) FROM tenancy_private.unchecked_keys()"
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
 # Access to accounts is defined by changes of pg-tenancy, which begin like this.
 REVISED = "CALL tenancy_private.revise('public.users')"
@@ -792,6 +795,12 @@ QUESTIONS: list[Question] = [
         [(0, 0, 0)],
     ),
     superuser([*THINGS, "CALL tenancy_private.verify_protected('public.things')"], "contract_broken"),
+    # Unique keys that the application adds later.
+    superuser([*TENANT, VERIFY_KEYS, UNCHECKED], [(0,)]),
+    superuser([*TENANT, UNIQUE, VERIFY_KEYS], "keys_unchecked"),
+    superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
+    superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
+    superuser([*TENANT, UNIQUE, "CALL tenancy_private.set_key_trigger('public.things')", UNCHECKED], [(0,)]),
     superuser(
         [
             *TENANT,

@@ -11,10 +11,12 @@ from pg_tenancy.testing._rows import SetUpError, Table
 
 __all__ = ["check_contract"]
 
-# The same comparison as in sqitch verify.
+# The same comparisons as in sqitch verify.
 DIFFERENCES: Final = """
 SELECT b.problem, b.repair FROM tenancy_private.broken_contracts() AS b
-WHERE pg_catalog.to_regclass(b.table_name) = %s::pg_catalog.regclass
+WHERE pg_catalog.to_regclass(b.table_name) = %(table)s::pg_catalog.regclass
+UNION ALL
+SELECT u.problem, u.repair FROM tenancy_private.unchecked_keys(%(table)s::pg_catalog.regclass) AS u
 """
 
 PARTS: Final = """
@@ -95,7 +97,7 @@ def _compare(connection: Connection, table: Table, role: str, report: Report) ->
     report.subject = f"the contract of {table.full_name}"
     if table.shape is None:
         raise SetUpError(f"{table.full_name} is not protected: CALL tenancy.protect('{table.full_name}')")
-    differences = connection.execute(DIFFERENCES, [str(table.oid)]).fetchall()
+    differences = connection.execute(DIFFERENCES, {"table": str(table.oid)}).fetchall()
     for problem, repair in differences:
         report.add("isolation", "it is as protect() and allow() made it", f"{problem}. To repair it: {repair}")
     for kind, name in connection.execute(PARTS, [str(table.oid)]).fetchall():

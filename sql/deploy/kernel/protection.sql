@@ -816,37 +816,17 @@ SECURITY INVOKER
 RETURN ('zzz_' || tenancy_private.name_for(table_name, 'taken'))::name;
 REVOKE ALL ON FUNCTION tenancy_private.key_trigger(regclass) FROM public;
 
--- Creates the trigger of a table in which tenants may write a key that a hidden row can have,
--- and may also update rows: an upsert requires both. Each table has its own function, so that
--- PostgreSQL plans the look-up once a session: planning costs ten times as much as the look-up
--- itself. Columns of the table may have any name, so the new row gets the name tenancy_new.
-CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
+-- The body of the function that checks the keys of a table: those that tenants may write and a
+-- hidden row can have, if tenants may also update rows, because an upsert requires both. NULL if
+-- the table has no such key. Columns may have any name, so the new row gets the name tenancy_new.
+CREATE FUNCTION tenancy_private.key_checks(table_name regclass) RETURNS text
 LANGUAGE plpgsql
+STABLE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    trigger_name CONSTANT name := tenancy_private.key_trigger(table_name);
     relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
-    -- When the trigger runs, generated columns are still empty.
-    new_row CONSTANT text := (
-        SELECT CASE
-            WHEN bool_or(c.attgenerated = 's') THEN format(
-                'SELECT %s FROM (SELECT (tenancy_new).*) AS g', string_agg(
-                    CASE c.attgenerated
-                        WHEN 's' THEN format(
-                            '(%s)::%s AS %I', pg_get_expr(d.adbin, d.adrelid), format_type(c.atttypid, c.atttypmod), c.attname
-                        )
-                        ELSE quote_ident(c.attname)
-                    END, ', ' ORDER BY c.attnum
-                )
-            )
-            ELSE 'SELECT (tenancy_new).*'
-        END
-        FROM pg_attribute AS c
-        LEFT JOIN pg_attrdef AS d ON c.attrelid = d.adrelid AND c.attnum = d.adnum
-        WHERE c.attrelid = table_name AND c.attnum > 0 AND NOT c.attisdropped
-    );
     -- These may write any column.
     has_triggers CONSTANT boolean := EXISTS (
         SELECT FROM pg_trigger AS t
@@ -862,7 +842,7 @@ DECLARE
                 format(
                     E'    IF EXISTS (\n        SELECT FROM %s AS %I\n        WHERE %s\n            AND (%s)\n'
                     '    ) THEN\n        PERFORM tenancy_private.refuse_taken_key(tg_relid, %L);\n    END IF;\n',
-                    p.table_name, relation, tenancy_private.matches_of_key(i.indexrelid, new_row),
+                    p.table_name, relation, tenancy_private.matches_of_key(i.indexrelid, r.new_row),
                     concat_ws(
                         ' OR ', format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.key),
                         CASE WHEN p.author IS NOT NULL THEN format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.author) END,
@@ -897,11 +877,59 @@ DECLARE
             LEFT JOIN pg_attribute AS o ON o.attrelid = i.indrelid AND o.attnum = i.indkey[n.place - 1] AND o.attnum > 0
             LEFT JOIN pg_attrdef AS d ON o.attrelid = d.adrelid AND o.attnum = d.adnum
         ) AS k
-        WHERE p.table_name = set_key_trigger.table_name
+        -- When the trigger runs, generated columns are still empty.
+        CROSS JOIN LATERAL (
+            SELECT
+                CASE
+                    WHEN bool_or(o.attgenerated = 's') THEN format(
+                        'SELECT %s FROM (SELECT (tenancy_new).*) AS g', string_agg(
+                            CASE o.attgenerated
+                                WHEN 's' THEN format(
+                                    '(%s)::%s AS %I', pg_get_expr(d.adbin, d.adrelid), format_type(o.atttypid, o.atttypmod),
+                                    o.attname
+                                )
+                                ELSE quote_ident(o.attname)
+                            END, ', ' ORDER BY o.attnum
+                        )
+                    )
+                    ELSE 'SELECT (tenancy_new).*'
+                END AS new_row
+            FROM pg_attribute AS o
+            LEFT JOIN pg_attrdef AS d ON o.attrelid = d.adrelid AND o.attnum = d.adnum
+            WHERE o.attrelid = i.indrelid AND o.attnum > 0 AND (
+                o.attnum = ANY(i.indkey::smallint[])
+                -- In an expression or a predicate.
+                OR EXISTS (
+                    SELECT FROM pg_depend AS u
+                    WHERE u.classid = 'pg_class'::regclass AND u.objid = i.indexrelid
+                        AND u.refclassid = 'pg_class'::regclass AND u.refobjid = o.attrelid AND u.refobjsubid = o.attnum
+                )
+            )
+        ) AS r
+        WHERE p.table_name = key_checks.table_name
             -- Where the key names everything that hides a row, its row is visible.
             AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)
             AND k.may_exist
     );
+BEGIN
+    RETURN CASE WHEN checks IS NOT NULL THEN format(
+        E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
+    ) END;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.key_checks(regclass) FROM public;
+
+-- Creates the trigger that checks the keys of a table. Each table has its own function, so that
+-- PostgreSQL plans the look-up once a session: planning costs ten times as much as the look-up
+-- itself.
+CREATE PROCEDURE tenancy_private.set_key_trigger(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.key_trigger(table_name);
+    body CONSTANT text := tenancy_private.key_checks(table_name);
     -- Of operators and collations, for example those of an extension.
     closed_schema CONSTANT name := (
         SELECT min(n.nspname)
@@ -916,7 +944,7 @@ DECLARE
 BEGIN
     CALL tenancy_private.drop_trigger(table_name, trigger_name);
     CALL tenancy_private.drop_idle_key_checks();
-    IF checks IS NULL THEN
+    IF body IS NULL THEN
         RETURN;
     END IF;
     IF closed_schema IS NOT NULL THEN
@@ -935,9 +963,7 @@ BEGIN
     EXECUTE format(
         'CREATE FUNCTION %s RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
         'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
-        check_function, format(
-            E'\n#variable_conflict use_column\nDECLARE\n    tenancy_new ALIAS FOR new;\nBEGIN\n%s    RETURN new;\nEND;\n', checks
-        )
+        check_function, body
     );
     -- Also from roles to which the deployer's default privileges granted it.
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM ', check_function) || (
@@ -958,6 +984,52 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.set_key_trigger(regclass) FROM public;
+
+-- What the application adds after the last allow(), a unique index or a trigger that writes a
+-- key, is not in the check: one row for each such table, with the statement that repairs it.
+CREATE FUNCTION tenancy_private.unchecked_keys(only_table regclass DEFAULT NULL)
+RETURNS TABLE (table_name text, problem text, repair text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    p.table_name::text,
+    'its check of taken keys does not match its unique keys',
+    format('CALL tenancy_private.set_key_trigger(%L);', p.table_name::text)
+FROM tenancy_private.protected_tables AS p
+LEFT JOIN pg_trigger AS t ON p.table_name = t.tgrelid AND t.tgname = tenancy_private.key_trigger(p.table_name)
+LEFT JOIN pg_proc AS f ON t.tgfoid = f.oid
+WHERE (only_table IS NULL OR p.table_name = only_table)
+    AND f.prosrc IS DISTINCT FROM tenancy_private.key_checks(p.table_name)
+ORDER BY 1;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.unchecked_keys(regclass) FROM public;
+
+-- For the verify script.
+CREATE PROCEDURE tenancy_private.verify_keys()
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems text;
+    repairs text;
+BEGIN
+    SELECT string_agg(u.table_name || ': ' || u.problem, E'\n'), string_agg(u.repair, E'\n') INTO problems, repairs
+    FROM tenancy_private.unchecked_keys() AS u;
+    IF problems IS NOT NULL THEN
+        RAISE EXCEPTION E'tenants could probe for keys of other tenants:\n%', problems
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'keys_unchecked',
+        DETAIL = repairs,
+        HINT = 'The statements in the detail repair it. A unique index or a trigger has been added or changed since the '
+        'last allow().';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_keys() FROM public;
 
 -- Changes begin with this: only they define access to their tables.
 CREATE PROCEDURE tenancy_private.revise(VARIADIC tables regclass[])

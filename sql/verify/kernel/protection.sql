@@ -21,7 +21,10 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.members_floor(name, text)',
     'tenancy.check_permission()',
     'tenancy_private.set_permission_trigger(regclass)',
+    'tenancy_private.key_checks(regclass)',
     'tenancy_private.set_key_trigger(regclass)',
+    'tenancy_private.unchecked_keys(regclass)',
+    'tenancy_private.verify_keys()',
     'tenancy_private.drop_trigger(regclass, name)',
     'tenancy_private.columns_of_key(oid)',
     'tenancy_private.matches_of_key(oid, text)',
@@ -59,5 +62,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.writable_columns(regclass)',
     'tenancy.require_access(regclass, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
+CALL tenancy_private.verify_keys();
 
 ROLLBACK;
