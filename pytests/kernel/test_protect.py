@@ -130,6 +130,23 @@ def test_a_key_that_the_application_renames_or_drops_is_asked_for_as_it_is(own_a
         assert connection.execute(insert, [taken]).rowcount == 1
 
 
+def test_a_table_that_is_renamed_works_again_after_its_contract(own_app: Application) -> None:
+    with own_app.connected() as connection:
+        connection.execute("ALTER TABLE public.customers RENAME TO clients")
+        connection.execute("ALTER TABLE public.clients RENAME name TO title")
+        ((repair,),) = connection.execute("SELECT repair FROM tenancy_private.unchecked_keys()").fetchall()
+        assert repair == "CALL tenancy_private.set_key_trigger('public.clients');"
+        connection.execute("CALL tenancy.protect('public.clients')")
+        for command, columns in (("SELECT", "id, title"), ("INSERT", "id, title"), ("UPDATE", "title")):
+            permission = "customers.view" if command == "SELECT" else "customers.write"
+            connection.execute("CALL tenancy.allow('public.clients', %s, %s, %s)", [command, permission, columns])
+        connection.execute("CALL tenancy_private.verify_keys()")
+        connection.execute("CALL tenancy_private.verify_contracts()")
+        connection.commit()
+    with own_app.entered("ann", own_app.acme) as connection:
+        assert one(connection, "INSERT INTO public.clients (title) VALUES ('new') RETURNING title") == "new"
+
+
 @pytest.mark.parametrize("upsert", ["", "ON CONFLICT (id) DO UPDATE SET name = 'taken'", "ON CONFLICT DO NOTHING"])
 def test_an_id_of_somebody_elses_tells_nothing_of_the_row(app: Application, upsert: str) -> None:
     taken = app.number("public.customers", "Globex customer")

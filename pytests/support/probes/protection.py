@@ -801,6 +801,20 @@ QUESTIONS: list[Question] = [
     superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
     superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
     superuser([*TENANT, UNIQUE, "CALL tenancy_private.set_key_trigger('public.things')", UNCHECKED], [(0,)]),
+    # A table that is renamed.
+    superuser(
+        [
+            *TENANT,
+            UNIQUE,
+            "CALL tenancy_private.set_key_trigger('public.things')",
+            "ALTER TABLE public.things RENAME TO items",
+            "CALL tenancy_private.set_key_trigger('public.items')",
+            "CALL tenancy_private.set_permission_trigger('public.items')",
+            "SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger"
+            " WHERE tgrelid = 'public.items'::regclass AND NOT tgisinternal",
+        ],
+        [("items_tenancy_permission zzz_items_tenancy_taken",)],
+    ),
     superuser(
         [
             *TENANT,

@@ -636,6 +636,47 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_protected(tenancy_private.protected_tables) FROM public;
 
+CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
+    ) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
+
+-- Drops the trigger of such functions that a table had under another name of its own.
+CREATE PROCEDURE tenancy_private.drop_former_trigger(
+    table_name regclass, functions text, trigger_name name
+)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    former name;
+BEGIN
+    FOR former IN
+        SELECT t.tgname
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS f ON t.tgfoid = f.oid
+        WHERE t.tgrelid = table_name AND NOT t.tgisinternal AND t.tgname <> trigger_name
+            AND f.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+            AND f.proname LIKE functions
+    LOOP
+        CALL tenancy_private.drop_trigger(table_name, former);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_former_trigger(regclass, text, name) FROM public;
+
 -- Creates the trigger of a table from tenancy_private.access.
 CREATE PROCEDURE tenancy_private.set_permission_trigger(table_name regclass)
 LANGUAGE plpgsql
@@ -653,6 +694,7 @@ DECLARE
         LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
     );
 BEGIN
+    CALL tenancy_private.drop_former_trigger(table_name, 'check_permission', trigger_name);
     EXECUTE format(
         'CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
         'EXECUTE FUNCTION tenancy.check_permission(%s)',
@@ -769,22 +811,6 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.refuse_taken_key(regclass, text) FROM public;
-
-CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
-    ) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, trigger_name);
-    END IF;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
 
 -- Drops functions that no table uses any more, for instance because the table was dropped.
 CREATE PROCEDURE tenancy_private.drop_idle_key_checks()
@@ -942,6 +968,7 @@ DECLARE
     );
     check_function text;
 BEGIN
+    CALL tenancy_private.drop_former_trigger(table_name, '%\_tenancy\_taken%', trigger_name);
     CALL tenancy_private.drop_trigger(table_name, trigger_name);
     CALL tenancy_private.drop_idle_key_checks();
     IF body IS NULL THEN

@@ -43,6 +43,7 @@ DROP PROCEDURE tenancy_private.set_key_trigger(regclass);
 DROP FUNCTION tenancy_private.key_checks(regclass);
 CALL tenancy_private.drop_idle_key_checks();
 DROP PROCEDURE tenancy_private.drop_idle_key_checks();
+DROP PROCEDURE tenancy_private.drop_former_trigger(regclass, text, name);
 DROP PROCEDURE tenancy_private.drop_trigger(regclass, name);
 DROP FUNCTION tenancy_private.refuse_taken_key(regclass, text);
 DROP FUNCTION tenancy_private.key_trigger(regclass);

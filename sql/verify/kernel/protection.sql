@@ -26,6 +26,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.unchecked_keys(regclass)',
     'tenancy_private.verify_keys()',
     'tenancy_private.drop_trigger(regclass, name)',
+    'tenancy_private.drop_former_trigger(regclass, text, name)',
     'tenancy_private.columns_of_key(oid)',
     'tenancy_private.matches_of_key(oid, text)',
     'tenancy_private.key_trigger(regclass)',

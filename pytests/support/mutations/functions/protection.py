@@ -360,6 +360,11 @@ CHANGES = {
         ("f.prosrc IS DISTINCT FROM", "f.prosrc <>"),
         ("(only_table IS NULL OR p.table_name = only_table)", "true"),
     ],
+    "tenancy_private.drop_former_trigger(regclass,text,name)": [
+        ("CALL tenancy_private.drop_trigger(table_name, former);", ""),
+        (" AND t.tgname <> trigger_name", " AND false"),
+        ("            AND f.proname LIKE functions\n", ""),
+    ],
     "tenancy_private.verify_keys()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
     "tenancy_private.instances_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
     "tenancy_private.models_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
