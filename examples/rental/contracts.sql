@@ -17,7 +17,6 @@ CALL tenancy.allow(
 );
 CALL tenancy.allow('public.workbench_projects', 'DELETE', 'workbench.use');
 
-CREATE UNIQUE INDEX CONCURRENTLY workbench_projects_workspace_idx ON public.workbench_projects (workspace_id, id);
 CALL tenancy.protect('public.workbench_runs', author => 'created_by_user_id', shared => 'shared_with_org');
 -- Existing rows belong to the platform until they are assigned; messages move with their run.
 -- Repeat it until it assigns nothing.

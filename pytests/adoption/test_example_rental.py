@@ -150,12 +150,11 @@ def test_it_is_taken_back(server: Server) -> None:
             *("instance_volumes", "instance_metrics", "worker_auth_tokens"),
             *("regions", "zones", "instance_types", "action_types"),
         ]
-        # The foreign key that replaces the application's own, and its index.
+        # The foreign key that replaces the application's own.
         database.execute(
             *(f"CALL tenancy.unprotect('public.{table}')" for table in protected[:1]),
             "ALTER TABLE public.workbench_runs DROP CONSTRAINT workbench_runs_project_id_fkey",
             *(f"CALL tenancy.unprotect('public.{table}')" for table in protected[1:]),
-            "DROP INDEX IF EXISTS public.workbench_projects_workspace_idx",
             "DROP INDEX public.instances_workspace_idx",
             "ALTER TABLE public.workbench_runs ADD CONSTRAINT workbench_runs_project_id_fkey"
             " FOREIGN KEY (project_id) REFERENCES public.workbench_projects (id) ON DELETE CASCADE",
