@@ -236,9 +236,7 @@ CHANGES = {
         ),
         ("PERFORM tenancy_private.move_to_parents(table_name, parent);", "NULL;"),
         ("CALL tenancy_private.return_workspaces(table_name);", ""),
-        ("ON DELETE '\n            'CASCADE%s'", "%s'"),
         ("'ALTER TABLE %s DROP CONSTRAINT %I'", "'ALTER TABLE %s RENAME CONSTRAINT %I TO old'"),
-        ("' ON UPDATE CASCADE ON DELETE %s%s'", "' ON DELETE %s%s'"),
         (
             "'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '",
             "') '",
@@ -247,13 +245,8 @@ CHANGES = {
         ("'tenancy.default_author_id()'", "'NULL'"),
         ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
         # Online steps, and the final one.
-        ("CASE WHEN online THEN ' NOT VALID' ELSE '' END", "''"),
         ("IF is_ours AND NOT online THEN", "IF is_ours THEN"),
         ("AND c.conname = parent_key AND c.convalidated", "AND c.conname = parent_key"),
-        ("'CASCADE%s', table_name, workspace_key, not_yet", "'CASCADE%s', table_name, workspace_key, ''"),
-        ("foreign_key.actions, not_yet", "foreign_key.actions, ''"),
-        ("AND NOT tenancy_private.has_part(table_name, 'constraint', workspace_key, NULL)", ""),
-        ("AND NOT tenancy_private.has_part(table_name, 'constraint', parent_key, NULL)", ""),
         ("AND NOT tenancy_private.has_part(table_name, 'index', w.name, NULL)", "AND false"),
         ("IF online THEN\n            INSERT", "IF false THEN\n            INSERT"),
         ("wanted.columns, wanted.is_unique)", "wanted.columns, false)"),
@@ -265,6 +258,12 @@ CHANGES = {
         ("c.conname IN (workspace_key, parent_key) AND NOT c.convalidated", "false"),
         ("c.conname IN (workspace_key, parent_key)", "c.conname = workspace_key"),
         ("c.conname IN (workspace_key, parent_key)", "c.conname = parent_key"),
+    ],
+    "tenancy_private.add_keys(regclass,name,regclass,boolean)": [
+        (" ON DELETE CASCADE' AS definition", "' AS definition"),
+        (" ON UPDATE CASCADE ON DELETE %s'", " ON DELETE %s'"),
+        ("CASE WHEN online THEN ' NOT VALID' END", "''"),
+        ("            CONTINUE;", "            NULL;"),
     ],
     "tenancy_private.key_of_one_column(regclass,name)": [("WHEN 'c' THEN 'CASCADE'", "WHEN 'c' THEN 'NO ACTION'")],
     "tenancy_private.move_to_parents(regclass,name,bigint,bigint)": [
