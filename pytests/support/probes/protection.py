@@ -797,6 +797,8 @@ QUESTIONS: list[Question] = [
     superuser([*THINGS, "CALL tenancy_private.verify_protected('public.things')"], "contract_broken"),
     # Unique keys that the application adds later.
     superuser([*TENANT, VERIFY_KEYS, UNCHECKED], [(0,)]),
+    # Its only key is always new.
+    superuser([*TENANT, "SELECT tenancy_private.key_checks('public.things')"], [(None,)]),
     superuser([*TENANT, UNIQUE, VERIFY_KEYS], "keys_unchecked"),
     superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
     superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
