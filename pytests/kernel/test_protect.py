@@ -147,6 +147,13 @@ def test_a_table_that_is_renamed_works_again_after_its_contract(own_app: Applica
         assert one(connection, "INSERT INTO public.clients (title) VALUES ('new') RETURNING title") == "new"
 
 
+def test_a_table_that_is_renamed_keeps_no_trigger_when_it_is_unprotected(own_app: Application) -> None:
+    own_app.run("ALTER TABLE public.notes RENAME TO memos", "CALL tenancy.unprotect('public.memos')")
+    with own_app.connected() as connection:
+        triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.memos'::regclass AND NOT tgisinternal"
+        assert one(connection, triggers) == 0
+
+
 @pytest.mark.parametrize("upsert", ["", "ON CONFLICT (id) DO UPDATE SET name = 'taken'", "ON CONFLICT DO NOTHING"])
 def test_an_id_of_somebody_elses_tells_nothing_of_the_row(app: Application, upsert: str) -> None:
     taken = app.number("public.customers", "Globex customer")

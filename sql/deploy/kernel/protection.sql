@@ -636,46 +636,30 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.close_protected(tenancy_private.protected_tables) FROM public;
 
-CREATE PROCEDURE tenancy_private.drop_trigger(table_name regclass, trigger_name name)
-LANGUAGE plpgsql
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = drop_trigger.table_name AND t.tgname = drop_trigger.trigger_name
-    ) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, trigger_name);
-    END IF;
-END;
-$$;
-REVOKE ALL ON ROUTINE tenancy_private.drop_trigger(regclass, name) FROM public;
-
--- Drops the trigger of such functions that a table had under another name of its own.
-CREATE PROCEDURE tenancy_private.drop_former_trigger(
-    table_name regclass, functions text, trigger_name name
-)
+-- Drops the triggers of a table that call such functions of ours. They are named after the
+-- table, which may have had another name when they were created.
+CREATE PROCEDURE tenancy_private.drop_triggers_calling(table_name regclass, functions text)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    former name;
+    trigger_name name;
 BEGIN
-    FOR former IN
+    FOR trigger_name IN
         SELECT t.tgname
         FROM pg_trigger AS t
         INNER JOIN pg_proc AS f ON t.tgfoid = f.oid
-        WHERE t.tgrelid = table_name AND NOT t.tgisinternal AND t.tgname <> trigger_name
+        WHERE t.tgrelid = table_name AND NOT t.tgisinternal
             AND f.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
             AND f.proname LIKE functions
     LOOP
-        CALL tenancy_private.drop_trigger(table_name, former);
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
     END LOOP;
 END;
 $$;
-REVOKE ALL ON ROUTINE tenancy_private.drop_former_trigger(regclass, text, name) FROM public;
+REVOKE ALL ON ROUTINE tenancy_private.drop_triggers_calling(regclass, text) FROM public;
 
 -- Creates the trigger of a table from tenancy_private.access.
 CREATE PROCEDURE tenancy_private.set_permission_trigger(table_name regclass)
@@ -694,9 +678,9 @@ DECLARE
         LEFT JOIN tenancy.permissions AS p ON a.permission = p.permission
     );
 BEGIN
-    CALL tenancy_private.drop_former_trigger(table_name, 'check_permission', trigger_name);
+    CALL tenancy_private.drop_triggers_calling(table_name, 'check_permission');
     EXECUTE format(
-        'CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
+        'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
         'EXECUTE FUNCTION tenancy.check_permission(%s)',
         trigger_name, table_name, places
     );
@@ -968,8 +952,7 @@ DECLARE
     );
     check_function text;
 BEGIN
-    CALL tenancy_private.drop_former_trigger(table_name, '%\_tenancy\_taken%', trigger_name);
-    CALL tenancy_private.drop_trigger(table_name, trigger_name);
+    CALL tenancy_private.drop_triggers_calling(table_name, '%\_tenancy\_taken%');
     CALL tenancy_private.drop_idle_key_checks();
     IF body IS NULL THEN
         RETURN;
@@ -1650,8 +1633,8 @@ BEGIN
         CALL tenancy_private.forget_table(table_name);
         RETURN;
     END IF;
-    CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));
-    CALL tenancy_private.drop_trigger(table_name, tenancy_private.key_trigger(table_name));
+    CALL tenancy_private.drop_triggers_calling(table_name, 'check_permission');
+    CALL tenancy_private.drop_triggers_calling(table_name, '%\_tenancy\_taken%');
     CALL tenancy_private.drop_idle_key_checks();
     IF schema_id = 'tenancy'::regnamespace THEN
         CALL tenancy_private.close_own_table(table_name);

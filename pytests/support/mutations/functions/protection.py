@@ -211,10 +211,7 @@ CHANGES = {
     "tenancy.unprotect(regclass)": [
         ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("ELSIF protected.table_name IS NULL THEN", "ELSIF false THEN"),
-        (
-            "CALL tenancy_private.drop_trigger(table_name, tenancy_private.name_for(table_name, 'permission'));",
-            "",
-        ),
+        ("CALL tenancy_private.drop_triggers_calling(table_name, 'check_permission');", ""),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
         ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
@@ -359,9 +356,9 @@ CHANGES = {
         ("f.prosrc IS DISTINCT FROM", "f.prosrc <>"),
         ("(only_table IS NULL OR p.table_name = only_table)", "true"),
     ],
-    "tenancy_private.drop_former_trigger(regclass,text,name)": [
-        ("CALL tenancy_private.drop_trigger(table_name, former);", ""),
-        (" AND t.tgname <> trigger_name", " AND false"),
+    "tenancy_private.drop_triggers_calling(regclass,text)": [
+        ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
+        ("CALL tenancy_private.forget_triggers(table_name, trigger_name);", ""),
         ("            AND f.proname LIKE functions\n", ""),
     ],
     "tenancy_private.verify_keys()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
