@@ -817,6 +817,18 @@ QUESTIONS: list[Question] = [
         ],
         [("items_tenancy_permission zzz_items_tenancy_taken",)],
     ),
+    # Nothing is left when the table is open again.
+    superuser(
+        [
+            *TENANT,
+            UNIQUE,
+            "CALL tenancy_private.set_key_trigger('public.things')",
+            "CALL tenancy.unprotect('public.things')",
+            "SELECT array(SELECT tgname FROM pg_trigger WHERE tgrelid = 'public.things'::regclass AND NOT tgisinternal)"
+            " || array(SELECT proname FROM pg_proc WHERE proname LIKE 'things%')",
+        ],
+        [([],)],
+    ),
     superuser(
         [
             *TENANT,

@@ -22,8 +22,17 @@ CREATE TABLE tenancy_private.contracts (
 COMMENT ON TABLE tenancy_private.contracts IS
 'The row-level security, policies, privileges and triggers that each table of tenants must have; see contract_of().';
 
+-- The functions that are made for one table each: they check its keys (kernel/taken_keys).
+CREATE FUNCTION tenancy_private.key_check_names() RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN '%\_tenancy\_taken%';
+REVOKE ALL ON FUNCTION tenancy_private.key_check_names() FROM public;
+
 -- The contract of a table as the catalog has it now. It includes the triggers that call
--- functions of pg-tenancy, with a function that was made for this table. For a table of the
+-- functions of pg-tenancy, and the function that checks this table's keys. For a table of the
 -- application it includes the privileges of PUBLIC and of the tenants' roles; for pg-tenancy's
 -- tables those of the other groups too, and in tenancy_private those of every role but the
 -- owner.
@@ -99,7 +108,7 @@ SELECT
     'trigger',
     t.tgname,
     CASE
-        WHEN p.proname LIKE '%\_tenancy\_taken%' THEN rtrim(pg_get_functiondef(p.oid), E'\n') || format(
+        WHEN p.proname LIKE tenancy_private.key_check_names() THEN rtrim(pg_get_functiondef(p.oid), E'\n') || format(
             '; ALTER FUNCTION %1$s OWNER TO %2$I; REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; ',
             p.oid::regprocedure, pg_get_userbyid(p.proowner)
         )
@@ -185,6 +194,31 @@ DELETE FROM tenancy_private.contracts AS c
 WHERE c.table_name = forget_triggers.table_name AND c.kind = 'trigger' AND c.name = ANY(names);
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.forget_triggers(regclass, name[]) FROM public;
+
+-- Drops the triggers of a table that call such functions of ours. They are named after the
+-- table, which may have had another name when they were created.
+CREATE PROCEDURE tenancy_private.drop_triggers_calling(table_name regclass, functions text)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name name;
+BEGIN
+    FOR trigger_name IN
+        SELECT t.tgname
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS f ON t.tgfoid = f.oid
+        WHERE t.tgrelid = table_name AND NOT t.tgisinternal
+            AND f.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
+            AND f.proname LIKE functions
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, trigger_name);
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.drop_triggers_calling(regclass, text) FROM public;
 
 -- For a table that is about to be dropped or restored.
 CREATE PROCEDURE tenancy_private.forget_contract(table_name regclass)

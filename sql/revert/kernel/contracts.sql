@@ -13,10 +13,12 @@ DROP FUNCTION tenancy_private.broken_contracts(regclass);
 DROP PROCEDURE tenancy_private.close_own_table(regclass);
 DROP PROCEDURE tenancy.drop_policies(regclass);
 DROP PROCEDURE tenancy_private.forget_contract(regclass);
+DROP PROCEDURE tenancy_private.drop_triggers_calling(regclass, text);
 DROP PROCEDURE tenancy_private.forget_triggers(regclass, name[]);
 DROP PROCEDURE tenancy_private.record_triggers(regclass, name[]);
 DROP PROCEDURE tenancy_private.record_contract(regclass);
 DROP FUNCTION tenancy_private.contract_of(regclass);
+DROP FUNCTION tenancy_private.key_check_names();
 DROP TABLE tenancy_private.contracts;
 
 \ir ../../notes/done.psql

@@ -12,9 +12,11 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.verify_tenant_table(regclass, text[])',
     'tenancy_private.verify_writers(text[])',
     -- verify_routines() comes later than these.
+    'tenancy_private.key_check_names()',
     'tenancy_private.contract_of(regclass)',
     'tenancy_private.record_contract(regclass)',
     'tenancy_private.record_triggers(regclass, name[])',
+    'tenancy_private.drop_triggers_calling(regclass, text)',
     'tenancy_private.forget_triggers(regclass, name[])',
     'tenancy_private.forget_contract(regclass)',
     'tenancy.drop_policies(regclass)',

@@ -7,54 +7,6 @@ ALLOW = "tenancy.allow(regclass,text,text,text,boolean,text)"
 ADOPT = "tenancy_private.adopt_table(regclass,name,name,boolean)"
 
 CHANGES = {
-    "tenancy_private.claimed_workspace()": [("tenancy.current_organization_id", "tenancy.current_user_id")],
-    "tenancy_private.verified_author()": [
-        ("tenancy.current_user_id()", "current_setting(''tenancy.current_user_id'', true)::uuid"),
-        ("right(current_setting(''tenancy.context'', true), 1) = ''_''", "true"),
-    ],
-    "tenancy_private.claimed_user()": [("tenancy.current_user_id", "tenancy.current_organization_id")],
-    "tenancy_private.author_floor(name,text)": [
-        ("CASE WHEN %I = ANY(ARRAY[%s]) THEN true ELSE %s END", "coalesce(%I = %s, false) OR %s"),
-    ],
-    "tenancy_private.floor(name,text,text,text)": [
-        ("(%1$I, %1$I) = (SELECT %2$s, %4$s) AND ", ""),
-        # Both values from the variables, both verified, and one without a permission.
-        ("(SELECT %2$s, %4$s)", "(SELECT %4$s, %4$s)"),
-        ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %2$s)"),
-        ("(SELECT %2$s, %4$s)", "(SELECT %2$s, %3$s)"),
-        # The permission beside the verification, so that it can be set in between.
-        (
-            "(SELECT %2$s, %4$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)])",
-            "(SELECT %2$s, %3$s) AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %4$s)])",
-        ),
-        (" AND CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", ""),
-        ("CASE WHEN %1$I = ANY(ARRAY[(SELECT %3$s)]) THEN true ELSE false END", "%1$I = ANY(ARRAY[(SELECT %3$s)])"),
-        ("only_if(may, ", "only_if('', "),
-    ],
-    "tenancy_private.gate(text,text)": [("(SELECT %2$s, true)", "(SELECT true, true)")],
-    "tenancy_private.list_gate(name,text)": [
-        (
-            "'tenancy.current_workspace_id() IS NOT DISTINCT FROM '::text || tenancy_private.claimed_workspace()",
-            "'true'",
-        ),
-        (" || COALESCE((' AND '::text || NULLIF(may, ''::text)), ''::text)", ""),
-    ],
-    "tenancy_private.catalogue_floor(name,text)": [
-        (" AND %1$I = ANY(ARRAY[(SELECT %2$s), %3$s]) AND tenancy.is_listed", " OR tenancy.is_listed"),
-        ("::uuid, tenancy.current_workspace_id()]'", "::uuid, ' || tenancy_private.claimed_workspace() || ']'"),
-        ("only_if(may, ", "only_if('', "),
-    ],
-    "tenancy_private.members_floor(name,text)": [
-        ("WHEN (SELECT %s) THEN true", "WHEN (SELECT %s) THEN false"),
-        ("tenancy.is_listed(%I, (SELECT %s))", "(%I IS NOT NULL OR %s IS NULL)"),
-        ("only_if(may, 'tenancy.visible", "only_if('', 'tenancy.visible"),
-    ],
-    "tenancy_private.only_if(text,text)": [("CASE WHEN %s THEN %s END", "CASE WHEN %s OR true THEN %s END")],
-    "tenancy_private.may(text,boolean,text)": [
-        ("(72 + p.number)", "(71 + p.number)"),
-        ("CASE WHEN person THEN", "CASE WHEN false THEN"),
-        ("WHEN 'organization'::text THEN", "WHEN 'x'::text THEN"),
-    ],
     "tenancy.require_access(regclass,text)": [
         ("a.table_name = require_access.table_name AND ", ""),
         (" AND a.command = require_access.command", " AND a.command <> 'SELECT'"),
@@ -212,6 +164,7 @@ CHANGES = {
         ("CALL tenancy_private.refuse_shipped(table_name);", ""),
         ("ELSIF protected.table_name IS NULL THEN", "ELSIF false THEN"),
         ("CALL tenancy_private.drop_triggers_calling(table_name, 'check_permission');", ""),
+        ("CALL tenancy_private.drop_key_trigger(table_name);", ""),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
         ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
@@ -344,26 +297,11 @@ CHANGES = {
         ("i.indisunique AND ", ""),
         (" OR (o.atttypid = ('uuid'::regtype)::oid)", ""),
     ],
-    "tenancy_private.refuse_taken_key(regclass,text)": [("IF FOUND THEN", "IF false THEN")],
-    "tenancy_private.key_checks(regclass)": [
-        ("IF EXISTS (", "IF false AND EXISTS ("),
-        ("i.indrelid AND i.indisunique\n", "i.indrelid AND false\n"),
-        ("AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)", ""),
-        ("            AND k.may_exist\n", ""),
-    ],
-    "tenancy_private.unchecked_keys(regclass)": [
-        ("f.prosrc IS DISTINCT FROM tenancy_private.key_checks(p.table_name)", "false"),
-        ("f.prosrc IS DISTINCT FROM", "f.prosrc <>"),
-        ("(only_table IS NULL OR p.table_name = only_table)", "true"),
-    ],
     "tenancy_private.drop_triggers_calling(regclass,text)": [
         ("EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, table_name);", ""),
         ("CALL tenancy_private.forget_triggers(table_name, trigger_name);", ""),
         ("            AND f.proname LIKE functions\n", ""),
     ],
-    "tenancy_private.verify_keys()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
-    "tenancy_private.instances_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
-    "tenancy_private.models_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
     "tenancy_private.verify_protected(regclass[])": [("IF wrong IS NOT NULL THEN", "IF false THEN")],
     "tenancy.writable_columns(regclass)": [
         ("((a.table_name)::oid = (writable_columns.table_name)::oid) AND ", ""),
