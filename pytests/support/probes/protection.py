@@ -111,6 +111,7 @@ PARTITIONED = [
     "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
 ]
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
+VIEW_TAKEN = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
 UNIQUE = "CREATE UNIQUE INDEX ON public.things (name)"
 VERIFY_KEYS = "CALL tenancy_private.verify_keys()"
 UNCHECKED = "SELECT count(*) FROM tenancy_private.unchecked_keys()"
@@ -1068,7 +1069,6 @@ def _two_seals(probed: Probed) -> None:
             "ann",
         ),
     ):
-        taken = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
         seals = [step % {"id": "uma"} for step in TWO_SEALS]
         for before in ("SELECT 1 AS n", f"SELECT count(*) AS n FROM {table}"):
             statement = (
@@ -1076,7 +1076,7 @@ def _two_seals(probed: Probed) -> None:
                 f" SELECT string_agg({what}, ' ') FROM x, {table} WHERE v IS NOT NULL"
             )
             answer = probed.ask(
-                None, None, None, [SEALED, *shape, taken, "as app", *seals, f"SELECT {PERSONAL}", statement]
+                None, None, None, [SEALED, *shape, VIEW_TAKEN, "as app", *seals, f"SELECT {PERSONAL}", statement]
             )
             assert hidden not in str(answer), (statement, answer)
     # Last in the table, after two own rows: at the second one the seal is changed.
@@ -1102,6 +1102,15 @@ def _first(probed: Probed) -> None:
             assert re.search(rf"Filter: \((\(workspace_id IS NOT NULL\) AND )?{first}.*name = ANY", plan), plan
 
 
+def _unopened(probed: Probed) -> None:
+    """Without the permission no table is opened, so that a plan counts no hidden rows."""
+    explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT FROM public.things"
+    for shape in (TENANT, AUTHOR, CATALOGUE):
+        for before, opened in (("SELECT 1", True), (VIEW_TAKEN, False)):
+            plan = str(probed.ask(None, None, None, [*shape, before, *_as("uma acme", explain)]))
+            assert ("on things (never executed)" not in plan) is opened, plan
+
+
 def _keeping(ask: Callable[[Probed], None]) -> Callable[[Probed], None]:
     def keep(probed: Probed) -> None:
         with probed.keeping():
@@ -1114,4 +1123,5 @@ OTHERS = {
     "protect allow set_floor floor catalogue_floor verified_author midway": _keeping(_set_midway),
     "protect allow catalogue_floor members_floor only_if two seals": _keeping(_two_seals),
     "protect floor plan": _keeping(_first),
+    "protect floor list_gate plan": _keeping(_unopened),
 }
