@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg.types.composite import CompositeInfo, register_composite
+from psycopg.types.json import Jsonb
 
 from phases.offerings.conftest import Connection, Market
 from support.racing import at_once
@@ -84,6 +86,24 @@ def test_a_call_has_the_price_of_its_moment(market: Market, bot: UUID) -> None:
     with refused("55000", "offering_price_missing"):
         market.call("uma", "record_usage", "r9", bot, 1000, 0, ago(market, "31 days"))
     assert market.problems() == []
+
+
+def test_a_share_that_never_began_prices_no_call(market: Market) -> None:
+    offering = market.publish("bot", "0.2", visibility="private")
+    begins = ago(market, "-300 milliseconds")
+    cheap = {"version": 1, "type": "per_1k_tokens", "eur_per_1k": 0.01}
+    until = ago(market, "-1 hour")
+    unbegun = market.call("ann", "share_offering", offering, market.globex.id, Jsonb(cheap), begins, until)
+    market.call("ann", "revoke_share", unbegun)
+    market.admin.execute("SELECT pg_sleep(0.5)")
+    used_at = ago(market, "100 milliseconds")
+    market.call("ann", "share_offering", offering, market.globex.id)
+    assert market.call("uma", "record_usage", "r1", offering, 1000, 0, used_at)[1] == Decimal("0.2")
+    row = market.admin.execute(
+        "SELECT ends_at - starts_at, starts_at < %s FROM public.organization_model_shares WHERE id = %s",
+        [used_at, unbegun],
+    ).fetchone()
+    assert row == (timedelta(microseconds=1), True)
 
 
 @pytest.mark.parametrize("when", ["35 days 1 minute", "-6 minutes"])

@@ -277,6 +277,14 @@ QUESTIONS: list[Question] = [
                 [("paused", None)],
             ),
             (
+                [
+                    "SELECT tenancy.revoke_share(tenancy.share_offering("
+                    "'{o_acme}', '{bulk}', starts_at => now() + '1 d', ends_at => now() + '2 d'))"
+                ],
+                "SELECT ends_at - starts_at = '1 us' FROM public.organization_model_shares WHERE starts_at > now()",
+                [(True,)],
+            ),
+            (
                 ["SELECT tenancy.revoke_share('{s_acme}')"],
                 "SELECT status, ends_at > now() FROM public.organization_model_shares WHERE id = '{s_acme}'",
                 [("revoked", True)],
@@ -320,6 +328,18 @@ QUESTIONS: list[Question] = [
             ("revoke_share('{s_acme}')", "resume_share('{s_acme}')", "share_state_invalid"),
             ("release_usage('{a_acme}')", "release_usage('{a_acme}')", "hold_not_found"),
         )
+    ),
+    superuser(
+        [
+            "UPDATE public.organization_model_shares SET starts_at = '2000-01-01', ends_at = '2001-01-01'"
+            " WHERE id = '{s_acme}'",
+            "as app",
+            "enter ann acme",
+            "SELECT tenancy.revoke_share('{s_acme}')",
+            "as None",
+            "SELECT status, ends_at::date::text FROM public.organization_model_shares WHERE id = '{s_acme}'",
+        ],
+        [("revoked", "2001-01-01")],
     ),
     # Offerings of others.
     *(

@@ -982,9 +982,10 @@ BEGIN
     PERFORM tenancy_private.update_rows(
         'public.organization_model_shares', jsonb_build_object('id', old.id),
         jsonb_build_object('status', wanted_status) || CASE
-            WHEN wanted_status = 'revoked' AND (old.starts_at IS NULL OR old.starts_at < ended_at)
-                AND (old.ends_at IS NULL OR old.ends_at > ended_at)
-                THEN jsonb_build_object('ends_at', ended_at)
+            WHEN wanted_status = 'revoked' AND coalesce(old.ends_at > ended_at, true)
+                -- One that was still to begin ends as it begins, and prices no call.
+                AND coalesce(isfinite(old.starts_at), true)
+                THEN jsonb_build_object('ends_at', greatest(ended_at, old.starts_at + interval '1 microsecond'))
             ELSE '{}'
         END
     );

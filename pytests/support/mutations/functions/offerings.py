@@ -130,7 +130,9 @@ CHANGES = {
         ("act_in_organization('offerings.share')", "act_in_organization('offerings.view')"),
         ("AND s.provider_organization_id = acting.organization_id", ""),
         ("IF old.status <> ALL(from_statuses) THEN", "IF false THEN"),
-        ("jsonb_build_object('ends_at', ended_at)", "'{}'"),
+        ("jsonb_build_object('ends_at', greatest(", "jsonb_build_object('ends_at', least("),
+        ("coalesce(old.ends_at > ended_at, true)", "false"),
+        ("coalesce(old.ends_at > ended_at, true)", "true"),
     ],
     "tenancy.request_access(uuid,text)": [
         ("PERFORM tenancy.require_permission('offerings.request');", "NULL;"),
