@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 import psycopg
@@ -20,8 +21,10 @@ import pg_tenancy
 import pg_tenancy.aio
 import pg_tenancy.asyncpg
 from pg_tenancy import TenancyError
+from pg_tenancy.results import NewInvitation
+from support.people import Organization
 
-__all__ = ["CLIENTS", "Client", "active_api_key", "assert_error"]
+__all__ = ["CLIENTS", "Client", "active_api_key", "assert_error", "invite", "owner_of"]
 
 
 class Client:
@@ -164,6 +167,18 @@ class Client:
         if self.name == "asyncpg":
             return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
         return (psycopg.OperationalError,)
+
+
+def owner_of(organization: Organization) -> dict[str, UUID]:
+    """Return the arguments with which an organization's owner enters it."""
+    return {"user_id": organization.owner.id, "organization_id": organization.id}
+
+
+async def invite(client: Client, conn: Any, organization: Organization, email: str, **how: Any) -> NewInvitation:
+    """Invite somebody as the organization's owner."""
+    async with client.workspace(conn, **owner_of(organization)) as ws:
+        invitation: NewInvitation = await ws.invite_member(email, **how)
+    return invitation
 
 
 async def active_api_key(ws: Any) -> str:

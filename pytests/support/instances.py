@@ -13,7 +13,7 @@ import psycopg
 from support.database import id_of
 from support.people import Organization, User
 
-__all__ = ["NIL", "REINSTALL", "STATES", "TERMINATE", "WHO", "Platform"]
+__all__ = ["NIL", "REINSTALL", "STATES", "TERMINATE", "WHO", "Platform", "instance_of", "legacy_instance", "transition"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -89,3 +89,36 @@ class Platform:
         found = self.admin.execute(f"SELECT {columns} FROM public.instances WHERE id = %s", [instance]).fetchone()
         assert found is not None
         return found
+
+
+def instance_of(admin: Connection, organization: Organization, status: str, **more: UUID) -> UUID:
+    """Insert an instance of an organization as the superuser."""
+    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
+    made: UUID = admin.execute(
+        "INSERT INTO public.instances (provider_id, organization_id, status, model_id)"
+        " VALUES (%s, %s, %s, %s) RETURNING id",
+        [provider, organization.id, status, more.get("model_id")],
+    ).fetchall()[0][0]
+    return made
+
+
+def transition(admin: Connection, action: str) -> tuple[str, str]:
+    """Return a state that allows the action, and the resulting state."""
+    row = admin.execute(
+        "SELECT from_status, to_status FROM tenancy.instance_transitions WHERE action = %s"
+        " ORDER BY from_status LIMIT 1",
+        [action],
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def legacy_instance(admin: Connection, **more: Any) -> UUID:
+    """Insert an instance without an owner, as before the migration."""
+    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
+    made: UUID = admin.execute(
+        "INSERT INTO public.instances (provider_id, status, ip_address, model_id, terminated_at)"
+        " VALUES (%s, %s, '10.0.0.1', %s, %s) RETURNING id",
+        [provider, more.get("status", "ready"), more.get("model_id"), more.get("terminated_at")],
+    ).fetchall()[0][0]
+    return made
