@@ -5,13 +5,6 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.refuse_offering()',
-    'tenancy_private.missing_activations(public.organization_models)',
-    'tenancy_private.offering_price(uuid, uuid, timestamptz)',
-    'tenancy_private.shared_price(jsonb)',
-    'tenancy_private.offering_access(uuid, uuid, timestamptz)',
-    'tenancy_private.refuse_offering_use(text, uuid)',
-    'tenancy_private.offering_name(uuid, text)',
     'tenancy_private.own_offering(uuid, uuid)',
     'tenancy_private.check_offering(text, text, text, text, integer, bigint)',
     'tenancy_private.checked_price(numeric)',
@@ -22,11 +15,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.pending_request(uuid, uuid)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy.catalog_preferences()',
-    'tenancy.set_catalog_preferences(boolean, boolean, boolean)',
-    'tenancy.community_catalog(uuid, integer)',
-    'tenancy.shared_offerings()',
-    'tenancy.resolve_offering(text)',
     'tenancy.publish_offering(uuid, text, text, text, text, numeric, text, integer, bigint)',
     'tenancy.update_offering(uuid, text, text, text, text, text, boolean, integer, bigint)',
     'tenancy.set_offering_price(uuid, numeric, timestamptz)',
