@@ -214,6 +214,44 @@ def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(b
         )
 
 
+PLANS = (
+    "CREATE TABLE public.plans (code text, number integer, PRIMARY KEY (code, number))",
+    "CREATE TABLE public.steps (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), code text, number integer,"
+    " CONSTRAINT steps_plan FOREIGN KEY (number, code) REFERENCES public.plans (number, code) ON DELETE SET NULL)",
+    "CALL tenancy.protect('public.plans')",
+    "CALL tenancy.protect('public.steps')",
+    "SELECT tenancy.define_permission('steps.write', '{owner}')",
+)
+
+
+@pytest.mark.parametrize("keys", ["PRIMARY KEY (code, number)", "UNIQUE (number, code)"])
+def test_a_key_of_several_columns_to_tenants_rows_compares_the_workspaces_too(bare_app: Application, keys: str) -> None:
+    bare_app.run(*(statement.replace("PRIMARY KEY (code, number)", keys) for statement in PLANS))
+    allow = "CALL tenancy.allow('public.steps', '{}', 'steps.write', columns => '{}')"
+    for command in ("INSERT", "UPDATE"):
+        for columns in ("code, number", "number"):
+            with bare_app.connected() as connection:
+                refusal = error_of(connection, allow.format(command, columns))
+            assert refusal.diag.constraint_name == "reference_not_isolated"
+    assert refusal.diag.message_primary == "public.steps.number, code may refer to a row of another tenant"
+    remedy = str(refusal.diag.message_hint).rstrip(";").split("; ")
+    bare_app.run(*remedy, allow.format("INSERT", "id, code, number"))
+    bare_app.run("INSERT INTO public.plans (code, number) VALUES ('a', 1)")
+    insert = "INSERT INTO public.steps (code, number) VALUES ('a', 1)"
+    with bare_app.entered("ann", bare_app.acme) as connection, refused("23503", "steps_workspace_id_number_code_fkey"):
+        connection.execute(insert.encode())
+    with bare_app.connected() as connection:
+        connection.execute("UPDATE public.plans SET workspace_id = %s", [bare_app.acme.id])
+        connection.commit()
+    with bare_app.entered("ann", bare_app.acme, keep=True) as connection:
+        connection.execute(insert.encode())
+    with bare_app.connected() as connection:
+        connection.execute("UPDATE public.plans SET workspace_id = %s", [bare_app.globex.id])
+        assert one(connection, "SELECT workspace_id FROM public.steps") == bare_app.globex.id
+        connection.execute("DELETE FROM public.plans")
+        assert one(connection, "SELECT num_nulls(code, number) FROM public.steps") == 2
+
+
 def test_a_parent_is_found_by_a_key_of_one_column_that_is_unique_with_the_workspace(bare_app: Application) -> None:
     bare_app.run(
         "ALTER TABLE public.projects ADD CONSTRAINT projects_name_key UNIQUE (name)",

@@ -459,6 +459,26 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.key_of_one_column(regclass, name) FROM public;
 
+-- Whether a foreign key can refer to these columns.
+CREATE FUNCTION tenancy_private.has_unique_index(table_name regclass, columns name[]) RETURNS boolean
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT EXISTS (
+    SELECT FROM pg_index AS i
+    WHERE i.indrelid = has_unique_index.table_name
+        AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
+        AND i.indkey::text = (
+            SELECT string_agg(a.attnum::text, ' ' ORDER BY w.position)
+            FROM unnest(has_unique_index.columns) WITH ORDINALITY AS w (name, position)
+            INNER JOIN pg_attribute AS a ON a.attrelid = has_unique_index.table_name AND w.name = a.attname
+        )
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.has_unique_index(regclass, name[]) FROM public;
+
 -- Moves children to where their parents are, and returns how many it moved: of the whole
 -- table, or of a range of its blocks while everybody works. There a row that somebody else
 -- has locked is passed over, so that nobody waits for anybody in a circle.
@@ -606,15 +626,8 @@ BEGIN
     END IF;
     -- Without a parent there is no key to look into.
     IF refers THEN
-        IF NOT EXISTS (
-            SELECT FROM pg_index AS i
-            WHERE i.indrelid = foreign_key.referred AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
-                AND i.indkey::text = (
-                    SELECT string_agg(a.attnum::text, ' ' ORDER BY w.position)
-                    FROM unnest(ARRAY[foreign_key.referred_key, foreign_key.referred_column])
-                        WITH ORDINALITY AS w (name, position)
-                    INNER JOIN pg_attribute AS a ON a.attrelid = foreign_key.referred AND w.name = a.attname
-                )
+        IF NOT tenancy_private.has_unique_index(
+            foreign_key.referred, ARRAY[foreign_key.referred_key, foreign_key.referred_column]
         ) THEN
             RAISE EXCEPTION '% has no unique index on (%, %)', foreign_key.referred, foreign_key.referred_key,
                 foreign_key.referred_column

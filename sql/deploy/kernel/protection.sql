@@ -627,35 +627,74 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     reference record;
+    child text;
+    list text;
+    referred_list text;
 BEGIN
-    SELECT a.attname AS column_name, c.confrelid::regclass AS referred, c.conname AS name, p.key, r.attname AS referred_column
-    INTO reference
-    FROM pg_constraint AS c
-    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
-    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
-    WHERE c.conrelid = require_own_references.table_name
-        AND c.contype = 'f'
-        AND a.attname = ANY(columns)
-        AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
-        AND p.key <> r.attname
-        -- Another key over both columns may compare the workspaces.
+    WITH keys AS (
+        SELECT
+            c.oid, c.conname AS name, c.confrelid::regclass AS referred, p.shape, p.key,
+            w.columns, w.referred_columns, w.compares_workspaces,
+            CASE c.confdeltype
+                WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL (%s)' WHEN 'd' THEN 'SET DEFAULT (%s)'
+                WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
+            END AS on_delete,
+            to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced
+        FROM pg_constraint AS c
+        INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+        CROSS JOIN LATERAL (
+            SELECT
+                array_agg(a.attname ORDER BY k.place) AS columns,
+                array_agg(r.attname ORDER BY k.place) AS referred_columns,
+                bool_or(a.attname = require_own_references.key AND r.attname = p.key) AS compares_workspaces
+            FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (here, there, place)
+            INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+            INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+        ) AS w
+        WHERE c.conrelid = require_own_references.table_name AND c.contype = 'f'
+    )
+
+    SELECT k.* INTO reference
+    FROM keys AS k
+    WHERE k.columns && require_own_references.columns
+        AND k.shape IN ('tenant', 'child', 'author', 'catalogue')
+        AND k.referred_columns <> ARRAY[k.key]
+        AND NOT k.compares_workspaces
+        -- Another key over these columns may compare the workspaces.
         AND NOT EXISTS (
-            SELECT FROM pg_constraint AS o
-            WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
-                AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
-                AND to_jsonb(o) ->> 'conenforced' IS DISTINCT FROM 'false'
+            SELECT FROM keys AS o
+            WHERE o.referred = k.referred AND o.compares_workspaces AND o.columns @> k.columns AND o.is_enforced
         )
-    ORDER BY c.conname
+    ORDER BY k.name
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, reference.column_name
+        SELECT
+            string_agg(quote_ident(c.name), ', ' ORDER BY c.place),
+            string_agg(quote_ident(c.referred_name), ', ' ORDER BY c.place)
+        INTO list, referred_list
+        FROM unnest(reference.columns, reference.referred_columns) WITH ORDINALITY AS c (name, referred_name, place);
+        -- A table has one parent.
+        child := (
+            SELECT format('Protect it as a child, parent => %L, or: ', reference.columns[1])
+            FROM tenancy_private.protected_tables AS p
+            WHERE p.table_name = require_own_references.table_name AND p.shape = 'tenant'
+                AND p.key = 'workspace_id' AND cardinality(reference.columns) = 1
+        );
+        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, array_to_string(reference.columns, ', ')
         USING ERRCODE = '22023',
         CONSTRAINT = 'reference_not_isolated',
-        HINT = format(
-            'Protect it as a child, parent => %L, or put FOREIGN KEY (%I, %I) REFERENCES %s (%I, %I) in the place of %I.',
-            reference.column_name, key, reference.column_name, reference.referred, reference.key, reference.referred_column,
-            reference.name
+        HINT = concat(
+            child,
+            CASE
+                WHEN NOT tenancy_private.has_unique_index(reference.referred, reference.key || reference.referred_columns)
+                    THEN format('CREATE UNIQUE INDEX ON %s (%I, %s); ', reference.referred, reference.key, referred_list)
+            END,
+            format(
+                'ALTER TABLE %s DROP CONSTRAINT %I, ADD FOREIGN KEY (%I, %s) REFERENCES %s (%I, %s) '
+                'ON UPDATE CASCADE ON DELETE %s;',
+                table_name, reference.name, key, list, reference.referred, reference.key, referred_list,
+                format(reference.on_delete, list)
+            )
         );
     END IF;
 END;

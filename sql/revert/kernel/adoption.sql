@@ -12,6 +12,7 @@ DROP PROCEDURE tenancy_private.release_table(regclass, name);
 DROP PROCEDURE tenancy_private.adopt_table(regclass, name, name, boolean);
 DROP PROCEDURE tenancy_private.add_keys(regclass, name, regclass, boolean);
 DROP FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint);
+DROP FUNCTION tenancy_private.has_unique_index(regclass, name[]);
 DROP FUNCTION tenancy_private.key_of_one_column(regclass, name);
 DROP FUNCTION tenancy_private.set_child_workspace();
 DROP PROCEDURE tenancy_private.grant_schema(regclass);

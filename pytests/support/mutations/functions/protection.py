@@ -276,9 +276,11 @@ CHANGES = {
     ],
     "tenancy_private.require_own_references(regclass,name,name[])": [
         ("IF FOUND THEN", "IF false THEN"),
-        ("AND p.key <> r.attname", ""),
-        ("AND a.attname = ANY(columns)", ""),
-        ("AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)", "AND false"),
+        ("AND k.referred_columns <> ARRAY[k.key]", ""),
+        ("k.columns && require_own_references.columns", "true"),
+        ("k.columns && require_own_references.columns", "k.columns <@ require_own_references.columns"),
+        ("AND NOT k.compares_workspaces", "AND cardinality(k.columns) = 1"),
+        ("o.compares_workspaces AND o.columns @> k.columns", "false"),
     ],
     "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [
