@@ -671,6 +671,13 @@ PLANTS = [
         "warning",
         "CREATE UNIQUE INDEX tasks_title ON app.tasks (org_id, title)",
     ),
+    Plant(
+        "unique_without_tenant",
+        "ALTER TABLE app.tasks ADD CONSTRAINT tasks_title EXCLUDE USING hash (title WITH =)",
+        "index app.tasks_title",
+        "warning",
+        "ALTER TABLE app.tasks ADD CONSTRAINT tasks_title EXCLUDE USING btree (org_id WITH =, title WITH =)",
+    ),
     # -- indexes
     Plant(
         "tenant_not_indexed",
