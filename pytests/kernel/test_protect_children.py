@@ -187,6 +187,44 @@ def test_a_tenants_delete_clears_or_deletes_what_hangs_on_it(app: Application) -
         assert all_of(connection, "SELECT title FROM public.tasks") == []
 
 
+# -- trees -----------------------------------------------------------------------
+
+
+def test_a_table_can_be_its_own_parent(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text CONSTRAINT wards_part_of_fkey"
+        " REFERENCES public.wards ON DELETE SET NULL)",
+        "INSERT INTO public.wards VALUES ('a', NULL), ('ab', 'a'), ('abc', 'ab'), ('x', NULL)",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+        "SELECT tenancy.define_permission('wards.use', '{owner}')",
+        "CALL tenancy.allow('public.wards', 'SELECT', 'wards.use', columns => 'code, part_of')",
+        "CALL tenancy.allow('public.wards', 'INSERT', 'wards.use', columns => 'code, part_of')",
+        "CALL tenancy.allow('public.wards', 'UPDATE', 'wards.use', columns => 'part_of')",
+        "CALL tenancy.allow('public.wards', 'DELETE', 'wards.use')",
+        f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $$part_of IS NULL AND code = 'a'$$, 1)",
+    )
+    workspaces = "SELECT code FROM public.wards WHERE workspace_id = %s"
+    with bare_app.connected() as connection:
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc"]
+        # As a login that knows nothing of workspaces.
+        connection.execute("INSERT INTO public.wards VALUES ('abe', 'ab')")
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc", "abe"]
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        connection.execute("INSERT INTO public.wards VALUES ('abd', 'ab')")
+        error = error_of(connection, "UPDATE public.wards SET part_of = 'x' WHERE code = 'abd'")
+        assert (error.sqlstate, error.diag.constraint_name) == ("23503", "wards_tenancy_part_of_fkey")
+        connection.execute("DELETE FROM public.wards WHERE code = 'ab'")
+        assert all_of(connection, "SELECT code FROM public.wards WHERE part_of IS NULL") == ["a", "abc", "abd"]
+    bare_app.run("CALL tenancy.unprotect('public.wards')")
+    with bare_app.connected() as connection:
+        keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'wards_part_of_fkey'"
+        assert one(connection, keys) == "FOREIGN KEY (part_of) REFERENCES wards(code) ON DELETE SET NULL"
+    bare_app.run("CALL tenancy.protect('public.wards', parent => 'part_of')")
+    with bare_app.connected() as connection:
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc"]
+        connection.execute("CALL tenancy_private.verify_contracts()")
+
+
 # -- other keys ------------------------------------------------------------------
 
 

@@ -497,6 +497,7 @@ AS $$
 DECLARE
     protected tenancy_private.protected_tables;
     command text;
+    child record;
     numbers text;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
@@ -540,6 +541,22 @@ BEGIN
         CALL tenancy_private.warn_of_orphans(table_name, key);
     END IF;
     CALL tenancy_private.close_protected(protected);
+    -- Triggers of children call it and its columns by their names.
+    FOR child IN
+        SELECT p.table_name AS name, p.parent
+        FROM tenancy_private.protected_tables AS p
+        WHERE p.shape = 'child'
+            AND EXISTS (
+                SELECT FROM pg_constraint AS k
+                WHERE k.conrelid = p.table_name AND k.confrelid = protect.table_name AND k.contype = 'f'
+            )
+            AND EXISTS (
+                SELECT FROM pg_trigger AS t
+                WHERE t.tgrelid = p.table_name AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure
+            )
+    LOOP
+        CALL tenancy_private.set_child_trigger(child.name, child.parent);
+    END LOOP;
     FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
         CALL tenancy_private.set_floor(protected, command);
     END LOOP;
@@ -985,16 +1002,19 @@ BEGIN
     DELETE FROM tenancy_private.protected_tables AS p
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
-    IF NOT FOUND AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
-        -- Steps of an unfinished pg-tenancy protect.
-        SELECT a.attname INTO parent
+    -- As it is called now.
+    parent := (
+        SELECT a.attname
         FROM pg_constraint AS c
         INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
         INNER JOIN tenancy_private.adopted_parts AS p
             ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
         WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
             AND a.attname <> 'workspace_id'
-        LIMIT 1;
+        LIMIT 1
+    );
+    IF protected.table_name IS NULL AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+        -- Steps of an unfinished pg-tenancy protect.
         CALL tenancy_private.release_table(table_name, parent);
         DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = unprotect.table_name;
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
@@ -1015,7 +1035,7 @@ BEGIN
         CALL tenancy_private.close_own_table(table_name);
     ELSE
         CALL tenancy_private.reopen_table(table_name);
-        CALL tenancy_private.release_table(table_name, protected.parent);
+        CALL tenancy_private.release_table(table_name, parent);
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;
