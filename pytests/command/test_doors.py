@@ -174,7 +174,7 @@ def test_names_that_sql_quotes_and_columns_without_a_default_are_tried(server: S
         );
         SELECT tenancy.define_permission('wards.use', ARRAY['owner']);
         CALL tenancy.protect('"My App"."Ward"');
-        CALL tenancy.allow('"My App"."Ward"', 'SELECT', 'wards.use', columns => 'Id, Code, opened');
+        CALL tenancy.allow('"My App"."Ward"', 'SELECT', 'wards.use', columns => '"Id", "Code" ,opened');
         CALL tenancy.allow('"My App"."Ward"', 'UPDATE', 'wards.use', columns => 'Code, opened');
         CALL tenancy.protect('"My App"."Bed"', parent => 'Ward Id');
         CALL tenancy.allow('"My App"."Bed"', 'SELECT', 'wards.use', columns => 'id, Ward Id');

@@ -187,6 +187,38 @@ def test_a_tenants_delete_clears_or_deletes_what_hangs_on_it(app: Application) -
         assert all_of(connection, "SELECT title FROM public.tasks") == []
 
 
+def test_functions_read_a_parent_as_long_as_a_child_needs_it(bare_app: Application) -> None:
+    reads = "SELECT has_table_privilege('tenancy_owner', 'public.projects', 'SELECT')"
+    bare_app.run(
+        "CREATE TABLE public.hours (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects)",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "CALL tenancy.protect('public.hours', parent => 'project_id')",
+    )
+    with bare_app.connected() as connection:
+        for table, still in (("tasks", True), ("hours", False)):
+            connection.execute(f"CALL tenancy.unprotect('public.{table}')".encode())
+            assert one(connection, reads) is still
+        # One to which tenants add rows is read for its keys.
+        connection.execute("SELECT tenancy.define_permission('tasks.write', '{owner}')")
+        connection.execute("CALL tenancy.allow('public.projects', 'INSERT', 'tasks.write', columns => 'name')")
+        connection.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
+        connection.execute("CALL tenancy.unprotect('public.tasks')")
+        assert one(connection, reads)
+
+
+def test_an_index_is_not_made_twice_for_a_child_whose_key_begins_with_its_parent(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.hours"
+        " (project_id bigint REFERENCES public.projects, day date, PRIMARY KEY (project_id, day))",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.hours', parent => 'project_id')",
+    )
+    with bare_app.connected() as connection:
+        indexes = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'public.hours'::regclass"
+        assert all_of(connection, indexes) == ["hours_pkey", "hours_tenancy_key"]
+
+
 # -- trees -----------------------------------------------------------------------
 
 

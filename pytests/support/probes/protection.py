@@ -736,6 +736,31 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
+    # Functions read a parent for its children, and a table to which tenants add rows.
+    *(
+        superuser(
+            [
+                *THINGS,
+                "CALL tenancy.protect('public.things')",
+                *CHILD[:3],
+                *more,
+                "CALL tenancy.unprotect('public.parts')",
+                "SELECT has_table_privilege('tenancy_owner', 'public.things', 'SELECT')",
+            ],
+            [(answer,)],
+        )
+        for more, answer in (
+            ([], False),
+            ([ALLOW.format("INSERT", "things.change", "name")], True),
+            (
+                [
+                    "CREATE TABLE public.pieces (id uuid PRIMARY KEY, thing_id uuid REFERENCES public.things (id))",
+                    "CALL tenancy.protect('public.pieces', parent => 'thing_id')",
+                ],
+                True,
+            ),
+        )
+    ),
     # A table that refers to itself.
     superuser(
         [

@@ -812,7 +812,8 @@ BEGIN
         FROM (
             VALUES
             (key_name, key_columns, id_columns IS NOT NULL, is_ours),
-            (parent_index, parent_columns, false, refers)
+            -- Where the primary key begins with the parent, the first one serves both.
+            (parent_index, parent_columns, false, refers AND NOT (is_ours AND key_columns[1:2] = parent_columns))
         ) AS w (name, columns, is_unique, is_wanted)
         WHERE w.is_wanted AND NOT tenancy_private.has_part(table_name, 'index', w.name, NULL)
     LOOP

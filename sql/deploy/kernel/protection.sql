@@ -756,7 +756,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_type(regclass, name[], regtype) FROM public;
 
--- Names of columns, separated by commas: split and quoted, never pasted.
+-- Names of columns, separated by commas: split and quoted, never pasted. They may be quoted as in
+-- SQL; without quotes they keep their case.
 CREATE FUNCTION tenancy_private.split_columns(columns text) RETURNS name[]
 LANGUAGE sql
 IMMUTABLE
@@ -765,8 +766,19 @@ SECURITY INVOKER
 RETURN CASE
     WHEN columns IS NOT NULL
         THEN ARRAY(
-            SELECT btrim(c.name, E' \n\t')::name
-            FROM string_to_table(columns, ',') AS c (name)
+            SELECT
+                CASE
+                    WHEN n.name ~ '^".*"$'
+                        THEN replace(substr(n.name, 2, length(n.name) - 2), '""', '"')
+                    ELSE n.name
+                END::name
+            -- Each follows a comma, or begins the text.
+            FROM regexp_matches(
+                ',' || columns, ',([ \n\t]*"(?:[^"]|"")+"[ \n\t]*(?=,|$)|[^,]*)', 'g'
+            ) WITH ORDINALITY AS m (part, place)
+            CROSS JOIN LATERAL btrim(m.part[1], E' \n\t') AS n (name)
+            WHERE columns <> ''
+            ORDER BY m.place
         )
 END;
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
@@ -849,7 +861,8 @@ BEGIN
     IF permission IS NULL AND command <> 'SELECT' THEN
         RAISE EXCEPTION 'a write requires a permission'
         USING ERRCODE = '22023',
-        CONSTRAINT = 'permission_invalid';
+        CONSTRAINT = 'permission_invalid',
+        HINT = 'Only SELECT can be allowed to everybody in a workspace, with NULL.';
     END IF;
     IF "for" <> 'organization' THEN
         RAISE EXCEPTION 'for must be organization, or left out'
@@ -970,6 +983,36 @@ COMMENT ON PROCEDURE tenancy.allow (regclass, text, text, text, boolean, text) I
 'Allows holders of a permission to use a command on a protected table, on the given columns. person => true excludes '
 'API keys, "for" => ''organization'' personal workspaces.';
 
+-- Functions read a parent for its children, and a table to which tenants add rows. After the last
+-- of these they need not.
+CREATE PROCEDURE tenancy_private.revoke_unneeded_read(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted text;
+BEGIN
+    IF EXISTS (
+        SELECT FROM tenancy_private.access AS a
+        WHERE a.table_name = revoke_unneeded_read.table_name AND a.command = 'INSERT'
+    ) OR EXISTS (
+        SELECT FROM tenancy_private.protected_tables AS p
+        INNER JOIN pg_constraint AS k ON p.table_name = k.conrelid AND k.contype = 'f'
+        WHERE p.shape = 'child' AND k.confrelid = revoke_unneeded_read.table_name
+    ) THEN
+        RETURN;
+    END IF;
+    DELETE FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name = revoke_unneeded_read.table_name AND a.kind = 'rights' AND a.name = 'tenancy_owner' AND a.change IS NULL
+    RETURNING a.was INTO granted;
+    IF granted IS NOT NULL THEN
+        EXECUTE format('REVOKE %s ON %s FROM tenancy_owner', granted, table_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.revoke_unneeded_read(regclass) FROM public;
+
 -- For a table that was dropped without unprotect(): only its oid is left.
 CREATE PROCEDURE tenancy_private.forget_table(table_name regclass)
 LANGUAGE plpgsql
@@ -997,25 +1040,25 @@ DECLARE
     schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
     protected record;
     parent name;
+    parents regclass;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
     DELETE FROM tenancy_private.protected_tables AS p
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
     -- As it is called now.
-    parent := (
-        SELECT a.attname
-        FROM pg_constraint AS c
-        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
-        INNER JOIN tenancy_private.adopted_parts AS p
-            ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
-        WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
-            AND a.attname <> 'workspace_id'
-        LIMIT 1
-    );
+    SELECT a.attname, c.confrelid::regclass INTO parent, parents
+    FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
+    INNER JOIN tenancy_private.adopted_parts AS p
+        ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
+    WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
+        AND a.attname <> 'workspace_id'
+    LIMIT 1;
     IF protected.table_name IS NULL AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
         -- Steps of an unfinished pg-tenancy protect.
         CALL tenancy_private.release_table(table_name, parent);
+        CALL tenancy_private.revoke_unneeded_read(parents);
         DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = unprotect.table_name;
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
         RETURN;
@@ -1036,6 +1079,7 @@ BEGIN
     ELSE
         CALL tenancy_private.reopen_table(table_name);
         CALL tenancy_private.release_table(table_name, parent);
+        CALL tenancy_private.revoke_unneeded_read(parents);
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;

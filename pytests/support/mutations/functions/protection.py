@@ -207,6 +207,11 @@ CHANGES = {
         ("c.conname IN (workspace_key, parent_key)", "c.conname = workspace_key"),
         ("c.conname IN (workspace_key, parent_key)", "c.conname = parent_key"),
     ],
+    "tenancy_private.revoke_unneeded_read(regclass)": [
+        ("a.command = 'INSERT'", "false"),
+        ("p.shape = 'child' AND", "false AND"),
+        ("IF granted IS NOT NULL THEN", "IF false THEN"),
+    ],
     "tenancy_private.has_unique_index(regclass,name[])": [
         ("i.indisunique AND i.indimmediate", "i.indisunique IS NOT NULL AND i.indimmediate"),
     ],
