@@ -424,7 +424,7 @@ BEGIN
         RAISE EXCEPTION E'tables differ from their contracts:\n%', problems
         USING ERRCODE = '55000',
         CONSTRAINT = 'contract_broken',
-        DETAIL = coalesce(repairs, ''),
+        DETAIL = coalesce(repairs, 'No statement repairs these.'),
         HINT = 'The statements in the detail restore the contracts. To accept a change that was made on purpose: '
         'CALL tenancy_private.record_contract(''<table>'').';
     END IF;
