@@ -213,7 +213,7 @@ def test_unprotect_names_what_needs_the_column_with_a_statement(
         with pytest.raises(psycopg.Error) as raised, connection.transaction():
             connection.execute("CALL tenancy.unprotect('public.tasks')")
         error = raised.value.diag
-        assert (error.sqlstate, error.constraint_name) == ("55000", "application_needs_tenancy")
+        assert (error.sqlstate, error.constraint_name) == ("2BP01", "application_needs_tenancy")
         object_, _, remedy = str(error.message_detail).partition(": ")
         assert object_ == named
         connection.execute(remedy.encode())

@@ -966,7 +966,7 @@ BEGIN
         FROM tenancy_private.in_the_way_of_release(table_name) AS w;
         IF objects IS NOT NULL THEN
             RAISE EXCEPTION 'the application needs the column workspace_id of %: %', table_name, objects
-            USING ERRCODE = '55000',
+            USING ERRCODE = '2BP01',
             CONSTRAINT = 'application_needs_tenancy',
             DETAIL = remedies,
             HINT = 'Remove these dependencies, with the statements in the detail or others, and call unprotect() again.';
