@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pg_tenancy.tools.cli import main
-from pg_tenancy.tools.doors import NOTHING, OTHERS, OWN, UNTRACED
+from pg_tenancy.tools.doors import NOTHING, OTHERS, OWN, UNTRACED, read_doors
 from support.command import Answer, answer
 from support.database import Database
 from support.server import Logins, Server
@@ -159,6 +159,37 @@ def test_keys_are_tried_with_rows_of_another_tenant(doors: Database, run: Answer
     assert found["tasks_tenancy_project_id_fkey"]["reach"] == OWN
     assert found["notes_project_id_fkey"]["reach"] == OTHERS
     assert found["notes_project_id_fkey"]["why"] == "INSERT may refer to a row of another tenant"
+
+
+def test_names_that_sql_quotes_and_columns_without_a_default_are_tried(server: Server, template: str) -> None:
+    database = server.create(template)
+    database.execute("""
+        CREATE SCHEMA "My App";
+        CREATE TABLE "My App"."Ward" (
+            "Id" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "Code" text NOT NULL, opened date, UNIQUE (opened)
+        );
+        CREATE TABLE "My App"."Bed" (
+            id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+            "Ward Id" uuid CONSTRAINT "Bed Ward" REFERENCES "My App"."Ward"
+        );
+        SELECT tenancy.define_permission('wards.use', ARRAY['owner']);
+        CALL tenancy.protect('"My App"."Ward"');
+        CALL tenancy.allow('"My App"."Ward"', 'SELECT', 'wards.use', columns => '"Id", "Code" ,opened');
+        CALL tenancy.allow('"My App"."Ward"', 'UPDATE', 'wards.use', columns => 'Code, opened');
+        CALL tenancy.protect('"My App"."Bed"', parent => 'Ward Id');
+        CALL tenancy.allow('"My App"."Bed"', 'SELECT', 'wards.use', columns => 'id, Ward Id');
+        CALL tenancy.allow('"My App"."Bed"', 'INSERT', 'wards.use', columns => 'id, Ward Id');
+        CREATE FUNCTION "My App".trim() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN new."Code" := lower(new."Code"); RETURN new; END; $$;
+        CREATE TRIGGER trim BEFORE UPDATE ON "My App"."Ward" FOR EACH ROW EXECUTE FUNCTION "My App".trim();
+    """)
+    with database.connect(autocommit=True) as connection:
+        found = {(door.name, door.reach, door.why) for door in read_doors(connection, "tenancy_app").doors}
+    server.drop(database.name)
+    assert found == {
+        ('trim on "My App"."Ward"', NOTHING, "it changes no protected row"),
+        ('Bed_tenancy_Ward Id_fkey of "My App"."Bed"', OWN, ""),
+    }
 
 
 def test_it_is_a_table_and_a_picture(run: Answer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import shlex
@@ -337,6 +338,21 @@ def test_the_contract_opens_what_it_says_in_the_same_transaction(
         assert connection.execute(query).fetchone() == (1,)
 
 
+def test_it_tells_only_an_estimate_that_there_is_and_leaves_the_drivers_log_as_it_was(
+    database: Database, run: Answer
+) -> None:
+    database.execute(
+        "CREATE TABLE public.new (id uuid PRIMARY KEY)",
+        "CREATE TABLE public.known (id integer PRIMARY KEY)",
+        "INSERT INTO public.known SELECT generate_series(1, 10)",
+        "ANALYZE public.known",
+    )
+    level = logging.getLogger("psycopg").level
+    assert run(database.dsn(), "public.new")[1].startswith("public.new. Everybody can keep working.\n")
+    assert run(database.dsn(), "public.known")[1].startswith("public.known, about 10 rows. Everybody can keep working.")
+    assert logging.getLogger("psycopg").level == level
+
+
 @pytest.mark.parametrize(
     ("arguments", "ends", "says"),
     [
@@ -353,7 +369,11 @@ def test_the_contract_opens_what_it_says_in_the_same_transaction(
         (["--parent", "day_id", "public.pieces"], 1, "public.pieces.day_id refers to no protected table"),
         (["public.guarded"], 1, "has row-level security policies of its own: mine"),
         (["public.named"], 1, "named"),
-        (["public.users"], 0, "Nothing to do: public.users is protected"),
+        (
+            ["public.users"],
+            0,
+            "Nothing to do: public.users is protected. Its access is defined by pg-tenancy's own changes.",
+        ),
         (["--parent", "name", "public.plain"], 1, "public.plain.name refers to no protected table"),
         (["--author", "nobody", "public.plain"], 1, "nobody"),
         (["--parent", "a", "--catalogue", "public.plain"], 2, "exclude each other"),

@@ -13,6 +13,7 @@ import pytest
 
 from support.application import TENANT_TABLES, Application, Connection
 from support.racing import name_of
+from support.two_tenants import refused
 
 pytestmark = pytest.mark.shared_database
 
@@ -184,6 +185,19 @@ def test_the_question_of_an_auditor_is_recorded(app: Application) -> None:
         auditor.rollback()
     assert told[0] == (True,)
     assert recorded == (1,)
+
+
+def test_a_key_of_which_one_column_is_of_an_own_type_identifies_no_row_by_the_other(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TYPE public.kind AS ENUM ('a', 'b')",
+        "CREATE TABLE public.things (id integer, kind public.kind, PRIMARY KEY (id, kind))",
+        "CALL tenancy.protect('public.things')",
+        "SELECT tenancy.define_permission('things.use', '{owner}')",
+        "CALL tenancy.allow('public.things', 'INSERT', 'things.use', columns => 'kind')",
+        "INSERT INTO public.things VALUES (1, 'a'), (1, 'b')",
+    )
+    with bare_app.connected(bare_app.logins.service) as service, refused("22023", "row_id_invalid"):
+        service.execute("SELECT * FROM tenancy.explain_access('public.things', '1', %s)", [bare_app.users["ann"].id])
 
 
 @pytest.mark.parametrize(

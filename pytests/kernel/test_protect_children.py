@@ -187,6 +187,76 @@ def test_a_tenants_delete_clears_or_deletes_what_hangs_on_it(app: Application) -
         assert all_of(connection, "SELECT title FROM public.tasks") == []
 
 
+def test_functions_read_a_parent_as_long_as_a_child_needs_it(bare_app: Application) -> None:
+    reads = "SELECT has_table_privilege('tenancy_owner', 'public.projects', 'SELECT')"
+    bare_app.run(
+        "CREATE TABLE public.hours (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects)",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "CALL tenancy.protect('public.hours', parent => 'project_id')",
+    )
+    with bare_app.connected() as connection:
+        for table, still in (("tasks", True), ("hours", False)):
+            connection.execute(f"CALL tenancy.unprotect('public.{table}')".encode())
+            assert one(connection, reads) is still
+        # One to which tenants add rows is read for its keys.
+        connection.execute("SELECT tenancy.define_permission('tasks.write', '{owner}')")
+        connection.execute("CALL tenancy.allow('public.projects', 'INSERT', 'tasks.write', columns => 'name')")
+        connection.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
+        connection.execute("CALL tenancy.unprotect('public.tasks')")
+        assert one(connection, reads)
+
+
+def test_an_index_is_not_made_twice_for_a_child_whose_key_begins_with_its_parent(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.hours"
+        " (project_id bigint REFERENCES public.projects, day date, PRIMARY KEY (project_id, day))",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.hours', parent => 'project_id')",
+    )
+    with bare_app.connected() as connection:
+        indexes = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'public.hours'::regclass"
+        assert all_of(connection, indexes) == ["hours_pkey", "hours_tenancy_key"]
+
+
+# -- trees -----------------------------------------------------------------------
+
+
+def test_a_table_can_be_its_own_parent(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text CONSTRAINT wards_part_of_fkey"
+        " REFERENCES public.wards ON DELETE SET NULL)",
+        "INSERT INTO public.wards VALUES ('a', NULL), ('ab', 'a'), ('abc', 'ab'), ('x', NULL)",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+        "SELECT tenancy.define_permission('wards.use', '{owner}')",
+        "CALL tenancy.allow('public.wards', 'SELECT', 'wards.use', columns => 'code, part_of')",
+        "CALL tenancy.allow('public.wards', 'INSERT', 'wards.use', columns => 'code, part_of')",
+        "CALL tenancy.allow('public.wards', 'UPDATE', 'wards.use', columns => 'part_of')",
+        "CALL tenancy.allow('public.wards', 'DELETE', 'wards.use')",
+        f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $$part_of IS NULL AND code = 'a'$$, 1)",
+    )
+    workspaces = "SELECT code FROM public.wards WHERE workspace_id = %s"
+    with bare_app.connected() as connection:
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc"]
+        # As a login that knows nothing of workspaces.
+        connection.execute("INSERT INTO public.wards VALUES ('abe', 'ab')")
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc", "abe"]
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        connection.execute("INSERT INTO public.wards VALUES ('abd', 'ab')")
+        error = error_of(connection, "UPDATE public.wards SET part_of = 'x' WHERE code = 'abd'")
+        assert (error.sqlstate, error.diag.constraint_name) == ("23503", "wards_tenancy_part_of_fkey")
+        connection.execute("DELETE FROM public.wards WHERE code = 'ab'")
+        assert all_of(connection, "SELECT code FROM public.wards WHERE part_of IS NULL") == ["a", "abc", "abd"]
+    bare_app.run("CALL tenancy.unprotect('public.wards')")
+    with bare_app.connected() as connection:
+        keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'wards_part_of_fkey'"
+        assert one(connection, keys) == "FOREIGN KEY (part_of) REFERENCES wards(code) ON DELETE SET NULL"
+    bare_app.run("CALL tenancy.protect('public.wards', parent => 'part_of')")
+    with bare_app.connected() as connection:
+        assert all_of(connection, workspaces, bare_app.acme.id) == ["a", "ab", "abc"]
+        connection.execute("CALL tenancy_private.verify_contracts()")
+
+
 # -- other keys ------------------------------------------------------------------
 
 
@@ -212,6 +282,44 @@ def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(b
             "INSERT INTO public.tasks (title, blocked_by) VALUES ('x', %s)",
             [bare_app.number("public.tasks", "legacy task")],
         )
+
+
+PLANS = (
+    "CREATE TABLE public.plans (code text, number integer, PRIMARY KEY (code, number))",
+    "CREATE TABLE public.steps (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), code text, number integer,"
+    " CONSTRAINT steps_plan FOREIGN KEY (number, code) REFERENCES public.plans (number, code) ON DELETE SET NULL)",
+    "CALL tenancy.protect('public.plans')",
+    "CALL tenancy.protect('public.steps')",
+    "SELECT tenancy.define_permission('steps.write', '{owner}')",
+)
+
+
+@pytest.mark.parametrize("keys", ["PRIMARY KEY (code, number)", "UNIQUE (number, code)"])
+def test_a_key_of_several_columns_to_tenants_rows_compares_the_workspaces_too(bare_app: Application, keys: str) -> None:
+    bare_app.run(*(statement.replace("PRIMARY KEY (code, number)", keys) for statement in PLANS))
+    allow = "CALL tenancy.allow('public.steps', '{}', 'steps.write', columns => '{}')"
+    for command in ("INSERT", "UPDATE"):
+        for columns in ("code, number", "number"):
+            with bare_app.connected() as connection:
+                refusal = error_of(connection, allow.format(command, columns))
+            assert refusal.diag.constraint_name == "reference_not_isolated"
+    assert refusal.diag.message_primary == "public.steps.number, code may refer to a row of another tenant"
+    remedy = str(refusal.diag.message_hint).rstrip(";").split("; ")
+    bare_app.run(*remedy, allow.format("INSERT", "id, code, number"))
+    bare_app.run("INSERT INTO public.plans (code, number) VALUES ('a', 1)")
+    insert = "INSERT INTO public.steps (code, number) VALUES ('a', 1)"
+    with bare_app.entered("ann", bare_app.acme) as connection, refused("23503", "steps_workspace_id_number_code_fkey"):
+        connection.execute(insert.encode())
+    with bare_app.connected() as connection:
+        connection.execute("UPDATE public.plans SET workspace_id = %s", [bare_app.acme.id])
+        connection.commit()
+    with bare_app.entered("ann", bare_app.acme, keep=True) as connection:
+        connection.execute(insert.encode())
+    with bare_app.connected() as connection:
+        connection.execute("UPDATE public.plans SET workspace_id = %s", [bare_app.globex.id])
+        assert one(connection, "SELECT workspace_id FROM public.steps") == bare_app.globex.id
+        connection.execute("DELETE FROM public.plans")
+        assert one(connection, "SELECT num_nulls(code, number) FROM public.steps") == 2
 
 
 def test_a_parent_is_found_by_a_key_of_one_column_that_is_unique_with_the_workspace(bare_app: Application) -> None:

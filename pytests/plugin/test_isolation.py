@@ -19,15 +19,16 @@ CREATE DOMAIN public.code AS text CHECK (length(VALUE) > 3);
 CREATE TYPE public.level AS ENUM ('low', 'high');
 CREATE TABLE public.kinds (
     id bigserial PRIMARY KEY, code public.code NOT NULL, level public.level NOT NULL, short char(4) NOT NULL,
-    at timestamptz NOT NULL, tags text[] NOT NULL, data jsonb NOT NULL, price numeric(6, 2) NOT NULL CHECK (price >= 0),
-    address inet NOT NULL, during tstzrange NOT NULL, raw bytea NOT NULL, parent bigint REFERENCES public.kinds,
+    at timestamptz NOT NULL UNIQUE, day date NOT NULL UNIQUE, opens time NOT NULL UNIQUE,
+    tags text[] NOT NULL, data jsonb NOT NULL, price numeric(6, 2) NOT NULL CHECK (price >= 0),
+    address inet NOT NULL UNIQUE, during tstzrange NOT NULL, raw bytea NOT NULL, parent bigint REFERENCES public.kinds,
     country text NOT NULL REFERENCES public.countries, user_id uuid NOT NULL REFERENCES public.users,
     double numeric GENERATED ALWAYS AS (price * 2) STORED
 );
 CALL tenancy.protect('public.kinds');
 CALL tenancy.allow('public.kinds', 'SELECT', 'customers.view', columns => 'id, code');
 CALL tenancy.allow('public.kinds', 'INSERT', 'customers.write',
-    columns => 'code, level, short, at, tags, data, price, address, during, raw, country, user_id');
+    columns => 'code, level, short, at, day, opens, tags, data, price, address, during, raw, country, user_id');
 CREATE TABLE public.plans (
     organization_id uuid PRIMARY KEY REFERENCES public.organizations ON DELETE CASCADE, name text NOT NULL
 );
@@ -40,6 +41,8 @@ CALL tenancy.protect('public.templates', catalogue => true);
 CALL tenancy.allow('public.templates', 'SELECT', 'customers.view', columns => 'id, name');
 CALL tenancy.allow('public.templates', 'DELETE', 'customers.write');
 INSERT INTO public.templates (workspace_id, name) VALUES ('00000000-0000-0000-0000-000000000000', 'for everybody');
+CREATE TABLE public.prices (id serial PRIMARY KEY, price numeric NOT NULL);
+CALL tenancy.publish('public.prices', columns => 'id, price');
 CREATE TABLE public.closed (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text);
 CALL tenancy.protect('public.closed');
 CREATE TABLE public.events (id uuid, at date NOT NULL, note text) PARTITION BY RANGE (at);
@@ -78,7 +81,7 @@ def test_keys_that_are_checked_at_commit_are_checked(admin: Connection, app: App
     check_table(admin, "public.tasks", role=app.logins.app, coverage=True).require()
 
 
-@pytest.mark.parametrize("table", ["kinds", "plans", "templates", "closed", "events"])
+@pytest.mark.parametrize("table", ["kinds", "plans", "templates", "prices", "closed", "events"])
 def test_tables_of_every_shape_are_proved(admin: Connection, app: Application, table: str) -> None:
     admin.execute(FURTHER)
     check_table(admin, f"public.{table}", role=app.logins.app, coverage=True).require()

@@ -458,6 +458,16 @@ PLANTS = [
         "ALTER FUNCTION app.peek() OWNER TO {owner}",
     ),
     Plant(
+        # A member of a trusted role sees all rows; the role itself may have such functions by decision.
+        "definer_reads_tenants",
+        PEEK + "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app};"
+        "ALTER FUNCTION app.peek() OWNER TO {outside}; GRANT tenancy_service_{app} TO {outside}",
+        "function app.peek()",
+        "warning",
+        PEEK + "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app};"
+        "ALTER FUNCTION app.peek() OWNER TO tenancy_service_{app}",
+    ),
+    Plant(
         "definer_search_path",
         "CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM app.tasks'",
         "function app.peek()",
@@ -495,6 +505,21 @@ PLANTS = [
         + " AS 'BEGIN RETURN new; END';"
         "CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();"
         "ALTER FUNCTION app.note() OWNER TO {owner}",
+    ),
+    Plant(
+        "trigger_privileged",
+        "CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+        + PIN
+        + " AS 'BEGIN RETURN new; END';"
+        "CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();"
+        "ALTER FUNCTION app.note() OWNER TO {outside}; GRANT tenancy_service_{app} TO {outside}",
+        "trigger noted on app.tasks",
+        "warning",
+        "CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+        + PIN
+        + " AS 'BEGIN RETURN new; END';"
+        "CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();"
+        "ALTER FUNCTION app.note() OWNER TO tenancy_service_{app}",
     ),
     Plant(
         "trigger_of_another",
@@ -645,6 +670,13 @@ PLANTS = [
         "index app.tasks_title",
         "warning",
         "CREATE UNIQUE INDEX tasks_title ON app.tasks (org_id, title)",
+    ),
+    Plant(
+        "unique_without_tenant",
+        "ALTER TABLE app.tasks ADD CONSTRAINT tasks_title EXCLUDE USING hash (title WITH =)",
+        "index app.tasks_title",
+        "warning",
+        "ALTER TABLE app.tasks ADD CONSTRAINT tasks_title EXCLUDE USING btree (org_id WITH =, title WITH =)",
     ),
     # -- indexes
     Plant(

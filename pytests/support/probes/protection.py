@@ -110,6 +110,17 @@ PARTITIONED = [
     "CREATE TABLE public.events (id uuid, at date) PARTITION BY RANGE (at)",
     "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
 ]
+RENAMED = [
+    "ALTER TABLE public.things RENAME TO items",
+    "ALTER TABLE public.parts RENAME TO pieces",
+    "ALTER TABLE public.pieces RENAME thing_id TO item_id",
+]
+TREE = [
+    "CREATE TABLE public.levels (id integer PRIMARY KEY, part_of integer REFERENCES public.levels (id))",
+    "INSERT INTO public.levels VALUES (1, NULL), (2, 1), (3, 2)",
+    "CALL tenancy.protect('public.levels', parent => 'part_of')",
+]
+BEGIN_TREE = "CALL tenancy_private.adopt_table('public.levels', 'part_of', NULL, online => true)"
 SHAPES = {"tenant": TENANT, "author": AUTHOR, "catalogue": CATALOGUE}
 VIEW_TAKEN = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.view' AND role = 'user'"
 UNIQUE = "CREATE UNIQUE INDEX ON public.things (name)"
@@ -672,6 +683,106 @@ QUESTIONS: list[Question] = [
                 "thing_id",
                 [(1,)],
             ),
+        )
+    ),
+    # Keys of several columns, and of one that another column's key does not isolate.
+    *(
+        superuser(
+            [
+                *TENANT,
+                "CREATE UNIQUE INDEX ON public.things (name, id)",
+                "CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid, thing_name text,"
+                " FOREIGN KEY (thing_name, thing_id) REFERENCES public.things (name, id))",
+                "CALL tenancy.protect('public.parts')",
+                f"CALL tenancy.allow('public.parts', 'INSERT', 'things.change', columns => '{columns}')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for columns, answer in (("thing_id", "reference_not_isolated"), ("id", [(1,)]))
+    ),
+    # A table and a column that are renamed: what is there is found again, and named as it is called now.
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            *RENAMED,
+            "CALL tenancy.protect('public.items')",
+            "CALL tenancy.protect('public.pieces', parent => 'item_id')",
+            "SELECT (SELECT count(*) FROM tenancy_private.adopted_parts"
+            " WHERE table_name = 'public.pieces'::regclass AND kind IN ('index', 'constraint')),"
+            " (SELECT substring(pg_get_triggerdef(oid) FROM 'set_child_workspace.*') FROM pg_trigger"
+            " WHERE tgrelid = 'public.pieces'::regclass AND tgname LIKE '%workspace')",
+        ],
+        [(4, "set_child_workspace('public.items', 'workspace_id', 'id', 'item_id')")],
+    ),
+    superuser(
+        [
+            *TENANT,
+            *CHILD,
+            *RENAMED,
+            "CALL tenancy.unprotect('public.pieces')",
+            "SELECT string_agg(pg_get_constraintdef(oid), ' ') FROM pg_constraint"
+            " WHERE conrelid = 'public.pieces'::regclass AND contype = 'f'",
+        ],
+        [("FOREIGN KEY (item_id) REFERENCES items(id) ON DELETE CASCADE",)],
+    ),
+    superuser(
+        [
+            *AUTHOR,
+            "ALTER TABLE public.things RENAME author TO writer",
+            "CALL tenancy.unprotect('public.things')",
+            "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'public.things'::regclass"
+            " AND pg_get_expr(adbin, adrelid) LIKE 'tenancy%'",
+        ],
+        [(0,)],
+    ),
+    # Functions read a parent for its children, and a table to which tenants add rows.
+    *(
+        superuser(
+            [
+                *THINGS,
+                "CALL tenancy.protect('public.things')",
+                *CHILD[:3],
+                *more,
+                "CALL tenancy.unprotect('public.parts')",
+                "SELECT has_table_privilege('tenancy_owner', 'public.things', 'SELECT')",
+            ],
+            [(answer,)],
+        )
+        for more, answer in (
+            ([], False),
+            ([ALLOW.format("INSERT", "things.change", "name")], True),
+            (
+                [
+                    "CREATE TABLE public.pieces (id uuid PRIMARY KEY, thing_id uuid REFERENCES public.things (id))",
+                    "CALL tenancy.protect('public.pieces', parent => 'thing_id')",
+                ],
+                True,
+            ),
+        )
+    ),
+    # A table that refers to itself.
+    superuser(
+        [
+            *TENANT,
+            *TREE,
+            "UPDATE public.levels SET workspace_id = '{acme}' WHERE part_of IS NULL",
+            "CALL tenancy.unprotect('public.levels')",
+            "CALL tenancy.protect('public.levels', parent => 'part_of')",
+            "SELECT count(*) FROM public.levels WHERE workspace_id = '{acme}'",
+        ],
+        [(3,)],
+    ),
+    superuser([*TENANT, *TREE[:2], BEGIN_TREE], "table_not_protectable"),
+    # What the application has built on workspace_id.
+    *(
+        superuser([*TENANT, built, "CALL tenancy.unprotect('public.things')"], "application_needs_tenancy")
+        for built in (
+            "CREATE VIEW public.mine AS SELECT workspace_id FROM public.things",
+            "CREATE TABLE public.kinds (workspace_id uuid, id uuid, UNIQUE (workspace_id, id));"
+            " ALTER TABLE public.things ADD kind uuid,"
+            " ADD FOREIGN KEY (workspace_id, kind) REFERENCES public.kinds (workspace_id, id)",
         )
     ),
     # A partition with its own grants.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from secrets import token_hex
+from datetime import date, time, timedelta
+from ipaddress import IPv4Address
+from itertools import count
+from secrets import randbelow, token_hex
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -86,6 +90,9 @@ WHERE NOT p.shipped AND p.shape <> 'published' ORDER BY p.table_name::text
 # The test always has rows of these tables.
 PEOPLE: Final = {"public.users": "user_id", "public.organizations": "organization_id", "tenancy.workspaces": "id"}
 
+# Random days of one year would soon be equal, and a table may have partitions for few years.
+_TURNS: Final = count(randbelow(1_000))
+
 ORGANIZATION_ROLES: Final = ("owner", "admin", "manager", "user")
 
 
@@ -161,8 +168,11 @@ class Table:
 
     @property
     def full_name(self) -> str:
-        """Return the name with its schema, for messages."""
-        return f"{self.schema}.{self.name}"
+        """Return the name with its schema as SQL writes it, for messages and as an argument of ``of``."""
+        return ".".join(
+            part if re.fullmatch("[a-z_][a-z0-9_$]*", part) else '"' + part.replace('"', '""') + '"'
+            for part in (self.schema, self.name)
+        )
 
     @property
     def sql(self) -> sql.Identifier:
@@ -230,7 +240,7 @@ class RowMaker:
         Raises:
             SetUpError: it could not be created.
         """
-        if table.key is not None:
+        if table.key is not None and table.shape != "published":
             given.setdefault(table.key, place.id)
         if table.author is not None:
             given.setdefault(table.author, place.user_id)
@@ -311,6 +321,8 @@ class RowMaker:
 def made_of(type_name: str, length: int | None) -> Any:
     """Return a value of a type, unique if possible; None for an unknown type."""
     number = int(token_hex(3), 16)
+    turn = next(_TURNS)
+    day = str(date(2020, 1, 1) + timedelta(days=turn % 366))
     if type_name in ("text", "varchar", "bpchar", "citext", "name"):
         return f"tenancy test {token_hex(8)}"[: length or None] if (length or 99) > 20 else token_hex(8)[:length]
     if type_name in ("bytea",):
@@ -324,17 +336,17 @@ def made_of(type_name: str, length: int | None) -> Any:
         "numeric": lambda: number % 100,
         "float4": lambda: number % 100,
         "float8": lambda: number % 100,
-        "date": lambda: "2020-01-01",
-        "timestamp": lambda: "2020-01-01",
-        "timestamptz": lambda: "2020-01-01 00:00:00+00",
-        "time": lambda: "12:00",
-        "timetz": lambda: "12:00+00",
-        "interval": lambda: "1 day",
+        "date": lambda: day,
+        "timestamp": lambda: day,
+        "timestamptz": lambda: f"{day} 00:00:00+00",
+        "time": lambda: str(time(turn // 60 % 24, turn % 60)),
+        "timetz": lambda: f"{time(turn // 60 % 24, turn % 60)}+00",
+        "interval": lambda: f"{turn % 366 + 1} days",
         "json": lambda: json.dumps({}),
         "jsonb": lambda: json.dumps({}),
-        "inet": lambda: "192.0.2.1",
-        "cidr": lambda: "192.0.2.0/24",
-        "macaddr": lambda: "08:00:2b:01:02:03",
+        "inet": lambda: str(IPv4Address("198.18.0.0") + turn % 2**17),
+        "cidr": lambda: f"{IPv4Address('198.18.0.0') + turn % 2**17}/32",
+        "macaddr": lambda: f"08:00:2b:{turn >> 16 & 255:02x}:{turn >> 8 & 255:02x}:{turn & 255:02x}",
         "money": lambda: "1",
         "tsvector": lambda: "",
         "xml": lambda: "<x/>",

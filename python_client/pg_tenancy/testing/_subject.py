@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -172,15 +172,15 @@ class Subject:
             return "rows of the other organization were changed"
         return None if after[1] == before[1] else f"others have {after[1]} rows instead of {before[1]}"
 
-    def plain(self, command: str) -> Statement:
-        """Return the simplest statement of a command, without a WHERE."""
+    def plain(self, command: str, preferred: Collection[str] = ()) -> Statement:
+        """Return the simplest statement of a command, without a WHERE; it names a preferred column if it may."""
         table = self.table.sql
         if command == "SELECT":
             return sql.SQL("SELECT count(*) FROM {}").format(table)
         if command == "DELETE":
             return sql.SQL("DELETE FROM {}").format(table)
         allowed = self.table.access.get(command, {}).get("columns") or [self.table.owner_column]
-        name = sql.Identifier(allowed[0])
+        name = sql.Identifier(next((column for column in allowed if column in preferred), allowed[0]))
         if command == "INSERT":
             return sql.SQL("INSERT INTO {} ({}) VALUES (DEFAULT)").format(table, name)
         return sql.SQL("UPDATE {} SET {} = DEFAULT").format(table, name)

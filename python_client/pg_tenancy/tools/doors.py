@@ -333,7 +333,7 @@ def _written(subject: Subject, tables: list[Table], command: str, place: Place) 
         given: dict[str, Any] | None = _insertable(subject, place)
         statement = subject.insert_of(given or {})
     else:
-        statement, given = subject.plain(command), None
+        statement, given = subject.plain(command, _optional(subject)), None
 
     def look() -> list[tuple[Table, list[Any], list[Any]]]:
         connection = subject.connection
@@ -349,6 +349,11 @@ def _written(subject: Subject, tables: list[Table], command: str, place: Place) 
         own |= {table.full_name} if mine != mine_after else set()
         others |= {table.full_name} if theirs != theirs_after else set()
     return {OWN: own, "others": others}
+
+
+def _optional(subject: Subject) -> set[str]:
+    """Return the columns whose DEFAULT, or else NULL, the table accepts."""
+    return {column["name"] for column in subject.maker.columns(subject.table) if not column["is_required"]}
 
 
 def _insertable(subject: Subject, place: Place) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Protection:
     Attributes:
         table: the table with its schema, quoted as SQL needs it.
         is_protected: whether nothing is left to do.
-        rows: the planner's estimate of its rows.
+        is_shipped: whether one of pg-tenancy's own changes protects it.
+        rows: the planner's estimate of its rows; None before the first ANALYZE.
 
     Raises:
         InvalidArgumentError: there is no such table, or one of its partitions is a foreign table.
@@ -89,10 +90,11 @@ class Protection:
             )
         self._oid, self.table, self._pages, self.rows, kind = self._find(table)
         self._is_partitioned = kind == "p"
-        found = self._one(
-            "SELECT EXISTS (SELECT FROM tenancy_private.protected_tables WHERE table_name = %s)", self._oid
-        )
-        self.is_protected = bool(found)
+        shipped = conn.execute(
+            "SELECT p.shipped FROM tenancy_private.protected_tables AS p WHERE p.table_name = %s", [self._oid]
+        ).fetchone()
+        self.is_protected = shipped is not None
+        self.is_shipped = shipped is not None and bool(shipped[0])
         if not self.is_protected:
             self._check()
 
@@ -159,7 +161,7 @@ class Protection:
         if not total:
             return
         report = on_step("rows to the workspaces of their parents")
-        step = max(1, batch_size * max(self._pages, 1) // max(self.rows, 1))
+        step = max(1, batch_size * max(self._pages, 1) // max(self.rows or 0, 1))
         moved = idle = 0
         while left := self._left():
             before = moved
@@ -370,7 +372,9 @@ SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname), s.pages, s.row
 FROM pg_catalog.pg_class AS c
 INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(l.relpages), 0)::bigint AS pages, coalesce(sum(l.reltuples), 0)::bigint AS rows
+    SELECT
+        coalesce(sum(l.relpages), 0)::bigint AS pages,
+        CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples)::bigint END AS rows
     FROM pg_catalog.pg_class AS l
     WHERE l.oid = c.oid AND l.relkind <> 'p' OR l.oid IN (
         SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t WHERE t.isleaf

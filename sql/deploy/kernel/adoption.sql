@@ -417,7 +417,8 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.set_child_workspace() FROM public;
 
--- The foreign key of one column by which a table refers to its parent, if that is protected.
+-- The foreign key of one column by which a table refers to its parent, if that is protected, or
+-- to itself.
 CREATE FUNCTION tenancy_private.key_of_one_column(table_name regclass, parent name)
 RETURNS TABLE (
     name name,
@@ -437,7 +438,7 @@ BEGIN
     SELECT
         c.conname,
         c.confrelid::regclass,
-        p.key,
+        coalesce(p.key, 'workspace_id'),
         r.attname,
         pg_get_constraintdef(c.oid),
         CASE c.confdeltype
@@ -449,15 +450,37 @@ BEGIN
     FROM pg_constraint AS c
     INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
     INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
     -- One that is not enforced (18) keeps nobody from referring to nothing.
     WHERE c.contype = 'f' AND c.conrelid = key_of_one_column.table_name AND a.attname = key_of_one_column.parent
+        AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
         AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
     ORDER BY c.conname
     LIMIT 1;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.key_of_one_column(regclass, name) FROM public;
+
+-- Whether a foreign key can refer to these columns.
+CREATE FUNCTION tenancy_private.has_unique_index(table_name regclass, columns name[])
+RETURNS boolean
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT EXISTS (
+    SELECT FROM pg_index AS i
+    WHERE i.indrelid = has_unique_index.table_name
+        AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
+        AND i.indkey::text = (
+            SELECT string_agg(a.attnum::text, ' ' ORDER BY w.position)
+            FROM unnest(has_unique_index.columns) WITH ORDINALITY AS w (name, position)
+            INNER JOIN pg_attribute AS a ON a.attrelid = has_unique_index.table_name AND w.name = a.attname
+        )
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.has_unique_index(regclass, name[]) FROM public;
 
 -- Moves children to where their parents are, and returns how many it moved: of the whole
 -- table, or of a range of its blocks while everybody works. There a row that somebody else
@@ -500,6 +523,106 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint) FROM public;
 
+-- The name of an index or a foreign key that protect() made, found by its columns: it is named
+-- after the table and the columns, which the application may have renamed since. Or a new name.
+CREATE FUNCTION tenancy_private.name_of_part(
+    table_name regclass, kind text, columns name[], suffix text
+) RETURNS name
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(
+    (
+        SELECT a.name
+        FROM tenancy_private.adopted_parts AS a
+        INNER JOIN pg_index AS i ON a.table_name = i.indrelid
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid AND a.name = c.relname
+        WHERE a.table_name = name_of_part.table_name AND a.kind = name_of_part.kind AND a.kind = 'index'
+            AND a.change IS NULL AND tenancy_private.columns_of_index(i.indexrelid) = columns
+    ),
+    (
+        SELECT a.name
+        FROM tenancy_private.adopted_parts AS a
+        -- Of a partitioned table its parts get the key first, under the same name.
+        LEFT JOIN pg_partition_tree(a.table_name) AS t ON true
+        INNER JOIN pg_constraint AS c ON c.conrelid IN (a.table_name, t.relid) AND a.name = c.conname AND c.contype = 'f'
+        WHERE a.table_name = name_of_part.table_name AND a.kind = name_of_part.kind AND a.kind = 'constraint'
+            AND a.change IS NULL
+            AND columns = ARRAY(
+                SELECT k.attname
+                FROM unnest(c.conkey) WITH ORDINALITY AS u (number, place)
+                INNER JOIN pg_attribute AS k ON c.conrelid = k.attrelid AND u.number = k.attnum
+                ORDER BY u.place
+            )
+        LIMIT 1
+    ),
+    tenancy_private.name_for(table_name, suffix)
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.name_of_part(regclass, text, name[], text) FROM public;
+
+-- Creates the trigger of a child, or creates it anew if it calls the table, its parent or their
+-- columns by names from before.
+CREATE PROCEDURE tenancy_private.set_child_trigger(table_name regclass, parent name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_name CONSTANT name := tenancy_private.name_for(table_name, 'workspace');
+    reference record;
+    calling text;
+    former record;
+BEGIN
+    SELECT
+        c.confrelid::regclass AS referred, coalesce(p.key, 'workspace_id') AS referred_key, r.attname AS referred_column
+    INTO reference
+    FROM pg_constraint AS c
+    CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k (here, there)
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+    LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    WHERE c.conrelid = set_child_trigger.table_name AND c.contype = 'f' AND a.attname = set_child_trigger.parent
+        AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
+        AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+    ORDER BY cardinality(c.conkey) DESC, c.conname
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    calling := format(
+        'EXECUTE FUNCTION tenancy_private.set_child_workspace(%L, %L, %L, %L)',
+        format('%s', reference.referred), reference.referred_key, reference.referred_column, parent
+    );
+    FOR former IN
+        SELECT
+            t.tgname AS name,
+            t.tgname = trigger_name AND right(pg_get_triggerdef(t.oid), length(calling)) = calling AS is_current
+        FROM pg_trigger AS t
+        WHERE t.tgrelid = table_name AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure
+    LOOP
+        IF former.is_current THEN
+            RETURN;
+        END IF;
+        EXECUTE format('DROP TRIGGER %I ON %s', former.name, table_name);
+        CALL tenancy_private.forget_triggers(table_name, former.name);
+        DELETE FROM tenancy_private.adopted_parts AS a
+        WHERE (a.table_name, a.kind, a.name) = (set_child_trigger.table_name, 'trigger', former.name);
+    END LOOP;
+    EXECUTE format(
+        'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
+        'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) %5$s',
+        trigger_name, parent, table_name, format('%s', table_name), calling
+    );
+    CALL tenancy_private.record_triggers(table_name, trigger_name);
+    CALL tenancy_private.record_part(table_name, 'trigger', trigger_name);
+    CALL tenancy_private.grant_rights(reference.referred, 'tenancy_owner', ARRAY['SELECT']);
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.set_child_trigger(regclass, name) FROM public;
+
 -- Adds the foreign keys that a table of tenants lacks, or a leaf of it: online they are not
 -- valid yet. Before version 18 the key of a partitioned table must be valid at once. So its
 -- leaves get theirs first, and the table's takes valid ones for its own, reading no row.
@@ -517,14 +640,18 @@ BEGIN
         SELECT k.name, k.definition, tenancy_private.has_part(table_name, 'constraint', k.name, NULL) AS is_recorded
         FROM (
             SELECT
-                tenancy_private.name_for(table_name, 'workspace_id_fkey') AS name,
+                tenancy_private.name_of_part(
+                    table_name, 'constraint', ARRAY['workspace_id'::name], 'workspace_id_fkey'
+                ) AS name,
                 'FOREIGN KEY (workspace_id) REFERENCES tenancy.workspaces (id) ON DELETE CASCADE' AS definition
             WHERE tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL)
             UNION ALL
             -- One key instead of two: errors of two would tell another tenant's parent from
             -- one that does not exist. What a delete does stays.
             SELECT
-                tenancy_private.name_for(table_name, parent || '_fkey'),
+                tenancy_private.name_of_part(
+                    table_name, 'constraint', ARRAY['workspace_id'::name, parent], parent || '_fkey'
+                ),
                 format(
                     'FOREIGN KEY (workspace_id, %I) REFERENCES %s (%I, %I) ON UPDATE CASCADE ON DELETE %s',
                     parent, f.referred, f.referred_key, f.referred_column, f.actions
@@ -559,10 +686,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     id_columns CONSTANT name[] := tenancy_private.key_columns(table_name);
-    key_name CONSTANT name := tenancy_private.name_for(table_name, 'key');
-    workspace_key CONSTANT name := tenancy_private.name_for(table_name, 'workspace_id_fkey');
-    parent_key CONSTANT name := tenancy_private.name_for(table_name, parent || '_fkey');
-    parent_index CONSTANT name := tenancy_private.name_for(table_name, parent || '_idx');
+    key_columns CONSTANT name[] := 'workspace_id'::name || array_remove(id_columns, 'workspace_id');
+    parent_columns CONSTANT name[] := ARRAY['workspace_id'::name, parent];
+    key_name CONSTANT name := tenancy_private.name_of_part(table_name, 'index', key_columns, 'key');
+    workspace_key CONSTANT name := tenancy_private.name_of_part(
+        table_name, 'constraint', ARRAY['workspace_id'::name], 'workspace_id_fkey'
+    );
+    parent_key CONSTANT name := tenancy_private.name_of_part(table_name, 'constraint', parent_columns, parent || '_fkey');
+    parent_index CONSTANT name := tenancy_private.name_of_part(table_name, 'index', parent_columns, parent || '_idx');
     -- What holds the rows.
     leaves CONSTANT regclass[] := ARRAY(
         SELECT p.relid FROM pg_partition_tree(table_name) AS p WHERE p.isleaf
@@ -575,6 +706,7 @@ DECLARE
     );
     is_ours boolean;
     refers boolean := false;
+    is_tree boolean := false;
     foreign_key record;
     wanted record;
 BEGIN
@@ -606,16 +738,18 @@ BEGIN
     END IF;
     -- Without a parent there is no key to look into.
     IF refers THEN
-        IF NOT EXISTS (
-            SELECT FROM pg_index AS i
-            WHERE i.indrelid = foreign_key.referred AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
-                AND i.indkey::text = (
-                    SELECT string_agg(a.attnum::text, ' ' ORDER BY w.position)
-                    FROM unnest(ARRAY[foreign_key.referred_key, foreign_key.referred_column])
-                        WITH ORDINALITY AS w (name, position)
-                    INNER JOIN pg_attribute AS a ON a.attrelid = foreign_key.referred AND w.name = a.attname
-                )
-        ) THEN
+        is_tree := foreign_key.referred = table_name;
+        IF is_tree AND online THEN
+            RAISE EXCEPTION '%.% refers to the table itself, which needs its key before', table_name, parent
+            USING ERRCODE = '0A000',
+            CONSTRAINT = 'table_not_protectable',
+            HINT = format('CALL tenancy.protect(%L, parent => %L); it locks the table.', table_name::text, parent);
+        END IF;
+        IF NOT (is_tree AND key_columns = ARRAY['workspace_id', foreign_key.referred_column])
+            AND NOT tenancy_private.has_unique_index(
+                foreign_key.referred, ARRAY[foreign_key.referred_key, foreign_key.referred_column]
+            )
+        THEN
             RAISE EXCEPTION '% has no unique index on (%, %)', foreign_key.referred, foreign_key.referred_key,
                 foreign_key.referred_column
             USING ERRCODE = '55000',
@@ -638,7 +772,9 @@ BEGIN
                 WHERE c.conrelid = l.part AND c.conname = parent_key AND c.convalidated
             )
         ) THEN
-            PERFORM tenancy_private.move_to_parents(table_name, parent);
+            -- In a tree level by level.
+            WHILE tenancy_private.move_to_parents(table_name, parent) > 0 AND is_tree LOOP
+            END LOOP;
         END IF;
     END IF;
     FOR wanted IN
@@ -648,22 +784,17 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', wanted.part, wanted.name);
     END LOOP;
+    IF is_tree AND is_ours AND NOT tenancy_private.has_part(table_name, 'index', key_name, NULL) THEN
+        EXECUTE format(
+            'CREATE UNIQUE INDEX %I ON %s (workspace_id, %I)', key_name, table_name, foreign_key.referred_column
+        );
+        CALL tenancy_private.record_part(table_name, 'index', key_name);
+    END IF;
     IF NOT online OR table_name = ANY(leaves) THEN
         CALL tenancy_private.add_keys(table_name, parent, table_name, online);
     END IF;
-    IF refers AND NOT tenancy_private.has_part(
-        table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'), NULL
-    ) THEN
-        EXECUTE format(
-            'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
-            'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '
-            'EXECUTE FUNCTION tenancy_private.set_child_workspace(%5$L, %6$L, %7$L, %8$L)',
-            tenancy_private.name_for(table_name, 'workspace'), parent, table_name, format('%s', table_name),
-            format('%s', foreign_key.referred), foreign_key.referred_key, foreign_key.referred_column, parent
-        );
-        CALL tenancy_private.record_triggers(table_name, tenancy_private.name_for(table_name, 'workspace'));
-        CALL tenancy_private.record_part(table_name, 'trigger', tenancy_private.name_for(table_name, 'workspace'));
-        CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);
+    IF refers OR is_ours THEN
+        CALL tenancy_private.set_child_trigger(table_name, parent);
     END IF;
 
     -- Remains of a build that did not end, which an index of a partitioned table would take for its own.
@@ -680,8 +811,9 @@ BEGIN
         SELECT w.name, w.columns, w.is_unique
         FROM (
             VALUES
-            (key_name, 'workspace_id'::name || array_remove(id_columns, 'workspace_id'), id_columns IS NOT NULL, is_ours),
-            (parent_index, ARRAY['workspace_id', parent], false, refers)
+            (key_name, key_columns, id_columns IS NOT NULL, is_ours),
+            -- Where the primary key begins with the parent, the first one serves both.
+            (parent_index, parent_columns, false, refers AND NOT (is_ours AND key_columns[1:2] = parent_columns))
         ) AS w (name, columns, is_unique, is_wanted)
         WHERE w.is_wanted AND NOT tenancy_private.has_part(table_name, 'index', w.name, NULL)
     LOOP
@@ -726,6 +858,84 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.adopt_table(regclass, name, name, boolean) FROM public;
 
+-- What the application has built on a table's workspace_id, so that it cannot be dropped, or
+-- would take a foreign key along: one row for each object, with a statement that removes it.
+CREATE FUNCTION tenancy_private.in_the_way_of_release(table_name regclass)
+RETURNS TABLE (object text, remedy text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH parts AS (
+    SELECT a.attrelid AS relid, a.attnum::integer AS number
+    FROM pg_attribute AS a
+    WHERE a.attrelid = in_the_way_of_release.table_name AND a.attname = 'workspace_id' AND NOT a.attisdropped
+    UNION ALL
+    SELECT i.indexrelid, 0
+    FROM pg_index AS i
+    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+    INNER JOIN tenancy_private.adopted_parts AS p ON i.indrelid = p.table_name AND p.kind = 'index' AND c.relname = p.name
+    WHERE i.indrelid = in_the_way_of_release.table_name AND p.change IS NULL
+),
+
+-- A key goes with its own columns, and holds those that it refers to.
+needing AS (
+    SELECT DISTINCT d.classid, d.objid
+    FROM parts AS p
+    INNER JOIN pg_depend AS d
+        ON d.refclassid = 'pg_class'::regclass AND p.relid = d.refobjid AND p.number = d.refobjsubid
+    LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+    WHERE (d.deptype = 'n' OR k.contype = 'f' AND k.conrelid = in_the_way_of_release.table_name)
+        AND NOT EXISTS (
+            SELECT FROM tenancy_private.adopted_parts AS a
+            WHERE a.table_name = coalesce(pg_partition_root(k.conrelid), k.conrelid) AND a.kind = 'constraint' AND k.conname = a.name
+        )
+        AND k.conparentid IS NOT DISTINCT FROM CASE WHEN k.oid IS NOT NULL THEN 0::oid END
+        AND NOT EXISTS (
+            SELECT FROM pg_trigger AS t
+            WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure
+        )
+)
+
+SELECT
+    pg_describe_object(n.classid, n.objid, 0),
+    CASE
+        WHEN r.ev_class IS NOT NULL THEN format(
+            'DROP %sVIEW %s;', CASE WHEN c.relkind = 'm' THEN 'MATERIALIZED ' ELSE '' END, r.ev_class::regclass
+        )
+        WHEN o.oid IS NOT NULL THEN format('DROP POLICY %I ON %s;', o.polname, o.polrelid::regclass)
+        WHEN t.oid IS NOT NULL THEN format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+        WHEN f.oid IS NOT NULL THEN format('DROP ROUTINE %s;', f.oid::regprocedure)
+        WHEN k.oid IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname)
+            || CASE WHEN k.contype = 'f' THEN (
+                SELECT format(
+                    ', ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES %s (%s)%s', k.conname,
+                    string_agg(quote_ident(h.attname), ', ' ORDER BY u.place), k.confrelid::regclass,
+                    string_agg(quote_ident(e.attname), ', ' ORDER BY u.place),
+                    CASE k.confdeltype
+                        WHEN 'c' THEN ' ON DELETE CASCADE' WHEN 'n' THEN ' ON DELETE SET NULL'
+                        WHEN 'd' THEN ' ON DELETE SET DEFAULT' WHEN 'r' THEN ' ON DELETE RESTRICT' ELSE ''
+                    END
+                )
+                FROM unnest(k.conkey, k.confkey) WITH ORDINALITY AS u (here, there, place)
+                INNER JOIN pg_attribute AS h ON k.conrelid = h.attrelid AND u.here = h.attnum
+                INNER JOIN pg_attribute AS e ON k.confrelid = e.attrelid AND u.there = e.attnum
+                WHERE 'workspace_id' NOT IN (h.attname, e.attname)
+            ) ELSE '' END || ';'
+    END
+FROM needing AS n
+LEFT JOIN pg_rewrite AS r ON n.classid = 'pg_rewrite'::regclass AND n.objid = r.oid
+LEFT JOIN pg_class AS c ON r.ev_class = c.oid
+LEFT JOIN pg_policy AS o ON n.classid = 'pg_policy'::regclass AND n.objid = o.oid
+LEFT JOIN pg_trigger AS t ON n.classid = 'pg_trigger'::regclass AND n.objid = t.oid
+LEFT JOIN pg_proc AS f ON n.classid = 'pg_proc'::regclass AND n.objid = f.oid
+LEFT JOIN pg_constraint AS k ON n.classid = 'pg_constraint'::regclass AND n.objid = k.oid
+ORDER BY 1;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.in_the_way_of_release(regclass) FROM public;
+
 -- The way back, in the opposite order.
 CREATE PROCEDURE tenancy_private.release_table(table_name regclass, parent name)
 LANGUAGE plpgsql
@@ -741,6 +951,9 @@ DECLARE
         WHERE c.confrelid = release_table.table_name AND p.table_name <> release_table.table_name
             AND p.kind = 'constraint' AND p.change IS NULL
     );
+    objects text;
+    remedies text;
+    indexes text;
 BEGIN
     IF child IS NOT NULL THEN
         RAISE EXCEPTION '% has children that are protected: %', table_name, child
@@ -749,7 +962,25 @@ BEGIN
         HINT = 'CALL tenancy.unprotect() for these first.';
     END IF;
     IF tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+        SELECT string_agg(w.object, ', '), string_agg(concat_ws(': ', w.object, w.remedy), E'\n') INTO objects, remedies
+        FROM tenancy_private.in_the_way_of_release(table_name) AS w;
+        IF objects IS NOT NULL THEN
+            RAISE EXCEPTION 'the application needs the column workspace_id of %: %', table_name, objects
+            USING ERRCODE = '2BP01',
+            CONSTRAINT = 'application_needs_tenancy',
+            DETAIL = remedies,
+            HINT = 'Remove these dependencies, with the statements in the detail or others, and call unprotect() again.';
+        END IF;
         CALL tenancy_private.keep_workspaces_of(table_name, parent);
+        SELECT string_agg(pg_get_indexdef(i.indexrelid), '; ' ORDER BY i.indexrelid::regclass::text) INTO indexes
+        FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        WHERE i.indrelid = release_table.table_name AND 'workspace_id' = ANY(tenancy_private.columns_of_index(c.oid))
+            AND NOT tenancy_private.has_part(release_table.table_name, 'index', c.relname, NULL);
+        IF indexes IS NOT NULL THEN
+            RAISE NOTICE 'indexes of the application go with %.workspace_id: %', table_name, indexes
+            USING HINT = 'The next protect() adds the column without them.';
+        END IF;
     END IF;
     CALL tenancy_private.drop_parts(table_name);
 END;

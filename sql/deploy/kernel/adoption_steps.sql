@@ -270,8 +270,72 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_workspace_column(regclass, text, text) FROM public;
 
+-- A part that protect() made, as it is now: the application may have renamed the table, columns,
+-- the schema or a sequence since, and then the record has names from before. NULL if it is gone.
+CREATE FUNCTION tenancy_private.current_part(part tenancy_private.adopted_parts) RETURNS text
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE part.kind
+    -- The column with the default that this table got.
+    WHEN 'default' THEN (
+        SELECT a.attname::text
+        FROM pg_attribute AS a
+        INNER JOIN pg_attrdef AS d ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        WHERE a.attrelid = part.table_name AND a.attname <> 'workspace_id'
+            AND pg_get_expr(d.adbin, d.adrelid) ~ '^tenancy\.default_\w+\(\)$'
+        ORDER BY a.attname <> part.name, a.attnum
+        LIMIT 1
+    )
+    -- The key that replaced it has its columns; what a delete does stays.
+    WHEN 'foreign key' THEN coalesce((
+        SELECT
+            k.head || regexp_replace(
+                part.was, replace('^FOREIGN KEY \(NAME\) REFERENCES NAME(\.NAME)?\(NAME\)', 'NAME', '("([^"]|"")+"|[^" .()]+)'), ''
+            )
+        FROM (
+            SELECT format('FOREIGN KEY (%I) REFERENCES %s(%I)', h.attname, c.confrelid::regclass, r.attname) AS head
+            FROM pg_constraint AS c
+            INNER JOIN tenancy_private.adopted_parts AS o
+                ON c.conrelid = o.table_name AND c.conname = o.name AND o.kind = 'constraint' AND o.change IS NULL
+            CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k (here, there)
+            INNER JOIN pg_attribute AS h ON c.conrelid = h.attrelid AND k.here = h.attnum
+            INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+            WHERE c.conrelid = part.table_name AND c.contype = 'f' AND cardinality(c.conkey) = 2
+                AND h.attname <> 'workspace_id'
+        ) AS k
+        -- A table may have had another parent before.
+        ORDER BY NOT starts_with(part.was, k.head), EXISTS (
+            SELECT FROM tenancy_private.adopted_parts AS o
+            WHERE o.table_name = part.table_name AND o.kind = 'foreign key' AND o.name <> part.name
+                AND starts_with(o.was, k.head)
+        )
+        LIMIT 1
+    ), part.was)
+    WHEN 'schema' THEN coalesce(
+        to_regnamespace(part.was)::text,
+        (SELECT c.relnamespace::regnamespace::text FROM pg_class AS c WHERE c.oid = part.table_name)
+    )
+    WHEN 'sequence' THEN (
+        SELECT string_agg(s.oid::regclass::text, ', ' ORDER BY s.oid)
+        FROM pg_class AS s
+        CROSS JOIN LATERAL aclexplode(s.relacl) AS g
+        WHERE s.relkind = 'S' AND g.grantee = to_regrole(quote_ident(part.name)) AND g.privilege_type = 'USAGE'
+            AND s.oid IN (
+                SELECT d.refobjid FROM pg_depend AS d
+                INNER JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+                WHERE a.adrelid = part.table_name AND d.refclassid = 'pg_class'::regclass
+            )
+    )
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.current_part(tenancy_private.adopted_parts) FROM public;
+
 -- What is recorded, in the opposite order, in commands that read no row: a column takes
--- its indexes along, and what must not be NULL again has a constraint that says so.
+-- its indexes along, and what must not be NULL again has a constraint that says so. Parts of
+-- protect() may have gone with a column or table that the application has dropped since.
 CREATE PROCEDURE tenancy_private.drop_parts(table_name regclass, change text DEFAULT NULL)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -281,7 +345,13 @@ DECLARE
     part record;
 BEGIN
     FOR part IN
-        SELECT a.kind, a.name, a.was
+        SELECT
+            a.kind, a.name, a.was,
+            CASE
+                WHEN a.change IS NULL THEN tenancy_private.current_part(a)
+                WHEN a.kind = 'default' THEN a.name::text
+                ELSE a.was
+            END AS present
         FROM tenancy_private.adopted_parts AS a
         WHERE a.table_name = drop_parts.table_name AND a.change IS NOT DISTINCT FROM drop_parts.change
         ORDER BY array_position(
@@ -294,29 +364,41 @@ BEGIN
         IF part.kind = 'trigger' THEN
             CALL tenancy_private.forget_triggers(table_name, part.name);
         END IF;
-        EXECUTE CASE part.kind
-            WHEN 'not null' THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', table_name, part.name)
-            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', part.name, table_name)
-            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', table_name, part.name)
-            WHEN 'foreign key' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, part.name, part.was)
-            WHEN 'index' THEN format(
-                'DROP INDEX %I.%I', (
-                    SELECT n.nspname FROM pg_class AS c
-                    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
-                ), part.name
-            )
-            WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.name)
-            WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
-            -- Other tables of the schema may need it.
-            WHEN 'schema' THEN CASE
-                WHEN EXISTS (
-                    SELECT FROM tenancy_private.adopted_parts AS a
-                    WHERE a.table_name <> drop_parts.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
-                ) THEN 'SELECT'
-                ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.was, part.name)
-            END
-            WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.was, part.name)
-            ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
+        IF part.present IS NULL AND part.kind IN ('default', 'sequence') THEN
+            CONTINUE;
+        END IF;
+        BEGIN
+            EXECUTE CASE part.kind
+                WHEN 'not null' THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', table_name, part.name)
+                WHEN 'trigger' THEN format('DROP TRIGGER IF EXISTS %I ON %s', part.name, table_name)
+                WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', table_name, part.name)
+                WHEN 'foreign key' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, part.name, part.present)
+                WHEN 'index' THEN format(
+                    'DROP INDEX IF EXISTS %I.%I', (
+                        SELECT n.nspname FROM pg_class AS c
+                        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
+                    ), part.name
+                )
+                WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.present)
+                WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
+                -- Other tables of the schema may need it.
+                WHEN 'schema' THEN CASE
+                    WHEN EXISTS (
+                        SELECT FROM tenancy_private.adopted_parts AS a
+                        WHERE a.table_name <> drop_parts.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
+                    ) THEN 'SELECT'
+                    ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.present, part.name)
+                END
+                WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.present, part.name)
+                ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
+            END;
+        EXCEPTION
+            WHEN undefined_column OR undefined_table THEN
+                IF part.kind <> 'foreign key' THEN
+                    RAISE;
+                END IF;
+                RAISE WARNING 'the foreign key % of % is not restored: %', part.name, table_name, sqlerrm
+                USING HINT = format('It was %s.', part.was);
         END;
     END LOOP;
     DELETE FROM tenancy_private.adopted_parts AS a

@@ -318,9 +318,25 @@ WITH tables AS (
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace)
 ),
 
+-- What a table was called when its contract was recorded, from one of its policies.
+names AS (
+    SELECT
+        t.table_name,
+        coalesce((
+            SELECT substring(c.definition FROM '^CREATE POLICY .*? ON (.*?) AS (?:PERMISSIVE|RESTRICTIVE) FOR ')
+            FROM tenancy_private.contracts AS c
+            WHERE c.table_name = t.table_name AND c.kind = 'policy'
+            ORDER BY c.name
+            LIMIT 1
+        ), t.table_name::text) AS former,
+        EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.table_name) AS is_there
+    FROM tables AS t
+    WHERE only_table IS NULL OR t.table_name = only_table
+),
+
 differences AS (
     SELECT t.table_name, x.kind, x.name, x.wanted, x.found
-    FROM tables AS t
+    FROM names AS t
     CROSS JOIN LATERAL (
         SELECT kind, name, w.definition AS wanted, f.definition AS found
         FROM (
@@ -328,39 +344,61 @@ differences AS (
         ) AS w
         FULL JOIN tenancy_private.contract_of(t.table_name) AS f USING (kind, name)
     ) AS x
-    WHERE (only_table IS NULL OR t.table_name = only_table) AND x.wanted IS DISTINCT FROM x.found
+    WHERE t.former = t.table_name::text AND x.wanted IS DISTINCT FROM x.found
+),
+
+problems AS (
+    SELECT
+        d.table_name::text AS table_name,
+        CASE
+            WHEN d.kind = 'row-level security' AND d.wanted IS NULL THEN 'the table has no contract'
+            WHEN d.kind = 'row-level security' AND d.found IS NULL THEN 'the table is missing'
+            WHEN d.kind = 'row-level security' THEN format('row-level security is %s, wanted %s', d.found, d.wanted)
+            WHEN d.kind = 'privileges' AND d.wanted IS NULL THEN format('%s may %s, wanted nothing', d.name, d.found)
+            WHEN d.kind = 'privileges' THEN format('%s may %s, wanted %s', d.name, coalesce(d.found, 'do nothing'), d.wanted)
+            WHEN d.found IS NULL THEN format('%s %s is missing', d.kind, d.name)
+            WHEN d.wanted IS NULL THEN format('%s %s is not in the contract', d.kind, d.name)
+            ELSE format('%s %s differs: %s', d.kind, d.name, d.found)
+        END AS problem,
+        CASE
+            WHEN d.kind = 'row-level security' AND (d.wanted IS NULL OR d.found IS NULL) THEN NULL
+            WHEN d.kind = 'row-level security' THEN format(
+                'ALTER TABLE %1$s ENABLE ROW LEVEL SECURITY; ALTER TABLE %1$s %2$s ROW LEVEL SECURITY;',
+                d.table_name, CASE WHEN d.wanted LIKE '%not forced' THEN 'NO FORCE' ELSE 'FORCE' END
+            )
+            WHEN d.kind = 'privileges' THEN concat(
+                format('REVOKE ALL ON %s FROM %s;', d.table_name, quote_ident(d.name)),
+                ' GRANT ' || d.wanted || format(' ON %s TO %s;', d.table_name, quote_ident(d.name))
+            )
+            ELSE concat(
+                CASE WHEN d.found IS NOT NULL THEN format('DROP %s %I ON %s;', upper(d.kind), d.name, d.table_name) END,
+                CASE WHEN d.found IS NOT NULL AND d.wanted IS NOT NULL THEN ' ' END,
+                d.wanted || ';'
+            )
+        END AS repair,
+        d.kind,
+        d.name
+    FROM differences AS d
+    UNION ALL
+    -- Everything differs then, and statements with the former name repair nothing.
+    SELECT
+        n.table_name::text,
+        CASE
+            WHEN n.is_there THEN format('the table was called %s: run its contract again, protect() and allow()', n.former)
+            ELSE format('the table is missing: it was called %s', n.former)
+        END,
+        CASE
+            WHEN NOT n.is_there AND n.former !~ '^tenancy(_private)?\.' THEN format('CALL tenancy.unprotect(%s);', n.table_name::oid)
+        END,
+        'name',
+        NULL
+    FROM names AS n
+    WHERE n.former <> n.table_name::text
 )
 
-SELECT
-    d.table_name::text,
-    CASE
-        WHEN d.kind = 'row-level security' AND d.wanted IS NULL THEN 'the table has no contract'
-        WHEN d.kind = 'row-level security' AND d.found IS NULL THEN 'the table is missing'
-        WHEN d.kind = 'row-level security' THEN format('row-level security is %s, wanted %s', d.found, d.wanted)
-        WHEN d.kind = 'privileges' AND d.wanted IS NULL THEN format('%s may %s, wanted nothing', d.name, d.found)
-        WHEN d.kind = 'privileges' THEN format('%s may %s, wanted %s', d.name, coalesce(d.found, 'do nothing'), d.wanted)
-        WHEN d.found IS NULL THEN format('%s %s is missing', d.kind, d.name)
-        WHEN d.wanted IS NULL THEN format('%s %s is not in the contract', d.kind, d.name)
-        ELSE format('%s %s differs: %s', d.kind, d.name, d.found)
-    END,
-    CASE
-        WHEN d.kind = 'row-level security' AND (d.wanted IS NULL OR d.found IS NULL) THEN NULL
-        WHEN d.kind = 'row-level security' THEN format(
-            'ALTER TABLE %1$s ENABLE ROW LEVEL SECURITY; ALTER TABLE %1$s %2$s ROW LEVEL SECURITY;',
-            d.table_name, CASE WHEN d.wanted LIKE '%not forced' THEN 'NO FORCE' ELSE 'FORCE' END
-        )
-        WHEN d.kind = 'privileges' THEN concat(
-            format('REVOKE ALL ON %s FROM %s;', d.table_name, quote_ident(d.name)),
-            ' GRANT ' || d.wanted || format(' ON %s TO %s;', d.table_name, quote_ident(d.name))
-        )
-        ELSE concat(
-            CASE WHEN d.found IS NOT NULL THEN format('DROP %s %I ON %s;', upper(d.kind), d.name, d.table_name) END,
-            CASE WHEN d.found IS NOT NULL AND d.wanted IS NOT NULL THEN ' ' END,
-            d.wanted || ';'
-        )
-    END
-FROM differences AS d
-ORDER BY 1, d.kind DESC, d.name;
+SELECT p.table_name, p.problem, p.repair
+FROM problems AS p
+ORDER BY p.table_name, p.kind DESC, p.name;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.broken_contracts(regclass) FROM public;
 COMMENT ON FUNCTION tenancy_private.broken_contracts(regclass) IS
@@ -386,7 +424,7 @@ BEGIN
         RAISE EXCEPTION E'tables differ from their contracts:\n%', problems
         USING ERRCODE = '55000',
         CONSTRAINT = 'contract_broken',
-        DETAIL = coalesce(repairs, ''),
+        DETAIL = coalesce(repairs, 'No statement repairs these.'),
         HINT = 'The statements in the detail restore the contracts. To accept a change that was made on purpose: '
         'CALL tenancy_private.record_contract(''<table>'').';
     END IF;

@@ -71,9 +71,9 @@ BEGIN
     FROM pg_index AS i
     CROSS JOIN LATERAL unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) AS k (attnum)
     INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
-    INNER JOIN pg_type AS t ON a.atttypid = t.oid AND t.typnamespace = 'pg_catalog'::regnamespace
+    LEFT JOIN pg_type AS t ON a.atttypid = t.oid AND t.typnamespace = 'pg_catalog'::regnamespace
     WHERE i.indrelid = protected.table_name AND i.indisprimary AND (a.attname <> protected.key OR i.indnkeyatts = 1);
-    IF id_column.number <> 1 THEN
+    IF id_column.number <> 1 OR id_column.type_name IS NULL THEN
         RAISE EXCEPTION '% has no primary key of one column to identify a row', protected.table_name
         USING ERRCODE = '22023',
         CONSTRAINT = 'row_id_invalid',

@@ -497,6 +497,7 @@ AS $$
 DECLARE
     protected tenancy_private.protected_tables;
     command text;
+    child record;
     numbers text;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
@@ -540,6 +541,22 @@ BEGIN
         CALL tenancy_private.warn_of_orphans(table_name, key);
     END IF;
     CALL tenancy_private.close_protected(protected);
+    -- Triggers of children call it and its columns by their names.
+    FOR child IN
+        SELECT p.table_name AS name, p.parent
+        FROM tenancy_private.protected_tables AS p
+        WHERE p.shape = 'child'
+            AND EXISTS (
+                SELECT FROM pg_constraint AS k
+                WHERE k.conrelid = p.table_name AND k.confrelid = protect.table_name AND k.contype = 'f'
+            )
+            AND EXISTS (
+                SELECT FROM pg_trigger AS t
+                WHERE t.tgrelid = p.table_name AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure
+            )
+    LOOP
+        CALL tenancy_private.set_child_trigger(child.name, child.parent);
+    END LOOP;
     FOREACH command IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
         CALL tenancy_private.set_floor(protected, command);
     END LOOP;
@@ -627,35 +644,74 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     reference record;
+    child text;
+    list text;
+    referred_list text;
 BEGIN
-    SELECT a.attname AS column_name, c.confrelid::regclass AS referred, c.conname AS name, p.key, r.attname AS referred_column
-    INTO reference
-    FROM pg_constraint AS c
-    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
-    INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
-    WHERE c.conrelid = require_own_references.table_name
-        AND c.contype = 'f'
-        AND a.attname = ANY(columns)
-        AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
-        AND p.key <> r.attname
-        -- Another key over both columns may compare the workspaces.
+    WITH keys AS (
+        SELECT
+            c.oid, c.conname AS name, c.confrelid::regclass AS referred, p.shape, p.key,
+            w.columns, w.referred_columns, w.compares_workspaces,
+            CASE c.confdeltype
+                WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL (%s)' WHEN 'd' THEN 'SET DEFAULT (%s)'
+                WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
+            END AS on_delete,
+            to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced
+        FROM pg_constraint AS c
+        INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+        CROSS JOIN LATERAL (
+            SELECT
+                array_agg(a.attname ORDER BY k.place) AS columns,
+                array_agg(r.attname ORDER BY k.place) AS referred_columns,
+                bool_or(a.attname = require_own_references.key AND r.attname = p.key) AS compares_workspaces
+            FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (here, there, place)
+            INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+            INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+        ) AS w
+        WHERE c.conrelid = require_own_references.table_name AND c.contype = 'f'
+    )
+
+    SELECT k.* INTO reference
+    FROM keys AS k
+    WHERE k.columns && require_own_references.columns
+        AND k.shape IN ('tenant', 'child', 'author', 'catalogue')
+        AND k.referred_columns <> ARRAY[k.key]
+        AND NOT k.compares_workspaces
+        -- Another key over these columns may compare the workspaces.
         AND NOT EXISTS (
-            SELECT FROM pg_constraint AS o
-            WHERE o.conrelid = c.conrelid AND o.confrelid = c.confrelid AND o.contype = 'f'
-                AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)
-                AND to_jsonb(o) ->> 'conenforced' IS DISTINCT FROM 'false'
+            SELECT FROM keys AS o
+            WHERE o.referred = k.referred AND o.compares_workspaces AND o.columns @> k.columns AND o.is_enforced
         )
-    ORDER BY c.conname
+    ORDER BY k.name
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, reference.column_name
+        SELECT
+            string_agg(quote_ident(c.name), ', ' ORDER BY c.place),
+            string_agg(quote_ident(c.referred_name), ', ' ORDER BY c.place)
+        INTO list, referred_list
+        FROM unnest(reference.columns, reference.referred_columns) WITH ORDINALITY AS c (name, referred_name, place);
+        -- A table has one parent.
+        child := (
+            SELECT format('Protect it as a child, parent => %L, or: ', reference.columns[1])
+            FROM tenancy_private.protected_tables AS p
+            WHERE p.table_name = require_own_references.table_name AND p.shape = 'tenant'
+                AND p.key = 'workspace_id' AND cardinality(reference.columns) = 1
+        );
+        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, array_to_string(reference.columns, ', ')
         USING ERRCODE = '22023',
         CONSTRAINT = 'reference_not_isolated',
-        HINT = format(
-            'Protect it as a child, parent => %L, or put FOREIGN KEY (%I, %I) REFERENCES %s (%I, %I) in the place of %I.',
-            reference.column_name, key, reference.column_name, reference.referred, reference.key, reference.referred_column,
-            reference.name
+        HINT = concat(
+            child,
+            CASE
+                WHEN NOT tenancy_private.has_unique_index(reference.referred, reference.key || reference.referred_columns)
+                    THEN format('CREATE UNIQUE INDEX ON %s (%I, %s); ', reference.referred, reference.key, referred_list)
+            END,
+            format(
+                'ALTER TABLE %s DROP CONSTRAINT %I, ADD FOREIGN KEY (%I, %s) REFERENCES %s (%I, %s) '
+                'ON UPDATE CASCADE ON DELETE %s;',
+                table_name, reference.name, key, list, reference.referred, reference.key, referred_list,
+                format(reference.on_delete, list)
+            )
         );
     END IF;
 END;
@@ -700,7 +756,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_type(regclass, name[], regtype) FROM public;
 
--- Names of columns, separated by commas: split and quoted, never pasted.
+-- Names of columns, separated by commas: split and quoted, never pasted. They may be quoted as in
+-- SQL; without quotes they keep their case.
 CREATE FUNCTION tenancy_private.split_columns(columns text) RETURNS name[]
 LANGUAGE sql
 IMMUTABLE
@@ -709,8 +766,19 @@ SECURITY INVOKER
 RETURN CASE
     WHEN columns IS NOT NULL
         THEN ARRAY(
-            SELECT btrim(c.name, E' \n\t')::name
-            FROM string_to_table(columns, ',') AS c (name)
+            SELECT
+                CASE
+                    WHEN n.name ~ '^".*"$'
+                        THEN replace(substr(n.name, 2, length(n.name) - 2), '""', '"')
+                    ELSE n.name
+                END::name
+            -- Each follows a comma, or begins the text.
+            FROM regexp_matches(
+                ',' || columns, ',([ \n\t]*"(?:[^"]|"")+"[ \n\t]*(?=,|$)|[^,]*)', 'g'
+            ) WITH ORDINALITY AS m (part, place)
+            CROSS JOIN LATERAL btrim(m.part[1], E' \n\t') AS n (name)
+            WHERE columns <> ''
+            ORDER BY m.place
         )
 END;
 REVOKE ALL ON FUNCTION tenancy_private.split_columns(text) FROM public;
@@ -793,7 +861,8 @@ BEGIN
     IF permission IS NULL AND command <> 'SELECT' THEN
         RAISE EXCEPTION 'a write requires a permission'
         USING ERRCODE = '22023',
-        CONSTRAINT = 'permission_invalid';
+        CONSTRAINT = 'permission_invalid',
+        HINT = 'Only SELECT can be allowed to everybody in a workspace, with NULL.';
     END IF;
     IF "for" <> 'organization' THEN
         RAISE EXCEPTION 'for must be organization, or left out'
@@ -914,6 +983,36 @@ COMMENT ON PROCEDURE tenancy.allow (regclass, text, text, text, boolean, text) I
 'Allows holders of a permission to use a command on a protected table, on the given columns. person => true excludes '
 'API keys, "for" => ''organization'' personal workspaces.';
 
+-- Functions read a parent for its children, and a table to which tenants add rows. After the last
+-- of these they need not.
+CREATE PROCEDURE tenancy_private.revoke_unneeded_read(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted text;
+BEGIN
+    IF EXISTS (
+        SELECT FROM tenancy_private.access AS a
+        WHERE a.table_name = revoke_unneeded_read.table_name AND a.command = 'INSERT'
+    ) OR EXISTS (
+        SELECT FROM tenancy_private.protected_tables AS p
+        INNER JOIN pg_constraint AS k ON p.table_name = k.conrelid AND k.contype = 'f'
+        WHERE p.shape = 'child' AND k.confrelid = revoke_unneeded_read.table_name
+    ) THEN
+        RETURN;
+    END IF;
+    DELETE FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name = revoke_unneeded_read.table_name AND a.kind = 'rights' AND a.name = 'tenancy_owner' AND a.change IS NULL
+    RETURNING a.was INTO granted;
+    IF granted IS NOT NULL THEN
+        EXECUTE format('REVOKE %s ON %s FROM tenancy_owner', granted, table_name);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.revoke_unneeded_read(regclass) FROM public;
+
 -- For a table that was dropped without unprotect(): only its oid is left.
 CREATE PROCEDURE tenancy_private.forget_table(table_name regclass)
 LANGUAGE plpgsql
@@ -941,22 +1040,25 @@ DECLARE
     schema_id CONSTANT oid := (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = table_name);
     protected record;
     parent name;
+    parents regclass;
 BEGIN
     CALL tenancy_private.refuse_shipped(table_name);
     DELETE FROM tenancy_private.protected_tables AS p
     WHERE p.table_name = unprotect.table_name
     RETURNING p.* INTO protected;
-    IF NOT FOUND AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
+    -- As it is called now.
+    SELECT a.attname, c.confrelid::regclass INTO parent, parents
+    FROM pg_constraint AS c
+    INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
+    INNER JOIN tenancy_private.adopted_parts AS p
+        ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
+    WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
+        AND a.attname <> 'workspace_id'
+    LIMIT 1;
+    IF protected.table_name IS NULL AND tenancy_private.has_part(table_name, 'column', 'workspace_id', NULL) THEN
         -- Steps of an unfinished pg-tenancy protect.
-        SELECT a.attname INTO parent
-        FROM pg_constraint AS c
-        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
-        INNER JOIN tenancy_private.adopted_parts AS p
-            ON coalesce(pg_partition_root(c.conrelid), c.conrelid) = p.table_name AND c.conname = p.name
-        WHERE p.table_name = unprotect.table_name AND p.kind = 'constraint' AND cardinality(c.conkey) = 2
-            AND a.attname <> 'workspace_id'
-        LIMIT 1;
         CALL tenancy_private.release_table(table_name, parent);
+        CALL tenancy_private.revoke_unneeded_read(parents);
         DELETE FROM tenancy_private.wanted_indexes AS w WHERE w.table_name = unprotect.table_name;
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
         RETURN;
@@ -976,7 +1078,8 @@ BEGIN
         CALL tenancy_private.close_own_table(table_name);
     ELSE
         CALL tenancy_private.reopen_table(table_name);
-        CALL tenancy_private.release_table(table_name, protected.parent);
+        CALL tenancy_private.release_table(table_name, parent);
+        CALL tenancy_private.revoke_unneeded_read(parents);
         CALL tenancy_private.drop_legacy_logins(ARRAY[table_name], true);
     END IF;
 END;

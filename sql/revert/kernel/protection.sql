@@ -28,6 +28,7 @@ DROP FUNCTION tenancy.writable_columns(regclass);
 DROP PROCEDURE tenancy.publish(regclass, text);
 DROP PROCEDURE tenancy.unprotect(regclass);
 DROP PROCEDURE tenancy_private.forget_table(regclass);
+DROP PROCEDURE tenancy_private.revoke_unneeded_read(regclass);
 DROP PROCEDURE tenancy.allow(regclass, text, text, text, boolean, text);
 DROP PROCEDURE tenancy_private.grant_sequences(regclass, name);
 DROP FUNCTION tenancy_private.split_columns(text);

@@ -30,6 +30,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.split_columns(text)',
     'tenancy.protect(regclass, name, name, name, name, boolean, text)',
     'tenancy.allow(regclass, text, text, text, boolean, text)',
+    'tenancy_private.revoke_unneeded_read(regclass)',
     'tenancy_private.forget_table(regclass)',
     'tenancy.unprotect(regclass)',
     'tenancy.publish(regclass, text)'

@@ -166,10 +166,9 @@ CHANGES = {
         ("CALL tenancy_private.drop_triggers_calling(table_name, 'check_permission');", ""),
         ("CALL tenancy_private.drop_key_trigger(table_name);", ""),
         ("CALL tenancy_private.reopen_table(table_name);", ""),
-        ("CALL tenancy_private.release_table(table_name, protected.parent);", ""),
         ("CALL tenancy_private.close_own_table(table_name);", ""),
         # Steps begun online.
-        ("IF NOT FOUND AND tenancy_private.has_part(", "IF false AND tenancy_private.has_part("),
+        ("IF protected.table_name IS NULL AND tenancy_private.has_part(", "IF false AND tenancy_private.has_part("),
         ("AND cardinality(c.conkey) = 2", "AND cardinality(c.conkey) = 3"),
         ("CALL tenancy_private.release_table(table_name, parent);", ""),
         ("DELETE FROM tenancy_private.wanted_indexes AS w", "PERFORM FROM tenancy_private.wanted_indexes AS w"),
@@ -184,16 +183,15 @@ CHANGES = {
             "add_workspace_column(table_name, 'tenancy.default_workspace_id()')",
             "add_workspace_column(table_name, '''00000000-0000-0000-0000-000000000000''')",
         ),
-        ("PERFORM tenancy_private.move_to_parents(table_name, parent);", "NULL;"),
+        ("tenancy_private.move_to_parents(table_name, parent) > 0 AND is_tree", "false"),
+        (
+            "tenancy_private.move_to_parents(table_name, parent) > 0 AND is_tree",
+            "tenancy_private.move_to_parents(table_name, parent) > 0 AND false",
+        ),
+        ("IF is_tree AND online THEN", "IF false THEN"),
         ("CALL tenancy_private.return_workspaces(table_name);", ""),
         ("'ALTER TABLE %s DROP CONSTRAINT %I'", "'ALTER TABLE %s RENAME CONSTRAINT %I TO old'"),
-        (
-            "'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) '",
-            "') '",
-        ),
-        ("CALL tenancy_private.grant_rights(foreign_key.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
         ("'tenancy.default_author_id()'", "'NULL'"),
-        ("indisunique AND i.indimmediate", "indisunique IS NOT NULL AND i.indimmediate"),
         # Online steps, and the final one.
         ("IF is_ours AND NOT online THEN", "IF is_ours THEN"),
         ("AND c.conname = parent_key AND c.convalidated", "AND c.conname = parent_key"),
@@ -208,6 +206,34 @@ CHANGES = {
         ("c.conname IN (workspace_key, parent_key) AND NOT c.convalidated", "false"),
         ("c.conname IN (workspace_key, parent_key)", "c.conname = workspace_key"),
         ("c.conname IN (workspace_key, parent_key)", "c.conname = parent_key"),
+    ],
+    "tenancy_private.revoke_unneeded_read(regclass)": [
+        ("a.command = 'INSERT'", "false"),
+        ("p.shape = 'child' AND", "false AND"),
+        ("IF granted IS NOT NULL THEN", "IF false THEN"),
+    ],
+    "tenancy_private.has_unique_index(regclass,name[])": [
+        ("i.indisunique AND i.indimmediate", "i.indisunique IS NOT NULL AND i.indimmediate"),
+    ],
+    "tenancy_private.set_child_trigger(regclass,name)": [
+        (
+            "AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) %5$s'",
+            ") %5$s'",
+        ),
+        ("CALL tenancy_private.grant_rights(reference.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
+        ("        IF former.is_current THEN", "        IF true THEN"),
+    ],
+    "tenancy_private.name_of_part(regclass,text,name[],text)": [
+        ("a.kind = 'index'", "false"),
+        ("a.kind = 'constraint'", "false"),
+    ],
+    "tenancy_private.current_part(tenancy_private.adopted_parts)": [
+        ("ORDER BY a.attname <> part.name, a.attnum", "AND a.attname = part.name"),
+        ("WHERE c.conrelid = part.table_name AND c.contype = 'f'", "WHERE false AND c.contype = 'f'"),
+    ],
+    "tenancy_private.in_the_way_of_release(regclass)": [
+        ("(d.deptype = 'n' OR", "(false OR"),
+        ("OR k.contype = 'f' AND k.conrelid = in_the_way_of_release.table_name", ""),
     ],
     "tenancy_private.add_keys(regclass,name,regclass,boolean)": [
         (" ON DELETE CASCADE' AS definition", "' AS definition"),
@@ -276,9 +302,11 @@ CHANGES = {
     ],
     "tenancy_private.require_own_references(regclass,name,name[])": [
         ("IF FOUND THEN", "IF false THEN"),
-        ("AND p.key <> r.attname", ""),
-        ("AND a.attname = ANY(columns)", ""),
-        ("AND cardinality(o.conkey) > 1 AND a.attnum = ANY(o.conkey)", "AND false"),
+        ("AND k.referred_columns <> ARRAY[k.key]", ""),
+        ("k.columns && require_own_references.columns", "true"),
+        ("k.columns && require_own_references.columns", "k.columns <@ require_own_references.columns"),
+        ("AND NOT k.compares_workspaces", "AND cardinality(k.columns) = 1"),
+        ("o.compares_workspaces AND o.columns @> k.columns", "false"),
     ],
     "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [

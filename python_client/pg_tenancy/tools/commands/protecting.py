@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,18 @@ from pg_tenancy.tools.commands._endings import OK, FailedError, MistakeError, re
 from pg_tenancy.tools.protect import BEGUN, OnProgress, Protection, Shape
 
 __all__ = ["protect"]
+
+
+@contextmanager
+def _silent_driver() -> Iterator[None]:
+    """Keep psycopg from logging that a rollback failed after Ctrl-C, which the command reports itself."""
+    log = logging.getLogger("psycopg")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 class _Steps:
@@ -74,16 +87,20 @@ def protect(
     except OSError as error:
         raise MistakeError(f"{contract_file} cannot be read: {error.strerror}") from None
     terminal = Terminal.stdout()
-    with connected(chosen_dsn(dsn), deploying) as connection:
+    with _silent_driver(), connected(chosen_dsn(dsn), deploying) as connection:
         protection = Protection(connection, table_name, Shape(parent, author, shared, catalogue))
         table = protection.table
         if protection.is_protected:
-            terminal.line(f"Nothing to do: {table} is protected. CALL tenancy.protect() changes its options.")
+            remark = (
+                "Its access is defined by pg-tenancy's own changes."
+                if protection.is_shipped
+                else "CALL tenancy.protect() changes its options."
+            )
+            terminal.line(f"Nothing to do: {table} is protected. {remark}")
             return OK
         steps = _Steps(terminal, connection)
-        # Otherwise psycopg logs that a rollback failed after Ctrl-C, which is reported below.
-        logging.getLogger("psycopg").setLevel(logging.ERROR)
-        terminal.line(f"{table}, about {max(protection.rows, 0):,} rows. Everybody can keep working.", "bold")
+        about = "" if protection.rows is None else f", about {protection.rows:,} rows"
+        terminal.line(f"{table}{about}. Everybody can keep working.", "bold")
         try:
             protection.run(batch_size, contract, steps.begin)
         except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
