@@ -12,6 +12,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.verify_tenant_table(regclass, text[])',
     'tenancy_private.verify_writers(text[])',
     -- verify_routines() comes later than these.
+    'tenancy_private.triggers_of(regclass)',
     'tenancy_private.contract_of(regclass)',
     'tenancy_private.record_contract(regclass)',
     'tenancy_private.record_triggers(regclass, name[])',
