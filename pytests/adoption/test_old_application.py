@@ -16,7 +16,7 @@ from psycopg import sql
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.racing import name_of
-from support.replay import TAGS, Replay
+from support.replay import PLAN, TAGS, Replay, Step, position
 from support.scripts import differences
 
 NewLogin = Callable[..., str]
@@ -169,9 +169,10 @@ def _orphans(database: Database) -> list[Any]:
 
 def test_the_day_goes_on_at_each_tag_and_back(old: Old) -> None:
     run = Replay(old.database)
-    for tag in [None, *TAGS]:
+    for number, tag in enumerate([None, *TAGS]):
         if tag:
             run.deploy(tag)
+            run.run(*(Step("verify", change) for change in PLAN[position([None, *TAGS][number - 1]) : position(tag)]))
         for login in (old.owner, old.writer):
             _day(old.database, login)
             _work(old.database, login, keyed=tag is not None)
