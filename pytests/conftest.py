@@ -102,6 +102,7 @@ def server() -> Iterator[Server]:
     """Return the server of this run."""
     with server_of_this_run() as server:
         yield server
+        server.sessions.close_all()
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +188,7 @@ def sqitch() -> Callable[[Database], Sqitch]:
 @pytest.fixture
 def admin(database: Database) -> Iterator[Connection]:
     """Return the superuser's connection to the test's database, in autocommit."""
-    with database.connect(autocommit=True) as connection:
+    with database.session(autocommit=True) as connection:
         yield connection
 
 

@@ -82,10 +82,8 @@ def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: L
 
 
 def test_the_revert_takes_the_rights_back(state: State) -> None:
-    database = state(HANGING, owned=True)
-    before = database.dump()
+    before, database = state(HANGING, owned=True).dump(), state(HANGING, WHOLE_PLAN, owned=True)
     run = Replay(database)
-    run.deploy()
     run.verify()
     assert database.fetch("SELECT has_table_privilege('tenancy_writer', 'audit.entries', 'INSERT')") == [(True,)]
     assert database.fetch("SELECT has_table_privilege('tenancy_writer', 'audit.entries', 'DELETE')") == [(False,)]
@@ -104,7 +102,7 @@ def test_tenants_who_write_a_table_themselves_need_the_function_to_be_a_definers
     told = [line for line in output.splitlines() if "ALTER FUNCTION" in line]
     assert len({line.strip() for line in told}) == 3
     assert "touch" not in output
-    Replay(database).deploy()
+    Replay(database).deploy("@phase-5")
     insert = "INSERT INTO public.instances (status) VALUES ('provisioning')"
     # A schema without USAGE is not searched.
     with pytest.raises(psycopg.errors.UndefinedTable), database.entered(logins.app, ANN, ACME) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import psycopg
 import pytest
@@ -94,35 +95,72 @@ class Used:
         return Organization(row[0], name, row[1], owner)
 
 
-@pytest.fixture
-def adopted(state: Callable[..., Database]) -> Database:
-    """Return a database whose tables belong to the login of an old application."""
-    return state(KEYLESS, WHOLE_PLAN, owned=True)
+def _kept(database: Database) -> dict[str, list[str]]:
+    """Return the rows that a revert keeps, as far as their tables exist, and those in archives."""
+    tables = {name for (name,) in database.fetch("SELECT c.oid::regclass::text FROM pg_class AS c")}
+    archives = (f"tenancy_archive.{name}" for name in _archived(database))
+    return database.values({name: value for name, value in KEPT.items() if name in tables}) | database.values(
+        dict.fromkeys(archives, "to_jsonb(t)")
+    )
 
 
 class Reverted:
-    """A used database, reverted tag by tag, with a copy at each tag."""
+    """A used database, reverted tag by tag, with a copy at each tag and the rows that were kept there."""
 
-    def __init__(self, database: Database, logins: Logins, *, is_adopted: bool) -> None:
+    def __init__(self, server: Server, logins: Logins, *, is_adopted: bool) -> None:
         self.is_adopted = is_adopted
-        Used(database, logins)
-        self.before = database.values(KEPT)
+        database = server.create(server.state(KEYLESS if is_adopted else "", WHOLE_PLAN, owned=is_adopted))
+        self.used = Used(database, logins)
+        self.before = _kept(database)
         self.at = on_the_way_down(database, EARLIER[::-1])
+        self.kept = {to: _kept(copy) for to, copy in self.at.items()}
+        self._made = [database, *self.at.values()]
+
+    def copy(self, to: str | None) -> Database:
+        """Return another copy of the database at a tag."""
+        self._made.append(self._made[0].server.create(self.at[to].name))
+        return self._made[-1]
+
+    def close(self) -> None:
+        """Drop the databases."""
+        self._made[0].server.drop(*(database.name for database in self._made))
+
+
+@pytest.fixture(scope="module")
+def _all_reverted(server: Server, logins: Logins) -> Iterator[Callable[[bool], Reverted]]:
+    @cache
+    def make(is_adopted: bool) -> Reverted:
+        made.append(Reverted(server, logins, is_adopted=is_adopted))
+        return made[-1]
+
+    made: list[Reverted] = []
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["made by the plan", "adopted"])
-def reverted(request: pytest.FixtureRequest, server: Server, logins: Logins) -> Iterator[Reverted]:
-    """Yield one with tables from the plan, and one with an application's tables."""
-    is_adopted: bool = request.param
-    database = server.create(server.state(KEYLESS if is_adopted else "", WHOLE_PLAN, owned=is_adopted))
-    reverted = Reverted(database, logins, is_adopted=is_adopted)
-    yield reverted
-    server.drop(database.name, *(each.name for each in reverted.at.values()))
+def reverted(request: pytest.FixtureRequest, _all_reverted: Callable[[bool], Reverted]) -> Reverted:
+    """Return one with tables from the plan, and one with an application's tables."""
+    return _all_reverted(request.param)
+
+
+@pytest.fixture
+def from_the_plan(_all_reverted: Callable[[bool], Reverted]) -> Reverted:
+    """Return the one with tables from the plan."""
+    return _all_reverted(False)
+
+
+@pytest.fixture
+def adopted(_all_reverted: Callable[[bool], Reverted]) -> Reverted:
+    """Return the one whose tables belong to the login of an old application."""
+    return _all_reverted(True)
 
 
 @pytest.mark.parametrize("to", EARLIER, ids=str)
 def test_everything_is_there_again(reverted: Reverted, to: str | None) -> None:
-    database = reverted.at[to]
+    """Up to the next tag, to what was kept there on the way down; from the beginning and the last tag, to the end."""
+    database = reverted.copy(to)
     run = Replay(database)
     if reverted.is_adopted:
         # The application's earlier data stays where it is.
@@ -130,31 +168,21 @@ def test_everything_is_there_again(reverted: Reverted, to: str | None) -> None:
             for table in TABLES:
                 assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,)  # noqa: S608
         assert not {table.rpartition(".")[2] for table in TABLES} & set(_archived(database))
-    run.deploy()
+    then = None if to in (None, EARLIER[-1]) else EARLIER[EARLIER.index(to) + 1]
+    run.deploy(then)
     if reverted.is_adopted:
         run.verify()
-    assert database.values(KEPT) == reverted.before
-    assert _archived(database) == []
-
-
-def test_all_ways_down_and_up(adopted: Database, logins: Logins) -> None:
-    """Revert and deploy tag by tag, with changes at each."""
-    Used(adopted, logins)
-    before, run = adopted.values(KEPT), Replay(adopted)
-    for to in reversed(EARLIER):
-        run.revert(to)
-    for tag in TAGS:
-        run.deploy(tag)
-    assert adopted.values(KEPT) == before
+    assert _kept(database) == (reverted.before if then is None else reverted.kept[then])
+    if then is None:
+        assert _archived(database) == []
 
 
 @pytest.mark.parametrize("to", [None, "@phase-0"], ids=str)
 def test_changes_of_the_old_application_in_between_are_respected(
-    adopted: Database, logins: Logins, to: str | None
+    adopted: Reverted, logins: Logins, to: str | None
 ) -> None:
-    used, run = Used(adopted, logins), Replay(adopted)
-    run.revert(to)
-    with adopted.connect(autocommit=True) as connection:
+    used, database = adopted.used, adopted.copy(to)
+    with database.connect(autocommit=True) as connection:
         people = People(connection)
         # Usage and instances refer to a person; the old application clears them too.
         connection.execute("DELETE FROM finops.inference_usage")
@@ -171,9 +199,10 @@ def test_changes_of_the_old_application_in_between_are_respected(
             connection.execute(statement.format(bulk=used.bulk.id, bob=used.bob.id, cid=used.cid.id))
         dan = people.user("dan")
         new = people.organization("New", owner=dan)
+    run = Replay(database)
     run.deploy()
     run.verify()
-    with adopted.connect() as connection:
+    with database.connect() as connection:
         workspaces = dict(
             connection.execute(
                 "SELECT id, (color, plan, deleted_at IS NOT NULL)::text FROM tenancy.workspaces"
@@ -191,18 +220,17 @@ def test_changes_of_the_old_application_in_between_are_respected(
         ).fetchone()
         assert entries is not None
         assert entries[0] > 0, "the audit log outlives the organization"
-    with adopted.entered(logins.app, dan, new) as connection:
+    with database.entered(logins.app, dan, new) as connection:
         connection.execute("SELECT tenancy.change_member_role(%s, 'owner')", [dan.id])
-    with pytest.raises(psycopg.Error, match="no such membership"), adopted.entered(logins.app, used.cid, used.gone):
+    with pytest.raises(psycopg.Error, match="no such membership"), database.entered(logins.app, used.cid, used.gone):
         pass
-    assert _archived(adopted) == []
+    assert _archived(database) == []
 
 
-def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, logins: Logins) -> None:
+def test_a_revert_that_finds_an_older_archive_keeps_both(from_the_plan: Reverted) -> None:
     """A deploy that stopped before it restored the archive, and another revert."""
-    used, run = Used(database, logins), Replay(database)
-    before = database.values(KEPT)
-    run.revert("@phase-0")
+    used, before, database = from_the_plan.used, from_the_plan.before, from_the_plan.copy("@phase-0")
+    run = Replay(database)
     # An organization with a taken slug was written, so the deploy stops halfway.
     with database.connect(autocommit=True) as connection:
         connection.execute(
@@ -220,13 +248,13 @@ def test_a_revert_that_finds_an_older_archive_keeps_both(database: Database, log
     assert _archived(database) == []
 
 
-def test_keys_are_made_anew_and_nothing_unused_is_kept(database: Database) -> None:
-    query = "SELECT id FROM tenancy_private.seal_keys"
+def test_keys_are_made_anew_and_nothing_unused_is_kept(database_at: Callable[[str], Database]) -> None:
+    database, query = database_at("@phase-1"), "SELECT id FROM tenancy_private.seal_keys"
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT * FROM tenancy.create_ticket_key()")
         before = connection.execute(query).fetchall()
         Replay(database).revert("@phase-0")
         assert _archived(database) == []
-        Replay(database).deploy()
+        Replay(database).deploy("@phase-1")
         assert connection.execute(query).fetchall() != before
         assert connection.execute("SELECT count(*) FROM tenancy_private.ticket_keys").fetchone() == (0,)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +82,12 @@ class Platform:
                     [provider],
                 )
 
+    def copy(self) -> Platform:
+        """Return the same in a copy of the database."""
+        copied = copy(self)
+        copied.database = self.database.server.create(self.database.name)
+        return copied
+
     def key(self, user: User, organization: Organization | None = None, expires: str | None = None) -> Key:
         """Make a key."""
         with self.database.entered(self.logins.app, user, organization) as connection:
@@ -120,9 +127,45 @@ class Platform:
 ADOPTED = KEYLESS + "ALTER TABLE public.api_keys ALTER COLUMN user_id SET NOT NULL;"
 
 
+@pytest.fixture(scope="module")
+def _platform(server: Server, logins: Logins) -> Iterator[Platform]:
+    platform = Platform(server.create(server.state(ADOPTED, "@phase-6", owned=True)), logins)
+    yield platform
+    server.drop(platform.database.name)
+
+
 @pytest.fixture
-def platform(state: Callable[..., Database], logins: Logins) -> Platform:
-    return Platform(state(ADOPTED, "@phase-6", owned=True), logins)
+def platform(server: Server, _platform: Platform) -> Iterator[Platform]:
+    platform = _platform.copy()
+    yield platform
+    server.drop(platform.database.name)
+
+
+@dataclass(frozen=True)
+class Reverted:
+    """A platform that was reverted to before phase 4, with its rows and schema from before, and its schema now."""
+
+    platform: Platform
+    rows: dict[str, list[str]]
+    deployed: str
+    at_rest: str
+
+
+@pytest.fixture(scope="module")
+def _reverted(server: Server, _platform: Platform) -> Iterator[Reverted]:
+    platform = _platform.copy()
+    rows, deployed = platform.rows(), platform.database.dump()
+    Replay(platform.database).revert(BEFORE)
+    yield Reverted(platform, rows, deployed, platform.database.dump())
+    server.drop(platform.database.name)
+
+
+@pytest.fixture
+def reverted(server: Server, _reverted: Reverted) -> Iterator[Reverted]:
+    """Yield a copy of the platform that was reverted."""
+    platform = _reverted.platform.copy()
+    yield replace(_reverted, platform=platform)
+    server.drop(platform.database.name)
 
 
 def _archived(platform: Platform) -> list[str]:
@@ -172,9 +215,9 @@ def test_an_organizations_key_is_nobodys_in_the_old_schema(platform: Platform) -
     assert platform.one("SELECT user_id FROM api_keys WHERE id = %(id)s", id=platform.orphan.id) is None
 
 
-def test_what_the_old_application_did_in_between_counts(platform: Platform) -> None:
+def test_what_the_old_application_did_in_between_counts(reverted: Reverted) -> None:
+    platform = reverted.platform
     run = Replay(platform.database)
-    run.revert(BEFORE)
     platform.execute(
         # Revokes a working key, and one that the revert revoked, manually.
         "UPDATE api_keys SET revoked_at = now() WHERE id IN (%(expiring)s, %(shared)s)",
@@ -215,9 +258,9 @@ def test_what_the_old_application_did_in_between_counts(platform: Platform) -> N
 
 
 @pytest.mark.parametrize("who", ["organization", "person"])
-def test_rows_of_a_deleted_owner_do_not_become_public(platform: Platform, who: str) -> None:
+def test_rows_of_a_deleted_owner_do_not_become_public(reverted: Reverted, who: str) -> None:
+    platform = reverted.platform
     run = Replay(platform.database)
-    run.revert(BEFORE)
     platform.execute("DELETE FROM organizations WHERE id = %(bulk)s", bulk=platform.bulk.id)
     if who == "person":
         platform.execute("DELETE FROM users WHERE id = %(bob)s", bob=platform.bob.id)
@@ -292,17 +335,18 @@ def _stop_at(database: Database, place: float, statements: int, run: Callable[[]
 @pytest.fixture(scope="module")
 def statements(server: Server) -> dict[str, int]:
     """Return the numbers of commands in the revert and the deploy."""
-    copy = server.create(server.state(ADOPTED, "@phase-6", owned=True))
+    database = server.create(server.state(ADOPTED, "@phase-6", owned=True))
 
     def counted(run: Callable[[str], str], to: str) -> int:
-        copy.execute(SABOTAGE)
+        database.execute(SABOTAGE)
         run(to)
-        ((count,),) = copy.fetch("SELECT last_value FROM sabotage.statement")
-        copy.execute(MEND)
+        ((count,),) = database.fetch("SELECT last_value FROM sabotage.statement")
+        database.execute(MEND)
         return int(count)
 
-    counts = {"revert": counted(Replay(copy).revert, BEFORE), "deploy": counted(Replay(copy).deploy, "@phase-6")}
-    server.drop(copy.name)
+    run = Replay(database)
+    counts = {"revert": counted(run.revert, BEFORE), "deploy": counted(run.deploy, "@phase-6")}
+    server.drop(database.name)
     return counts
 
 
@@ -331,24 +375,22 @@ def test_a_revert_that_was_stopped_goes_on(platform: Platform, statements: dict[
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("then", ["deploy", "revert"])
 def test_a_deploy_that_was_stopped_goes_on_or_back(
-    platform: Platform, statements: dict[str, int], place: float, then: str
+    reverted: Reverted, statements: dict[str, int], place: float, then: str
 ) -> None:
-    database, before = platform.database, platform.rows()
-    replay, wanted = Replay(database), database.dump()
-    replay.revert(BEFORE)
-    at_rest, run = database.dump(), _tool(database, place)
+    platform, database = reverted.platform, reverted.platform.database
+    replay, run = Replay(database), _tool(database, place)
     _stop_at(database, place, statements["deploy"], lambda: run.deploy("@phase-6"))
     if then == "revert":
         # One further back than the deploy's start, including the interrupted change.
         run.revert("@phase-2")
         replay.deploy(BEFORE)
-        assert differences(at_rest, database.dump()) == ""
+        assert differences(reverted.at_rest, database.dump()) == ""
         replay.deploy("@phase-6")
     else:
         run.deploy("@phase-6")
     replay.verify()
-    assert platform.rows() == before
-    assert differences(wanted, database.dump()) == ""
+    assert platform.rows() == reverted.rows
+    assert differences(reverted.deployed, database.dump()) == ""
     assert _archived(platform) == []
 
 

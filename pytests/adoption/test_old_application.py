@@ -16,7 +16,7 @@ from psycopg import sql
 from support.database import Database
 from support.platform import KEYLESS, ROWS
 from support.racing import name_of
-from support.replay import TAGS, Replay
+from support.replay import PLAN, TAGS, Replay, Step, position
 from support.scripts import differences
 
 NewLogin = Callable[..., str]
@@ -169,14 +169,15 @@ def _orphans(database: Database) -> list[Any]:
 
 def test_the_day_goes_on_at_each_tag_and_back(old: Old) -> None:
     run = Replay(old.database)
-    for tag in [None, *TAGS]:
+    for number, tag in enumerate([None, *TAGS]):
         if tag:
             run.deploy(tag)
-            run.verify()
+            run.run(*(Step("verify", change) for change in PLAN[position([None, *TAGS][number - 1]) : position(tag)]))
         for login in (old.owner, old.writer):
             _day(old.database, login)
             _work(old.database, login, keyed=tag is not None)
         assert _orphans(old.database) == []
+    run.verify()
     for tag in reversed([None, *TAGS[:-1]]):
         run.revert(tag)
         for login in (old.owner, old.writer):
@@ -236,7 +237,7 @@ def test_a_key_that_clears_or_deletes_instances_goes_on_doing_so(old: Old, actio
         connection.execute(
             f"ALTER TABLE instances ADD FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE {action}".encode()
         )
-    Replay(old.database).deploy()
+    Replay(old.database).deploy("@phase-6")
     with old.database.connect(old.writer) as connection:
         model, instance = uuid4(), uuid4()
         connection.execute("INSERT INTO models (id, name, model_id) VALUES (%s, 'M', 'hub/m')", [model])
@@ -269,7 +270,8 @@ def test_row_level_security_that_was_on_is_on_again(old: Old) -> None:
         connection.execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
     run.deploy("@phase-0")
     before = old.database.dump()
-    run.deploy()
+    # The last phase that closes one of the two.
+    run.deploy("@phase-7")
     run.revert("@phase-0")
     assert differences(before, old.database.dump()) == ""
 
@@ -280,7 +282,7 @@ def test_a_revert_next_door_leaves_the_application_its_rows(old: Old) -> None:
             return connection.execute("SELECT count(*) FROM public.users").fetchall()
 
     server = old.database.server
-    Replay(old.database).deploy()
+    Replay(old.database).deploy("@phase-4")
     rehearsal = server.create(old.database.name)
     told = Replay(rehearsal).revert()
     assert f"{old.owner} keeps tenancy_service, for the databases {old.database.name}" in told
@@ -446,7 +448,7 @@ def test_logins_from_before_keep_the_rights_of_public(old: Old, new_login: NewLo
 
 def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:
     old.database.server.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(sql.Identifier(old.writer)))
-    told = Replay(old.database).deploy()
+    told = Replay(old.database).deploy("@phase-1")
     if old.database.server.version >= 16:
         _day(old.database, old.writer)
     else:
@@ -459,7 +461,8 @@ def test_a_login_that_inherits_nothing_goes_on(old: Old) -> None:
 def test_the_cut_over_is_a_revoke(old: Old, who: str) -> None:
     login = getattr(old, who)
     run = Replay(old.database)
-    run.deploy()
+    # All of these tables are closed.
+    run.deploy("@phase-6")
     with old.database.connect(autocommit=True) as connection:
         connection.execute(f"REVOKE {'tenancy_service' if who == 'owner' else 'tenancy_legacy'} FROM {login}")
     with old.database.connect(login, autocommit=True) as connection:

@@ -180,8 +180,9 @@ GO_ON = "DROP EVENT TRIGGER stop; DROP FUNCTION public.stop()"
     ],
 )
 def test_a_change_that_was_stopped_goes_on_and_goes_back(
-    database: Database, sqitch: Real, change: str, tag: str, condition: str
+    database_at: Callable[[str], Database], sqitch: Real, change: str, tag: str, condition: str
 ) -> None:
+    database = database_at("@phase-3")
     run = Replay(database)
     wanted = database.dump()
     before = PLAN[position(change) - 2].script
@@ -191,11 +192,11 @@ def test_a_change_that_was_stopped_goes_on_and_goes_back(
     def stop(tool: Sqitch | Replay) -> None:
         database.execute(STOP.format(tag=tag, condition=condition))
         with pytest.raises((SqitchError, ScriptError), match="stopped by the test"):
-            tool.deploy()
+            tool.deploy("@phase-3")
         database.execute(GO_ON)
 
     stop(sqitch(database))
-    run.deploy()
+    run.deploy("@phase-3")
     assert differences(wanted, database.dump()) == "", "on"
     run.verify()
     run.revert(before)
@@ -209,14 +210,16 @@ def test_a_change_that_was_stopped_goes_on_and_goes_back(
     assert differences(at_rest, database.dump()) == "", "back"
 
 
-def test_a_deploy_behind_a_long_transaction_gives_up_and_goes_on_later(database: Database, sqitch: Real) -> None:
+def test_a_deploy_behind_a_long_transaction_gives_up_and_goes_on_later(
+    database_at: Callable[[str], Database], sqitch: Real
+) -> None:
+    database = database_at("@phase-0")
     run = Replay(database)
-    run.revert("@phase-0")
     with database.connect() as long:
         long.execute("LOCK TABLE public.users IN ROW EXCLUSIVE MODE")
         start = time.monotonic()
         with pytest.raises(SqitchError, match="lock"):
             replace(sqitch(database), environment={"PGOPTIONS": "-c tenancy.lock_attempts=5"}).deploy("@phase-1")
         assert time.monotonic() - start < 20
-    run.deploy()
+    run.deploy("@phase-1")
     run.verify()

@@ -72,7 +72,7 @@ def test_sqitch_takes_nothing_back_that_was_refused(state: State, sqitch: Real, 
     # It reverts everything deployed before the refusal.
     assert "not ok" not in error.value.output.partition("Reverting")[2]
     assert _contents(database) == before
-    sqitch(database).verify()
+    Replay(database).verify()
 
 
 def test_sqitch_takes_back_what_stopped_halfway(state: State, sqitch: Real) -> None:

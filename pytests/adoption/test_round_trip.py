@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -16,7 +15,7 @@ from pg_tenancy.tools.embedded import EmbeddedServer
 from support.catalog import Catalog
 from support.database import Database
 from support.platform import KEYLESS, NAMED_KEYS, ROWS, fill_and_grant, rows_of
-from support.replay import PLAN, TAGS, Replay
+from support.replay import PLAN, TAGS, Replay, Step
 from support.scripts import SQL, differences, everything
 from support.server import Server
 from support.states import all_rows, on_the_way_down
@@ -26,17 +25,16 @@ NewLogin = Callable[..., str]
 
 def _walk(run: Replay) -> None:
     """Deploy change by change, then revert change by change, comparing each state; test_replay.py dumps each tag."""
-    stops = [None, *(change.script for change in PLAN)]
-    wrong, before, dump = [], {}, everything(run.database)
-    with Catalog(run.database) as catalog:
-        for at, then in pairwise(stops):
-            before[at] = catalog.state()
-            run.deploy(then)
-        for at, then in pairwise(stops[::-1]):
-            run.revert(then)
-            difference = catalog.differences(before[then], catalog.state())
+    wrong, before, dump = [], [], everything(run.database)
+    with Catalog(run.database) as catalog, run.step_by_step() as step:
+        for change in PLAN:
+            before.append(catalog.state())
+            step(Step("deploy", change))
+        for change, wanted in zip(PLAN[::-1], before[::-1], strict=True):
+            step(Step("revert", change))
+            difference = catalog.differences(wanted, catalog.state())
             if difference:
-                wrong.append(f"{at} does not go back to where it came from:\n{difference}")
+                wrong.append(f"{change.script} does not go back to where it came from:\n{difference}")
     assert not wrong, "\n\n".join(wrong)
     assert differences(dump, everything(run.database)) == ""
 

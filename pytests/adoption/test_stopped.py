@@ -149,6 +149,22 @@ def _left_over(database: Database, change: str) -> int:
     return int(database.fetch(query)[0][0])
 
 
+def test_no_query_of_a_script_is_compiled(state: State) -> None:
+    """On a server that compiles expensive queries, as many do, that takes a sixth of a deploy."""
+    database = state(KEYLESS + ROWS, "@phase-0")
+    database.execute(
+        "CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE NOTICE 'jit is %', current_setting('jit'); END $$",
+        "CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('CREATE FUNCTION', 'DROP FUNCTION')"
+        " EXECUTE FUNCTION public.look()",
+        f"ALTER DATABASE {database.name} SET jit = on",
+    )
+    run = Replay(database)
+    for output in (run.deploy("kernel/contracts"), run.revert("@phase-0")):
+        assert "jit is off" in output
+        assert "jit is on" not in output
+
+
 def test_statements_of_a_killed_psql_are_waited_for(state: State) -> None:
     """Its statement may be an index build, which waits for transactions that wait for it."""
     database = state(KEYLESS + ROWS, "@phase-0")

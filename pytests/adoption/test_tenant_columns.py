@@ -125,7 +125,8 @@ def test_a_column_that_is_too_short_is_named_and_nothing_is_changed(
     run.deploy(to)
 
 
-def test_two_organizations_may_have_had_one_model_before(keyless: Database) -> None:
+def test_two_organizations_may_have_had_one_model_before(state: State) -> None:
+    keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     _execute(
         keyless,
@@ -204,14 +205,14 @@ def test_rows_of_nobody_are_counted_and_found_before_anything_is_changed(
     run.verify()
 
 
-def test_rows_whose_organization_went_meanwhile_are_counted_and_can_be_cleared(keyless: Database) -> None:
+def test_rows_whose_organization_went_meanwhile_are_counted_and_can_be_cleared(state: State) -> None:
+    keyless = state(KEYLESS + ROWS, "@phase-4")
     run = Replay(keyless)
     _execute(
         keyless,
         "ALTER TABLE public.instances ADD organization_id uuid",
         "UPDATE public.instances SET organization_id = {bulk}",
     )
-    run.deploy("@phase-4")
     _execute(
         keyless,
         "CREATE FUNCTION public.stop() RETURNS event_trigger LANGUAGE plpgsql AS"
@@ -234,10 +235,10 @@ def test_rows_whose_organization_went_meanwhile_are_counted_and_can_be_cleared(k
     assert keyless.fetch("SELECT organization_id, user_id, workspace_id FROM public.instances") == [(None, None, NIL)]
 
 
-def test_what_people_make_says_whose_it_is_in_columns_that_were_there(keyless: Database, logins: Logins) -> None:
+def test_what_people_make_says_whose_it_is_in_columns_that_were_there(state: State, logins: Logins) -> None:
+    keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     _execute(keyless, "ALTER TABLE public.instances ADD organization_id uuid, ADD user_id uuid")
-    run.deploy(BEFORE)
     before = keyless.dump()
     run.deploy("@phase-6")
     made = "INSERT INTO public.instances (provider_id, status) VALUES ('00000000-0000-0000-0002-00000000000a', 'ready')"
@@ -250,14 +251,14 @@ def test_what_people_make_says_whose_it_is_in_columns_that_were_there(keyless: D
     assert differences(before, keyless.dump()) == ""
 
 
-def test_an_expiry_that_was_there_stays(keyless: Database) -> None:
+def test_an_expiry_that_was_there_stays(state: State) -> None:
+    keyless = state(KEYLESS + ROWS, BEFORE)
     run = Replay(keyless)
     _execute(
         keyless,
         "ALTER TABLE public.api_keys ADD expires_at timestamptz",
         "UPDATE public.api_keys SET expires_at = '2001-01-01'",
     )
-    run.deploy(BEFORE)
     before = keyless.dump()
     expired = "SELECT expires_at < '2002-01-01', revoked_at FROM public.api_keys"
     for _ in range(2):

@@ -16,6 +16,7 @@ from support import replay
 from support.access_matrix import MONEY, OFFERINGS
 from support.database import Database
 from support.replay import Replay
+from support.scripts import ScriptError
 from support.server import Server
 
 Run = Callable[[Database], Sqitch]
@@ -226,11 +227,17 @@ HOLES = {
 
 
 @pytest.mark.parametrize("hole", HOLES)
-def test_sqitch_and_the_command_line_name_a_hole(database: Database, sqitch: Run, hole: str) -> None:
+def test_sqitch_and_the_command_line_name_a_hole(
+    database_at: Callable[[str], Database], sqitch: Run, hole: str
+) -> None:
+    database = database_at("@phase-5")
     with database.connect(autocommit=True) as admin:
         admin.execute(HOLES[hole].encode())
-    with pytest.raises(SqitchError, match=r"public\.instances: ") as error:
-        sqitch(database).verify()
+    # sqitch runs the same scripts as a replay, and takes five times as long.
+    tool = sqitch(database) if hole == next(iter(HOLES)) else Replay(database)
+    with pytest.raises((SqitchError, ScriptError), match=r"public\.instances: ") as error:
+        tool.verify()
+    assert isinstance(error.value, SqitchError | ScriptError)
     assert "tables differ from their contracts" in error.value.output
 
 
@@ -242,7 +249,7 @@ def test_sqitch_verifies_what_the_plan_reworks_later(
     with database.connect(autocommit=True) as admin:
         admin.execute("ALTER TABLE public.users DISABLE ROW LEVEL SECURITY")
     with pytest.raises(SqitchError, match=r"public\.users: row-level security is disabled, forced, wanted"):
-        sqitch(database).verify()
+        sqitch(database).run("verify", "--to-change", "kernel/contracts")
 
 
 def test_damage_before_a_later_phase_is_named_after_it(database_at: Callable[[str], Database], sqitch: Run) -> None:
@@ -250,7 +257,7 @@ def test_damage_before_a_later_phase_is_named_after_it(database_at: Callable[[st
     with database.connect(autocommit=True) as admin:
         admin.execute("DROP TRIGGER users_tenancy_emails_update ON public.users")
         admin.execute("GRANT SELECT ON tenancy.workspaces TO PUBLIC")
-    Replay(database).deploy()
+    Replay(database).deploy("@phase-7")
     with pytest.raises(SqitchError) as error:
         sqitch(database).verify()
     assert "public.users: trigger users_tenancy_emails_update is missing" in error.value.output

@@ -19,6 +19,7 @@ from support.contexts import Sealed, context, seal_contexts
 from support.database import Database
 from support.own_tables import make_own_tables
 from support.people import People
+from support.replay import Replay
 from support.server import Logins, Server
 from support.two_tenants import Connection, TwoTenants, refused, two_tenants
 
@@ -470,7 +471,7 @@ def test_a_row_is_nobodys_who_is_set_between_two_columns(state: Callable[..., Da
         "ALTER TABLE public.instances ADD user_id uuid REFERENCES public.users (id) ON DELETE SET NULL",
         "ALTER TABLE public.instances DROP gpu_profile, ADD gpu_profile text",
     )
-    database.server.sqitch(database.name).deploy()
+    Replay(database).deploy()
     with database.connect(autocommit=True) as admin:
         people = People(admin)
         owner, victim = people.user("owner"), people.user("victim")

@@ -42,6 +42,16 @@ class Database:
         return psycopg.connect(self.dsn(login), autocommit=autocommit)
 
     @contextmanager
+    def session(
+        self, login: str | None = None, *, autocommit: bool = False
+    ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Yield a connection that was perhaps used before; ``connect`` opens a new one, which takes longer."""
+        with self.server.sessions.session(
+            self.name, login, autocommit, lambda: self.connect(login, autocommit=autocommit)
+        ) as connection:
+            yield connection
+
+    @contextmanager
     def entered(
         self, login: str, user: User | UUID, organization: Organization | UUID | None = None
     ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
@@ -49,7 +59,7 @@ class Database:
 
         The transaction is committed at the end, or rolled back by an exception.
         """
-        with self.connect(login) as connection:
+        with self.session(login) as connection:
             if id_of(organization) == PLATFORM:
                 connection.execute("SELECT tenancy.enter_platform(%s)", [id_of(user)])
             else:

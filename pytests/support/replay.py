@@ -8,7 +8,8 @@ each, and fills sqitch's registry as sqitch does, so that each can continue wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from psycopg.rows import dict_row
 
 from pg_tenancy.tools.sqitch import Change, read_plan
 from support.database import Database
-from support.scripts import SQL, psql
+from support.scripts import SQL, psql, said, started
 
 if TYPE_CHECKING:
     from support.server import Server
@@ -143,6 +144,26 @@ class Replay:
             arguments.append(f"--command={NEW_SESSION}")
         first = registry.tables if self._deployed() is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
+
+    @contextmanager
+    def step_by_step(self) -> Iterator[Callable[[Step], str]]:
+        """Yield a function that runs a script in the same session as those before it.
+
+        So somebody can look at the database between two scripts, and the session keeps its plans.
+        """
+        registry = _registry(self.database.server)
+        noted = {"deploy": registry.deployed, "revert": registry.reverted, "verify": {}}
+        first = registry.tables if self._deployed() is None else ""
+        with started(self.database, login=self.login) as process:
+
+            def run(step: Step) -> str:
+                nonlocal first
+                script = step.change.script
+                lines = [first, f"\\i {SQL / step.kind / script}.sql", noted[step.kind].get(script, ""), NEW_SESSION]
+                first = ""
+                return said(process, "\n".join(lines))
+
+            yield run
 
 
 # -- sqitch's registry -------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,9 +14,12 @@ import psycopg
 from pg_tenancy.tools.sqitch import libpq_environment, project_directory
 from support.database import Database
 
-__all__ = ["SQL", "ScriptError", "differences", "everything", "no_dump_tells", "psql"]
+__all__ = ["SQL", "ScriptError", "differences", "everything", "no_dump_tells", "psql", "said", "started"]
 
 SQL = project_directory() / "sql"
+
+# What a started psql says at the end of each script.
+_END = "that is all of this script"
 
 
 class ScriptError(RuntimeError):
@@ -44,17 +49,8 @@ def psql(database: Database, *arguments: str, login: str | None = None, script: 
 
     """
     done = subprocess.run(
-        [
-            database.server.program("psql"),
-            "--quiet",
-            "--no-psqlrc",
-            "--no-align",
-            "--tuples-only",
-            "--set=ON_ERROR_STOP=1",
-            "--set=registry=sqitch",
-            *arguments,
-        ],
-        env={**os.environ, **libpq_environment(database.dsn(login))},
+        [*_command(database), *arguments],
+        env=_environment(database, login),
         input=script,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,6 +59,49 @@ def psql(database: Database, *arguments: str, login: str | None = None, script: 
     if done.returncode:
         raise ScriptError(done.stdout)
     return done.stdout
+
+
+def _command(database: Database) -> list[str]:
+    options = ("quiet", "no-psqlrc", "no-align", "tuples-only", "set=ON_ERROR_STOP=1", "set=registry=sqitch")
+    return [database.server.program("psql"), *(f"--{option}" for option in options)]
+
+
+def _environment(database: Database, login: str | None) -> dict[str, str]:
+    return {**os.environ, **libpq_environment(database.dsn(login))}
+
+
+@contextmanager
+def started(database: Database, *, login: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Yield a psql with the same options that ``said`` tells what to do."""
+    with subprocess.Popen(
+        [*_command(database), "--file=-"],
+        env=_environment(database, login),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        yield process
+
+
+def said(process: subprocess.Popen[str], script: str) -> str:
+    """Let a started psql run a script to its end, and return its output.
+
+    Raises:
+        ScriptError: it stopped at an error.
+
+    """
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # Before it calls another program, psql writes what it has kept back.
+    process.stdin.write(f"{script}\n\\! echo {_END}\n")
+    process.stdin.flush()
+    output = ""
+    for line in process.stdout:
+        if line == f"{_END}\n":
+            return output
+        output += line
+    raise ScriptError(output)
 
 
 def _privileges(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:

@@ -28,6 +28,7 @@ from pg_tenancy.tools.embedded import EmbeddedServer, EmbeddedServerError, find_
 from pg_tenancy.tools.sqitch import Sqitch, libpq_environment
 from support.database import Database
 from support.replay import WHOLE_PLAN
+from support.sessions import Sessions
 from support.states import state_of
 
 __all__ = ["Logins", "Server", "server_of_this_run", "start_embedded"]
@@ -75,6 +76,7 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
     # Databases and logins that exist until the end of the run, as far as this process knows.
     _made: set[str] = field(default_factory=set, compare=False, repr=False)
+    sessions: Sessions = field(default_factory=Sessions, compare=False, repr=False)
 
     # -- connecting ------------------------------------------------------------
 
@@ -115,6 +117,7 @@ class Server:
         changes may have altered, so they are set again.
         """
         name = name or self.new_name("db")
+        self.sessions.close(template)
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
@@ -131,6 +134,7 @@ class Server:
 
     def drop(self, *names: str) -> None:
         """Drop databases, even while somebody is connected to them."""
+        self.sessions.close(*names)
         self.execute(
             *(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)) for name in names)
         )
@@ -162,6 +166,7 @@ class Server:
                 except BaseException:
                     self.drop(building)
                     raise
+                self.sessions.close(building)
                 self.execute(
                     sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name))
                 )

@@ -45,7 +45,9 @@ class Shared:
     def empty(self) -> None:
         """Delete a test's rows, and check that it has changed nothing else."""
         try:
-            self._admin.execute("SELECT pg_temp.empty()")
+            assert self._database is not None
+            idle = self._database.server.sessions.idle(self._database.name)
+            self._admin.execute("SELECT pg_temp.empty(%s::integer[])", [idle])
             assert self._state() == self._before, "this test needs a database of its own"
         except BaseException:
             self.close()
@@ -72,12 +74,12 @@ class Shared:
         # A function keeps the plans of its statements, and planning takes longer than running them.
         body = [
             "PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(idle)",
             "DELETE FROM tenancy.workspaces WHERE kind <> 'platform'",
             *(f"DELETE FROM {name}" for name in emptied),  # noqa: S608
         ]
-        function = f"CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$BEGIN {'; '.join(body)}; END$$"
-        self._admin.execute(function.encode())
+        signature = "pg_temp.empty(idle integer[]) RETURNS void LANGUAGE plpgsql"
+        self._admin.execute(f"CREATE FUNCTION {signature} AS $$BEGIN {'; '.join(body)}; END$$".encode())
         self._before = self._state()
 
     def _state(self) -> tuple[object, ...]:

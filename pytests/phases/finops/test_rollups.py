@@ -74,7 +74,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
                 ended.set()
 
     def write(chance: random.Random) -> None:
-        with database.connect(logins.service) as connection:
+        with database.session(logins.service) as connection:
             connection.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
             for _ in range(chance.randrange(1, 4)):
                 connection.execute(
@@ -91,7 +91,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
                 )
 
     def add_up(chance: random.Random) -> None:
-        with database.connect(logins.service) as connection:
+        with database.session(logins.service) as connection:
             connection.execute("SELECT finops.roll_up(%s)", [chance.randrange(1, 40)])
         # Back to a time without marks, so that moving forward meets the writers repeatedly.
         if chance.random() < 0.03:
@@ -101,7 +101,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
         end = datetime.now(timezone.utc) + timedelta(days=chance.randrange(2))
         values = {"w": costs.acme.id, "a": end - timedelta(hours=chance.randrange(1, 80)), "z": end}
         # A service also sees the consumers' rows, from which it earned.
-        with database.connect(logins.service) as connection:
+        with database.session(logins.service) as connection:
             connection.execute("SELECT tenancy.enter_as_service(%s, %s)", [costs.users["ann"].id, costs.acme.id])
             summary, series, by, rows = connection.execute(LOOK.encode(), values).fetchone() or (None,) * 4
         if summary != rows or (any(map(float, rows)) and not (same(series, rows) and same(by, rows))):
@@ -116,7 +116,7 @@ def test_every_look_is_right_while_three_write_and_two_add_up(
         threads = [threading.Thread(target=run, args=(number, work)) for number, work in enumerate(works)]
         for thread in threads:
             thread.start()
-        ended.wait(4)
+        ended.wait(2)
         ended.set()
         for thread in threads:
             thread.join()

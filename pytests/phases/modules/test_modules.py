@@ -201,14 +201,17 @@ def test_a_provider_that_is_switched_off_makes_nothing(place: Place, admin: Conn
 # -- There and back --------------------------------------------------------------------------
 
 
-def test_modules_of_a_dba_survive_a_revert(database: Database, admin: Connection) -> None:
-    admin.execute("SELECT tenancy.define_module('reports', 'Reports', '/reports', permission => 'instances.view')")
-    admin.execute("DELETE FROM tenancy.modules WHERE key = 'chat'")
-    admin.execute("UPDATE tenancy.modules SET roles = '{owner}' WHERE key = 'traces'")
+def test_modules_of_a_dba_survive_a_revert(database_at: Callable[[str], Database]) -> None:
+    database = database_at("@phase-10")
+    database.execute(
+        "SELECT tenancy.define_module('reports', 'Reports', '/reports', permission => 'instances.view')",
+        "DELETE FROM tenancy.modules WHERE key = 'chat'",
+        "UPDATE tenancy.modules SET roles = '{owner}' WHERE key = 'traces'",
+    )
     modules = "SELECT * FROM tenancy.modules ORDER BY key"
     before = database.fetch(modules)
     Replay(database).revert("@phase-7")
-    Replay(database).deploy()
+    Replay(database).deploy("@phase-10")
     assert database.fetch(modules) == before
     assert database.fetch("SELECT to_regnamespace('tenancy_archive')") == [(None,)]
 

@@ -55,13 +55,13 @@ class Money:
     @contextmanager
     def service(self, *, autocommit: bool = True) -> Iterator[Connection]:
         """Yield a connection of a service."""
-        with self.database.connect(self.logins.service, autocommit=autocommit) as connection:
+        with self.database.session(self.logins.service, autocommit=autocommit) as connection:
             yield connection
 
     @contextmanager
     def inside(self, *, autocommit: bool = True) -> Iterator[Connection]:
         """Yield a connection with the rights of pg-tenancy's functions."""
-        with self.database.connect(autocommit=autocommit) as connection:
+        with self.database.session(autocommit=autocommit) as connection:
             connection.execute("SET SESSION ROLE tenancy_owner")
             yield connection
 

@@ -48,7 +48,7 @@ class Market:
     @contextmanager
     def service(self) -> Iterator[Connection]:
         """Give a connection of a service."""
-        with self.database.connect(self.logins.service, autocommit=True) as connection:
+        with self.database.session(self.logins.service, autocommit=True) as connection:
             yield connection
 
     def workspace(self, who: str) -> UUID:

@@ -31,11 +31,40 @@ SECURITY INVOKER
 RETURN '%\_tenancy\_taken%';
 REVOKE ALL ON FUNCTION tenancy_private.key_check_names() FROM public;
 
--- The contract of a table as the catalog has it now. It includes the triggers that call
--- functions of pg-tenancy, and the function that checks this table's keys. For a table of the
--- application it includes the privileges of PUBLIC and of the tenants' roles; for pg-tenancy's
--- tables those of the other groups too, and in tenancy_private those of every role but the
--- owner.
+-- The triggers of a table that call functions of pg-tenancy, and the function that checks
+-- this table's keys. The other part of a contract takes several times as long to read.
+CREATE FUNCTION tenancy_private.triggers_of(table_name regclass)
+RETURNS TABLE (name name, definition text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    t.tgname,
+    CASE
+        WHEN p.proname LIKE tenancy_private.key_check_names() THEN rtrim(pg_get_functiondef(p.oid), E'\n') || format(
+            '; ALTER FUNCTION %1$s OWNER TO %2$I; REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; ',
+            p.oid::regprocedure, pg_get_userbyid(p.proowner)
+        )
+        ELSE ''
+    END
+    || pg_get_triggerdef(t.oid) || CASE t.tgenabled
+        WHEN 'O' THEN ''
+        ELSE format('; ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
+            CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, t.tgname)
+    END
+FROM pg_trigger AS t
+INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+WHERE t.tgrelid = triggers_of.table_name
+    AND NOT t.tgisinternal
+    AND p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace);
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.triggers_of(regclass) FROM public;
+
+-- The contract of a table as the catalog has it now. For a table of the application it includes
+-- the privileges of PUBLIC and of the tenants' roles; for pg-tenancy's tables those of the other
+-- groups too, and in tenancy_private those of every role but the owner.
 CREATE FUNCTION tenancy_private.contract_of(table_name regclass)
 RETURNS TABLE (kind text, name name, definition text)
 LANGUAGE sql
@@ -104,26 +133,8 @@ WHERE g.grantee IN ('public', 'tenancy_app', 'tenancy_credentialed', 'tenancy_au
     OR g.relnamespace = 'tenancy_private'::regnamespace
 GROUP BY g.grantee
 UNION ALL
-SELECT
-    'trigger',
-    t.tgname,
-    CASE
-        WHEN p.proname LIKE tenancy_private.key_check_names() THEN rtrim(pg_get_functiondef(p.oid), E'\n') || format(
-            '; ALTER FUNCTION %1$s OWNER TO %2$I; REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; ',
-            p.oid::regprocedure, pg_get_userbyid(p.proowner)
-        )
-        ELSE ''
-    END
-    || pg_get_triggerdef(t.oid) || CASE t.tgenabled
-        WHEN 'O' THEN ''
-        ELSE format('; ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
-            CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, t.tgname)
-    END
-FROM pg_trigger AS t
-INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
-WHERE t.tgrelid = contract_of.table_name
-    AND NOT t.tgisinternal
-    AND p.pronamespace IN ('tenancy'::regnamespace, 'tenancy_private'::regnamespace);
+SELECT 'trigger', t.name, t.definition
+FROM tenancy_private.triggers_of(contract_of.table_name) AS t;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.contract_of(regclass) FROM public;
 COMMENT ON FUNCTION tenancy_private.contract_of(regclass) IS
@@ -168,9 +179,9 @@ DECLARE
     missing text;
 BEGIN
     INSERT INTO tenancy_private.contracts (table_name, kind, name, definition)
-    SELECT record_triggers.table_name, c.kind, c.name, c.definition
-    FROM tenancy_private.contract_of(record_triggers.table_name) AS c
-    WHERE c.kind = 'trigger' AND c.name = ANY(names)
+    SELECT record_triggers.table_name, 'trigger', t.name, t.definition
+    FROM tenancy_private.triggers_of(record_triggers.table_name) AS t
+    WHERE t.name = ANY(names)
     ON CONFLICT ON CONSTRAINT contracts_pkey DO UPDATE SET definition = excluded.definition;
     SELECT string_agg(n.name, ', ') INTO missing
     FROM unnest(names) AS n (name)

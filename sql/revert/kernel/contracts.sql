@@ -18,6 +18,7 @@ DROP PROCEDURE tenancy_private.forget_triggers(regclass, name[]);
 DROP PROCEDURE tenancy_private.record_triggers(regclass, name[]);
 DROP PROCEDURE tenancy_private.record_contract(regclass);
 DROP FUNCTION tenancy_private.contract_of(regclass);
+DROP FUNCTION tenancy_private.triggers_of(regclass);
 DROP FUNCTION tenancy_private.key_check_names();
 DROP TABLE tenancy_private.contracts;
 

@@ -13,6 +13,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.verify_writers(text[])',
     -- verify_routines() comes later than these.
     'tenancy_private.key_check_names()',
+    'tenancy_private.triggers_of(regclass)',
     'tenancy_private.contract_of(regclass)',
     'tenancy_private.record_contract(regclass)',
     'tenancy_private.record_triggers(regclass, name[])',

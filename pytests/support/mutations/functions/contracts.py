@@ -31,6 +31,8 @@ CHANGES = {
         ),
         ("OR g.relnamespace = 'tenancy'::regnamespace AND g.grantee = 'tenancy_service'", ""),
         ("OR g.relnamespace = 'tenancy_private'::regnamespace", ""),
+    ],
+    "tenancy_private.triggers_of(regclass)": [
         ("WHEN p.proname LIKE", "WHEN false AND p.proname LIKE"),
         ("CASE t.tgenabled\n        WHEN 'O' THEN ''", "CASE 'O'\n        WHEN 'O' THEN ''"),
         (
@@ -48,7 +50,7 @@ CHANGES = {
     ],
     "tenancy_private.record_triggers(regclass,name[])": [
         ("IF missing IS NOT NULL THEN", "IF false THEN"),
-        (" AND c.name = ANY(names)", ""),
+        ("WHERE t.name = ANY(names)", ""),
     ],
     "tenancy_private.broken_contracts(regclass)": [
         ("x.wanted IS DISTINCT FROM x.found", "x.wanted <> x.found"),
