@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from psycopg.errors import Diagnostic
+
 from support.probes.base import (
     CONTEXT,
     COUNTED_APART,
@@ -1018,6 +1020,10 @@ QUESTIONS: list[Question] = [
     superuser([REVISED, "CALL tenancy.protect('public.users', key => 'id', people => 'all')"], "shape_invalid"),
     # A change of pg-tenancy may do this only to its own tables.
     superuser([REVISED, "CALL tenancy.unprotect('public.instances')"], "table_shipped"),
+    superuser(
+        ["CREATE TABLE tenancy.things (id uuid)", "CALL tenancy.publish('tenancy.things', columns => 'id')"],
+        "table_shipped",
+    ),
     # Only pg-tenancy's changes protect its tables, in any schema.
     *(
         superuser([call], "table_shipped")
@@ -1222,6 +1228,27 @@ def _unopened(probed: Probed) -> None:
             assert ("on things (never executed)" not in plan) is opened, plan
 
 
+def _warned_of_views(probed: Probed) -> None:
+    """Protecting a table names the views that show it to everybody."""
+    said: list[str] = []
+
+    def hear(notice: Diagnostic) -> None:
+        said.append(str(notice.message_primary))
+
+    superuser_connection = probed.connections[None]
+    superuser_connection.add_notice_handler(hear)
+    try:
+        # Whoever may read the view sees the table's rows as its owner does.
+        view = [
+            "CREATE VIEW public.all_things AS TABLE public.things",
+            "GRANT SELECT ON public.all_things TO tenancy_app",
+        ]
+        probed.ask(None, None, None, [*THINGS, *view, "CALL tenancy.protect('public.things')"])
+    finally:
+        superuser_connection.remove_notice_handler(hear)
+    assert any("all_things" in text for text in said), said
+
+
 def _keeping(ask: Callable[[Probed], None]) -> Callable[[Probed], None]:
     def keep(probed: Probed) -> None:
         with probed.keeping():
@@ -1235,4 +1262,5 @@ OTHERS = {
     "protect allow catalogue_floor members_floor only_if two seals": _keeping(_two_seals),
     "protect floor plan": _keeping(_first),
     "protect floor list_gate plan": _keeping(_unopened),
+    "protect close_protected warn_of_views": _warned_of_views,
 }
