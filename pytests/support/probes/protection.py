@@ -931,6 +931,14 @@ QUESTIONS: list[Question] = [
         ],
         [("items_tenancy_permission zzz_items_tenancy_taken",)],
     ),
+    superuser(
+        [
+            *TENANT,
+            "ALTER TABLE public.things RENAME TO items",
+            "SELECT problem FROM tenancy_private.broken_contracts('public.items')",
+        ],
+        [("the table was called public.things: run its contract again, protect() and allow()",)],
+    ),
     # Nothing is left when the table is open again.
     superuser(
         [
