@@ -82,7 +82,7 @@ def test_the_wrong_plan_is_refused(invoicing: Database) -> None:
     for command in (platform.deploy, platform.verify, platform.status):
         with pytest.raises(SqitchError):
             command()
-    replace(platform, plan="kernel").status()
+    replace(platform, plan="kernel").verify()
 
 
 def test_the_old_application_goes_on(invoicing: Database, logins: Logins) -> None:

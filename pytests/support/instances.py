@@ -91,15 +91,19 @@ class Platform:
         return found
 
 
-def instance_of(admin: Connection, organization: Organization, status: str, **more: UUID) -> UUID:
-    """Insert an instance of an organization as the superuser."""
-    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
+def _inserted(admin: Connection, **columns: Any) -> UUID:
+    (provider,) = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0]
+    columns["provider_id"] = provider
     made: UUID = admin.execute(
-        "INSERT INTO public.instances (provider_id, organization_id, status, model_id)"
-        " VALUES (%s, %s, %s, %s) RETURNING id",
-        [provider, organization.id, status, more.get("model_id")],
+        f"INSERT INTO public.instances ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) RETURNING id",
+        list(columns.values()),
     ).fetchall()[0][0]
     return made
+
+
+def instance_of(admin: Connection, organization: Organization, status: str, **more: UUID) -> UUID:
+    """Insert an instance of an organization as the superuser."""
+    return _inserted(admin, organization_id=organization.id, status=status, **more)
 
 
 def transition(admin: Connection, action: str) -> tuple[str, str]:
@@ -115,10 +119,4 @@ def transition(admin: Connection, action: str) -> tuple[str, str]:
 
 def legacy_instance(admin: Connection, **more: Any) -> UUID:
     """Insert an instance without an owner, as before the migration."""
-    provider = admin.execute("INSERT INTO public.providers (name) VALUES ('Cloud') RETURNING id").fetchall()[0][0]
-    made: UUID = admin.execute(
-        "INSERT INTO public.instances (provider_id, status, ip_address, model_id, terminated_at)"
-        " VALUES (%s, %s, '10.0.0.1', %s, %s) RETURNING id",
-        [provider, more.get("status", "ready"), more.get("model_id"), more.get("terminated_at")],
-    ).fetchall()[0][0]
-    return made
+    return _inserted(admin, **{"status": "ready", "ip_address": "10.0.0.1", **more})

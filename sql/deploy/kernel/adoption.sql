@@ -596,21 +596,18 @@ BEGIN
         'EXECUTE FUNCTION tenancy_private.set_child_workspace(%L, %L, %L, %L)',
         format('%s', reference.referred), reference.referred_key, reference.referred_column, parent
     );
-    FOR former IN
-        SELECT
-            t.tgname AS name,
-            t.tgname = trigger_name AND right(pg_get_triggerdef(t.oid), length(calling)) = calling AS is_current
-        FROM pg_trigger AS t
-        WHERE t.tgrelid = table_name AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure
-    LOOP
-        IF former.is_current THEN
-            RETURN;
-        END IF;
-        EXECUTE format('DROP TRIGGER %I ON %s', former.name, table_name);
-        CALL tenancy_private.forget_triggers(table_name, former.name);
-        DELETE FROM tenancy_private.adopted_parts AS a
-        WHERE (a.table_name, a.kind, a.name) = (set_child_trigger.table_name, 'trigger', former.name);
-    END LOOP;
+    SELECT
+        array_agg(t.tgname) AS names,
+        bool_or(t.tgname = trigger_name AND right(pg_get_triggerdef(t.oid), length(calling)) = calling) AS is_current
+    INTO former
+    FROM pg_trigger AS t
+    WHERE t.tgrelid = table_name AND t.tgfoid = 'tenancy_private.set_child_workspace()'::regprocedure;
+    IF former.is_current THEN
+        RETURN;
+    END IF;
+    CALL tenancy_private.drop_triggers_calling(table_name, 'set_child_workspace');
+    DELETE FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name = set_child_trigger.table_name AND a.kind = 'trigger' AND a.name = ANY(former.names);
     EXECUTE format(
         'CREATE TRIGGER %I BEFORE INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (new.%2$I IS NOT NULL '
         'AND NOT (pg_has_role(''tenancy_credentialed'', ''USAGE'') AND row_security_active(%4$L::regclass))) %5$s',

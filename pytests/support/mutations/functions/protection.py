@@ -221,7 +221,8 @@ CHANGES = {
             ") %5$s'",
         ),
         ("CALL tenancy_private.grant_rights(reference.referred, 'tenancy_owner', ARRAY['SELECT']);", ""),
-        ("        IF former.is_current THEN", "        IF true THEN"),
+        ("    IF former.is_current THEN", "    IF true THEN"),
+        ("CALL tenancy_private.drop_triggers_calling(table_name, 'set_child_workspace');", ""),
     ],
     "tenancy_private.name_of_part(regclass,text,name[],text)": [
         ("a.kind = 'index'", "false"),
