@@ -2,19 +2,25 @@
 
 Every organization has an instance that costs something each minute for so many days, and
 calls beside it. The plain query reads the rows by the same index, with a hand-written
-WHERE and without row-level security; both run on one core and take turns. Then batches of
-rows are inserted, into the table as it is, into the table without the marks that keep the
-sums right, and into one with the same keys and indexes, and without triggers and policies.
+WHERE and without row-level security; both run on one core and take turns.
+
+Then two writers insert rows, and wait for each commit: into the table as it is, into the
+table without the marks that keep the sums right, and into one with the same rows, keys and
+indexes, and without triggers and policies. Late rows are of hours that are already added up.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import random
 import statistics
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import psycopg
 
@@ -88,11 +94,14 @@ GRANT INSERT ON plain.cost_actual_minute TO {plain};
 GRANT USAGE ON SCHEMA finops TO {plain};
 GRANT SELECT ON finops.cost_actual_minute, finops.inference_usage, public.instances TO {plain};
 """
+# A row's minute is the writer's next one, after the first minute or before it.
 _BATCH = """
 INSERT INTO {table} (bucket_minute, provider_id, instance_id, amount_eur{column})
-SELECT $1::timestamptz + n.minute * interval '1 minute', '{provider}', v.id, 0.001234{value}
-FROM unnest($2::uuid[]) AS v (id) CROSS JOIN generate_series(1, $3::integer) AS n (minute)
+SELECT $1::timestamptz + $2 * interval '1 minute', '{provider}', v.id, 0.001234{value}
+FROM unnest($3::uuid[], $4::uuid[]) AS v (id, workspace_id)
 """
+_MARKS = "cost_actual_minute_tenancy_mark_insert"
+_WRITERS = 2
 
 
 def main() -> None:
@@ -101,41 +110,31 @@ def main() -> None:
     parser.add_argument("--organizations", type=int, default=20, help="default 20")
     parser.add_argument("--days", type=int, default=365, help="days of minutes (default 365)")
     parser.add_argument("--calls", type=int, default=50, help="calls of each organization per day (default 50)")
-    parser.add_argument("--turns", type=int, default=15, help="runs of each chart (default 15)")
+    parser.add_argument("--turns", type=int, default=15, help="runs of each chart and insert (default 15)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="seconds of each run of inserts (default 1.5)")
+    parser.add_argument("--inserts-only", action="store_true", help="leave out the charts")
     arguments = parser.parse_args()
-    pinned = pin()
-    with EmbeddedServer(durable=False, settings={"max_wal_size": "8GB", "shared_buffers": "1GB"}) as server:
+    if not arguments.inserts_only:
+        _charts(arguments)
+    _inserts(arguments)
+
+
+@contextmanager
+def _filled(organizations: int, days: int, calls: int, *, durable: bool) -> Iterator[tuple[EmbeddedServer, Connection]]:
+    with EmbeddedServer(durable=durable, settings={"max_wal_size": "8GB", "shared_buffers": "1GB"}) as server:
         Sqitch(server.dsn(), isolated=True, program_directory=server.bin_dir).deploy()
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(_LOGINS.encode())
-            admin.execute(_ORGANIZATIONS.format(organizations=arguments.organizations).encode())
-            _fill(admin, arguments)
-            title = f"PostgreSQL {server.version}, {'one core' if pinned else 'not pinned'}, medians in milliseconds"
-            print(f"{title}\n{'':34}{'rows':>9}{'costs_series':>14}{'times as fast':>15}{'server':>9}", flush=True)
+            admin.execute(_ORGANIZATIONS.format(organizations=organizations).encode())
+            _fill(admin, organizations, days, calls)
             admin.execute(_PLAIN_TABLE.format(plain=PLAIN).encode())
-            (organization,) = admin.execute("SELECT min(id::text) FROM public.organizations").fetchone() or (None,)
-            ours, plain = Libpq(server.dsn(user=APP)), Libpq(server.dsn(user=PLAIN))
-            for session in (ours, plain):
-                # As in an application: the functions' queries are planned for their arguments.
-                session.execute("SET plan_cache_mode = auto")
-            ours.execute("BEGIN")
-            ours.execute(
-                "SELECT tenancy.enter($1::uuid, $2::uuid)", "00000000-0000-0000-0001-000000000000", organization
-            )
-            for days, bucket, zone in _charts(arguments.days):
-                _chart(admin, (plain, ours), organization, (days, bucket, zone), arguments.turns)
-            ours.execute("COMMIT")
-            ours.close()
-            service = Libpq(server.dsn(user=SERVICE))
-            _inserts(admin, plain, service)
+            yield server, admin
 
 
-def _fill(admin: Connection, arguments: argparse.Namespace) -> None:
-    for day in range(arguments.days):
+def _fill(admin: Connection, organizations: int, days: int, calls: int) -> None:
+    for day in range(days):
         admin.execute(
-            psycopg.ClientCursor(admin)
-            .mogrify(_MINUTES, {"days": arguments.days, "day": day, "calls": arguments.calls})
-            .encode()
+            psycopg.ClientCursor(admin).mogrify(_MINUTES, {"days": days, "day": day, "calls": calls}).encode()
         )
     admin.execute("VACUUM ANALYZE finops.cost_actual_minute, finops.inference_usage")
     start, hours = time.perf_counter(), 0
@@ -145,15 +144,34 @@ def _fill(admin: Connection, arguments: argparse.Namespace) -> None:
     (rows,) = admin.execute("SELECT count(*) FROM finops.cost_actual_minute").fetchone() or (0,)
     admin.execute("VACUUM ANALYZE")
     print(
-        f"{arguments.organizations:,} organizations, {rows:,} minutes; rolled up:"
+        f"{organizations:,} organizations, {rows:,} minutes; rolled up:"
         f" {hours / seconds:,.0f} hours a second, {rows / seconds:,.0f} rows a second",
         flush=True,
     )
 
 
-def _charts(days: int) -> list[tuple[int, str, str]]:
-    zones = {"on the hour": "Europe/Paris", "off the hour": "Asia/Kolkata"}
-    return [(days, bucket, zone) for bucket, zone in itertools.product(("hour", "day", "month"), zones.values())]
+def _charts(arguments: argparse.Namespace) -> None:
+    # The server inherits the core.
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    pinned = pin()
+    with _filled(arguments.organizations, arguments.days, arguments.calls, durable=False) as (server, admin):
+        title = f"PostgreSQL {server.version}, {'one core' if pinned else 'not pinned'}, medians in milliseconds"
+        print(f"{title}\n{'':34}{'rows':>9}{'costs_series':>14}{'times as fast':>15}{'server':>9}", flush=True)
+        (organization,) = admin.execute("SELECT min(id::text) FROM public.organizations").fetchone() or (None,)
+        ours, plain = Libpq(server.dsn(user=APP)), Libpq(server.dsn(user=PLAIN))
+        for session in (ours, plain):
+            # As in an application: the functions' queries are planned for their arguments.
+            session.execute("SET plan_cache_mode = auto")
+        ours.execute("BEGIN")
+        ours.execute("SELECT tenancy.enter($1::uuid, $2::uuid)", "00000000-0000-0000-0001-000000000000", organization)
+        zones = {"on the hour": "Europe/Paris", "off the hour": "Asia/Kolkata"}
+        for bucket, zone in itertools.product(("hour", "day", "month"), zones.values()):
+            _chart(admin, (plain, ours), organization, (arguments.days, bucket, zone), arguments.turns)
+        ours.execute("COMMIT")
+        ours.close()
+        plain.close()
+    if cores is not None:
+        os.sched_setaffinity(0, cores)
 
 
 def _chart(
@@ -176,42 +194,69 @@ def _chart(
     print(f"{name:34}{walls}{times.protected_cpu:9.1f}", flush=True)
 
 
-def _inserts(admin: Connection, plain: Libpq, service: Libpq) -> None:
-    instances = admin.execute("SELECT id, workspace_id, provider_id FROM public.instances LIMIT 100").fetchall()
-    provider: UUID = instances[0][2]
-    years = itertools.count(2031)
-    ours = "finops.cost_actual_minute"
-    bare = _BATCH.format(table="plain.cost_actual_minute", column=", workspace_id", value=", v.id", provider=provider)
-    whole = _BATCH.format(table=ours, column="", value="", provider=provider)
-    print(f"{'rows inserted in a statement':34}{'plain':>9}{'ours':>14}{'of the speed':>15}{'marks alone':>14}")
-    for number, minutes in ((1, 1), (1, 60), (20, 1), (20, 60)):
-        ids = "{" + ",".join(str(row[0]) for row in instances[:number]) + "}"
-        turns = []
-        for _ in range(40):
-            taken = []
-            # Without its marks our table differs only in that the sums do not follow it.
-            for session, query, marks in (
-                (plain, bare, "ENABLE"),
-                (service, whole, "ENABLE"),
-                (service, whole, "DISABLE"),
-            ):
-                admin.execute(f"ALTER TABLE {ours} {marks} TRIGGER cost_actual_minute_tenancy_mark_insert".encode())
-                # The first run plans again.
-                for _ in range(2):
-                    last = _timed(session, query, f"{next(years)}-01-01 00:00+00", ids, minutes)
-                taken.append(last)
-            turns.append(taken)
-        first, second = (statistics.median(turn[side] for turn in turns) for side in (0, 1))
-        ratio = statistics.median(turn[0] / turn[1] for turn in turns)
-        marked = statistics.median(turn[2] / turn[1] for turn in turns)
-        print(f"{number * minutes:<34,}{first * 1000:9.2f}{second * 1000:14.2f}{ratio:15.2f}{marked:14.2f}", flush=True)
-    admin.execute(f"ALTER TABLE {ours} ENABLE TRIGGER cost_actual_minute_tenancy_mark_insert".encode())
+def _inserts(arguments: argparse.Namespace) -> None:
+    with _filled(200, 2, 5, durable=True) as (server, admin):
+        admin.execute("INSERT INTO plain.cost_actual_minute SELECT * FROM finops.cost_actual_minute")
+        admin.execute("VACUUM ANALYZE plain.cost_actual_minute")
+        title = f"PostgreSQL {server.version}, {_WRITERS} writers, statements a second, each committed"
+        print(f"{title}\n{'rows of a statement':34}{'plain':>9}{'ours':>14}{'of the speed':>15}{'marks alone':>14}")
+        writers = _Writers(server, admin)
+        ways = ("plain", "ours", "without marks")
+        for late, rows in itertools.product((False, True), (1, 20, 200)):
+            turns = []
+            for turn in range(arguments.turns):
+                # Each goes first equally often.
+                order = ways[turn % 3 :] + ways[: turn % 3]
+                turns.append({way: writers.speed(way, rows, late, arguments.seconds) for way in order})
+            plain, ours = (statistics.median(turn[way] for turn in turns) for way in ways[:2])
+            whole = statistics.median(turn["ours"] / turn["plain"] for turn in turns)
+            marks = statistics.median(turn["ours"] / turn["without marks"] for turn in turns)
+            name = f"{rows:,}{', late' if late else ''}"
+            print(f"{name:34}{plain:9,.0f}{ours:14,.0f}{whole:15.2f}{marks:14.2f}", flush=True)
 
 
-def _timed(session: Libpq, query: str, *values: object) -> float:
-    start = time.perf_counter()
-    session.execute(query, *values)
-    return time.perf_counter() - start
+class _Writers:
+    """Sessions that insert rows of random instances at once."""
+
+    def __init__(self, server: EmbeddedServer, admin: Connection) -> None:
+        self._server, self._admin = server, admin
+        self._instances = admin.execute("SELECT id, workspace_id FROM public.instances").fetchall()
+        (self._provider,) = admin.execute("SELECT id FROM public.providers").fetchone() or (None,)
+        self._minutes = itertools.count(1)
+
+    def speed(self, way: str, rows: int, late: bool, seconds: float) -> float:
+        """Return the statements a second of one way to insert so many rows."""
+        is_plain = way == "plain"
+        query = _BATCH.format(
+            table="plain.cost_actual_minute" if is_plain else "finops.cost_actual_minute",
+            column=", workspace_id" if is_plain else "",
+            value=", v.workspace_id" if is_plain else "",
+            provider=self._provider,
+        )
+        state = "DISABLE" if way == "without marks" else "ENABLE ALWAYS"
+        self._admin.execute(f"ALTER TABLE finops.cost_actual_minute {state} TRIGGER {_MARKS}".encode())
+        done: list[int] = []
+
+        def write() -> None:
+            session = Libpq(self._server.dsn(user=PLAIN if is_plain else SERVICE), pinned=False)
+            number, ends = 0, time.perf_counter() + seconds
+            while time.perf_counter() < ends:
+                chosen = random.sample(self._instances, rows)
+                ids, workspaces = ("{" + ",".join(str(row[column]) for row in chosen) + "}" for column in (0, 1))
+                minute = next(self._minutes)
+                session.execute(query, *(("2000-01-01", -minute) if late else ("2100-01-01", minute)), ids, workspaces)
+                number += 1
+            session.close()
+            done.append(number)
+
+        threads = [threading.Thread(target=write) for _ in range(_WRITERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if len(done) < _WRITERS:
+            raise RuntimeError("a writer failed")
+        return sum(done) / seconds
 
 
 if __name__ == "__main__":
