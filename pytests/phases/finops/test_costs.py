@@ -57,7 +57,7 @@ def compare(costs: Costs, enter: Enter) -> None:
                 )
                 assert dict(zip(wanted, sums, strict=True)) == wanted, (name, start, end)
                 assert consumed == wanted["instances"] + wanted["inference"]
-                for zone, bucket in (("Asia/Kolkata", "day"), ("America/New_York", "month")):
+                for zone, bucket in (("UTC", "hour"), ("Asia/Kolkata", "day"), ("America/New_York", "month")):
                     series = connection.execute(
                         f"SELECT bucket_start, {SUMS} FROM finops.costs_series(%s, %s, %s, %s)",
                         [start, end, bucket, zone],
@@ -339,6 +339,24 @@ def test_odd_days_add_up(costs: Costs, enter: Enter, zone: str) -> None:
                     [start, end, bucket, zone],
                 ).fetchall()
                 assert found == by_bucket(costs, costs.acme.id, start, end, bucket, zone), (start, bucket)
+
+
+@pytest.mark.parametrize(
+    ("zone", "changed"), [("America/Caracas", (2007, 12, 9, 7)), ("Asia/Pyongyang", (2015, 8, 14, 15))]
+)
+def test_a_zone_that_left_the_hour_adds_up(
+    costs: Costs, enter: Enter, zone: str, changed: tuple[int, int, int, int]
+) -> None:
+    # It moved by half an hour for good, less than a day before the end of the range.
+    start = datetime(*changed, tzinfo=timezone.utc) - timedelta(hours=9)
+    end = start + timedelta(hours=14)
+    costs.minutes("acme", start, 80, step=11)
+    costs.roll_up()
+    with enter("acme") as connection:
+        found = connection.execute(
+            f"SELECT bucket_start, {SUMS} FROM finops.costs_series(%s, %s, 'hour', %s)", [start, end, zone]
+        ).fetchall()
+    assert found == by_bucket(costs, costs.acme.id, start, end, "hour", zone)
 
 
 def test_amounts_are_finite(costs: Costs) -> None:

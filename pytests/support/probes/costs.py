@@ -63,7 +63,7 @@ REPORT = "SELECT " + ", ".join(
                 f"to_char(timezone('{zone}', c.bucket_start), 'DD/HH24'), c.consumed_eur, c.earned_eur",
                 order="c.bucket_start",
             )
-            for bucket, zone in (("hour", "UTC"), ("DAY", "UTC"), ("day", "Asia/Kolkata"))
+            for bucket, zone in (("hour", "UTC"), ("hour", "Asia/Kolkata"), ("DAY", "UTC"), ("day", "Asia/Kolkata"))
         ),
         *(
             _report(
@@ -79,6 +79,8 @@ _SEEN = (
     "1023.5625/0.375/1023/0.5625/2/300",
     "2.5/0/2/0.5/1/300",
     "10/10/3.5/0 10/11/4/0.125 10/18/528/0.25 11/20/8/0 12/00/128/0 12/03/64.0625/0 12/07/288/0",
+    "10/15/1.5/0 10/16/6/0 10/17/0/0.125 10/23/0/0.25 11/00/528/0 12/01/8/0 12/06/128/0 12/08/64/0 12/09/0.0625/0"
+    " 12/12/32/0 12/13/256/0",
     "10/00/535.5/0.375 11/00/8/0 12/00/480.0625/0",
     "10/00/7.5/0.375 11/00/528/0 12/00/488.0625/0",
     # The location of another workspace's instance is hidden.
