@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -83,6 +84,34 @@ def test_a_phase_is_not_begun_while_something_needs_it(state: State, kind: str) 
     if remedy.endswith(";"):
         database.execute(remedy)
         run.revert("@phase-0")
+
+
+def test_children_are_unprotected_before_their_parents(state: State) -> None:
+    database = state(KEYLESS + ROWS, "@phase-1")
+    database.execute(
+        "CREATE TABLE public.areas (id bigint PRIMARY KEY)",
+        "CREATE TABLE public.books (id bigint PRIMARY KEY, area_id bigint NOT NULL REFERENCES public.areas)",
+        "CREATE TABLE public.chapters (id bigint PRIMARY KEY, book_id bigint NOT NULL REFERENCES public.books,"
+        " after_id bigint REFERENCES public.chapters)",
+        "CREATE TABLE public.drafts (id bigint PRIMARY KEY)",
+        "CALL tenancy.protect('public.areas')",
+        "CALL tenancy.protect('public.books', parent => 'area_id')",
+        "CALL tenancy.protect('public.chapters', parent => 'book_id')",
+        "CALL tenancy.protect('public.drafts')",
+    )
+    run = Replay(database)
+    with pytest.raises(ScriptError) as error:
+        run.revert("@phase-0")
+    statements = re.findall(r"is protected: (CALL .*;)", error.value.output)
+    assert [each.split("'")[1] for each in statements] == [
+        "public.chapters",
+        "public.books",
+        "public.areas",
+        "public.drafts",
+    ]
+    for each in statements:
+        database.execute(each)
+    run.revert("@phase-0")
 
 
 def test_columns_of_ours_in_the_applications_tables_count_too(state: State) -> None:

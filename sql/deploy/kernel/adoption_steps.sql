@@ -821,13 +821,35 @@ BEGIN
         END
     FROM theirs AS t
     GROUP BY t.classid, t.objid, t.objsubid, t.kind, t.relation, t.name, t.relkind
-    UNION ALL
-    SELECT format('table %s is protected', p.table_name), format('CALL tenancy.unprotect(%L);', p.table_name::text)
-    FROM tenancy_private.protected_tables AS p
-    INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
-    -- Those of the phases are unprotected by them.
-    WHERE 'kernel/protection' = ANY(going) AND NOT p.shipped
     ORDER BY 1;
+
+    IF NOT 'kernel/protection' = ANY(going) THEN
+        RETURN;
+    END IF;
+    -- Those of the phases are unprotected by them. Children first, in the order in which the
+    -- statements work.
+    RETURN QUERY
+    WITH RECURSIVE protected AS (
+        SELECT p.table_name, p.parent, 0 AS depth
+        FROM tenancy_private.protected_tables AS p
+        INNER JOIN pg_class AS c ON p.table_name = c.oid AND c.relnamespace <> 'tenancy'::regnamespace
+        WHERE NOT p.shipped
+    ),
+
+    nested AS (
+        SELECT p.table_name, p.depth FROM protected AS p
+        UNION ALL
+        SELECT p.table_name, n.depth + 1
+        FROM nested AS n
+        INNER JOIN pg_constraint AS k ON n.table_name = k.confrelid AND k.contype = 'f' AND k.conrelid <> k.confrelid
+        INNER JOIN protected AS p ON k.conrelid = p.table_name
+        INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.conkey) AND p.parent = a.attname
+    ) CYCLE table_name SET is_cycle USING path
+
+    SELECT format('table %s is protected', n.table_name), format('CALL tenancy.unprotect(%L);', n.table_name::text)
+    FROM nested AS n
+    GROUP BY n.table_name
+    ORDER BY max(n.depth) DESC, 1;
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.in_the_way_of_revert(text[]) FROM public;
