@@ -169,7 +169,7 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
 
 -- Tenants must be able to read what the policies of an author's children compare with: the key,
--- the id and the author.
+-- the id, and the author or, of a child with children, the parent.
 CREATE PROCEDURE tenancy_private.open_to_children(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -184,8 +184,8 @@ BEGIN
             string_agg(DISTINCT quote_ident(a.attname), ', ') AS columns,
             EXISTS (
                 SELECT FROM pg_policy AS y
-                WHERE y.polrelid = c.table_name
-                    AND y.polname = tenancy_private.short_name(c.table_name, '_tenant_parent')
+                -- The table may have been renamed since.
+                WHERE y.polrelid = c.table_name AND y.polcmd = 'r' AND y.polname LIKE '%\_tenant\_parent'
             ) AS follows
         FROM tenancy_private.protected_tables AS c
         INNER JOIN pg_constraint AS k
@@ -197,7 +197,8 @@ BEGIN
         IF child.follows THEN
             EXECUTE format(
                 'GRANT SELECT (%s) ON %s TO tenancy_credentialed',
-                concat_ws(', ', child.columns, quote_ident(protected.author)), protected.table_name
+                concat_ws(', ', child.columns, quote_ident(protected.author), quote_ident(protected.parent)),
+                protected.table_name
             );
         ELSIF protected.shape = 'author' THEN
             RAISE EXCEPTION '% is a child of %, and would still be seen by the whole workspace', child.table_name,
@@ -223,19 +224,22 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    condition CONSTANT text := tenancy_private.parent_floor(protected.table_name, protected.parent, false);
+    condition text;
     above tenancy_private.protected_tables;
 BEGIN
+    SELECT p.* INTO above
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
+    WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
+    -- After a rename there, its contract comes first: it says what is private.
+    CALL tenancy_private.require_columns(above.table_name, ARRAY[above.parent, above.author]);
+    condition := tenancy_private.parent_floor(protected.table_name, protected.parent, false);
     IF condition IS NULL THEN
         RETURN;
     END IF;
     CALL tenancy_private.add_policy(
         protected.table_name, 'tenant_parent', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed', condition
     );
-    SELECT p.* INTO above
-    FROM tenancy_private.protected_tables AS p
-    INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
-    WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
     CALL tenancy_private.open_to_children(above);
     -- For the check of taken keys.
     CALL tenancy_private.grant_rights(above.table_name, 'tenancy_owner', ARRAY['SELECT']);
