@@ -257,6 +257,51 @@ def test_a_table_can_be_its_own_parent(bare_app: Application) -> None:
         connection.execute("CALL tenancy_private.verify_contracts()")
 
 
+def test_a_row_that_is_its_own_parent_is_assigned_and_kept(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text REFERENCES public.wards)",
+        "INSERT INTO public.wards VALUES ('a', 'a'), ('ab', 'a'), ('x', 'y'), ('y', 'x')",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+    )
+    assign = f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $${{}}$$)"
+    with bare_app.connected() as connection:
+        error = error_of(connection, assign.format("true"))
+        assert str(error.diag.message_hint).endswith("the condition part_of IS NULL or part_of = code.")
+    bare_app.run(
+        assign.format("part_of = code"),
+        f"UPDATE public.wards SET workspace_id = '{bare_app.globex.id}' WHERE code = 'x'",
+    )
+    bare_app.run("CALL tenancy.unprotect('public.wards')", "INSERT INTO public.wards VALUES ('abc', 'ab')")
+    bare_app.run("CALL tenancy.protect('public.wards', parent => 'part_of')")
+    with bare_app.connected() as connection:
+        found = dict(connection.execute("SELECT code, workspace_id FROM public.wards").fetchall())
+    assert found == dict.fromkeys(("a", "ab", "abc"), bare_app.acme.id) | dict.fromkeys("xy", bare_app.globex.id)
+
+
+def test_rows_of_several_workspaces_in_a_circle_are_refused(bare_app: Application) -> None:
+    """Each would follow the other for ever."""
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text REFERENCES public.wards)",
+        "INSERT INTO public.wards VALUES ('a', NULL), ('b', NULL), ('bc', 'b')",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+        f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $$code = 'a'$$)",
+        "CALL tenancy.unprotect('public.wards')",
+        "UPDATE public.wards SET part_of = 'bc' WHERE code = 'a'",
+        "UPDATE public.wards SET part_of = 'a' WHERE code = 'b'",
+    )
+    with bare_app.connected() as connection:
+        connection.execute("SET statement_timeout = '20s'")
+        error = error_of(connection, "CALL tenancy.protect('public.wards', parent => 'part_of')")
+    assert (error.sqlstate, error.diag.constraint_name) == ("55000", "rows_in_a_circle")
+    bare_app.run(
+        "UPDATE public.wards SET part_of = NULL WHERE code = 'a'",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+    )
+    with bare_app.connected() as connection:
+        query = "SELECT code FROM public.wards WHERE workspace_id = %s"
+        assert all_of(connection, query, bare_app.acme.id) == ["a", "b", "bc"]
+
+
 # -- other keys ------------------------------------------------------------------
 
 

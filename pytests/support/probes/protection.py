@@ -777,6 +777,31 @@ QUESTIONS: list[Question] = [
         [(3,)],
     ),
     superuser([*TENANT, *TREE[:2], BEGIN_TREE], "table_not_protectable"),
+    # A row that is its own parent is assigned, and kept.
+    superuser(
+        [
+            TREE[0],
+            "INSERT INTO public.levels VALUES (1, 1), (2, 1)",
+            TREE[2],
+            "SELECT tenancy.assign('public.levels', '{acme}', 'id = 1')",
+            "CALL tenancy.unprotect('public.levels')",
+            TREE[2],
+            "SELECT count(*) FROM public.levels WHERE workspace_id = '{acme}'",
+        ],
+        [(2,)],
+    ),
+    # It would be nobody's.
+    superuser(
+        [
+            *TREE,
+            "SELECT tenancy.assign('public.levels', '{acme}', 'id = 1')",
+            "CALL tenancy.unprotect('public.levels')",
+            "INSERT INTO public.levels VALUES (4, 3)",
+            "UPDATE public.levels SET part_of = 4 WHERE id = 1",
+            TREE[2],
+        ],
+        "rows_in_a_circle",
+    ),
     # What the application has built on workspace_id.
     *(
         superuser([*TENANT, built, "CALL tenancy.unprotect('public.things')"], "application_needs_tenancy")
