@@ -305,6 +305,63 @@ def test_rows_of_several_workspaces_in_a_circle_are_refused(bare_app: Applicatio
 # -- other keys ------------------------------------------------------------------
 
 
+def test_a_second_key_to_the_parent_would_tell_which_rows_exist(bare_app: Application) -> None:
+    """By its name in the error, which for another tenant's parent is that of the first."""
+    bare_app.run(
+        "ALTER TABLE public.tasks ADD CONSTRAINT tasks_second FOREIGN KEY (project_id)"
+        " REFERENCES public.projects ON DELETE CASCADE",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "SELECT tenancy.define_permission('tasks.write', '{owner}')",
+    )
+    allow = "CALL tenancy.allow('public.tasks', 'INSERT', 'tasks.write', columns => 'title, project_id')"
+    with bare_app.connected() as connection:
+        error = error_of(connection, allow)
+    assert error.diag.constraint_name == "reference_not_isolated"
+    remedy = str(error.diag.message_hint)
+    assert remedy == "ALTER TABLE public.tasks DROP CONSTRAINT tasks_second;"
+    bare_app.run(remedy, allow)
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        for parent in (bare_app.number("public.projects", "legacy project"), ABSENT):
+            assert error_of(connection, INSERT, parent).diag.constraint_name == "tasks_tenancy_project_id_fkey"
+
+
+def test_a_key_that_compares_the_workspaces_with_a_further_column_isolates_nothing(bare_app: Application) -> None:
+    """Where that column is NULL, PostgreSQL does not check it."""
+    bare_app.run(
+        "CREATE TABLE public.plans (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text)",
+        "CREATE TABLE public.steps (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text,"
+        " plan_id uuid CONSTRAINT steps_plan REFERENCES public.plans)",
+        "CALL tenancy.protect('public.plans')",
+        "CALL tenancy.protect('public.steps')",
+        "CREATE UNIQUE INDEX ON public.plans (workspace_id, id, kind)",
+        "ALTER TABLE public.steps ADD FOREIGN KEY (workspace_id, plan_id, kind)"
+        " REFERENCES public.plans (workspace_id, id, kind)",
+        "SELECT tenancy.define_permission('steps.write', '{owner}')",
+        "INSERT INTO public.plans (kind) VALUES ('x')",
+    )
+    allow = "CALL tenancy.allow('public.steps', 'INSERT', 'steps.write', columns => 'kind, plan_id')"
+    with bare_app.connected() as connection:
+        error = error_of(connection, allow)
+        plan = one(connection, "SELECT id FROM public.plans")
+    assert error.diag.constraint_name == "reference_not_isolated"
+    bare_app.run(str(error.diag.message_hint).partition(", or: ")[2], allow)
+    with bare_app.entered("ann", bare_app.acme) as connection, refused("23503", "steps_workspace_id_plan_id_fkey"):
+        connection.execute("INSERT INTO public.steps (plan_id) VALUES (%s)", [plan])
+
+
+@pytest.mark.parametrize("column", ["country", "user_id"])
+def test_a_parent_is_a_table_of_tenants(bare_app: Application, column: str) -> None:
+    """Neither one that is published nor the accounts."""
+    bare_app.run(
+        "CALL tenancy.publish('public.countries', columns => 'code, name')",
+        "ALTER TABLE public.tasks ADD country text REFERENCES public.countries",
+        "ALTER TABLE public.tasks ADD user_id uuid REFERENCES public.users",
+    )
+    with bare_app.connected() as connection, refused("55000", "parent_not_protected"):
+        connection.execute("CALL tenancy.protect('public.tasks', parent => %s)", [column])
+
+
 def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(bare_app: Application) -> None:
     bare_app.run(
         "ALTER TABLE public.tasks ADD COLUMN blocked_by integer CONSTRAINT tasks_blocked REFERENCES public.tasks",

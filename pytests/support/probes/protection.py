@@ -112,6 +112,12 @@ PARTITIONED = [
     "CREATE TABLE public.events (id uuid, at date) PARTITION BY RANGE (at)",
     "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
 ]
+LATER_KEY = [
+    "CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid)",
+    "CALL tenancy.protect('public.parts')",
+    "CALL tenancy.allow('public.parts', 'INSERT', 'things.change', columns => 'thing_id')",
+    f"ALTER TABLE public.parts ADD {TO_THINGS}",
+]
 RENAMED = [
     "ALTER TABLE public.things RENAME TO items",
     "ALTER TABLE public.parts RENAME TO pieces",
@@ -128,6 +134,9 @@ VIEW_TAKEN = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.vi
 UNIQUE = "CREATE UNIQUE INDEX ON public.things (name)"
 VERIFY_KEYS = "CALL tenancy_private.verify_keys()"
 UNCHECKED = "SELECT count(*) FROM tenancy_private.unchecked_keys()"
+VERIFY_REFERENCES = "CALL tenancy_private.verify_references()"
+OPEN_REFERENCES = "SELECT count(*) FROM tenancy_private.open_references()"
+MOVED_AWAY = ["ALTER TABLE apart.one SET SCHEMA away", "CALL tenancy.protect('away.one')"]
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
 # Access to accounts is defined by changes of pg-tenancy, which begin like this.
 REVISED = "CALL tenancy_private.revise('public.users')"
@@ -683,7 +692,7 @@ QUESTIONS: list[Question] = [
                 ],
                 "INSERT",
                 "thing_id",
-                [(1,)],
+                "reference_not_isolated",
             ),
         )
     ),
@@ -942,6 +951,11 @@ QUESTIONS: list[Question] = [
     superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
     superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
     superuser([*TENANT, UNIQUE, "CALL tenancy_private.set_key_trigger('public.things')", UNCHECKED], [(0,)]),
+    # Foreign keys that the application adds later.
+    superuser([*TENANT, *LATER_KEY[:-1], VERIFY_REFERENCES, OPEN_REFERENCES], [(0,)]),
+    superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.parts')")], [(1,)]),
+    superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.things')")], [(0,)]),
+    superuser([*TENANT, *LATER_KEY, VERIFY_REFERENCES], "references_open"),
     # A table that is renamed.
     superuser(
         [

@@ -455,7 +455,8 @@ BEGIN
     FROM pg_constraint AS c
     INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
     INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-    LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    LEFT JOIN tenancy_private.protected_tables AS p
+        ON c.confrelid = p.table_name AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
     -- One that is not enforced (18) keeps nobody from referring to nothing.
     WHERE c.contype = 'f' AND c.conrelid = key_of_one_column.table_name AND a.attname = key_of_one_column.parent
         AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
@@ -882,8 +883,10 @@ BEGIN
 
     IF refers THEN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, foreign_key.name);
-        INSERT INTO tenancy_private.adopted_parts VALUES
-        (table_name, 'foreign key', foreign_key.name, foreign_key.definition);
+        -- The application may have made it anew.
+        INSERT INTO tenancy_private.adopted_parts
+        VALUES (table_name, 'foreign key', foreign_key.name, foreign_key.definition)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = excluded.was;
     END IF;
     IF author IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = author AND a.atthasdef

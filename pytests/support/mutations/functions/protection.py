@@ -301,14 +301,18 @@ CHANGES = {
         ("IF command <> 'DELETE' AND", "IF false AND"),
         ("IF command = 'DELETE' AND", "IF false AND"),
     ],
-    "tenancy_private.require_own_references(regclass,name,name[])": [
-        ("IF FOUND THEN", "IF false THEN"),
+    "tenancy_private.require_own_references(regclass,name,name[])": [("IF FOUND THEN", "IF false THEN")],
+    "tenancy_private.references_to_others(regclass,name,name[])": [
         ("AND k.referred_columns <> ARRAY[k.key]", ""),
-        ("k.columns && require_own_references.columns", "true"),
-        ("k.columns && require_own_references.columns", "k.columns <@ require_own_references.columns"),
+        ("k.columns && references_to_others.columns", "true"),
+        ("k.columns && references_to_others.columns", "k.columns <@ references_to_others.columns"),
         ("AND NOT k.compares_workspaces", "AND cardinality(k.columns) = 1"),
-        ("o.compares_workspaces AND o.columns @> k.columns", "false"),
     ],
+    "tenancy_private.open_references(regclass)": [
+        ("(only_table IS NULL OR p.table_name = only_table)", "true"),
+        ("(only_table IS NULL OR p.table_name = only_table)", "false"),
+    ],
+    "tenancy_private.verify_references()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
     "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [
         ("DELETE FROM tenancy_private.contracts AS c WHERE", "PERFORM FROM tenancy_private.contracts AS c WHERE"),
