@@ -910,6 +910,43 @@ QUESTIONS: list[Question] = [
         )
         for back, count in (((), 3), (("one",), 3), (("one", "two"), 0))
     ),
+    # It is renamed, or the table moves to another one.
+    *(
+        superuser(
+            [
+                "CREATE SCHEMA apart",
+                "CREATE TABLE apart.one (id uuid PRIMARY KEY)",
+                "CALL tenancy.protect('apart.one')",
+                *statements,
+                "SELECT string_agg(DISTINCT n.nspname, ' ' ORDER BY n.nspname) FROM pg_namespace AS n"
+                " CROSS JOIN unnest(ARRAY['tenancy_app', 'tenancy_service', 'tenancy_auditor']) AS r"
+                " WHERE n.nspname IN ('apart', 'away') AND has_schema_privilege(r, n.oid, 'USAGE')",
+            ],
+            [(open_schemas,)],
+        )
+        for statements, open_schemas in (
+            (
+                [
+                    "ALTER SCHEMA apart RENAME TO away",
+                    "CREATE TABLE away.two (id uuid PRIMARY KEY)",
+                    "CALL tenancy.protect('away.two')",
+                    "CALL tenancy.unprotect('away.one')",
+                ],
+                "away",
+            ),
+            (["CREATE SCHEMA away", *MOVED_AWAY], "away"),
+            (["CREATE SCHEMA away", *MOVED_AWAY, "CALL tenancy.unprotect('away.one')"], None),
+            (
+                [
+                    "CREATE TABLE apart.two (id uuid PRIMARY KEY)",
+                    "CALL tenancy.protect('apart.two')",
+                    "CREATE SCHEMA away",
+                    *MOVED_AWAY,
+                ],
+                "apart away",
+            ),
+        )
+    ),
     superuser([*THINGS, "CALL tenancy.protect('public.things', key => 'id')", "SELECT 1"], [(1,)]),
     superuser(
         [

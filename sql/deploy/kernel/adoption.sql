@@ -384,15 +384,24 @@ DECLARE
     schema_name CONSTANT text := schema_id::text;
     grantee name;
 BEGIN
+    IF EXISTS (
+        SELECT FROM tenancy_private.adopted_parts AS a
+        WHERE a.table_name = grant_schema.table_name AND a.kind = 'schema'
+            AND tenancy_private.current_part(a) <> schema_name
+    ) THEN
+        CALL tenancy_private.leave_schema(table_name);
+    END IF;
     FOREACH grantee IN ARRAY ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner'] LOOP
         IF NOT has_schema_privilege(grantee, schema_id, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);
         ELSIF NOT EXISTS (
-            SELECT FROM tenancy_private.adopted_parts AS a WHERE (a.kind, a.name, a.was) = ('schema', grantee, schema_name)
+            SELECT FROM tenancy_private.adopted_parts AS a
+            WHERE a.kind = 'schema' AND a.name = grantee AND tenancy_private.current_part(a) = schema_name
         ) THEN
             CONTINUE;
         END IF;
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name) ON CONFLICT DO NOTHING;
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = excluded.was;
     END LOOP;
 END;
 $$;

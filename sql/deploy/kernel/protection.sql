@@ -1091,10 +1091,22 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    referred regclass;
 BEGIN
     DELETE FROM tenancy_private.contracts AS c WHERE c.table_name = forget_table.table_name;
     DELETE FROM tenancy_private.closed_tables AS c WHERE c.table_name = forget_table.table_name;
+    CALL tenancy_private.leave_schema(table_name);
     DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = forget_table.table_name;
+    -- Its parent is not known any more.
+    FOR referred IN
+        SELECT a.table_name
+        FROM tenancy_private.adopted_parts AS a
+        INNER JOIN pg_class AS c ON a.table_name = c.oid
+        WHERE a.kind = 'rights' AND a.name = 'tenancy_owner' AND a.change IS NULL
+    LOOP
+        CALL tenancy_private.revoke_unneeded_read(referred);
+    END LOOP;
     CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
     CALL tenancy_private.drop_idle_key_checks();
 END;
