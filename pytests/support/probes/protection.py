@@ -925,14 +925,17 @@ QUESTIONS: list[Question] = [
             [(open_schemas,)],
         )
         for statements, open_schemas in (
-            (
-                [
-                    "ALTER SCHEMA apart RENAME TO away",
-                    "CREATE TABLE away.two (id uuid PRIMARY KEY)",
-                    "CALL tenancy.protect('away.two')",
-                    "CALL tenancy.unprotect('away.one')",
-                ],
-                "away",
+            *(
+                (
+                    [
+                        "ALTER SCHEMA apart RENAME TO away",
+                        "CREATE TABLE away.two (id uuid PRIMARY KEY)",
+                        "CALL tenancy.protect('away.two')",
+                        f"CALL tenancy.unprotect('away.{back}')",
+                    ],
+                    "away",
+                )
+                for back in ("one", "two")
             ),
             (["CREATE SCHEMA away", *MOVED_AWAY], "away"),
             (["CREATE SCHEMA away", *MOVED_AWAY, "CALL tenancy.unprotect('away.one')"], None),
