@@ -168,3 +168,32 @@ def test_why_a_child_is_seen_or_not_is_explained(app: Application, who: str, whe
                         row,
                         command,
                     )
+
+
+def test_renamed_answers_still_follow_when_the_contract_of_notes_runs_first(own_app: Application) -> None:
+    own_app.run(CONTRACTS, "ALTER TABLE public.answers RENAME TO replies", NOTES)
+    own_app.run(CONTRACTS.replace("public.answers", "public.replies"))
+    with own_app.connected() as connection:
+        connection.execute("CALL tenancy_private.verify_contracts()")
+
+
+def test_a_column_that_was_renamed_above_is_not_overlooked(own_app: Application) -> None:
+    """Quotes would not follow: their parent's own contract must run first."""
+    own_app.run(CONTRACTS, "ALTER TABLE public.answers RENAME note_id TO on_note")
+    with own_app.connected() as connection, refused("42703", "column_missing"):
+        connection.execute("CALL tenancy.protect('public.quotes', parent => 'answer_id')")
+
+
+def test_quotes_are_written_also_where_nobody_reads_the_note_of_an_answer(own_app: Application) -> None:
+    own_app.run(CONTRACTS.replace("'id, text, note_id'", "'id, text'"))
+    with own_app.entered("uma", own_app.acme) as connection:
+        note = one(connection, "INSERT INTO public.notes (body) VALUES ('mine') RETURNING id")
+        answer = one(connection, "INSERT INTO public.answers (text, note_id) VALUES ('x', %s) RETURNING id", note)
+        connection.execute("INSERT INTO public.quotes (text, answer_id) VALUES ('x', %s)", [answer])
+        assert all_of(connection, "SELECT text FROM public.quotes") == ["x"]
+        with refused("42501"):
+            connection.execute(
+                "INSERT INTO public.quotes (text, answer_id) SELECT 'x', id FROM public.answers WHERE false"
+                " UNION ALL SELECT 'x', %s",
+                [answer + 1],
+            )

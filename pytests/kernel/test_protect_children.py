@@ -257,7 +257,109 @@ def test_a_table_can_be_its_own_parent(bare_app: Application) -> None:
         connection.execute("CALL tenancy_private.verify_contracts()")
 
 
+def test_a_row_that_is_its_own_parent_is_assigned_and_kept(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text REFERENCES public.wards)",
+        "INSERT INTO public.wards VALUES ('a', 'a'), ('ab', 'a'), ('x', 'y'), ('y', 'x')",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+    )
+    assign = f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $${{}}$$)"
+    with bare_app.connected() as connection:
+        error = error_of(connection, assign.format("true"))
+        assert str(error.diag.message_hint).endswith("the condition part_of IS NULL or part_of = code.")
+    bare_app.run(
+        assign.format("part_of = code"),
+        f"UPDATE public.wards SET workspace_id = '{bare_app.globex.id}' WHERE code = 'x'",
+    )
+    bare_app.run("CALL tenancy.unprotect('public.wards')", "INSERT INTO public.wards VALUES ('abc', 'ab')")
+    bare_app.run("CALL tenancy.protect('public.wards', parent => 'part_of')")
+    with bare_app.connected() as connection:
+        found = dict(connection.execute("SELECT code, workspace_id FROM public.wards").fetchall())
+    assert found == dict.fromkeys(("a", "ab", "abc"), bare_app.acme.id) | dict.fromkeys("xy", bare_app.globex.id)
+
+
+def test_rows_of_several_workspaces_in_a_circle_are_refused(bare_app: Application) -> None:
+    """Each would follow the other for ever."""
+    bare_app.run(
+        "CREATE TABLE public.wards (code text PRIMARY KEY, part_of text REFERENCES public.wards)",
+        "INSERT INTO public.wards VALUES ('a', NULL), ('b', NULL), ('bc', 'b')",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+        f"SELECT tenancy.assign('public.wards', '{bare_app.acme.id}', $$code = 'a'$$)",
+        "CALL tenancy.unprotect('public.wards')",
+        "UPDATE public.wards SET part_of = 'bc' WHERE code = 'a'",
+        "UPDATE public.wards SET part_of = 'a' WHERE code = 'b'",
+    )
+    with bare_app.connected() as connection:
+        connection.execute("SET statement_timeout = '20s'")
+        error = error_of(connection, "CALL tenancy.protect('public.wards', parent => 'part_of')")
+    assert (error.sqlstate, error.diag.constraint_name) == ("55000", "rows_in_a_circle")
+    bare_app.run(
+        "UPDATE public.wards SET part_of = NULL WHERE code = 'a'",
+        "CALL tenancy.protect('public.wards', parent => 'part_of')",
+    )
+    with bare_app.connected() as connection:
+        query = "SELECT code FROM public.wards WHERE workspace_id = %s"
+        assert all_of(connection, query, bare_app.acme.id) == ["a", "b", "bc"]
+
+
 # -- other keys ------------------------------------------------------------------
+
+
+def test_a_second_key_to_the_parent_would_tell_which_rows_exist(bare_app: Application) -> None:
+    """By its name in the error, which for another tenant's parent is that of the first."""
+    bare_app.run(
+        "ALTER TABLE public.tasks ADD CONSTRAINT tasks_second FOREIGN KEY (project_id)"
+        " REFERENCES public.projects ON DELETE CASCADE",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks', parent => 'project_id')",
+        "SELECT tenancy.define_permission('tasks.write', '{owner}')",
+    )
+    allow = "CALL tenancy.allow('public.tasks', 'INSERT', 'tasks.write', columns => 'title, project_id')"
+    with bare_app.connected() as connection:
+        error = error_of(connection, allow)
+    assert error.diag.constraint_name == "reference_not_isolated"
+    remedy = str(error.diag.message_hint)
+    assert remedy == "ALTER TABLE public.tasks DROP CONSTRAINT tasks_second;"
+    bare_app.run(remedy, allow)
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        for parent in (bare_app.number("public.projects", "legacy project"), ABSENT):
+            assert error_of(connection, INSERT, parent).diag.constraint_name == "tasks_tenancy_project_id_fkey"
+
+
+def test_a_key_that_compares_the_workspaces_with_a_further_column_isolates_nothing(bare_app: Application) -> None:
+    """Where that column is NULL, PostgreSQL does not check it."""
+    bare_app.run(
+        "CREATE TABLE public.plans (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text)",
+        "CREATE TABLE public.steps (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text,"
+        " plan_id uuid CONSTRAINT steps_plan REFERENCES public.plans)",
+        "CALL tenancy.protect('public.plans')",
+        "CALL tenancy.protect('public.steps')",
+        "CREATE UNIQUE INDEX ON public.plans (workspace_id, id, kind)",
+        "ALTER TABLE public.steps ADD FOREIGN KEY (workspace_id, plan_id, kind)"
+        " REFERENCES public.plans (workspace_id, id, kind)",
+        "SELECT tenancy.define_permission('steps.write', '{owner}')",
+        "INSERT INTO public.plans (kind) VALUES ('x')",
+    )
+    allow = "CALL tenancy.allow('public.steps', 'INSERT', 'steps.write', columns => 'kind, plan_id')"
+    with bare_app.connected() as connection:
+        error = error_of(connection, allow)
+        plan = one(connection, "SELECT id FROM public.plans")
+    assert error.diag.constraint_name == "reference_not_isolated"
+    bare_app.run(str(error.diag.message_hint).partition(", or: ")[2], allow)
+    with bare_app.entered("ann", bare_app.acme) as connection, refused("23503", "steps_workspace_id_plan_id_fkey"):
+        connection.execute("INSERT INTO public.steps (plan_id) VALUES (%s)", [plan])
+
+
+@pytest.mark.parametrize("column", ["country", "user_id"])
+def test_a_parent_is_a_table_of_tenants(bare_app: Application, column: str) -> None:
+    """Neither one that is published nor the accounts."""
+    bare_app.run(
+        "CALL tenancy.publish('public.countries', columns => 'code, name')",
+        "ALTER TABLE public.tasks ADD country text REFERENCES public.countries",
+        "ALTER TABLE public.tasks ADD user_id uuid REFERENCES public.users",
+    )
+    with bare_app.connected() as connection, refused("55000", "parent_not_protected"):
+        connection.execute("CALL tenancy.protect('public.tasks', parent => %s)", [column])
 
 
 def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(bare_app: Application) -> None:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from support.application import PROTECTION, Application, Connection, all_of, one
+from support.two_tenants import refused
 
 RENAMES = (
     "ALTER TABLE public.customers RENAME TO clients",
@@ -171,6 +172,135 @@ def test_a_dropped_table_is_one_problem_and_its_repair_forgets_it(own_app: Appli
         connection.execute(repair)
         connection.execute("CALL tenancy_private.verify_contracts()")
         connection.execute("CALL tenancy.unprotect('public.projects')")
+
+
+# -- what stays behind ---------------------------------------------------------------
+
+USAGE = """
+SELECT n.nspname || ': ' || r.rolname
+FROM pg_namespace AS n
+CROSS JOIN pg_roles AS r
+WHERE n.nspname IN ('one', 'two')
+    AND r.rolname IN ('tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner')
+    AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+"""
+
+
+def usage(app: Application) -> set[str]:
+    """Return the schemas that our roles may use."""
+    with app.connected() as connection:
+        return {str(each).partition(":")[0] for each in all_of(connection, USAGE)}
+
+
+def make(app: Application, *tables: str) -> None:
+    for table in tables:
+        app.run(f"CREATE TABLE {table} (id uuid PRIMARY KEY)", f"CALL tenancy.protect('{table}')")
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_table_that_leaves_its_schema_leaves_no_right_behind(bare_app: Application, again: bool) -> None:
+    bare_app.run("CREATE SCHEMA one", "CREATE SCHEMA two")
+    make(bare_app, "one.things", "one.others")
+    bare_app.run("ALTER TABLE one.things SET SCHEMA two")
+    if again:
+        bare_app.run("CALL tenancy.protect('two.things')")
+        assert usage(bare_app) == {"one", "two"}
+    bare_app.run("CALL tenancy.unprotect('two.things')")
+    assert usage(bare_app) == {"one"}
+    bare_app.run("CALL tenancy.unprotect('one.others')")
+    assert usage(bare_app) == set()
+
+
+def test_the_last_table_that_leaves_a_schema_closes_it(bare_app: Application) -> None:
+    bare_app.run("CREATE SCHEMA one", "CREATE SCHEMA two", "GRANT USAGE ON SCHEMA two TO tenancy_credentialed")
+    make(bare_app, "one.things")
+    bare_app.run("ALTER TABLE one.things SET SCHEMA two", "CALL tenancy.protect('two.things')")
+    assert usage(bare_app) == {"two"}
+    # What was there before stays.
+    bare_app.run("CALL tenancy.unprotect('two.things')")
+    with bare_app.connected() as connection:
+        assert all_of(connection, USAGE) == ["two: tenancy_credentialed"]
+
+
+@pytest.mark.parametrize("tables", [["things", "others"], ["others", "things"]])
+def test_a_renamed_schema_stays_open_to_the_tables_left_in_it(bare_app: Application, tables: list[str]) -> None:
+    bare_app.run("CREATE SCHEMA one")
+    make(bare_app, "one.things")
+    bare_app.run("ALTER SCHEMA one RENAME TO two")
+    make(bare_app, "two.others")
+    bare_app.run(f"CALL tenancy.unprotect('two.{tables[0]}')")
+    assert usage(bare_app) == {"two"}
+    bare_app.run(f"CALL tenancy.unprotect('two.{tables[1]}')")
+    assert usage(bare_app) == set()
+
+
+def test_forgetting_a_dropped_table_takes_back_what_was_granted_for_it(bare_app: Application) -> None:
+    bare_app.run(
+        "CREATE SCHEMA one",
+        "CREATE TABLE one.hours (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects)",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('one.hours', parent => 'project_id')",
+    )
+    reads = "SELECT has_table_privilege('tenancy_owner', 'public.projects', 'SELECT')"
+    assert one_of(bare_app, reads)
+    number = one_of(bare_app, "SELECT 'one.hours'::regclass::oid")
+    bare_app.run("DROP TABLE one.hours", f"CALL tenancy.unprotect({number})")
+    assert usage(bare_app) == set()
+    assert not one_of(bare_app, reads)
+
+
+# -- what is reported ----------------------------------------------------------------
+
+
+def test_a_key_in_place_of_ours_is_reported_and_repaired(own_app: Application) -> None:
+    """As a tool makes it that compares the database with its models."""
+    own_app.run(
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_tenancy_project_id_fkey,"
+        " ADD CONSTRAINT tasks_project FOREIGN KEY (project_id) REFERENCES public.projects ON DELETE CASCADE"
+    )
+    theirs = own_app.number("public.projects", "Globex project")
+    insert = b"INSERT INTO public.tasks (title, project_id) VALUES ('x', %s)"
+    with own_app.entered("uma", own_app.acme) as connection:
+        connection.execute(insert, [theirs])
+    with own_app.connected() as connection:
+        with refused("55000", "references_open"), connection.transaction():
+            connection.execute("CALL tenancy_private.verify_references()")
+        ((table, problem, repair),) = connection.execute("SELECT * FROM tenancy_private.open_references()").fetchall()
+        assert (table, problem) == ("public.tasks", "by tasks_project tenants may refer to rows of other tenants")
+        connection.execute(repair)
+        connection.execute("CALL tenancy_private.verify_references()")
+    # Its contract repairs it too.
+    contract = "CALL tenancy.protect('public.tasks'" + PROTECTION.split("CALL tenancy.protect('public.tasks'")[1]
+    own_app.run(contract.partition("\n\n")[0])
+    with own_app.connected() as connection:
+        connection.execute("CALL tenancy_private.verify_references()")
+        connection.execute("CALL tenancy_private.verify_contracts()")
+    with own_app.entered("uma", own_app.acme) as connection, refused("23503", "tasks_tenancy_project_id_fkey"):
+        connection.execute(insert, [theirs])
+    own_app.run("CALL tenancy.unprotect('public.tasks')")
+    with own_app.connected() as connection:
+        assert all_of(connection, KEYS.format("public.tasks")) == [
+            "tasks_project FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE"
+        ]
+
+
+def test_a_renamed_key_is_still_checked_after_the_repair(own_app: Application) -> None:
+    own_app.run(
+        "ALTER TABLE public.customers ADD UNIQUE (name)",
+        "CALL tenancy_private.set_key_trigger('public.customers')",
+        "ALTER TABLE public.customers RENAME name TO title",
+    )
+    with own_app.connected() as connection:
+        ((repair,),) = connection.execute("SELECT repair FROM tenancy_private.unchecked_keys()").fetchall()
+    own_app.run(repair, "CALL tenancy_private.record_contract('public.customers')")
+    with own_app.connected() as connection:
+        connection.execute("CALL tenancy_private.verify_keys()")
+        connection.execute("CALL tenancy_private.verify_contracts()")
+    with own_app.entered("ann", own_app.acme) as connection, refused("23505", "customers_name_key"):
+        connection.execute(
+            "INSERT INTO public.customers AS c (title) VALUES ('Globex customer')"
+            " ON CONFLICT (title) DO UPDATE SET title = 'x' WHERE c.title = 'never'"
+        )
 
 
 # -- what the application has built on workspace_id ----------------------------------

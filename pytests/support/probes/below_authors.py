@@ -54,6 +54,33 @@ QUESTIONS: list[Question] = [
         "42501",
     ),
     superuser([*BELOW, "SELECT count(*) FROM tenancy_private.broken_contracts()"], [(0,)]),
+    # Nobody may read the note of an answer: writers of remarks need not.
+    superuser(
+        [
+            *(statement.replace("'body, note_id'", "'body'") for statement in BELOW),
+            *("as app", "enter abe acme", _WRITTEN.format("UPDATE public.remarks SET body = body")),
+        ],
+        [("alone private shared",)],
+    ),
+    # Answers that are renamed still follow.
+    superuser(
+        [
+            *BELOW,
+            "ALTER TABLE public.answers RENAME TO replies",
+            "CALL tenancy.protect('public.notes', author => 'author_id', shared => 'is_shared')",
+            "SELECT 1",
+        ],
+        [(1,)],
+    ),
+    # A column that is renamed above them is not overlooked.
+    superuser(
+        [
+            *BELOW,
+            "ALTER TABLE public.answers RENAME note_id TO on_note",
+            "CALL tenancy.protect('public.remarks', parent => 'answer_id')",
+        ],
+        "column_missing",
+    ),
     superuser(
         [
             *BELOW[:-3],

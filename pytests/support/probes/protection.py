@@ -112,6 +112,12 @@ PARTITIONED = [
     "CREATE TABLE public.events (id uuid, at date) PARTITION BY RANGE (at)",
     "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')",
 ]
+LATER_KEY = [
+    "CREATE TABLE public.parts (id uuid PRIMARY KEY, thing_id uuid)",
+    "CALL tenancy.protect('public.parts')",
+    "CALL tenancy.allow('public.parts', 'INSERT', 'things.change', columns => 'thing_id')",
+    f"ALTER TABLE public.parts ADD {TO_THINGS}",
+]
 RENAMED = [
     "ALTER TABLE public.things RENAME TO items",
     "ALTER TABLE public.parts RENAME TO pieces",
@@ -128,6 +134,9 @@ VIEW_TAKEN = "DELETE FROM tenancy.role_permissions WHERE permission = 'things.vi
 UNIQUE = "CREATE UNIQUE INDEX ON public.things (name)"
 VERIFY_KEYS = "CALL tenancy_private.verify_keys()"
 UNCHECKED = "SELECT count(*) FROM tenancy_private.unchecked_keys()"
+VERIFY_REFERENCES = "CALL tenancy_private.verify_references()"
+OPEN_REFERENCES = "SELECT count(*) FROM tenancy_private.open_references()"
+MOVED_AWAY = ["ALTER TABLE apart.one SET SCHEMA away", "CALL tenancy.protect('away.one')"]
 NAMES = "SELECT string_agg(name, ' ' ORDER BY name) FROM public.things"
 # Access to accounts is defined by changes of pg-tenancy, which begin like this.
 REVISED = "CALL tenancy_private.revise('public.users')"
@@ -683,7 +692,7 @@ QUESTIONS: list[Question] = [
                 ],
                 "INSERT",
                 "thing_id",
-                [(1,)],
+                "reference_not_isolated",
             ),
         )
     ),
@@ -777,6 +786,31 @@ QUESTIONS: list[Question] = [
         [(3,)],
     ),
     superuser([*TENANT, *TREE[:2], BEGIN_TREE], "table_not_protectable"),
+    # A row that is its own parent is assigned, and kept.
+    superuser(
+        [
+            TREE[0],
+            "INSERT INTO public.levels VALUES (1, 1), (2, 1)",
+            TREE[2],
+            "SELECT tenancy.assign('public.levels', '{acme}', 'id = 1')",
+            "CALL tenancy.unprotect('public.levels')",
+            TREE[2],
+            "SELECT count(*) FROM public.levels WHERE workspace_id = '{acme}'",
+        ],
+        [(2,)],
+    ),
+    # It would be nobody's.
+    superuser(
+        [
+            *TREE,
+            "SELECT tenancy.assign('public.levels', '{acme}', 'id = 1')",
+            "CALL tenancy.unprotect('public.levels')",
+            "INSERT INTO public.levels VALUES (4, 3)",
+            "UPDATE public.levels SET part_of = 4 WHERE id = 1",
+            TREE[2],
+        ],
+        "rows_in_a_circle",
+    ),
     # What the application has built on workspace_id.
     *(
         superuser([*TENANT, built, "CALL tenancy.unprotect('public.things')"], "application_needs_tenancy")
@@ -876,6 +910,46 @@ QUESTIONS: list[Question] = [
         )
         for back, count in (((), 3), (("one",), 3), (("one", "two"), 0))
     ),
+    # It is renamed, or the table moves to another one.
+    *(
+        superuser(
+            [
+                "CREATE SCHEMA apart",
+                "CREATE TABLE apart.one (id uuid PRIMARY KEY)",
+                "CALL tenancy.protect('apart.one')",
+                *statements,
+                "SELECT string_agg(DISTINCT n.nspname, ' ' ORDER BY n.nspname) FROM pg_namespace AS n"
+                " CROSS JOIN unnest(ARRAY['tenancy_app', 'tenancy_service', 'tenancy_auditor']) AS r"
+                " WHERE n.nspname IN ('apart', 'away') AND has_schema_privilege(r, n.oid, 'USAGE')",
+            ],
+            [(open_schemas,)],
+        )
+        for statements, open_schemas in (
+            *(
+                (
+                    [
+                        "ALTER SCHEMA apart RENAME TO away",
+                        "CREATE TABLE away.two (id uuid PRIMARY KEY)",
+                        "CALL tenancy.protect('away.two')",
+                        f"CALL tenancy.unprotect('away.{back}')",
+                    ],
+                    "away",
+                )
+                for back in ("one", "two")
+            ),
+            (["CREATE SCHEMA away", *MOVED_AWAY], "away"),
+            (["CREATE SCHEMA away", *MOVED_AWAY, "CALL tenancy.unprotect('away.one')"], None),
+            (
+                [
+                    "CREATE TABLE apart.two (id uuid PRIMARY KEY)",
+                    "CALL tenancy.protect('apart.two')",
+                    "CREATE SCHEMA away",
+                    *MOVED_AWAY,
+                ],
+                "apart away",
+            ),
+        )
+    ),
     superuser([*THINGS, "CALL tenancy.protect('public.things', key => 'id')", "SELECT 1"], [(1,)]),
     superuser(
         [
@@ -917,6 +991,11 @@ QUESTIONS: list[Question] = [
     superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
     superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
     superuser([*TENANT, UNIQUE, "CALL tenancy_private.set_key_trigger('public.things')", UNCHECKED], [(0,)]),
+    # Foreign keys that the application adds later.
+    superuser([*TENANT, *LATER_KEY[:-1], VERIFY_REFERENCES, OPEN_REFERENCES], [(0,)]),
+    superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.parts')")], [(1,)]),
+    superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.things')")], [(0,)]),
+    superuser([*TENANT, *LATER_KEY, VERIFY_REFERENCES], "references_open"),
     # A table that is renamed.
     superuser(
         [

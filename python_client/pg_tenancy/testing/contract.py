@@ -17,6 +17,8 @@ SELECT b.problem, b.repair FROM tenancy_private.broken_contracts() AS b
 WHERE pg_catalog.to_regclass(b.table_name) = %(table)s::pg_catalog.regclass
 UNION ALL
 SELECT u.problem, u.repair FROM tenancy_private.unchecked_keys(%(table)s::pg_catalog.regclass) AS u
+UNION ALL
+SELECT r.problem, r.repair FROM tenancy_private.open_references(%(table)s::pg_catalog.regclass) AS r
 """
 
 PARTS: Final = """

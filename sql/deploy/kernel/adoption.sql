@@ -296,7 +296,8 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.return_workspaces(regclass) FROM public;
 
--- Of a child's rows those without a parent: the others are where it is.
+-- Of a child's rows those without a parent: the others are where it is. Of a tree all: a row may
+-- be its own parent, or below itself.
 CREATE PROCEDURE tenancy_private.keep_workspaces_of(table_name regclass, parent name)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -311,7 +312,11 @@ DECLARE
         SELECT string_agg(quote_ident(k.name), ', ') FROM unnest(tenancy_private.key_columns(table_name)) AS k (name)
     );
     is_owned CONSTANT text := 'workspace_id <> ''00000000-0000-0000-0000-000000000000'''
-        || coalesce(' AND ' || quote_ident(parent) || ' IS NULL', '');
+        || CASE WHEN EXISTS (
+            SELECT FROM pg_constraint AS c
+            INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND a.attnum = ANY(c.conkey)
+            WHERE c.contype = 'f' AND c.conrelid = table_name AND c.confrelid <> table_name AND a.attname = parent
+        ) THEN format(' AND %I IS NULL', parent) ELSE '' END;
     owned boolean;
 BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s)', table_name, is_owned) INTO owned;
@@ -379,15 +384,24 @@ DECLARE
     schema_name CONSTANT text := schema_id::text;
     grantee name;
 BEGIN
+    IF EXISTS (
+        SELECT FROM tenancy_private.adopted_parts AS a
+        WHERE a.table_name = grant_schema.table_name AND a.kind = 'schema'
+            AND tenancy_private.current_part(a) <> schema_name
+    ) THEN
+        CALL tenancy_private.leave_schema(table_name);
+    END IF;
     FOREACH grantee IN ARRAY ARRAY['tenancy_credentialed', 'tenancy_service', 'tenancy_auditor', 'tenancy_owner'] LOOP
         IF NOT has_schema_privilege(grantee, schema_id, 'USAGE') THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);
         ELSIF NOT EXISTS (
-            SELECT FROM tenancy_private.adopted_parts AS a WHERE (a.kind, a.name, a.was) = ('schema', grantee, schema_name)
+            SELECT FROM tenancy_private.adopted_parts AS a
+            WHERE a.kind = 'schema' AND a.name = grantee AND tenancy_private.current_part(a) = schema_name
         ) THEN
             CONTINUE;
         END IF;
-        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name) ON CONFLICT DO NOTHING;
+        INSERT INTO tenancy_private.adopted_parts VALUES (table_name, 'schema', grantee, schema_name)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = excluded.was;
     END LOOP;
 END;
 $$;
@@ -450,7 +464,8 @@ BEGIN
     FROM pg_constraint AS c
     INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey = ARRAY[a.attnum]
     INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
-    LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    LEFT JOIN tenancy_private.protected_tables AS p
+        ON c.confrelid = p.table_name AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
     -- One that is not enforced (18) keeps nobody from referring to nothing.
     WHERE c.contype = 'f' AND c.conrelid = key_of_one_column.table_name AND a.attname = key_of_one_column.parent
         AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
@@ -522,6 +537,37 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint) FROM public;
+
+-- Rows of a tree that are below each other in a circle, of several workspaces: none of these is
+-- the others' parent's. A row can be its own parent.
+CREATE PROCEDURE tenancy_private.refuse_circles(table_name regclass, parent name)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key record;
+    example text;
+BEGIN
+    SELECT k.* INTO key FROM tenancy_private.key_of_one_column(table_name, parent) AS k;
+    EXECUTE format(
+        'WITH RECURSIVE above AS ('
+        'SELECT t.%2$I AS start, t.%3$I AS id FROM %1$s AS t INNER JOIN %1$s AS p ON t.%3$I = p.%2$I'
+        ' WHERE t.workspace_id <> p.workspace_id'
+        ' UNION SELECT a.start, p.%3$I FROM above AS a INNER JOIN %1$s AS p ON p.%2$I = a.id WHERE a.id <> a.start'
+        ') SELECT a.start::text FROM above AS a WHERE a.id = a.start LIMIT 1',
+        table_name, key.referred_column, parent
+    ) INTO example;
+    IF example IS NOT NULL THEN
+        RAISE EXCEPTION 'rows of % are below each other in a circle, but of several workspaces', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'rows_in_a_circle',
+        DETAIL = format('One of them has the %s %s.', key.referred_column, example),
+        HINT = format('Set %I of one of them to NULL, then protect the table.', parent);
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.refuse_circles(regclass, name) FROM public;
 
 -- The name of an index or a foreign key that protect() made, found by its columns: it is named
 -- after the table and the columns, which the application may have renamed since. Or a new name.
@@ -769,6 +815,9 @@ BEGIN
                 WHERE c.conrelid = l.part AND c.conname = parent_key AND c.convalidated
             )
         ) THEN
+            IF is_tree THEN
+                CALL tenancy_private.refuse_circles(table_name, parent);
+            END IF;
             -- In a tree level by level.
             WHILE tenancy_private.move_to_parents(table_name, parent) > 0 AND is_tree LOOP
             END LOOP;
@@ -843,8 +892,10 @@ BEGIN
 
     IF refers THEN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, foreign_key.name);
-        INSERT INTO tenancy_private.adopted_parts VALUES
-        (table_name, 'foreign key', foreign_key.name, foreign_key.definition);
+        -- The application may have made it anew.
+        INSERT INTO tenancy_private.adopted_parts
+        VALUES (table_name, 'foreign key', foreign_key.name, foreign_key.definition)
+        ON CONFLICT ON CONSTRAINT adopted_parts_pkey DO UPDATE SET was = excluded.was;
     END IF;
     IF author IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_attribute AS a WHERE a.attrelid = table_name AND a.attname = author AND a.atthasdef

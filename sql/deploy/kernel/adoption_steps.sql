@@ -333,6 +333,45 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.current_part(tenancy_private.adopted_parts) FROM public;
 
+-- Whether another table needs a role's right to use a schema, which protect() granted.
+CREATE FUNCTION tenancy_private.needs_schema(
+    except_table regclass, grantee name, schema_name text
+) RETURNS boolean
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT EXISTS (
+    SELECT FROM tenancy_private.adopted_parts AS a
+    WHERE a.table_name <> except_table AND a.kind = 'schema' AND a.name = grantee
+        AND tenancy_private.current_part(a) = schema_name
+);
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.needs_schema(regclass, name, text) FROM public;
+
+-- For a table that has left its schema, or was dropped.
+CREATE PROCEDURE tenancy_private.leave_schema(table_name regclass)
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN
+        DELETE FROM tenancy_private.adopted_parts AS a
+        WHERE a.table_name = leave_schema.table_name AND a.kind = 'schema'
+        RETURNING a.name, to_regnamespace(a.was)::text AS schema_name
+    LOOP
+        IF part.schema_name IS NOT NULL AND NOT tenancy_private.needs_schema(table_name, part.name, part.schema_name) THEN
+            EXECUTE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.schema_name, part.name);
+        END IF;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.leave_schema(regclass) FROM public;
+
 -- What is recorded, in the opposite order, in commands that read no row: a column takes
 -- its indexes along, and what must not be NULL again has a constraint that says so. Parts of
 -- protect() may have gone with a column or table that the application has dropped since.
@@ -383,10 +422,7 @@ BEGIN
                 WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
                 -- Other tables of the schema may need it.
                 WHEN 'schema' THEN CASE
-                    WHEN EXISTS (
-                        SELECT FROM tenancy_private.adopted_parts AS a
-                        WHERE a.table_name <> drop_parts.table_name AND (a.kind, a.name, a.was) = ('schema', part.name, part.was)
-                    ) THEN 'SELECT'
+                    WHEN tenancy_private.needs_schema(table_name, part.name, part.present) THEN 'SELECT'
                     ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.present, part.name)
                 END
                 WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.present, part.name)

@@ -169,7 +169,7 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.add_readers_of_all(regclass) FROM public;
 
 -- Tenants must be able to read what the policies of an author's children compare with: the key,
--- the id and the author.
+-- the id, and the author or, of a child with children, the parent.
 CREATE PROCEDURE tenancy_private.open_to_children(protected tenancy_private.protected_tables)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -184,8 +184,8 @@ BEGIN
             string_agg(DISTINCT quote_ident(a.attname), ', ') AS columns,
             EXISTS (
                 SELECT FROM pg_policy AS y
-                WHERE y.polrelid = c.table_name
-                    AND y.polname = tenancy_private.short_name(c.table_name, '_tenant_parent')
+                -- The table may have been renamed since.
+                WHERE y.polrelid = c.table_name AND y.polcmd = 'r' AND y.polname LIKE '%\_tenant\_parent'
             ) AS follows
         FROM tenancy_private.protected_tables AS c
         INNER JOIN pg_constraint AS k
@@ -197,7 +197,8 @@ BEGIN
         IF child.follows THEN
             EXECUTE format(
                 'GRANT SELECT (%s) ON %s TO tenancy_credentialed',
-                concat_ws(', ', child.columns, quote_ident(protected.author)), protected.table_name
+                concat_ws(', ', child.columns, quote_ident(protected.author), quote_ident(protected.parent)),
+                protected.table_name
             );
         ELSIF protected.shape = 'author' THEN
             RAISE EXCEPTION '% is a child of %, and would still be seen by the whole workspace', child.table_name,
@@ -223,19 +224,22 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    condition CONSTANT text := tenancy_private.parent_floor(protected.table_name, protected.parent, false);
+    condition text;
     above tenancy_private.protected_tables;
 BEGIN
+    SELECT p.* INTO above
+    FROM tenancy_private.protected_tables AS p
+    INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
+    WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
+    -- After a rename there, its contract comes first: it says what is private.
+    CALL tenancy_private.require_columns(above.table_name, ARRAY[above.parent, above.author]);
+    condition := tenancy_private.parent_floor(protected.table_name, protected.parent, false);
     IF condition IS NULL THEN
         RETURN;
     END IF;
     CALL tenancy_private.add_policy(
         protected.table_name, 'tenant_parent', 'RESTRICTIVE', 'SELECT', 'tenancy_credentialed', condition
     );
-    SELECT p.* INTO above
-    FROM tenancy_private.protected_tables AS p
-    INNER JOIN pg_constraint AS k ON p.table_name = k.confrelid
-    WHERE k.oid = tenancy_private.key_to_parent(protected.table_name, protected.parent);
     CALL tenancy_private.open_to_children(above);
     -- For the check of taken keys.
     CALL tenancy_private.grant_rights(above.table_name, 'tenancy_owner', ARRAY['SELECT']);
@@ -634,7 +638,73 @@ $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_named(regclass, text, name[]) FROM public;
 
 -- PostgreSQL checks foreign keys without policies: a column that tenants write and that refers
--- to rows of tenants could link to other tenants' rows, and reveal which exist.
+-- to rows of tenants could link to other tenants' rows, and reveal which exist. Another key that
+-- compares the workspaces does not help: its name in the error tells another tenant's row from
+-- one that does not exist, and a NULL in a further column of it lets both pass.
+CREATE FUNCTION tenancy_private.references_to_others(table_name regclass, key name, columns name[])
+RETURNS TABLE (name name, columns_of_key name[], repair text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH keys AS (
+    SELECT
+        c.conname AS name, c.confrelid::regclass AS referred, c.confdeltype, p.shape, p.key,
+        w.columns, w.referred_columns, w.compares_workspaces, w.list, w.referred_list,
+        CASE c.confdeltype
+            WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%s)', w.list)
+            WHEN 'd' THEN format('SET DEFAULT (%s)', w.list) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
+        END AS on_delete,
+        to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced
+    FROM pg_constraint AS c
+    INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(a.attname ORDER BY k.place) AS columns,
+            array_agg(r.attname ORDER BY k.place) AS referred_columns,
+            bool_or(a.attname = references_to_others.key AND r.attname = p.key) AS compares_workspaces,
+            string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) AS list,
+            string_agg(quote_ident(r.attname), ', ' ORDER BY k.place) AS referred_list
+        FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (here, there, place)
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+        INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+    ) AS w
+    WHERE c.conrelid = references_to_others.table_name AND c.contype = 'f'
+)
+
+SELECT
+    k.name,
+    k.columns,
+    CASE
+        -- It does the same, and compares the workspaces.
+        WHEN EXISTS (
+            SELECT FROM keys AS o
+            WHERE o.referred = k.referred AND o.confdeltype = k.confdeltype AND o.compares_workspaces AND o.is_enforced
+                AND o.columns @> k.columns AND cardinality(o.columns) = cardinality(k.columns) + 1
+        ) THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', references_to_others.table_name, k.name)
+        ELSE concat(
+            CASE
+                WHEN NOT tenancy_private.has_unique_index(k.referred, k.key || k.referred_columns)
+                    THEN format('CREATE UNIQUE INDEX ON %s (%I, %s); ', k.referred, k.key, k.referred_list)
+            END,
+            format(
+                'ALTER TABLE %s DROP CONSTRAINT %I, ADD FOREIGN KEY (%I, %s) REFERENCES %s (%I, %s) '
+                'ON UPDATE CASCADE ON DELETE %s;',
+                references_to_others.table_name, k.name, references_to_others.key, k.list, k.referred, k.key,
+                k.referred_list, k.on_delete
+            )
+        )
+    END
+FROM keys AS k
+WHERE k.columns && references_to_others.columns
+    AND k.shape IN ('tenant', 'child', 'author', 'catalogue')
+    AND k.referred_columns <> ARRAY[k.key]
+    AND NOT k.compares_workspaces
+ORDER BY k.name;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.references_to_others(regclass, name, name[]) FROM public;
+
 CREATE PROCEDURE tenancy_private.require_own_references(
     table_name regclass, key name, columns name[]
 )
@@ -645,78 +715,80 @@ AS $$
 DECLARE
     reference record;
     child text;
-    list text;
-    referred_list text;
 BEGIN
-    WITH keys AS (
-        SELECT
-            c.oid, c.conname AS name, c.confrelid::regclass AS referred, p.shape, p.key,
-            w.columns, w.referred_columns, w.compares_workspaces,
-            CASE c.confdeltype
-                WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL (%s)' WHEN 'd' THEN 'SET DEFAULT (%s)'
-                WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
-            END AS on_delete,
-            to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced
-        FROM pg_constraint AS c
-        INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
-        CROSS JOIN LATERAL (
-            SELECT
-                array_agg(a.attname ORDER BY k.place) AS columns,
-                array_agg(r.attname ORDER BY k.place) AS referred_columns,
-                bool_or(a.attname = require_own_references.key AND r.attname = p.key) AS compares_workspaces
-            FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (here, there, place)
-            INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
-            INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
-        ) AS w
-        WHERE c.conrelid = require_own_references.table_name AND c.contype = 'f'
-    )
-
-    SELECT k.* INTO reference
-    FROM keys AS k
-    WHERE k.columns && require_own_references.columns
-        AND k.shape IN ('tenant', 'child', 'author', 'catalogue')
-        AND k.referred_columns <> ARRAY[k.key]
-        AND NOT k.compares_workspaces
-        -- Another key over these columns may compare the workspaces.
-        AND NOT EXISTS (
-            SELECT FROM keys AS o
-            WHERE o.referred = k.referred AND o.compares_workspaces AND o.columns @> k.columns AND o.is_enforced
-        )
-    ORDER BY k.name
+    SELECT r.* INTO reference
+    FROM tenancy_private.references_to_others(table_name, key, columns) AS r
+    ORDER BY r.name
     LIMIT 1;
     IF FOUND THEN
-        SELECT
-            string_agg(quote_ident(c.name), ', ' ORDER BY c.place),
-            string_agg(quote_ident(c.referred_name), ', ' ORDER BY c.place)
-        INTO list, referred_list
-        FROM unnest(reference.columns, reference.referred_columns) WITH ORDINALITY AS c (name, referred_name, place);
         -- A table has one parent.
         child := (
-            SELECT format('Protect it as a child, parent => %L, or: ', reference.columns[1])
+            SELECT format('Protect it as a child, parent => %L, or: ', reference.columns_of_key[1])
             FROM tenancy_private.protected_tables AS p
             WHERE p.table_name = require_own_references.table_name AND p.shape = 'tenant'
-                AND p.key = 'workspace_id' AND cardinality(reference.columns) = 1
+                AND p.key = 'workspace_id' AND cardinality(reference.columns_of_key) = 1
         );
-        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name, array_to_string(reference.columns, ', ')
+        RAISE EXCEPTION '%.% may refer to a row of another tenant', table_name,
+            array_to_string(reference.columns_of_key, ', ')
         USING ERRCODE = '22023',
         CONSTRAINT = 'reference_not_isolated',
-        HINT = concat(
-            child,
-            CASE
-                WHEN NOT tenancy_private.has_unique_index(reference.referred, reference.key || reference.referred_columns)
-                    THEN format('CREATE UNIQUE INDEX ON %s (%I, %s); ', reference.referred, reference.key, referred_list)
-            END,
-            format(
-                'ALTER TABLE %s DROP CONSTRAINT %I, ADD FOREIGN KEY (%I, %s) REFERENCES %s (%I, %s) '
-                'ON UPDATE CASCADE ON DELETE %s;',
-                table_name, reference.name, key, list, reference.referred, reference.key, referred_list,
-                format(reference.on_delete, list)
-            )
-        );
+        HINT = concat(child, reference.repair);
     END IF;
 END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
+
+-- What allow() refuses, in keys that the application has added since, or in place of ours: as a
+-- tool does that compares the database with its models. Our own changes decide on their tables.
+CREATE FUNCTION tenancy_private.open_references(only_table regclass DEFAULT NULL)
+RETURNS TABLE (table_name text, problem text, repair text)
+LANGUAGE sql
+STABLE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    p.table_name::text,
+    format('by %I tenants may refer to rows of other tenants', r.name),
+    r.repair
+FROM tenancy_private.protected_tables AS p
+INNER JOIN pg_class AS t ON t.oid = p.table_name
+CROSS JOIN LATERAL (
+    SELECT array_agg(a.attname) AS columns
+    FROM pg_attribute AS a
+    WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND (
+        has_column_privilege('tenancy_credentialed', t.oid, a.attnum, 'INSERT')
+        OR has_column_privilege('tenancy_credentialed', t.oid, a.attnum, 'UPDATE')
+    )
+) AS w
+CROSS JOIN LATERAL tenancy_private.references_to_others(p.table_name, p.key, w.columns) AS r
+WHERE NOT p.shipped AND (only_table IS NULL OR p.table_name = only_table)
+ORDER BY 1, r.name;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.open_references(regclass) FROM public;
+
+-- For the verify script.
+CREATE PROCEDURE tenancy_private.verify_references()
+LANGUAGE plpgsql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems text;
+    repairs text;
+BEGIN
+    SELECT string_agg(r.table_name || ': ' || r.problem, E'\n'), string_agg(r.repair, E'\n') INTO problems, repairs
+    FROM tenancy_private.open_references() AS r;
+    IF problems IS NOT NULL THEN
+        RAISE EXCEPTION E'foreign keys do not compare the workspaces:\n%', problems
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'references_open',
+        DETAIL = repairs,
+        HINT = 'The statements in the detail repair it. For a parent run the contract of the table again.';
+    END IF;
+END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.verify_references() FROM public;
 
 -- A tenant may not name the key, so it needs a default.
 CREATE PROCEDURE tenancy_private.default_to_workspace(table_name regclass, key name)
@@ -1019,10 +1091,22 @@ LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    referred regclass;
 BEGIN
     DELETE FROM tenancy_private.contracts AS c WHERE c.table_name = forget_table.table_name;
     DELETE FROM tenancy_private.closed_tables AS c WHERE c.table_name = forget_table.table_name;
+    CALL tenancy_private.leave_schema(table_name);
     DELETE FROM tenancy_private.adopted_parts AS a WHERE a.table_name = forget_table.table_name;
+    -- Its parent is not known any more.
+    FOR referred IN
+        SELECT a.table_name
+        FROM tenancy_private.adopted_parts AS a
+        INNER JOIN pg_class AS c ON a.table_name = c.oid
+        WHERE a.kind = 'rights' AND a.name = 'tenancy_owner' AND a.change IS NULL
+    LOOP
+        CALL tenancy_private.revoke_unneeded_read(referred);
+    END LOOP;
     CALL tenancy_private.drop_legacy_logins(ARRAY[table_name]);
     CALL tenancy_private.drop_idle_key_checks();
 END;

@@ -208,7 +208,9 @@ DECLARE
                 coalesce(bool_or(o.attname = p.author), p.author IS NULL) AS has_author,
                 -- Whether it can be the key of an existing row: no column is always new.
                 bool_and(
-                    o.attname IS NULL OR o.attname = ANY(a.columns) OR o.attname IN (p.key, p.author)
+                    o.attname IS NULL OR o.attname IN (p.key, p.author)
+                    -- Also a column that has been renamed since.
+                    OR has_column_privilege('tenancy_credentialed', o.attrelid, o.attnum, 'INSERT')
                     OR o.attgenerated <> '' OR has_triggers OR CASE
                         WHEN o.attidentity <> '' THEN false
                         WHEN d.adbin IS NULL THEN i.indnullsnotdistinct

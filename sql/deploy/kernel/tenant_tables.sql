@@ -160,6 +160,16 @@ DECLARE
         WHERE t.tgrelid = table_name AND (n.nspname, p.proname) = ('tenancy_private', 'set_child_workspace')
         LIMIT 1
     );
+    -- In a tree a row can be its own parent.
+    own_id CONSTANT name := (
+        SELECT r.attname
+        FROM pg_constraint AS c
+        CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k (here, there)
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+        INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+        WHERE c.contype = 'f' AND c.conrelid = table_name AND c.confrelid = table_name AND a.attname = parent
+        LIMIT 1
+    );
     has_parents boolean := false;
     place oid;
     found tid[];
@@ -173,14 +183,17 @@ BEGIN
         HINT = 'Rows can be assigned in tables that a phase or protect() has given a workspace_id.';
     END IF;
     IF parent IS NOT NULL THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %s AND %I IS NOT NULL)', table_name, is_wanted, parent)
-        INTO has_parents;
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM %s WHERE %s AND %I IS NOT NULL%s)', table_name, is_wanted, parent,
+            CASE WHEN own_id IS NOT NULL THEN format(' AND %I <> %I', parent, own_id) END
+        ) INTO has_parents;
     END IF;
     IF has_parents THEN
         RAISE EXCEPTION 'rows of % belong to the workspaces of their parents', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'table_not_protected',
-        HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL.', parent);
+        HINT = format('Assign the parents, and these go along; those without one by the condition %I IS NULL', parent)
+        || CASE WHEN own_id IS NOT NULL THEN format(' or %I = %I.', parent, own_id) ELSE '.' END;
     END IF;
     IF NOT coalesce(batch_size BETWEEN 1 AND 1000000, false) THEN
         RAISE EXCEPTION 'a batch must have 1 to 1000000 rows'

@@ -14,6 +14,7 @@ DROP PROCEDURE tenancy_private.adopt_table(regclass, name, name, boolean);
 DROP PROCEDURE tenancy_private.add_keys(regclass, name, regclass, boolean);
 DROP PROCEDURE tenancy_private.set_child_trigger(regclass, name);
 DROP FUNCTION tenancy_private.name_of_part(regclass, text, name[], text);
+DROP PROCEDURE tenancy_private.refuse_circles(regclass, name);
 DROP FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint);
 DROP FUNCTION tenancy_private.has_unique_index(regclass, name[]);
 DROP FUNCTION tenancy_private.key_of_one_column(regclass, name);

@@ -20,6 +20,8 @@ DROP FUNCTION tenancy_private.columns_of_index(oid);
 DROP PROCEDURE tenancy_private.add_constraint(regclass, regclass[], name, text, text);
 DROP PROCEDURE tenancy_private.drop_parts_of(text);
 DROP PROCEDURE tenancy_private.drop_parts(regclass, text);
+DROP PROCEDURE tenancy_private.leave_schema(regclass);
+DROP FUNCTION tenancy_private.needs_schema(regclass, name, text);
 DROP FUNCTION tenancy_private.current_part(tenancy_private.adopted_parts);
 DROP PROCEDURE tenancy_private.grant_read(regclass, text);
 DROP PROCEDURE tenancy_private.add_workspace_column(regclass, text, text);

@@ -20,6 +20,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.has_unique_index(regclass, name[])',
     'tenancy_private.key_of_one_column(regclass, name)',
     'tenancy_private.move_to_parents(regclass, name, bigint, bigint)',
+    'tenancy_private.refuse_circles(regclass, name)',
     'tenancy_private.name_of_part(regclass, text, name[], text)',
     'tenancy_private.set_child_trigger(regclass, name)',
     'tenancy_private.add_keys(regclass, name, regclass, boolean)',

@@ -15,6 +15,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.add_workspace_column(regclass, text, text)',
     'tenancy_private.grant_read(regclass, text)',
     'tenancy_private.current_part(tenancy_private.adopted_parts)',
+    'tenancy_private.needs_schema(regclass, name, text)',
+    'tenancy_private.leave_schema(regclass)',
     'tenancy_private.drop_parts(regclass, text)',
     'tenancy_private.drop_parts_of(text)',
     'tenancy_private.columns_of_index(oid)',

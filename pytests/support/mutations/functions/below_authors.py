@@ -23,10 +23,13 @@ CHANGES = {
         ("IF child.follows THEN", "IF false THEN"),
         ("child.columns, quote_ident(protected.author)", "child.columns"),
         ("child.columns, quote_ident(protected.author)", "quote_ident(protected.author)"),
+        (", quote_ident(protected.parent)", ""),
+        ("y.polname LIKE '%\\_tenant\\_parent'", "y.polname = c.table_name || '_tenant_parent'"),
         ("ELSIF protected.shape = 'author' THEN", "ELSIF false THEN"),
     ],
     f"tenancy_private.follow_parent({_PROTECTED})": [
         ("IF condition IS NULL THEN", "IF true THEN"),
+        ("CALL tenancy_private.require_columns(above.table_name, ARRAY[above.parent, above.author]);", ""),
         ("'RESTRICTIVE', 'SELECT'", "'PERMISSIVE', 'SELECT'"),
         ("CALL tenancy_private.open_to_children(above);", ""),
         ("CALL tenancy_private.record_contract(above.table_name);", ""),

@@ -266,7 +266,18 @@ CHANGES = {
         ("IF ownerless > 0 THEN", "IF false THEN"),
         ("CALL tenancy_private.drop_archived(archive);", ""),
     ],
-    "tenancy_private.keep_workspaces_of(regclass,name)": [("IF columns IS NULL THEN", "IF false THEN")],
+    "tenancy_private.keep_workspaces_of(regclass,name)": [
+        ("IF columns IS NULL THEN", "IF false THEN"),
+        ("AND c.confrelid <> table_name", ""),
+    ],
+    "tenancy_private.needs_schema(regclass,name,text)": [
+        ("a.table_name <> except_table AND ", ""),
+        ("tenancy_private.current_part(a) = schema_name", "a.was = schema_name"),
+    ],
+    "tenancy_private.leave_schema(regclass)": [
+        ("part.schema_name IS NOT NULL AND NOT tenancy_private.needs_schema", "false AND tenancy_private.needs_schema"),
+        ("AND NOT tenancy_private.needs_schema(table_name, part.name, part.schema_name)", ""),
+    ],
     "tenancy_private.reopen_table(regclass)": [
         ("CALL tenancy.drop_policies(table_name);", ""),
         ("FROM tenancy_credentialed, tenancy_legacy, tenancy_auditor", "FROM tenancy_auditor"),
@@ -289,6 +300,7 @@ CHANGES = {
     "tenancy_private.grant_schema(regclass)": [
         ("EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, grantee);", ""),
         ("'tenancy_credentialed', 'tenancy_service', ", "'tenancy_service', "),
+        ("CALL tenancy_private.leave_schema(table_name);", "NULL;"),
     ],
     "tenancy_private.require_closed_partitions(regclass)": [
         ("IF FOUND THEN", "IF false THEN"),
@@ -301,14 +313,18 @@ CHANGES = {
         ("IF command <> 'DELETE' AND", "IF false AND"),
         ("IF command = 'DELETE' AND", "IF false AND"),
     ],
-    "tenancy_private.require_own_references(regclass,name,name[])": [
-        ("IF FOUND THEN", "IF false THEN"),
+    "tenancy_private.require_own_references(regclass,name,name[])": [("IF FOUND THEN", "IF false THEN")],
+    "tenancy_private.references_to_others(regclass,name,name[])": [
         ("AND k.referred_columns <> ARRAY[k.key]", ""),
-        ("k.columns && require_own_references.columns", "true"),
-        ("k.columns && require_own_references.columns", "k.columns <@ require_own_references.columns"),
+        ("k.columns && references_to_others.columns", "true"),
+        ("k.columns && references_to_others.columns", "k.columns <@ references_to_others.columns"),
         ("AND NOT k.compares_workspaces", "AND cardinality(k.columns) = 1"),
-        ("o.compares_workspaces AND o.columns @> k.columns", "false"),
     ],
+    "tenancy_private.open_references(regclass)": [
+        ("(only_table IS NULL OR p.table_name = only_table)", "true"),
+        ("(only_table IS NULL OR p.table_name = only_table)", "false"),
+    ],
+    "tenancy_private.verify_references()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
     "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [
         ("DELETE FROM tenancy_private.contracts AS c WHERE", "PERFORM FROM tenancy_private.contracts AS c WHERE"),

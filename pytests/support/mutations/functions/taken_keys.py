@@ -9,6 +9,7 @@ CHANGES = {
         ("i.indrelid AND i.indisunique\n", "i.indrelid AND false\n"),
         ("AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)", ""),
         ("            AND k.may_exist\n", ""),
+        ("OR has_column_privilege('tenancy_credentialed', o.attrelid, o.attnum, 'INSERT')", ""),
     ],
     "tenancy_private.unchecked_keys(regclass)": [
         ("f.prosrc IS DISTINCT FROM tenancy_private.key_checks(p.table_name)", "false"),

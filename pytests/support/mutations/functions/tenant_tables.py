@@ -34,5 +34,6 @@ CHANGES = {
         ("workspace_id = ''00000000-0000-0000-0000-000000000000'' AND", "true AND"),
         ("coalesce(condition, 'true')", "'true'"),
         ("AND %s LIMIT $1)", "AND %s LIMIT $1 + 1)"),
+        ("CASE WHEN own_id IS NOT NULL THEN format(' AND %I <> %I', parent, own_id) END", "''"),
     ],
 }
