@@ -23,10 +23,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.shared_numbers(regclass, name)',
     'tenancy_private.require_columns(regclass, name[])',
     'tenancy_private.require_named(regclass, text, name[])',
-    'tenancy_private.references_to_others(regclass, name, name[])',
-    'tenancy_private.require_own_references(regclass, name, name[])',
-    'tenancy_private.open_references(regclass)',
-    'tenancy_private.verify_references()',
     'tenancy_private.default_to_workspace(regclass, name)',
     'tenancy_private.require_type(regclass, name[], regtype)',
     'tenancy_private.grant_sequences(regclass, name)',
@@ -42,6 +38,5 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.writable_columns(regclass)',
     'tenancy.require_access(regclass, text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
-CALL tenancy_private.verify_references();
 
 ROLLBACK;
