@@ -31,10 +31,14 @@ CREATE TABLE public.own_policies (id uuid PRIMARY KEY);
 CREATE POLICY ours ON public.own_policies USING (true);
 CREATE TABLE public.numbered (id bigint PRIMARY KEY, code integer UNIQUE, name text, tenant uuid);
 CREATE DOMAIN public.number AS integer;
+CREATE DOMAIN public.narrow_number AS public.number;
 CREATE TABLE public.seats (
     id uuid PRIMARY KEY, hall text, seat public.number, price numeric, page smallint, place integer, owner uuid,
-    own_number integer, UNIQUE (hall, seat), UNIQUE (place) INCLUDE (id), UNIQUE (owner, page)
+    own_number integer, shelf public.narrow_number UNIQUE, row_number integer, ticket integer,
+    UNIQUE (hall, seat), UNIQUE (place) INCLUDE (id), UNIQUE (owner, page),
+    EXCLUDE USING btree (ticket WITH =)
 );
+CREATE UNIQUE INDEX ON public.seats ((row_number + 0), hall);
 CREATE UNIQUE INDEX ON public.seats (price) WHERE hall = 'x';
 CREATE TABLE public.orphan (id uuid PRIMARY KEY, project_id bigint REFERENCES public.projects);
 CREATE TABLE public.not_ours (id uuid PRIMARY KEY, customer_id uuid);
@@ -161,6 +165,10 @@ REFUSED = [
         "columns_invalid",
         "CALL tenancy.allow('public.seats', 'UPDATE', 'things.write', columns => 'id, place')",
     ),
+    *(
+        ("22023", "columns_invalid", f"CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => '{c}')")
+        for c in ("shelf", "row_number", "ticket")
+    ),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'name,')"),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'Name')"),
     ("42703", "column_missing", "CALL tenancy.allow('public.customers', 'INSERT', 'things.write', columns => 'xmin')"),
@@ -194,7 +202,8 @@ def test_numbers_are_the_databases_where_all_tenants_share_them(kinds: Applicati
         connection.add_notice_handler(lambda notice: said.append((notice.message_primary, notice.message_hint)))
         connection.execute("CALL tenancy.protect('public.seats')")
         hint = "All tenants share their numbers, unless the unique keys that they are in begin with workspace_id."
-        assert said == [("tenants leave these columns of public.seats to their defaults: place, price, seat", hint)]
+        columns = "place, price, row_number, seat, shelf, ticket"
+        assert said == [(f"tenants leave these columns of public.seats to their defaults: {columns}", hint)]
         # A uuid in the key cannot be guessed, and a workspace's numbers are its own.
         connection.execute(
             "CALL tenancy.allow('public.seats', 'INSERT', 'things.write', columns => 'id, hall, page, own_number')"

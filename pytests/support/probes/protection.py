@@ -612,23 +612,32 @@ QUESTIONS: list[Question] = [
     superuser([*THINGS, ALLOW.format("SELECT", "things.view", "name")], "table_not_protected"),
     superuser([*THINGS, "CALL tenancy.unprotect('public.things')"], "table_not_protected"),
     superuser([*THINGS, "CALL tenancy.publish('public.things', 'color')"], "column_missing"),
-    superuser(
-        [
-            *THINGS,
-            "CREATE TABLE public.numbers (id serial PRIMARY KEY, name text)",
-            "CALL tenancy.protect('public.numbers')",
-            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, name')",
-        ],
-        "columns_invalid",
+    *(
+        superuser(
+            [
+                *THINGS,
+                "CREATE TABLE public.numbers (name text, number integer)",
+                shared,
+                "CALL tenancy.protect('public.numbers')",
+                "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'number, name')",
+            ],
+            "columns_invalid",
+        )
+        for shared in (
+            "ALTER TABLE public.numbers ADD PRIMARY KEY (number)",
+            "CREATE UNIQUE INDEX i ON public.numbers ((number + 1))",
+            "ALTER TABLE public.numbers ADD EXCLUDE USING btree (number WITH =)",
+        )
     ),
-    # Numbers beside a uuid, or in no unique key, are not shared.
+    # Numbers beside a uuid, or in no unique key, are not shared, and texts are no numbers.
     superuser(
         [
             *THINGS,
-            "CREATE TABLE public.numbers (id uuid, number integer, weight integer, UNIQUE (id, number))",
+            "CREATE TABLE public.numbers (id uuid, number integer, weight integer, name text UNIQUE,"
+            " UNIQUE (id, number))",
             "CREATE INDEX i ON public.numbers (weight)",
             "CALL tenancy.protect('public.numbers')",
-            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, number, weight')",
+            "CALL tenancy.allow('public.numbers', 'INSERT', 'things.change', columns => 'id, number, weight, name')",
             "SELECT 1",
         ],
         [(1,)],

@@ -454,32 +454,36 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.warn_of_orphans(regclass, name) FROM public;
 
--- Numeric columns in a unique key that spans all tenants: a tenant could find out which numbers
--- others have, and take the next ones. If the key includes the workspace, the numbers belong to
--- it; beside a uuid they cannot be guessed.
+-- Numeric columns in a unique key that spans all tenants, also in an expression or an exclusion
+-- constraint: a tenant could find out which numbers others have, and take the next ones. If the
+-- key includes the workspace, the numbers belong to it; beside a uuid they cannot be guessed. A
+-- domain has the category of its base type.
 CREATE FUNCTION tenancy_private.shared_numbers(table_name regclass, key name) RETURNS name[]
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 RETURN ARRAY(
-    SELECT a.attname
+    SELECT DISTINCT a.attname
     FROM pg_index AS i
     CROSS JOIN LATERAL (
-        SELECT k.attname, coalesce(nullif(t.typbasetype, 0), t.oid) AS type
+        SELECT c.number::smallint AS number
         FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
-        INNER JOIN pg_attribute AS k ON k.attrelid = i.indrelid AND c.number = k.attnum
-        INNER JOIN pg_type AS t ON k.atttypid = t.oid
         WHERE c.place <= i.indnkeyatts
-    ) AS a
+        UNION
+        SELECT v.found[1]::smallint
+        FROM regexp_matches(i.indexprs::text, ':varattno (\d+)', 'g') AS v (found)
+    ) AS c
+    INNER JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND c.number = a.attnum
+    INNER JOIN pg_type AS t ON a.atttypid = t.oid
     WHERE i.indrelid = shared_numbers.table_name -- noqa: RF01
-        AND i.indisunique
-        AND a.type = ANY('{smallint,integer,bigint,numeric}'::regtype[])
+        AND (i.indisunique OR i.indisexclusion)
+        AND t.typcategory = 'N'
         AND NOT EXISTS (
             SELECT FROM pg_attribute AS o
-            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS c (number, place)
-                ON o.attnum = c.number
-            WHERE o.attrelid = i.indrelid AND c.place <= i.indnkeyatts
+            INNER JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
+                ON o.attnum = k.number
+            WHERE o.attrelid = i.indrelid AND k.place <= i.indnkeyatts
                 AND (o.attname = shared_numbers.key OR o.atttypid = 'uuid'::regtype) -- noqa: RF01
         )
     ORDER BY a.attname

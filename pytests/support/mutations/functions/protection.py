@@ -338,8 +338,10 @@ CHANGES = {
         ),
     ],
     "tenancy_private.shared_numbers(regclass,name)": [
-        ("integer,", ""),
-        ("i.indisunique AND ", ""),
+        (" AND (t.typcategory = 'N'::\"char\")", ""),
+        ("(i.indisunique OR i.indisexclusion) AND ", ""),
+        (" OR i.indisexclusion", ""),
+        ("':varattno (\\d+)'", "':varno (\\d+)'"),
         (" OR (o.atttypid = ('uuid'::regtype)::oid)", ""),
     ],
     "tenancy_private.drop_triggers_calling(regclass,text)": [
