@@ -50,7 +50,8 @@ SELECT m.id, m.user_id, 'owner' FROM made AS m;
 INSERT INTO public.organization_memberships (organization_id, user_id, role)
 SELECT m.id, u.user_id, 'user'
 FROM made AS m
-INNER JOIN made AS u ON (u.n - m.n + {tenants}) % {tenants} BETWEEN 1 AND 19;
+CROSS JOIN generate_series(1, least(19, {tenants} - 1)) AS k (ahead)
+INNER JOIN made AS u ON u.n = (m.n + k.ahead - 1) % {tenants} + 1;
 WITH added AS (
     INSERT INTO public.users (id, email, username)
     SELECT gen_random_uuid(), 'member-' || n || '@example.com', 'member-' || n

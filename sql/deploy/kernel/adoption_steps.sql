@@ -350,7 +350,8 @@ SELECT EXISTS (
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.needs_schema(regclass, name, text) FROM public;
 
--- For a table that has left its schema, or was dropped.
+-- For a table that has left its schema, is not protected any more, or was dropped. Other tables
+-- of the schema may need the right.
 CREATE PROCEDURE tenancy_private.leave_schema(table_name regclass)
 LANGUAGE plpgsql
 SECURITY INVOKER
@@ -362,7 +363,7 @@ BEGIN
     FOR part IN
         DELETE FROM tenancy_private.adopted_parts AS a
         WHERE a.table_name = leave_schema.table_name AND a.kind = 'schema'
-        RETURNING a.name, to_regnamespace(a.was)::text AS schema_name
+        RETURNING a.name, tenancy_private.current_part(a) AS schema_name
     LOOP
         IF part.schema_name IS NOT NULL AND NOT tenancy_private.needs_schema(table_name, part.name, part.schema_name) THEN
             EXECUTE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.schema_name, part.name);
@@ -393,10 +394,10 @@ BEGIN
             END AS present
         FROM tenancy_private.adopted_parts AS a
         WHERE a.table_name = drop_parts.table_name AND a.change IS NOT DISTINCT FROM drop_parts.change
+            AND a.kind <> 'schema'
         ORDER BY array_position(
             ARRAY[
-                'not null', 'trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'schema',
-                'sequence'
+                'not null', 'trigger', 'constraint', 'foreign key', 'index', 'default', 'column', 'rights', 'sequence'
             ], a.kind
         ), a.name
     LOOP
@@ -420,11 +421,6 @@ BEGIN
                 )
                 WHEN 'default' THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, part.present)
                 WHEN 'rights' THEN format('REVOKE %s ON %s FROM %I', part.was, table_name, part.name)
-                -- Other tables of the schema may need it.
-                WHEN 'schema' THEN CASE
-                    WHEN tenancy_private.needs_schema(table_name, part.name, part.present) THEN 'SELECT'
-                    ELSE format('REVOKE USAGE ON SCHEMA %s FROM %I', part.present, part.name)
-                END
                 WHEN 'sequence' THEN format('REVOKE USAGE ON SEQUENCE %s FROM %I', part.present, part.name)
                 ELSE format('ALTER TABLE %s DROP COLUMN %I', table_name, part.name)
             END;
@@ -437,6 +433,9 @@ BEGIN
                 USING HINT = format('It was %s.', part.was);
         END;
     END LOOP;
+    IF change IS NULL THEN
+        CALL tenancy_private.leave_schema(table_name);
+    END IF;
     DELETE FROM tenancy_private.adopted_parts AS a
     WHERE a.table_name = drop_parts.table_name AND a.change IS NOT DISTINCT FROM drop_parts.change;
 END;

@@ -415,9 +415,8 @@ REVOKE ALL ON ROUTINE tenancy_private.broken_contracts(regclass) FROM public;
 COMMENT ON FUNCTION tenancy_private.broken_contracts(regclass) IS
 'Each difference between a table, or every table, and its contract, with the statements that repair it.';
 
--- Called by the verify script of this change, which no other change reworks, so
--- that "sqitch verify" compares every table at every tag.
-CREATE PROCEDURE tenancy_private.verify_contracts()
+-- Raises an error that lists what a function finds, in rows as broken_contracts() returns them.
+CREATE PROCEDURE tenancy_private.require_no_problems(finder regproc, error_name text, title text, hint text)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -426,20 +425,34 @@ DECLARE
     problems text;
     repairs text;
 BEGIN
-    SELECT
-        string_agg(b.table_name || ': ' || b.problem, E'\n'),
-        string_agg(b.repair, E'\n')
-    INTO problems, repairs
-    FROM tenancy_private.broken_contracts() AS b;
+    EXECUTE format(
+        $query$SELECT string_agg(p.table_name || ': ' || p.problem, E'\n'), string_agg(p.repair, E'\n') FROM %s() AS p$query$,
+        finder
+    ) INTO problems, repairs;
     IF problems IS NOT NULL THEN
-        RAISE EXCEPTION E'tables differ from their contracts:\n%', problems
+        RAISE EXCEPTION E'%:\n%', title, problems
         USING ERRCODE = '55000',
-        CONSTRAINT = 'contract_broken',
+        CONSTRAINT = error_name,
         DETAIL = coalesce(repairs, 'No statement repairs these.'),
-        HINT = 'The statements in the detail restore the contracts. To accept a change that was made on purpose: '
-        'CALL tenancy_private.record_contract(''<table>'').';
+        HINT = concat('The statements in the detail repair it. ', hint);
     END IF;
 END;
+$$;
+REVOKE ALL ON ROUTINE tenancy_private.require_no_problems(regproc, text, text, text) FROM public;
+
+-- Called by the verify script of this change, which no other change reworks, so
+-- that "sqitch verify" compares every table at every tag.
+CREATE PROCEDURE tenancy_private.verify_contracts()
+LANGUAGE sql
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+CALL tenancy_private.require_no_problems(
+    'tenancy_private.broken_contracts',
+    'contract_broken',
+    'tables differ from their contracts',
+    'To accept a change that was made on purpose: CALL tenancy_private.record_contract(''<table>'').'
+);
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_contracts() FROM public;
 COMMENT ON PROCEDURE tenancy_private.verify_contracts () IS

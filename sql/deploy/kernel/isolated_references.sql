@@ -73,8 +73,7 @@ FROM keys AS k
 WHERE k.columns && references_to_others.columns
     AND k.shape IN ('tenant', 'child', 'author', 'catalogue')
     AND k.referred_columns <> ARRAY[k.key]
-    AND NOT k.compares_workspaces
-ORDER BY k.name;
+    AND NOT k.compares_workspaces;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.references_to_others(regclass, name, name[]) FROM public;
 
@@ -142,24 +141,16 @@ REVOKE ALL ON FUNCTION tenancy_private.open_references(regclass) FROM public;
 
 -- For the verify script.
 CREATE PROCEDURE tenancy_private.verify_references()
-LANGUAGE plpgsql
+LANGUAGE sql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    problems text;
-    repairs text;
-BEGIN
-    SELECT string_agg(r.table_name || ': ' || r.problem, E'\n'), string_agg(r.repair, E'\n') INTO problems, repairs
-    FROM tenancy_private.open_references() AS r;
-    IF problems IS NOT NULL THEN
-        RAISE EXCEPTION E'foreign keys do not compare the workspaces:\n%', problems
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'references_open',
-        DETAIL = repairs,
-        HINT = 'The statements in the detail repair it. For a parent run the contract of the table again.';
-    END IF;
-END;
+CALL tenancy_private.require_no_problems(
+    'tenancy_private.open_references',
+    'references_open',
+    'foreign keys do not compare the workspaces',
+    'For a parent run the contract of the table again.'
+);
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_references() FROM public;
 

@@ -352,25 +352,16 @@ REVOKE ALL ON FUNCTION tenancy_private.unchecked_keys(regclass) FROM public;
 
 -- For the verify script.
 CREATE PROCEDURE tenancy_private.verify_keys()
-LANGUAGE plpgsql
+LANGUAGE sql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    problems text;
-    repairs text;
-BEGIN
-    SELECT string_agg(u.table_name || ': ' || u.problem, E'\n'), string_agg(u.repair, E'\n') INTO problems, repairs
-    FROM tenancy_private.unchecked_keys() AS u;
-    IF problems IS NOT NULL THEN
-        RAISE EXCEPTION E'tenants could probe for keys of other tenants:\n%', problems
-        USING ERRCODE = '55000',
-        CONSTRAINT = 'keys_unchecked',
-        DETAIL = repairs,
-        HINT = 'The statements in the detail repair it. A unique index or a trigger has been added or changed since the '
-        'last allow().';
-    END IF;
-END;
+CALL tenancy_private.require_no_problems(
+    'tenancy_private.unchecked_keys',
+    'keys_unchecked',
+    'tenants could probe for keys of other tenants',
+    'A unique index or a trigger has been added or changed since the last allow().'
+);
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.verify_keys() FROM public;
 

@@ -294,12 +294,17 @@ BEGIN
         is_whole := bucket = 'hour' AND NOT is_split;
     END IF;
     RETURN QUERY
+    WITH rolled AS NOT MATERIALIZED (
+        SELECT h.*
+        FROM tenancy_private.cost_hours AS h
+        WHERE h.workspace_id = workspace AND h.hour >= source.whole_from AND h.hour < source.whole_to
+            AND NOT EXISTS (SELECT FROM unnest(source.marked) AS m (hour) WHERE m.hour = h.hour)
+    )
+
     SELECT
         h.hour, trim_scale(h.instances_eur), trim_scale(h.inference_eur), trim_scale(h.earned_eur), h.calls, h.total_tokens
-    FROM tenancy_private.cost_hours AS h
+    FROM rolled AS h
     WHERE is_whole
-        AND h.workspace_id = workspace AND h.hour >= source.whole_from AND h.hour < source.whole_to
-        AND NOT EXISTS (SELECT FROM unnest(source.marked) AS m (hour) WHERE m.hour = h.hour)
     UNION ALL
     SELECT
         p.bucket_start,
@@ -312,10 +317,8 @@ BEGIN
         SELECT
             date_trunc(bucket, h.hour, time_zone) AS bucket_start,
             h.instances_eur, h.inference_eur, h.earned_eur, h.calls, h.total_tokens
-        FROM tenancy_private.cost_hours AS h
+        FROM rolled AS h
         WHERE NOT is_whole
-            AND h.workspace_id = workspace AND h.hour >= source.whole_from AND h.hour < source.whole_to
-            AND NOT EXISTS (SELECT FROM unnest(source.marked) AS m (hour) WHERE m.hour = h.hour)
             AND (
                 NOT is_split
                 OR date_trunc(bucket, h.hour, time_zone) = date_trunc(bucket, h.hour + (an_hour - a_moment), time_zone)
@@ -325,11 +328,9 @@ BEGIN
             date_trunc(bucket, h.hour + q.number * interval '15 minutes', time_zone),
             h.quarters[5 * q.number + 1], h.quarters[5 * q.number + 2], h.quarters[5 * q.number + 3],
             h.quarters[5 * q.number + 4]::bigint, h.quarters[5 * q.number + 5]::bigint
-        FROM tenancy_private.cost_hours AS h
+        FROM rolled AS h
         CROSS JOIN generate_series(0, 3) AS q (number)
         WHERE is_split
-            AND h.workspace_id = workspace AND h.hour >= source.whole_from AND h.hour < source.whole_to
-            AND NOT EXISTS (SELECT FROM unnest(source.marked) AS m (hour) WHERE m.hour = h.hour)
             AND date_trunc(bucket, h.hour, time_zone) <> date_trunc(bucket, h.hour + (an_hour - a_moment), time_zone)
             AND h.quarters[5 * q.number + 1] IS NOT NULL
         UNION ALL

@@ -9,6 +9,7 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP PROCEDURE tenancy_private.verify_contracts();
+DROP PROCEDURE tenancy_private.require_no_problems(regproc, text, text, text);
 DROP FUNCTION tenancy_private.broken_contracts(regclass);
 DROP PROCEDURE tenancy_private.close_own_table(regclass);
 DROP PROCEDURE tenancy.drop_policies(regclass);

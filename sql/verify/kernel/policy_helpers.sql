@@ -23,6 +23,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.drop_policies(regclass)',
     'tenancy_private.close_own_table(regclass)',
     'tenancy_private.broken_contracts(regclass)',
+    'tenancy_private.require_no_problems(regproc, text, text, text)',
     'tenancy_private.verify_contracts()'
 ]);
 

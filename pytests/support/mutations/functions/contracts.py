@@ -58,7 +58,8 @@ CHANGES = {
         ("WHERE c.relkind IN ('r', 'p') AND", "WHERE false AND"),
         ("WHERE n.former <> n.table_name::text", "WHERE false"),
     ],
-    "tenancy_private.verify_contracts()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.require_no_problems(regproc,text,text,text)": [("IF problems IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.verify_contracts()": [("broken_contracts", "unchecked_keys")],
     "tenancy_private.close_own_table(regclass)": [
         ("EXECUTE format('REVOKE ALL ON %s FROM %s', table_name, grantee);", "NULL;"),
         (

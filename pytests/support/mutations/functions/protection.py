@@ -324,7 +324,7 @@ CHANGES = {
         ("(only_table IS NULL OR p.table_name = only_table)", "true"),
         ("(only_table IS NULL OR p.table_name = only_table)", "false"),
     ],
-    "tenancy_private.verify_references()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.verify_references()": [("open_references", "unchecked_keys")],
     "tenancy_private.default_to_workspace(regclass,name)": [("'tenancy.default_workspace_id()'", "'NULL'")],
     "tenancy_private.forget_table(regclass)": [
         ("DELETE FROM tenancy_private.contracts AS c WHERE", "PERFORM FROM tenancy_private.contracts AS c WHERE"),

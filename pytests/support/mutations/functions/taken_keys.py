@@ -16,7 +16,7 @@ CHANGES = {
         ("f.prosrc IS DISTINCT FROM", "f.prosrc <>"),
         ("(only_table IS NULL OR p.table_name = only_table)", "true"),
     ],
-    "tenancy_private.verify_keys()": [("IF problems IS NOT NULL THEN", "IF false THEN")],
+    "tenancy_private.verify_keys()": [("unchecked_keys", "open_references")],
     "tenancy_private.instances_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
     "tenancy_private.models_tenancy_taken()": [("IF EXISTS (", "IF false AND EXISTS (")],
     "tenancy_private.drop_key_trigger(regclass)": [
