@@ -416,7 +416,9 @@ COMMENT ON FUNCTION tenancy_private.broken_contracts(regclass) IS
 'Each difference between a table, or every table, and its contract, with the statements that repair it.';
 
 -- Raises an error that lists what a function finds, in rows as broken_contracts() returns them.
-CREATE PROCEDURE tenancy_private.require_no_problems(finder regproc, error_name text, title text, hint text)
+CREATE PROCEDURE tenancy_private.require_no_problems(
+    finder regproc, error_name text, title text, hint text
+)
 LANGUAGE plpgsql
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

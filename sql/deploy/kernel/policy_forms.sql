@@ -232,26 +232,6 @@ RETURN format(
 );
 REVOKE ALL ON FUNCTION tenancy_private.author_floor(name, text) FROM public;
 
--- The foreign key by which a child refers to its parent, if that is another protected table.
-CREATE FUNCTION tenancy_private.key_to_parent(table_name regclass, parent name) RETURNS oid
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT k.oid
-FROM pg_constraint AS k
-INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.conkey)
-INNER JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
-WHERE k.conrelid = key_to_parent.table_name AND k.contype = 'f' AND a.attname = key_to_parent.parent
-    AND k.confrelid <> k.conrelid
--- The key created by protect() includes the workspace.
-ORDER BY cardinality(k.conkey) DESC
-LIMIT 1;
-$$;
-REVOKE ALL ON FUNCTION tenancy_private.key_to_parent(regclass, name) FROM public;
-
 -- For a child below an author's table: its parent is visible, which the parent's own policies
 -- decide, or for a write the writer is the parent's author. NULL for any other child. A row
 -- without a parent passes.

@@ -1,6 +1,7 @@
 -- Deploy pg-tenancy:kernel/protection to pg
 -- requires: kernel/taken_keys
 -- requires: kernel/isolated_references
+-- requires: kernel/release
 -- requires: kernel/audit_log
 -- requires: kernel/legacy_logins
 

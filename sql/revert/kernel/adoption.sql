@@ -8,21 +8,12 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-DROP PROCEDURE tenancy_private.release_table(regclass, name);
-DROP FUNCTION tenancy_private.in_the_way_of_release(regclass);
 DROP PROCEDURE tenancy_private.adopt_table(regclass, name, name, boolean);
 DROP PROCEDURE tenancy_private.add_keys(regclass, name, regclass, boolean);
-DROP PROCEDURE tenancy_private.set_child_trigger(regclass, name);
 DROP FUNCTION tenancy_private.name_of_part(regclass, text, name[], text);
-DROP PROCEDURE tenancy_private.refuse_circles(regclass, name);
-DROP FUNCTION tenancy_private.move_to_parents(regclass, name, bigint, bigint);
 DROP FUNCTION tenancy_private.has_unique_index(regclass, name[]);
-DROP FUNCTION tenancy_private.key_of_one_column(regclass, name);
-DROP FUNCTION tenancy_private.set_child_workspace();
 DROP PROCEDURE tenancy_private.grant_schema(regclass);
 DROP PROCEDURE tenancy_private.grant_rights(regclass, name, text[]);
-DROP PROCEDURE tenancy_private.keep_workspaces_of(regclass, name);
-DROP PROCEDURE tenancy_private.return_workspaces(regclass);
 DROP FUNCTION tenancy_private.name_for(regclass, text);
 DROP FUNCTION tenancy_private.short_name(regclass, text);
 DROP PROCEDURE tenancy_private.tell_unprotected();

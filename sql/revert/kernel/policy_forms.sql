@@ -9,7 +9,6 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 DROP FUNCTION tenancy_private.parent_floor(regclass, name, boolean, integer);
-DROP FUNCTION tenancy_private.key_to_parent(regclass, name);
 DROP FUNCTION tenancy_private.author_floor(name, text);
 DROP FUNCTION tenancy_private.verified_author();
 DROP FUNCTION tenancy_private.claimed_user();

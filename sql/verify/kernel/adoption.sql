@@ -12,21 +12,12 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.tell_unprotected()',
     'tenancy_private.short_name(regclass, text)',
     'tenancy_private.name_for(regclass, text)',
-    'tenancy_private.return_workspaces(regclass)',
-    'tenancy_private.keep_workspaces_of(regclass, name)',
     'tenancy_private.grant_rights(regclass, name, text[])',
     'tenancy_private.grant_schema(regclass)',
-    'tenancy_private.set_child_workspace()',
     'tenancy_private.has_unique_index(regclass, name[])',
-    'tenancy_private.key_of_one_column(regclass, name)',
-    'tenancy_private.move_to_parents(regclass, name, bigint, bigint)',
-    'tenancy_private.refuse_circles(regclass, name)',
     'tenancy_private.name_of_part(regclass, text, name[], text)',
-    'tenancy_private.set_child_trigger(regclass, name)',
     'tenancy_private.add_keys(regclass, name, regclass, boolean)',
-    'tenancy_private.adopt_table(regclass, name, name, boolean)',
-    'tenancy_private.in_the_way_of_release(regclass)',
-    'tenancy_private.release_table(regclass, name)'
+    'tenancy_private.adopt_table(regclass, name, name, boolean)'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.unprotected_tables()'

@@ -9,7 +9,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.claimed_user()',
     'tenancy_private.verified_author()',
     'tenancy_private.author_floor(name, text)',
-    'tenancy_private.key_to_parent(regclass, name)',
     'tenancy_private.parent_floor(regclass, name, boolean, integer)',
     'tenancy_private.floor(name, text, text, text)',
     'tenancy_private.gate(text, text)',

@@ -5,7 +5,7 @@ from __future__ import annotations
 _PROTECTED = "tenancy_private.protected_tables"
 
 CHANGES = {
-    "tenancy_private.key_to_parent(regclass,name)": [
+    "tenancy_private.key_to_parent(regclass,name,boolean)": [
         (" AND a.attname = key_to_parent.parent", ""),
         (" DESC", ""),
     ],

@@ -250,6 +250,7 @@ CHANGES = {
         ("WHERE p.%4$I = t.%5$I AND t.workspace_id <> p.%2$I", "WHERE p.%4$I = t.%5$I"),
         ("WHERE t.ctid = f.place AND p.%4$I = t.%5$I", "WHERE p.%4$I = t.%5$I"),
     ],
+    "tenancy_private.refuse_circles(regclass,name)": [("WHERE t.workspace_id <> p.workspace_id", "WHERE true")],
     "tenancy_private.set_child_workspace()": [
         ("coalesce(parents_workspace, new.workspace_id)", "new.workspace_id"),
         ("coalesce(parents_workspace, new.workspace_id)", "parents_workspace"),
