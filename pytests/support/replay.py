@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -99,11 +100,13 @@ class Replay:
     Args:
         database: the database of the scripts.
         login: the role to connect as; default: the superuser.
+        scripts: the folder of the scripts; default: the repository's.
 
     """
 
     database: Database
     login: str | None = None
+    scripts: Path = SQL
 
     def deploy(self, to: str | None = None) -> str:
         """Deploy the changes up to one, or all of them, and return psql's output."""
@@ -137,7 +140,7 @@ class Replay:
         for step in steps:
             script = step.change.script
             if step.is_run:
-                arguments.append(f"--file={SQL / step.kind / script}.sql")
+                arguments.append(f"--file={self.scripts / step.kind / script}.sql")
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
             # Like a new session, except for psql's own variables.
@@ -159,7 +162,8 @@ class Replay:
             def run(step: Step) -> str:
                 nonlocal first
                 script = step.change.script
-                lines = [first, f"\\i {SQL / step.kind / script}.sql", noted[step.kind].get(script, ""), NEW_SESSION]
+                included = f"\\i {self.scripts / step.kind / script}.sql"
+                lines = [first, included, noted[step.kind].get(script, ""), NEW_SESSION]
                 first = ""
                 return said(process, "\n".join(lines))
 
