@@ -102,7 +102,6 @@ def server() -> Iterator[Server]:
     """Return the server of this run."""
     with server_of_this_run() as server:
         yield server
-        server.sessions.close_all()
 
 
 @pytest.fixture(scope="session")
