@@ -35,26 +35,31 @@ _run = ExitStack()
 SLOWEST = (
     "proof/test_mutation.py",
     "command/test_demo.py",
-    "adoption/test_round_trip.py",
-    "adoption/test_lossless_tables.py",
-    "console/test_browser.py",
+    "command/test_protect.py",
     "command/test_cli.py",
     "adoption/test_replay.py",
+    "adoption/test_round_trip.py",
     "adoption/test_online_kernel.py",
+    "console/test_browser.py",
+    "adoption/test_old_application.py",
+    "adoption/test_deployer.py",
+    "adoption/test_lossless_tables.py",
+    "adoption/test_lossless_revert.py",
+    "adoption/test_verify.py",
+    "adoption/test_tenant_columns.py",
+    "command/test_bundle.py",
     "adoption/test_stopped.py",
     "adoption/test_refused.py",
     "command/test_stopping.py",
-    "adoption/test_deployer.py",
-    "adoption/test_lossless_revert.py",
     "adoption/test_online_phase_0.py",
-    "adoption/test_tenant_columns.py",
-    "adoption/test_verify.py",
     "proof/test_property.py",
-    "adoption/test_old_application.py",
     "command/test_embedded.py",
     "adoption/test_online_tables.py",
+    "adoption/test_hanging_partitions.py",
+    "adoption/test_hanging_columns.py",
+    "adoption/test_hanging_rules.py",
+    "adoption/test_hanging_triggers.py",
     "kernel/test_last_owner.py",
-    "command/test_bundle.py",
     "phases/users/test_hidden_accounts.py",
     "adoption/test_phase_0_keys.py",
 )
@@ -102,7 +107,6 @@ def server() -> Iterator[Server]:
     """Return the server of this run."""
     with server_of_this_run() as server:
         yield server
-        server.sessions.close_all()
 
 
 @pytest.fixture(scope="session")

@@ -84,8 +84,8 @@ def test_a_deployer_who_may_not_grant_what_a_trigger_needs_is_told(
 
 
 @pytest.fixture
-def server_roles() -> Callable[[Database, str], None]:
-    """Return a function that gives a login the server's roles that a deployer needs."""
+def server_roles(template: str) -> Callable[[Database, str], None]:
+    """Return a function that gives a login the server's roles that a deployer needs; they come with the template."""
 
     def grant(database: Database, login: str) -> None:
         database.execute(

@@ -464,7 +464,7 @@ def test_the_package_has_the_few_names_that_people_import() -> None:
     names += ["start_session", "switch_session", "workspace"]
     assert pg_tenancy.__all__ == ["TenancyError", *names]
     assert pg_tenancy.aio.__all__ == pg_tenancy.asyncpg.__all__ == names
-    shown = {name for name, value in vars(pg_tenancy).items() if not isinstance(value, ModuleType)}
+    shown = {name for name in dir(pg_tenancy) if not isinstance(getattr(pg_tenancy, name), ModuleType)}
     assert {name for name in shown if not name.startswith("_")} - {"annotations"} == set(pg_tenancy.__all__)
 
 

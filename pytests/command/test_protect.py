@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from pg_tenancy.tools import protect as protecting
+from support.catalog import Catalog
 from support.command import Answer, answer, command, started
 from support.command import run as run_program
 from support.database import Database
@@ -268,27 +269,29 @@ def test_what_was_begun_is_taken_back_or_ended_in_one_transaction(
     database.execute(
         "CALL tenancy.protect('public.tasks', parent => 'project_id')", "CALL tenancy.unprotect('public.tasks')"
     )
-    before = database.dump()
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for step in ("_build_indexes", "_follow_parents", "_validate", "_join_part_keys", "_close"):
-        with monkeypatch.context() as patch:
-            patch.setattr(protecting.Protection, step, stop)
-            status, _, complaint = run("--parent", "project_id", database.dsn(), "public.tasks")
-        assert (status, complaint) == (1, f"pg-tenancy: interrupted\n{protecting.BEGUN}\n")
-        assert database.dump() != before
-        database.execute("CALL tenancy.unprotect('public.tasks')")
-        assert database.dump() == before
-        with monkeypatch.context() as patch:
-            patch.setattr(protecting.Protection, step, stop)
-            run("--parent", "project_id", database.dsn(), "public.tasks")
-        database.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
-        assert _strays(database) == 0
-        assert run("--parent", "project_id", database.dsn(), "public.tasks")[1].startswith("Nothing to do: ")
-        database.execute("CALL tenancy.unprotect('public.tasks')")
-        assert database.dump() == before
+    with Catalog(database) as catalog:
+        before, dump = catalog.state(), database.dump()
+        for step in ("_build_indexes", "_follow_parents", "_validate", "_join_part_keys", "_close"):
+            with monkeypatch.context() as patch:
+                patch.setattr(protecting.Protection, step, stop)
+                status, _, complaint = run("--parent", "project_id", database.dsn(), "public.tasks")
+            assert (status, complaint) == (1, f"pg-tenancy: interrupted\n{protecting.BEGUN}\n")
+            assert catalog.differences(before, catalog.state()) != ""
+            database.execute("CALL tenancy.unprotect('public.tasks')")
+            assert catalog.differences(before, catalog.state()) == ""
+            with monkeypatch.context() as patch:
+                patch.setattr(protecting.Protection, step, stop)
+                run("--parent", "project_id", database.dsn(), "public.tasks")
+            database.execute("CALL tenancy.protect('public.tasks', parent => 'project_id')")
+            assert _strays(database) == 0
+            assert run("--parent", "project_id", database.dsn(), "public.tasks")[1].startswith("Nothing to do: ")
+            database.execute("CALL tenancy.unprotect('public.tasks')")
+            assert catalog.differences(before, catalog.state()) == ""
+    assert database.dump() == dump
 
 
 def test_what_unprotect_kept_comes_back(database: Database, acme: Organization, run: Answer) -> None:
@@ -504,8 +507,8 @@ def _protect(database: Database, on_step: Callable[[str], object]) -> None:
         protecting.Protection(connection, "public.tasks", protecting.Shape("project_id")).run(5000, "", begin)
 
 
-def _make_parts(database: Database, acme: Organization) -> str:
-    """Return the dump of a database with partitioned tasks, whose projects are protected."""
+def _make_parts(database: Database, acme: Organization) -> None:
+    """Make partitioned tasks, whose projects are protected."""
     _make_tables(database, 100, in_parts=True)
     database.execute("CALL tenancy.protect('public.projects')")
     _give_projects(database, acme)
@@ -513,7 +516,6 @@ def _make_parts(database: Database, acme: Organization) -> str:
     database.execute(
         "CALL tenancy.protect('public.tasks', parent => 'project_id')", "CALL tenancy.unprotect('public.tasks')"
     )
-    return database.dump()
 
 
 def _unfinished(database: Database) -> list[tuple[int]]:
@@ -534,7 +536,7 @@ def _unfinished(database: Database) -> list[tuple[int]]:
 
 @pytest.mark.slow
 def test_a_partitioned_table_is_continued_or_taken_back_after_any_step(database: Database, acme: Organization) -> None:
-    before = _make_parts(database, acme)
+    _make_parts(database, acme)
     steps: list[str] = []
     last = 0
 
@@ -543,27 +545,30 @@ def test_a_partitioned_table_is_continued_or_taken_back_after_any_step(database:
         if len(steps) == last:
             raise KeyboardInterrupt
 
-    while not steps or len(steps) == last:
-        last += 1
-        steps.clear()
-        try:
-            _protect(database, stop)
-        except KeyboardInterrupt:
-            if last == 1:
-                continue
-            with pytest.raises(psycopg.Error, match=r"has children that are protected: public\.tasks\nHINT"):
-                database.execute("CALL tenancy.unprotect('public.projects')")
-            database.execute("CALL tenancy.unprotect('public.tasks')")
-            assert database.dump() == before
-            # All rows have a parent, and belong where it is.
-            assert database.fetch("SELECT to_regclass('tenancy_archive.public_tasks_workspaces')") == [(None,)]
+    with Catalog(database) as catalog:
+        before, dump = catalog.state(), database.dump()
+        while not steps or len(steps) == last:
+            last += 1
             steps.clear()
-            with pytest.raises(KeyboardInterrupt):
+            try:
                 _protect(database, stop)
-            _protect(database, lambda _: None)
-        assert _unfinished(database) == [(0,)] * 6
-        database.execute("CALL tenancy.unprotect('public.tasks')")
-        assert database.dump() == before
+            except KeyboardInterrupt:
+                if last == 1:
+                    continue
+                with pytest.raises(psycopg.Error, match=r"has children that are protected: public\.tasks\nHINT"):
+                    database.execute("CALL tenancy.unprotect('public.projects')")
+                database.execute("CALL tenancy.unprotect('public.tasks')")
+                assert catalog.differences(before, catalog.state()) == ""
+                # All rows have a parent, and belong where it is.
+                assert database.fetch("SELECT to_regclass('tenancy_archive.public_tasks_workspaces')") == [(None,)]
+                steps.clear()
+                with pytest.raises(KeyboardInterrupt):
+                    _protect(database, stop)
+                _protect(database, lambda _: None)
+            assert _unfinished(database) == [(0,)] * 6
+            database.execute("CALL tenancy.unprotect('public.tasks')")
+            assert catalog.differences(before, catalog.state()) == ""
+    assert database.dump() == dump
     assert [re.sub(r" (on|of) .*", "", step) for step in steps] == [
         "the column, and keys for new rows",
         *["the index"] * 6,
@@ -581,7 +586,8 @@ def test_a_partitioned_table_is_continued_or_taken_back_after_any_step(database:
 def test_an_index_of_a_partition_that_was_not_built_does_not_stay(
     database: Database, acme: Organization, statement: str | None
 ) -> None:
-    before = _make_parts(database, acme)
+    _make_parts(database, acme)
+    before = database.dump()
     with database.connect() as holding, database.connect(autocommit=True) as connection:
 
         def hold(step: str) -> protecting.OnProgress:

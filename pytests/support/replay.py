@@ -8,9 +8,10 @@ each, and fills sqitch's registry as sqitch does, so that each can continue wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -99,27 +100,31 @@ class Replay:
     Args:
         database: the database of the scripts.
         login: the role to connect as; default: the superuser.
+        scripts: the folder of the scripts; default: the repository's.
 
     """
 
     database: Database
     login: str | None = None
+    scripts: Path = SQL
 
     def deploy(self, to: str | None = None) -> str:
         """Deploy the changes up to one, or all of them, and return psql's output."""
-        changes = PLAN[self._deployed() or 0 : len(PLAN) if to is None else position(to)]
-        return self.run(*(Step("deploy", change) for change in changes))
+        done = self._deployed()
+        changes = PLAN[done or 0 : len(PLAN) if to is None else position(to)]
+        return self._run(done, [Step("deploy", change) for change in changes])
 
     def revert(self, to: str | None = None) -> str:
         """Revert the changes after one, or all of them, and return psql's output."""
-        done, stays = self._deployed() or 0, position(to)
-        if stays > done:
+        done, stays = self._deployed(), position(to)
+        if stays > (done or 0):
             raise ValueError(f"{to} is not deployed")
-        return self.run(*(Step("revert", change) for change in PLAN[stays:done][::-1]))
+        return self._run(done, [Step("revert", change) for change in PLAN[stays : done or 0][::-1]])
 
     def verify(self) -> str:
         """Run the verify scripts of the deployed changes, and return psql's output."""
-        return self.run(*(Step("verify", change) for change in PLAN[: self._deployed() or 0]))
+        done = self._deployed()
+        return self._run(done, [Step("verify", change) for change in PLAN[: done or 0]])
 
     def _deployed(self) -> int | None:
         # None if there is no registry yet.
@@ -131,18 +136,21 @@ class Replay:
 
     def run(self, *steps: Step) -> str:
         """Run any scripts in this order, and return psql's output."""
+        return self._run(self._deployed(), steps)
+
+    def _run(self, done: int | None, steps: Sequence[Step]) -> str:
         registry = _registry(self.database.server)
         noted = {"deploy": registry.deployed, "revert": registry.reverted, "verify": {}}
         arguments = ["--file=-"]
         for step in steps:
             script = step.change.script
             if step.is_run:
-                arguments.append(f"--file={SQL / step.kind / script}.sql")
+                arguments.append(f"--file={self.scripts / step.kind / script}.sql")
             if step.is_noted and script in noted[step.kind]:
                 arguments.append(f"--command={noted[step.kind][script]}")
             # Like a new session, except for psql's own variables.
             arguments.append(f"--command={NEW_SESSION}")
-        first = registry.tables if self._deployed() is None else ""
+        first = registry.tables if done is None else ""
         return psql(self.database, *arguments, login=self.login, script=first)
 
     @contextmanager
@@ -159,7 +167,8 @@ class Replay:
             def run(step: Step) -> str:
                 nonlocal first
                 script = step.change.script
-                lines = [first, f"\\i {SQL / step.kind / script}.sql", noted[step.kind].get(script, ""), NEW_SESSION]
+                included = f"\\i {self.scripts / step.kind / script}.sql"
+                lines = [first, included, noted[step.kind].get(script, ""), NEW_SESSION]
                 first = ""
                 return said(process, "\n".join(lines))
 

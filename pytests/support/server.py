@@ -14,7 +14,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -100,9 +100,13 @@ class Server:
 
     def execute(self, *statements: sql.Composed | sql.SQL) -> None:
         """Run each statement as the superuser, in autocommit."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+        with self._session() as connection:
             for statement in statements:
                 connection.execute(statement)
+
+    def _session(self) -> AbstractContextManager[psycopg.Connection[tuple[object, ...]]]:
+        # Not of a database of the run, which somebody may copy.
+        return self.sessions.session("", None, True, lambda: psycopg.connect(self.dsn, autocommit=True))
 
     def new_name(self, kind: str) -> str:
         """Return an unused name for a database or login of the run."""
@@ -118,7 +122,7 @@ class Server:
         """
         name = name or self.new_name("db")
         self.sessions.close(template)
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+        with self._session() as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
                     sql.Identifier(name),
@@ -173,10 +177,18 @@ class Server:
         self._made.add(name)
         return name
 
+    def numbers(self, kind: str) -> list[int]:
+        """Return the numbers at the ends of the names of this kind that ``once`` has finished."""
+        start = f"{self.run}_{kind}"
+        with self._session() as connection:
+            names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [start])
+            rests = [str(name).removeprefix(start) for (name,) in names.fetchall()]
+        return [int(rest) for rest in rests if rest.isdigit()]
+
     def state(self, tables: str = "", at: str | None = None, *, owned: bool = False) -> str:
         """Return the name of a template: an application's tables with a part of the plan deployed.
 
-        It is created once a run, from the template with the same tables at the tag before.
+        It is created once a run, from a template with the same tables and less of the plan.
 
         Args:
             tables: SQL that creates the tables and rows; default: nothing.
@@ -219,7 +231,7 @@ class Server:
         tables and archives, and with the privileges on the database itself.
         """
         lines = [self.pg_dump(dbname, "--schema-only", "--exclude-schema=sqitch", "--exclude-schema=tenancy_archive")]
-        with psycopg.connect(self.dsn) as connection:
+        with self._session() as connection:
             lines += [f"-- on the database: {grant}" for grant in _explode(connection, dbname)]
         return "\n".join(lines)
 
@@ -232,8 +244,9 @@ class Server:
             capture_output=True,
             text=True,
         ).stdout
-        # All at once: a dump has thousands of lines, and some tests make hundreds of dumps.
-        return re.sub(r"^(\\(un)?restrict |-- Dumped (from|by) ).*\n", "", written, flags=re.MULTILINE).rstrip("\n")
+        # All at once, and from the end of the line before, which is found faster than a beginning: a dump has forty
+        # thousand lines, and some tests make dozens of dumps.
+        return re.sub(r"\n(?:\\(?:un)?restrict |-- Dumped (?:from|by) ).*", "", written).rstrip("\n")
 
     # -- logins ----------------------------------------------------------------
 
@@ -246,7 +259,7 @@ class Server:
         """Return the name of a login that the first process to need it creates."""
         name = f"{self.run}_{kind}"
         if name not in self._made:
-            with self._alone(name), psycopg.connect(self.dsn, autocommit=True) as connection:
+            with self._alone(name) as connection:
                 if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
                     self.create_login(name, *groups)
             self._made.add(name)
@@ -290,14 +303,15 @@ class Server:
                     continue
 
     @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
+    def _alone(self, name: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         """Block the run's other processes while something of that name is created for all."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+        with self._session() as connection:
+            # Until the session is set back.
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
-            yield
+            yield connection
 
     def _exists(self, name: str) -> bool:
-        with psycopg.connect(self.dsn) as connection:
+        with self._session() as connection:
             return bool(connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone())
 
     def program(self, name: str) -> str:
@@ -427,7 +441,11 @@ def server_of_this_run(environment: Mapping[str, str] = os.environ) -> Iterator[
     otherwise it starts its own server.
     """
     if _VARIABLE in environment:
-        yield Server(**json.loads(environment[_VARIABLE]))
+        joined = Server(**json.loads(environment[_VARIABLE]))
+        try:
+            yield joined
+        finally:
+            joined.sessions.close_all()
         return
     run, password = f"pgt_{secrets.token_hex(4)}", secrets.token_urlsafe(18)
     dsn = environment.get("PG_TENANCY_DSN")
@@ -439,9 +457,12 @@ def server_of_this_run(environment: Mapping[str, str] = os.environ) -> Iterator[
             yield server
         finally:
             server.clean_up(before)
+            server.sessions.close_all()
         return
     embedded = start_embedded()
+    server = Server(embedded.dsn(), run, password, str(embedded.bin_dir), embedded.version)
     try:
-        yield Server(embedded.dsn(), run, password, str(embedded.bin_dir), embedded.version)
+        yield server
     finally:
+        server.sessions.close_all()
         embedded.stop()

@@ -1,6 +1,6 @@
 """Databases at a point of the plan, with the tables of any application.
 
-Each is created once a run, from the one with the same tables at the tag before, so that nothing is
+Each is created once a run, from one with the same tables and less of the plan, so that little is
 deployed twice. Tests get copies.
 """
 
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from support.platform import KEYLESS, ROWS
 from support.replay import PLAN, Replay, position
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from support.server import Server
 
 __all__ = ["all_rows", "on_the_way_down", "state_of"]
+
+# Tests use these at every tag, so a template is made at each on the way. Others they use at few tags, and copies at all
+# of them would take half as long as the deploy itself.
+_AT_EVERY_TAG = ("", KEYLESS + ROWS)
 
 
 def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
@@ -26,13 +31,20 @@ def state_of(server: Server, tables: str, at: str | None, owned: bool) -> str:
     if last == 0:
         owner = server.login(f"owner_{base}") if owned else None
         return server.once(f"state_{base}_00", lambda building: building.fill(tables, owner))
-    # The number of changes at the tag before.
-    before = max((number for number, change in enumerate(PLAN[: last - 1], start=1) if change.tags), default=0)
     return server.once(
         f"state_{base}_{last:02}",
         lambda building: Replay(building).deploy(PLAN[last - 1].script),
-        lambda: state_of(server, tables, PLAN[before - 1].script if before else None, owned),
+        lambda: _before(server, tables, last, owned, f"state_{base}_"),
     )
+
+
+def _before(server: Server, tables: str, last: int, owned: bool, kind: str) -> str:
+    """Return the name of a template with fewer changes than ``last``."""
+    if tables in _AT_EVERY_TAG and not owned:
+        before = max((number for number, change in enumerate(PLAN[: last - 1], start=1) if change.tags), default=0)
+    else:
+        before = max((number for number in server.numbers(kind) if number < last), default=0)
+    return state_of(server, tables, PLAN[before - 1].script if before else None, owned)
 
 
 def on_the_way_down(database: Database, stops: Sequence[str | None]) -> dict[str | None, Database]:
