@@ -547,6 +547,32 @@ QUESTIONS: list[Question] = [
         ("app", "max", "acme", f"SELECT count(*) FROM tenancy.offering_calls('{{{name}}}'{since})", [(count,)])
         for name, since, count in (("o_acme", "", 1), ("o_bulk", "", 0), ("o_acme", ", now()", 0))
     ),
+    # A public model that others offer stays public.
+    *(
+        superuser(
+            [*before, f"UPDATE public.models SET organization_id = {owner} WHERE id = '{{{model}}}'", "SELECT 1"],
+            answer,
+        )
+        for model, owner, before, answer in (
+            ("m_public", "'{acme}'", [], "model_in_use"),
+            (
+                "m_public",
+                "'{acme}'",
+                ["DELETE FROM public.organization_models WHERE organization_id = '{bulk}'"],
+                [(1,)],
+            ),
+            ("m_spare", "'{acme}'", [], [(1,)]),
+            (
+                "m_acme",
+                "NULL",
+                [
+                    "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+                    " VALUES ('{acme}', '{m_acme}', 'n', 'c')"
+                ],
+                [(1,)],
+            ),
+        )
+    ),
     # Only own or public models.
     *(
         ("service", None, None, _OFFERED.format(f"model_id = '{{{model}}}'", "o_acme") + " RETURNING 1", answer)

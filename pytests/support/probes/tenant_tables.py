@@ -95,7 +95,7 @@ QUESTIONS: list[Question] = [
             ],
             [("{duo}",)],
         )
-        for table, row in (("api_keys", "k_bulk"), ("models", "m_public"), ("instances", "i_old"))
+        for table, row in (("api_keys", "k_bulk"), ("models", "m_spare"), ("instances", "i_old"))
     ),
     *(
         superuser(

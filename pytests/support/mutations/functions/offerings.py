@@ -172,6 +172,11 @@ CHANGES = {
     "tenancy_private.check_offered_model()": [
         ("AND m.workspace_id IN (new.organization_id, '00000000-0000-0000-0000-000000000000')", ""),
     ],
+    "tenancy_private.keep_offered_model()": [
+        ("new.workspace_id <> '00000000-0000-0000-0000-000000000000' AND", ""),
+        ("AND o.organization_id <> new.workspace_id", ""),
+        ("WHERE o.model_id = new.id AND", "WHERE"),
+    ],
     "tenancy_private.check_usage(text,bigint,bigint,timestamp with time zone)": [
         ("WHEN request_id IS NULL OR length", "WHEN length"),
         ("length(request_id) NOT BETWEEN 1 AND 200", "false"),
