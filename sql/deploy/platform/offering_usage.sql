@@ -264,12 +264,7 @@ BEGIN
         CONSTRAINT = 'tokens_invalid',
         HINT = 'Give the maximum of the call: the tokens of its input and of its longest answer.';
     END IF;
-    IF NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false) THEN
-        RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
-        USING ERRCODE = '22023',
-        CONSTRAINT = 'hold_expiry_invalid',
-        HINT = 'Give expires_in from 1 second to 1 day.';
-    END IF;
+    expires_in := tenancy_private.checked_hold_length(expires_in);
     found := tenancy_private.require_offering(consumer, offering, begins_at);
     IF found.entitlement_id IS NOT NULL THEN
         PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);

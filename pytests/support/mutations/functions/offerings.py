@@ -197,7 +197,7 @@ CHANGES = {
     ],
     "tenancy_private.authorize_usage(uuid,uuid,bigint,interval,uuid,uuid)": [
         ("NOT coalesce(max_tokens BETWEEN 1 AND 2000000000000, false)", "false"),
-        ("NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false)", "false"),
+        ("expires_in := tenancy_private.checked_hold_length(expires_in);", ""),
         ("PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);", "NULL;"),
         ("IF amount > 0 THEN", "IF false THEN"),
     ],
