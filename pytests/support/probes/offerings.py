@@ -10,6 +10,9 @@ _RESOLVE = "SELECT is_allowed, reason, access, eur_per_1k::float FROM tenancy.re
 _SHARE = "UPDATE public.organization_model_shares SET {} WHERE id = '{{s_bulk}}'"
 _ENTITLED = "UPDATE tenancy.entitlements SET {} WHERE id = '{{e_bulk}}'"
 _OFFERED = "UPDATE public.organization_models SET {} WHERE id = '{{{}}}'"
+_DEAR_SHARE = _SHARE.format(
+    'starts_at = now(), pricing = \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 50}\''
+)
 _PRICE = "INSERT INTO tenancy.offering_prices VALUES ('{{bulk}}', '{{o_bulk}}', '{}', {}, {})"
 _RECORD = "SELECT amount::float, replayed FROM tenancy.record_usage({})"
 _HELD = "SELECT held::integer FROM tenancy.wallets WHERE workspace_id = '{acme}'"
@@ -509,6 +512,48 @@ QUESTIONS: list[Question] = [
         for call in (
             f"record_usage_for('{who}', 'r', '{{o_bulk}}', 1, 1)",
             f"authorize_usage_for('{who}', '{{o_bulk}}', 1)",
+        )
+    ),
+    *(
+        (
+            "service",
+            None,
+            None,
+            [f"SET TRANSACTION ISOLATION LEVEL {level}", f"SELECT tenancy.{call}"],
+            "snapshot_not_checked",
+        )
+        for level in ("REPEATABLE READ", "SERIALIZABLE")
+        for call in (
+            "record_usage_for('{acme}', 'r', '{o_bulk_own}', 1, 1)",
+            "authorize_usage_for('{acme}', '{o_bulk_own}', 1)",
+        )
+    ),
+    # A right does not raise the price of calls before it.
+    *(
+        superuser(
+            [
+                *changes,
+                "as app",
+                "enter uma acme",
+                _RECORD.format(f"'r', '{{{offering}}}', 1000, 0, now() - interval '1 minute'"),
+            ],
+            [(price, False)],
+        )
+        for changes, offering, price in (
+            ([_DEAR_SHARE], "o_bulk_own", 2.0),
+            ([_DEAR_SHARE, _OFFERED.format("access_policy = 'free'", "o_bulk_own")], "o_bulk_own", 0.0),
+            (
+                [
+                    _DEAR_SHARE,
+                    "INSERT INTO public.organization_model_shares (provider_organization_id, consumer_organization_id,"
+                    " organization_model_id, status, pricing, starts_at, ends_at) VALUES ('{bulk}', '{acme}',"
+                    ' \'{o_bulk_own}\', \'revoked\', \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 3}\','
+                    " '2026-01-01', now())",
+                ],
+                "o_bulk_own",
+                3.0,
+            ),
+            ([_ENTITLED.format("starts_at = now(), eur_per_1k = 50")], "o_bulk", 2.0),
         )
     ),
     # For the provider, and for services.
