@@ -155,10 +155,7 @@ class TransactionRequiredError(TenancyError):
 
 
 class SnapshotNotCheckedError(TenancyError):
-    """The snapshot of a REPEATABLE READ or SERIALIZABLE transaction may be too old to decide by.
-
-    Entering is refused if the transaction is also READ ONLY, and using an offering in any.
-    """
+    """The snapshot is not READ COMMITTED, and entering (if also READ ONLY) or using an offering requires a new one."""
 
 
 class TicketError(TenancyError):
@@ -547,7 +544,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "invalid_api_key"): ApiKeyError,
     ("28000", "invalid_session"): SessionError,
     ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
-    ("25000", "snapshot_not_checked"): SnapshotNotCheckedError,
+    ("25000", "read_committed_required"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
     ("22004", "user_id_required"): UserRequiredError,
     ("42501", "permission_denied"): PermissionDeniedError,

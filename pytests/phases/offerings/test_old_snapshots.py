@@ -44,7 +44,7 @@ def test_a_right_that_has_ended_since(market: Market, old: Any, call: str, level
     share = market.call("ann", "share_offering", secret, market.globex.id)
     with old(level) as connection:
         market.call("ann", "revoke_share", share)
-        assert attempt(connection, call, secret) == "snapshot_not_checked"
+        assert attempt(connection, call, secret) == "read_committed_required"
     assert (market.left(), market.problems()) == ((0, 0, 0, 0, 0), [])
 
 
@@ -53,7 +53,7 @@ def test_a_price_from_before_it_rose(market: Market, old: Any, call: str) -> Non
     bot = market.publish("bot", "1", visibility="public", access_policy="pay_per_token")
     with old() as connection:
         market.call("ann", "set_offering_price", bot, Decimal(5))
-        assert attempt(connection, call, bot) == "snapshot_not_checked"
+        assert attempt(connection, call, bot) == "read_committed_required"
     assert market.balance("uma") == 100
 
 
@@ -62,7 +62,7 @@ def test_several_old_snapshots_do_not_use_one_quota_each(market: Market, old: An
     market.agree("uma", bot, quota_tokens=100)
     with old() as first, old() as second:
         told = [attempt(first, CALLS[0], bot), attempt(second, CALLS[0], bot)]
-    assert told == ["snapshot_not_checked"] * 2
+    assert told == ["read_committed_required"] * 2
     assert attempt_in_uma(market, CALLS[0], bot) == "done"
     assert attempt_in_uma(market, CALLS[0], bot) == "quota_exhausted"
 

@@ -496,3 +496,33 @@ def test_a_right_does_not_raise_the_price_of_calls_before_it(
         assert connection.execute(batch, [bot, served]).fetchall() == [(Decimal(price),)]
     assert market.call("uma", "record_usage", "after", bot, 1000, 0)[1] == 90
     assert market.problems() == []
+
+
+def test_the_end_of_a_right_does_not_raise_the_price_of_calls_before_it(market: Market, bot: UUID) -> None:
+    priced_since(market, bot, "0.2", "1 hour")
+    pricing = Jsonb({"version": 1, "type": "per_1k_tokens", "eur_per_1k": 0.01})
+    share = market.call("ann", "share_offering", bot, market.globex.id, pricing)
+    agreement = market.agree("pat", bot, eur_per_1k=Decimal("0.01"))
+    served = ago(market, "0")
+    market.call("ann", "revoke_share", share)
+    market.call("ann", "revoke_entitlement", agreement)
+    for who in ("uma", "pat"):
+        assert market.call(who, "record_usage", "before", bot, 1000, 0, served)[1] == Decimal("0.01")
+        assert market.call(who, "record_usage", "after", bot, 1000, 0)[1] == Decimal("0.2")
+    assert market.problems() == []
+
+
+def test_the_end_of_a_free_offer_does_not_raise_the_price_of_calls_before_it(market: Market) -> None:
+    bot = market.publish("gift", "0.2", visibility="public", access_policy="free")
+    priced_since(market, bot, "0.3", "1 hour")
+    market.call("max", "set_offering_price", bot, Decimal("0.7"), ago(market, "-1 day"))
+    served = ago(market, "0")
+    market.call("ann", "update_offering", bot, access_policy="pay_per_token")
+    assert market.call("uma", "record_usage", "before", bot, 1000, 0, served)[1] == 0
+    assert market.call("uma", "record_usage", "long before", bot, 1000, 0, ago(market, "10 minutes"))[1] == 0
+    # The price that was set meanwhile begins now, and the later one later.
+    assert market.call("uma", "record_usage", "after", bot, 1000, 0)[1] == Decimal("0.2")
+    later = market.admin.execute(
+        "SELECT eur_per_1k FROM tenancy.offering_prices ORDER BY valid_from DESC LIMIT 1"
+    ).fetchone()
+    assert (later, market.problems()) == ((Decimal("0.7"),), [])

@@ -397,7 +397,7 @@ QUESTIONS: list[Question] = [
             "SELECT tenancy.hold_amount('{acme}', 1, '1 year -364 days -6 hours', 'x')",
             "SELECT (expires_at - created_at)::text FROM tenancy.wallet_holds WHERE reference = 'x'",
         ],
-        [("24:00:00",)],
+        [("1 day",)],
     ),
     *(
         superuser(

@@ -13,9 +13,16 @@ _OFFERED = "UPDATE public.organization_models SET {} WHERE id = '{{{}}}'"
 _DEAR_SHARE = _SHARE.format(
     'starts_at = now(), pricing = \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 50}\''
 )
+_PUBLIC = _OFFERED.format("visibility = 'public', access_policy = 'pay_per_token'", "o_bulk_own")
 _PRICE = "INSERT INTO tenancy.offering_prices VALUES ('{{bulk}}', '{{o_bulk}}', '{}', {}, {})"
 _RECORD = "SELECT amount::float, replayed FROM tenancy.record_usage({})"
 _HELD = "SELECT held::integer FROM tenancy.wallets WHERE workspace_id = '{acme}'"
+
+
+def _cheap_share(status: str, ends_at: str) -> str:
+    pricing = '{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 1}'
+    return _SHARE.format(f"status = '{status}', ends_at = {ends_at}, pricing = '{pricing}'")
+
 
 QUESTIONS: list[Question] = [
     # Access to offerings, with which right and at which price.
@@ -520,7 +527,7 @@ QUESTIONS: list[Question] = [
             None,
             None,
             [f"SET TRANSACTION ISOLATION LEVEL {level}", f"SELECT tenancy.{call}"],
-            "snapshot_not_checked",
+            "read_committed_required",
         )
         for level in ("REPEATABLE READ", "SERIALIZABLE")
         for call in (
@@ -554,6 +561,13 @@ QUESTIONS: list[Question] = [
                 3.0,
             ),
             ([_ENTITLED.format("starts_at = now(), eur_per_1k = 50")], "o_bulk", 2.0),
+            # Nor does its end.
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now()")], "o_bulk", 1.0),
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now() - interval '1 hour'")], "o_bulk", 2.0),
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now(), quota_tokens = 9000")], "o_bulk", 2.0),
+            ([_PUBLIC, _cheap_share("paused", "NULL")], "o_bulk_own", 1.0),
+            ([_PUBLIC, _cheap_share("revoked", "now()")], "o_bulk_own", 1.0),
+            ([_PUBLIC, _cheap_share("revoked", "now() - interval '1 hour'")], "o_bulk_own", 2.0),
         )
     ),
     # For the provider, and for services.
@@ -591,6 +605,22 @@ QUESTIONS: list[Question] = [
     *(
         ("app", "max", "acme", f"SELECT count(*) FROM tenancy.offering_calls('{{{name}}}'{since})", [(count,)])
         for name, since, count in (("o_acme", "", 1), ("o_bulk", "", 0), ("o_acme", ", now()", 0))
+    ),
+    # What ceases to be free has its price from then on.
+    *(
+        superuser(
+            [
+                "UPDATE public.organization_models SET access_policy = 'free' WHERE id = '{o_acme}'",
+                "INSERT INTO tenancy.offering_prices VALUES ('{acme}', '{o_acme}', '2100-01-01', 1, 7)",
+                "as app",
+                "enter ann acme",
+                "SELECT tenancy.update_offering('{o_acme}', access_policy => 'pay_per_token')",
+                "as None",
+                f"SELECT tenancy_private.offering_price('{{acme}}', '{{o_acme}}', {moment})::float",
+            ],
+            [(price,)],
+        )
+        for moment, price in (("now()", 0.0), ("clock_timestamp()", 2.0), ("'2100-01-02'", 7.0))
     ),
     # A public model that others offer stays public.
     *(

@@ -226,8 +226,29 @@ BEGIN
     IF offering.access_policy = 'free' THEN
         agreed_eur_per_1k := coalesce(agreed_eur_per_1k, 0);
     END IF;
-    -- The provider alone decides when a right begins, and it must not raise the price of calls that
-    -- were served before.
+    -- The provider alone decides when a right begins and ends, and neither may raise the price of
+    -- calls that were served before. A quota is not extended that way.
+    IF priced_at < statement_timestamp() AND access <> 'own' AND NOT coalesce(began_at <= priced_at, false) THEN
+        agreed_eur_per_1k := least(agreed_eur_per_1k, (
+            SELECT min(r.eur_per_1k)
+            FROM (
+                SELECT tenancy_private.shared_price(s.pricing::jsonb) AS eur_per_1k
+                FROM public.organization_model_shares AS s
+                WHERE s.consumer_organization_id = consumer
+                    AND s.organization_model_id = offering.id
+                    AND s.provider_organization_id = offering.organization_id
+                    AND s.starts_at <= priced_at
+                    AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status::text = 'paused')
+                UNION ALL
+                SELECT e.eur_per_1k
+                FROM tenancy.entitlements AS e
+                WHERE e.consumer_id = consumer AND e.offering_id = offering.id
+                    AND e.organization_id = offering.organization_id
+                    AND e.quota_tokens IS NULL AND e.kind = 'contract'
+                    AND e.starts_at <= priced_at AND least(e.ends_at, e.revoked_at) > priced_at
+            ) AS r
+        ));
+    END IF;
     IF began_at > priced_at THEN
         agreed_eur_per_1k := least(
             agreed_eur_per_1k,

@@ -231,7 +231,7 @@ BEGIN
         RAISE EXCEPTION 'access to an offering cannot be checked in a transaction that is %',
             upper(current_setting('transaction_isolation'))
         USING ERRCODE = '25000',
-        CONSTRAINT = 'snapshot_not_checked',
+        CONSTRAINT = 'read_committed_required',
         HINT = 'Use READ COMMITTED. A call that was authorized can be recorded in any transaction.';
     END IF;
     found := tenancy_private.offering_access(consumer, offering, priced_at);
