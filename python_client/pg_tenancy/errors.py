@@ -155,7 +155,7 @@ class TransactionRequiredError(TenancyError):
 
 
 class SnapshotNotCheckedError(TenancyError):
-    """The membership cannot be checked in a transaction that is READ ONLY and REPEATABLE READ or SERIALIZABLE."""
+    """The snapshot is not READ COMMITTED, and entering (if also READ ONLY) or using an offering requires a new one."""
 
 
 class TicketError(TenancyError):
@@ -544,6 +544,7 @@ _CLASSES: Final[dict[tuple[str, str], type[TenancyError]]] = {
     ("28000", "invalid_api_key"): ApiKeyError,
     ("28000", "invalid_session"): SessionError,
     ("25006", "snapshot_not_checked"): SnapshotNotCheckedError,
+    ("25000", "read_committed_required"): SnapshotNotCheckedError,
     ("25P01", "transaction_required"): TransactionRequiredError,
     ("22004", "user_id_required"): UserRequiredError,
     ("42501", "permission_denied"): PermissionDeniedError,

@@ -385,6 +385,41 @@ def test_a_limit_begins_anew_with_the_month(money: Any, acme: Organization, glob
         assert money.one(service, "SELECT spent FROM tenancy.spending_limits") == 1
 
 
+def test_what_waited_while_the_month_ended_counts_in_the_new_one(
+    money: Any, acme: Organization, globex: Organization, admin: Any
+) -> None:
+    """Otherwise any number of calls that begin just before midnight and wait for the wallet would escape the limit."""
+    money.top_up(acme.id, "100")
+    with money.service() as service, money.inside() as connection:
+        service.execute("SELECT tenancy.set_spending_limit(%s, 5)", [acme.id])
+        # As if a call of the next month had been faster.
+        admin.execute("UPDATE tenancy.spending_limits SET spent = 1, spent_in = spent_in + interval '1 month'")
+        late = money.move(connection, acme.id, globex.id, 4, "late")
+        with pytest.raises(psycopg.Error) as refused:
+            money.move(connection, acme.id, globex.id, 1, "later")
+        assert refused.value.diag.constraint_name == "spending_limit_reached"
+        # Its reversal is of the month that has ended.
+        service.execute("SELECT tenancy.refund(%s, 'back')", [late.transfer_id])
+        assert money.one(service, "SELECT spent FROM tenancy.spending_limits") == 5
+
+
+def test_a_reversal_gives_the_limit_back_to_the_key_of_the_hold(
+    money: Any, acme: Organization, globex: Organization
+) -> None:
+    key, person = uuid4(), uuid4()
+    money.top_up(acme.id, "100")
+    hold = "SELECT tenancy_private.hold_money(%s, 4, '1 minute', 'hold', %s, %s)"
+    with money.service() as service, money.inside() as connection:
+        service.execute("SELECT tenancy.set_spending_limit(%s, 5, api_key_id => %s)", [acme.id, key])
+        service.execute("SELECT tenancy.set_spending_limit(%s, 5, user_id => %s)", [acme.id, person])
+        held = money.one(connection, hold, acme.id, key, person)
+        moved = money.move(connection, acme.id, globex.id, 4, "call", hold=held)
+        spent = "SELECT array_agg(spent) FROM tenancy.spending_limits"
+        assert money.one(service, spent) == [4, 4]
+        service.execute("SELECT tenancy.refund(%s, 'back')", [moved.transfer_id])
+        assert money.one(service, spent) == [0, 0]
+
+
 def test_a_deferred_wallet_has_its_entries_once_they_are_folded(
     money: Any, acme: Organization, globex: Organization, people: People
 ) -> None:

@@ -442,3 +442,87 @@ def test_calls_that_are_authorized_at_once_share_a_quota(market: Market) -> None
         hold = market.call("uma", "authorize_usage", offering, 60)
         market.call("uma", "record_usage", f"{offering}", offering, 10, 0, hold=hold)
         market.call("uma", "authorize_usage", offering, 90)
+
+
+def test_what_has_become_free_costs_an_authorized_call_nothing(market: Market, bot: UUID) -> None:
+    """Neither the price that it had, nor the one that is to follow."""
+    market.call("ann", "share_offering", bot, market.globex.id)
+    market.call("ann", "update_offering", bot, access_policy="free")
+    market.call("ann", "set_offering_price", bot, Decimal("0.7"), ago(market, "-5 minutes"))
+    hold = market.call("uma", "authorize_usage", bot, 1000)
+    assert market.call("uma", "record_usage", "held", bot, 1000, 0, hold=hold)[2] == 0
+    assert market.call("uma", "record_usage", "plain", bot, 1000, 0)[2] == 0
+    assert (market.balance("uma"), market.problems()) == (Decimal(100), [])
+
+
+@pytest.mark.parametrize("lasts", ["1 day 1 microsecond", "1200 months -35999 days", "-12 months 361 days", "0", None])
+def test_a_hold_lasts_a_day_at_most_however_it_is_written(market: Market, bot: UUID, lasts: str | None) -> None:
+    """PostgreSQL compares intervals by months of 30 days, and adds calendar months."""
+    with refused("22023", "hold_expiry_invalid"):
+        market.call("uma", "authorize_usage", bot, 1, lasts)
+    with market.service() as service, refused("22023", "hold_expiry_invalid"):
+        service.execute("SELECT tenancy.hold_amount(%s, 1, %s, 'hold')", [market.globex.id, lasts])
+
+
+def test_a_hold_may_last_a_day(market: Market, bot: UUID) -> None:
+    hold = market.call("uma", "authorize_usage", bot, 1, "1 year -364 days -6 hours")
+    row = market.admin.execute(
+        "SELECT a.expires_at - a.created_at, h.expires_at - h.created_at FROM tenancy.usage_authorizations AS a"
+        " INNER JOIN tenancy.wallet_holds AS h ON a.hold_id = h.id WHERE a.id = %s",
+        [hold],
+    ).fetchone()
+    assert row == (timedelta(days=1), timedelta(days=1))
+
+
+@pytest.mark.parametrize("right", ["share", "agreement"])
+@pytest.mark.parametrize(("policy", "price"), [("pay_per_token", "0.2"), ("free", "0")])
+def test_a_right_does_not_raise_the_price_of_calls_before_it(
+    market: Market, right: str, policy: str, price: str
+) -> None:
+    """A provider shares without asking the consumer, whose calls may have been served and not recorded yet."""
+    bot = market.publish("often", None, visibility="public", access_policy=policy)
+    priced_since(market, bot, "0.2", "1 hour")
+    if right == "share":
+        pricing = Jsonb({"version": 1, "type": "per_1k_tokens", "eur_per_1k": 90})
+        market.call("ann", "share_offering", bot, market.globex.id, pricing)
+    else:
+        market.agree("uma", bot, eur_per_1k=90)
+    served = ago(market, "10 minutes")
+    assert market.call("uma", "record_usage", "before", bot, 1000, 0, served)[1] == Decimal(price)
+    batch = (
+        "SELECT eur_per_1k FROM tenancy.record_usages(ARRAY[ROW('two', %s, 1000, 0, %s, NULL)::tenancy.usage_request])"
+    )
+    with market.at("uma") as connection:
+        assert connection.execute(batch, [bot, served]).fetchall() == [(Decimal(price),)]
+    assert market.call("uma", "record_usage", "after", bot, 1000, 0)[1] == 90
+    assert market.problems() == []
+
+
+def test_the_end_of_a_right_does_not_raise_the_price_of_calls_before_it(market: Market, bot: UUID) -> None:
+    priced_since(market, bot, "0.2", "1 hour")
+    pricing = Jsonb({"version": 1, "type": "per_1k_tokens", "eur_per_1k": 0.01})
+    share = market.call("ann", "share_offering", bot, market.globex.id, pricing)
+    agreement = market.agree("pat", bot, eur_per_1k=Decimal("0.01"))
+    served = ago(market, "0")
+    market.call("ann", "revoke_share", share)
+    market.call("ann", "revoke_entitlement", agreement)
+    for who in ("uma", "pat"):
+        assert market.call(who, "record_usage", "before", bot, 1000, 0, served)[1] == Decimal("0.01")
+        assert market.call(who, "record_usage", "after", bot, 1000, 0)[1] == Decimal("0.2")
+    assert market.problems() == []
+
+
+def test_the_end_of_a_free_offer_does_not_raise_the_price_of_calls_before_it(market: Market) -> None:
+    bot = market.publish("gift", "0.2", visibility="public", access_policy="free")
+    priced_since(market, bot, "0.3", "1 hour")
+    market.call("max", "set_offering_price", bot, Decimal("0.7"), ago(market, "-1 day"))
+    served = ago(market, "0")
+    market.call("ann", "update_offering", bot, access_policy="pay_per_token")
+    assert market.call("uma", "record_usage", "before", bot, 1000, 0, served)[1] == 0
+    assert market.call("uma", "record_usage", "long before", bot, 1000, 0, ago(market, "10 minutes"))[1] == 0
+    # The price that was set meanwhile begins now, and the later one later.
+    assert market.call("uma", "record_usage", "after", bot, 1000, 0)[1] == Decimal("0.2")
+    later = market.admin.execute(
+        "SELECT eur_per_1k FROM tenancy.offering_prices ORDER BY valid_from DESC LIMIT 1"
+    ).fetchone()
+    assert (later, market.problems()) == ((Decimal("0.7"),), [])

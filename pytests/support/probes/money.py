@@ -388,6 +388,17 @@ QUESTIONS: list[Question] = [
     ("service", None, None, [_CHARGE + "1, 'order', 'x')", _SPENT], [("61.000000",)]),
     ("service", None, None, ["SELECT tenancy.hold_amount('{acme}', 1, '1 hour', 'x')", _SPENT], [("61.000000",)]),
     superuser(["SELECT tenancy.refund('{t_acme}', 'back')", _SPENT], [("55.000000",)]),
+    # A day, in which years and days are not compared as months of 30 days.
+    (
+        "service",
+        None,
+        None,
+        [
+            "SELECT tenancy.hold_amount('{acme}', 1, '1 year -364 days -6 hours', 'x')",
+            "SELECT (expires_at - created_at)::text FROM tenancy.wallet_holds WHERE reference = 'x'",
+        ],
+        [("1 day",)],
+    ),
     *(
         superuser(
             [f"SELECT tenancy.set_spending_limit('{{acme}}', 1, {of})", _CHARGE + f"2, 'order', 'x'{by})"], answer
@@ -411,6 +422,33 @@ QUESTIONS: list[Question] = [
             _SPENT,
         ],
         [("2.000000",)],
+    ),
+    # The month has ended while this one waited.
+    superuser(
+        [
+            "UPDATE tenancy.spending_limits SET spent = 3, spent_in = '2100-01-01'",
+            _CHARGE + "2, 'order', 'x')",
+            _SPENT.replace("spent::text", "spent::text, spent_in::text"),
+        ],
+        [("5.000000", "2100-01-01")],
+    ),
+    superuser(
+        [
+            "UPDATE tenancy.spending_limits SET spent = 60, spent_in = '2100-01-01'",
+            "SELECT tenancy.refund('{t_acme}', 'back')",
+            _SPENT,
+        ],
+        [("60.000000",)],
+    ),
+    # A hold's key and person are those of the movement.
+    superuser(
+        [
+            "SELECT tenancy.hold_amount('{acme}', 4, '1 hour', 'x', '{k_acme}', '{ann}')",
+            "SELECT tenancy.charge('{acme}', '{bulk}', 2, 'order', 'x', hold => h.id) FROM tenancy.wallet_holds AS h"
+            " WHERE h.reference = 'x'",
+            "SELECT api_key_id::text, user_id::text FROM tenancy.transfers WHERE kind = 'order' AND reference = 'x'",
+        ],
+        [("{k_acme}", "{ann}")],
     ),
     superuser(
         [

@@ -10,9 +10,19 @@ _RESOLVE = "SELECT is_allowed, reason, access, eur_per_1k::float FROM tenancy.re
 _SHARE = "UPDATE public.organization_model_shares SET {} WHERE id = '{{s_bulk}}'"
 _ENTITLED = "UPDATE tenancy.entitlements SET {} WHERE id = '{{e_bulk}}'"
 _OFFERED = "UPDATE public.organization_models SET {} WHERE id = '{{{}}}'"
+_DEAR_SHARE = _SHARE.format(
+    'starts_at = now(), pricing = \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 50}\''
+)
+_PUBLIC = _OFFERED.format("visibility = 'public', access_policy = 'pay_per_token'", "o_bulk_own")
 _PRICE = "INSERT INTO tenancy.offering_prices VALUES ('{{bulk}}', '{{o_bulk}}', '{}', {}, {})"
 _RECORD = "SELECT amount::float, replayed FROM tenancy.record_usage({})"
 _HELD = "SELECT held::integer FROM tenancy.wallets WHERE workspace_id = '{acme}'"
+
+
+def _cheap_share(status: str, ends_at: str) -> str:
+    pricing = '{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 1}'
+    return _SHARE.format(f"status = '{status}', ends_at = {ends_at}, pricing = '{pricing}'")
+
 
 QUESTIONS: list[Question] = [
     # Access to offerings, with which right and at which price.
@@ -511,6 +521,55 @@ QUESTIONS: list[Question] = [
             f"authorize_usage_for('{who}', '{{o_bulk}}', 1)",
         )
     ),
+    *(
+        (
+            "service",
+            None,
+            None,
+            [f"SET TRANSACTION ISOLATION LEVEL {level}", f"SELECT tenancy.{call}"],
+            "read_committed_required",
+        )
+        for level in ("REPEATABLE READ", "SERIALIZABLE")
+        for call in (
+            "record_usage_for('{acme}', 'r', '{o_bulk_own}', 1, 1)",
+            "authorize_usage_for('{acme}', '{o_bulk_own}', 1)",
+        )
+    ),
+    # A right does not raise the price of calls before it.
+    *(
+        superuser(
+            [
+                *changes,
+                "as app",
+                "enter uma acme",
+                _RECORD.format(f"'r', '{{{offering}}}', 1000, 0, now() - interval '1 minute'"),
+            ],
+            [(price, False)],
+        )
+        for changes, offering, price in (
+            ([_DEAR_SHARE], "o_bulk_own", 2.0),
+            ([_DEAR_SHARE, _OFFERED.format("access_policy = 'free'", "o_bulk_own")], "o_bulk_own", 0.0),
+            (
+                [
+                    _DEAR_SHARE,
+                    "INSERT INTO public.organization_model_shares (provider_organization_id, consumer_organization_id,"
+                    " organization_model_id, status, pricing, starts_at, ends_at) VALUES ('{bulk}', '{acme}',"
+                    ' \'{o_bulk_own}\', \'revoked\', \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 3}\','
+                    " '2026-01-01', now())",
+                ],
+                "o_bulk_own",
+                3.0,
+            ),
+            ([_ENTITLED.format("starts_at = now(), eur_per_1k = 50")], "o_bulk", 2.0),
+            # Nor does its end.
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now()")], "o_bulk", 1.0),
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now() - interval '1 hour'")], "o_bulk", 2.0),
+            ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now(), quota_tokens = 9000")], "o_bulk", 2.0),
+            ([_PUBLIC, _cheap_share("paused", "NULL")], "o_bulk_own", 1.0),
+            ([_PUBLIC, _cheap_share("revoked", "now()")], "o_bulk_own", 1.0),
+            ([_PUBLIC, _cheap_share("revoked", "now() - interval '1 hour'")], "o_bulk_own", 2.0),
+        )
+    ),
     # For the provider, and for services.
     *(
         (login, who, where, "SELECT returned::float, replayed FROM tenancy.reverse_usage('{u_bulk}')", [(2.0, False)])
@@ -546,6 +605,48 @@ QUESTIONS: list[Question] = [
     *(
         ("app", "max", "acme", f"SELECT count(*) FROM tenancy.offering_calls('{{{name}}}'{since})", [(count,)])
         for name, since, count in (("o_acme", "", 1), ("o_bulk", "", 0), ("o_acme", ", now()", 0))
+    ),
+    # What ceases to be free has its price from then on.
+    *(
+        superuser(
+            [
+                "UPDATE public.organization_models SET access_policy = 'free' WHERE id = '{o_acme}'",
+                "INSERT INTO tenancy.offering_prices VALUES ('{acme}', '{o_acme}', '2100-01-01', 1, 7)",
+                "as app",
+                "enter ann acme",
+                "SELECT tenancy.update_offering('{o_acme}', access_policy => 'pay_per_token')",
+                "as None",
+                f"SELECT tenancy_private.offering_price('{{acme}}', '{{o_acme}}', {moment})::float",
+            ],
+            [(price,)],
+        )
+        for moment, price in (("now()", 0.0), ("clock_timestamp()", 2.0), ("'2100-01-02'", 7.0))
+    ),
+    # A public model that others offer stays public.
+    *(
+        superuser(
+            [*before, f"UPDATE public.models SET organization_id = {owner} WHERE id = '{{{model}}}'", "SELECT 1"],
+            answer,
+        )
+        for model, owner, before, answer in (
+            ("m_public", "'{acme}'", [], "model_in_use"),
+            (
+                "m_public",
+                "'{acme}'",
+                ["DELETE FROM public.organization_models WHERE organization_id = '{bulk}'"],
+                [(1,)],
+            ),
+            ("m_spare", "'{acme}'", [], [(1,)]),
+            (
+                "m_acme",
+                "NULL",
+                [
+                    "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
+                    " VALUES ('{acme}', '{m_acme}', 'n', 'c')"
+                ],
+                [(1,)],
+            ),
+        )
     ),
     # Only own or public models.
     *(

@@ -95,7 +95,7 @@ QUESTIONS: list[Question] = [
             ],
             [("{duo}",)],
         )
-        for table, row in (("api_keys", "k_bulk"), ("models", "m_public"), ("instances", "i_old"))
+        for table, row in (("api_keys", "k_bulk"), ("models", "m_spare"), ("instances", "i_old"))
     ),
     *(
         superuser(
@@ -124,9 +124,15 @@ QUESTIONS: list[Question] = [
         "INSERT INTO public.models (name, model_id, workspace_id) VALUES ('n', 'n', '{ann}')",
         "models_tenancy_shared_check",
     ),
-    # assign()
+    # assign(), of models that nobody offers
     *(
-        ("service", None, None, f"SELECT tenancy.assign({arguments})", answer)
+        (
+            "service",
+            None,
+            None,
+            ["DELETE FROM public.organization_models", f"SELECT tenancy.assign({arguments})"],
+            answer,
+        )
         for arguments, answer in (
             ("'public.instances', '{duo}'", [(1,)]),
             ("'public.models', '{duo}'", [(2,)]),

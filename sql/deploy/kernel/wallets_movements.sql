@@ -36,6 +36,28 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.checked_amount(numeric) FROM public;
 
+-- In seconds, because an interval of many months compares as shorter than the time that it adds.
+CREATE FUNCTION tenancy_private.checked_hold_length(expires_in interval) RETURNS interval
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    seconds CONSTANT double precision := extract(EPOCH FROM expires_in);
+BEGIN
+    IF seconds > 0 AND seconds <= 86400 THEN
+        RETURN make_interval(secs => seconds);
+    END IF;
+    RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
+    USING ERRCODE = '22023',
+    CONSTRAINT = 'hold_expiry_invalid',
+    HINT = 'Give expires_in from 1 second to 1 day.';
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.checked_hold_length(interval) FROM public;
+
 -- The two hashes of the ledger. They use only bytes, which no setting changes; those of a
 -- numeric begin with their number. The first function is STABLE because convert_to() is:
 -- otherwise the planner would not inline it.
@@ -354,7 +376,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy_private.fold_pending(uuid) FROM public;
 
 -- Spending and holds of this month count against their limits; a reversal counts in
--- the month of the original. The caller has locked the wallet.
+-- the month of the original. The caller has locked the wallet. A movement that began last month
+-- and waited for the lock counts in the month that has begun meanwhile.
 CREATE FUNCTION tenancy_private.count_spending(
     workspace_id uuid, api_key_id uuid, user_id uuid, amount numeric, counted_at timestamptz,
     is_refused boolean
@@ -372,12 +395,12 @@ BEGIN
     WITH counted AS (
         UPDATE tenancy.spending_limits AS l
         SET
-            spent = CASE WHEN l.spent_in = counted_in THEN greatest(l.spent + count_spending.amount, 0) ELSE count_spending.amount END,
-            spent_in = counted_in
+            spent = greatest(CASE WHEN l.spent_in < counted_in THEN 0 ELSE l.spent END + count_spending.amount, 0),
+            spent_in = greatest(l.spent_in, counted_in)
         WHERE l.workspace_id = count_spending.workspace_id
             AND (l.api_key_id IS NULL OR l.api_key_id = count_spending.api_key_id)
             AND (l.user_id IS NULL OR l.user_id = count_spending.user_id)
-            AND (l.spent_in = counted_in OR l.spent_in < counted_in AND count_spending.amount > 0)
+            AND (l.spent_in = counted_in OR count_spending.amount > 0)
         RETURNING l.spent > l.amount AS is_broken
     )
 
@@ -605,8 +628,6 @@ BEGIN
                 CONSTRAINT = 'hold_not_found',
                 HINT = 'A hold can be used or released once.';
             END IF;
-            api_key_id := coalesce(api_key_id, used.api_key_id);
-            user_id := coalesce(user_id, used.user_id);
             IF used.amount > 0 THEN
                 UPDATE tenancy.wallets AS w SET held = w.held - used.amount
                 WHERE w.workspace_id = debit_wallet.workspace_id
@@ -787,6 +808,15 @@ DECLARE
     made_at CONSTANT timestamptz := clock_timestamp();
     begun record;
 BEGIN
+    -- The movement counts where its hold did, and so does its reversal.
+    IF hold IS NOT NULL THEN
+        api_key_id := coalesce(api_key_id, (
+            SELECT h.api_key_id FROM tenancy.wallet_holds AS h WHERE h.workspace_id = payer AND h.id = hold
+        ));
+        user_id := coalesce(user_id, (
+            SELECT h.user_id FROM tenancy.wallet_holds AS h WHERE h.workspace_id = payer AND h.id = hold
+        ));
+    END IF;
     begun := tenancy_private.begin_transfer(
         payer, payee, price, kind, reference, fingerprint, occurred_at, made_at, api_key_id, user_id, NULL
     );
@@ -998,12 +1028,7 @@ DECLARE
     held record;
     made_at timestamptz;
 BEGIN
-    IF expires_in IS NULL OR expires_in <= interval '0' OR expires_in > interval '1 day' THEN
-        RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
-        USING ERRCODE = '22023',
-        CONSTRAINT = 'hold_expiry_invalid',
-        HINT = 'Give expires_in from 1 second to 1 day.';
-    END IF;
+    expires_in := tenancy_private.checked_hold_length(expires_in);
     wallet := tenancy_private.lock_wallet(payer);
     made_at := clock_timestamp();
     SELECT h.id, h.amount, h.is_freed INTO held FROM tenancy.wallet_holds AS h

@@ -113,6 +113,7 @@ DECLARE
     offering public.organization_models;
     share record;
     entitlement record;
+    began_at timestamptz;
     refused text;
 BEGIN
     is_known := false;
@@ -143,7 +144,7 @@ BEGIN
         ORDER BY s.status::text, s.starts_at DESC NULLS LAST, s.id
         LIMIT 1;
         SELECT
-            e.id, e.eur_per_1k, e.kind,
+            e.id, e.eur_per_1k, e.kind, e.starts_at,
             e.starts_at <= seen_at AND e.ends_at > seen_at AS is_current,
             e.quota_tokens IS NOT NULL AND e.used_tokens >= e.quota_tokens AS is_used_up
         INTO entitlement
@@ -163,9 +164,10 @@ BEGIN
         IF share.status = 'active' THEN
             access := 'share';
             agreed_eur_per_1k := tenancy_private.shared_price(share.pricing);
+            began_at := share.starts_at;
             -- If the share began after that moment, the price of the share before it.
-            IF share.starts_at > priced_at THEN
-                SELECT tenancy_private.shared_price(s.pricing::jsonb) INTO agreed_eur_per_1k
+            IF began_at > priced_at THEN
+                SELECT tenancy_private.shared_price(s.pricing::jsonb), s.starts_at INTO agreed_eur_per_1k, began_at
                 FROM public.organization_model_shares AS s
                 WHERE s.consumer_organization_id = consumer
                     AND s.organization_model_id = offering.id
@@ -175,12 +177,14 @@ BEGIN
                 LIMIT 1;
                 IF NOT FOUND THEN
                     agreed_eur_per_1k := tenancy_private.shared_price(share.pricing);
+                    began_at := share.starts_at;
                 END IF;
             END IF;
         ELSIF entitlement.is_current AND NOT entitlement.is_used_up THEN
             access := entitlement.kind;
             entitlement_id := entitlement.id;
             agreed_eur_per_1k := entitlement.eur_per_1k;
+            began_at := entitlement.starts_at;
         ELSIF entitlement.kind = 'contract' THEN
             refused := CASE WHEN entitlement.is_used_up THEN 'quota_exhausted' ELSE 'entitlement_ended' END;
         END IF;
@@ -218,9 +222,42 @@ BEGIN
         END IF;
     END IF;
 
+    -- Prices that a free offering had, or will have, do not count for those with a right either.
+    IF offering.access_policy = 'free' THEN
+        agreed_eur_per_1k := coalesce(agreed_eur_per_1k, 0);
+    END IF;
+    -- The provider alone decides when a right begins and ends, and neither may raise the price of
+    -- calls that were served before. A quota is not extended that way.
+    IF priced_at < statement_timestamp() AND access <> 'own' AND NOT coalesce(began_at <= priced_at, false) THEN
+        agreed_eur_per_1k := least(agreed_eur_per_1k, (
+            SELECT min(r.eur_per_1k)
+            FROM (
+                SELECT tenancy_private.shared_price(s.pricing::jsonb) AS eur_per_1k
+                FROM public.organization_model_shares AS s
+                WHERE s.consumer_organization_id = consumer
+                    AND s.organization_model_id = offering.id
+                    AND s.provider_organization_id = offering.organization_id
+                    AND s.starts_at <= priced_at
+                    AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status::text = 'paused')
+                UNION ALL
+                SELECT e.eur_per_1k
+                FROM tenancy.entitlements AS e
+                WHERE e.consumer_id = consumer AND e.offering_id = offering.id
+                    AND e.organization_id = offering.organization_id
+                    AND e.quota_tokens IS NULL AND e.kind = 'contract'
+                    AND e.starts_at <= priced_at AND least(e.ends_at, e.revoked_at) > priced_at
+            ) AS r
+        ));
+    END IF;
+    IF began_at > priced_at THEN
+        agreed_eur_per_1k := least(
+            agreed_eur_per_1k,
+            CASE WHEN offering.access_policy = 'free' THEN 0 END,
+            tenancy_private.offering_price(offering.organization_id, offering.id, priced_at)
+        );
+    END IF;
     eur_per_1k := coalesce(
         agreed_eur_per_1k,
-        CASE WHEN offering.access_policy = 'free' THEN 0 END,
         tenancy_private.offering_price(offering.organization_id, offering.id, priced_at),
         CASE WHEN access = 'own' THEN 0 END
     );

@@ -225,6 +225,15 @@ AS $$
 DECLARE
     found record;
 BEGIN
+    -- An old snapshot shows rights that have ended since, earlier prices, and quotas that others
+    -- have used up: a call authorized by it would outlive its transaction.
+    IF tenancy_private.reads_the_past() THEN
+        RAISE EXCEPTION 'access to an offering cannot be checked in a transaction that is %',
+            upper(current_setting('transaction_isolation'))
+        USING ERRCODE = '25000',
+        CONSTRAINT = 'read_committed_required',
+        HINT = 'Use READ COMMITTED. A call that was authorized can be recorded in any transaction.';
+    END IF;
     found := tenancy_private.offering_access(consumer, offering, priced_at);
     IF NOT found.is_known THEN
         PERFORM tenancy_private.refuse_offering();
@@ -264,19 +273,14 @@ BEGIN
         CONSTRAINT = 'tokens_invalid',
         HINT = 'Give the maximum of the call: the tokens of its input and of its longest answer.';
     END IF;
-    IF NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false) THEN
-        RAISE EXCEPTION 'a hold must last more than 0 and at most a day'
-        USING ERRCODE = '22023',
-        CONSTRAINT = 'hold_expiry_invalid',
-        HINT = 'Give expires_in from 1 second to 1 day.';
-    END IF;
+    expires_in := tenancy_private.checked_hold_length(expires_in);
     found := tenancy_private.require_offering(consumer, offering, begins_at);
     IF found.entitlement_id IS NOT NULL THEN
         PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);
     END IF;
     -- A known price that begins before the hold ends counts too.
     worst_price := found.eur_per_1k;
-    IF found.agreed_eur_per_1k IS NULL AND found.access <> 'free' THEN
+    IF found.agreed_eur_per_1k IS NULL THEN
         worst_price := greatest(worst_price, (
             SELECT max(p.eur_per_1k) FROM tenancy.offering_prices AS p
             WHERE p.organization_id = found.provider_id AND p.offering_id = offering
@@ -363,7 +367,7 @@ BEGIN
         usage.access := authorization_found.access;
         usage.entitlement_id := authorization_found.entitlement_id;
         usage.eur_per_1k := coalesce(
-            CASE WHEN usage.access = 'free' THEN 0 END, authorization_found.agreed_eur_per_1k,
+            authorization_found.agreed_eur_per_1k,
             least(
                 coalesce(
                     tenancy_private.offering_price(usage.provider_id, offering, happened_at), authorization_found.eur_per_1k

@@ -192,7 +192,7 @@ END;
 $$;
 
 CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[],
+    ARRAY['tenancy.workspaces', 'public.models', 'public.organization_models']::regclass[],
     'SHARE ROW EXCLUSIVE', 'SELECT'
 );
 
@@ -254,11 +254,15 @@ BEGIN
             RETURN new;
         END IF;
     END IF;
-    IF new.model_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM public.models AS m
-        WHERE m.id = new.model_id
-            AND m.workspace_id IN (new.organization_id, '00000000-0000-0000-0000-000000000000')
-    ) THEN
+    IF new.model_id IS NULL THEN
+        RETURN new;
+    END IF;
+    -- Locked, so that nobody assigns it to another organization before this one commits.
+    PERFORM FROM public.models AS m
+    WHERE m.id = new.model_id
+        AND m.workspace_id IN (new.organization_id, '00000000-0000-0000-0000-000000000000')
+    FOR KEY SHARE;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'this organization has no such model'
         USING ERRCODE = '23503',
         CONSTRAINT = 'organization_models_model_id_fkey',
@@ -268,6 +272,30 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.check_offered_model() FROM public;
+
+-- A public model that others offer stays public: they would sell another organization's model.
+CREATE FUNCTION tenancy_private.keep_offered_model() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    IF new.workspace_id <> '00000000-0000-0000-0000-000000000000' AND EXISTS (
+        SELECT FROM public.organization_models AS o
+        WHERE o.model_id = new.id AND o.organization_id <> new.workspace_id
+    ) THEN
+        RAISE EXCEPTION 'other organizations offer the model %', new.name
+        USING ERRCODE = '23503',
+        CONSTRAINT = 'model_in_use',
+        HINT = 'Give their offerings in public.organization_models another model first.';
+    END IF;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.keep_offered_model() FROM public;
 
 CREATE TRIGGER offering_prices_audit
 AFTER INSERT ON tenancy.offering_prices
@@ -301,6 +329,12 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.check_offered_model();
 CALL tenancy_private.record_triggers(
     'public.organization_models', 'organization_models_tenancy_model'
 );
+
+CREATE TRIGGER models_tenancy_offered
+AFTER UPDATE ON public.models
+FOR EACH ROW WHEN (old.workspace_id <> new.workspace_id)
+EXECUTE FUNCTION tenancy_private.keep_offered_model();
+CALL tenancy_private.record_triggers('public.models', 'models_tenancy_offered');
 
 \ir ../../notes/done.psql
 COMMIT;

@@ -217,8 +217,10 @@ SET debug_print_plan = off
 AS $$
 DECLARE
     acting CONSTANT record := tenancy_private.act_in_organization('offerings.update');
+    changed_at CONSTANT timestamptz := clock_timestamp();
     old public.organization_models;
     changes jsonb;
+    price numeric;
 BEGIN
     old := tenancy_private.own_offering(acting.organization_id, update_offering.offering);
     PERFORM tenancy_private.check_offering(
@@ -241,6 +243,19 @@ BEGIN
     ));
     IF changes <> '{}' THEN
         PERFORM tenancy_private.update_rows('public.organization_models', jsonb_build_object('id', old.id), changes);
+    END IF;
+    -- What ceases to be free has its price from now on: calls that were served before and are
+    -- recorded later stay free.
+    IF old.access_policy = 'free' AND update_offering.access_policy <> 'free' THEN
+        price := tenancy_private.offering_price(acting.organization_id, old.id, changed_at);
+        INSERT INTO tenancy.offering_prices (organization_id, offering_id, valid_from, number, eur_per_1k, user_id)
+        SELECT p.organization_id, p.offering_id, p.valid_from, max(p.number) + 1, 0, acting.user_id
+        FROM tenancy.offering_prices AS p
+        WHERE p.organization_id = acting.organization_id AND p.offering_id = old.id AND p.valid_from <= changed_at
+        GROUP BY p.organization_id, p.offering_id, p.valid_from;
+        IF price IS NOT NULL THEN
+            PERFORM tenancy_private.add_offering_price(acting.organization_id, old.id, price, NULL, acting.user_id);
+        END IF;
     END IF;
 END;
 $$;

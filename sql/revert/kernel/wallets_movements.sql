@@ -48,6 +48,7 @@ DROP FUNCTION tenancy_private.refuse_workspace_id();
 DROP FUNCTION tenancy_private.lock_adopted_balance(uuid);
 DROP FUNCTION tenancy.entry_hash(bytea, uuid, bigint, uuid, numeric, numeric, timestamptz, bytea);
 DROP FUNCTION tenancy.transfer_digest(uuid, uuid, numeric, text, text, bytea, timestamptz, uuid);
+DROP FUNCTION tenancy_private.checked_hold_length(interval);
 DROP FUNCTION tenancy_private.checked_amount(numeric);
 
 \ir ../../notes/done.psql

@@ -7,9 +7,13 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['tenancy.workspaces', 'public.organization_models']::regclass[],
+    ARRAY['tenancy.workspaces', 'public.models', 'public.organization_models']::regclass[],
     'ACCESS EXCLUSIVE', 'SELECT'
 );
+
+DROP TRIGGER models_tenancy_offered ON public.models;
+CALL tenancy_private.forget_triggers('public.models', 'models_tenancy_offered');
+DROP FUNCTION tenancy_private.keep_offered_model();
 
 DROP TRIGGER organization_models_tenancy_model ON public.organization_models;
 CALL tenancy_private.forget_triggers(

@@ -6,6 +6,7 @@ BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.checked_amount(numeric)',
+    'tenancy_private.checked_hold_length(interval)',
     'tenancy_private.lock_adopted_balance(uuid)',
     'tenancy_private.refuse_workspace_id()',
     'tenancy_private.refuse_funds(boolean)',

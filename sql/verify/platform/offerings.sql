@@ -39,7 +39,8 @@ BEGIN
         RAISE EXCEPTION 'offerings have the unique indexes %, wanted %', found, wanted;
     END IF;
     wanted := ARRAY[
-        'access_requests_audit', 'entitlements_audit', 'offering_prices_audit', 'organization_models_tenancy_model'
+        'access_requests_audit', 'entitlements_audit', 'models_tenancy_offered', 'offering_prices_audit',
+        'organization_models_tenancy_model'
     ];
     found := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
@@ -58,6 +59,8 @@ BEGIN
 END;
 $$;
 
-CALL tenancy_private.verify_routines(ARRAY['tenancy_private.check_offered_model()']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.check_offered_model()', 'tenancy_private.keep_offered_model()'
+]);
 
 ROLLBACK;

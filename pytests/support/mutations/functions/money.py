@@ -34,6 +34,11 @@ CHANGES = {
         ("amount >= 0 AND amount < 100000000000000", "amount >= 0"),
         ("RETURN round(amount, 6)", "RETURN amount"),
     ],
+    "tenancy_private.checked_hold_length(interval)": [
+        ("seconds > 0 AND seconds <= 86400", "seconds <= 86400"),
+        ("seconds > 0 AND seconds <= 86400", "seconds > 0"),
+        ("make_interval(secs => seconds)", "expires_in"),
+    ],
     "tenancy_private.require_positive(numeric)": [("IF tenancy_private.checked_amount(amount) = 0", "IF false")],
     "tenancy.top_up(uuid,numeric,text)": [
         ("PERFORM tenancy_private.settle_unpaid(workspace_id, locked);", "NULL;"),
@@ -89,7 +94,10 @@ CHANGES = {
         ("WHERE l.workspace_id = count_spending.workspace_id\n", "WHERE true\n"),
         ("AND (l.api_key_id IS NULL OR l.api_key_id = count_spending.api_key_id)", ""),
         ("AND (l.user_id IS NULL OR l.user_id = count_spending.user_id)", ""),
-        ("CASE WHEN l.spent_in = counted_in THEN", "CASE WHEN true THEN"),
+        ("CASE WHEN l.spent_in < counted_in THEN", "CASE WHEN false THEN"),
+        ("(l.spent_in = counted_in OR count_spending.amount > 0)", "l.spent_in <= counted_in"),
+        ("(l.spent_in = counted_in OR count_spending.amount > 0)", "true"),
+        ("greatest(l.spent_in, counted_in)", "counted_in"),
         ("l.spent > l.amount", "l.spent > 2 * l.amount + 100"),
     ],
     "tenancy_private.spend_grants(uuid,uuid,numeric)": [
@@ -109,9 +117,7 @@ CHANGES = {
         ("SET granted = w.granted - taken", "SET granted = w.granted"),
     ],
     "tenancy_private.hold_money(uuid,numeric,interval,text,uuid,uuid)": [
-        ("IF expires_in IS NULL OR", "IF"),
-        ("expires_in <= interval '0' OR", "false OR"),
-        ("OR expires_in > interval '1 day'", ""),
+        ("expires_in := tenancy_private.checked_hold_length(expires_in);", ""),
         ("IF held.amount <> wanted OR held.is_freed THEN", "IF held.is_freed THEN"),
         ("wallet.unpaid > 0 OR wallet.balance", "wallet.balance"),
         ("wallet.balance - wallet.held + wallet.overdraft < wanted", "false"),

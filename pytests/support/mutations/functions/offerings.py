@@ -25,6 +25,17 @@ CHANGES = {
         ("w.id = consumer AND w.plan = 'subscriber'", "w.id = consumer"),
         ("agreed_eur_per_1k := 0;", "NULL;"),
         ("agreed_eur_per_1k := entitlement.eur_per_1k;", "NULL;"),
+        ("IF offering.access_policy = 'free' THEN", "IF false THEN"),
+        ("AND access <> 'own' AND NOT coalesce(began_at <= priced_at, false) THEN", "AND false THEN"),
+        ("AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status::text = 'paused')", ""),
+        ("OR s.ends_at IS NULL AND s.status::text = 'paused'", ""),
+        ("AND e.quota_tokens IS NULL AND e.kind = 'contract'", "AND e.kind = 'contract'"),
+        ("AND least(e.ends_at, e.revoked_at) > priced_at", ""),
+        ("IF began_at > priced_at THEN\n        agreed", "IF false THEN\n        agreed"),
+        ("            CASE WHEN offering.access_policy = 'free' THEN 0 END,\n", ""),
+        ("began_at := entitlement.starts_at;", ""),
+        ("began_at := share.starts_at;\n            --", "--"),
+        ("began_at := share.starts_at;\n                END IF;", "END IF;"),
         ("WHEN offering.is_active IS FALSE THEN 'inactive'", ""),
         ("WHEN tenancy_private.missing_activations(offering) <> '{}' THEN 'not_operational'", ""),
         ("WHEN eur_per_1k IS NULL THEN 'price_missing'", "WHEN false THEN 'price_missing'"),
@@ -105,6 +116,12 @@ CHANGES = {
     "tenancy.update_offering(uuid,text,text,text,text,text,boolean,integer,bigint)": [
         ("act_in_organization('offerings.update')", "act_in_organization('offerings.view')"),
         ("PERFORM tenancy_private.check_offering(", "PERFORM concat("),
+        ("IF old.access_policy = 'free' AND update_offering.access_policy <> 'free' THEN", "IF false THEN"),
+        (
+            "AND p.offering_id = old.id AND p.valid_from <= changed_at\n        GROUP",
+            "AND p.offering_id = old.id\n        GROUP",
+        ),
+        ("IF price IS NOT NULL THEN", "IF false THEN"),
         ("PERFORM tenancy_private.refuse_code();", "NULL;"),
         (" AND o.id <> old.id", ""),
     ],
@@ -172,6 +189,11 @@ CHANGES = {
     "tenancy_private.check_offered_model()": [
         ("AND m.workspace_id IN (new.organization_id, '00000000-0000-0000-0000-000000000000')", ""),
     ],
+    "tenancy_private.keep_offered_model()": [
+        ("new.workspace_id <> '00000000-0000-0000-0000-000000000000' AND", ""),
+        ("AND o.organization_id <> new.workspace_id", ""),
+        ("WHERE o.model_id = new.id AND", "WHERE"),
+    ],
     "tenancy_private.check_usage(text,bigint,bigint,timestamp with time zone)": [
         ("WHEN request_id IS NULL OR length", "WHEN length"),
         ("length(request_id) NOT BETWEEN 1 AND 200", "false"),
@@ -187,12 +209,13 @@ CHANGES = {
         ("AND a.expires_at > clock_timestamp()", ""),
     ],
     "tenancy_private.require_offering(uuid,uuid,timestamp with time zone)": [
+        ("IF tenancy_private.reads_the_past() THEN", "IF false THEN"),
         ("IF NOT found.is_known THEN", "IF false THEN"),
         ("IF NOT found.is_allowed THEN", "IF false THEN"),
     ],
     "tenancy_private.authorize_usage(uuid,uuid,bigint,interval,uuid,uuid)": [
         ("NOT coalesce(max_tokens BETWEEN 1 AND 2000000000000, false)", "false"),
-        ("NOT coalesce(expires_in > interval '0' AND expires_in <= interval '1 day', false)", "false"),
+        ("expires_in := tenancy_private.checked_hold_length(expires_in);", ""),
         ("PERFORM tenancy_private.require_quota(found.entitlement_id, max_tokens);", "NULL;"),
         ("IF amount > 0 THEN", "IF false THEN"),
     ],
