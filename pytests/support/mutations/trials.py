@@ -15,7 +15,7 @@ from support.mutations.catalog import catalog_mutations
 from support.mutations.functions import function_mutations
 from support.mutations.items import FUNCTION_ITEMS, REDUNDANT, item_of
 from support.mutations.noticed import noticed_by
-from support.probes import SUMMARIES, Probe, Probed, probes
+from support.probes import SUMMARIES, Probe, Probed, about, probes
 from support.scripts import differences
 from support.server import Logins, Server
 
@@ -157,7 +157,8 @@ class Trials:
             if mutation.name in REDUNDANT and not redundant:
                 continue
             probed.admin.execute(mutation.do)
-            probe = next((probe for probe in self._in_order(mutation) if probe.answers_wrong(probed)), None)
+            order = self._in_order(mutation, about(FUNCTION_ITEMS.get(item, "")))
+            probe = next((probe for probe in order if probe.answers_wrong(probed)), None)
             probed.admin.execute(mutation.undo)
             # In CI the probes are a test of their own.
             if redundant and probe and probe.answers_wrong(probed):
@@ -195,8 +196,14 @@ class Trials:
         (now,) = row
         return _Prepared(probed, now, state(probed.admin, now), _dump(probed), catalog_mutations(probed.admin))
 
-    def _in_order(self, mutation: Mutation) -> Iterator[Probe]:
-        """Yield the probe that noticed last time, then all: those about all objects, then the likeliest ones."""
+    def _in_order(self, mutation: Mutation, likely: set[str]) -> Iterator[Probe]:
+        """Yield the probe that noticed last time, then all: those about all objects, then the likeliest ones.
+
+        Args:
+            mutation: one of the item's.
+            likely: the texts of the probes about the item's subject.
+
+        """
         last = self._by_text.get(self._noticed_by.get(mutation.name, ""))
         if last:
             yield last
@@ -207,5 +214,5 @@ class Trials:
         yield from (self._by_text[text] for text in sorted(siblings & self._by_text.keys()))
         names = {name for name in re.findall(r"\w+", mutation.name) if "_" in name or name.endswith("s")}
         for part in (self._probes[:SUMMARIES], self._probes[SUMMARIES:]):
-            # Probes that share most names with the mutated object come first.
-            yield from sorted(part, key=lambda probe: -sum(name in probe.text for name in names))
+            # Probes about the subject come first, and those that share most names with the mutated object.
+            yield from sorted(part, key=lambda probe: (probe.text not in likely, -sum(name in probe.text for name in names)))

@@ -625,7 +625,12 @@ QUESTIONS: list[Question] = [
     # A public model that others offer stays public.
     *(
         superuser(
-            [*before, f"UPDATE public.models SET organization_id = {owner} WHERE id = '{{{model}}}'", "SELECT 1"],
+            [
+                *before,
+                f"UPDATE public.models SET organization_id = {owner}, workspace_id ="
+                f" coalesce({owner}::uuid, '00000000-0000-0000-0000-000000000000') WHERE id = '{{{model}}}'",
+                f"SELECT organization_id IS NULL FROM public.models WHERE id = '{{{model}}}'",
+            ],
             answer,
         )
         for model, owner, before, answer in (
@@ -634,9 +639,9 @@ QUESTIONS: list[Question] = [
                 "m_public",
                 "'{acme}'",
                 ["DELETE FROM public.organization_models WHERE organization_id = '{bulk}'"],
-                [(1,)],
+                [(False,)],
             ),
-            ("m_spare", "'{acme}'", [], [(1,)]),
+            ("m_spare", "'{acme}'", [], [(False,)]),
             (
                 "m_acme",
                 "NULL",
@@ -644,7 +649,7 @@ QUESTIONS: list[Question] = [
                     "INSERT INTO public.organization_models (organization_id, model_id, name, code)"
                     " VALUES ('{acme}', '{m_acme}', 'n', 'c')"
                 ],
-                [(1,)],
+                [(True,)],
             ),
         )
     ),
