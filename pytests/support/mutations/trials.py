@@ -215,4 +215,6 @@ class Trials:
         names = {name for name in re.findall(r"\w+", mutation.name) if "_" in name or name.endswith("s")}
         for part in (self._probes[:SUMMARIES], self._probes[SUMMARIES:]):
             # Probes about the subject come first, and those that share most names with the mutated object.
-            yield from sorted(part, key=lambda probe: (probe.text not in likely, -sum(name in probe.text for name in names)))
+            yield from sorted(
+                part, key=lambda probe: (probe.text not in likely, -sum(name in probe.text for name in names))
+            )
