@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from support.application import PROTECTION, TENANT_TABLES, Application, Connection, all_of, one
@@ -442,3 +443,24 @@ def test_a_catalogue_shows_the_platforms_rows_beside_ones_own(bare_app: Applicat
             assert connection.execute(statement.encode()).rowcount == 1
     with bare_app.connected(bare_app.logins.app) as connection, refused("28000", "no_context"):
         connection.execute("SELECT name FROM public.customers")
+
+
+def test_a_merge_that_meets_a_catalogues_public_rows_names_the_workspace(bare_app: Application) -> None:
+    bare_app.run(
+        "SELECT tenancy.define_permission('customers.write', '{owner,staff}')",
+        "CALL tenancy.protect('public.customers', catalogue => true)",
+        "CALL tenancy.allow('public.customers', 'SELECT', NULL, columns => 'name, workspace_id')",
+        "CALL tenancy.allow('public.customers', 'INSERT', 'customers.write', columns => 'name')",
+        "CALL tenancy.allow('public.customers', 'DELETE', 'customers.write')",
+    )
+    merge = "MERGE INTO public.customers AS c USING (SELECT 1) AS s ON true WHEN MATCHED {} THEN DELETE"
+    with bare_app.entered("ann", bare_app.acme, keep=True) as connection:
+        connection.execute("INSERT INTO public.customers (name) VALUES ('ann')")
+    with (
+        bare_app.entered("ann", bare_app.acme) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="violates row-level security"),
+    ):
+        connection.execute(merge.format("").encode())
+    with bare_app.entered("ann", bare_app.acme) as connection:
+        own = merge.format("AND c.workspace_id = tenancy.current_workspace_id()")
+        assert connection.execute(own.encode()).rowcount == 1
