@@ -152,13 +152,13 @@ class Trials:
             mutations = function_mutations(probed.admin, FUNCTION_ITEMS[item])
         else:
             mutations = [mutation for mutation in prepared.catalog if item_of(mutation) == item]
+        likely = about(FUNCTION_ITEMS.get(item, ""))
         noticed: dict[str, str | None] = {}
         for mutation in mutations:
             if mutation.name in REDUNDANT and not redundant:
                 continue
             probed.admin.execute(mutation.do)
-            order = self._in_order(mutation, about(FUNCTION_ITEMS.get(item, "")))
-            probe = next((probe for probe in order if probe.answers_wrong(probed)), None)
+            probe = next((probe for probe in self._in_order(mutation, likely) if probe.answers_wrong(probed)), None)
             probed.admin.execute(mutation.undo)
             # In CI the probes are a test of their own.
             if redundant and probe and probe.answers_wrong(probed):

@@ -87,16 +87,16 @@ AS $$
 DECLARE
     price CONSTANT numeric := tenancy_private.checked_amount(amount);
     made_at CONSTANT timestamptz := clock_timestamp();
+    held record;
     begun record;
 BEGIN
     -- The movement counts where its hold did, and so does its reversal.
     IF hold IS NOT NULL THEN
-        api_key_id := coalesce(api_key_id, (
-            SELECT h.api_key_id FROM tenancy.wallet_holds AS h WHERE h.workspace_id = payer AND h.id = hold
-        ));
-        user_id := coalesce(user_id, (
-            SELECT h.user_id FROM tenancy.wallet_holds AS h WHERE h.workspace_id = payer AND h.id = hold
-        ));
+        SELECT h.api_key_id, h.user_id INTO held
+        FROM tenancy.wallet_holds AS h
+        WHERE h.workspace_id = payer AND h.id = hold;
+        api_key_id := coalesce(api_key_id, held.api_key_id);
+        user_id := coalesce(user_id, held.user_id);
     END IF;
     begun := tenancy_private.begin_transfer(
         payer, payee, price, kind, reference, fingerprint, occurred_at, made_at, api_key_id, user_id, NULL
