@@ -435,9 +435,14 @@ SELECT is_empty(
         AND NOT coalesce(
             r.proowner = 'tenancy_writer'::regrole AND 'search_path=pg_catalog, public, pg_temp' = ANY(r.proconfig), false
         )
-        -- Functions that every query calls qualify all names (attacks/test_forged_context.py).
+        -- Functions that every query calls qualify all names (attacks/test_forged_context.py), and those that are
+        -- inlined are called by pinned ones.
         AND NOT (
-            r.oid IN ('tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure)
+            r.oid IN (
+                'tenancy.current_workspace_id()'::regprocedure,
+                'tenancy_private.cost_rows()'::regprocedure,
+                'tenancy_private.shares_with(uuid, uuid, uuid)'::regprocedure
+            )
             AND NOT r.prosecdef AND r.proconfig IS NULL
         )
         -- Routines that commit or run their caller's command cannot set a path, nor can their

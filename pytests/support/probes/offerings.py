@@ -13,6 +13,11 @@ _OFFERED = "UPDATE public.organization_models SET {} WHERE id = '{{{}}}'"
 _DEAR_SHARE = _SHARE.format(
     'starts_at = now(), pricing = \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 50}\''
 )
+_ENDED_SHARE = (
+    "INSERT INTO public.organization_model_shares (provider_organization_id, consumer_organization_id,"
+    " organization_model_id, status, pricing, starts_at, ends_at) VALUES ('{{bulk}}', '{{acme}}', '{{o_bulk_own}}',"
+    ' \'revoked\', \'{{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 3}}\', \'2026-01-01\', {})'
+)
 _PUBLIC = _OFFERED.format("visibility = 'public', access_policy = 'pay_per_token'", "o_bulk_own")
 _PRICE = "INSERT INTO tenancy.offering_prices VALUES ('{{bulk}}', '{{o_bulk}}', '{}', {}, {})"
 _RECORD = "SELECT amount::float, replayed FROM tenancy.record_usage({})"
@@ -549,17 +554,8 @@ QUESTIONS: list[Question] = [
         for changes, offering, price in (
             ([_DEAR_SHARE], "o_bulk_own", 2.0),
             ([_DEAR_SHARE, _OFFERED.format("access_policy = 'free'", "o_bulk_own")], "o_bulk_own", 0.0),
-            (
-                [
-                    _DEAR_SHARE,
-                    "INSERT INTO public.organization_model_shares (provider_organization_id, consumer_organization_id,"
-                    " organization_model_id, status, pricing, starts_at, ends_at) VALUES ('{bulk}', '{acme}',"
-                    ' \'{o_bulk_own}\', \'revoked\', \'{"version": 1, "type": "per_1k_tokens", "eur_per_1k": 3}\','
-                    " '2026-01-01', now())",
-                ],
-                "o_bulk_own",
-                3.0,
-            ),
+            ([_DEAR_SHARE, _ENDED_SHARE.format("now()")], "o_bulk_own", 3.0),
+            ([_DEAR_SHARE, _ENDED_SHARE.format("now() - interval '1 hour'")], "o_bulk_own", 2.0),
             ([_ENTITLED.format("starts_at = now(), eur_per_1k = 50")], "o_bulk", 2.0),
             # Nor does its end.
             ([_ENTITLED.format("eur_per_1k = 1, revoked_at = now()")], "o_bulk", 1.0),

@@ -384,7 +384,8 @@ def _attributes(probed: Probed) -> None:
             -- What every query calls runs as its caller, and names the schema of everything in it.
             (p.prosqlbody IS NULL OR p.prosecdef)
                 AND NOT (p.oid IN (
-                    'tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure
+                    'tenancy.current_workspace_id()'::regprocedure, 'tenancy_private.cost_rows()'::regprocedure,
+                    'tenancy_private.shares_with(uuid, uuid, uuid)'::regprocedure
                 ) AND NOT p.prosecdef)
                 AND NOT coalesce(CASE p.proowner::regrole::text
                 WHEN 'tenancy_writer' THEN 'search_path=pg_catalog, public, pg_temp'

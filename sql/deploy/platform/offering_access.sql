@@ -93,6 +93,26 @@ RETURN CASE
 END;
 REVOKE ALL ON FUNCTION tenancy_private.shared_price(jsonb) FROM public;
 
+-- An organization's shares of an offering, of every state. Neither SECURITY DEFINER nor with a
+-- SET clause, so that it is inlined; and its body is a string, so that the application can
+-- change the types of its columns.
+CREATE FUNCTION tenancy_private.shares_with(consumer_id uuid, provider_id uuid, offering_id uuid)
+RETURNS TABLE (
+    id uuid, status text, eur_per_1k numeric, starts_at timestamptz, ends_at timestamptz
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+AS $$
+SELECT s.id, s.status::text, tenancy_private.shared_price(s.pricing::jsonb), s.starts_at::timestamptz, s.ends_at::timestamptz
+FROM public.organization_model_shares AS s
+WHERE s.consumer_organization_id = shares_with.consumer_id
+    AND s.provider_organization_id = shares_with.provider_id
+    AND s.organization_model_id = shares_with.offering_id;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.shares_with(uuid, uuid, uuid) FROM public;
+
 -- Everything about a workspace's access to an offering: whether it may know of it, whether it
 -- may use it now, with which right and at which price at a given moment, or the reason why not.
 -- Callers decide whether to return or to raise that.
@@ -133,15 +153,12 @@ BEGIN
         access := 'own';
     ELSE
         -- The current share: an active one before a paused one, then the latest.
-        SELECT s.id, s.status::text AS status, s.pricing::jsonb AS pricing, s.starts_at, s.ends_at INTO share
-        FROM public.organization_model_shares AS s
-        WHERE s.consumer_organization_id = consumer
-            AND s.organization_model_id = offering.id
-            AND s.provider_organization_id = offering.organization_id
-            AND s.status::text IN ('active', 'paused')
+        SELECT s.* INTO share
+        FROM tenancy_private.shares_with(consumer, provider_id, offering.id) AS s
+        WHERE s.status IN ('active', 'paused')
             AND (s.ends_at IS NULL OR s.ends_at > seen_at)
             AND (s.starts_at IS NULL OR s.starts_at <= seen_at)
-        ORDER BY s.status::text, s.starts_at DESC NULLS LAST, s.id
+        ORDER BY s.status, s.starts_at DESC NULLS LAST, s.id
         LIMIT 1;
         SELECT
             e.id, e.eur_per_1k, e.kind, e.starts_at,
@@ -163,22 +180,17 @@ BEGIN
 
         IF share.status = 'active' THEN
             access := 'share';
-            agreed_eur_per_1k := tenancy_private.shared_price(share.pricing);
-            began_at := share.starts_at;
             -- If the share began after that moment, the price of the share before it.
-            IF began_at > priced_at THEN
-                SELECT tenancy_private.shared_price(s.pricing::jsonb), s.starts_at INTO agreed_eur_per_1k, began_at
-                FROM public.organization_model_shares AS s
-                WHERE s.consumer_organization_id = consumer
-                    AND s.organization_model_id = offering.id
-                    AND s.provider_organization_id = offering.organization_id
-                    AND s.starts_at <= priced_at AND s.ends_at > priced_at
+            IF share.starts_at > priced_at THEN
+                SELECT s.eur_per_1k, s.starts_at INTO agreed_eur_per_1k, began_at
+                FROM tenancy_private.shares_with(consumer, provider_id, offering.id) AS s
+                WHERE s.starts_at <= priced_at AND s.ends_at > priced_at
                 ORDER BY s.starts_at DESC, s.id
                 LIMIT 1;
-                IF NOT FOUND THEN
-                    agreed_eur_per_1k := tenancy_private.shared_price(share.pricing);
-                    began_at := share.starts_at;
-                END IF;
+            END IF;
+            IF began_at IS NULL THEN
+                agreed_eur_per_1k := share.eur_per_1k;
+                began_at := share.starts_at;
             END IF;
         ELSIF entitlement.is_current AND NOT entitlement.is_used_up THEN
             access := entitlement.kind;
@@ -232,13 +244,9 @@ BEGIN
         agreed_eur_per_1k := least(agreed_eur_per_1k, (
             SELECT min(r.eur_per_1k)
             FROM (
-                SELECT tenancy_private.shared_price(s.pricing::jsonb) AS eur_per_1k
-                FROM public.organization_model_shares AS s
-                WHERE s.consumer_organization_id = consumer
-                    AND s.organization_model_id = offering.id
-                    AND s.provider_organization_id = offering.organization_id
-                    AND s.starts_at <= priced_at
-                    AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status::text = 'paused')
+                SELECT s.eur_per_1k
+                FROM tenancy_private.shares_with(consumer, provider_id, offering.id) AS s
+                WHERE s.starts_at <= priced_at AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status = 'paused')
                 UNION ALL
                 SELECT e.eur_per_1k
                 FROM tenancy.entitlements AS e

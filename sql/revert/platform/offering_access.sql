@@ -16,6 +16,7 @@ DROP FUNCTION tenancy.catalog_preferences();
 DROP FUNCTION tenancy_private.offering_name(uuid, text);
 DROP FUNCTION tenancy_private.refuse_offering_use(text, uuid);
 DROP FUNCTION tenancy_private.offering_access(uuid, uuid, timestamptz);
+DROP FUNCTION tenancy_private.shares_with(uuid, uuid, uuid);
 DROP FUNCTION tenancy_private.shared_price(jsonb);
 DROP FUNCTION tenancy_private.offering_price(uuid, uuid, timestamptz);
 DROP FUNCTION tenancy_private.missing_activations(public.organization_models);

@@ -5,16 +5,6 @@
 BEGIN;
 
 CALL tenancy_private.verify_routines(ARRAY[
-    'tenancy_private.require_range(timestamptz, timestamptz)',
-    'tenancy_private.require_time_zone(text)',
-    'tenancy_private.require_bucket(text, timestamptz, timestamptz)',
-    'tenancy_private.require_dimension(text)',
-    'tenancy_private.cost_spans()',
-    'tenancy_private.require_span(text)',
-    'tenancy_private.cost_sources(uuid, timestamptz, timestamptz)',
-    'tenancy_private.cost_totals(uuid, timestamptz, timestamptz, text, text)',
-    'tenancy_private.cost_labels(uuid, text, uuid[])',
-    'tenancy_private.cost_parts(uuid, timestamptz, timestamptz, text)',
     'tenancy_private.burn_rate(uuid)',
     'tenancy_private.roll_up_hours(uuid[], timestamptz[])'
 ]);
@@ -26,7 +16,6 @@ CALL tenancy_private.verify_routines(ARRAY[
     'finops.costs_by(timestamptz, timestamptz, text)',
     'finops.cost_forecast(text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
-CALL tenancy_private.verify_routines(ARRAY['tenancy_private.cost_rows()'], pinned => false);
 CALL tenancy_private.verify_routines(ARRAY['finops.roll_up(integer)'], ARRAY['tenancy_service']);
 
 -- A DBA may have replaced it.

@@ -20,5 +20,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy.shared_offerings()',
     'tenancy.resolve_offering(text)'
 ], ARRAY['tenancy_credentialed', 'tenancy_service']);
+CALL tenancy_private.verify_routines(ARRAY[
+    'tenancy_private.shares_with(uuid, uuid, uuid)'
+], pinned => false);
 
 ROLLBACK;

@@ -5,11 +5,7 @@ from __future__ import annotations
 CHANGES = {
     "tenancy_private.offering_access(uuid,uuid,timestamp with time zone)": [
         (" AND w.deleted_at IS NULL\n    WHERE o.id", "\n    WHERE o.id"),
-        (
-            "WHERE s.consumer_organization_id = consumer\n            AND s.organization_model_id",
-            "WHERE s.organization_model_id",
-        ),
-        ("AND s.status::text IN ('active', 'paused')", ""),
+        ("WHERE s.status IN ('active', 'paused')\n            AND", "WHERE"),
         ("AND (s.ends_at IS NULL OR s.ends_at > seen_at)", ""),
         ("AND (s.starts_at IS NULL OR s.starts_at <= seen_at)", ""),
         (
@@ -27,18 +23,23 @@ CHANGES = {
         ("agreed_eur_per_1k := entitlement.eur_per_1k;", "NULL;"),
         ("IF offering.access_policy = 'free' THEN", "IF false THEN"),
         ("AND access <> 'own' AND NOT coalesce(began_at <= priced_at, false) THEN", "AND false THEN"),
-        ("AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status::text = 'paused')", ""),
-        ("OR s.ends_at IS NULL AND s.status::text = 'paused'", ""),
+        ("AND (s.ends_at > priced_at OR s.ends_at IS NULL AND s.status = 'paused')", ""),
+        ("OR s.ends_at IS NULL AND s.status = 'paused'", ""),
         ("AND e.quota_tokens IS NULL AND e.kind = 'contract'", "AND e.kind = 'contract'"),
         ("AND least(e.ends_at, e.revoked_at) > priced_at", ""),
         ("IF began_at > priced_at THEN\n        agreed", "IF false THEN\n        agreed"),
         ("            CASE WHEN offering.access_policy = 'free' THEN 0 END,\n", ""),
         ("began_at := entitlement.starts_at;", ""),
-        ("began_at := share.starts_at;\n            --", "--"),
-        ("began_at := share.starts_at;\n                END IF;", "END IF;"),
+        ("began_at := share.starts_at;\n            END IF;", "END IF;"),
+        ("IF share.starts_at > priced_at THEN", "IF false THEN"),
+        ("WHERE s.starts_at <= priced_at AND s.ends_at > priced_at", "WHERE s.starts_at <= priced_at"),
         ("WHEN offering.is_active IS FALSE THEN 'inactive'", ""),
         ("WHEN tenancy_private.missing_activations(offering) <> '{}' THEN 'not_operational'", ""),
         ("WHEN eur_per_1k IS NULL THEN 'price_missing'", "WHEN false THEN 'price_missing'"),
+    ],
+    "tenancy_private.shares_with(uuid,uuid,uuid)": [
+        ("WHERE s.consumer_organization_id = shares_with.consumer_id\n    AND", "WHERE"),
+        ("AND s.organization_model_id = shares_with.offering_id", ""),
     ],
     "tenancy_private.missing_activations(public.organization_models)": [
         ("to_jsonb(offering) ->> (w.aspect || '_activated_at') IS NULL", "false"),
