@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import psycopg
@@ -313,13 +314,21 @@ def test_a_service_that_has_entered_makes_rows_there_and_sees_everything(app: Ap
         assert len(names_in(connection, "public.customers")) == 6
 
 
+@contextmanager
+def cut_over(app: Application) -> Iterator[Connection]:
+    """Yield a connection with the rights of the login from before, which has lost its group.
+
+    The group is revoked in this transaction only: other tests work with the same login.
+    """
+    with app.connected() as connection:
+        connection.execute(f'REVOKE tenancy_service FROM "{app.owner}"')
+        connection.execute(f'SET LOCAL ROLE "{app.owner}"')
+        yield connection
+
+
 def test_the_cut_over_closes_the_tables_to_the_login_from_before(own_app: Application) -> None:
-    own_app.run(f'REVOKE tenancy_service FROM "{own_app.owner}"')
-    try:
-        with own_app.connected(own_app.owner) as connection:
-            assert names_in(connection, "public.customers") == []
-    finally:
-        own_app.run(f'GRANT tenancy_service TO "{own_app.owner}"')
+    with cut_over(own_app) as connection:
+        assert names_in(connection, "public.customers") == []
 
 
 def test_only_who_sees_the_rows_finds_the_orphans_of_a_new_foreign_key(own_app: Application) -> None:
@@ -331,13 +340,9 @@ def test_only_who_sees_the_rows_finds_the_orphans_of_a_new_foreign_key(own_app: 
     validate = "ALTER TABLE public.notes VALIDATE CONSTRAINT notes_country_fkey"
     with own_app.connected(own_app.owner) as connection, refused("23503", "notes_country_fkey"):
         connection.execute(validate)
-    own_app.run(f'REVOKE tenancy_service FROM "{own_app.owner}"')
-    try:
-        with own_app.connected(own_app.owner) as connection:
-            connection.execute(validate)
-            assert one(connection, "SELECT convalidated FROM pg_constraint WHERE conname = 'notes_country_fkey'")
-    finally:
-        own_app.run(f'GRANT tenancy_service TO "{own_app.owner}"')
+    with cut_over(own_app) as connection:
+        connection.execute(validate)
+        assert one(connection, "SELECT convalidated FROM pg_constraint WHERE conname = 'notes_country_fkey'")
 
 
 def test_the_auditor_reads_and_is_written_down(app: Application) -> None:

@@ -68,13 +68,13 @@ class Database:
 
     def execute(self, *statements: str) -> None:
         """Run each statement as the superuser, in autocommit."""
-        with self.connect(autocommit=True) as connection:
+        with self.session(autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
     def fetch(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of the superuser's query, with qualified names."""
-        with self.connect() as connection:
+        with self.session() as connection:
             connection.execute("SET search_path = pg_catalog")
             return connection.execute(query.encode(), values or None).fetchall()
 
