@@ -360,7 +360,13 @@ def test_reconciling_finds_what_differs(market: Market, bot: UUID, problem: str)
     assert problem in {row[0] for row in market.problems()}
 
 
-def test_finops_has_every_call(market: Market, bot: UUID) -> None:
+@pytest.mark.parametrize("computed", [False, True])
+def test_finops_has_every_call(market: Market, bot: UUID, computed: bool) -> None:
+    if computed:
+        market.admin.execute(
+            "ALTER TABLE finops.inference_usage DROP COLUMN total_tokens,"
+            " ADD COLUMN total_tokens bigint GENERATED ALWAYS AS (input_tokens + output_tokens) STORED"
+        )
     market.call("uma", "record_usage", "r1", bot, 1000, 5)
     market.call("max", "record_usage", "r1", bot, 1000, 0)
     market.call("max", "reverse_usage", market.call("pat", "record_usage", "r1", bot, 2000, 0)[0])

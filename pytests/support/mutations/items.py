@@ -110,6 +110,7 @@ REDUNDANT = {
             "tenancy_private.update_rows(regclass,jsonb,jsonb)",
             "tenancy_private.delete_rows(regclass,jsonb)",
             "tenancy_private.detach_usage(uuid[])",
+            "tenancy_private.write_costs(jsonb)",
             "tenancy_private.empty_instances()",
         )
     },

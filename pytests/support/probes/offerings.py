@@ -506,17 +506,28 @@ QUESTIONS: list[Question] = [
             ("record_usage('r', '{o_bulk}', 2, 3)", [(False,)]),
         )
     ),
-    superuser(
-        [
-            "as app",
-            "enter uma acme",
-            _RECORD.format("'r', '{o_bulk}', 100, 100"),
-            "as None",
-            "SELECT used_tokens, (SELECT charged_amount_eur::float FROM finops.inference_usage AS i WHERE i.id = u.id),"
-            " u.user_id::text FROM tenancy.entitlements, tenancy.offering_usage AS u"
-            " WHERE entitlements.id = '{e_bulk}' AND u.request_id = 'r'",
-        ],
-        [(1200, 0.4, "{uma}")],
+    # Also where the application computes a column of the costs.
+    *(
+        superuser(
+            [
+                *changes,
+                "as app",
+                "enter uma acme",
+                _RECORD.format("'r', '{o_bulk}', 100, 100"),
+                "as None",
+                "SELECT used_tokens, i.charged_amount_eur::float, i.total_tokens, u.user_id::text FROM"
+                " tenancy.entitlements AS e, tenancy.offering_usage AS u JOIN finops.inference_usage AS i USING (id)"
+                " WHERE e.id = '{e_bulk}' AND u.request_id = 'r'",
+            ],
+            [(1200, 0.4, 200, "{uma}")],
+        )
+        for changes in (
+            [],
+            [
+                "ALTER TABLE finops.inference_usage DROP COLUMN total_tokens,"
+                " ADD COLUMN total_tokens bigint GENERATED ALWAYS AS (input_tokens + output_tokens) STORED"
+            ],
+        )
     ),
     *(
         ("service", None, None, f"SELECT tenancy.{call}", "consumer_not_found")

@@ -96,8 +96,9 @@ SECURITY INVOKER
 RETURN sha256(uuid_send(offering) || int8send(input_tokens) || int8send(output_tokens));
 REVOKE ALL ON FUNCTION tenancy_private.usage_fingerprint(uuid, bigint, bigint) FROM public;
 
--- The same calls for FinOps, which adds up all costs. An adopted table may lack columns, and
--- its triggers run with the writer's rights.
+-- The same calls for FinOps, which adds up all costs. Triggers of an adopted table run with the
+-- writer's rights. A statement in a string is planned for each call, so it is only used if the
+-- application computes one of these columns.
 CREATE FUNCTION tenancy_private.write_costs(costs jsonb) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -107,21 +108,36 @@ SET search_path = pg_catalog, public, pg_temp
 SET debug_print_plan = off
 AS $$
 DECLARE
-    columns CONSTANT text := (
-        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
-        FROM pg_attribute AS a
-        WHERE a.attrelid = 'finops.inference_usage'::regclass
-            AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-            AND a.attname = ANY(ARRAY(SELECT jsonb_object_keys(costs -> 0)))
+    is_computed CONSTANT boolean := EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = 'finops.inference_usage'::regclass AND a.attgenerated <> '' AND costs -> 0 ? a.attname::text
     );
 BEGIN
     IF current_user <> 'tenancy_writer' THEN
         RAISE EXCEPTION 'write_costs() runs as %, wanted tenancy_writer', current_user USING ERRCODE = '42501';
     END IF;
-    EXECUTE format(
-        'INSERT INTO finops.inference_usage (%1$s) SELECT %1$s '
-        'FROM jsonb_populate_recordset(NULL::finops.inference_usage, $1)', columns
-    ) USING costs;
+    IF is_computed THEN
+        EXECUTE (
+            SELECT format(
+                'INSERT INTO finops.inference_usage (%1$s) SELECT %1$s '
+                'FROM jsonb_populate_recordset(NULL::finops.inference_usage, $1)',
+                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+            )
+            FROM pg_attribute AS a
+            WHERE a.attrelid = 'finops.inference_usage'::regclass AND a.attgenerated = '' AND costs -> 0 ? a.attname::text
+        ) USING costs;
+    ELSE
+        INSERT INTO finops.inference_usage (
+            id, occurred_at, user_id, api_key_id, model_id, input_tokens, output_tokens, total_tokens,
+            unit_price_eur_per_1k_tokens, charged_amount_eur, provider_organization_id, consumer_organization_id,
+            organization_model_id
+        )
+        SELECT
+            c.id, c.occurred_at, c.user_id, c.api_key_id, c.model_id, c.input_tokens, c.output_tokens, c.total_tokens,
+            c.unit_price_eur_per_1k_tokens, c.charged_amount_eur, c.provider_organization_id, c.consumer_organization_id,
+            c.organization_model_id
+        FROM jsonb_populate_recordset(NULL::finops.inference_usage, costs) AS c;
+    END IF;
 END;
 $$;
 
@@ -375,7 +391,9 @@ BEGIN
                 authorization_found.max_eur_per_1k
             )
         );
-        PERFORM FROM tenancy.entitlements AS e WHERE e.id = usage.entitlement_id FOR NO KEY UPDATE;
+        IF usage.entitlement_id IS NOT NULL THEN
+            PERFORM FROM tenancy.entitlements AS e WHERE e.id = usage.entitlement_id FOR NO KEY UPDATE;
+        END IF;
     ELSE
         found := tenancy_private.require_offering(consumer, offering, happened_at);
         usage.provider_id := found.provider_id;
@@ -415,8 +433,10 @@ BEGIN
         usage.occurred_at := happened_at;
         usage.created_at := clock_timestamp();
         INSERT INTO tenancy.offering_usage SELECT usage.*;
-        UPDATE tenancy.entitlements AS e SET used_tokens = e.used_tokens + (usage.input_tokens + usage.output_tokens)
-        WHERE e.id = usage.entitlement_id;
+        IF usage.entitlement_id IS NOT NULL THEN
+            UPDATE tenancy.entitlements AS e SET used_tokens = e.used_tokens + (usage.input_tokens + usage.output_tokens)
+            WHERE e.id = usage.entitlement_id;
+        END IF;
         PERFORM tenancy_private.write_costs(jsonb_build_array(tenancy_private.cost_of(usage)));
     END IF;
     usage_id := usage.id;

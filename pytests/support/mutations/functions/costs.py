@@ -130,10 +130,12 @@ CHANGES = {
         ("new.workspace_id := new.user_id;", ""),
     ],
     "tenancy_private.mark_costs()": [
+        ("IF EXISTS (", "IF NOT EXISTS ("),
         ("FROM changed_from AS c", "FROM changed AS c"),
         ("IF tg_op = 'UPDATE' THEN", "IF false THEN"),
     ],
     "tenancy_private.mark_usage()": [
+        ("IF EXISTS (", "IF NOT EXISTS ("),
         ("(VALUES (c.workspace_id), (c.provider_organization_id))", "(VALUES (c.workspace_id))"),
         ("(VALUES (c.workspace_id), (c.provider_organization_id))", "(VALUES (c.provider_organization_id))"),
     ],

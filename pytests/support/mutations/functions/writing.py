@@ -27,5 +27,11 @@ CHANGES = {
         ("GET DIAGNOSTICS deleted = ROW_COUNT", "deleted := 1"),
     ],
     "tenancy_private.detach_usage(uuid[])": [(GUARD, "IF false THEN"), (" SECURITY DEFINER\n", "")],
+    "tenancy_private.write_costs(jsonb)": [
+        (GUARD, "IF false THEN"),
+        (" SECURITY DEFINER\n", ""),
+        ("IF is_computed THEN", "IF false THEN"),
+        ("AND a.attgenerated = '' AND", "AND"),
+    ],
     "tenancy_private.empty_instances()": [(GUARD, "IF false THEN"), (" SECURITY DEFINER\n", "")],
 }
