@@ -597,6 +597,28 @@ QUESTIONS: list[Question] = [
             ("'public.things', parent => 'id'", "parent_not_protected"),
         )
     ),
+    # A parent whose key does not have the workspace, for a table that is protected already.
+    *(
+        superuser(
+            [
+                *TENANT,
+                "CREATE UNIQUE INDEX ON public.things (id, name)",
+                "CREATE UNIQUE INDEX ON public.things (workspace_id, id, name)",
+                "CREATE TABLE public.parts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, thing_id uuid)",
+                "CALL tenancy.protect('public.parts')",
+                f"ALTER TABLE public.parts ADD FOREIGN KEY ({key}) REFERENCES {referred}",
+                "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for key, referred, answer in (
+            ("workspace_id, thing_id", "public.things (workspace_id, id)", [(1,)]),
+            ("workspace_id, id", "public.things (workspace_id, id)", "parent_not_protected"),
+            ("thing_id, name", "public.things (id, name)", "parent_not_protected"),
+            ("workspace_id, thing_id, name", "public.things (workspace_id, id, name)", "parent_not_protected"),
+        )
+    ),
     *(
         superuser([*THINGS, *statements, "CALL tenancy.protect('public.things')"], error)
         for statements, error in (
