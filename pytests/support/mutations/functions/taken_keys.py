@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# They decide how the catalog's functions write an expression.
-# The last is fixed by the trigger that calls refuse_taken_key().
+# They decide how the catalog's functions write an expression. The last is fixed by the trigger that calls
+# refuse_taken_key().
 _SETTINGS = [
     (f" SET {name} TO '{value}'\n", "")
     for name, value in (
