@@ -65,6 +65,30 @@ KEYS = {
         "key text, is_old boolean); CREATE UNIQUE INDEX ON public.of_some_rows (key) WHERE (NOT is_old",
         *("key, is_old", "", "'hidden', false", "'hidden', false", "'hidden', true", "(key) WHERE NOT is_old"),
     ),
+    "by_expression_of_some_rows": Key(
+        "key text); CREATE UNIQUE INDEX ON public.by_expression_of_some_rows ((key::integer))"
+        " WHERE (public.is_number(key)",
+        *("key", "", "'12'", "'012'", "'mine'", "((key::integer)) WHERE public.is_number(key)"),
+    ),
+    "by_pattern": Key(
+        r"key text); CREATE UNIQUE INDEX ON public.by_pattern (key) WHERE (key ~ '^\d+$'",
+        *("key", "", "'12'", "'12'", "'13'", r"(key) WHERE key ~ E'^\\d+$'"),
+    ),
+    # Settings decide how these constants are written.
+    "by_constants": Key(
+        "key text, at timestamptz, day date); CREATE UNIQUE INDEX ON public.by_constants ("
+        r"(decode(key, 'hex') || '\x00a0'), (length(key) + '0.12345678901234567'::float8),"
+        " (day - interval '-1 day +2:00'), greatest(day, '2020-02-01'), greatest(at, '2020-02-01 0:00+00')",
+        *(
+            "key, at, day",
+            "",
+            "'abcd', '2026-02-01 0:00+00', '2026-02-01'",
+            "'abcd', '2026-02-01 0:00+00', '2026-02-01'",
+        ),
+        "'ef', '2026-02-01 0:00+00', '2026-02-01'",
+        r"((decode(key, 'hex') || E'\\x00a0'), (length(key) + '0.12345678901234567'::float8),"
+        " (day - interval '-1 day +2:00'), greatest(day, '2020-02-01'), greatest(at, '2020-02-01 0:00+00'))",
+    ),
     "changed_by_a_trigger": Key(
         "key text UNIQUE); CREATE TRIGGER to_lower BEFORE INSERT ON public.changed_by_a_trigger"
         " FOR EACH ROW EXECUTE FUNCTION public.to_lower(",
@@ -87,6 +111,8 @@ CREATE FUNCTION public.to_lower() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN new.key := lower(new.key); RETURN new; END $$;
 CREATE FUNCTION public.make_key() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN new.made := lower(new.key); RETURN new; END $$;
+CREATE FUNCTION public.is_number(key text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE COST 1000 AS
+$$ BEGIN RETURN key ~ '^[0-9]+$'; END $$;
 SELECT tenancy.define_permission('things.' || word, roles => '{owner,admin,manager,user}')
 FROM unnest('{view,create,update}'::text[]) AS word;
 
@@ -180,6 +206,29 @@ def test_no_upsert_asks_another_tenants_row(tenants: TwoTenants, login: str, tab
     assert answers == ["23505"] * 4
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "quote_all_identifiers = on",
+        "DateStyle = 'SQL, DMY'",
+        "IntervalStyle = 'sql_standard'",
+        "TimeZone = 'Asia/Kathmandu'",
+        "bytea_output = 'escape'",
+        "extra_float_digits = -15",
+        "standard_conforming_strings = off",
+    ],
+)
+def test_no_setting_keeps_a_key_from_being_found(tenants: TwoTenants, login: str, setting: str) -> None:
+    """The check finds the index by how its columns are written, and the session parses the check."""
+    with tenants.session(login) as connection:
+        connection.execute(f"SET SESSION {setting}".encode())
+        connection.commit()
+        tenants.enter(connection, tenants.members["owner"], tenants.acme)
+        for table, key in KEYS.items():
+            answers = [answer_of(connection, each) for each in upserts(table, key.columns, key.same, key.target)]
+            assert answers == ["23505"] * 4, table
+
+
 @pytest.mark.parametrize("table", [table for table, key in KEYS.items() if key.other])
 def test_a_key_of_ones_own_is_written_and_written_again(tenants: TwoTenants, login: str, table: str) -> None:
     key = KEYS[table]
@@ -188,7 +237,31 @@ def test_a_key_of_ones_own_is_written_and_written_again(tenants: TwoTenants, log
         connection.execute(insert.encode())
         answers = [answer_of(connection, each) for each in upserts(table, key.columns, key.other or "", key.target)[:2]]
     # A row that is not in the index has no key that another could have.
-    assert answers == (["INSERT 0 1"] * 2 if table == "of_some_rows" else ["INSERT 0 0", "INSERT 0 1"])
+    is_outside = table in {"of_some_rows", "by_expression_of_some_rows"}
+    assert answers == (["INSERT 0 1"] * 2 if is_outside else ["INSERT 0 0", "INSERT 0 1"])
+
+
+@pytest.mark.parametrize("way", ["", "enable_indexscan = off", "enable_seqscan = off"])
+def test_an_expression_is_evaluated_for_no_row_outside_of_its_index(tenants: TwoTenants, login: str, way: str) -> None:
+    """It fails for such a row, and the error would have the hidden value."""
+    key = KEYS["by_expression_of_some_rows"]
+    with tenants.admin() as admin:
+        admin.execute(
+            "INSERT INTO public.by_expression_of_some_rows (workspace_id, key) VALUES (%s, 'not a number, S3')",
+            [tenants.globex.id],
+        )
+    with tenants.session(login) as connection:
+        if way:
+            connection.execute(f"SET {way}; SET enable_bitmapscan = off; SET enable_indexonlyscan = off".encode())
+            connection.commit()
+        tenants.enter(connection, tenants.members["owner"], tenants.acme)
+        insert = f"INSERT INTO public.by_expression_of_some_rows (secret, {key.columns}) VALUES ('x', %s)"
+        for free in ("'13'", "'mine'"):
+            assert answer_of(connection, insert.replace("%s", free)) == "INSERT 0 1"
+        statements = upserts("by_expression_of_some_rows", key.columns, key.same, key.target)
+        assert [answer_of(connection, each) for each in statements] == ["23505"] * 4
+    with tenants.admin() as admin:
+        admin.execute("DELETE FROM public.by_expression_of_some_rows WHERE key LIKE 'not%'")
 
 
 @pytest.mark.parametrize("table", COLLEAGUES)

@@ -325,3 +325,28 @@ def test_an_existing_account_has_to_log_in_after_joining(console: Console) -> No
     answer = joining.post(path, "/join", token=path.split("=")[1])
     assert answer.headers["location"] == f"{place}/dashboard"
     assert joining.get(f"{place}/dashboard").headers["location"] == f"/login?next={place}/dashboard"
+
+
+def test_an_account_that_was_created_meanwhile_has_to_log_in_after_joining(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an inviter who repeats the form with a name that is taken gets into the account once it exists."""
+    tenants = console.tenants
+    owner, place = console.visitor(tenants.members["owner"]), place_of(tenants.acme)
+    owner.post(f"{place}/invitations", f"{place}/invitations/invite", email="yves@example.com", role="user")
+    link = _page(owner, f"{place}/invitations").split('id="link" readonly value="')[1].split('"')[0]
+    path = link.removeprefix(console.address)
+
+    async def create_account(*_: object) -> str:
+        """Create it after the console has seen that there is none."""
+        with tenants.database.connect(tenants.logins.app) as connection:
+            connection.execute("SELECT tenancy.sign_up('yves@example.com', 'yves', 'Yves', 'Y', %s)", [kept])
+        return hash_password("the inviter's password", cost=16)
+
+    kept = hash_password(PASSWORD, cost=16)
+    monkeypatch.setattr("pg_tenancy.console._app._Console._new_hash", create_account)
+    inviter = console.visitor()
+    joined = inviter.post(path, "/join", token=path.split("=")[1], username="yves", password="the inviter's password")
+    assert joined.headers["location"] == f"{place}/dashboard", said(joined)
+    assert "session" not in inviter.http.cookies
+    assert inviter.get(f"{place}/dashboard").headers["location"] == f"/login?next={place}/dashboard"

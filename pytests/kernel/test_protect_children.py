@@ -362,6 +362,38 @@ def test_a_parent_is_a_table_of_tenants(bare_app: Application, column: str) -> N
         connection.execute("CALL tenancy.protect('public.tasks', parent => %s)", [column])
 
 
+@pytest.mark.parametrize(
+    ("key", "is_accepted"),
+    [
+        ("CHECK (true)", False),
+        ("FOREIGN KEY (project_id, title) REFERENCES public.projects (id, name) NOT VALID", False),
+        (
+            "FOREIGN KEY (workspace_id, project_id, title)"
+            " REFERENCES public.projects (workspace_id, id, name) NOT VALID",
+            False,
+        ),
+        ("FOREIGN KEY (workspace_id, project_id) REFERENCES public.projects (workspace_id, id)", True),
+    ],
+)
+def test_a_protected_table_gets_no_parent_that_its_rows_would_not_follow(
+    bare_app: Application, key: str, is_accepted: bool
+) -> None:
+    bare_app.run(
+        "ALTER TABLE public.tasks DROP CONSTRAINT tasks_project",
+        "CALL tenancy.protect('public.projects')",
+        "CALL tenancy.protect('public.tasks')",
+        "CREATE UNIQUE INDEX ON public.projects (id, name)",
+        "CREATE UNIQUE INDEX ON public.projects (workspace_id, id, name)",
+        f"ALTER TABLE public.tasks ADD {key}",
+    )
+    protect = "CALL tenancy.protect('public.tasks', parent => 'project_id')"
+    if is_accepted:
+        bare_app.run(protect, "CALL tenancy.protect('public.projects')", protect)
+        return
+    with bare_app.connected() as connection, refused("55000", "parent_not_protected"):
+        connection.execute(protect.encode())
+
+
 def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(bare_app: Application) -> None:
     bare_app.run(
         "ALTER TABLE public.tasks ADD COLUMN blocked_by integer CONSTRAINT tasks_blocked REFERENCES public.tasks",

@@ -46,6 +46,23 @@ TENANT = [
     "CALL tenancy.allow('public.things', 'DELETE', 'things.change', person => true)",
     OF_EACH,
 ]
+SET_KEY_TRIGGER = "CALL tenancy_private.set_key_trigger('public.things')"
+CONSTANTS = (
+    r"CREATE UNIQUE INDEX constants ON public.things (name, (decode(md5(name), 'hex') || '\x00a0'),"
+    " (length(name) + '0.12345678901234567'::float8), (length(name) * '-1 day +2:00'::interval),"
+    " ('2020-02-01'::date + length(name)), (coalesce('2020-02-01 0:00+00'::timestamptz, 'infinity')))"
+    r" WHERE (name ~ '^\D+$')"
+)
+TAKEN = "INSERT INTO public.things (name) VALUES ('bulk') ON CONFLICT DO NOTHING"
+SETTINGS = (
+    "quote_all_identifiers = on",
+    "datestyle = 'SQL, DMY'",
+    "intervalstyle = 'sql_standard'",
+    "timezone = 'Asia/Kathmandu'",
+    "extra_float_digits = -15",
+    "bytea_output = 'escape'",
+    "standard_conforming_strings = off",
+)
 CHILD = [
     "CREATE TABLE public.parts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, thing_id uuid"
     " REFERENCES public.things (id) ON DELETE CASCADE)",
@@ -580,6 +597,28 @@ QUESTIONS: list[Question] = [
             ("'public.things', parent => 'id'", "parent_not_protected"),
         )
     ),
+    # A parent whose key does not have the workspace, for a table that is protected already.
+    *(
+        superuser(
+            [
+                *TENANT,
+                "CREATE UNIQUE INDEX ON public.things (id, name)",
+                "CREATE UNIQUE INDEX ON public.things (workspace_id, id, name)",
+                "CREATE TABLE public.parts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, thing_id uuid)",
+                "CALL tenancy.protect('public.parts')",
+                f"ALTER TABLE public.parts ADD FOREIGN KEY ({key}) REFERENCES {referred}",
+                "CALL tenancy.protect('public.parts', parent => 'thing_id')",
+                "SELECT 1",
+            ],
+            answer,
+        )
+        for key, referred, answer in (
+            ("workspace_id, thing_id", "public.things (workspace_id, id)", [(1,)]),
+            ("workspace_id, id", "public.things (workspace_id, id)", "parent_not_protected"),
+            ("thing_id, name", "public.things (id, name)", "parent_not_protected"),
+            ("workspace_id, thing_id, name", "public.things (workspace_id, id, name)", "parent_not_protected"),
+        )
+    ),
     *(
         superuser([*THINGS, *statements, "CALL tenancy.protect('public.things')"], error)
         for statements, error in (
@@ -1000,6 +1039,44 @@ QUESTIONS: list[Question] = [
     superuser([*TENANT, UNIQUE, UNCHECKED.replace("()", "('public.models')")], [(0,)]),
     superuser([*TENANT, UNIQUE.replace("name", "workspace_id, name"), UNCHECKED], [(0,)]),
     superuser([*TENANT, UNIQUE, "CALL tenancy_private.set_key_trigger('public.things')", UNCHECKED], [(0,)]),
+    # An expression that is evaluated only for the rows of its index.
+    *(
+        superuser(
+            [
+                *TENANT,
+                "CREATE UNIQUE INDEX ON public.things ((name::integer))"
+                r" WHERE (length(lower(regexp_replace(name, '\D', '', 'g'))) = length(name))",
+                SET_KEY_TRIGGER,
+                *(f"SET LOCAL enable_{way} = off" for way in ("indexscan", "bitmapscan", "indexonlyscan")),
+                *_as("ann acme", f"INSERT INTO public.things (name) VALUES ('{name}')"),
+                "SELECT 1",
+            ],
+            [(1,)],
+        )
+        for name in ("12", "x")
+    ),
+    # Settings that decide how the columns of a key are written.
+    *(
+        superuser(
+            [*TENANT, CONSTANTS, SET_KEY_TRIGGER, f"SET LOCAL {setting}", *_as("ann acme", TAKEN), "SELECT 1"],
+            "constants",
+        )
+        for setting in SETTINGS
+    ),
+    *(
+        superuser(
+            [
+                *TENANT,
+                CONSTANTS,
+                f"SET LOCAL {setting}",
+                SET_KEY_TRIGGER,
+                f"SET LOCAL {setting.split(' ')[0]} TO DEFAULT",
+                UNCHECKED,
+            ],
+            [(0,)],
+        )
+        for setting in SETTINGS
+    ),
     # Foreign keys that the application adds later.
     superuser([*TENANT, *LATER_KEY[:-1], VERIFY_REFERENCES, OPEN_REFERENCES], [(0,)]),
     superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.parts')")], [(1,)]),

@@ -530,9 +530,10 @@ class _Console:
             return await self._join_page(request, token, flash, error.http_status)
         flash.say("done", "You are now a member.")
         target = f"/o/{accepted.organization_id}/dashboard"
-        if not preview.account_exists:
+        # The token proves access to the mailbox, not knowledge of the password: somebody may have created the account
+        # since, with another one.
+        if not preview.account_exists and await self.authenticator.confirm(accepted.user_id, form.secret("password")):
             return await self._start(request, accepted.user_id, target, flash)
-        # The token proves access to the mailbox, not knowledge of the password.
         response = RedirectResponse(f"{_root(request)}{target}", 303)
         self.cookies.put_flash(response, flash)
         return response

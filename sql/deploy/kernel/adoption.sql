@@ -472,7 +472,21 @@ BEGIN
     IF parent IS NOT NULL THEN
         SELECT k.* INTO foreign_key FROM tenancy_private.key_of_one_column(table_name, parent) AS k;
         refers := FOUND;
-        IF NOT refers AND NOT has_column THEN
+        -- A table that is protected already has a key with the workspace. With any other one, or
+        -- none, children would stay behind when their parent moves.
+        IF NOT refers AND NOT (has_column AND EXISTS (
+            SELECT FROM pg_constraint AS c
+            CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS k (here, there)
+            INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND k.here = a.attnum
+            INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
+            LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
+            WHERE c.conrelid = ANY(adopt_table.table_name || leaves) AND c.contype = 'f'
+                AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+                AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
+            GROUP BY c.oid
+            HAVING count(*) = 2 AND bool_or(a.attname = adopt_table.parent)
+                AND bool_or(a.attname = 'workspace_id' AND r.attname = coalesce(p.key, 'workspace_id'))
+        )) THEN
             RAISE EXCEPTION '%.% refers to no protected table', table_name, parent
             USING ERRCODE = '55000',
             CONSTRAINT = 'parent_not_protected',

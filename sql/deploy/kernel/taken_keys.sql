@@ -34,8 +34,12 @@ REVOKE ALL ON FUNCTION tenancy_private.columns_of_key(oid) FROM public;
 
 -- A condition that compares a row of the table with a new one as the index does: by the
 -- operators and collations of its columns, and NULL with NULL where nulls are not distinct. It
--- has to name the operators: on the path of a definer function, citext is compared as text.
-CREATE FUNCTION tenancy_private.matches_of_key(index_id oid, new_row text) RETURNS text
+-- has to name the operators: on the path of a definer function, citext is compared as text. The
+-- index evaluates an expression only for rows that its predicate selects, and for another row it
+-- may fail. So the new row's is evaluated by the predicate, and with is_guarded the others' too,
+-- for which PostgreSQL uses no index.
+CREATE FUNCTION tenancy_private.matches_of_key(index_id oid, new_row text, is_guarded boolean)
+RETURNS text
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -43,7 +47,8 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
-    string_agg(
+    CASE WHEN is_guarded THEN format('CASE WHEN (%s) THEN ', min(k.predicate)) ELSE '' END
+    || string_agg(
         format(
             CASE
                 WHEN i.indnullsnotdistinct THEN '(%1$s%2$s %3$s %4$s OR %1$s IS NULL AND %4$s IS NULL)'
@@ -66,13 +71,22 @@ SELECT
                 INNER JOIN pg_namespace AS s ON o.oprnamespace = s.oid
                 WHERE c.oid = i.indclass[n.place - 1] AND m.amname = 'btree' AND a.amopstrategy = 3
             ), '='),
-            format('(SELECT %s FROM (%s) AS n)', k.expression, new_row)
+            format(
+                CASE
+                    WHEN i.indexprs IS NOT NULL AND k.predicate IS NOT NULL
+                        THEN '(SELECT CASE WHEN (%3$s) THEN %1$s END FROM (%2$s) AS n)'
+                    ELSE '(SELECT %1$s FROM (%2$s) AS n)'
+                END,
+                k.expression, new_row, k.predicate
+            )
         ), ' AND ' ORDER BY n.place
     )
     || CASE
+        WHEN is_guarded THEN ' END'
         WHEN min(k.predicate) IS NULL THEN ''
-        ELSE format(' AND (%1$s) AND (SELECT (%1$s) FROM (%2$s) AS n)', min(k.predicate), new_row)
+        ELSE format(' AND (%s)', min(k.predicate))
     END
+    || coalesce(' AND (SELECT (' || min(k.predicate) || format(') FROM (%s) AS n)', new_row), '')
 FROM pg_index AS i
 CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS n (place)
 CROSS JOIN LATERAL (
@@ -82,14 +96,23 @@ CROSS JOIN LATERAL (
 ) AS k
 WHERE i.indexrelid = index_id;
 $$;
-REVOKE ALL ON FUNCTION tenancy_private.matches_of_key(oid, text) FROM public;
+REVOKE ALL ON FUNCTION tenancy_private.matches_of_key(oid, text, boolean) FROM public;
 
+-- The settings decide how pg_get_indexdef() writes an expression. They are fixed here and in
+-- key_checks(): otherwise no index would be found for a tenant who changed one. The triggers fix
+-- standard_conforming_strings.
 CREATE FUNCTION tenancy_private.refuse_taken_key(table_name regclass, columns text) RETURNS void
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET datestyle = 'ISO, MDY'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS $$
 DECLARE
     key record;
@@ -166,6 +189,13 @@ LANGUAGE plpgsql
 STABLE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET datestyle = 'ISO, MDY'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     relation CONSTANT name := (SELECT c.relname FROM pg_class AS c WHERE c.oid = table_name);
@@ -181,17 +211,19 @@ DECLARE
     checks CONSTANT text := (
         SELECT
             string_agg(
-                format(
-                    E'    IF EXISTS (\n        SELECT FROM %s AS %I\n        WHERE %s\n            AND (%s)\n'
-                    '    ) THEN\n        PERFORM tenancy_private.refuse_taken_key(tg_relid, %L);\n    END IF;\n',
-                    p.table_name, relation, tenancy_private.matches_of_key(i.indexrelid, r.new_row),
-                    concat_ws(
-                        ' OR ', format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.key),
-                        CASE WHEN p.author IS NOT NULL THEN format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.author) END,
-                        '(' || h.is_theirs || ') IS NOT TRUE'
-                    ),
-                    tenancy_private.columns_of_key(i.indexrelid)
-                ), '' ORDER BY c.relname
+                CASE
+                    WHEN f.found_slowly IS NULL
+                        THEN format(E'    IF EXISTS (\n%s    ) THEN\n        %s;\n    END IF;\n', f.found, f.refuse)
+                    -- Without the index, the expression may fail for a row that is not in it.
+                    ELSE format(
+                        E'    DECLARE\n        tenancy_taken boolean;\n    BEGIN\n        BEGIN\n'
+                        '            tenancy_taken := EXISTS (\n%s            );\n'
+                        '        EXCEPTION\n            WHEN OTHERS THEN\n                tenancy_taken := EXISTS (\n%s'
+                        '                );\n        END;\n'
+                        '        IF tenancy_taken THEN\n            %s;\n        END IF;\n    END;\n',
+                        f.found, f.found_slowly, f.refuse
+                    )
+                END, '' ORDER BY c.relname
             )
         FROM tenancy_private.protected_tables AS p
         INNER JOIN tenancy_private.access AS a ON p.table_name = a.table_name AND a.command = 'INSERT'
@@ -250,6 +282,29 @@ DECLARE
                 )
             )
         ) AS r
+        CROSS JOIN LATERAL (
+            SELECT
+                min(q.query) FILTER (WHERE NOT q.is_guarded) AS found,
+                min(q.query) FILTER (WHERE q.is_guarded) AS found_slowly,
+                format('PERFORM tenancy_private.refuse_taken_key(tg_relid, %L)', tenancy_private.columns_of_key(i.indexrelid)) AS refuse
+            FROM (
+                SELECT
+                    g.is_guarded,
+                    format(
+                        E'        SELECT FROM %s AS %I\n        WHERE %s\n            AND (%s)\n',
+                        p.table_name, relation, tenancy_private.matches_of_key(i.indexrelid, r.new_row, g.is_guarded),
+                        concat_ws(
+                            ' OR ', format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.key),
+                            CASE
+                                WHEN p.author IS NOT NULL
+                                    THEN format('%I.%I IS DISTINCT FROM tenancy_new.%2$I', relation, p.author)
+                            END,
+                            '(' || h.is_theirs || ') IS NOT TRUE'
+                        )
+                    ) AS query
+                FROM (VALUES (false), (i.indexprs IS NOT NULL AND i.indpred IS NOT NULL)) AS g (is_guarded)
+            ) AS q
+        ) AS f
         WHERE p.table_name = key_checks.table_name
             -- Where the key names everything that hides a row, its row is visible.
             AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)
@@ -305,7 +360,8 @@ BEGIN
     END LOOP;
     EXECUTE format(
         'CREATE FUNCTION %s RETURNS trigger LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER '
-        'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off AS %L',
+        -- The caller's session parses the body, with the literals of the application's expressions.
+        'SET search_path = pg_catalog, pg_temp SET debug_print_plan = off SET standard_conforming_strings = on AS %L',
         check_function, body
     );
     -- Also from roles to which the deployer's default privileges granted it.

@@ -17,7 +17,7 @@ DROP PROCEDURE tenancy_private.drop_key_trigger(regclass);
 DROP PROCEDURE tenancy_private.drop_idle_key_checks();
 DROP FUNCTION tenancy_private.refuse_taken_key(regclass, text);
 DROP FUNCTION tenancy_private.key_trigger(regclass);
-DROP FUNCTION tenancy_private.matches_of_key(oid, text);
+DROP FUNCTION tenancy_private.matches_of_key(oid, text, boolean);
 DROP FUNCTION tenancy_private.columns_of_key(oid);
 
 \ir ../../notes/done.psql

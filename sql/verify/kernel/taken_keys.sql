@@ -10,7 +10,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.unchecked_keys(regclass)',
     'tenancy_private.verify_keys()',
     'tenancy_private.columns_of_key(oid)',
-    'tenancy_private.matches_of_key(oid, text)',
+    'tenancy_private.matches_of_key(oid, text, boolean)',
     'tenancy_private.key_trigger(regclass)',
     'tenancy_private.refuse_taken_key(regclass, text)',
     'tenancy_private.drop_key_trigger(regclass)',

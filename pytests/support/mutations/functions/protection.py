@@ -178,7 +178,10 @@ CHANGES = {
         ),
     ],
     ADOPT: [
-        ("IF NOT refers AND NOT has_column THEN", "IF false THEN"),
+        ("HAVING count(*) = 2 AND", "HAVING"),
+        ("AND bool_or(a.attname = adopt_table.parent)", ""),
+        ("AND bool_or(a.attname = 'workspace_id' AND r.attname = coalesce(p.key, 'workspace_id'))", ""),
+        ("IF NOT refers AND NOT (has_column AND EXISTS (", "IF false AND NOT (has_column AND EXISTS ("),
         (
             "add_workspace_column(table_name, 'tenancy.default_workspace_id()')",
             "add_workspace_column(table_name, '''00000000-0000-0000-0000-000000000000''')",

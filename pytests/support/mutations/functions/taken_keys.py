@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+# They decide how the catalog's functions write an expression. The last is fixed by the trigger that calls
+# refuse_taken_key().
+_SETTINGS = [
+    (f" SET {name} TO '{value}'\n", "")
+    for name, value in (
+        ("quote_all_identifiers", "off"),
+        ('"DateStyle"', "ISO, MDY"),
+        ('"IntervalStyle"', "postgres"),
+        ('"TimeZone"', "UTC"),
+        ("extra_float_digits", "1"),
+        ("bytea_output", "hex"),
+        ("standard_conforming_strings", "on"),
+    )
+]
+
 CHANGES = {
-    "tenancy_private.refuse_taken_key(regclass,text)": [("IF FOUND THEN", "IF false THEN")],
+    "tenancy_private.refuse_taken_key(regclass,text)": [("IF FOUND THEN", "IF false THEN"), *_SETTINGS[:-1]],
+    "tenancy_private.matches_of_key(oid,text,boolean)": [
+        ("WHEN i.indexprs IS NOT NULL AND k.predicate IS NOT NULL", "WHEN false"),
+        ("THEN format('CASE WHEN (%s) THEN ', min(k.predicate))", "THEN 'CASE WHEN true THEN '"),
+    ],
+    "tenancy_private.set_key_trigger(regclass)": [(" SET standard_conforming_strings = on AS", " AS")],
     "tenancy_private.key_checks(regclass)": [
+        *_SETTINGS,
+        ("WHEN f.found_slowly IS NULL", "WHEN true"),
         ("IF EXISTS (", "IF false AND EXISTS ("),
         ("i.indrelid AND i.indisunique\n", "i.indrelid AND false\n"),
         ("AND NOT (k.has_key AND k.has_author AND h.is_theirs IS NULL)", ""),
