@@ -250,6 +250,17 @@ def test_a_setting_changed_after_entering_leaves_the_seal_valid(tenants: TwoTena
             assert connection.execute("SELECT tenancy.current_workspace_id()").fetchone() == (tenants.acme.id,)
 
 
+def test_a_session_that_parses_functions_first_reads_their_strings_alike(tenants: TwoTenants) -> None:
+    with tenants.session(tenants.logins.app) as connection:
+        connection.execute("SET SESSION standard_conforming_strings = off")
+        connection.commit()
+        tenants.enter(connection, tenants.acme.owner, tenants.acme)
+        with refused("23505", "email_taken"), connection.transaction():
+            connection.execute("SELECT tenancy.create_user(%s)", [tenants.globex.owner.email])
+        assert connection.execute("SELECT version > 0 FROM tenancy.wallet()").fetchone() == (True,)
+        assert connection.execute("SELECT * FROM tenancy.verify_statement()").fetchall() == []
+
+
 # -- what is not for the caller ------------------------------------------------------
 
 

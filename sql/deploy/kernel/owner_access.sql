@@ -314,17 +314,17 @@ BEGIN
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
         CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k (number)
         WHERE is_of_table AND i.indrelid = written AND c.relname = constraint_name;
-        IF noun = 'user' AND found ~ '\musername\M' THEN
+        IF noun = 'user' AND found ~ '[[:<:]]username[[:>:]]' THEN
             RAISE EXCEPTION 'an account with this username exists'
             USING ERRCODE = '23505',
             CONSTRAINT = 'username_taken',
             HINT = 'Give another username.';
-        ELSIF noun = 'user' AND found ~ '\memail\M' THEN
+        ELSIF noun = 'user' AND found ~ '[[:<:]]email[[:>:]]' THEN
             RAISE EXCEPTION 'an account with this e-mail address exists'
             USING ERRCODE = '23505',
             CONSTRAINT = 'email_taken',
             HINT = 'Give another address.';
-        ELSIF noun = 'organization' AND found ~ '\mslug\M' THEN
+        ELSIF noun = 'organization' AND found ~ '[[:<:]]slug[[:>:]]' THEN
             RAISE EXCEPTION 'this slug is taken'
             USING ERRCODE = '23505',
             CONSTRAINT = 'organization_slug_taken',

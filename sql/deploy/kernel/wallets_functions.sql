@@ -39,7 +39,7 @@ BEGIN
         coalesce(w.unpaid, 0),
         coalesce(w.overdraft, 0),
         coalesce(w.version, 0),
-        coalesce(w.chain, '\x')
+        coalesce(w.chain, '')
     INTO workspace_id, currency, balance, held, granted, unpaid, overdraft, version, chain
     FROM (VALUES (current_workspace)) AS o (id)
     LEFT JOIN tenancy.wallets AS w ON o.id = w.workspace_id
@@ -154,7 +154,7 @@ BEGIN
             e.version = coalesce(b.version, 0) + 1 AS has_previous,
             e.balance_after = coalesce(b.balance_after, 0) + e.amount AS has_balance,
             e.chain = tenancy.entry_hash(
-                coalesce(b.chain, '\x'), e.workspace_id, e.version, e.transfer_id, e.amount, e.balance_after, e.created_at,
+                coalesce(b.chain, ''), e.workspace_id, e.version, e.transfer_id, e.amount, e.balance_after, e.created_at,
                 e.digest
             ) AS has_chain,
             e.digest = t.digest AND e.kind = t.kind AND e.occurred_at = t.occurred_at
@@ -254,7 +254,7 @@ BEGIN
             'a wallet is not where its entries are',
             w.version = coalesce(e.version, 0)
             AND w.balance = coalesce(e.balance, 0)
-            AND w.chain = coalesce(e.chain, '\x'),
+            AND w.chain = coalesce(e.chain, ''),
             concat_ws(' ', coalesce(e.version, 0), coalesce(e.balance, 0)), concat_ws(' ', w.version, w.balance)
         ),
         ('a wallet holds something else than its holds', w.held = h.held, h.held::text, w.held::text),

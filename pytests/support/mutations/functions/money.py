@@ -192,7 +192,7 @@ CHANGES = {
         ("AND t.amount - coalesce(u.amount, 0) <> coalesce(s.amount, 0)", "AND false"),
         ("w.version = coalesce(e.version, 0)\n            AND", ""),
         ("AND w.balance = coalesce(e.balance, 0)", ""),
-        ("AND w.chain = coalesce(e.chain, '\\x')", ""),
+        ("AND w.chain = coalesce(e.chain, '')", ""),
         ("w.held = h.held", "true"),
         ("w.granted = g.granted", "true"),
         ("w.unpaid = u.unpaid", "true"),
