@@ -284,6 +284,23 @@ def test_a_key_in_place_of_ours_is_reported_and_repaired(own_app: Application) -
         ]
 
 
+def test_a_child_whose_key_was_dropped_is_reported(own_app: Application) -> None:
+    own_app.run("ALTER TABLE public.tasks DROP CONSTRAINT tasks_tenancy_project_id_fkey")
+    with own_app.connected() as connection:
+        with refused("55000", "references_open"), connection.transaction():
+            connection.execute("CALL tenancy_private.verify_references()")
+        ((table, problem, _),) = connection.execute("SELECT * FROM tenancy_private.open_references()").fetchall()
+        assert (table, problem.split(":")[0]) == ("public.tasks", "no foreign key by project_id")
+    contract = "CALL tenancy.protect('public.tasks'" + PROTECTION.split("CALL tenancy.protect('public.tasks'")[1]
+    own_app.run(
+        "ALTER TABLE public.tasks ADD FOREIGN KEY (project_id) REFERENCES public.projects",
+        contract.partition("\n\n")[0],
+    )
+    with own_app.connected() as connection:
+        connection.execute("CALL tenancy_private.verify_references()")
+        connection.execute("CALL tenancy_private.verify_contracts()")
+
+
 def test_a_renamed_key_is_still_checked_after_the_repair(own_app: Application) -> None:
     own_app.run(
         "ALTER TABLE public.customers ADD UNIQUE (name)",

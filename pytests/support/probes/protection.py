@@ -1082,6 +1082,11 @@ QUESTIONS: list[Question] = [
     superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.parts')")], [(1,)]),
     superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.things')")], [(0,)]),
     superuser([*TENANT, *LATER_KEY, VERIFY_REFERENCES], "references_open"),
+    superuser([*TENANT, *CHILD, OPEN_REFERENCES], [(0,)]),
+    superuser(
+        [*TENANT, *CHILD, "ALTER TABLE public.parts DROP CONSTRAINT parts_tenancy_thing_id_fkey", OPEN_REFERENCES],
+        [(1,)],
+    ),
     # A table that is renamed.
     superuser(
         [

@@ -110,8 +110,9 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.require_own_references(regclass, name, name[]) FROM public;
 
--- What allow() refuses, in keys that the application has added since, or in place of ours: as a
--- tool does that compares the database with its models. Our own changes decide on their tables.
+-- What allow() refuses, in keys that the application has added since, or in place of ours, as a
+-- tool does that compares the database with its models; and children whose key it has dropped.
+-- Our own changes decide on their tables.
 CREATE FUNCTION tenancy_private.open_references(only_table regclass DEFAULT NULL)
 RETURNS TABLE (table_name text, problem text, repair text)
 LANGUAGE sql
@@ -135,7 +136,20 @@ CROSS JOIN LATERAL (
 ) AS w
 CROSS JOIN LATERAL tenancy_private.references_to_others(p.table_name, p.key, w.columns) AS r
 WHERE NOT p.shipped AND (only_table IS NULL OR p.table_name = only_table)
-ORDER BY 1, r.name;
+UNION ALL
+SELECT
+    p.table_name::text,
+    format('no foreign key by %I: add one, and run the contract again, or tenants may refer to rows of other tenants', p.parent),
+    NULL
+FROM tenancy_private.protected_tables AS p
+INNER JOIN pg_attribute AS a ON p.table_name = a.attrelid AND p.parent = a.attname AND NOT a.attisdropped
+WHERE p.shape = 'child' AND NOT p.shipped AND (only_table IS NULL OR p.table_name = only_table)
+    AND NOT EXISTS (
+        SELECT FROM pg_constraint AS c
+        WHERE c.conrelid = p.table_name AND c.contype = 'f' AND a.attnum = ANY(c.conkey)
+            AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+    )
+ORDER BY 1, 2;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.open_references(regclass) FROM public;
 
