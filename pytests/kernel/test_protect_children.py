@@ -394,6 +394,29 @@ def test_a_protected_table_gets_no_parent_that_its_rows_would_not_follow(
         connection.execute(protect.encode())
 
 
+def test_a_temporal_key_has_a_remedy_of_its_own(bare_app: Application) -> None:
+    if bare_app.database.server.version < 18:
+        pytest.skip("temporal keys came with PostgreSQL 18")
+    bare_app.run(
+        "CREATE TABLE public.rates (code int4range, during daterange, PRIMARY KEY (code, during WITHOUT OVERLAPS))",
+        "CREATE TABLE public.stays (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), code int4range, during daterange,"
+        " CONSTRAINT stays_rate FOREIGN KEY (code, PERIOD during) REFERENCES public.rates (code, PERIOD during))",
+        "CALL tenancy.protect('public.rates')",
+        "CALL tenancy.protect('public.stays')",
+        "SELECT tenancy.define_permission('stays.write', '{owner}')",
+    )
+    allow = "CALL tenancy.allow('public.stays', 'INSERT', 'stays.write', columns => 'code, during')"
+    with bare_app.connected() as connection:
+        error = error_of(connection, allow)
+    assert error.diag.constraint_name == "reference_not_isolated"
+    remedy = str(error.diag.message_hint)
+    assert remedy == (
+        "ALTER TABLE public.stays DROP CONSTRAINT stays_rate;"
+        " -- and add it with workspace_id as the first column of it and of the key of public.rates"
+    )
+    bare_app.run(remedy, allow)
+
+
 def test_a_column_that_refers_to_tenants_rows_is_for_a_parent_or_a_key_of_both(bare_app: Application) -> None:
     bare_app.run(
         "ALTER TABLE public.tasks ADD COLUMN blocked_by integer CONSTRAINT tasks_blocked REFERENCES public.tasks",

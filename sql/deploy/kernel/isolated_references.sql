@@ -29,7 +29,8 @@ WITH keys AS (
             WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%s)', w.list)
             WHEN 'd' THEN format('SET DEFAULT (%s)', w.list) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
         END AS on_delete,
-        to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced
+        to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced,
+        to_jsonb(c) ->> 'conperiod' = 'true' AS is_temporal
     FROM pg_constraint AS c
     INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
     CROSS JOIN LATERAL (
@@ -56,6 +57,11 @@ SELECT
             WHERE o.referred = k.referred AND o.confdeltype = k.confdeltype AND o.compares_workspaces AND o.is_enforced
                 AND o.columns @> k.columns AND cardinality(o.columns) = cardinality(k.columns) + 1
         ) THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', references_to_others.table_name, k.name)
+        -- The key that it refers to has to be created anew first, by an index of GiST.
+        WHEN k.is_temporal THEN format(
+            'ALTER TABLE %s DROP CONSTRAINT %I; -- and add it with %I as the first column of it and of the key of %s',
+            references_to_others.table_name, k.name, references_to_others.key, k.referred
+        )
         ELSE concat(
             CASE
                 WHEN NOT tenancy_private.has_unique_index(k.referred, k.key || k.referred_columns)
