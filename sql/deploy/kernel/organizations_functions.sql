@@ -426,8 +426,10 @@ BEGIN
         PERFORM tenancy_private.refuse_deleted(organization_id);
     END IF;
     -- The workspace first, so that its rows are deleted too in tables of the application that
-    -- would only set the organization to NULL.
-    DELETE FROM tenancy.workspaces AS w WHERE w.id = purge_organization.organization_id;
+    -- would only set the organization to NULL. As tenancy_writer, like their triggers.
+    PERFORM tenancy_private.delete_rows(
+        'tenancy.workspaces', jsonb_build_object('id', purge_organization.organization_id)
+    );
     PERFORM tenancy_private.delete_rows(
         'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
     );
@@ -438,6 +440,8 @@ GRANT EXECUTE ON FUNCTION tenancy.purge_organization(uuid) TO tenancy_service;
 COMMENT ON FUNCTION tenancy.purge_organization(uuid) IS
 'Removes a deleted organization and everything that depends on it, for good. Raises P0002 '
 'deleted_organization_not_found.';
+
+GRANT SELECT, DELETE ON tenancy.workspaces TO tenancy_writer;
 
 \ir ../../notes/done.psql
 COMMIT;
