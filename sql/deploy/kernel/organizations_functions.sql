@@ -441,7 +441,5 @@ COMMENT ON FUNCTION tenancy.purge_organization(uuid) IS
 'Removes a deleted organization and everything that depends on it, for good. Raises P0002 '
 'deleted_organization_not_found.';
 
-GRANT SELECT, DELETE ON tenancy.workspaces TO tenancy_writer;
-
 \ir ../../notes/done.psql
 COMMIT;

@@ -8,7 +8,6 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-REVOKE SELECT, DELETE ON tenancy.workspaces FROM tenancy_writer;
 DROP FUNCTION tenancy.purge_organization(uuid);
 DROP FUNCTION tenancy.restore_organization(uuid);
 DROP FUNCTION tenancy_private.refuse_deleted(uuid);
