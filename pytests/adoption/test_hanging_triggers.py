@@ -81,6 +81,29 @@ def test_what_goes_with_an_account_goes_as_the_same_role(state: State, logins: L
     assert roles <= {"tenancy_writer", owner}
 
 
+def test_what_goes_with_an_organization_goes_as_the_same_role(state: State, logins: Logins) -> None:
+    """A foreign key to the workspace deletes rows too, whose triggers must not run as the owner of our functions."""
+    database = state(HANGING, WHOLE_PLAN, owned=True)
+    database.execute(
+        f"UPDATE public.instances SET organization_id = '{ACME}'",
+        f"INSERT INTO public.models (organization_id, name, model_id) VALUES ('{ACME}', 'Own', 'own')",
+    )
+    with database.entered(logins.app, ANN, ACME) as connection:
+        connection.execute("SELECT tenancy.create_api_key('ours')")
+        connection.execute("SELECT tenancy.delete_organization()")
+    _clear(database)
+    with database.connect(logins.service) as connection:
+        connection.execute("SELECT tenancy.purge_organization(%s)", [ACME])
+        connection.commit()
+    written, roles = _written(database)
+    gone = ("api_keys", "instances", "models", "organization_memberships", "organizations")
+    assert {("trail", f"DELETE {table}") for table in gone} <= written
+    # From 18 on rows are deleted as the owner of their table.
+    ((owner,),) = database.fetch("SELECT tableowner FROM pg_tables WHERE tablename = 'api_keys'")
+    assert "tenancy_writer" in roles
+    assert roles <= {"tenancy_writer", owner}
+
+
 def test_the_revert_takes_the_rights_back(state: State) -> None:
     before, database = state(HANGING, owned=True).dump(), state(HANGING, WHOLE_PLAN, owned=True)
     run = Replay(database)

@@ -360,8 +360,10 @@ def test_parallel_workers_have_the_same_context(tenants: TwoTenants, login: str)
 # -- entering ------------------------------------------------------------------
 
 
-def test_entering_needs_a_transaction_block(tenants: TwoTenants) -> None:
+@pytest.mark.parametrize("quoted", ["off", "on"])
+def test_entering_needs_a_transaction_block(tenants: TwoTenants, quoted: str) -> None:
     with tenants.session(tenants.logins.app, autocommit=True) as connection:
+        connection.execute(f"SET quote_all_identifiers = {quoted}")
         with refused("25P01", "transaction_required"):
             connection.execute(f"SELECT tenancy.enter('{tenants.acme.owner.id}')")
         # With parameters the server cannot detect it, but the next statement can.

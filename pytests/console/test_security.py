@@ -44,6 +44,7 @@ def test_cookies_cannot_be_read_by_scripts_or_sent_by_other_sites(console: Conso
         ({"sec-fetch-site": "same-site"}, None),
         ({"origin": "https://evil.example"}, None),
         ({"origin": "null"}, None),
+        ({"origin": "http://[no-address"}, None),
         ({}, ""),
         ({}, "0" * 64),
     ],

@@ -138,7 +138,11 @@ def require_same_origin(request: Request, address: str | None = None) -> None:
         raise HTTPException(403)
     origin = request.headers.get("origin")
     ours = {request.headers.get("host"), urlsplit(address).netloc if address else None}
-    if origin is not None and urlsplit(origin).netloc not in ours:
+    try:
+        theirs = urlsplit(origin).netloc if origin is not None else None
+    except ValueError:
+        raise HTTPException(403) from None
+    if origin is not None and theirs not in ours:
         raise HTTPException(403)
 
 

@@ -114,7 +114,8 @@ REVOKE ALL ON FUNCTION tenancy_private.check_login() FROM public;
 -- transaction, which looks the same as a BEGIN in the same packet. Two more cases start at the
 -- same time and are allowed, because they are transactions: BEGIN and this call in one message,
 -- and a function of the application that enters and continues. The pattern has no backslashes,
--- because the caller's standard_conforming_strings would change them.
+-- because the caller's standard_conforming_strings would change them, and takes quotes, because
+-- the caller's quote_all_identifiers adds them.
 CREATE FUNCTION tenancy_private.require_transaction() RETURNS void
 LANGUAGE plpgsql
 STABLE
@@ -129,7 +130,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM pg_cursors AS c WHERE c.statement = current_query())
     THEN
         GET DIAGNOSTICS stack = PG_CONTEXT;
-        IF stack ~ E'function tenancy[.]enter[a-z_]*[(][^\n]*$' THEN
+        IF stack ~ E'function "?tenancy"?[.]"?enter[a-z_]*"?[(][^\n]*$' THEN
             RAISE EXCEPTION 'a workspace can be entered only in a transaction block'
             USING ERRCODE = '25P01',
             CONSTRAINT = 'transaction_required',

@@ -426,8 +426,10 @@ BEGIN
         PERFORM tenancy_private.refuse_deleted(organization_id);
     END IF;
     -- The workspace first, so that its rows are deleted too in tables of the application that
-    -- would only set the organization to NULL.
-    DELETE FROM tenancy.workspaces AS w WHERE w.id = purge_organization.organization_id;
+    -- would only set the organization to NULL. As tenancy_writer, like their triggers.
+    PERFORM tenancy_private.delete_rows(
+        'tenancy.workspaces', jsonb_build_object('id', purge_organization.organization_id)
+    );
     PERFORM tenancy_private.delete_rows(
         'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
     );

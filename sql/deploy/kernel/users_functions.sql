@@ -413,7 +413,5 @@ COMMENT ON FUNCTION tenancy.delete_user(uuid) IS
 'rows of organizations stay. Raises 23514 organization_keeps_an_owner with the organizations'' names and slugs, 42501 '
 'permission_denied, delegation_denied, P0002 member_not_found, user_not_found, 23503 user_in_use.';
 
-GRANT SELECT, DELETE ON tenancy.workspaces TO tenancy_writer;
-
 \ir ../../notes/done.psql
 COMMIT;

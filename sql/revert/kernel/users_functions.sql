@@ -8,7 +8,6 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-REVOKE SELECT, DELETE ON tenancy.workspaces FROM tenancy_writer;
 DROP FUNCTION tenancy.delete_user(uuid);
 DROP FUNCTION tenancy.update_user(uuid, text, text, text, text, text);
 DROP FUNCTION tenancy.create_user(text, text, text, text, text);

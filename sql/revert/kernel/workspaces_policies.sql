@@ -8,6 +8,8 @@ BEGIN;
 
 CALL tenancy_private.revise('tenancy.workspaces');
 
+REVOKE SELECT, DELETE ON tenancy.workspaces FROM tenancy_writer;
+
 -- Closed again, as the change workspaces left it.
 CALL tenancy.unprotect('tenancy.workspaces');
 

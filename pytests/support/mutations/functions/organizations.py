@@ -55,7 +55,10 @@ CHANGES = {
     ],
     "tenancy.purge_organization(uuid)": [
         (" AND w.deleted_at IS NOT NULL", ""),
-        ("jsonb_build_object('id', purge_organization.organization_id)", '\'{"slug": "bulk"}\''),
+        (
+            "'public.organizations', jsonb_build_object('id', purge_organization.organization_id)",
+            "'public.organizations', '{\"slug\": \"bulk\"}'",
+        ),
     ],
     "tenancy_private.take_slug()": [
         ("IF new.slug IS NOT NULL THEN", "IF false THEN"),
