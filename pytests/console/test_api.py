@@ -217,6 +217,16 @@ def test_errors_are_problem_documents_with_the_names_of_the_database(console: Co
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+def test_an_organization_is_named_by_a_whole_id(console: Console, calling: Caller) -> None:
+    client = calling(console.tenants.members["owner"], console.tenants.acme)
+    named = str(console.tenants.acme.id)
+    # Python's UUID() ignores the underscore, and reads another id.
+    for wrong in ("x", named[:-2] + "_" + named[-1]):
+        client.headers["x-organization-id"] = wrong
+        answer = client.get("/auth/me")
+        assert (answer.status_code, wrong in answer.text) == (422, False)
+
+
 def test_a_page_of_another_site_cannot_call_with_a_session(console: Console, calling: Caller) -> None:
     client = calling(console.tenants.person)
     del client.headers["x-requested-with"]

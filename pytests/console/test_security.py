@@ -201,6 +201,7 @@ def test_what_is_no_form_is_refused(console: Console) -> None:
     "path",
     [
         "models?after=x",
+        "models?after=0000_000-0000-4000-8000-000000000000",
         "models?after=00000000-0000-4000-8000-000000000000",
         "instances?status=%00",
         "instances?status=%27",

@@ -31,6 +31,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pg_tenancy._opening import Entry
+from pg_tenancy._values import Id
 from pg_tenancy.aio import accept_invitation, end_session, peek_invitation, start_session, workspace
 from pg_tenancy.console._actions import ACTIONS, Deed
 from pg_tenancy.console._authenticator import Authenticator
@@ -250,10 +251,7 @@ class _Console:
             if "x-requested-with" not in request.headers:
                 raise HTTPException(403)
         named = request.headers.get("x-organization-id")
-        try:
-            return self._entry(token, UUID(named) if named else None)
-        except ValueError:
-            raise InvalidArgumentError("X-Organization-Id is not an id") from None
+        return self._entry(token, Id("X-Organization-Id", optional=True)(named or None))
 
     async def _form(self, request: Request) -> Form:
         """Return the form, if its CSRF token is valid."""

@@ -17,6 +17,7 @@ from uuid import UUID
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from pg_tenancy._values import Id
 from pg_tenancy.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -76,10 +77,8 @@ class Form:
         Raises:
             InvalidArgumentError: the field is missing, or holds something else.
         """
-        try:
-            return UUID(self.text(name))
-        except ValueError:
-            raise InvalidArgumentError(f"{name} is not an id") from None
+        checked: UUID = Id(name)(self.text(name))
+        return checked
 
     def decimal(self, name: str) -> Decimal | None:
         """Return a number, with a comma or a point, or None.

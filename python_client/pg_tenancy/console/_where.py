@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import namedtuple_row
 
-from pg_tenancy.errors import InvalidArgumentError
+from pg_tenancy._values import Id
 from pg_tenancy.results import CurrentWorkspace, Module, OrganizationChoice
 
 if TYPE_CHECKING:
@@ -90,10 +90,8 @@ async def named(ws: Workspace[Any], query: str, values: Any = None) -> list[Any]
 
 
 def after(query: Query) -> UUID | None:
-    try:
-        return UUID(query["after"]) if query.get("after") else None
-    except ValueError:
-        raise InvalidArgumentError("after is not an id") from None
+    checked: UUID | None = Id("after", optional=True)(query.get("after") or None)
+    return checked
 
 
 # Row-level security hides names that the workspace may not see.
