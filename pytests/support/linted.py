@@ -573,6 +573,26 @@ PLANTS = [
     Plant("login_owns_tables", "ALTER TABLE app.tasks OWNER TO {outside}", "role {outside}", "warning", ""),
     Plant("login_owns_tables", "GRANT {owner} TO {login}", "role {login}", "warning", "GRANT {outside} TO {login}"),
     Plant(
+        "login_owns_functions",
+        "ALTER FUNCTION app.tenant() OWNER TO {outside}",
+        "role {outside}",
+        "warning",
+        "CREATE FUNCTION app.other() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+        "ALTER FUNCTION app.other() OWNER TO {outside}",
+    ),
+    Plant("login_owns_functions", "GRANT {owner} TO {login}", "role {login}", "warning", ""),
+    *(
+        Plant(
+            "login_privileged", fault.format(name="{login}"), "role {login}", "warning", fault.format(name="{outside}")
+        )
+        for fault in (
+            "ALTER ROLE {name} CREATEROLE",
+            "ALTER ROLE {name} CREATEDB",
+            "GRANT pg_read_all_data TO {name}",
+            "GRANT pg_execute_server_program TO {name}",
+        )
+    ),
+    Plant(
         "schema_writable",
         "GRANT CREATE ON SCHEMA app TO {app}",
         "schema app",

@@ -1077,6 +1077,16 @@ QUESTIONS: list[Question] = [
         )
         for setting in SETTINGS
     ),
+    # A contract without an allow() is compared too.
+    superuser(
+        [
+            *THINGS,
+            "CALL tenancy.protect('public.things')",
+            "DROP POLICY things_tenant ON public.things",
+            "SELECT problem FROM tenancy_private.broken_contracts('public.things')",
+        ],
+        [("policy things_tenant is missing",)],
+    ),
     # Foreign keys that the application adds later.
     superuser([*TENANT, *LATER_KEY[:-1], VERIFY_REFERENCES, OPEN_REFERENCES], [(0,)]),
     superuser([*TENANT, *LATER_KEY, OPEN_REFERENCES.replace("()", "('public.parts')")], [(1,)]),

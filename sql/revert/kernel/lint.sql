@@ -25,6 +25,8 @@ DROP FUNCTION tenancy_private.lint_parameter_granted();
 DROP FUNCTION tenancy_private.lint_setting_of_role();
 DROP FUNCTION tenancy_private.lint_database_temporary();
 DROP FUNCTION tenancy_private.lint_schema_writable();
+DROP FUNCTION tenancy_private.lint_login_privileged();
+DROP FUNCTION tenancy_private.lint_login_owns_functions();
 DROP FUNCTION tenancy_private.lint_login_owns_tables();
 DROP FUNCTION tenancy_private.lint_login_trusted();
 DROP FUNCTION tenancy_private.lint_login_bypasses();

@@ -67,6 +67,8 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.lint_login_bypasses()',
     'tenancy_private.lint_login_trusted()',
     'tenancy_private.lint_login_owns_tables()',
+    'tenancy_private.lint_login_owns_functions()',
+    'tenancy_private.lint_login_privileged()',
     'tenancy_private.lint_schema_writable()',
     'tenancy_private.lint_database_temporary()',
     'tenancy_private.lint_setting_of_role()',
