@@ -321,6 +321,15 @@ END;
 $$;
 REVOKE ALL ON ROUTINE tenancy_private.grant_schema(regclass) FROM public;
 
+-- A foreign key that is not enforced (18) keeps nobody from referring to nothing.
+CREATE FUNCTION tenancy_private.is_enforced(key pg_constraint) RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+RETURN to_jsonb(key) ->> 'conenforced' IS DISTINCT FROM 'false';
+REVOKE ALL ON FUNCTION tenancy_private.is_enforced(pg_constraint) FROM public;
+
 -- Whether a foreign key can refer to these columns.
 CREATE FUNCTION tenancy_private.has_unique_index(table_name regclass, columns name[])
 RETURNS boolean
@@ -481,7 +490,7 @@ BEGIN
             INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND k.there = r.attnum
             LEFT JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
             WHERE c.conrelid = ANY(adopt_table.table_name || leaves) AND c.contype = 'f'
-                AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+                AND tenancy_private.is_enforced(c)
                 AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
             GROUP BY c.oid
             HAVING count(*) = 2 AND bool_or(a.attname = adopt_table.parent)

@@ -29,7 +29,7 @@ WITH keys AS (
             WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN format('SET NULL (%s)', w.list)
             WHEN 'd' THEN format('SET DEFAULT (%s)', w.list) WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION'
         END AS on_delete,
-        to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' AS is_enforced,
+        tenancy_private.is_enforced(c) AS is_enforced,
         to_jsonb(c) ->> 'conperiod' = 'true' AS is_temporal
     FROM pg_constraint AS c
     INNER JOIN tenancy_private.protected_tables AS p ON c.confrelid = p.table_name
@@ -153,7 +153,7 @@ WHERE p.shape = 'child' AND NOT p.shipped AND (only_table IS NULL OR p.table_nam
     AND NOT EXISTS (
         SELECT FROM pg_constraint AS c
         WHERE c.conrelid = p.table_name AND c.contype = 'f' AND a.attnum = ANY(c.conkey)
-            AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+            AND tenancy_private.is_enforced(c)
     )
 ORDER BY 1, 2;
 $$;

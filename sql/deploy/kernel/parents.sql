@@ -27,8 +27,7 @@ INNER JOIN pg_attribute AS a ON k.conrelid = a.attrelid AND a.attnum = ANY(k.con
 LEFT JOIN tenancy_private.protected_tables AS p ON k.confrelid = p.table_name
 WHERE k.conrelid = key_to_parent.table_name AND k.contype = 'f' AND a.attname = key_to_parent.parent
     AND CASE WHEN k.confrelid = k.conrelid THEN or_itself ELSE p.table_name IS NOT NULL END
-    -- One that is not enforced (18) keeps nobody from referring to nothing.
-    AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
+    AND tenancy_private.is_enforced(k)
 -- The key created by protect() includes the workspace.
 ORDER BY cardinality(k.conkey) DESC, k.conname
 LIMIT 1;
@@ -70,10 +69,9 @@ BEGIN
     INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND c.confkey = ARRAY[r.attnum]
     LEFT JOIN tenancy_private.protected_tables AS p
         ON c.confrelid = p.table_name AND p.shape IN ('tenant', 'child', 'author', 'catalogue')
-    -- One that is not enforced (18) keeps nobody from referring to nothing.
     WHERE c.contype = 'f' AND c.conrelid = key_of_one_column.table_name AND a.attname = key_of_one_column.parent
         AND (p.table_name IS NOT NULL OR c.confrelid = c.conrelid)
-        AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false'
+        AND tenancy_private.is_enforced(c)
     ORDER BY c.conname
     LIMIT 1;
 END;

@@ -12,6 +12,7 @@ DROP PROCEDURE tenancy_private.adopt_table(regclass, name, name, boolean);
 DROP PROCEDURE tenancy_private.add_keys(regclass, name, regclass, boolean);
 DROP FUNCTION tenancy_private.name_of_part(regclass, text, name[], text);
 DROP FUNCTION tenancy_private.has_unique_index(regclass, name[]);
+DROP FUNCTION tenancy_private.is_enforced(pg_constraint);
 DROP PROCEDURE tenancy_private.grant_schema(regclass);
 DROP PROCEDURE tenancy_private.grant_rights(regclass, name, text[]);
 DROP FUNCTION tenancy_private.name_for(regclass, text);

@@ -14,6 +14,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.name_for(regclass, text)',
     'tenancy_private.grant_rights(regclass, name, text[])',
     'tenancy_private.grant_schema(regclass)',
+    'tenancy_private.is_enforced(pg_constraint)',
     'tenancy_private.has_unique_index(regclass, name[])',
     'tenancy_private.name_of_part(regclass, text, name[], text)',
     'tenancy_private.add_keys(regclass, name, regclass, boolean)',
