@@ -15,6 +15,7 @@ PACKAGE = ROOT / "python_client" / "pg_tenancy"
 # The client's public modules, and the types of its arguments.
 CLIENT = {
     "pg_tenancy._opening",
+    "pg_tenancy._values",
     "pg_tenancy.aio",
     "pg_tenancy.errors",
     "pg_tenancy.problems",
