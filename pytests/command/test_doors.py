@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pg_tenancy.tools.cli import main
-from pg_tenancy.tools.doors import NOTHING, OTHERS, OWN, UNTRACED, read_doors
+from pg_tenancy.tools.doors import read_doors
+from pg_tenancy.tools.reach import NOTHING, OTHERS, OWN, REACHES, UNTRACED
 from support.command import Answer, answer
 from support.database import Database
 from support.server import Logins, Server
@@ -230,17 +231,22 @@ def test_what_it_needs_is_said(
     assert f"use a copy, or allow it with --allow-database {doors.name}" in complaint
 
 
-def test_the_call_of_the_document(
-    doors: Database, run: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_calls_of_the_document(
+    doors: Database, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text()
-    (call,) = re.findall(r"^pg-tenancy matrix (.*) postgresql://\S+$", document, re.M)
-    arguments = [{"app": "tenancy_app"}.get(word, word) for word in shlex.split(call) if word != "--doors"]
-    status, output, _ = run(*arguments)
-    assert (status, "view public.v_all" in output, (tmp_path / "doors.svg").exists()) == (0, True, True)
+    printed = ""
+    for call in re.findall(r"^pg-tenancy matrix (.*) postgresql://\S+$", document, re.M):
+        arguments = [{"app": "tenancy_app"}.get(word, word) for word in shlex.split(call)]
+        status, output, _ = answer(capsys, "matrix", *arguments, "--allow-database", doors.name, doors.dsn())
+        assert status == 0
+        printed += output
+    assert "view public.v_all" in printed
+    assert "public.tasks     INSERT" in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"tables.svg", "doors.svg"}
     # Each reach is explained.
-    assert set(re.findall(r"^\| `([a-z ]+)` \|", document.partition("| reaches |")[2], re.M)) >= set(WANTED.values())
+    assert set(re.findall(r"^\| `([a-z ]+)` \|", document.partition("| reaches |")[2], re.M)) >= set(REACHES)
 
 
 def test_doors_are_of_a_database(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

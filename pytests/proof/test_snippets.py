@@ -374,7 +374,7 @@ TOLD_BY = {
     "README.md: def test_projects(assert_isolated):": "plugin/test_documented.py",
     "docs/commands.md: $ pg-tenancy status postgresql://ann@host/application": "command/test_rights.py",
     'docs/commands.md: eval "$(pg-tenancy completion bash)"    # in ~/.bashrc;': "command/test_help.py",
-    "docs/commands.md: pg-tenancy matrix --doors --role app --svg doors.svg pos": "command/test_doors.py",
+    "docs/commands.md: pg-tenancy matrix --tables --role app --svg tables.svg p": "command/test_doors.py",
     "docs/integrations.md: {": "plugin/test_documented.py",
     "docs/protect.md: pg-tenancy protect postgresql://dba@host/application pub": "command/test_protect.py",
     "docs/testing.md: pip install 'pg-tenancy[binary,pytest]'": "plugin/test_documented.py",

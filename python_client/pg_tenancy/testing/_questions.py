@@ -281,15 +281,8 @@ class Questions(Subject):
         yield
 
     def _updating(self, report: Report, place: Place) -> Iterator[None]:
-        allowed = list(self.table.access["UPDATE"]["columns"])
-        special = {self.table.parent, self.table.author, self.table.shared}
-        column = next((name for name in allowed if name not in special), allowed[0])
-        value = self.maker.filled(self.table, place, {column}).get(column)
-        value = {
-            self.table.parent: self.parents[self.here],
-            self.table.author: place.user_id,
-            self.table.shared: False,
-        }.get(column, value)
+        allowed = self.table.access["UPDATE"]["columns"]
+        column, value = self.change(place)
         yield from self._written(report, place, self.update(column), [value], f"UPDATE of {column}")
         moves = [("another workspace", self.table.owner_column, self.there.id)]
         if self.table.parent in allowed and self.table.parent is not None:

@@ -13,7 +13,7 @@ from pg_tenancy.testing._cells import Cast, Connection, Outcome, Statement, act,
 from pg_tenancy.testing._doors import state_of
 from pg_tenancy.testing._rows import Place, RowMaker, SetUpError, Table, Values
 
-__all__ = ["State", "Subject"]
+__all__ = ["COMMANDS", "PLATFORM", "State", "Subject"]
 
 State = tuple[int, int, list[Any]]
 """The number of a person's rows, the number of other rows, and the other organization's rows."""
@@ -137,7 +137,7 @@ class Subject:
         """Return a row of a workspace."""
         values = self.maker.filled(self.table, place, None, {self.table.owner_column})
         if self.table.parent is not None:
-            values[self.table.parent] = self.parents[place]
+            values[self.table.parent] = self.parents[place] if place in self.parents else self._parent(place)
         return {**values, self.table.owner_column: place.id}
 
     def _mine(self, place: Place, *, reading: bool) -> tuple[Statement, list[Any]]:
@@ -184,6 +184,39 @@ class Subject:
         if command == "INSERT":
             return sql.SQL("INSERT INTO {} ({}) VALUES (DEFAULT)").format(table, name)
         return sql.SQL("UPDATE {} SET {} = DEFAULT").format(table, name)
+
+    def new_row(self, place: Place) -> dict[str, Any]:
+        """Return the part of a new row of a workspace that the application may give."""
+        allowed = (self.table.access.get("INSERT") or {}).get("columns") or []
+        # Of a member of both organizations, a row of the one where they are.
+        row = self.row_of(self.here if place.id == self.here.id else place) | self.author_of(place)
+        return {name: value for name, value in row.items() if name in allowed}
+
+    def change(self, place: Place) -> tuple[str, Any]:
+        """Return a column that the application may update, and a value; an ordinary column if there is one."""
+        allowed = list(self.table.access["UPDATE"]["columns"])
+        special = {
+            self.table.parent: self.parents[self.here],
+            self.table.author: place.user_id,
+            self.table.shared: False,
+        }
+        name = next((name for name in allowed if name not in special), allowed[0])
+        return name, special.get(name, self.maker.filled(self.table, place, {name}).get(name))
+
+    def write(self, command: str, place: Place) -> tuple[Statement, Any]:
+        """Return the simplest write that the application may use, and its values.
+
+        An update prefers a column that accepts its DEFAULT, so that unique columns stay unique.
+        """
+        if command == "INSERT":
+            values = self.new_row(place)
+            return self.insert_of(values), values
+        allowed = (self.table.access.get(command) or {}).get("columns") or []
+        optional = {column["name"] for column in self.maker.columns(self.table) if not column["is_required"]}
+        if command == "DELETE" or not allowed or optional.intersection(allowed):
+            return self.plain(command, optional), None
+        name, value = self.change(place)
+        return self.update(name), [value]
 
     def insert_of(self, values: Mapping[str, Any]) -> Statement:
         if not values:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from html import escape
 from typing import Any, Final
 
 import psycopg
@@ -21,26 +20,10 @@ from pg_tenancy.testing._cells import Cast, Connection, Outcome, Report, alone, 
 from pg_tenancy.testing._doors import Rows, definer_functions, function_door, go_through, state_of, views_of
 from pg_tenancy.testing._rows import PROTECTED, Place, RowMaker, RowOf, SetUpError, Table, made_of
 from pg_tenancy.testing._subject import Subject
-from pg_tenancy.tools.matrix import svg_text
+from pg_tenancy.tools.pictures import grid
+from pg_tenancy.tools.reach import AUTHOR, COLORS, NOTHING, OTHERS, OWN, REACHES, UNTRACED
 
-__all__ = ["NOTHING", "OTHERS", "OWN", "UNTRACED", "Door", "Doors", "meanings", "read_doors"]
-
-OWN: Final = "own"
-OTHERS: Final = "others"
-NOTHING: Final = "nothing"
-UNTRACED: Final = "cannot be traced"
-
-# The worst first.
-_REACHES: Final = (OTHERS, UNTRACED, OWN, NOTHING)
-
-_MEANINGS: Final = {
-    OWN: "only rows of the caller's own workspace",
-    OTHERS: "rows of another tenant",
-    NOTHING: "no rows, or nobody may use it",
-    UNTRACED: "could not be tried",
-}
-_COLORS: Final = {OWN: "#047857", OTHERS: "#be123c", NOTHING: "#94a3b8", UNTRACED: "#b45309"}
-_STYLES: Final = {OWN: ("green",), OTHERS: ("red", "bold"), NOTHING: ("dim",), UNTRACED: ("yellow",)}
+__all__ = ["Door", "Doors", "read_doors"]
 
 # Functions whose tables are unknown: dynamic SQL, and languages other than SQL and PL/pgSQL.
 _OPAQUE: Final = """
@@ -138,60 +121,23 @@ class Doors:
         """Return the rows of a printed table: door, table, reach and reason."""
         return [[f"{door.kind} {door.name}", door.table, door.reach, door.why] for door in self.doors]
 
-    @staticmethod
-    def styles(reach: str) -> tuple[str, ...]:
-        """Return the terminal styles of a reach."""
-        return _STYLES[reach]
-
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document."""
         return {"role": self.role, "tables": list(self.tables), "doors": [asdict(door) for door in self.doors]}
 
     def svg(self) -> str:
         """Return it as an SVG: a line for each door, a column for each table."""
-        named = list(dict.fromkeys((door.kind, door.name) for door in self.doors))
-        row, top = 24, 60
-        column = max(150, 20 + 7 * max(map(len, self.tables), default=0))
-        left = 40 + 7 * max((len(f"{kind} {name}") for kind, name in named), default=20)
-        width = max(left + column * len(self.tables) + 20, 720)
-        height = top + row * len(named) + 50
-        parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13">',
-            f"<title>What {escape(self.role)} reaches</title>",
-            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-            svg_text(20, 24, f"what {self.role} reaches through each door", "#0f172a", bold=True),
-        ]
-        for number, table in enumerate(self.tables):
-            parts.append(svg_text(left + column * number + column / 2, 48, table, "#0f172a", "middle"))
-        for line, (kind, name) in enumerate(named):
-            y = top + row * line
-            if line % 2 == 0:
-                parts.append(f'<rect x="8" y="{y}" width="{width - 16}" height="{row}" rx="6" fill="#f1f5f9"/>')
-            parts.append(svg_text(20, y + 16, f"{kind} {name}", "#0f172a"))
-            for door in self.doors:
-                if (door.kind, door.name) != (kind, name):
-                    continue
-                for number, table in enumerate(self.tables):
-                    if door.table in (table, _ALL):
-                        parts.append(
-                            f'<circle cx="{left + column * number + column / 2:g}" cy="{y + 12}" r="6.5" '
-                            f'fill="{_COLORS[door.reach]}"><title>{escape(kind)} {escape(name)} to {escape(table)}: '
-                            f"{door.reach}{escape(f' ({door.why})' if door.why else '')}</title></circle>"
-                        )
-        for number, reach in enumerate(_REACHES):
-            parts.append(f'<circle cx="{28 + 175 * number}" cy="{height - 22}" r="6.5" fill="{_COLORS[reach]}"/>')
-            parts.append(svg_text(42 + 175 * number, height - 18, f"{reach}", "#0f172a"))
-        parts.append("</svg>")
-        return "\n".join(parts) + "\n"
+        lines: dict[str, dict[str, tuple[str, str]]] = {}
+        for door in self.doors:
+            cells = lines.setdefault(f"{door.kind} {door.name}", {})
+            for table in self.tables if door.table == _ALL else [door.table]:
+                why = f" ({door.why})" if door.why else ""
+                cells[table] = COLORS[door.reach], f"{door.kind} {door.name} to {table}: {door.reach}{why}"
+        legend = {reach: COLORS[reach] for reach in REACHES if reach != AUTHOR}
+        return grid(f"what {self.role} reaches through each door", self.tables, lines, legend)
 
 
 _ALL: Final = "(any table)"
-
-
-def meanings() -> list[str]:
-    """Return a line about each reach."""
-    return [f"{reach}: {meaning}" for reach, meaning in _MEANINGS.items()]
 
 
 def read_doors(connection: Connection, role: str) -> Doors:
@@ -199,14 +145,9 @@ def read_doors(connection: Connection, role: str) -> Doors:
 
     Args:
         connection: a superuser's connection in autocommit; all changes are rolled back.
-        role: the role of the application's login.
-
-    Raises:
-        SetUpError: the role does not exist.
+        role: the role of the application's login; it must exist.
 
     """
-    if not connection.execute("SELECT to_regrole(%s) IS NOT NULL", [sql.Identifier(role).as_string()]).fetchall()[0][0]:
-        raise SetUpError(f"role {role} does not exist")
     with alone(connection):
         tables = [Table.of(connection, oid) for (oid,) in connection.execute(PROTECTED).fetchall()]
         found = [door for table in tables for door in _doors_of(connection, table, tables, role)]
@@ -216,7 +157,7 @@ def read_doors(connection: Connection, role: str) -> Doors:
             for (name,) in connection.execute(_OPAQUE, [role]).fetchall()
             if name not in told
         ]
-    found.sort(key=lambda door: _REACHES.index(door.reach))
+    found.sort(key=lambda door: REACHES.index(door.reach))
     return Doors(role, tuple(table.full_name for table in tables), tuple(found))
 
 
@@ -329,11 +270,7 @@ def _peopled(subject: Subject, table: Table) -> bool:
 
 def _written(subject: Subject, tables: list[Table], command: str, place: Place) -> dict[str, set[str]]:
     """Return the tables in which a write changes rows of the writer's own workspace, and of another one."""
-    if command == "INSERT":
-        given: dict[str, Any] | None = _insertable(subject, place)
-        statement = subject.insert_of(given or {})
-    else:
-        statement, given = subject.plain(command, _optional(subject)), None
+    statement, given = subject.write(command, place)
 
     def look() -> list[tuple[Table, list[Any], list[Any]]]:
         connection = subject.connection
@@ -349,18 +286,6 @@ def _written(subject: Subject, tables: list[Table], command: str, place: Place) 
         own |= {table.full_name} if mine != mine_after else set()
         others |= {table.full_name} if theirs != theirs_after else set()
     return {OWN: own, "others": others}
-
-
-def _optional(subject: Subject) -> set[str]:
-    """Return the columns whose DEFAULT, or else NULL, the table accepts."""
-    return {column["name"] for column in subject.maker.columns(subject.table) if not column["is_required"]}
-
-
-def _insertable(subject: Subject, place: Place) -> dict[str, Any]:
-    allowed = subject.table.access["INSERT"]["columns"] or []
-    # A row of this organization: the writer may be a member of both.
-    values = subject.row_of(subject.here) | subject.author_of(place)
-    return {name: value for name, value in values.items() if name in allowed}
 
 
 def _require_done(outcome: Outcome, what: str) -> None:
@@ -384,7 +309,7 @@ def _through_key(
     for whose in (place, subject.there):
         referring = {here: made[whose][there] for here, there in columns.items()}
         if command == "INSERT":
-            values = _insertable(subject, place) | referring
+            values = subject.new_row(place) | referring
             outcomes.append(subject.act(subject.insert_of(values), place, values))
         else:
             outcomes.append(subject.act(subject.update(*referring), place, list(referring.values())))

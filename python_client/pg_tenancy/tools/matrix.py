@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import psycopg
 
-__all__ = ["ROLES", "Matrix", "read_matrix", "svg_text"]
+from pg_tenancy.tools.pictures import DARK, PALE, svg_text
+
+__all__ = ["ROLES", "Matrix", "read_matrix"]
 
 # The roles of organizations, and staff in the platform's workspace.
 _MEMBERS: Final = ("owner", "admin", "manager", "user")
@@ -84,12 +86,10 @@ class Matrix:
         top = 56.0
         for index, (_, names) in enumerate(groups):
             if index % 2 == 0:
-                parts.append(
-                    f'<rect x="8" y="{top:g}" width="{width - 16}" height="{row * len(names) + 6}" rx="6" '
-                    'fill="#f1f5f9"/>'
-                )
+                size = f'width="{width - 16}" height="{row * len(names) + 6}"'
+                parts.append(f'<rect x="8" y="{top:g}" {size} rx="6" fill="{PALE}"/>')
             for name in names:
-                parts.append(svg_text(20, top + 19, name, "#0f172a"))
+                parts.append(svg_text(20, top + 19, name, DARK))
                 for number, role in enumerate(ROLES):
                     x, y = left + column * number + column / 2, top + 15
                     if role in self.holders[name]:
@@ -101,11 +101,11 @@ class Matrix:
                         parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="2" fill="#cbd5e1"/>')
                 top += row
             top += 10
-        parts.append(svg_text(20, top + 19, "may grant and revoke the roles", "#0f172a", bold=True))
+        parts.append(svg_text(20, top + 19, "may grant and revoke the roles", DARK, bold=True))
         for role in _MEMBERS:
             top += row
             parts.append(svg_text(20, top + 19, role, _COLORS[role], bold=True))
-            parts.append(svg_text(left, top + 19, self._delegated(role), "#0f172a"))
+            parts.append(svg_text(left, top + 19, self._delegated(role), DARK))
         parts.append("</svg>")
         return "\n".join(parts) + "\n"
 
@@ -136,9 +136,3 @@ def _grouped(pairs: Iterable[tuple[str, str | None]]) -> dict[str, frozenset[str
     for key, value in sorted(pairs, key=lambda pair: pair[0]):
         grouped.setdefault(key, set()).update([] if value is None else [value])
     return {key: frozenset(values) for key, values in grouped.items()}
-
-
-def svg_text(x: float, y: float, text: str, color: str, anchor: str = "start", *, bold: bool = False) -> str:
-    """Return a text element of a picture."""
-    weight = ' font-weight="600"' if bold else ""
-    return f'<text x="{x:g}" y="{y:g}" fill="{color}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'

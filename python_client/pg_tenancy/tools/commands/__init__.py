@@ -333,23 +333,34 @@ def _lint(**options: Any) -> int:
     "matrix",
     "pg-tenancy matrix postgresql://dba@host/application\n"
     "pg-tenancy matrix --svg matrix.svg\n"
+    "pg-tenancy matrix --tables --role app postgresql://postgres@localhost/application_test\n"
     "pg-tenancy matrix --doors --role app postgresql://postgres@localhost/application_test",
 )
 @_dsn
-@click.option("--svg", type=_FILE, metavar="FILE", help="Also write it as a picture; with --doors, of the doors.")
+@click.option(
+    "--svg", type=_FILE, metavar="FILE", help="Also write it as a picture; with --tables or --doors, of what was tried."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document instead of the table.")
 @click.option(
+    "--tables",
+    "tried",
+    flag_value="tables",
+    help="Also test what each role reads and writes in the application's tables.",
+)
+@click.option(
     "--doors",
-    "with_doors",
-    is_flag=True,
+    "tried",
+    flag_value="doors",
     help="Also test, as the application's role, what views, functions, triggers and foreign keys reach.",
 )
-@click.option("--role", default="tenancy_app", metavar="NAME", help="With --doors: the role; default: tenancy_app.")
+@click.option(
+    "--role", default="tenancy_app", metavar="NAME", help="With --tables or --doors: the role; default: tenancy_app."
+)
 @click.option(
     "--allow-database",
     "allowed",
     metavar="NAME",
-    help="With --doors: test in this database even if it looks live.",
+    help="With --tables or --doors: test in this database even if it looks live.",
 )
 @click.pass_context
 def _matrix(ctx: click.Context, /, **options: Any) -> int:
@@ -358,11 +369,12 @@ def _matrix(ctx: click.Context, /, **options: Any) -> int:
     Without a DSN or PG_TENANCY_DSN it starts its own server and deploys there; this requires
     sqitch, psql and the extra "embedded".
 
-    --doors requires a superuser and a test database. It tries each door to the application's
-    tables in a transaction that is rolled back.
+    --tables and --doors require a superuser and a test database. They try each command on the
+    application's tables, or each door to them, in a transaction that is rolled back. The last
+    one given counts.
     """
-    if options["with_doors"] and not (options["dsn"] or os.environ.get("PG_TENANCY_DSN")):
-        ctx.fail("--doors needs a database: give its DSN")
+    if options["tried"] and not (options["dsn"] or os.environ.get("PG_TENANCY_DSN")):
+        ctx.fail(f"--{options['tried']} needs a database: give its DSN")
     from pg_tenancy.tools.commands.matrices import matrix
 
     return matrix(**options)
