@@ -1416,6 +1416,18 @@ def _unopened(probed: Probed) -> None:
             assert ("on things (never executed)" not in plan) is opened, plan
 
 
+def _listed(probed: Probed) -> None:
+    """Of accounts only visible ones are reached, so that a plan counts no hidden rows."""
+    shape = [
+        REVISED,
+        "CALL tenancy.protect('public.users', key => 'id', people => 'members')",
+        "CALL tenancy.allow('public.users', 'SELECT', NULL, columns => 'id, username')",
+    ]
+    explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT username FROM public.users"
+    plan = str(probed.ask(None, None, None, [*shape, *_as("uma acme", "SET LOCAL enable_seqscan = off", explain)]))
+    assert re.search(r"Index Cond: \(id = ANY", plan), plan
+
+
 def _warned_of_views(probed: Probed) -> None:
     """Protecting a table names the views that show it to everybody."""
     said: list[str] = []
@@ -1450,5 +1462,6 @@ OTHERS = {
     "protect allow catalogue_floor members_floor only_if two seals": _keeping(_two_seals),
     "protect floor plan": _keeping(_first),
     "protect floor list_gate plan": _keeping(_unopened),
+    "protect allow members plan": _keeping(_listed),
     "protect close_protected warn_of_views": _warned_of_views,
 }
