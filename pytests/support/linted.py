@@ -399,6 +399,15 @@ PLANTS = [
         " AND CASE WHEN org_id = ANY(ARRAY[(SELECT app.tenant())]) THEN true ELSE false END)",
     ),
     Plant(
+        "policy_list_of_tenants",
+        "CREATE TABLE app.members (org_id uuid NOT NULL, person text);"
+        "ALTER POLICY tasks_app ON app.tasks USING (org_id IN (SELECT m.org_id FROM app.members AS m))",
+        "policy tasks_app on app.tasks",
+        "warning",
+        "ALTER POLICY tasks_app ON app.tasks USING (org_id = (SELECT app.tenant())"
+        " AND project_id IN (SELECT p.id FROM app.projects AS p))",
+    ),
+    Plant(
         "context_function_immutable",
         "CREATE FUNCTION app.now() RETURNS text LANGUAGE sql IMMUTABLE"
         " AS 'SELECT current_setting(''app.tenant'', true)'",
