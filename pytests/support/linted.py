@@ -55,10 +55,30 @@ WITHOUT_FLOORS = "DROP POLICY tasks_floor ON app.tasks; DROP POLICY projects_flo
 DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 PIN = "SET search_path = pg_catalog, pg_temp"
 
+# The policies of a partition or a child.
+PROTECTED_PART = """
+ALTER TABLE app.part ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY part_app ON app.part TO {app} USING (org_id = (SELECT app.tenant()));
+"""
+
 # A definer function with a fixed search_path that reads a table.
 PEEK = """
 CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'SELECT count(*) FROM app.tasks';
+"""
+
+# One whose search_path begins with the schema of its owner's name, which does not exist.
+PEEK_USER = """
+CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = "$user", pg_temp
+AS 'SELECT 1::bigint';
+"""
+
+FAR = "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
+
+# A trigger that everybody's inserts fire.
+NOTED = """
+CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql {how} AS 'BEGIN RETURN new; END';
+CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();
 """
 
 
@@ -136,12 +156,10 @@ PLANTS = [
     ),
     Plant(
         "foreign_table_open",
-        "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
-        "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far; GRANT SELECT ON app.far TO {app}",
+        FAR + "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far; GRANT SELECT ON app.far TO {app}",
         "table app.far",
         "warning",
-        "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
-        "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far",
+        FAR + "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far",
     ),
     Plant(
         "tenant_column_nullable",
@@ -502,6 +520,22 @@ PLANTS = [
         "CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY INVOKER AS 'SELECT 1'",
     ),
     Plant(
+        "definer_search_path",
+        PEEK_USER + "GRANT CREATE ON DATABASE {database} TO {app}",
+        "function app.peek()",
+        "error",
+        PEEK_USER,
+    ),
+    Plant(
+        "definer_search_path",
+        "CREATE SCHEMA AUTHORIZATION {owner}; GRANT CREATE ON SCHEMA {owner} TO {login};"
+        + PEEK_USER
+        + "ALTER FUNCTION app.peek() OWNER TO {owner}",
+        "function app.peek()",
+        "error",
+        PEEK_USER + "GRANT CREATE ON DATABASE {database} TO tenancy_service_{app}",
+    ),
+    Plant(
         "trigger_privileged",
         "CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         + PIN
@@ -540,6 +574,22 @@ PLANTS = [
         "CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
         "CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();"
         "ALTER FUNCTION app.note() OWNER TO {owner}",
+    ),
+    Plant(
+        "trigger_of_another",
+        NOTED.replace("{how}", f"SECURITY DEFINER {PIN}") + "ALTER FUNCTION app.note() OWNER TO {outside}",
+        "trigger noted on app.tasks",
+        "warning",
+        NOTED.replace("{how}", f"SECURITY DEFINER {PIN}") + "ALTER FUNCTION app.note() OWNER TO {owner}",
+    ),
+    Plant(
+        "trigger_of_another",
+        # The owner cannot log in, but a login can assume it.
+        NOTED.replace("{how}", "") + "ALTER FUNCTION app.note() OWNER TO {app}",
+        "trigger noted on app.tasks",
+        "warning",
+        # Whoever can assume the table's owner may do more.
+        NOTED.replace("{how}", "") + "ALTER FUNCTION app.note() OWNER TO {owner}; GRANT {owner} TO {login}",
     ),
     Plant(
         "trigger_disabled",
@@ -851,6 +901,32 @@ PLANTS = [
         " AS $$ BEGIN PERFORM set_config('app.tenant', source::text, true); END $$;"
         f"CREATE FUNCTION app.page() RETURNS void {DEFINER}"
         " AS $$ BEGIN PERFORM set_config('app.page', '1', true); END $$",
+    ),
+    Plant(
+        "definer_switches_tenant",
+        f"CREATE FUNCTION app.leave() RETURNS void {DEFINER} AS $$ BEGIN SET LOCAL app.tenant = ''; END $$",
+        "function app.leave()",
+        "info",
+        f"CREATE FUNCTION app.leave() RETURNS void {DEFINER} AS $$ BEGIN SET LOCAL app.tenants = ''; END $$",
+    ),
+    *(
+        Plant(
+            "definer_tenant_argument",
+            f"CREATE FUNCTION app.size({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition} -- not current_setting()\n$$",
+            "function app.size(uuid)",
+            "warning",
+            # The context is what policies call.
+            f"CREATE FUNCTION app.size({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition} AND t.org_id = app.tenant() $$;"
+            f"CREATE FUNCTION app.sized({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition.replace('org_id', 'project_id')} $$;",
+        )
+        for argument, condition in (
+            ("uuid", "t.org_id = $1"),
+            ("target uuid", "t.org_id = target"),
+            ("target uuid", "target = t.org_id"),
+        )
     ),
     Plant(
         "definer_tenant_argument",
