@@ -86,6 +86,7 @@ def test_a_well_made_application_has_no_finding_above_info(
     # Roles belong to the whole server, and other tests create some meanwhile.
     assert {each.rule for each in found if not each.object.startswith("role ")} == {
         "new_tables_unguarded",
+        "sessions_public",
         "statistics_public",
     }
 

@@ -199,6 +199,36 @@ PLANTS = [
         "GRANT UPDATE (title) ON app.tasks TO {login}",
     ),
     Plant(
+        "column_grant_void",
+        "GRANT SELECT (code) ON app.countries TO PUBLIC; GRANT SELECT ON app.countries TO PUBLIC",
+        "table app.countries",
+        "warning",
+        # The application's own right is wider than everybody's.
+        "GRANT SELECT (code) ON app.countries TO PUBLIC",
+    ),
+    Plant(
+        "column_grant_void",
+        "GRANT UPDATE ON app.tasks TO {login}",
+        "table app.tasks",
+        "info",
+        "GRANT UPDATE ON app.tasks TO {outside}; GRANT UPDATE ON app.tasks TO tenancy_service_{app}",
+    ),
+    *(
+        Plant(
+            "column_grant_void",
+            child + "GRANT UPDATE ON app.part TO {app}",
+            "table app.part",
+            "warning",
+            child + "GRANT UPDATE (title) ON app.part TO {app}; GRANT DELETE ON app.part TO {app}",
+        )
+        for child in (
+            "CREATE TABLE app.part () INHERITS (app.tasks);" + PROTECTED_PART,
+            "CREATE TABLE app.whole (LIKE app.tasks, PRIMARY KEY (org_id, id)) PARTITION BY LIST (org_id);"
+            "CREATE TABLE app.part PARTITION OF app.whole DEFAULT; GRANT UPDATE (title) ON app.whole TO {app};"
+            + PROTECTED_PART,
+        )
+    ),
+    Plant(
         "default_privileges",
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA app GRANT SELECT ON TABLES TO {app}",
         "default privileges of {owner} in schema app",
@@ -629,6 +659,16 @@ PLANTS = [
         "info",
         "REVOKE {app} FROM {outside}",
     ),
+    Plant(
+        # It may grant the role that has policies, as whoever created it, but not use it.
+        "login_trusted",
+        "GRANT tenancy_service_{app} TO {outside}; DO $$ BEGIN"
+        " IF current_setting('server_version_num')::integer >= 160000 THEN"
+        " EXECUTE 'GRANT {app} TO {outside} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE'; END IF; END $$",
+        "role {outside}",
+        "info",
+        "REVOKE {app} FROM {outside}",
+    ),
     Plant("login_owns_tables", "ALTER TABLE app.tasks OWNER TO {outside}", "role {outside}", "warning", ""),
     Plant("login_owns_tables", "GRANT {owner} TO {login}", "role {login}", "warning", "GRANT {outside} TO {login}"),
     Plant(
@@ -642,6 +682,29 @@ PLANTS = [
     Plant("login_owns_functions", "GRANT {owner} TO {login}", "role {login}", "warning", ""),
     *(
         Plant(
+            "login_owns_functions",
+            f"CREATE FUNCTION app.fits(text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> ''; {use};"
+            "ALTER FUNCTION app.fits(text) OWNER TO {outside}",
+            "role {outside}",
+            "warning",
+            f"CREATE FUNCTION app.fits(text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> ''; {use};"
+            "ALTER FUNCTION app.fits(text) OWNER TO {owner}",
+        )
+        for use in (
+            "ALTER TABLE app.tasks ADD CHECK (app.fits(title))",
+            "ALTER TABLE app.tasks ADD COLUMN fits boolean GENERATED ALWAYS AS (app.fits(title)) STORED",
+            "CREATE INDEX ON app.tasks (org_id, app.fits(title))",
+        )
+    ),
+    Plant(
+        "login_owns_functions",
+        PEEK + "ALTER FUNCTION app.peek() OWNER TO {outside}",
+        "role {outside}",
+        "warning",
+        PEEK + "ALTER FUNCTION app.peek() OWNER TO {outside}; REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC",
+    ),
+    *(
+        Plant(
             "login_privileged", fault.format(name="{login}"), "role {login}", "warning", fault.format(name="{outside}")
         )
         for fault in (
@@ -649,8 +712,10 @@ PLANTS = [
             "ALTER ROLE {name} CREATEDB",
             "GRANT pg_read_all_data TO {name}",
             "GRANT pg_execute_server_program TO {name}",
+            "GRANT pg_signal_backend TO {name}",
         )
     ),
+    Plant("login_privileged", "GRANT pg_monitor TO {app}", "role {login}", "warning", "GRANT pg_checkpoint TO {app}"),
     Plant(
         "schema_writable",
         "GRANT CREATE ON SCHEMA app TO {app}",
@@ -668,15 +733,41 @@ PLANTS = [
         "ALTER TABLE app.projects OWNER TO {outside}; ALTER TABLE app.organizations OWNER TO {outside}",
     ),
     Plant(
-        "database_temporary",
-        "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
-        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "database_writable",
+        "GRANT CREATE ON DATABASE {database} TO {app}",
         "database {database}",
-        "info",
-        "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
-        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "warning",
+        # The owner of a protected table may do more.
+        "GRANT CREATE ON DATABASE {database} TO {outside}; ALTER TABLE app.tasks OWNER TO {outside}",
+    ),
+    Plant(
+        "database_writable",
+        "ALTER DATABASE {database} OWNER TO {outside}",
+        "database {database}",
+        "warning",
+        "GRANT CREATE ON DATABASE {database} TO tenancy_service_{app}",
+    ),
+    *(
+        Plant(
+            "database_temporary",
+            "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
+            f"CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER {path} AS 'SELECT 1'",
+            "database {database}",
+            "info",
+            right,
+        )
+        for path, right in (
+            (
+                "",
+                "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
+                f"CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER {PIN} AS 'SELECT 1'",
+            ),
+            (
+                "SET search_path = app",
+                "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;"
+                "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+            ),
+        )
     ),
     Plant(
         "setting_of_role",
@@ -705,6 +796,67 @@ PLANTS = [
         "function pg_stat_get_xact_tuples_fetched(oid)",
         "info",
         "REVOKE EXECUTE ON FUNCTION pg_stat_get_xact_tuples_fetched(oid) FROM PUBLIC",
+    ),
+    *(
+        Plant(
+            "sessions_public",
+            f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC",
+            f"function {function}",
+            "info",
+            f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC",
+        )
+        for function in ("pg_stat_get_activity(integer)", "pg_terminate_backend(integer,bigint)")
+    ),
+    *(
+        Plant(
+            "server_function_granted",
+            f"GRANT EXECUTE ON FUNCTION {function} TO {role}",
+            f"function {function}",
+            severity,
+            # A login without policies may watch the server, and a trusted role may do anything.
+            f"GRANT EXECUTE ON FUNCTION {function} TO {{outside}}, tenancy_service_{{app}}",
+        )
+        for function, role, severity in (
+            ("pg_read_file(text)", "{app}", "error"),
+            ("lo_export(oid,text)", "{login}", "error"),
+            ("pg_reload_conf()", "PUBLIC", "warning"),
+        )
+    ),
+    Plant(
+        "large_objects_open",
+        "SET ROLE {login}; SELECT lo_create(0); RESET ROLE",
+        "database {database}",
+        "warning",
+        "SELECT lo_create(0); SET ROLE {outside}; SELECT lo_create(0); RESET ROLE",
+    ),
+    Plant(
+        "large_objects_open",
+        "SELECT lo_create(4242); GRANT SELECT ON LARGE OBJECT 4242 TO PUBLIC",
+        "database {database}",
+        "warning",
+        "SELECT lo_create(4242); GRANT SELECT ON LARGE OBJECT 4242 TO PUBLIC;"
+        "REVOKE EXECUTE ON FUNCTION lo_get(oid), lo_get(oid, bigint, integer), lo_open(oid, integer) FROM PUBLIC",
+    ),
+    Plant(
+        "large_objects_open",
+        "SELECT lo_create(0); SET LOCAL lo_compat_privileges = on",
+        "database {database}",
+        "warning",
+        "SET LOCAL lo_compat_privileges = on",
+    ),
+    Plant(
+        "foreign_server_open",
+        FAR + "CREATE USER MAPPING FOR PUBLIC SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
+        "server far",
+        "warning",
+        FAR + "CREATE USER MAPPING FOR PUBLIC SERVER far",
+    ),
+    Plant(
+        "foreign_server_open",
+        FAR + "CREATE USER MAPPING FOR {login} SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
+        "server far",
+        "warning",
+        FAR + "CREATE USER MAPPING FOR {outside} SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
     ),
     # -- keys
     Plant(
