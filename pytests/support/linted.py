@@ -715,6 +715,16 @@ PLANTS = [
             "GRANT pg_signal_backend TO {name}",
         )
     ),
+    Plant(
+        "login_privileged",
+        # The policies are everybody's, so a grant tells whose tables these are.
+        "ALTER POLICY tasks_app ON app.tasks TO PUBLIC; GRANT SELECT (title) ON app.tasks TO {outside};"
+        "ALTER ROLE {outside} CREATEROLE",
+        "role {outside}",
+        "warning",
+        "ALTER POLICY tasks_app ON app.tasks TO PUBLIC; ALTER ROLE {outside} CREATEROLE;"
+        "ALTER TABLE app.countries OWNER TO {outside}; GRANT pg_read_all_data TO {outside}",
+    ),
     Plant("login_privileged", "GRANT pg_monitor TO {app}", "role {login}", "warning", "GRANT pg_checkpoint TO {app}"),
     Plant(
         "schema_writable",
