@@ -514,6 +514,23 @@ PLANTS = [
         PEEK + "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app};"
         "ALTER FUNCTION app.peek() OWNER TO {owner}",
     ),
+    *(
+        Plant(
+            "definer_reads_tenants",
+            f"CREATE VIEW app.listed AS SELECT * FROM app.{table};"
+            f"CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN} {body};"
+            "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app}",
+            "function app.peek()",
+            "warning",
+            "CREATE VIEW app.listed AS SELECT * FROM app.countries;"
+            f"CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN} {body};"
+            "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app}",
+        )
+        for table, body in (
+            ("tasks", "AS 'SELECT count(*) FROM app.listed'"),
+            ("organizations", "RETURN (SELECT count(*) FROM app.listed)"),
+        )
+    ),
     Plant(
         # A member of a trusted role sees all rows; the role itself may have such functions by decision.
         "definer_reads_tenants",
