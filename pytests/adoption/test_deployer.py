@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from pg_tenancy.tools.embedded import EmbeddedServer, find_binaries
+from pg_tenancy.tools.lint import lint
 from pg_tenancy.tools.sqitch import Sqitch, SqitchError
 from support.database import Database
 from support.people import People
@@ -176,6 +177,9 @@ def test_a_member_of_the_owner_deploys(cluster: Server, roles: Callable[..., str
     run.deploy()
     run.verify()
     _works(database, app)
+    # The deployer may grant the groups, which is no hole.
+    with database.connect(autocommit=True) as connection:
+        assert {each.rule for each in lint(connection).at_least("error")} <= {"server_outdated"}
     with database.connect(owner) as connection:
         assert connection.execute("SELECT count(*) FROM public.users").fetchone() != (0,)
     _ends_as_it_began(database, deployer, before)

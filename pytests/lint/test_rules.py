@@ -86,6 +86,7 @@ def test_a_well_made_application_has_no_finding_above_info(
     # Roles belong to the whole server, and other tests create some meanwhile.
     assert {each.rule for each in found if not each.object.startswith("role ")} == {
         "new_tables_unguarded",
+        "sessions_public",
         "statistics_public",
     }
 
@@ -137,6 +138,42 @@ def test_the_seven_usual_faults_are_errors(admin_of_the_stranger: Connection, st
     others = [rule for rule in RULES.values() if rule.name != "server_outdated"]
     found = _found(admin_of_the_stranger, stranger, SEVEN[fault], *others)
     assert "error" in [each.severity for each in found]
+
+
+OWN_NAMES = """
+ALTER TABLE app.projects RENAME COLUMN org_id TO company_id;
+ALTER TABLE app.tasks RENAME COLUMN org_id TO company_id;
+ALTER FUNCTION app.tenant() RENAME TO whose;
+CREATE FUNCTION app.count_tasks({argument} uuid) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN {check} RETURN (SELECT count(*) FROM app.tasks AS t WHERE t.company_id = $1); END $$;
+"""
+
+
+@pytest.mark.parametrize("argument", ["company_id", "p_company", "_company", "for_company", ""])
+@pytest.mark.parametrize(
+    ("check", "severities"),
+    [
+        ("", ["warning"]),
+        ("PERFORM app.others();", ["warning"]),
+        ("IF $1 <> app.whose() THEN RETURN NULL; END IF;", []),
+        ("IF $1 <> current_setting('app.company')::uuid THEN RETURN NULL; END IF;", []),
+    ],
+)
+def test_a_tenant_argument_and_its_check_may_have_names_of_their_own(
+    admin_of_the_stranger: Connection, stranger: Stranger, argument: str, check: str, severities: list[str]
+) -> None:
+    statements = OWN_NAMES.replace("{argument}", argument).replace("{check}", check)
+    with admin_of_the_stranger.transaction(force_rollback=True):
+        admin_of_the_stranger.execute(stranger.sql(statements).encode())
+        report = lint(
+            admin_of_the_stranger,
+            baseline=Baseline(tenant_columns=("company_id",)),
+            rules=[RULES["definer_tenant_argument"]],
+        )
+    assert report.failures == {}
+    assert [each.severity for each in report.findings] == severities
+    assert all(each.object == "function app.count_tasks(uuid)" for each in report.findings)
 
 
 def test_the_same_logins_are_one(admin_of_the_stranger: Connection, stranger: Stranger) -> None:

@@ -55,10 +55,30 @@ WITHOUT_FLOORS = "DROP POLICY tasks_floor ON app.tasks; DROP POLICY projects_flo
 DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 PIN = "SET search_path = pg_catalog, pg_temp"
 
+# The policies of a partition or a child.
+PROTECTED_PART = """
+ALTER TABLE app.part ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY part_app ON app.part TO {app} USING (org_id = (SELECT app.tenant()));
+"""
+
 # A definer function with a fixed search_path that reads a table.
 PEEK = """
 CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'SELECT count(*) FROM app.tasks';
+"""
+
+# One whose search_path begins with the schema of its owner's name, which does not exist.
+PEEK_USER = """
+CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = "$user", pg_temp
+AS 'SELECT 1::bigint';
+"""
+
+FAR = "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
+
+# A trigger that everybody's inserts fire.
+NOTED = """
+CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql {how} AS 'BEGIN RETURN new; END';
+CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();
 """
 
 
@@ -136,12 +156,10 @@ PLANTS = [
     ),
     Plant(
         "foreign_table_open",
-        "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
-        "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far; GRANT SELECT ON app.far TO {app}",
+        FAR + "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far; GRANT SELECT ON app.far TO {app}",
         "table app.far",
         "warning",
-        "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;"
-        "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far",
+        FAR + "CREATE FOREIGN TABLE app.far (org_id uuid) SERVER far",
     ),
     Plant(
         "tenant_column_nullable",
@@ -179,6 +197,36 @@ PLANTS = [
         "table app.tasks",
         "warning",
         "GRANT UPDATE (title) ON app.tasks TO {login}",
+    ),
+    Plant(
+        "column_grant_void",
+        "GRANT SELECT (code) ON app.countries TO PUBLIC; GRANT SELECT ON app.countries TO PUBLIC",
+        "table app.countries",
+        "warning",
+        # The application's own right is wider than everybody's.
+        "GRANT SELECT (code) ON app.countries TO PUBLIC",
+    ),
+    Plant(
+        "column_grant_void",
+        "GRANT UPDATE ON app.tasks TO {login}",
+        "table app.tasks",
+        "info",
+        "GRANT UPDATE ON app.tasks TO {outside}; GRANT UPDATE ON app.tasks TO tenancy_service_{app}",
+    ),
+    *(
+        Plant(
+            "column_grant_void",
+            child + "GRANT UPDATE ON app.part TO {app}",
+            "table app.part",
+            "warning",
+            child + "GRANT UPDATE (title) ON app.part TO {app}; GRANT DELETE ON app.part TO {app}",
+        )
+        for child in (
+            "CREATE TABLE app.part () INHERITS (app.tasks);" + PROTECTED_PART,
+            "CREATE TABLE app.whole (LIKE app.tasks, PRIMARY KEY (org_id, id)) PARTITION BY LIST (org_id);"
+            "CREATE TABLE app.part PARTITION OF app.whole DEFAULT; GRANT UPDATE (title) ON app.whole TO {app};"
+            + PROTECTED_PART,
+        )
     ),
     Plant(
         "default_privileges",
@@ -399,6 +447,15 @@ PLANTS = [
         " AND CASE WHEN org_id = ANY(ARRAY[(SELECT app.tenant())]) THEN true ELSE false END)",
     ),
     Plant(
+        "policy_list_of_tenants",
+        "CREATE TABLE app.members (org_id uuid NOT NULL, person text);"
+        "ALTER POLICY tasks_app ON app.tasks USING (org_id IN (SELECT m.org_id FROM app.members AS m))",
+        "policy tasks_app on app.tasks",
+        "warning",
+        "ALTER POLICY tasks_app ON app.tasks USING (org_id = (SELECT app.tenant())"
+        " AND project_id IN (SELECT p.id FROM app.projects AS p))",
+    ),
+    Plant(
         "context_function_immutable",
         "CREATE FUNCTION app.now() RETURNS text LANGUAGE sql IMMUTABLE"
         " AS 'SELECT current_setting(''app.tenant'', true)'",
@@ -457,6 +514,23 @@ PLANTS = [
         PEEK + "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app};"
         "ALTER FUNCTION app.peek() OWNER TO {owner}",
     ),
+    *(
+        Plant(
+            "definer_reads_tenants",
+            f"CREATE VIEW app.listed AS SELECT * FROM app.{table};"
+            f"CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN} {body};"
+            "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app}",
+            "function app.peek()",
+            "warning",
+            "CREATE VIEW app.listed AS SELECT * FROM app.countries;"
+            f"CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN} {body};"
+            "REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.peek() TO {app}",
+        )
+        for table, body in (
+            ("tasks", "AS 'SELECT count(*) FROM app.listed'"),
+            ("organizations", "RETURN (SELECT count(*) FROM app.listed)"),
+        )
+    ),
     Plant(
         # A member of a trusted role sees all rows; the role itself may have such functions by decision.
         "definer_reads_tenants",
@@ -491,6 +565,22 @@ PLANTS = [
         "function app.peek()",
         "warning",
         "CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY INVOKER AS 'SELECT 1'",
+    ),
+    Plant(
+        "definer_search_path",
+        PEEK_USER + "GRANT CREATE ON DATABASE {database} TO {app}",
+        "function app.peek()",
+        "error",
+        PEEK_USER,
+    ),
+    Plant(
+        "definer_search_path",
+        "CREATE SCHEMA AUTHORIZATION {owner}; GRANT CREATE ON SCHEMA {owner} TO {login};"
+        + PEEK_USER
+        + "ALTER FUNCTION app.peek() OWNER TO {owner}",
+        "function app.peek()",
+        "error",
+        PEEK_USER + "GRANT CREATE ON DATABASE {database} TO tenancy_service_{app}",
     ),
     Plant(
         "trigger_privileged",
@@ -533,6 +623,22 @@ PLANTS = [
         "ALTER FUNCTION app.note() OWNER TO {owner}",
     ),
     Plant(
+        "trigger_of_another",
+        NOTED.replace("{how}", f"SECURITY DEFINER {PIN}") + "ALTER FUNCTION app.note() OWNER TO {outside}",
+        "trigger noted on app.tasks",
+        "warning",
+        NOTED.replace("{how}", f"SECURITY DEFINER {PIN}") + "ALTER FUNCTION app.note() OWNER TO {owner}",
+    ),
+    Plant(
+        "trigger_of_another",
+        # The owner cannot log in, but a login can assume it.
+        NOTED.replace("{how}", "") + "ALTER FUNCTION app.note() OWNER TO {app}",
+        "trigger noted on app.tasks",
+        "warning",
+        # Whoever can assume the table's owner may do more.
+        NOTED.replace("{how}", "") + "ALTER FUNCTION app.note() OWNER TO {owner}; GRANT {owner} TO {login}",
+    ),
+    Plant(
         "trigger_disabled",
         "CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
         "CREATE TRIGGER noted BEFORE INSERT ON app.tasks FOR EACH ROW EXECUTE FUNCTION app.note();"
@@ -570,6 +676,16 @@ PLANTS = [
         "info",
         "REVOKE {app} FROM {outside}",
     ),
+    Plant(
+        # It may grant the role that has policies, as whoever created it, but not use it.
+        "login_trusted",
+        "GRANT tenancy_service_{app} TO {outside}; DO $$ BEGIN"
+        " IF current_setting('server_version_num')::integer >= 160000 THEN"
+        " EXECUTE 'GRANT {app} TO {outside} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE'; END IF; END $$",
+        "role {outside}",
+        "info",
+        "REVOKE {app} FROM {outside}",
+    ),
     Plant("login_owns_tables", "ALTER TABLE app.tasks OWNER TO {outside}", "role {outside}", "warning", ""),
     Plant("login_owns_tables", "GRANT {owner} TO {login}", "role {login}", "warning", "GRANT {outside} TO {login}"),
     Plant(
@@ -583,6 +699,29 @@ PLANTS = [
     Plant("login_owns_functions", "GRANT {owner} TO {login}", "role {login}", "warning", ""),
     *(
         Plant(
+            "login_owns_functions",
+            f"CREATE FUNCTION app.fits(text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> ''; {use};"
+            "ALTER FUNCTION app.fits(text) OWNER TO {outside}",
+            "role {outside}",
+            "warning",
+            f"CREATE FUNCTION app.fits(text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> ''; {use};"
+            "ALTER FUNCTION app.fits(text) OWNER TO {owner}",
+        )
+        for use in (
+            "ALTER TABLE app.tasks ADD CHECK (app.fits(title))",
+            "ALTER TABLE app.tasks ADD COLUMN fits boolean GENERATED ALWAYS AS (app.fits(title)) STORED",
+            "CREATE INDEX ON app.tasks (org_id, app.fits(title))",
+        )
+    ),
+    Plant(
+        "login_owns_functions",
+        PEEK + "ALTER FUNCTION app.peek() OWNER TO {outside}",
+        "role {outside}",
+        "warning",
+        PEEK + "ALTER FUNCTION app.peek() OWNER TO {outside}; REVOKE ALL ON FUNCTION app.peek() FROM PUBLIC",
+    ),
+    *(
+        Plant(
             "login_privileged", fault.format(name="{login}"), "role {login}", "warning", fault.format(name="{outside}")
         )
         for fault in (
@@ -590,8 +729,20 @@ PLANTS = [
             "ALTER ROLE {name} CREATEDB",
             "GRANT pg_read_all_data TO {name}",
             "GRANT pg_execute_server_program TO {name}",
+            "GRANT pg_signal_backend TO {name}",
         )
     ),
+    Plant(
+        "login_privileged",
+        # The policies are everybody's, so a grant tells whose tables these are.
+        "ALTER POLICY tasks_app ON app.tasks TO PUBLIC; GRANT SELECT (title) ON app.tasks TO {outside};"
+        "ALTER ROLE {outside} CREATEROLE",
+        "role {outside}",
+        "warning",
+        "ALTER POLICY tasks_app ON app.tasks TO PUBLIC; ALTER ROLE {outside} CREATEROLE;"
+        "ALTER TABLE app.countries OWNER TO {outside}; GRANT pg_read_all_data TO {outside}",
+    ),
+    Plant("login_privileged", "GRANT pg_monitor TO {app}", "role {login}", "warning", "GRANT pg_checkpoint TO {app}"),
     Plant(
         "schema_writable",
         "GRANT CREATE ON SCHEMA app TO {app}",
@@ -609,15 +760,41 @@ PLANTS = [
         "ALTER TABLE app.projects OWNER TO {outside}; ALTER TABLE app.organizations OWNER TO {outside}",
     ),
     Plant(
-        "database_temporary",
-        "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
-        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "database_writable",
+        "GRANT CREATE ON DATABASE {database} TO {app}",
         "database {database}",
-        "info",
-        "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;"
-        "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER"
-        " SET search_path = pg_catalog, pg_temp AS 'SELECT 1'",
+        "warning",
+        # The owner of a protected table may do more.
+        "GRANT CREATE ON DATABASE {database} TO {outside}; ALTER TABLE app.tasks OWNER TO {outside}",
+    ),
+    Plant(
+        "database_writable",
+        "ALTER DATABASE {database} OWNER TO {outside}",
+        "database {database}",
+        "warning",
+        "GRANT CREATE ON DATABASE {database} TO tenancy_service_{app}",
+    ),
+    *(
+        Plant(
+            "database_temporary",
+            "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
+            f"CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER {path} AS 'SELECT 1'",
+            "database {database}",
+            "info",
+            right,
+        )
+        for path, right in (
+            (
+                "",
+                "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;"
+                f"CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER {PIN} AS 'SELECT 1'",
+            ),
+            (
+                "SET search_path = app",
+                "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;"
+                "CREATE FUNCTION app.peek() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+            ),
+        )
     ),
     Plant(
         "setting_of_role",
@@ -646,6 +823,67 @@ PLANTS = [
         "function pg_stat_get_xact_tuples_fetched(oid)",
         "info",
         "REVOKE EXECUTE ON FUNCTION pg_stat_get_xact_tuples_fetched(oid) FROM PUBLIC",
+    ),
+    *(
+        Plant(
+            "sessions_public",
+            f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC",
+            f"function {function}",
+            "info",
+            f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC",
+        )
+        for function in ("pg_stat_get_activity(integer)", "pg_terminate_backend(integer,bigint)")
+    ),
+    *(
+        Plant(
+            "server_function_granted",
+            f"GRANT EXECUTE ON FUNCTION {function} TO {role}",
+            f"function {function}",
+            severity,
+            # A login without policies may watch the server, and a trusted role may do anything.
+            f"GRANT EXECUTE ON FUNCTION {function} TO {{outside}}, tenancy_service_{{app}}",
+        )
+        for function, role, severity in (
+            ("pg_read_file(text)", "{app}", "error"),
+            ("lo_export(oid,text)", "{login}", "error"),
+            ("pg_reload_conf()", "PUBLIC", "warning"),
+        )
+    ),
+    Plant(
+        "large_objects_open",
+        "SET ROLE {login}; SELECT lo_create(0); RESET ROLE",
+        "database {database}",
+        "warning",
+        "SELECT lo_create(0); SET ROLE {outside}; SELECT lo_create(0); RESET ROLE",
+    ),
+    Plant(
+        "large_objects_open",
+        "SELECT lo_create(4242); GRANT SELECT ON LARGE OBJECT 4242 TO PUBLIC",
+        "database {database}",
+        "warning",
+        "SELECT lo_create(4242); GRANT SELECT ON LARGE OBJECT 4242 TO PUBLIC;"
+        "REVOKE EXECUTE ON FUNCTION lo_get(oid), lo_get(oid, bigint, integer), lo_open(oid, integer) FROM PUBLIC",
+    ),
+    Plant(
+        "large_objects_open",
+        "SELECT lo_create(0); SET LOCAL lo_compat_privileges = on",
+        "database {database}",
+        "warning",
+        "SET LOCAL lo_compat_privileges = on",
+    ),
+    Plant(
+        "foreign_server_open",
+        FAR + "CREATE USER MAPPING FOR PUBLIC SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
+        "server far",
+        "warning",
+        FAR + "CREATE USER MAPPING FOR PUBLIC SERVER far",
+    ),
+    Plant(
+        "foreign_server_open",
+        FAR + "CREATE USER MAPPING FOR {login} SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
+        "server far",
+        "warning",
+        FAR + "CREATE USER MAPPING FOR {outside} SERVER far; GRANT USAGE ON FOREIGN SERVER far TO {app}",
     ),
     # -- keys
     Plant(
@@ -842,6 +1080,32 @@ PLANTS = [
         " AS $$ BEGIN PERFORM set_config('app.tenant', source::text, true); END $$;"
         f"CREATE FUNCTION app.page() RETURNS void {DEFINER}"
         " AS $$ BEGIN PERFORM set_config('app.page', '1', true); END $$",
+    ),
+    Plant(
+        "definer_switches_tenant",
+        f"CREATE FUNCTION app.leave() RETURNS void {DEFINER} AS $$ BEGIN SET LOCAL app.tenant = ''; END $$",
+        "function app.leave()",
+        "info",
+        f"CREATE FUNCTION app.leave() RETURNS void {DEFINER} AS $$ BEGIN SET LOCAL app.tenants = ''; END $$",
+    ),
+    *(
+        Plant(
+            "definer_tenant_argument",
+            f"CREATE FUNCTION app.size({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition} -- not current_setting()\n$$",
+            "function app.size(uuid)",
+            "warning",
+            # The context is what policies call.
+            f"CREATE FUNCTION app.size({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition} AND t.org_id = app.tenant() $$;"
+            f"CREATE FUNCTION app.sized({argument}) RETURNS bigint LANGUAGE sql SECURITY DEFINER {PIN}"
+            f" AS $$ SELECT count(*) FROM app.tasks AS t WHERE {condition.replace('org_id', 'project_id')} $$;",
+        )
+        for argument, condition in (
+            ("uuid", "t.org_id = $1"),
+            ("target uuid", "t.org_id = target"),
+            ("target uuid", "target = t.org_id"),
+        )
     ),
     Plant(
         "definer_tenant_argument",
