@@ -344,6 +344,7 @@ PARTS = {
     "docs/orms.md: model Project {": f"{_ORMS}/node/prisma/schema.prisma",
     'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': f"{_ORMS}/node/prisma/models.ts",
     'docs/integrations.md: engine = enter_workspaces(create_engine(os.environ["DATA': f"{_EXAMPLE}/sqlalchemy_app.py",
+    "docs/integrations.md: class Project(Base):": f"{_EXAMPLE}/sqlalchemy_app.py",
     "docs/integrations.md: except DBAPIError as error:": f"{_ORMS}/sqlalchemy/test_sessions.py",
     "docs/integrations.md: def who(": f"{_EXAMPLE}/fastapi_app.py",
     "docs/integrations.md: async def context(entry: Annotated[dict[str, Any], Depen": "pytests/web/test_starlette.py",
