@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import sys
@@ -62,16 +63,22 @@ def sender(organization: Organization) -> dict[str, str]:
     return {"X-User": str(organization.owner.id), "X-Organization": str(organization.id)}
 
 
-async def test_fastapi(
-    example: Database, organizations: list[Organization], logins: Logins, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", example.dsn(logins.app))
-    spec = importlib.util.spec_from_file_location("example_fastapi_app", EXAMPLE / "fastapi_app.py")
+def loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a module of the example, which the application's server would import."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
+    return module
+
+
+async def test_fastapi(
+    example: Database, organizations: list[Organization], logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", example.dsn(logins.app))
+    module = loaded("fastapi_app", monkeypatch)
     acme, globex = organizations
     transport = httpx.ASGITransport(module.app)
     async with module.lifespan(module.app), httpx.AsyncClient(transport=transport, base_url="http://app") as client:
@@ -85,6 +92,39 @@ async def test_fastapi(
         refused = await client.get("/projects", headers=stranger)
         assert (refused.status_code, refused.json()["name"]) == (403, "not_a_member")
         assert (await client.get("/projects")).status_code == 401
+
+
+async def test_starlette(
+    example: Database, organizations: list[Organization], logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", example.dsn(logins.app).replace("postgresql://", "postgresql+psycopg://"))
+    module = loaded("starlette_app", monkeypatch)
+    acme, globex = organizations
+    transport = httpx.ASGITransport(module.app)
+    async with module.lifespan(module.app), httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        made = await client.post("/projects", json={"name": "Website"}, headers=sender(acme))
+        assert (made.status_code, sorted(made.json())) == (201, ["created_at", "id"])
+        assert (await client.get("/projects", headers=sender(acme))).json() == ["Website"]
+        assert (await client.get("/projects", headers=sender(globex))).json() == []
+        stranger = sender(acme) | {"X-User": str(globex.owner.id)}
+        refused = await client.get("/projects", headers=stranger)
+        assert (refused.status_code, refused.json()["name"]) == (403, "not_a_member")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert (await client.get("/projects")).status_code == 401
+        assert (await client.get("/health")).text == "ready"
+
+
+def test_the_examples_use_public_names_only() -> None:
+    used = set()
+    for path in EXAMPLE.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "pg_tenancy":
+                used |= {(str(node.module), alias.name) for alias in node.names}
+            elif isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("pg_tenancy") for alias in node.names), path
+    assert len({module for module, _ in used}) > 5
+    for module, name in used:
+        assert name in importlib.import_module(module).__all__, module
 
 
 def test_sqlalchemy(example: Database, organizations: list[Organization], logins: Logins) -> None:
