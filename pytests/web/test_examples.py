@@ -5,21 +5,27 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
 from support.command import run
 from support.database import Database
 from support.languages import EXPECTED, prints
 from support.people import Organization, People
 from support.server import Logins, Server
+from support.transcript import enter_commands, fenced
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "projects"
+README = (EXAMPLE / "README.md").read_text()
 
 DJANGO = """
 import sys
@@ -61,6 +67,27 @@ def organizations(example: Database) -> list[Organization]:
 def sender(organization: Organization) -> dict[str, str]:
     """Return the header fields of the owner's requests."""
     return {"X-User": str(organization.owner.id), "X-Organization": str(organization.id)}
+
+
+def test_the_commands_of_the_readme_make_the_application(server: Server, template: str) -> None:
+    # test_documented.py runs the other block.
+    install, deploy, *rest = fenced(README, "sh")[0].splitlines()
+    # The deploy is that of the other README, which is followed from the beginning.
+    assert f"{deploy} " in fenced((EXAMPLE.parent / "invoicing" / "README.md").read_text(), "sh")[0]
+    name, extras = re.fullmatch(r"pip install '([\w-]+)\[([\w,]+)\]' uvicorn", install).groups()  # type: ignore[union-attr]
+    provided = distribution(name).metadata.get_all("Provides-Extra") or []
+    assert set(extras.split(",")) <= set(provided)
+    database, login = server.create(template), server.new_name("app")
+    try:
+        enter_commands("\n".join(rest).replace("ROLE app ", f"ROLE {login} "), EXAMPLE, server, DSN=database.dsn())
+        with (
+            psycopg.connect(database.dsn(), user=login, password="app") as connection,
+            pytest.raises(psycopg.errors.InvalidAuthorizationSpecification, match="in no workspace"),
+        ):
+            connection.execute("SELECT name FROM projects")
+    finally:
+        server.drop(database.name)
+        server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))
 
 
 def loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
