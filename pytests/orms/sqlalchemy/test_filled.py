@@ -47,7 +47,8 @@ from orms.conftest import Ids
 from pg_tenancy.sqlalchemy import FilledByDatabase, enter_workspaces, not_granted, outside_workspaces, workspace_context
 from support.two_tenants import TwoTenants
 
-# Columns without a default in the database, computed ones, and a key that begins with the workspace.
+# Columns without a default in the database, computed ones, a key that begins with the workspace, and a table that users
+# may only add to.
 TABLES = """
 CREATE TABLE public.parcels (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -75,6 +76,11 @@ CALL tenancy.protect('public.seats');
 CALL tenancy.allow('public.seats', 'SELECT', 'projects.view', columns => 'number, name');
 CALL tenancy.allow('public.seats', 'INSERT', 'projects.create', columns => 'number, name');
 CALL tenancy.allow('public.seats', 'UPDATE', 'projects.update', columns => 'name');
+
+CREATE TABLE public.votes (id uuid PRIMARY KEY, name text NOT NULL);
+CALL tenancy.protect('public.votes');
+CALL tenancy.allow('public.votes', 'SELECT', 'projects.view', columns => 'id, name');
+CALL tenancy.allow('public.votes', 'INSERT', 'notes.create', columns => 'id, name');
 """
 
 
@@ -327,6 +333,22 @@ def test_a_key_that_begins_with_the_workspace(session: Session, acme: dict[str, 
     seat.name = "taken"
     session.commit()
     assert session.scalars(select(Seat.name).order_by(Seat.number)).all() == ["free", "taken"]
+
+
+def test_who_may_not_read_a_row_cannot_read_it_back(engine: Engine, tenants: TwoTenants) -> None:
+    def vote(**options: Any) -> None:
+        columns = (Column("id", Uuid, primary_key=True, default=uuid4), Column("name", Text))
+        votes = Table("votes", MetaData(), *columns, Column("workspace_id", Uuid), FilledByDatabase())
+        new: Any = type("Vote", (), {})
+        registry().map_imperatively(new, votes, **options)
+        user = tenants.members["user"].id
+        with workspace_context(user_id=user, organization_id=tenants.acme.id), Session(engine) as session:
+            session.add(new(name="yes"))
+            session.commit()
+
+    with pytest.raises(ProgrammingError, match="row-level security policy"):
+        vote()
+    vote(eager_defaults=False)
 
 
 def test_dataclasses(engine: Engine, session: Session, tenants: TwoTenants) -> None:
