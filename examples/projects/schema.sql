@@ -37,7 +37,8 @@ CREATE VIEW public.open_projects WITH (security_invoker = true) AS
 SELECT id, name FROM public.projects WHERE status = 'open';
 GRANT SELECT ON public.open_projects TO tenancy_app;
 
--- With the rights of its owner, who sees everything, so it restricts the workspace itself.
+-- With the rights of its owner, which sees every workspace, so it restricts the workspace itself.
+-- The owner is a service, because a superuser, who creates it, may do more than see.
 CREATE FUNCTION public.progress(project uuid) RETURNS numeric
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -47,5 +48,6 @@ WHERE project_id = project AND workspace_id = tenancy.current_workspace_id()
 $$;
 REVOKE ALL ON FUNCTION public.progress(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.progress(uuid) TO tenancy_app;
+ALTER FUNCTION public.progress(uuid) OWNER TO tenancy_service;
 
 COMMIT;

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import FetchedValue, ForeignKey, create_engine, select
+from sqlalchemy import DateTime, ForeignKey, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from pg_tenancy.sqlalchemy import enter_workspaces, workspace_context
+from pg_tenancy.sqlalchemy import FilledByDatabase, enter_workspaces, workspace_context
 
 
 class Base(DeclarativeBase):
@@ -21,22 +22,25 @@ class Base(DeclarativeBase):
 
 class Project(Base):
     __tablename__ = "projects"
+    # No statement may write created_at or workspace_id.
+    __table_args__ = (FilledByDatabase("created_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="open")
-    # The database fills it in; statements may not write it.
-    workspace_id: Mapped[UUID] = mapped_column(server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    workspace_id: Mapped[UUID]
     tasks: Mapped[list[Task]] = relationship(back_populates="project", cascade="all, delete-orphan")
 
 
 class Task(Base):
     __tablename__ = "tasks"
+    __table_args__ = (FilledByDatabase("is_done"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
     title: Mapped[str]
-    is_done: Mapped[bool] = mapped_column(server_default=FetchedValue())
+    is_done: Mapped[bool]
     project: Mapped[Project] = relationship(back_populates="tasks")
 
 

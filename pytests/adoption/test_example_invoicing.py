@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,17 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pg_tenancy.tools.phases import plan_of, read_status
 from pg_tenancy.tools.sqitch import SqitchError, read_plan
 from support.database import Database
 from support.people import People
 from support.server import Logins, Server
+from support.transcript import enter_commands, fenced
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "invoicing"
+README = (EXAMPLE / "README.md").read_text()
 PLATFORM = ("instances", "models", "providers", "organization_models", "inference_usage", "cost_actual_minute")
 
 OLD_ROWS = """
@@ -32,20 +36,57 @@ INSERT INTO currencies VALUES ('EUR', 'Euro');
 
 
 @pytest.fixture(scope="module")
-def invoicing(server: Server, logins: Logins) -> Iterator[Database]:
-    """Yield the application's database, deployed with sqitch and the kernel's plan."""
+def old_login(server: Server) -> Iterator[str]:
+    """Yield the name of the login that the README calls ``invoicing``, which it creates."""
+    name = server.new_name("invoicing")
+    yield name
+    server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def invoicing(server: Server, logins: Logins, old_login: str) -> Iterator[Database]:
+    """Yield the application's database, made and deployed as the README says, with rows from before."""
+    # The groups exist: other tests use them at the same time.
+    assert logins
     database = server.create()
-    with database.connect(autocommit=True) as admin:
-        admin.execute(f'GRANT CREATE ON SCHEMA public TO "{logins.old}"'.encode())
-    with database.connect(logins.old, autocommit=True) as old:
-        old.execute((EXAMPLE / "before.sql").read_bytes())
+    (commands,) = fenced(README, "sh")
+    before, after = re.sub(r"\binvoicing\b", old_login, commands).split("\n\n")
+    enter_commands(before, EXAMPLE, server, DSN=database.dsn())
+    database.execute(f"ALTER ROLE {old_login} PASSWORD '{server.password}'")
+    with database.connect(old_login, autocommit=True) as old:
         old.execute(OLD_ROWS.encode())
-    with database.connect(autocommit=True) as admin:
-        admin.execute((EXAMPLE / "1_accounts.sql").read_bytes())
-        replace(server.sqitch(database.name), plan="kernel").deploy()
-        admin.execute((EXAMPLE / "2_contracts.sql").read_bytes())
+    enter_commands(after, EXAMPLE, server, DSN=database.dsn())
     yield database
     server.drop(database.name)
+
+
+def test_the_statements_of_the_readme_go_as_it_says(server: Server, invoicing: Database, old_login: str) -> None:
+    new, first, assign, work = fenced(README, "sql")
+    copy, new_login = server.create(invoicing.name), server.new_name("invoicing_app")
+    ids = {"<account id>": str(_one(copy, None, "SELECT id FROM users WHERE username = 'old'"))}
+
+    def done(script: str, login: str | None) -> list[list[tuple[Any, ...]]]:
+        for placeholder, value in {**ids, "invoicing_app": new_login}.items():
+            script = script.replace(placeholder, value)
+        with copy.connect(login, autocommit=True) as connection:
+            cursor = connection.execute(script.encode())
+            answers = [cursor.fetchall() if cursor.description else []]
+            while cursor.nextset():
+                answers.append(cursor.fetchall() if cursor.description else [])
+        return answers
+
+    try:
+        done(new, None)
+        copy.execute(f"ALTER ROLE {new_login} PASSWORD '{server.password}'")
+        _, _, [(organization,)], _ = done(first, new_login)
+        ids["<organization id>"] = str(organization)
+        while done(assign, old_login) != [[(0,)]]:
+            pass
+        _, _, [(customer,)], titles, _ = done(work, new_login)
+        assert (customer, titles) == (_one(copy, None, "SELECT max(id) FROM customers"), [("Dig",)])
+    finally:
+        server.drop(copy.name)
+        server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(new_login)))
 
 
 def _one(database: Database, login: str | None, query: str, *values: Any) -> Any:
@@ -85,8 +126,8 @@ def test_the_wrong_plan_is_refused(invoicing: Database) -> None:
     replace(platform, plan="kernel").verify()
 
 
-def test_the_old_application_goes_on(invoicing: Database, logins: Logins) -> None:
-    with invoicing.connect(logins.old) as old:
+def test_the_old_application_goes_on(invoicing: Database, old_login: str) -> None:
+    with invoicing.connect(old_login) as old:
         assert old.execute("SELECT count(*) FROM accounts WHERE username = 'old'").fetchall() == [(1,)]
         old.execute("INSERT INTO accounts (email, username) VALUES ('new@example.com', 'new')")
         (customer,) = old.execute("INSERT INTO customers (name) VALUES ('Initech') RETURNING id").fetchone() or ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from plugin.test_plugin import outcome_of
 from support.database import Database
 from support.people import People
 from support.server import Logins, Server
+from support.transcript import fenced
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "projects"
@@ -44,8 +46,10 @@ def test_the_counts_are_those_of_the_example(example: Database) -> None:
 
 
 def test_the_tests_of_the_example_pass(example: Database) -> None:
-    where = {"PG_TENANCY_TEST_DSN": example.dsn()}
-    status, output = outcome_of(EXAMPLE, "-o", f"tenancy_allow_database={example.name}", environment=where)
+    variable, program, *arguments = shlex.split(fenced((EXAMPLE / "README.md").read_text(), "sh")[1])
+    assert (variable, program) == ("PG_TENANCY_TEST_DSN=$DSN", "pytest")
+    allowed, where = f"tenancy_allow_database={example.name}", {"PG_TENANCY_TEST_DSN": example.dsn()}
+    status, output = outcome_of(EXAMPLE, *arguments, "-o", allowed, environment=where)
     assert status == 0, output
     assert "6 passed" in output
     assert re.search(r"public\.tasks: \d+ controls and \d+ refusals held$", output, re.MULTILINE)

@@ -33,7 +33,7 @@ from support.people import Organization, People
 from support.server import Logins
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Snippet:
 
 def _snippets() -> Iterator[Snippet]:
     for path in DOCUMENTS:
-        for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL):
+        for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL):
             yield Snippet(path.relative_to(ROOT).as_posix(), language, text)
 
 
@@ -62,7 +62,8 @@ SNIPPETS = {snippet.name: snippet for snippet in _snippets()}
 
 def test_every_snippet_is_run_by_a_test_here() -> None:
     assert len(SNIPPETS) == len(list(_snippets())), "two snippets of a document begin alike"
-    run = {*PYTHON, *STATEMENTS, *SQITCH, *ELSEWHERE, *READ_BY, *PARTS, *TOLD_BY, *LINT, *FOLLOWED, CONSOLE}
+    assert [name for name, snippet in SNIPPETS.items() if not snippet.language] == [], "text is called text"
+    run = {*PYTHON, *STATEMENTS, *PLANS, *SQITCH, *ELSEWHERE, *READ_BY, *PARTS, *TOLD_BY, *LINT, *FOLLOWED, CONSOLE}
     assert set(SNIPPETS) - run == set()
     assert run - set(SNIPPETS) == set()
 
@@ -287,6 +288,29 @@ def test_statements_run(
             connection.execute("ROLLBACK")
 
 
+# Plans that are shown in part, and the queries that have them.
+PLANS = {
+    "docs/planner.md: Result": "SELECT name FROM public.projects WHERE id = '00000000-0000-0000-0000-00000000000a'",
+    "docs/planner.md: Filter: (CASE WHEN (workspace_id = ANY (ARRAY[(InitPlan": (
+        "SELECT id FROM public.projects WHERE name = ANY('{x}')"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plans_have_the_lines_that_are_shown(
+    name: str, database: Database, logins: Logins, acme: Organization, admin: psycopg.Connection[Any]
+) -> None:
+    if database.server.version < 18:
+        pytest.skip("an earlier release calls the results of an InitPlan otherwise")
+    admin.execute((ROOT / "examples" / "projects" / "schema.sql").read_bytes())
+    with database.entered(logins.app, acme.owner, acme) as connection:
+        plan = connection.execute(f"EXPLAIN (COSTS OFF) {PLANS[name]}".encode()).fetchall()
+    lines = iter(line.strip() for (line,) in plan)
+    for shown in SNIPPETS[name].text.splitlines():
+        assert shown.strip() in lines, f"{shown}\nis not where it is shown in\n{plan}"
+
+
 # -- programs -------------------------------------------------------------------------------
 
 SQITCH = [
@@ -344,6 +368,7 @@ PARTS = {
     "docs/orms.md: model Project {": f"{_ORMS}/node/prisma/schema.prisma",
     'docs/orms.md: import { Prisma, PrismaClient } from "@prisma/client";': f"{_ORMS}/node/prisma/models.ts",
     'docs/integrations.md: engine = enter_workspaces(create_engine(os.environ["DATA': f"{_EXAMPLE}/sqlalchemy_app.py",
+    "docs/integrations.md: class Project(Base):": f"{_EXAMPLE}/sqlalchemy_app.py",
     "docs/integrations.md: except DBAPIError as error:": f"{_ORMS}/sqlalchemy/test_sessions.py",
     "docs/integrations.md: def who(": f"{_EXAMPLE}/fastapi_app.py",
     "docs/integrations.md: async def context(entry: Annotated[dict[str, Any], Depen": "pytests/web/test_starlette.py",
@@ -389,12 +414,20 @@ def test_a_test_compares_what_is_told(name: str) -> None:
 
 
 # Documents that a test follows from the first command to the last.
-FOLLOWED = [name for name in SNIPPETS if name.startswith("docs/getting-started.md: ")]
+_FOLLOWERS = {
+    "docs/getting-started.md": ("command/test_bundle.py", '"docs" / "getting-started.md"'),
+    "examples/invoicing/README.md": ("adoption/test_example_invoicing.py", 'EXAMPLE / "README.md"'),
+    "examples/languages/README.md": ("support/languages.py", 'EXAMPLES / "README.md"'),
+    "examples/projects/README.md": ("web/test_examples.py", 'EXAMPLE / "README.md"'),
+}
+FOLLOWED = [name for name in SNIPPETS if name.split(": ")[0] in _FOLLOWERS]
 
 
-def test_a_test_follows_the_whole_page() -> None:
-    assert '"docs" / "getting-started.md"' in (ROOT / "pytests" / "command" / "test_bundle.py").read_text()
-    assert FOLLOWED
+@pytest.mark.parametrize("document", _FOLLOWERS)
+def test_a_test_follows_the_whole_page(document: str) -> None:
+    follower, reading = _FOLLOWERS[document]
+    assert reading in (ROOT / "pytests" / follower).read_text()
+    assert any(name.startswith(f"{document}: ") for name in FOLLOWED)
 
 
 # Snippets that tests elsewhere run.
@@ -444,6 +477,7 @@ def test_lint_runs(
 READ_BY = {
     "docs/data-apis.md: CREATE ROLE web NOLOGIN IN ROLE tenancy_app;": "web/test_postgrest.py",
     "docs/data-apis.md: SELECT tenancy.enter_with_ticket(substr(current_setting(": "web/test_postgrest.py",
+    'docs/data-apis.md: db-uri = "postgres://authenticator@/application"': "web/test_postgrest.py",
     "docs/offerings.md: -- Acme's owner": "phases/offerings/test_recording_calls.py",
     "docs/console.md: from contextlib import asynccontextmanager": "console/test_documents.py",
     "docs/console.md: from pg_tenancy.console import console_app": "console/test_documents.py",

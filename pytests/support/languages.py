@@ -7,8 +7,8 @@ install in every run of the tests.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from pg_tenancy.tools.sqitch import libpq_environment
@@ -17,38 +17,27 @@ from support.database import Database
 from support.node import NODE, packages
 from support.people import Organization, People
 from support.server import server_of_this_run
+from support.transcript import fenced
 
 __all__ = ["EXPECTED", "prints"]
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "languages"
 
-EXPECTED = """\
-1 in the organization
-0 in the personal workspace
-no_context (28000), status 500
-not_a_member (28000), status 403
-renamed after 2 attempts
-"""
+README = (EXAMPLES / "README.md").read_text()
 
-_Command = Callable[[Organization], list[str]]
+(_TYPED,), (EXPECTED,) = fenced(README, "sh"), fenced(README, "text")
+
+_PROGRAMS = {"sql": "psql", "node": "node", "ruby": "ruby", "go": "go"}
 
 
-def _arguments(organization: Organization) -> list[str]:
-    return [str(organization.owner.id), str(organization.id)]
+def _command(language: str, organization: Organization) -> list[str]:
+    """Return the README's command for the owner of an organization."""
+    (line,) = (line for line in _TYPED.splitlines() if line.startswith(f"{_PROGRAMS[language]} "))
+    line = line.replace("USER", str(organization.owner.id)).replace("ORGANIZATION", str(organization.id))
+    return [str(NODE) if word == "node" else word for word in shlex.split(line)]
 
 
-def _sql(organization: Organization) -> list[str]:
-    user, company = _arguments(organization)
-    return ["psql", "-qXAt", "-v", f"user={user}", "-v", f"organization={company}", "-f", "app.sql"]
-
-
-_COMMANDS: dict[str, _Command] = {
-    "sql": _sql,
-    "node": lambda organization: [str(NODE), "app.js", *_arguments(organization)],
-    "ruby": lambda organization: ["ruby", "app.rb", *_arguments(organization)],
-    "go": lambda organization: ["go", "run", "app.go", *_arguments(organization)],
-}
 _VERSIONS = {
     "ruby": ["ruby", "-rpg", "-e", 'puts "Ruby #{RUBY_VERSION}, pg #{PG::VERSION}"'],
     "go": ["go", "version"],
@@ -63,7 +52,7 @@ def prints(language: str, database: Database, login: str, organization: Organiza
         "go": lambda: {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""},
     }.get(language, dict)()
     environment = os.environ | libpq_environment(database.dsn(login)) | of_language
-    done = run(_COMMANDS[language](organization), cwd=EXAMPLES, env=environment)
+    done = run(_command(language, organization), cwd=EXAMPLES, env=environment)
     return done.stdout + done.stderr
 
 

@@ -351,6 +351,18 @@ PLANTS = [
         "CREATE POLICY tasks_app ON app.tasks FOR SELECT TO {app} USING (org_id = (SELECT app.tenant()))",
     ),
     Plant(
+        # Who can read the tenant's column alone finds nothing that they do not know.
+        "command_without_policy",
+        "DROP POLICY tasks_app ON app.tasks; REVOKE ALL ON app.tasks FROM {app};"
+        "GRANT SELECT (org_id, id) ON app.tasks TO {app}",
+        "table app.tasks",
+        "warning",
+        "DROP POLICY tasks_app ON app.tasks; REVOKE ALL ON app.tasks FROM {app};"
+        "REVOKE SELECT (org_id, id, project_id, title), INSERT (org_id, id, project_id, title),"
+        " UPDATE (project_id, title) ON app.tasks FROM {app};"
+        "GRANT SELECT (org_id) ON app.tasks TO {app}",
+    ),
+    Plant(
         "policies_joined_by_or",
         WITHOUT_FLOORS + "CREATE POLICY more ON app.tasks FOR SELECT TO {app} USING (org_id = (SELECT app.tenant()))",
         "table app.tasks",

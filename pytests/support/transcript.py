@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from support.command import environment as own_environment
 from support.command import run
+from support.server import Server
 
-__all__ = ["follow", "write_files"]
+__all__ = ["enter_commands", "fenced", "follow", "write_files"]
 
 _FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 # Parts that differ each time.
 _SECONDS = re.compile(r"\bin \d+\.\d\ds")
+
+
+def fenced(document: str, language: str) -> list[str]:
+    """Return the blocks of a language in a document, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+
+
+def enter_commands(commands: str, directory: Path, server: Server, **variables: str) -> None:
+    """Run commands in one shell, with psql and ``pg-tenancy`` in its path; each of them must succeed."""
+    where = server.environment()
+    with TemporaryDirectory() as folder:
+        # psql goes on after an error in a file, unless it is told not to.
+        (settings := Path(folder) / "psqlrc").write_text("\\set ON_ERROR_STOP on\n")
+        where |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{where['PATH']}", "PSQLRC": str(settings)}
+        done = run(["bash", "-ec", commands], cwd=directory, env=own_environment(**where, **variables))
+    assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
 
 
 def write_files(document: str, directory: Path) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -16,16 +18,22 @@ from psycopg import sql
 
 from support.database import Database
 from support.server import Logins, Server
+from support.transcript import fenced
 from support.two_tenants import two_tenants
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = "SELECT name FROM public.projects"
 INSERT = "INSERT INTO public.projects (name) VALUES (%s)"
+ENTERING = "SELECT public.enter_workspace()"
 
 
 def test_the_example_of_the_documents(server: Server, template: str, logins: Logins) -> None:
     text = (ROOT / "docs" / "data-apis.md").read_text()
-    roles, by_ticket = re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (roles, by_ticket), (ini,) = fenced(text, "sql"), fenced(text, "ini")
+    settings = configparser.ConfigParser()
+    settings.read_string(f"[postgrest]\n{ini}")
+    connected, called = (settings["postgrest"][name].strip('"') for name in ("db-uri", "db-pre-request"))
+    assert (urlsplit(connected).username, ENTERING) == ("authenticator", f"SELECT {called}()")
     with two_tenants(server, template, logins) as tenants, _roles(tenants.database, roles) as (authenticator, web):
         tenants.database.execute((ROOT / "examples" / "projects" / "schema.sql").read_text())
         send = _Requests(tenants.database, authenticator, web)
@@ -78,7 +86,7 @@ class _Requests:
         self,
         statement: str,
         *values: object,
-        entering: str = "SELECT public.enter_workspace()",
+        entering: str = ENTERING,
         token: str = "",
         read_only: bool = False,
         **claims: UUID,

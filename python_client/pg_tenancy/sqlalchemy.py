@@ -8,6 +8,8 @@ with workspace_context(user_id=user, organization_id=organization), Session(engi
     session.commit()
 ```
 
+``FilledByDatabase`` declares the columns that statements must leave to the database.
+
 It supports the dialects ``postgresql+psycopg``, sync and async, and ``postgresql+asyncpg``.
 """
 
@@ -15,8 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, FetchedValue, Table, event, text
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import SchemaItem
 
 from pg_tenancy._opening import Identity, explain
 from pg_tenancy._sql import GRANTED
@@ -37,12 +41,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.orm import SessionTransaction
     from sqlalchemy.pool import PoolProxiedConnection
+    from sqlalchemy.sql.base import SchemaEventTarget
 
     E = TypeVar("E", bound=Engine | AsyncEngine)
 else:
     E = TypeVar("E")
 
-__all__ = ["enter_workspaces", "not_granted", "outside_workspaces", "workspace_context"]
+__all__ = ["FilledByDatabase", "enter_workspaces", "not_granted", "outside_workspaces", "workspace_context"]
 
 # The key under which a pooled connection keeps the identity of its transaction.
 _ENTERED: Final = "pg_tenancy.entered"
@@ -124,6 +129,50 @@ def not_granted(connection: Connection, error: BaseException) -> NotGrantedError
         return None
     row = connection.execute(_GRANTED, {"message": message_of(found)}).fetchone()
     return translate_not_granted(found, row)
+
+
+class FilledByDatabase(SchemaItem):
+    """Declares the columns of a protected table that the database fills in.
+
+    For ``__table_args__``, or after the columns of a ``Table``, which may be reflected. An
+    INSERT without values for these columns leaves them out, and the ORM reads them back with
+    RETURNING. No error is raised for an assigned value: it is sent, and the database decides,
+    because a service's login may write what an application's may not.
+
+    A column that has a server default, or is computed or an identity, keeps it.
+
+    Args:
+        *columns: the names of columns that no INSERT may name, as in the database.
+        tenant: the column with the owner of a row, which is filled in too if the table has
+            one of this name; None if the application writes it.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the table lacks a column, or SQLAlchemy would write it,
+            with ``default`` or ``onupdate``.
+
+    """
+
+    def __init__(self, *columns: str, tenant: str | None = "workspace_id") -> None:
+        self.columns = columns
+        self.tenant = tenant
+
+    def _set_parent(self, parent: SchemaEventTarget, **kw: Any) -> None:
+        if not isinstance(parent, Table):
+            msg = f"FilledByDatabase() belongs to a table, not to {parent!r}"
+            raise ArgumentError(msg)
+        names = {column.name for column in parent.columns}
+        for name in self.columns:
+            if name not in names:
+                msg = f"FilledByDatabase() names {name!r}, which is not a column of {parent.name!r} at this point"
+                raise ArgumentError(msg)
+        for column in parent.columns:
+            if column.name not in (*self.columns, self.tenant):
+                continue
+            if column.default is not None or column.onupdate is not None:
+                msg = f"the database fills in {column}, so it can have neither default nor onupdate"
+                raise ArgumentError(msg)
+            if column.server_default is None and column is not parent.autoincrement_column:
+                FetchedValue()._set_parent_with_dispatch(column)
 
 
 def _do_begin(connection: PoolProxiedConnection) -> None:
