@@ -131,6 +131,19 @@ async def test_clients_that_share_a_backend_see_each_their_own_rows(
                 assert [row[0] for row in rows] == [mine.id]
 
 
+async def test_a_connection_that_forgot_its_prepared_statements_can_prepare_others(
+    psycopg_client: Client, database: Database, logins: Logins, acme: Organization
+) -> None:
+    client, entry = psycopg_client, _entry(acme)
+    with pgbouncer(need_pgbouncer(prepared=True), database.dsn(logins.app), backends=1) as dsn:
+        async with client.connect(dsn, prepare_threshold=0) as conn:
+            for _ in range(2):
+                assert [row[0] for row in await client.fetch_all(conn, MINE, **entry)] == [acme.id]
+                # Then psycopg drops all of them, before the next statement.
+                async with client.workspace(conn, **entry) as ws:
+                    await ws.execute("DROP TABLE IF EXISTS pg_temp.nothing")
+
+
 async def test_a_statement_whose_result_changed_fails_for_everybody_until_pgbouncer_reconnects(
     client: Client, database: Database, logins: Logins, acme: Organization, admin: psycopg.Connection[Any]
 ) -> None:

@@ -189,6 +189,10 @@ class Trip:
             if commit and begin == ("BEGIN",) and _LIBPQ_COUNTS and _is_query(made.query):
                 # Everything before a Sync is one transaction anyway.
                 begin, commit = (), False
+        if None in conn._prepared._to_flush:
+            # DEALLOCATE ALL, in a round trip of its own: PgBouncer takes statements that follow it in a
+            # pipeline for prepared, until it has read the answer.
+            yield from conn._prepared.maintain_gen(conn)
         pgconn.enter_pipeline_mode()
         try:
             if conn._prepared._to_flush:
