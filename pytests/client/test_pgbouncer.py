@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from support.bouncer import NOT_PREPARED, PREPARED, need_pgbouncer, pgbouncer
 from support.bouncing import bounce
-from support.clients import Client, owner_of
+from support.clients import CLIENTS, Client, owner_of
 from support.database import Database
 from support.people import Organization, People
 from support.racing import SLEEP, killing_who_sleeps
@@ -145,14 +145,14 @@ async def test_a_connection_that_forgot_its_prepared_statements_can_prepare_othe
 
 
 async def test_a_statement_whose_result_changed_fails_for_everybody_until_pgbouncer_reconnects(
-    client: Client, database: Database, logins: Logins, acme: Organization, admin: psycopg.Connection[Any]
+    database: Database, logins: Logins, acme: Organization, admin: psycopg.Connection[Any]
 ) -> None:
+    client = CLIENTS[2]
     admin.execute("CREATE TABLE public.notes (a integer); GRANT SELECT ON public.notes TO PUBLIC")
     admin.execute("INSERT INTO public.notes VALUES (1)")
     notes, entry = "SELECT * FROM public.notes", _entry(acme)
-    options = {} if client.name == "asyncpg" else {"prepare_threshold": 0}
     with pgbouncer(need_pgbouncer(prepared=True), database.dsn(logins.app), backends=1) as dsn:
-        async with client.connect(dsn, **options) as conn, client.connect(dsn, **options) as other:
+        async with client.connect(dsn) as conn, client.connect(dsn) as other:
             assert [tuple(row) for row in await client.fetch_all(conn, notes, **entry)] == [(1,)]
             admin.execute("ALTER TABLE public.notes ADD COLUMN b integer")
             for each in (conn, other, conn, other):

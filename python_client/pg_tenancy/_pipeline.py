@@ -49,6 +49,9 @@ _OIDS: Final = {"text": 25, "uuid": 2950}
 _LIBPQ: Final = pq.version()
 _LIBPQ_COUNTS = _LIBPQ >= 160003 or 150007 <= _LIBPQ < 160000 or 140012 <= _LIBPQ < 150000
 
+# The classes of errors from a statement that was prepared before its tables or types changed.
+_OUTDATED: Final = ("0A", "XX")
+
 # Statements that cannot end a transaction. CALL and DO can, if no BEGIN has started it.
 _is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
 
@@ -280,6 +283,9 @@ class Trip:
                     prepared._names.pop(key, None)
             if status == _FAILED:
                 first = first or errors.error_from_result(results[-1], encoding=pgconn._encoding)
+                if (first.sqlstate or "").startswith(_OUTDATED):
+                    # As psycopg after a rollback, but one may not follow: the transaction may have ended.
+                    prepared.clear()
                 if pgconn.status == _BAD:
                     break
             elif status != _ABORTED:
