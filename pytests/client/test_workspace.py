@@ -240,6 +240,32 @@ async def test_the_first_statement_is_adapted_and_refused_as_any_other(
         assert await client.fetch_all(conn, "SELECT", **entry) == [()]
 
 
+@pytest.mark.shared_database(False)
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_statement_whose_result_has_changed_is_prepared_anew(
+    client: Client, dsn: str, people: People, admin: Connection, alone: bool
+) -> None:
+    entry: dict[str, Any] = {"user_id": people.user().id}
+    admin.execute("CREATE TABLE public.notes (a integer); GRANT SELECT ON public.notes TO PUBLIC")
+    admin.execute("INSERT INTO public.notes VALUES (1)")
+
+    async def look() -> list[Any]:
+        if alone:
+            return await client.fetch_all(conn, "SELECT * FROM public.notes", **entry)
+        async with client.workspace(conn, **entry) as ws:
+            rows: list[Any] = await ws.fetch_all("SELECT * FROM public.notes")
+            return rows
+
+    async with client.connect(dsn) as conn:
+        # More often than psycopg leaves it unprepared.
+        for _ in range(7):
+            assert [tuple(row) for row in await look()] == [(1,)]
+        admin.execute("ALTER TABLE public.notes ADD COLUMN b integer")
+        with pytest.raises(client.error, match="plan"):
+            await look()
+        assert [tuple(row) for row in await look()] == [(1, None)]
+
+
 async def test_a_savepoint_inside_is_fine(client: Client, conn: Any, people: People) -> None:
     acme = people.organization("Acme")
     async with client.workspace(conn, user_id=acme.owner.id, organization_id=acme.id) as ws:

@@ -31,7 +31,7 @@ from pg_tenancy import asyncpg as over_asyncpg
 from pg_tenancy.context import workspace_context
 from pg_tenancy.errors import NoContextError
 from pg_tenancy.sqlalchemy import enter_workspaces
-from support.bouncer import NOT_PREPARED, pgbouncer
+from support.bouncer import NOT_PREPARED, PREPARED, PgBouncer, find_pgbouncer, pgbouncer
 from support.database import Database
 from support.people import People
 from support.proving import proving
@@ -46,6 +46,13 @@ LOOK = (
     "SELECT tenancy.current_user_id(), tenancy.current_organization_id(),"
     " (SELECT coalesce(string_agg(DISTINCT k.name, ' '), '') FROM public.api_keys AS k)"
 )
+# Types that asyncpg does not know, and asks for, on each connection.
+TYPES = "CREATE TYPE public.how AS ENUM ('well', 'badly'); CREATE TYPE public.seen AS (names text, how public.how)"
+LOOK_AT_TYPES = (
+    f"SELECT look.*, ARRAY[ROW(names, 'well')::public.seen] FROM ({LOOK}) AS look (person, organization, names)"  # noqa: S608
+)
+# Different statements are more than drivers and PgBouncer keep prepared.
+STATEMENTS = 300
 # Through PgBouncer, psycopg and asyncpg may report it as an internal error.
 _LOST = (
     psycopg.OperationalError,
@@ -74,7 +81,11 @@ class Place:
 
     def is_what(self, row: Any) -> bool:
         """Return whether a transaction saw only this workspace."""
-        return tuple(row) == (self.user, self.organization, str(self.organization or self.user))
+        name = str(self.organization or self.user)
+        return tuple(row) in (
+            (self.user, self.organization, name),
+            (self.user, self.organization, name, [(name, "well")]),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ class Found:
 def _fill(database: Database) -> list[Place]:
     places = []
     with database.connect(autocommit=True) as admin:
+        admin.execute(TYPES)
         people = People(admin)
         users = [people.user() for _ in range(30)]
         for number in range(20):
@@ -112,25 +124,32 @@ class Bouncing:
         places: the workspaces.
         transactions: their number.
         choose: the source of random choices.
+        prepared: whether drivers prepare statements.
 
     """
 
-    def __init__(self, dsn: str, places: list[Place], transactions: int, choose: random.Random) -> None:
+    def __init__(
+        self, dsn: str, places: list[Place], transactions: int, choose: random.Random, *, prepared: bool
+    ) -> None:
         self._dsn, self._places, self._left, self._choose = dsn, places, transactions, choose
+        self._prepared = prepared
         self.found = Found(Counter(), [])
 
     async def run(self) -> None:
         """Run all transactions."""
+        options = PREPARED if self._prepared else NOT_PREPARED
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(
-                AsyncConnectionPool(self._dsn, min_size=8, max_size=8, open=False, kwargs=NOT_PREPARED["psycopg"])
+                AsyncConnectionPool(self._dsn, min_size=8, max_size=8, open=False, kwargs=options["psycopg"])
             )
             other = await stack.enter_async_context(
-                asyncpg.create_pool(self._dsn, min_size=8, max_size=8, **NOT_PREPARED["asyncpg"])
+                asyncpg.create_pool(self._dsn, min_size=8, max_size=8, **options["asyncpg"])
             )
-            engine = _engine(self._dsn)
-            stack.push_async_callback(engine.dispose)
-            clients = [_Psycopg(pool), _Asyncpg(other), _SqlAlchemy(engine)]
+            clients: list[_Client] = [_Psycopg(pool), _Asyncpg(other)]
+            for driver in ("asyncpg", "psycopg"):
+                engine = _engine(self._dsn, driver, prepared=self._prepared)
+                stack.push_async_callback(engine.dispose)
+                clients.append(_SqlAlchemy(engine, driver))
             began = time.monotonic()
             await asyncio.gather(*(self._work(clients) for _ in range(TASKS)))
             self.found.done["seconds"] = round(time.monotonic() - began)
@@ -143,7 +162,9 @@ class Bouncing:
             try:
                 await self._do(client, place, kind)
                 self.found.done[f"{client.name}: {kind}"] += 1
-            except _LOST:
+            except _LOST as error:
+                if "prepared statement" in str(error):
+                    raise
                 # Its backend was killed.
                 self.found.done[f"{client.name}: lost"] += 1
 
@@ -155,6 +176,10 @@ class Bouncing:
                 return kind
         return "well"
 
+    def _statement(self) -> str:
+        # Half of the time the same one, so that it is prepared soon.
+        return f"-- {max(0, self._choose.randrange(-STATEMENTS, STATEMENTS))}\n"
+
     async def _do(self, client: _Client, place: Place, kind: str) -> None:
         if kind == "no workspace":
             with suppress(NoContextError):
@@ -162,15 +187,19 @@ class Bouncing:
                 self.found.breaches.append(f"{client.name} in no workspace saw {row}")
             return
         if kind == "cancelled":
-            task = asyncio.create_task(client.look(place, "SELECT pg_sleep(1)"))
+            task = asyncio.create_task(client.look(place, self._statement(), "SELECT pg_sleep(1)"))
             await asyncio.sleep(self._choose.uniform(0, 0.02))
             task.cancel()
             with suppress(asyncio.CancelledError):
-                await task
+                # Python before 3.12 may lose a cancellation.
+                if not place.is_what(row := await task):
+                    self.found.breaches.append(f"{client.name} in {place} saw {tuple(row)}")
             return
         spoils = {"error": "SELECT 1 / 0", "timeout": "SET LOCAL statement_timeout = 3; SELECT pg_sleep(1)"}
         try:
-            row = await client.look(place, *spoils.get(kind, "").split("; ") if kind in spoils else ())
+            row = await client.look(
+                place, self._statement(), *spoils.get(kind, "").split("; ") if kind in spoils else ()
+            )
         except (psycopg.DataError, psycopg.errors.QueryCanceled, asyncpg.DataError, asyncpg.QueryCanceledError):
             return
         except DBAPIError as error:
@@ -184,8 +213,15 @@ class Bouncing:
 class _Client:
     name: str
 
-    async def look(self, place: Place, *spoiling: str) -> Any:
-        """Return what somebody sees in a workspace, possibly after an accident in the transaction."""
+    async def look(self, place: Place, statement: str, *spoiling: str) -> Any:
+        """Return what somebody sees in a workspace, possibly after an accident in the transaction.
+
+        Args:
+            place: the workspace.
+            statement: the beginning of the statement, a comment.
+            spoiling: the accident's statements.
+
+        """
         raise NotImplementedError
 
     async def outside(self) -> Any:
@@ -199,11 +235,11 @@ class _Psycopg(_Client):
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def look(self, place: Place, *spoiling: str) -> Any:
+    async def look(self, place: Place, statement: str, *spoiling: str) -> Any:
         async with aio.workspace(self._pool, **place.entry) as ws:
-            for statement in spoiling:
-                await ws.execute(statement)
-            return (await ws.fetch_all(LOOK))[0]
+            for each in spoiling:
+                await ws.execute(each)
+            return (await ws.fetch_all(statement + LOOK))[0]
 
     async def outside(self) -> Any:
         async with self._pool.connection() as conn:
@@ -216,11 +252,11 @@ class _Asyncpg(_Client):
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def look(self, place: Place, *spoiling: str) -> Any:
+    async def look(self, place: Place, statement: str, *spoiling: str) -> Any:
         async with over_asyncpg.workspace(self._pool, **place.entry) as ws:
-            for statement in spoiling:
-                await ws.execute(statement)
-            return (await ws.fetch_all(LOOK))[0]
+            for each in spoiling:
+                await ws.execute(each)
+            return (await ws.fetch_all(statement + LOOK_AT_TYPES))[0]
 
     async def outside(self) -> Any:
         async with self._pool.acquire() as conn:
@@ -228,36 +264,36 @@ class _Asyncpg(_Client):
 
 
 class _SqlAlchemy(_Client):
-    name = "SQLAlchemy"
-
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, driver: str) -> None:
+        self.name = f"SQLAlchemy, {driver}"
         self._engine = enter_workspaces(engine)
-        self._plain = engine
 
-    async def look(self, place: Place, *spoiling: str) -> Any:
+    async def look(self, place: Place, statement: str, *spoiling: str) -> Any:
         with workspace_context(**place.entry):
             async with self._engine.begin() as conn:
-                for statement in spoiling:
-                    await conn.execute(text(statement))
-                return (await conn.execute(text(LOOK))).one()
+                for each in spoiling:
+                    await conn.execute(text(each))
+                return (await conn.execute(text(statement + LOOK))).one()
 
     async def outside(self) -> Any:
         async with self._engine.begin() as conn:
             return (await conn.execute(text(LOOK))).one()
 
 
-def _engine(dsn: str) -> AsyncEngine:
-    return create_async_engine(
-        dsn.replace("postgresql://", "postgresql+asyncpg://"),
-        pool_size=8,
-        max_overflow=0,
-        connect_args={
+def _engine(dsn: str, driver: str, *, prepared: bool) -> AsyncEngine:
+    arguments: dict[str, Any] = {}
+    if driver == "psycopg":
+        arguments = PREPARED[driver] if prepared else NOT_PREPARED[driver]
+    elif not prepared:
+        arguments = {
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
             # Unique names: the next transaction may have a backend that already has a statement of that
             # name.
             "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
-        },
+        }
+    return create_async_engine(
+        dsn.replace("postgresql://", f"postgresql+{driver}://"), pool_size=8, max_overflow=0, connect_args=arguments
     )
 
 
@@ -284,21 +320,26 @@ async def _kill(database: Database, choose: random.Random, found: Found) -> None
             found.done["killed"] += (await cursor.fetchone() or (0,))[0]
 
 
-def bounce(server: Server, transactions: int, seed: int) -> Found:
+def bounce(
+    server: Server, program: PgBouncer, transactions: int, seed: int, *, prepared: bool, statements: int | None = None
+) -> Found:
     """Run this number of transactions, and return the result.
 
     Args:
         server: the server of the new database.
+        program: the PgBouncer.
         transactions: how many.
         seed: the seed of random choices.
+        prepared: whether drivers prepare statements.
+        statements: how many prepared statements PgBouncer keeps for each backend, by default its default.
 
     """
     choose = random.Random(seed)
     login = server.logins().app
     database = server.create(server.template())
     places = _fill(database)
-    with pgbouncer(database.dsn(login), backends=BACKENDS) as dsn:
-        bouncing = Bouncing(dsn, places, transactions, choose)
+    with pgbouncer(program, database.dsn(login), backends=BACKENDS, statements=statements) as dsn:
+        bouncing = Bouncing(dsn, places, transactions, choose, prepared=prepared)
 
         async def run() -> None:
             killing = asyncio.create_task(_kill(database, choose, bouncing.found))
@@ -316,12 +357,19 @@ def bounce(server: Server, transactions: int, seed: int) -> Found:
 
 def main(arguments: list[str]) -> int:
     """Run with these arguments; return the exit status."""
+    failed = False
     with proving("transactions", __doc__, 1_000_000, arguments) as (transactions, seed, server):
-        found = bounce(server, transactions, seed)
-    for kind, count in sorted(found.done.items()):
-        print(f"{count:>10,} {kind}")
-    print(f"{len(found.breaches):>10,} in another's workspace", *found.breaches[:10], sep="\n")
-    return 1 if found.breaches else 0
+        for prepared in (False, True):
+            program = find_pgbouncer(prepared=prepared)
+            if program is None:
+                raise RuntimeError("a PgBouncer is missing")
+            print(f"PgBouncer {program}, {'with' if prepared else 'without'} prepared statements", flush=True)
+            found = bounce(server, program, transactions, seed, prepared=prepared)
+            for kind, count in sorted(found.done.items()):
+                print(f"{count:>10,} {kind}")
+            print(f"{len(found.breaches):>10,} in another's workspace", *found.breaches[:10], sep="\n", flush=True)
+            failed = failed or bool(found.breaches)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

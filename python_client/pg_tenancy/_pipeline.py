@@ -49,6 +49,9 @@ _OIDS: Final = {"text": 25, "uuid": 2950}
 _LIBPQ: Final = pq.version()
 _LIBPQ_COUNTS = _LIBPQ >= 160003 or 150007 <= _LIBPQ < 160000 or 140012 <= _LIBPQ < 150000
 
+# The classes of errors from a statement that was prepared before its tables or types changed.
+_OUTDATED: Final = ("0A", "XX")
+
 # Statements that cannot end a transaction. CALL and DO can, if no BEGIN has started it.
 _is_query: Final = re.compile(rb"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE).match
 
@@ -189,6 +192,10 @@ class Trip:
             if commit and begin == ("BEGIN",) and _LIBPQ_COUNTS and _is_query(made.query):
                 # Everything before a Sync is one transaction anyway.
                 begin, commit = (), False
+        if None in conn._prepared._to_flush:
+            # DEALLOCATE ALL, in a round trip of its own: PgBouncer takes statements that follow it in a
+            # pipeline for prepared, until it has read the answer.
+            yield from conn._prepared.maintain_gen(conn)
         pgconn.enter_pipeline_mode()
         try:
             if conn._prepared._to_flush:
@@ -276,6 +283,9 @@ class Trip:
                     prepared._names.pop(key, None)
             if status == _FAILED:
                 first = first or errors.error_from_result(results[-1], encoding=pgconn._encoding)
+                if (first.sqlstate or "").startswith(_OUTDATED):
+                    # As psycopg after a rollback, but one may not follow: the transaction may have ended.
+                    prepared.clear()
                 if pgconn.status == _BAD:
                     break
             elif status != _ABORTED:
