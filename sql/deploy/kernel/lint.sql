@@ -17,6 +17,7 @@ SET LOCAL ROLE tenancy_owner;
 \ir ../../lint/policies.psql
 \ir ../../lint/doors.psql
 \ir ../../lint/logins.psql
+\ir ../../lint/server.psql
 \ir ../../lint/keys.psql
 \ir ../../lint/indexes.psql
 
