@@ -151,7 +151,7 @@ def opened(table: str, command: str, letter: str, using: str, check: str | None 
         ALTER TABLE public.{table} DISABLE TRIGGER USER;
         CREATE POLICY opened ON public.{table} FOR {command} TO tenancy_credentialed {conditions};
         {privileges}
-    """
+    """  # noqa: S608
 
 
 OWN_ROWS = "workspace_id = tenancy.current_workspace_id()"
@@ -166,7 +166,9 @@ HOLES = {
         {"public.notes SELECT": people("!!!!!-")},
     ),
     "personal rows in the organization": (
-        opened("projects", "SELECT", "r", "workspace_id IN (tenancy.current_workspace_id(), tenancy.current_user_id())"),
+        opened(
+            "projects", "SELECT", "r", "workspace_id IN (tenancy.current_workspace_id(), tenancy.current_user_id())"
+        ),
         {"public.projects SELECT": people("!!!!w-")},
     ),
     "an update of others' rows whose new values are refused": (
@@ -214,8 +216,7 @@ HOLES = {
         {"public.drafts DELETE": people("!!!!!!")},
     ),
     "a child that may be read by its name": (
-        "CREATE TABLE public.more () INHERITS (public.projects);"
-        " GRANT SELECT ON public.more TO tenancy_credentialed",
+        "CREATE TABLE public.more () INHERITS (public.projects); GRANT SELECT ON public.more TO tenancy_credentialed",
         {"public.projects SELECT": people("!!!!!!")},
     ),
     "the floor and the policy of reading are gone": (

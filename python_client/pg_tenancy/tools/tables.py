@@ -365,10 +365,14 @@ class _Tried:
     def _open_child(self, schema: str, name: str, *, is_partition: bool) -> None:
         """Try a partition or a child that the role may use by its name, with a row of another organization."""
         subject, relation = self._subject, sql.Identifier(schema, name)
-        (there,) = subject.one(sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(relation, subject.key), subject.there.id)
+        (there,) = subject.one(
+            sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(relation, subject.key), subject.there.id
+        )
         if not there and not is_partition:
             child = subject.maker.table(f"{schema}.{name}")
-            subject.maker.plain_row(child, subject.there, subject.row_of(subject.there) | subject.author_of(subject.there))
+            subject.maker.plain_row(
+                child, subject.there, subject.row_of(subject.there) | subject.author_of(subject.there)
+            )
         elif not there:
             self._empty.append(f"{schema}.{name}")
         self._relations.append(relation)
