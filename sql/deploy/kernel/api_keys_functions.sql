@@ -431,7 +431,6 @@ CALL tenancy_private.patiently(
 CREATE TRIGGER workspaces_api_keys
 BEFORE DELETE ON tenancy.workspaces
 FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_api_keys();
-ALTER TABLE tenancy.workspaces ENABLE ALWAYS TRIGGER workspaces_api_keys;
 
 CREATE TRIGGER users_tenancy_api_keys
 BEFORE DELETE ON public.users
