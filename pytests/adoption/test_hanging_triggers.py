@@ -11,6 +11,7 @@ import pytest
 
 from support.database import Database
 from support.hanging import AUDITED, HANGING, TRIGGERED, State, refused
+from support.people import People
 from support.platform import KEYLESS, ROWS
 from support.replay import WHOLE_PLAN, Replay
 from support.scripts import differences
@@ -154,3 +155,67 @@ def test_a_name_that_only_the_applications_path_finds_is_refused_at_first(state:
 
 def test_every_table_of_the_test_has_its_triggers(state: State) -> None:
     assert len(state(HANGING).fetch("SELECT FROM pg_trigger WHERE NOT tgisinternal")) == 3 * len(TRIGGERED) + 2
+
+
+SPY = """
+CREATE TABLE public.gone (what text, login name NOT NULL DEFAULT current_user, reads_keys boolean NOT NULL);
+GRANT INSERT ON public.gone TO PUBLIC;
+CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.gone (what, reads_keys) VALUES (
+        concat_ws(' ', tg_op, tg_table_name), has_table_privilege('tenancy_private.seal_keys'::regclass, 'SELECT')
+    );
+    RETURN NULL;
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        INSERT INTO public.gone (what, reads_keys) VALUES (concat_ws(' ', tg_op, tg_table_name), false);
+        RETURN NULL;
+END; $$;
+"""
+SPIED = ("public.organization_memberships", "public.api_keys", "public.organizations", "public.users")
+
+
+def test_of_tables_that_came_with_us_triggers_run_as_the_same_role(
+    database: Database, people: People, logins: Logins
+) -> None:
+    """A foreign key deletes rows as the owner of their table, which is here the owner of our functions."""
+    database.execute(SPY)
+    for table in (*SPIED, "finops.inference_usage"):
+        database.execute(
+            f"CREATE TRIGGER note AFTER UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION public.note()"
+        )
+    for table in SPIED:
+        database.execute(
+            f"CREATE CONSTRAINT TRIGGER note_later AFTER UPDATE OR DELETE ON {table}"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.note()"
+        )
+    ann, bob = people.user("ann"), people.user("bob")
+    acme = people.organization("Acme", owner=bob, admin=ann)
+    globex = people.organization("Globex", owner=bob)
+    for user, organization in ((ann, None), (ann, acme), (bob, globex)):
+        with database.entered(logins.app, user, organization) as connection:
+            connection.execute("SELECT tenancy.create_api_key('a key')")
+    database.execute(
+        "INSERT INTO finops.inference_usage (occurred_at, user_id, api_key_id, input_tokens, output_tokens)"
+        " SELECT now(), user_id, id, 1, 1 FROM public.api_keys",
+        f"UPDATE public.organizations SET created_by_user_id = '{ann.id}' WHERE id = '{globex.id}'",
+        "TRUNCATE public.gone",
+    )
+    with database.entered(logins.app, ann) as connection:
+        connection.execute("SELECT tenancy.delete_user(%s)", [ann.id])
+    # The organization keeps its key.
+    assert database.fetch(f"SELECT user_id FROM public.api_keys WHERE organization_id = '{acme.id}'") == [(None,)]
+    with database.entered(logins.app, bob, globex) as connection:
+        connection.execute("SELECT tenancy.delete_organization()")
+    with database.connect(logins.service) as connection:
+        connection.execute("SELECT tenancy.purge_organization(%s)", [globex.id])
+    noted = {(str(what), str(login), keys) for what, login, keys in database.fetch("SELECT * FROM public.gone")}
+    assert {what for what, *_ in noted} >= {
+        "DELETE users",
+        "DELETE api_keys",
+        "UPDATE api_keys",
+        "DELETE organization_memberships",
+        "DELETE organizations",
+        "UPDATE organizations",
+    }
+    assert {(login, keys) for _, login, keys in noted} == {("tenancy_writer", False)}

@@ -133,7 +133,92 @@ def test_each_role_reaches_what_trying_shows(tables: Database, run: Answer) -> N
         assert connection.execute("SELECT count(*) FROM public.tasks").fetchone() == (0,)
 
 
+def opened(table: str, command: str, letter: str, using: str, check: str | None = None, grant: str = "") -> str:
+    """Return SQL that replaces a command's policies on a table, and leaves no trigger to refuse it."""
+    privileges = f"GRANT {grant} ON public.{table} TO tenancy_credentialed;" if grant else ""
+    conditions = (f"USING ({using}) " if command != "INSERT" else "") + (f"WITH CHECK ({check})" if check else "")
+    return f"""
+        DO $$
+        DECLARE
+            p record;
+        BEGIN
+            FOR p IN SELECT polname FROM pg_policy
+                WHERE polrelid = 'public.{table}'::regclass AND polcmd IN ('{letter}', '*')
+            LOOP
+                EXECUTE format('DROP POLICY %I ON public.{table}', p.polname);
+            END LOOP;
+        END $$;
+        ALTER TABLE public.{table} DISABLE TRIGGER USER;
+        CREATE POLICY opened ON public.{table} FOR {command} TO tenancy_credentialed {conditions};
+        {privileges}
+    """  # noqa: S608
+
+
+OWN_ROWS = "workspace_id = tenancy.current_workspace_id()"
+
 HOLES = {
+    "only rows of others are seen": (
+        opened("projects", "SELECT", "r", f"NOT ({OWN_ROWS}) AND workspace_id <> tenancy.current_user_id()"),
+        {"public.projects SELECT": people("!!!!!-")},
+    ),
+    "rows of another workspace that are shared there": (
+        opened("notes", "SELECT", "r", f"is_shared OR {OWN_ROWS}"),
+        {"public.notes SELECT": people("!!!!!-")},
+    ),
+    "personal rows in the organization": (
+        opened(
+            "projects", "SELECT", "r", "workspace_id IN (tenancy.current_workspace_id(), tenancy.current_user_id())"
+        ),
+        {"public.projects SELECT": people("!!!!w-")},
+    ),
+    "an update of others' rows whose new values are refused": (
+        opened("projects", "UPDATE", "w", "true", OWN_ROWS),
+        {"public.projects UPDATE": people("!!!!!!")},
+    ),
+    "an update of others' rows that violates a constraint": (
+        opened("tasks", "UPDATE", "w", "true") + "REVOKE UPDATE (project_id) ON public.tasks FROM tenancy_credentialed",
+        {"public.tasks UPDATE": people("!!!!!!")},
+    ),
+    "a column that was granted without allow()": (
+        opened("notes", "UPDATE", "w", "true", "true", "UPDATE (body)"),
+        {"public.notes UPDATE": people("!!!!!!")},
+    ),
+    "own rows can be moved to another workspace": (
+        opened("projects", "UPDATE", "w", OWN_ROWS, "true", "UPDATE (workspace_id)"),
+        {"public.projects UPDATE": people("!!!!!-")},
+    ),
+    "a row can be put in another workspace": (
+        opened("projects", "INSERT", "a", "", "true", "INSERT (workspace_id)"),
+        {"public.projects INSERT": people("!!!!!!")},
+    ),
+    "a row can be put in another workspace that has room for one": (
+        opened("limits", "INSERT", "a", "", "true", "INSERT (workspace_id, amount)"),
+        {"public.limits INSERT": people("!!!!!!")},
+    ),
+    "a default that is another workspace": (
+        opened("projects", "INSERT", "a", "", "true")
+        + "ALTER TABLE public.projects ALTER workspace_id SET DEFAULT '00000000-0000-0000-0000-000000000000'",
+        {"public.projects INSERT": people("!!!!!!")},
+    ),
+    "a trigger that writes elsewhere instead": (
+        "CREATE FUNCTION public.away() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+        " IF current_setting('role') = 'none' THEN RETURN new; END IF;"
+        " UPDATE public.projects SET name = 'x' WHERE workspace_id <> new.workspace_id; RETURN NULL; END; $$;"
+        " CREATE TRIGGER zz_away BEFORE INSERT ON public.projects FOR EACH ROW EXECUTE FUNCTION public.away()",
+        {"public.projects INSERT": people("!!--!-")},
+    ),
+    "rows can be deleted": (
+        opened("projects", "DELETE", "d", "true", grant="DELETE"),
+        {"public.projects DELETE": people("!!!!!!")},
+    ),
+    "all rows can be truncated": (
+        "GRANT TRUNCATE ON public.drafts TO tenancy_credentialed",
+        {"public.drafts DELETE": people("!!!!!!")},
+    ),
+    "a child that may be read by its name": (
+        "CREATE TABLE public.more () INHERITS (public.projects); GRANT SELECT ON public.more TO tenancy_credentialed",
+        {"public.projects SELECT": people("!!!!!!")},
+    ),
     "the floor and the policy of reading are gone": (
         "DO $$ DECLARE p record; BEGIN FOR p IN SELECT polname FROM pg_policy"
         " WHERE polrelid = 'public.projects'::regclass AND polcmd IN ('r', '*') LOOP"
@@ -168,6 +253,40 @@ def test_a_hole_shows(server: Server, tables: Database, hole: str) -> None:
     assert shown == WANTED | wanted
     told = "\n".join(found.reasons())
     assert all(re.search(rf"^{line.replace(' ', ': ')} as ", told, re.M) for line in wanted)
+
+
+PARTITIONED = """
+CREATE TABLE public.events (id uuid NOT NULL DEFAULT gen_random_uuid(), at date NOT NULL DEFAULT '2020-02-02')
+PARTITION BY RANGE (at);
+CREATE TABLE public.events_now PARTITION OF public.events FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE TABLE public.events_later PARTITION OF public.events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01');
+CALL tenancy.protect('public.events');
+CALL tenancy.allow('public.events', 'SELECT', NULL, columns => 'id, at');
+"""
+
+
+@pytest.mark.parametrize(
+    ("partition", "reached"),
+    [
+        ("", {"SELECT": people("wwwww-"), "DELETE": people("------")}),
+        ("events_now", {"SELECT": people("!!!!!!"), "DELETE": people("------")}),
+        # Without a row there is nothing to see.
+        ("events_later", {"SELECT": people("??????"), "DELETE": people("??????")}),
+    ],
+)
+def test_a_partition_that_may_be_used_by_its_name_shows(
+    server: Server, template: str, partition: str, reached: dict[str, list[str]]
+) -> None:
+    database = server.create(template)
+    database.execute(PARTITIONED)
+    if partition:
+        database.execute(f"GRANT SELECT ON public.{partition} TO tenancy_app")
+    with database.connect(autocommit=True) as connection:
+        lines = read_tables(connection, "tenancy_app").lines()
+    server.drop(database.name)
+    assert {
+        command: [lines["public.events", command][who].reach for who in WHO] for command in ("SELECT", "DELETE")
+    } == reached
 
 
 def test_a_table_without_generated_rows_cannot_be_traced(server: Server, template: str) -> None:

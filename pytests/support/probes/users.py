@@ -33,6 +33,28 @@ def _trigger(body: str) -> list[str]:
     ]
 
 
+# Notes the role with which rows of tables that came with pg-tenancy change, and what is left of an account.
+GOING = [
+    "CREATE TABLE public.gone (login name NOT NULL DEFAULT current_user)",
+    "GRANT INSERT ON public.gone TO PUBLIC",
+    "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN INSERT INTO public.gone DEFAULT VALUES; RETURN NULL; END$$",
+    *(
+        f"CREATE TRIGGER note AFTER UPDATE OR DELETE ON public.{table} FOR EACH ROW EXECUTE FUNCTION public.note()"
+        for table in ("organization_memberships", "api_keys", "organizations")
+    ),
+    KEY.replace("{sam}", "{uma}"),
+    "INSERT INTO public.api_keys (user_id, organization_id, name, key_prefix, key_hash)"
+    " VALUES ('{uma}', '{acme}', 'k', 'pgt_00000002', encode(sha256('pgt_00000002_x'), 'hex'))",
+    "UPDATE public.organizations SET created_by_user_id = '{uma}' WHERE id = '{acme}'",
+    "TRUNCATE public.gone",
+]
+GONE = (
+    "SELECT array_agg(DISTINCT login::text),"
+    " (SELECT count(*) FROM public.api_keys WHERE name = 'k' AND user_id IS NULL),"
+    " (SELECT count(*) FROM public.organizations WHERE created_by_user_id IS NULL AND id = '{acme}') FROM public.gone"
+)
+
 # A rule of the application, data that it forbids, and the name of the error.
 OWN_RULES: list[tuple[list[str], str, str]] = [
     (["CREATE UNIQUE INDEX u ON public.users (lower(username))"], "'Olga'", "username_taken"),
@@ -306,6 +328,7 @@ QUESTIONS: list[Question] = [
     superuser(_after("uma", None, DELETE.format("uma"), COUNT), [(5,)]),
     superuser(_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM tenancy.workspaces"), [(10,)]),
     superuser(_after("sam", "platform", DELETE.format("uma"), COUNT), [(5,)]),
+    superuser([*GOING, *_after("uma", None, DELETE.format("uma"), GONE)], [(["tenancy_writer"], 1, 1)]),
     # Duo has another owner; Abe does not own Acme.
     superuser(_after("abe", None, DELETE.format("abe"), COUNT), [(5,)]),
     superuser([UNOWNED, *_after("uma", None, DELETE.format("uma"), COUNT)], [(5,)]),

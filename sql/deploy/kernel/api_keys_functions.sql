@@ -376,6 +376,23 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.leave_api_keys() FROM public;
 
+-- A deleted workspace's keys are deleted as tenancy_writer, and not by the foreign key.
+CREATE FUNCTION tenancy_private.empty_api_keys() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+BEGIN
+    PERFORM tenancy_private.delete_below('public.api_keys', jsonb_build_object('workspace_id', old.id));
+    PERFORM tenancy_private.delete_rows('public.api_keys', jsonb_build_object('workspace_id', old.id));
+    RETURN old;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.empty_api_keys() FROM public;
+
 -- A revocation that is applied to its row later was recorded when it was made. The columns are
 -- not compared in the trigger's WHEN, because the application could then not change their
 -- types.
@@ -407,8 +424,13 @@ REVOKE ALL ON FUNCTION tenancy_private.audit_api_key() FROM public;
 RESET ROLE;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.api_keys']::regclass[], 'SHARE ROW EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.workspaces', 'public.users', 'public.api_keys']::regclass[],
+    'SHARE ROW EXCLUSIVE', 'SELECT'
 );
+
+CREATE TRIGGER workspaces_api_keys
+BEFORE DELETE ON tenancy.workspaces
+FOR EACH ROW EXECUTE FUNCTION tenancy_private.empty_api_keys();
 
 CREATE TRIGGER users_tenancy_api_keys
 BEFORE DELETE ON public.users
@@ -429,6 +451,7 @@ FOR EACH ROW EXECUTE FUNCTION tenancy_private.audit_api_key(
     'name', 'user_id', 'organization_id', 'key_prefix', 'expires_at', 'revoked_at'
 );
 
+CALL tenancy_private.record_triggers('tenancy.workspaces', 'workspaces_api_keys');
 CALL tenancy_private.record_triggers('public.users', 'users_tenancy_api_keys');
 CALL tenancy_private.record_triggers(
     'public.api_keys', 'api_keys_tenancy_audit', 'api_keys_tenancy_audit_update'

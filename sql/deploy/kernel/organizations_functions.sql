@@ -430,6 +430,9 @@ BEGIN
     PERFORM tenancy_private.delete_rows(
         'tenancy.workspaces', jsonb_build_object('id', purge_organization.organization_id)
     );
+    PERFORM tenancy_private.delete_below(
+        'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
+    );
     PERFORM tenancy_private.delete_rows(
         'public.organizations', jsonb_build_object('id', purge_organization.organization_id)
     );

@@ -403,6 +403,61 @@ END;
 $$;
 REVOKE ALL ON FUNCTION tenancy_private.write_data(regclass, jsonb, jsonb, boolean) FROM public;
 
+-- Deletes or detaches the rows that refer to these. PostgreSQL would do so as the owner of their
+-- table, and of tables that came with pg-tenancy this is tenancy_owner, with whose rights the
+-- application's triggers would run. Rows of an adopted table go as its own owner.
+CREATE FUNCTION tenancy_private.delete_below(
+    table_name regclass, key jsonb, left_alone regclass DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET debug_print_plan = off
+AS $$
+DECLARE
+    matches CONSTANT text := (
+        SELECT string_agg(format('t.%1$I = k.%1$I', k.name), ' AND ' ORDER BY k.name) FROM jsonb_object_keys(key) AS k (name)
+    );
+    reference record;
+    referring jsonb;
+BEGIN
+    FOR reference IN
+        SELECT
+            c.conrelid::regclass AS referring_table,
+            c.confdeltype AS action,
+            string_agg(format('%L, t.%I', a.attname, r.attname), ', ' ORDER BY p.place) AS pairs,
+            jsonb_object_agg(a.attname, NULL)
+            FILTER (WHERE c.confdelsetcols IS NULL OR a.attnum = ANY(c.confdelsetcols)) AS cleared
+        FROM pg_constraint AS c
+        INNER JOIN pg_class AS t ON c.conrelid = t.oid
+        CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS p (referring, referred, place)
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND p.referring = a.attnum
+        INNER JOIN pg_attribute AS r ON c.confrelid = r.attrelid AND p.referred = r.attnum
+        WHERE c.contype = 'f' AND c.confrelid = delete_below.table_name AND c.conrelid <> c.confrelid
+            AND c.conrelid IS DISTINCT FROM left_alone
+            AND c.confdeltype IN ('c', 'n') AND c.conparentid = 0
+            AND t.relowner = 'tenancy_owner'::regrole AND has_table_privilege('tenancy_writer', t.oid, 'DELETE')
+        GROUP BY c.oid, t.relname
+        ORDER BY t.relname, c.conname
+    LOOP
+        FOR referring IN EXECUTE format(
+            'SELECT jsonb_build_object(%1$s) FROM %2$s AS t, jsonb_populate_record(NULL::%2$s, $1) AS k WHERE %3$s',
+            reference.pairs, table_name, matches
+        ) USING key LOOP
+            IF reference.action = 'n' THEN
+                PERFORM tenancy_private.update_rows(reference.referring_table, referring, reference.cleared);
+            ELSE
+                PERFORM tenancy_private.delete_below(reference.referring_table, referring);
+                PERFORM tenancy_private.delete_rows(reference.referring_table, referring);
+            END IF;
+        END LOOP;
+    END LOOP;
+END;
+$$;
+REVOKE ALL ON FUNCTION tenancy_private.delete_below(regclass, jsonb, regclass) FROM public;
+
 CREATE PROCEDURE tenancy_private.give_to_writer(routine regprocedure)
 LANGUAGE plpgsql
 SECURITY INVOKER

@@ -367,6 +367,10 @@ BEGIN
         PERFORM tenancy_private.delete_rows(
             'tenancy.workspaces', jsonb_build_object('id', delete_user.id, 'kind', 'personal')
         );
+        -- Keys of organizations stay, without the account: a trigger of users takes it from them.
+        PERFORM tenancy_private.delete_below(
+            'public.users', jsonb_build_object('id', delete_user.id), to_regclass('public.api_keys')
+        );
         IF tenancy_private.delete_rows('public.users', jsonb_build_object('id', delete_user.id)) = 0 THEN
             PERFORM tenancy_private.refuse_user_id();
         END IF;

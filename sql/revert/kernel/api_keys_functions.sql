@@ -7,7 +7,8 @@
 BEGIN;
 
 CALL tenancy_private.patiently(
-    ARRAY['public.users', 'public.api_keys']::regclass[], 'ACCESS EXCLUSIVE', 'SELECT'
+    ARRAY['tenancy.workspaces', 'public.users', 'public.api_keys']::regclass[],
+    'ACCESS EXCLUSIVE', 'SELECT'
 );
 
 -- The few revocations that are not in their rows yet.
@@ -20,11 +21,14 @@ DELETE FROM tenancy_private.revocations;
 DROP TRIGGER api_keys_tenancy_audit_update ON public.api_keys;
 DROP TRIGGER api_keys_tenancy_audit ON public.api_keys;
 DROP TRIGGER users_tenancy_api_keys ON public.users;
+DROP TRIGGER workspaces_api_keys ON tenancy.workspaces;
 CALL tenancy_private.forget_triggers(
     'public.api_keys', 'api_keys_tenancy_audit_update', 'api_keys_tenancy_audit'
 );
 CALL tenancy_private.forget_triggers('public.users', 'users_tenancy_api_keys');
+CALL tenancy_private.forget_triggers('tenancy.workspaces', 'workspaces_api_keys');
 DROP FUNCTION tenancy_private.audit_api_key();
+DROP FUNCTION tenancy_private.empty_api_keys();
 DROP FUNCTION tenancy_private.leave_api_keys();
 DROP FUNCTION tenancy.enter_with_api_key(text);
 DROP FUNCTION tenancy_private.require_usable_api_key(uuid);

@@ -14,6 +14,7 @@ CALL tenancy_private.revoke_from_owner('public.users');
 
 REVOKE USAGE ON SCHEMA tenancy FROM tenancy_writer;
 DROP PROCEDURE tenancy_private.give_to_writer(regprocedure);
+DROP FUNCTION tenancy_private.delete_below(regclass, jsonb, regclass);
 DROP FUNCTION tenancy_private.write_data(regclass, jsonb, jsonb, boolean);
 DROP FUNCTION tenancy_private.refuse_data(regclass, text, text, text, text, text, text, jsonb);
 DROP FUNCTION tenancy_private.delete_rows(regclass, jsonb);

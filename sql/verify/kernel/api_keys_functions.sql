@@ -6,7 +6,7 @@ BEGIN;
 
 DO $$
 DECLARE
-    wanted CONSTANT text[] := ARRAY['api_keys_tenancy_audit', 'api_keys_tenancy_audit_update', 'users_tenancy_api_keys'];
+    wanted CONSTANT text[] := ARRAY['api_keys_tenancy_audit', 'api_keys_tenancy_audit_update', 'users_tenancy_api_keys', 'workspaces_api_keys'];
     found CONSTANT text[] := ARRAY(
         SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t
         WHERE t.tgname = ANY(wanted) AND t.tgenabled <> 'D'
@@ -28,6 +28,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.record_api_key_use(uuid)',
     'tenancy_private.require_usable_api_key(uuid)',
     'tenancy_private.leave_api_keys()',
+    'tenancy_private.empty_api_keys()',
     'tenancy_private.audit_api_key()'
 ]);
 CALL tenancy_private.verify_routines(ARRAY[

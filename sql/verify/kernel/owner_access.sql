@@ -31,6 +31,7 @@ CALL tenancy_private.verify_routines(ARRAY[
     'tenancy_private.writer_has(text, text, text)',
     'tenancy_private.refuse_data(regclass, text, text, text, text, text, text, jsonb)',
     'tenancy_private.write_data(regclass, jsonb, jsonb, boolean)',
+    'tenancy_private.delete_below(regclass, jsonb, regclass)',
     'tenancy_private.grant_to_owner(regclass)',
     'tenancy_private.revoke_from_owner(regclass)'
 ]);

@@ -56,8 +56,8 @@ CHANGES = {
     "tenancy.purge_organization(uuid)": [
         (" AND w.deleted_at IS NOT NULL", ""),
         (
-            "'public.organizations', jsonb_build_object('id', purge_organization.organization_id)",
-            "'public.organizations', '{\"slug\": \"bulk\"}'",
+            "rows(\n        'public.organizations', jsonb_build_object('id', purge_organization.organization_id)",
+            "rows(\n        'public.organizations', '{\"slug\": \"bulk\"}'",
         ),
     ],
     "tenancy_private.take_slug()": [

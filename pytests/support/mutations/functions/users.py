@@ -79,7 +79,10 @@ CHANGES = {
         ("m.user_id <> delete_user.id AND m.role::text = 'owner'", "m.user_id <> delete_user.id"),
         ("IF left_ownerless IS NOT NULL THEN", "IF false THEN"),
         ("'kind', 'personal'", "'kind', 'organization'"),
-        ("jsonb_build_object('id', delete_user.id)", '\'{"username": "olga"}\''),
+        (
+            "delete_rows('public.users', jsonb_build_object('id', delete_user.id))",
+            "delete_rows('public.users', '{\"username\": \"olga\"}')",
+        ),
         ("PERFORM tenancy_private.refuse_user_id();", ""),
         ("WHEN foreign_key_violation OR restrict_violation THEN", "WHEN division_by_zero THEN"),
         ("IF referring_table = '' THEN", "IF false THEN"),

@@ -26,6 +26,12 @@ CHANGES = {
         ("' AND ' ORDER", "' OR ' ORDER"),
         ("GET DIAGNOSTICS deleted = ROW_COUNT", "deleted := 1"),
     ],
+    "tenancy_private.delete_below(regclass,jsonb,regclass)": [
+        (MATCHES, "'true'"),
+        ("AND c.conrelid IS DISTINCT FROM left_alone", ""),
+        ("reference.action = 'n'", "false"),
+        ("AND c.confdeltype IN ('c', 'n')", "AND false"),
+    ],
     "tenancy_private.detach_usage(uuid[])": [(GUARD, "IF false THEN"), (" SECURITY DEFINER\n", "")],
     "tenancy_private.write_costs(jsonb)": [
         (GUARD, "IF false THEN"),
