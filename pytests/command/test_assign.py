@@ -244,6 +244,8 @@ def test_the_command_takes_the_dsn_from_the_environment_and_an_id(
     ("arguments", "said"),
     [
         (("public.nothing", "acme"), "there is no table public.nothing"),
+        (("nothing", "acme"), "Name it with its schema: public.instances."),
+        (("public.Nothing", "acme"), 'Quote capitals as in SQL: public."Nothing".'),
         (("public.users", "acme"), "public.users do not belong to workspaces"),
         (("public.instances", "no-such"), "organization no-such does not exist"),
         (("public.instances", "acme", "--where", "no_such = 1"), 'column "no_such" does not exist'),

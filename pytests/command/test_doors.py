@@ -180,6 +180,8 @@ def test_names_that_sql_quotes_and_columns_without_a_default_are_tried(server: S
         CALL tenancy.protect('"My App"."Bed"', parent => 'Ward Id');
         CALL tenancy.allow('"My App"."Bed"', 'SELECT', 'wards.use', columns => 'id, Ward Id');
         CALL tenancy.allow('"My App"."Bed"', 'INSERT', 'wards.use', columns => 'id, Ward Id');
+        CREATE FUNCTION "My App".beds(uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
+        RETURN (SELECT count(*) FROM "My App"."Ward" AS w WHERE w."Id" = $1);
         CREATE FUNCTION "My App".trim() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN new."Code" := lower(new."Code"); RETURN new; END; $$;
         CREATE TRIGGER trim BEFORE UPDATE ON "My App"."Ward" FOR EACH ROW EXECUTE FUNCTION "My App".trim();
@@ -188,6 +190,7 @@ def test_names_that_sql_quotes_and_columns_without_a_default_are_tried(server: S
         found = {(door.name, door.reach, door.why) for door in read_doors(connection, "tenancy_app").doors}
     server.drop(database.name)
     assert found == {
+        ('"My App".beds(uuid)', OTHERS, "it answers with 1 row, and then with 1 row of other values"),
         ('trim on "My App"."Ward"', NOTHING, "it changes no protected row"),
         ('Bed_tenancy_Ward Id_fkey of "My App"."Bed"', OWN, ""),
     }

@@ -360,6 +360,7 @@ def test_it_tells_only_an_estimate_that_there_is_and_leaves_the_drivers_log_as_i
     ("arguments", "ends", "says"),
     [
         (["public.nothing"], 1, "there is no table public.nothing"),
+        (["public.Nothing"], 1, 'Quote capitals as in SQL: public."Nothing".'),
         (["a b"], 1, "there is no table a b"),
         (
             ["public.scattered"],

@@ -12,6 +12,7 @@ import pytest
 from pg_tenancy.tools.cli import main
 from support.command import Answer, answer
 from support.database import Database
+from support.server import Logins
 
 ON_A_DATABASE = {
     "status": (),
@@ -67,6 +68,26 @@ def test_a_login_without_rights_is_told_what_is_missing_and_what_to_do(
     first, second = complaint.splitlines()
     assert first.startswith(f"pg-tenancy: {missing.format(**named)}")
     assert second.startswith(remedy.format(**named))
+
+
+def test_the_login_of_an_application_is_told_who_sees_the_matrix(
+    database: Database, logins: Logins, run: Answer
+) -> None:
+    for login in (logins.app, logins.credentialed):
+        status, output, complaint = run("matrix", database.dsn(login))
+        assert (status, output) == (1, "")
+        first, second = complaint.splitlines()
+        assert first == f"pg-tenancy: {login} sees the permissions only in a workspace"
+        assert second.startswith("Connect as a login of tenancy_service, or as the login that deployed, ")
+    for allowed in (logins.service, None):
+        assert run("matrix", database.dsn(allowed))[0] == 0
+
+
+def test_the_url_of_sqlalchemy_is_recognized(database: Database, run: Answer) -> None:
+    for scheme in ("postgresql+psycopg", "postgres+asyncpg"):
+        status, _, complaint = run("status", database.dsn().replace("postgresql", scheme, 1))
+        driver = scheme[scheme.index("+") :]
+        assert (status, complaint) == (2, f"pg-tenancy: the DSN is a URL of SQLAlchemy: leave out {driver}\n")
 
 
 def test_the_document_shows_what_is_said(database: Database, new_login: Callable[..., str], run: Answer) -> None:

@@ -33,6 +33,11 @@ CREATE TABLE public.notes (
 CREATE TABLE public.drafts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), author_id uuid NOT NULL, body text);
 CREATE TABLE public.templates (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text);
 CREATE TABLE public.limits (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), amount integer NOT NULL DEFAULT 1);
+CREATE TABLE public.folders (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    folder_id uuid REFERENCES public.folders (id),
+    name text
+);
 SELECT tenancy.define_permission('projects.read', ARRAY['owner', 'admin', 'manager', 'user']);
 SELECT tenancy.define_permission('projects.write', ARRAY['owner', 'admin']);
 
@@ -40,6 +45,10 @@ CALL tenancy.protect('public.projects');
 CALL tenancy.allow('public.projects', 'SELECT', 'projects.read', columns => 'id, name');
 CALL tenancy.allow('public.projects', 'INSERT', 'projects.write', columns => 'id, name');
 CALL tenancy.allow('public.projects', 'UPDATE', 'projects.write', columns => 'name');
+CALL tenancy.protect('public.folders', parent => 'folder_id');
+CALL tenancy.allow('public.folders', 'SELECT', 'projects.read', columns => 'id, folder_id, name');
+CALL tenancy.allow('public.folders', 'INSERT', 'projects.write', columns => 'folder_id, name');
+CALL tenancy.allow('public.folders', 'UPDATE', 'projects.write', columns => 'folder_id');
 CALL tenancy.protect('public.tasks', parent => 'project_id');
 CALL tenancy.allow('public.tasks', 'SELECT', 'projects.read', columns => 'id, project_id, title');
 CALL tenancy.allow('public.tasks', 'INSERT', 'projects.write', columns => 'id, project_id, title');
@@ -73,6 +82,10 @@ WANTED = {
     "public.drafts INSERT": people("------"),
     "public.drafts UPDATE": people("aa--a-"),
     "public.drafts DELETE": people("------"),
+    "public.folders SELECT": people("wwwww-"),
+    "public.folders INSERT": people("ww--w-"),
+    "public.folders UPDATE": people("ww--w-"),
+    "public.folders DELETE": people("------"),
     "public.limits SELECT": people("wwwww-"),
     "public.limits INSERT": people("------"),
     "public.limits UPDATE": people("ww--w-"),

@@ -74,6 +74,34 @@ def test_a_sound_table_is_proved_and_each_rule_is_needed(admin: Connection, app:
     )
 
 
+TREES = {
+    "with roots without a parent": "parent_id bigint REFERENCES public.nodes",
+    "with roots that are their own parents": "parent_id bigint NOT NULL REFERENCES public.nodes",
+}
+
+
+@pytest.mark.parametrize("parent", TREES.values(), ids=TREES)
+def test_a_tree_is_proved_and_a_parent_of_another_tenant_is_found(
+    admin: Connection, app: Application, parent: str
+) -> None:
+    admin.execute(f"""
+        CREATE TABLE public.nodes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {parent}, name text);
+        CALL tenancy.protect('public.nodes', parent => 'parent_id');
+        CALL tenancy.allow('public.nodes', 'SELECT', 'customers.view', columns => 'id, parent_id, name');
+        CALL tenancy.allow('public.nodes', 'INSERT', 'customers.write', columns => 'parent_id, name');
+        CALL tenancy.allow('public.nodes', 'UPDATE', 'customers.write', columns => 'parent_id, name');
+    """)
+    report = check_table(admin, "public.nodes", role=app.logins.app, coverage=True).require()
+    assert sum("a parent of another workspace" in cell.question for cell in report.cells) >= 2
+    admin.execute(
+        "ALTER TABLE public.nodes DROP CONSTRAINT nodes_tenancy_parent_id_fkey,"
+        " ADD FOREIGN KEY (parent_id) REFERENCES public.nodes (id)"
+    )
+    said = failures(check_table(admin, "public.nodes", role=app.logins.app))
+    assert "an INSERT that refers to a parent of another workspace is refused" in said
+    assert "an UPDATE that moves rows to a parent of another workspace is refused" in said
+
+
 def test_keys_that_are_checked_at_commit_are_checked(admin: Connection, app: Application) -> None:
     admin.execute(
         "ALTER TABLE public.tasks ALTER CONSTRAINT tasks_tenancy_project_id_fkey DEFERRABLE INITIALLY DEFERRED"

@@ -35,6 +35,7 @@ __all__ = [
     "Value",
     "Version",
     "described",
+    "how_to_name",
 ]
 
 LONGEST_TEXT: Final = 10_000
@@ -56,6 +57,15 @@ def described(value: object) -> str:
     if isinstance(value, str):
         return f"a {name} of {len(value):,} characters"
     return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+def how_to_name(table: str, example: str) -> str:
+    """Return the hint for a table that was not found: PostgreSQL reads capitals without quotes as small letters."""
+    parts = table.split(".")
+    if len(parts) == 2 and all(parts) and '"' not in table and table.lower() != table:
+        quoted = ".".join(part if part == part.lower() else f'"{part}"' for part in parts)
+        return f"Quote capitals as in SQL: {quoted}."
+    return f"Name it with its schema: {example}."
 
 
 class Argument(ABC):

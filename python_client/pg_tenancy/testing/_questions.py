@@ -230,7 +230,8 @@ class Questions(Subject):
 
     def _inserting(self, report: Report, place: Place) -> Iterator[None]:
         allowed = set(self.table.access["INSERT"]["columns"])
-        values = self.maker.filled(self.table, place, None, {self.table.owner_column, self.table.author or ""})
+        known = {self.table.owner_column, self.table.author or "", self.table.parent or ""}
+        values = self.maker.filled(self.table, place, None, known)
         if self.table.parent in allowed and self.table.parent is not None:
             values[self.table.parent] = self.parents[self.here]
         values = {name: value for name, value in values.items() if name in allowed}

@@ -93,6 +93,9 @@ PEOPLE: Final = {"public.users": "user_id", "public.organizations": "organizatio
 # Random days of one year would soon be equal, and a table may have partitions for few years.
 _TURNS: Final = count(randbelow(1_000))
 
+# Until the row's own key is known.
+_ITSELF: Final = object()
+
 ORGANIZATION_ROLES: Final = ("owner", "admin", "manager", "user")
 
 
@@ -289,7 +292,15 @@ class RowMaker:
                 filled[name] = given[name]
             elif column["is_required"] if names is None else not column["is_made"]:
                 filled[name] = self._value(table, place, column)
+        self._root(table, place, filled)
         return filled
+
+    def _root(self, table: Table, place: Place, filled: Row) -> None:
+        """Let a row of a tree refer to itself where it must refer to a row of its table."""
+        columns = {column["name"]: column for column in self.columns(table)}
+        for name in [name for name in filled if filled[name] is _ITSELF]:
+            key = columns[name]["referred_column"]
+            filled[name] = filled[key] = filled.get(key) or self._value(table, place, columns[key])
 
     def _value(self, table: Table, place: Place, column: Row) -> Any:
         if column["referred"] is not None:
@@ -307,8 +318,8 @@ class RowMaker:
         return made
 
     def _reference(self, table: Table, place: Place, column: Row) -> Any:
-        if column["referred"] == table.oid and not column["is_required"]:
-            return None
+        if column["referred"] == table.oid:
+            return _ITSELF if column["is_required"] else None
         referred = self.table(column["referred"])
         at_hand = PEOPLE.get(referred.full_name)
         if at_hand is not None and column["referred_column"] == "id":

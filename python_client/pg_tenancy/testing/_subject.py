@@ -128,6 +128,10 @@ class Subject:
     def _parent(self, place: Place) -> Any:
         if self.table.parent is None:
             return None
+        (column,) = (each for each in self.maker.columns(self.table) if each["name"] == self.table.parent)
+        if column["referred"] == self.table.oid:
+            # In a tree a row of the workspace itself, so that references to another workspace are tried too.
+            return self.maker.row(self.table, place)[column["referred_column"]]
         return self.maker.filled(self.table, place, {self.table.parent})[self.table.parent]
 
     def author_of(self, place: Place) -> dict[str, Any]:
@@ -135,7 +139,7 @@ class Subject:
 
     def row_of(self, place: Place) -> dict[str, Any]:
         """Return a row of a workspace."""
-        values = self.maker.filled(self.table, place, None, {self.table.owner_column})
+        values = self.maker.filled(self.table, place, None, {self.table.owner_column, self.table.parent or ""})
         if self.table.parent is not None:
             values[self.table.parent] = self.parents[place] if place in self.parents else self._parent(place)
         return {**values, self.table.owner_column: place.id}

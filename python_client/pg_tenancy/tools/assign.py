@@ -21,7 +21,7 @@ from pg_tenancy import _sql
 from pg_tenancy._psycopg import _raise, _require_idle
 from pg_tenancy._retries import pause_before
 from pg_tenancy._sql import Call
-from pg_tenancy._values import Count, Text
+from pg_tenancy._values import Count, Text, how_to_name
 from pg_tenancy.errors import (
     InvalidArgumentError,
     OrganizationNotFoundError,
@@ -144,7 +144,7 @@ class Assignment:
         except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError):
             rows = []  # not a valid name
         if not rows:
-            raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.instances.")
+            raise InvalidArgumentError(f"there is no table {table}", hint=how_to_name(table, "public.instances"))
         oid, schema, name, protected = rows[0]
         if not protected:
             raise TableNotProtectedError(

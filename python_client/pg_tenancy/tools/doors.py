@@ -214,10 +214,17 @@ def _through_view(connection: Connection, table: Table, role: str, name: str) ->
 
 def _through_function(connection: Connection, table: Table, role: str, signature: str) -> tuple[str, str]:
     arguments: list[object] = []
-    columns = {column["name"] for column in RowMaker(connection).columns(table)}
+    ids = [
+        column["name"]
+        for column in RowMaker(connection).columns(table)
+        if column["type"] == "uuid" and column["name"] not in (table.key, table.author)
+    ]
     for (type_name,) in connection.execute(_ARGUMENTS, [signature]).fetchall():
-        # A uuid is most likely the row's id.
-        value = RowOf(table.full_name) if type_name == "uuid" and "id" in columns else made_of(type_name, None)
+        # A uuid is most likely the row's id; if that is a number, its parent's.
+        if type_name == "uuid" and ids:
+            value: object = RowOf(table.full_name, "id" if "id" in ids else ids[0])
+        else:
+            value = made_of(type_name, None)
         if value is None:
             raise SetUpError(f"no value can be generated for its argument of type {type_name}")
         arguments.append(value)

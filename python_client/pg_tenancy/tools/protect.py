@@ -22,6 +22,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
 
+from pg_tenancy._values import how_to_name
 from pg_tenancy.errors import InvalidArgumentError, PermissionDeniedError, PhaseNotDeployedError, is_transient
 
 __all__ = ["BEGUN", "Protection", "Shape"]
@@ -267,7 +268,7 @@ class Protection:
         except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
             rows = []  # not a valid name
         if not rows:
-            raise InvalidArgumentError(f"there is no table {table}", hint="Name it with its schema: public.projects.")
+            raise InvalidArgumentError(f"there is no table {table}", hint=how_to_name(table, "public.projects"))
         found: tuple[int, str, int, int, str] = rows[0]
         return found
 

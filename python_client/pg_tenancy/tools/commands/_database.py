@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pg_tenancy.tools.commands._endings import FailedError, MistakeError
 from pg_tenancy.tools.sqitch import libpq_environment
 
-__all__ = ["chosen_dsn", "confirm", "connected", "deploying", "looking", "reading_roles", "require_rights"]
+__all__ = ["chosen_dsn", "confirm", "connected", "deployer", "deploying", "looking", "reading_roles", "require_rights"]
 
 # In seconds. By default libpq waits for minutes if no server answers.
 _PATIENCE: Final[dict[str, Any]] = {"connect_timeout": 15}
@@ -35,6 +36,9 @@ def chosen_dsn(given: str | None) -> str:
         parts = conninfo_to_dict(dsn)
         libpq_environment(dsn)
     except psycopg.Error:
+        driver = re.match(r"postgres(?:ql)?(\+\w+)://", dsn)
+        if driver:
+            raise MistakeError(f"{whence} is a URL of SQLAlchemy: leave out {driver[1]}") from None
         raise MistakeError(
             f'{whence} is neither a URI (postgresql://user@host/database) nor a list "keyword=value ..." of'
             " libpq's keywords"
@@ -82,12 +86,12 @@ def looking(_connection: Connection, login: str) -> str:
 
 def deploying(connection: Connection, _login: str) -> str:
     """Return which login can deploy, verify and revert."""
-    return f"Connect as the login that deployed{_deployer(connection)}, or as a superuser."
+    return f"Connect as the login that deployed{deployer(connection)}, or as a superuser."
 
 
 def reading_roles(connection: Connection, login: str) -> str:
     """Return how a login can be allowed to read roles and permissions."""
-    return f"GRANT tenancy_service TO {login}; or connect as the login that deployed{_deployer(connection)}."
+    return f"GRANT tenancy_service TO {login}; or connect as the login that deployed{deployer(connection)}."
 
 
 def require_rights(connection: Connection, *, write: bool) -> None:
@@ -131,7 +135,8 @@ WHERE d.datname = current_database()
 """
 
 
-def _deployer(connection: Connection) -> str:
+def deployer(connection: Connection) -> str:
+    """Return ``, `` and the login that deployed, or nothing if that is unknown."""
     # The owner of sqitch's schema, which every login may look up.
     found = connection.execute(
         "SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_namespace AS n"

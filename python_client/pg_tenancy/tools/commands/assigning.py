@@ -42,6 +42,8 @@ def assign(dsn: str | None, table_name: str, organization: str, *, condition: st
                 assignment.run(on_batch)
             except (KeyboardInterrupt, TenancyError, psycopg.Error) as error:
                 why = "interrupted" if isinstance(error, KeyboardInterrupt) else reason(error)
+                if not given and why != "interrupted":
+                    raise FailedError(why) from error
                 raise FailedError(
                     f"{why}\n{given:,} of {total:,} rows were assigned and stay assigned; the same command continues"
                 ) from error

@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from psycopg import sql
 
 from pg_tenancy.testing._rows import SetUpError
 from pg_tenancy.testing.database import LiveDatabaseError, refuse_live
 from pg_tenancy.tools._terminal import Terminal, printable
-from pg_tenancy.tools.commands._database import chosen_dsn, connected, reading_roles
+from pg_tenancy.tools.commands._database import chosen_dsn, connected, deployer, reading_roles
 from pg_tenancy.tools.commands._endings import OK, FailedError
 from pg_tenancy.tools.doors import Doors, read_doors
 from pg_tenancy.tools.embedded import EmbeddedServer
@@ -22,6 +23,14 @@ from pg_tenancy.tools.sqitch import Sqitch
 from pg_tenancy.tools.tables import WHO, Tables, read_tables
 
 __all__ = ["matrix"]
+
+# A login that is subject to the policies of tenants.
+_LOGIN: Final = """
+SELECT
+    quote_ident(session_user),
+    row_security_active('tenancy.role_permissions') AND pg_has_role('tenancy_credentialed', 'USAGE')
+    AND NOT pg_has_role('tenancy_service', 'USAGE')
+"""
 
 
 def matrix(
@@ -113,6 +122,12 @@ def _matrix_of(dsn: str) -> Matrix:
     with connected(dsn, reading_roles) as connection:
         if not connection.execute("SELECT to_regclass('tenancy.role_permissions') IS NOT NULL").fetchall()[0][0]:
             raise FailedError("this database has no permission matrix yet: deploy phase-1")
+        (login, is_tenant), *_ = connection.execute(_LOGIN).fetchall()
+        if is_tenant:
+            raise FailedError(
+                f"{login} sees the permissions only in a workspace\n"
+                f"Connect as a login of tenancy_service, or as the login that deployed{deployer(connection)}."
+            )
         matrix = read_matrix(connection)
     if not matrix.holders:
         raise FailedError("this login cannot see any permission: connect as a member of tenancy_service")
