@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import psycopg
@@ -116,6 +117,34 @@ def test_a_table_without_a_key_is_protected_and_taken_back_while_nothing_is_anyb
     bare_app.run(f"UPDATE public.notes SET workspace_id = '{bare_app.acme.id}'")
     with bare_app.connected() as connection, refused("55000", "primary_key_required"):
         connection.execute("CALL tenancy.unprotect('public.notes')")
+
+
+def test_a_key_with_the_workspace_is_replaced_before_a_table_is_taken_back(bare_app: Application) -> None:
+    """Otherwise the key would be lost with the column, and with it whose the rows are."""
+    bare_app.run(
+        "CALL tenancy.protect('public.notes')",
+        "ALTER TABLE public.notes DROP CONSTRAINT notes_pkey, ADD CONSTRAINT notes_key PRIMARY KEY (workspace_id, id)",
+    )
+    bare_app.run(f"UPDATE public.notes SET workspace_id = '{bare_app.acme.id}'")
+    with bare_app.connected() as connection, pytest.raises(psycopg.Error) as error:
+        connection.execute("CALL tenancy.unprotect('public.notes')")
+    assert error.value.diag.constraint_name == "primary_key_required"
+    (remedy,) = re.findall(r"ALTER TABLE [^;]+;", str(error.value.diag.message_hint))
+    assert remedy == "ALTER TABLE public.notes DROP CONSTRAINT notes_key, ADD PRIMARY KEY (id);"
+    bare_app.run(remedy, "CALL tenancy.unprotect('public.notes')", "CALL tenancy.protect('public.notes')")
+    with bare_app.connected() as connection:
+        assert all_of(connection, "SELECT DISTINCT workspace_id FROM public.notes") == [bare_app.acme.id]
+
+
+def test_a_key_that_goes_with_the_column_is_printed_as_a_key(bare_app: Application) -> None:
+    bare_app.run("CALL tenancy.protect('public.notes')", "DELETE FROM public.notes")
+    key = "ADD CONSTRAINT notes_key PRIMARY KEY (workspace_id, id)"
+    said: list[str] = []
+    with bare_app.connected(keep=True) as connection:
+        connection.execute(f"ALTER TABLE public.notes DROP CONSTRAINT notes_pkey, {key}".encode())
+        connection.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+        connection.execute("CALL tenancy.unprotect('public.notes')")
+    assert any(f"ALTER TABLE public.notes {key}" in text for text in said), said
 
 
 # -- again -----------------------------------------------------------------------

@@ -1198,6 +1198,14 @@ QUESTIONS: list[Question] = [
     ),
     superuser(
         [
+            *TENANT,
+            "ALTER TABLE public.things DROP CONSTRAINT things_pkey, ADD PRIMARY KEY (workspace_id, id)",
+            "CALL tenancy.unprotect('public.things')",
+        ],
+        "primary_key_required",
+    ),
+    superuser(
+        [
             "CALL tenancy_private.revise('tenancy.permissions')",
             "CALL tenancy.unprotect('tenancy.permissions')",
             "SELECT has_any_column_privilege('tenancy_app', 'tenancy.permissions', 'SELECT'), string_agg(polname, ' ')"

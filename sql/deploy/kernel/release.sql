@@ -22,8 +22,9 @@ DECLARE
         SELECT left(n.nspname || '_' || c.relname, 48) || '_workspaces'
         FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid WHERE c.oid = table_name
     );
+    key CONSTANT name[] := tenancy_private.key_columns(table_name);
     columns CONSTANT text := (
-        SELECT string_agg(quote_ident(k.name), ', ') FROM unnest(tenancy_private.key_columns(table_name)) AS k (name)
+        SELECT string_agg(quote_ident(k.name), ', ') FROM unnest(key) AS k (name) WHERE k.name <> 'workspace_id'
     );
     is_owned CONSTANT text := 'workspace_id <> ''00000000-0000-0000-0000-000000000000'''
         || CASE WHEN EXISTS (
@@ -37,11 +38,23 @@ BEGIN
     IF NOT owned THEN
         RETURN;
     END IF;
-    IF columns IS NULL THEN
+    IF key IS NULL THEN
         RAISE EXCEPTION '% has no primary key, so the workspaces of its rows cannot be kept', table_name
         USING ERRCODE = '55000',
         CONSTRAINT = 'primary_key_required',
         HINT = 'Add one, then call unprotect() again.';
+    END IF;
+    -- The key would go with the column, and its other columns may not tell the rows apart.
+    IF 'workspace_id' = ANY(key) THEN
+        RAISE EXCEPTION 'the primary key of % contains workspace_id, so the workspaces of its rows cannot be kept', table_name
+        USING ERRCODE = '55000',
+        CONSTRAINT = 'primary_key_required',
+        HINT = format(
+            'Replace the key, then call unprotect() again: ALTER TABLE %s DROP CONSTRAINT %I, ADD PRIMARY KEY (%s); if these '
+            'columns are not unique, take others.', table_name,
+            (SELECT c.conname FROM pg_constraint AS c WHERE c.conrelid = table_name AND c.contype = 'p'),
+            coalesce(columns, 'id')
+        );
     END IF;
     IF to_regnamespace('tenancy_archive') IS NULL THEN
         CREATE SCHEMA tenancy_archive;
@@ -210,9 +223,15 @@ BEGIN
             HINT = 'Remove these dependencies, with the statements in the detail or others, and call unprotect() again.';
         END IF;
         CALL tenancy_private.keep_workspaces_of(table_name, parent);
-        SELECT string_agg(pg_get_indexdef(i.indexrelid), '; ' ORDER BY i.indexrelid::regclass::text) INTO indexes
+        SELECT string_agg(
+            coalesce(
+                format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, k.conname, pg_get_constraintdef(k.oid)),
+                pg_get_indexdef(i.indexrelid)
+            ), '; ' ORDER BY i.indexrelid::regclass::text
+        ) INTO indexes
         FROM pg_index AS i
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        LEFT JOIN pg_constraint AS k ON i.indexrelid = k.conindid AND k.conrelid = i.indrelid
         WHERE i.indrelid = release_table.table_name AND 'workspace_id' = ANY(tenancy_private.columns_of_index(c.oid))
             AND NOT tenancy_private.has_part(release_table.table_name, 'index', c.relname, NULL);
         IF indexes IS NOT NULL THEN

@@ -271,7 +271,8 @@ CHANGES = {
         ("CALL tenancy_private.drop_archived(archive);", ""),
     ],
     "tenancy_private.keep_workspaces_of(regclass,name)": [
-        ("IF columns IS NULL THEN", "IF false THEN"),
+        ("IF key IS NULL THEN", "IF false THEN"),
+        ("IF 'workspace_id' = ANY(key) THEN", "IF false THEN"),
         ("AND c.confrelid <> table_name", ""),
     ],
     "tenancy_private.needs_schema(regclass,name,text)": [
