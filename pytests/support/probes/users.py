@@ -419,6 +419,18 @@ QUESTIONS: list[Question] = [
         ],
         [(0,)],
     ),
+    # The costs of an instance go before it.
+    superuser(
+        [
+            "INSERT INTO public.providers (name) VALUES ('p')",
+            "INSERT INTO public.instances (provider_id, user_id)"
+            " SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
+            "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
+            " SELECT now(), i.provider_id, i.id, 1 FROM public.instances AS i WHERE i.user_id = '{uma}'",
+            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM finops.cost_actual_minute"),
+        ],
+        [(0,)],
+    ),
     # Usage stays although its instance and its key are deleted.
     superuser(
         [
