@@ -88,8 +88,9 @@ COMMENT ON COLUMN tenancy_private.secrets.key_id IS
 -- No statistics: they would hold values.
 ALTER TABLE tenancy_private.secrets ALTER COLUMN value SET STATISTICS 0;
 
--- A fingerprint shows whether a secret has changed; guesses cannot be checked against it
--- without this key. A dump omits the key, so a restored database has other fingerprints.
+-- A fingerprint shows whether a secret has changed. Without this key guesses cannot be checked
+-- against it, except by whoever may set the same secret. A dump omits the key, so a restored
+-- database has other fingerprints.
 CREATE TABLE tenancy_private.fingerprint_keys (
     id          text  NOT NULL,
     inner_block bytea NOT NULL
