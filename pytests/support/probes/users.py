@@ -427,7 +427,12 @@ QUESTIONS: list[Question] = [
             " SELECT id, '{uma}' FROM public.providers WHERE name = 'p'",
             "INSERT INTO finops.cost_actual_minute (bucket_minute, provider_id, instance_id, amount_eur)"
             " SELECT now(), i.provider_id, i.id, 1 FROM public.instances AS i WHERE i.user_id = '{uma}'",
-            *_after("uma", None, DELETE.format("uma"), "SELECT count(*) FROM finops.cost_actual_minute"),
+            *_after(
+                "uma",
+                None,
+                DELETE.format("uma"),
+                "SELECT count(*) FROM finops.cost_actual_minute WHERE workspace_id = '{uma}'",
+            ),
         ],
         [(0,)],
     ),

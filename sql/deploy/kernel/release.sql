@@ -224,14 +224,14 @@ BEGIN
         END IF;
         CALL tenancy_private.keep_workspaces_of(table_name, parent);
         SELECT string_agg(
-            coalesce(
-                format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, k.conname, pg_get_constraintdef(k.oid)),
-                pg_get_indexdef(i.indexrelid)
-            ), '; ' ORDER BY i.indexrelid::regclass::text
+            CASE
+                WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+                ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', table_name, k.conname, pg_get_constraintdef(k.oid))
+            END, '; ' ORDER BY i.indexrelid::regclass::text
         ) INTO indexes
         FROM pg_index AS i
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
-        LEFT JOIN pg_constraint AS k ON i.indexrelid = k.conindid AND k.conrelid = i.indrelid
+        LEFT JOIN pg_constraint AS k ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
         WHERE i.indrelid = release_table.table_name AND 'workspace_id' = ANY(tenancy_private.columns_of_index(c.oid))
             AND NOT tenancy_private.has_part(release_table.table_name, 'index', c.relname, NULL);
         IF indexes IS NOT NULL THEN
