@@ -45,8 +45,11 @@ shift 2
 server=
 halt() {
     if [ -n "$server" ]; then
-        until [ -s "$directory/pid" ] || [ -e "$directory/exited" ]; do sleep 0.02; done
-        [ -e "$directory/exited" ] || kill -s "$1" "$(cat "$directory/pid")"
+        # Again and again: in the background QUIT and INT are ignored until the server handles them.
+        until [ -e "$directory/exited" ]; do
+            [ ! -s "$directory/pid" ] || kill -s "$1" "$(cat "$directory/pid")" 2>/dev/null
+            sleep 0.02
+        done
         wait "$server"
         server=
     fi
