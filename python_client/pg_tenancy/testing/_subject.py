@@ -189,12 +189,14 @@ class Subject:
             return sql.SQL("INSERT INTO {} ({}) VALUES (DEFAULT)").format(table, name)
         return sql.SQL("UPDATE {} SET {} = DEFAULT").format(table, name)
 
+    def row_by(self, place: Place) -> dict[str, Any]:
+        """Return a row of a workspace by this person; of a member of both organizations, of the one where they are."""
+        return self.row_of(self.here if place.id == self.here.id else place) | self.author_of(place)
+
     def new_row(self, place: Place) -> dict[str, Any]:
         """Return the part of a new row of a workspace that the application may give."""
         allowed = (self.table.access.get("INSERT") or {}).get("columns") or []
-        # Of a member of both organizations, a row of the one where they are.
-        row = self.row_of(self.here if place.id == self.here.id else place) | self.author_of(place)
-        return {name: value for name, value in row.items() if name in allowed}
+        return {name: value for name, value in self.row_by(place).items() if name in allowed}
 
     def change(self, place: Place) -> tuple[str, Any]:
         """Return a column that the application may update, and a value; an ordinary column if there is one."""
@@ -231,6 +233,7 @@ class Subject:
             sql.SQL(", ").join(map(sql.Placeholder, values)),
         )
 
-    def update(self, *names: str) -> Statement:
+    def update(self, *names: str, of: sql.Identifier | None = None) -> Statement:
+        """Return an update of these columns, possibly of a partition or a child."""
         assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in names]
-        return sql.SQL("UPDATE {} SET {}").format(self.table.sql, sql.SQL(", ").join(assignments))
+        return sql.SQL("UPDATE {} SET {}").format(of or self.table.sql, sql.SQL(", ").join(assignments))

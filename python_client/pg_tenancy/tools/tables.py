@@ -249,12 +249,10 @@ class _Tried:
                 yield sql.SQL("DELETE FROM {}").format(relation), None
             else:
                 for name in self._granted["UPDATE"] or [self._table.owner_column]:
-                    yield sql.SQL("UPDATE {} SET {} = DEFAULT").format(relation, sql.Identifier(name)), None
+                    yield _reset(relation, name), None
                 for names in self._naming("UPDATE"):
                     values = self._elsewhere(names, self._subject.here if place is None else place)
-                    assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values]
-                    update = sql.SQL("UPDATE {} SET {}").format(relation, sql.SQL(", ").join(assignments))
-                    yield update, list(values.values())
+                    yield self._subject.update(*values, of=relation), list(values.values())
 
     def _changes_of_others(self, command: str, place: Place | None) -> int | tuple[str, str]:
         """Write a workspace's rows: return how many, or what it reached instead."""
@@ -276,8 +274,7 @@ class _Tried:
     def _own_write(self, command: str, place: Place | None) -> tuple[Statement, Any]:
         granted = self._granted.get(command, [])
         if command == "UPDATE" and "UPDATE" not in self._table.access and granted:
-            name = sql.Identifier(granted[0])
-            return sql.SQL("UPDATE {} SET {} = DEFAULT").format(self._table.sql, name), None
+            return _reset(self._table.sql, granted[0]), None
         return self._subject.write(command, place or self._subject.here)
 
     # -- inserting -------------------------------------------------------------------------
@@ -287,7 +284,7 @@ class _Tried:
         who = place or subject.here
         values = subject.new_row(who)
         if "INSERT" not in self._table.access:
-            row = subject.row_of(subject.here if who.id == subject.here.id else who) | subject.author_of(who)
+            row = subject.row_by(who)
             values = {name: row[name] for name in self._granted["INSERT"] if name in row and row[name] != who.id}
         with subject.vacant(who):
             before = self._others(place)
@@ -319,9 +316,7 @@ class _Tried:
 
     def _naming(self, command: str) -> Iterator[tuple[str, ...]]:
         """Yield the columns that name a workspace, one by one and together, as far as they are granted."""
-        names = [
-            name for name in (self._table.owner_column, self._table.parent) if name in self._granted[command] and name
-        ]
+        names = [name for name in (self._table.owner_column, self._table.parent) if name in self._granted[command]]
         yield from ((name,) for name in names)
         if len(names) > 1:
             yield tuple(names)
@@ -370,9 +365,7 @@ class _Tried:
         )
         if not there and not is_partition:
             child = subject.maker.table(f"{schema}.{name}")
-            subject.maker.plain_row(
-                child, subject.there, subject.row_of(subject.there) | subject.author_of(subject.there)
-            )
+            subject.maker.plain_row(child, subject.there, subject.row_by(subject.there))
         elif not there:
             self._empty.append(f"{schema}.{name}")
         self._relations.append(relation)
@@ -405,6 +398,10 @@ class _Tried:
         query = sql.SQL("SELECT t.xmin::text || t::text FROM {} AS t WHERE t.{} IS DISTINCT FROM %s ORDER BY 1")
         whose = place.id if place is not None else None
         return self._subject.connection.execute(query.format(self._table.sql, self._subject.key), [whose]).fetchall()
+
+
+def _reset(relation: sql.Identifier, column: str) -> Statement:
+    return sql.SQL("UPDATE {} SET {} = DEFAULT").format(relation, sql.Identifier(column))
 
 
 def _told(outcome: Outcome) -> tuple[Any, ...]:
